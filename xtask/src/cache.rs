@@ -1,0 +1,214 @@
+//! The cache folder: every result that took time, under the key of its inputs.
+//!
+//! A result appears under its final name only when it is whole: it is made in
+//! `staging/` and renamed. Each result has a lock of its own, so two xtasks
+//! wait for each other where they make the same thing and work apart where
+//! they do not. A lock belongs to a file descriptor: it goes with its owner,
+//! however that ends, and the next owner sweeps what was left in staging.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use rustix::fs::FlockOperation;
+
+use crate::key::Key;
+
+/// The cache folder.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// A whole result in the cache.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Where it is: a folder, or a file if its maker made one.
+    pub path: PathBuf,
+    /// True if it was there already.
+    pub cached: bool,
+}
+
+impl Cache {
+    /// The cache at `KMODLAB_CACHE`, else `$XDG_CACHE_HOME/kmodlab`, else
+    /// `~/.cache/kmodlab`. Made if it is not there.
+    pub fn from_env() -> Result<Self> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let root = variable("KMODLAB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| variable("XDG_CACHE_HOME").map(|cache| Path::new(&cache).join("kmodlab")))
+            .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/kmodlab")))
+            .ok_or_else(|| anyhow!("no HOME: set KMODLAB_CACHE to a folder for built kernels"))?;
+        Self::at(&root)
+    }
+
+    /// The cache at `root`, which is made if it is not there.
+    pub fn at(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root)?;
+        std::fs::create_dir_all(&root).with_context(|| {
+            format!(
+                "cannot make the cache folder {}; set KMODLAB_CACHE to one that can be written",
+                root.display()
+            )
+        })?;
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of all results of a kind, made if it is not there.
+    pub fn folder(&self, kind: &str) -> Result<PathBuf> {
+        let folder = self.root.join(kind);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The path that the result `kind/name-key` has once it is whole.
+    pub fn path(&self, kind: &str, name: &str, key: &Key) -> PathBuf {
+        self.root.join(kind).join(format!("{name}-{key}"))
+    }
+
+    /// The result `kind/name-key`, made by `make` if it is not there.
+    ///
+    /// `make` gets a path in staging where nothing is; it leaves a file or a
+    /// folder there. If it fails, nothing stays.
+    pub fn entry(
+        &self,
+        kind: &str,
+        name: &str,
+        key: &Key,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Entry> {
+        let path = self.path(kind, name, key);
+        if path.exists() {
+            return Ok(Entry { path, cached: true });
+        }
+        let id = format!("{kind}-{name}-{key}");
+        let _lock = self.lock(&id)?;
+        if path.exists() {
+            return Ok(Entry { path, cached: true });
+        }
+        self.folder(kind)?;
+        let staging = self.folder("staging")?.join(&id);
+        remove(&staging)?; // of an owner that was killed
+        let made = make(&staging).and_then(|()| {
+            std::fs::rename(&staging, &path)
+                .with_context(|| format!("cannot move {} into place", path.display()))
+        });
+        if let Err(error) = made {
+            // The first error is the one to tell of.
+            let _ = remove(&staging);
+            return Err(error);
+        }
+        Ok(Entry {
+            path,
+            cached: false,
+        })
+    }
+
+    /// Takes the lock `name`, waiting for another xtask that holds it; the
+    /// wait is announced on stderr. Dropping the file releases it.
+    pub fn lock(&self, name: &str) -> Result<File> {
+        let path = self.folder("locks")?.join(name);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open the lock {}", path.display()))?;
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!("waiting for another xtask that makes {name}");
+            rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
+                .with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(file)
+    }
+
+    /// Writes a small file under its name in one step.
+    pub fn write(&self, path: &Path, contents: &[u8]) -> Result<()> {
+        use std::io::Write as _;
+        let staging = self.folder("staging")?;
+        let mut file = tempfile::NamedTempFile::new_in(&staging)
+            .with_context(|| format!("cannot write in {}", staging.display()))?;
+        file.write_all(contents)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        file.persist(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
+    }
+}
+
+/// Removes a file or a folder with all in it; fine if it is not there.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Err(_) => return Ok(()),
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Inputs;
+
+    fn cache() -> Result<(tempfile::TempDir, Cache, Key)> {
+        let folder = tempfile::tempdir()?;
+        let cache = Cache::at(folder.path())?;
+        Ok((folder, cache, Inputs::new("test").key()))
+    }
+
+    #[test]
+    fn a_failed_maker_leaves_nothing() -> Result<()> {
+        let (_folder, cache, key) = cache()?;
+        let made = cache.entry("things", "x", &key, |staging| {
+            std::fs::create_dir(staging)?;
+            std::fs::write(staging.join("half"), "")?;
+            Err(anyhow!("broke"))
+        });
+        assert!(made.is_err());
+        assert!(!cache.path("things", "x", &key).exists());
+        assert_eq!(std::fs::read_dir(cache.folder("staging")?)?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_killed_owner_left_is_swept() -> Result<()> {
+        let (_folder, cache, key) = cache()?;
+        let left = cache.folder("staging")?.join(format!("things-x-{key}"));
+        std::fs::create_dir(&left)?;
+        std::fs::write(left.join("half"), "")?;
+        let entry = cache.entry("things", "x", &key, |staging| {
+            assert!(!staging.exists());
+            Ok(std::fs::write(staging, "whole")?)
+        })?;
+        assert_eq!(std::fs::read_to_string(entry.path)?, "whole");
+        Ok(())
+    }
+
+    #[test]
+    fn two_makers_of_one_thing_make_it_once() -> Result<()> {
+        let (_folder, cache, key) = cache()?;
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    cache.entry("things", "x", &key, |staging| {
+                        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        Ok(std::fs::write(staging, "x")?)
+                    })
+                });
+            }
+        });
+        assert_eq!(count.into_inner(), 1);
+        Ok(())
+    }
+}

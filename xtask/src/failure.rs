@@ -1,0 +1,108 @@
+//! What a failure means for the exit status.
+//!
+//! An error is an [`anyhow::Error`]; where its cause decides the exit status,
+//! a [`Failure`] is somewhere in its chain. An error without one is the
+//! machine's fault: a full disk, a missing file, a killed child.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Who is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A lesson did not do what its text says, or does not compile.
+    Lesson,
+    /// The command line asks for something that does not exist.
+    Usage,
+    /// QEMU, the network, a missing package, the disk.
+    Machine,
+    /// Ctrl-C, or a signal that asks the program to end.
+    Interrupted,
+}
+
+impl Fault {
+    /// The exit status of the whole program: 1, 2, 69 (`EX_UNAVAILABLE` of
+    /// sysexits.h) or 130 (128 + SIGINT).
+    pub fn status(self) -> u8 {
+        match self {
+            Fault::Lesson => 1,
+            Fault::Usage => 2,
+            Fault::Machine => 69,
+            Fault::Interrupted => 130,
+        }
+    }
+}
+
+/// A message for the user together with whose fault it is.
+///
+/// The message says what failed, on what, and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    /// Decides the exit status.
+    pub fault: Fault,
+    message: String,
+}
+
+impl Failure {
+    /// A lesson's fault: status 1.
+    pub fn lesson(message: impl Into<String>) -> Self {
+        Self::new(Fault::Lesson, message)
+    }
+
+    /// The command line's fault: status 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Fault::Usage, message)
+    }
+
+    /// The machine's fault: status 69.
+    pub fn machine(message: impl Into<String>) -> Self {
+        Self::new(Fault::Machine, message)
+    }
+
+    fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self {
+            fault,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Whose fault `error` is, by the outermost [`Failure`] in its chain.
+pub fn fault_of(error: &anyhow::Error) -> Fault {
+    // A Failure may be a context (anyhow's downcast finds those) or a cause.
+    error
+        .downcast_ref::<Failure>()
+        .or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
+        .map_or(Fault::Machine, |failure: &Failure| failure.fault)
+}
+
+/// The exit code for `error`.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(fault_of(error).status())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context as _, anyhow};
+
+    #[test]
+    fn a_failure_is_found_as_cause_and_as_context() {
+        let cause = anyhow::Error::from(Failure::usage("no such lesson")).context("test");
+        assert_eq!(fault_of(&cause), Fault::Usage);
+        let context = Err::<(), _>(anyhow!("rustc failed"))
+            .context(Failure::lesson("x does not compile"))
+            .context("modules")
+            .expect_err("an error");
+        assert_eq!(fault_of(&context), Fault::Lesson);
+        assert_eq!(fault_of(&anyhow!("disk full")), Fault::Machine);
+    }
+}

@@ -1,0 +1,1 @@
+//! The source tree of a kernel: obtained, verified, unpacked, patched.

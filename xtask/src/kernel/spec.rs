@@ -1,0 +1,1 @@
+//! The kernels known by name: `kernel-config/kernels.toml`.

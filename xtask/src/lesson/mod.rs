@@ -1,0 +1,1 @@
+//! Lessons: a README's console blocks, played in a guest and compared.

@@ -1,0 +1,21 @@
+//! kmodlab's builder: from a kernel's name and a lesson's text to a verdict.
+//!
+//! A run is one pipeline, and each stage is a value made from the values
+//! before it; no stage reaches back:
+//!
+//! ```text
+//! KernelSpec + Toolchain -> KernelSource -> KernelImage -> Modules
+//!     -> Initramfs -> Vm -> Transcript -> Verdict -> Report
+//! ```
+
+pub mod cache;
+pub mod failure;
+pub mod kernel;
+pub mod key;
+pub mod lesson;
+pub mod process;
+pub mod report;
+pub mod session;
+pub mod toolchain;
+pub mod ui;
+pub mod workspace;

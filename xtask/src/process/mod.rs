@@ -1,0 +1,186 @@
+//! Child processes that never outlive xtask, with their output kept.
+
+mod guard;
+mod interrupt;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::failure::Failure;
+
+pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard};
+pub use interrupt::{Guarded, on_signals, park_if_interrupted};
+
+/// How many of the last lines of a tool's output a failure shows.
+const LAST_LINES: usize = 25;
+
+/// A program with its arguments, environment and folder.
+///
+/// It runs in a process group of its own under a guard, a second xtask that
+/// ends the whole group when xtask is no more; see [`guard`].
+#[derive(Debug)]
+pub struct Tool {
+    command: Command,
+}
+
+impl Tool {
+    /// Starts a command line; `program` is a path or a name on the PATH.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            command: Command::new(program),
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets a variable in the environment that the tool otherwise inherits.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of the tool's environment.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Sets the folder the tool runs in.
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// The command line, quoted as a POSIX shell reads it.
+    pub fn quoted(&self) -> String {
+        let words = std::iter::once(self.command.get_program())
+            .chain(self.command.get_args())
+            .map(OsStr::to_string_lossy)
+            .collect::<Vec<_>>();
+        shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
+    }
+
+    /// Runs the tool, appends all that it prints to the file `log` and hands
+    /// each line to `on_line`. If it fails, the error says what was tried
+    /// (`what`), shows the last lines and names the log.
+    pub fn run_logged(&self, what: &str, log: &Path, mut on_line: impl FnMut(&str)) -> Result<()> {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write the log {}", log.display()))?;
+        writeln!(file, "$ {}", self.quoted())
+            .with_context(|| format!("cannot write the log {}", log.display()))?;
+        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+        let mut child = self.spawn(Stdio::from(writer.try_clone()?), Stdio::from(writer))?;
+        let mut last = std::collections::VecDeque::new();
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            file.write_all(&line)
+                .with_context(|| format!("cannot write the log {}", log.display()))?;
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            on_line(&text);
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(text);
+            line.clear();
+        }
+        let status = child.wait()?;
+        park_if_interrupted();
+        if !status.success() {
+            bail!(
+                "{what} failed ({status}): {}\n{}\nthe whole log: {}",
+                self.quoted(),
+                last.make_contiguous().join("\n"),
+                log.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Runs the tool and returns what it wrote to its standard output; what
+    /// it wrote to standard error is in the error if it fails.
+    pub fn output(&self) -> Result<String> {
+        let (status, stdout, stderr) = self.capture()?;
+        if !status.success() {
+            bail!("{} failed ({status}): {}", self.quoted(), stderr.trim());
+        }
+        Ok(stdout)
+    }
+
+    /// Runs the tool and returns its status, standard output and standard
+    /// error.
+    pub fn capture(&self) -> Result<(ExitStatus, String, String)> {
+        let (out_reader, out_writer) = std::io::pipe().context("cannot make a pipe")?;
+        let (err_reader, err_writer) = std::io::pipe().context("cannot make a pipe")?;
+        let mut child = self.spawn(Stdio::from(out_writer), Stdio::from(err_writer))?;
+        let errors = std::thread::spawn(move || read_all(err_reader));
+        let stdout = read_all(out_reader)?;
+        let stderr = errors.join().unwrap_or_else(|_| Ok(String::new()))?;
+        let status = child.wait()?;
+        park_if_interrupted();
+        Ok((status, stdout, stderr))
+    }
+
+    /// Starts the tool under its guard, with no standard input.
+    pub fn spawn(&self, stdout: Stdio, stderr: Stdio) -> Result<Guarded> {
+        let program = PathBuf::from(self.command.get_program());
+        if which(&program).is_none() {
+            return Err(Failure::machine(format!(
+                "there is no program {}; `cargo xtask doctor` says what is missing",
+                program.display()
+            ))
+            .into());
+        }
+        let mut command = guard::command(GUARD, &self.command)?;
+        command.stdout(stdout).stderr(stderr);
+        Guarded::spawn(command).with_context(|| format!("cannot run {}", self.quoted()))
+    }
+
+    /// Runs the tool on xtask's own terminal, in its process group, until it
+    /// ends. It is sent SIGTERM if xtask ends first.
+    pub fn run_on_terminal(&self) -> Result<ExitStatus> {
+        let mut command = guard::command(TERMINAL_GUARD, &self.command)?;
+        let status = command
+            .status()
+            .with_context(|| format!("cannot run {}", self.quoted()))?;
+        park_if_interrupted();
+        Ok(status)
+    }
+}
+
+fn read_all(mut reader: impl std::io::Read) -> Result<String> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Where `program` is: itself if it is a path to a file, else the first on
+/// the PATH.
+pub fn which(program: impl AsRef<Path>) -> Option<PathBuf> {
+    let program = program.as_ref();
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned());
+    }
+    let path: OsString = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}

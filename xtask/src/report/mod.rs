@@ -1,0 +1,1 @@
+//! What a run of lessons came to, for people.

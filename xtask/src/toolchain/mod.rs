@@ -1,0 +1,1 @@
+//! The pinned tools that build kernels and run guests: found, or provisioned.
