@@ -1,1 +1,367 @@
 //! The kernels known by name: `kernel-config/kernels.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+/// All kernels of `kernels.toml`.
+#[derive(Debug, Clone)]
+pub struct Kernels {
+    kernels: Vec<KernelSpec>,
+    /// Index of the default kernel.
+    default: usize,
+}
+
+/// One kernel: what it is called, where its source comes from, its patches.
+#[derive(Debug, Clone)]
+pub struct KernelSpec {
+    /// What `--kernel` takes.
+    pub name: String,
+    /// The series that all its sources belong to.
+    pub series: Series,
+    /// The exact version, where only one will do: what the patches are for.
+    pub version: Option<Version>,
+    /// Where the source comes from, the preferred place first; never empty.
+    pub sources: Vec<Source>,
+    /// The folder of its patches, `kernel-config/patches/<name>`; there may be
+    /// none.
+    pub patches: PathBuf,
+    /// The name of the kernel that is built instead where no mirror can be
+    /// reached and no kernel was named.
+    pub fallback: Option<String>,
+}
+
+/// One place that a kernel's source comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A signed release on a mirror of kernel.org.
+    Tarball(Tarball),
+    /// The name of a Debian package with `usr/src/<name>.tar.xz` in it.
+    DebianPackage(String),
+}
+
+/// A signed release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tarball {
+    /// `linux-6.7.9.tar.xz`
+    pub file: String,
+    /// `linux-6.7.9.tar.sign`: signs the tar, not the xz.
+    pub signature: String,
+    /// The version that the file's name states.
+    pub version: Version,
+    /// Folders that may have both files; each ends in `/`.
+    pub mirrors: Vec<String>,
+    /// The fingerprint of the primary key that must have signed: 40 upper-case
+    /// hexadecimal digits.
+    pub fingerprint: String,
+    /// Addresses of the key.
+    pub keys: Vec<String>,
+}
+
+/// A kernel series: 6.7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// VERSION of the kernel's Makefile.
+    pub version: u32,
+    /// PATCHLEVEL of the kernel's Makefile.
+    pub patchlevel: u32,
+}
+
+/// A kernel version: 6.7.9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// What it belongs to.
+    pub series: Series,
+    /// SUBLEVEL of the kernel's Makefile.
+    pub sublevel: u32,
+}
+
+impl Kernels {
+    /// Reads `kernel-config/kernels.toml`.
+    pub fn load(workspace: &Workspace) -> Result<Self> {
+        let path = workspace.kernel_config().join("kernels.toml");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text, workspace).with_context(|| format!("{} is not right", path.display()))
+    }
+
+    fn parse(text: &str, workspace: &Workspace) -> Result<Self> {
+        let raw: RawKernels = toml::from_str(text)?;
+        let RawKernels {
+            default,
+            kernel_org,
+            kernel,
+        } = raw;
+        let kernels = kernel
+            .into_iter()
+            .map(|(name, raw)| {
+                raw.validate(&name, &kernel_org, workspace)
+                    .with_context(|| format!("kernel {name}"))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let index = |wanted: &str| kernels.iter().position(|kernel| kernel.name == wanted);
+        for KernelSpec { name, fallback, .. } in &kernels {
+            if let Some(fallback) = fallback {
+                ensure!(
+                    fallback != name && index(fallback).is_some(),
+                    "kernel {name}: the fallback {fallback} is no other kernel of this file"
+                );
+            }
+        }
+        let default =
+            index(&default).ok_or_else(|| anyhow!("the default {default} is not in this file"))?;
+        Ok(Self { kernels, default })
+    }
+
+    /// The kernel called `name`; the error names the kernels there are.
+    pub fn get(&self, name: &str) -> Result<&KernelSpec> {
+        self.kernels
+            .iter()
+            .find(|kernel| kernel.name == name)
+            .ok_or_else(|| {
+                let names = self.names().collect::<Vec<_>>().join(", ");
+                Failure::usage(format!("there is no kernel {name}; there are: {names}")).into()
+            })
+    }
+
+    /// The kernel that is built when none is named.
+    pub fn default(&self) -> &KernelSpec {
+        &self.kernels[self.default]
+    }
+
+    /// The names of all kernels.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.kernels.iter().map(|kernel| kernel.name.as_str())
+    }
+
+    /// All kernels.
+    pub fn iter(&self) -> impl Iterator<Item = &KernelSpec> {
+        self.kernels.iter()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawKernels {
+    default: String,
+    kernel_org: RawKernelOrg,
+    kernel: BTreeMap<String, RawKernel>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawKernelOrg {
+    mirrors: Vec<String>,
+    fingerprint: String,
+    keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawKernel {
+    series: String,
+    version: Option<String>,
+    fallback: Option<String>,
+    sources: Vec<RawSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum RawSource {
+    Tarball(String),
+    DebianPackage(String),
+}
+
+impl RawKernel {
+    fn validate(self, name: &str, org: &RawKernelOrg, workspace: &Workspace) -> Result<KernelSpec> {
+        let Self {
+            series,
+            version,
+            fallback,
+            sources,
+        } = self;
+        ensure!(
+            !name.is_empty() && !name.contains('/') && !name.starts_with('.'),
+            "a name must do as the name of a folder"
+        );
+        let series = series.parse()?;
+        let version: Option<Version> = version.as_deref().map(str::parse).transpose()?;
+        let in_series = |version: Version| {
+            ensure!(
+                version.series == series,
+                "{version} is not of series {series}"
+            );
+            Ok(())
+        };
+        version.map(in_series).transpose()?;
+        ensure!(!sources.is_empty(), "sources is empty");
+        let sources = sources
+            .into_iter()
+            .map(|source| match source {
+                RawSource::DebianPackage(package) => Ok(Source::DebianPackage(package)),
+                RawSource::Tarball(file) => {
+                    let tarball = tarball(file, org)?;
+                    in_series(tarball.version)?;
+                    Ok(Source::Tarball(tarball))
+                }
+            })
+            .collect::<Result<_>>()?;
+        Ok(KernelSpec {
+            name: name.to_owned(),
+            series,
+            version,
+            sources,
+            patches: workspace.kernel_config().join("patches").join(name),
+            fallback,
+        })
+    }
+}
+
+fn tarball(file: String, org: &RawKernelOrg) -> Result<Tarball> {
+    let RawKernelOrg {
+        mirrors,
+        fingerprint,
+        keys,
+    } = org;
+    let version = file
+        .strip_prefix("linux-")
+        .and_then(|rest| rest.strip_suffix(".tar.xz"))
+        .ok_or_else(|| anyhow!("the tarball {file} is not called linux-VERSION.tar.xz"))?
+        .parse()?;
+    let fingerprint = fingerprint.replace(' ', "").to_uppercase();
+    ensure!(
+        fingerprint.len() == 40 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "the fingerprint {fingerprint} is not 40 hexadecimal digits"
+    );
+    Ok(Tarball {
+        signature: file.replace(".tar.xz", ".tar.sign"),
+        file,
+        version,
+        mirrors: mirrors.iter().map(|mirror| as_folder(mirror)).collect(),
+        fingerprint,
+        keys: keys.clone(),
+    })
+}
+
+/// An address with a `/` at its end.
+pub(super) fn as_folder(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
+}
+
+impl FromStr for Series {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |part: &str| part.parse::<u32>().ok();
+        match text
+            .split_once('.')
+            .map(|(version, patchlevel)| (number(version), number(patchlevel)))
+        {
+            Some((Some(version), Some(patchlevel))) => Ok(Self {
+                version,
+                patchlevel,
+            }),
+            _ => bail!("{text} is not a kernel series such as 6.7"),
+        }
+    }
+}
+
+impl FromStr for Version {
+    type Err = Error;
+
+    /// `6.7.9`; `6.7` is 6.7.0, as kernel.org names its files.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || anyhow!("{text} is not a kernel version such as 6.7.9");
+        let (series, sublevel) = match text.match_indices('.').nth(1) {
+            Some((dot, _)) => (&text[..dot], &text[dot + 1..]),
+            None => (text, "0"),
+        };
+        Ok(Self {
+            series: series.parse().map_err(|_| wrong())?,
+            sublevel: sublevel.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.version, self.patchlevel)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.series, self.sublevel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn own() -> Result<Workspace> {
+        Workspace::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    }
+
+    #[test]
+    fn the_kernels_of_this_clone_are_right() -> Result<()> {
+        let kernels = Kernels::load(&own()?)?;
+        assert_eq!(kernels.default().name, "6.7.9");
+        assert_eq!(kernels.default().fallback.as_deref(), Some("6.12"));
+        assert!(kernels.names().any(|name| name == "6.12"));
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_kernel_is_told_with_those_there_are() -> Result<()> {
+        let kernels = Kernels::load(&own()?)?;
+        let error = kernels.get("6.8").expect_err("there is no 6.8");
+        assert_eq!(
+            error.to_string(),
+            "there is no kernel 6.8; there are: 6.12, 6.7.9"
+        );
+        assert_eq!(
+            crate::failure::fault_of(&error),
+            crate::failure::Fault::Usage
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused() -> Result<()> {
+        let parse = |kernel: &str| {
+            let org = "[kernel-org]\nmirrors = []\nkeys = []\nfingerprint = \"00\"\n";
+            let text = format!("default = \"a\"\n{org}[kernel.a]\n{kernel}");
+            Kernels::parse(&text, &own()?)
+        };
+        for (kernel, reason) in [
+            ("series = \"6\"\nsources = []", "kernel series"),
+            ("series = \"6.7\"\nsources = []", "sources is empty"),
+            ("series = \"6.7\"\nsources = [{ ftp = \"x\" }]", "ftp"),
+            (
+                "series = \"6.7\"\nversion = \"6.8.1\"\nsources = [{ debian-package = \"x\" }]",
+                "6.8.1 is not of series 6.7",
+            ),
+            (
+                "series = \"6.7\"\nsources = [{ tarball = \"linux-6.7.9.tar.xz\" }]",
+                "fingerprint",
+            ),
+            (
+                "series = \"6.7\"\nfallback = \"b\"\nsources = [{ debian-package = \"x\" }]",
+                "fallback b",
+            ),
+        ] {
+            let error = parse(kernel).expect_err("a wrong file");
+            assert!(format!("{error:#}").contains(reason), "{error:#}");
+        }
+        Ok(())
+    }
+}

@@ -1,1 +1,406 @@
 //! The source tree of a kernel: obtained, verified, unpacked, patched.
+//!
+//! Trees are in the cache folder `sources/`, named by version and by a key of
+//! what they were made from: the tarball's identity and the contents of the
+//! patches. Once there, a tree is never written to; kernels are built outside
+//! of it.
+//!
+//! What was found out on the way is remembered in `resolved/`, so that a run
+//! with nothing to do asks neither apt nor the network. To ask again, remove
+//!
+//! - `resolved/debian-<package>.json`: which version the Debian archive has;
+//! - `resolved/unreachable-<kernel>.json`: that no mirror could be reached
+//!   (forgotten after an hour by itself);
+//! - `resolved/given-<…>.json`: the content key of a `--kernel-source` (known
+//!   to be out of date by its files' sizes, inode numbers and times).
+
+mod apt;
+mod download;
+mod given;
+mod makefile;
+mod patches;
+mod remember;
+mod signature;
+mod tarball;
+mod unpack;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::failure::Failure;
+use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
+use crate::key::{Inputs, Key};
+use crate::session::Session;
+use crate::ui::Stage;
+
+pub use makefile::TreeVersion;
+use patches::Patches;
+
+/// How long it is remembered that no mirror could be reached, in seconds.
+const UNREACHABLE_FOR: u64 = 3600;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// `--kernel NAME`
+    pub kernel: Option<String>,
+    /// `--kernel-source PATH`: a tree or a tarball.
+    pub source: Option<PathBuf>,
+}
+
+/// A source tree, ready to build from.
+#[derive(Debug, Clone)]
+pub struct KernelSource {
+    /// The kernel's name in kernels.toml: that of the fallback, if it came to
+    /// that.
+    pub kernel: String,
+    /// The version that the tree's Makefile states: `6.12.117`.
+    pub version: String,
+    /// The tree. Never write to it.
+    pub tree: PathBuf,
+    /// What it was made from.
+    pub key: Key,
+    /// True if nothing had to be done.
+    pub cached: bool,
+}
+
+/// How sources are obtained; tests change it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `KMODLAB_MIRROR`: a folder that is asked before the mirrors of
+    /// kernels.toml.
+    pub mirror: Option<String>,
+    /// Within this time a mirror must answer, whatever it answers.
+    pub reach: Duration,
+    /// A transfer without a byte for this long is given up.
+    pub stall: Duration,
+    /// apt-get: a path, or a name on the PATH.
+    pub apt_get: OsString,
+}
+
+impl Settings {
+    /// The usual ones, with `KMODLAB_MIRROR` if it is set.
+    pub fn from_env() -> Self {
+        Self {
+            mirror: std::env::var("KMODLAB_MIRROR")
+                .ok()
+                .filter(|mirror| !mirror.is_empty())
+                .map(|mirror| as_folder(&mirror)),
+            reach: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
+            apt_get: "apt-get".into(),
+        }
+    }
+}
+
+/// The source tree that `wanted` asks for, from the cache or made.
+///
+/// Falls back to another kernel if none was named and no mirror can be
+/// reached; that is said in two notes.
+pub fn obtain(session: &Session, wanted: &Wanted) -> Result<KernelSource> {
+    obtain_with(session, wanted, &Settings::from_env())
+}
+
+/// [`obtain`] with other settings.
+pub fn obtain_with(
+    session: &Session,
+    wanted: &Wanted,
+    settings: &Settings,
+) -> Result<KernelSource> {
+    let stage = session.ui.stage("source");
+    let kernels = Kernels::load(&session.workspace)?;
+    let Wanted { kernel, source } = wanted;
+    let spec = match kernel {
+        Some(name) => kernels.get(name)?,
+        None => kernels.default(),
+    };
+    let got = match (source, kernel, &spec.fallback) {
+        (Some(path), _, _) => given::obtain(session, &kernels, spec, path),
+        (None, None, Some(fallback)) => {
+            or_fallback(session, settings, spec, kernels.get(fallback)?)
+        }
+        _ => from_sources(session, settings, spec)
+            .and_then(|attempt| attempt.or_fail(&kernels, spec)),
+    };
+    let source = got.map_err(|error| explain_full_disk(error, &session.cache))?;
+    let detail = format!("Linux {}", source.version);
+    finish(stage, source.cached, detail);
+    Ok(source)
+}
+
+fn finish(stage: Stage<'_>, cached: bool, detail: String) {
+    stage.done(cached, detail);
+}
+
+/// What came of a kernel's list of sources.
+enum Attempt {
+    Got(KernelSource),
+    /// None can be had here; a line a place, with its reason.
+    Unavailable(Vec<String>),
+}
+
+impl Attempt {
+    fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
+        let reasons = match self {
+            Attempt::Got(source) => return Ok(source),
+            Attempt::Unavailable(reasons) => reasons,
+        };
+        let other = kernels
+            .iter()
+            .find(|other| spec.fallback.as_ref() == Some(&other.name))
+            .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
+            .unwrap_or_default();
+        Err(Failure::machine(format!(
+            "the source of kernel {} cannot be had here:\n  {}\n{}{other}.",
+            spec.name,
+            reasons.join("\n  "),
+            advice(spec),
+        ))
+        .into())
+    }
+}
+
+/// What a user can do who wants this very kernel.
+fn advice(spec: &KernelSpec) -> String {
+    let file = spec.sources.iter().find_map(|source| match source {
+        Source::Tarball(tarball) => Some(tarball.file.as_str()),
+        Source::DebianPackage(_) => None,
+    });
+    let mirror = file.map_or(String::new(), |file| {
+        format!(", or name a mirror in KMODLAB_MIRROR (the address of a folder with {file})")
+    });
+    format!("Check the network{mirror}, or give a tree or a tarball with `--kernel-source PATH`")
+}
+
+/// Tries the kernel's sources in order.
+fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Result<Attempt> {
+    let patches = Patches::of(&spec.patches)?;
+    if let Some(source) = cached(session, spec, &patches)? {
+        return Ok(Attempt::Got(source));
+    }
+    let mut reasons = Vec::new();
+    for source in &spec.sources {
+        match source {
+            Source::DebianPackage(package) => {
+                let deb = match debian(session, settings, package)? {
+                    Ok(deb) => deb,
+                    Err(reason) => {
+                        reasons.push(format!("Debian's package {package}: {reason}"));
+                        continue;
+                    }
+                };
+                let inputs = debian_inputs(&deb);
+                return tree(session, spec, &deb.version, inputs, &patches, |folder| {
+                    apt::unpack(session, &deb, folder)
+                })
+                .map(Attempt::Got);
+            }
+            Source::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
+                tarball::Fetched::Unreachable(mirrors) => reasons.extend(mirrors),
+                tarball::Fetched::At(path) => {
+                    let version = tarball.version.to_string();
+                    let inputs = tarball::inputs(tarball);
+                    return tree(session, spec, &version, inputs, &patches, |folder| {
+                        tarball::unpack(session, &path, folder)
+                    })
+                    .map(Attempt::Got);
+                }
+            },
+        }
+    }
+    Ok(Attempt::Unavailable(reasons))
+}
+
+/// The tree of the first source that is in the cache already.
+fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Option<KernelSource>> {
+    for source in &spec.sources {
+        let (version, inputs) = match source {
+            Source::Tarball(tarball) => (tarball.version.to_string(), tarball::inputs(tarball)),
+            Source::DebianPackage(package) => match apt::Deb::remembered(session, package) {
+                Some(deb) => (deb.version.clone(), debian_inputs(&deb)),
+                None => continue,
+            },
+        };
+        let key = tree_key(inputs, patches)?;
+        let path = session.cache.path("sources", &version, &key);
+        if path.is_dir() {
+            return kernel_source(spec, path, key, true).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The package in the cache's downloads: the one remembered if it is still
+/// there, else the archive's newest.
+fn debian(
+    session: &Session,
+    settings: &Settings,
+    package: &str,
+) -> Result<std::result::Result<apt::Deb, String>> {
+    if let Some(deb) = apt::Deb::remembered(session, package)
+        && deb.path(session).is_file()
+    {
+        return Ok(Ok(deb));
+    }
+    let deb = match apt::ask(session, settings, package)? {
+        apt::Answer::Found(deb) => deb,
+        apt::Answer::Absent(reason) => return Ok(Err(reason)),
+    };
+    let downloaded = apt::download(session, settings, &deb)?;
+    Ok(downloaded.map(|_path| deb))
+}
+
+fn debian_inputs(deb: &apt::Deb) -> Inputs {
+    let mut inputs = Inputs::new("source 1");
+    inputs.text("deb", &deb.checksum);
+    inputs
+}
+
+fn tree_key(mut inputs: Inputs, patches: &Patches) -> Result<Key> {
+    patches.add_to(&mut inputs)?;
+    Ok(inputs.key())
+}
+
+/// The tree of `version`, made by `unpack` and then patched, if it is not in
+/// the cache.
+fn tree(
+    session: &Session,
+    spec: &KernelSpec,
+    version: &str,
+    inputs: Inputs,
+    patches: &Patches,
+    unpack: impl FnOnce(&Path) -> Result<()>,
+) -> Result<KernelSource> {
+    let key = tree_key(inputs, patches)?;
+    let entry = session.cache.entry("sources", version, &key, |staging| {
+        unpack(staging)?;
+        let found = TreeVersion::of(staging).with_context(|| {
+            format!(
+                "what was unpacked for kernel {} is no kernel tree",
+                spec.name
+            )
+        })?;
+        if found.version.series != spec.series {
+            return Err(Failure::machine(format!(
+                "what was unpacked for kernel {} is Linux {found}, not of series {}",
+                spec.name, spec.series
+            ))
+            .into());
+        }
+        if patches.count() > 0 {
+            let stage = session.ui.stage("source");
+            stage.begin(&format!("applying {} patches", patches.count()), 0);
+            patches.apply(staging, &found.to_string())?;
+        }
+        Ok(())
+    })?;
+    kernel_source(spec, entry.path, key, entry.cached)
+}
+
+fn kernel_source(spec: &KernelSpec, tree: PathBuf, key: Key, cached: bool) -> Result<KernelSource> {
+    let version = TreeVersion::of(&tree)
+        .with_context(|| format!("{} is damaged; remove it and run again", tree.display()))?;
+    Ok(KernelSource {
+        kernel: spec.name.clone(),
+        version: version.to_string(),
+        tree,
+        key,
+        cached,
+    })
+}
+
+/// That no mirror could be reached, and when.
+#[derive(Serialize, Deserialize)]
+struct Unreachable {
+    /// Seconds since 1970.
+    at: u64,
+    /// KMODLAB_MIRROR as it was.
+    mirror: Option<String>,
+    reasons: Vec<String>,
+}
+
+/// `spec` if its source can be had, else `fallback`, saying so.
+fn or_fallback(
+    session: &Session,
+    settings: &Settings,
+    spec: &KernelSpec,
+    fallback: &KernelSpec,
+) -> Result<KernelSource> {
+    let patches = Patches::of(&spec.patches)?;
+    if let Some(source) = cached(session, spec, &patches)? {
+        return Ok(source);
+    }
+    let memo = format!("unreachable-{}", spec.name);
+    let remembered = remember::recall::<Unreachable>(&session.cache, &memo).filter(|known| {
+        let age = remember::now().checked_sub(known.at);
+        known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
+    });
+    let (reasons, asked) = match remembered {
+        Some(Unreachable { at, reasons, .. }) => {
+            let minutes = remember::now().saturating_sub(at) / 60;
+            let path = remember::path(&session.cache, &memo);
+            let asked = format!(
+                " {minutes} min ago (to ask again now, remove {})",
+                path.display()
+            );
+            (reasons, asked)
+        }
+        None => match from_sources(session, settings, spec)? {
+            Attempt::Got(source) => return Ok(source),
+            Attempt::Unavailable(reasons) => {
+                let unreachable = Unreachable {
+                    at: remember::now(),
+                    mirror: settings.mirror.clone(),
+                    reasons,
+                };
+                remember::remember(&session.cache, &memo, &unreachable)?;
+                (unreachable.reasons, String::new())
+            }
+        },
+    };
+    session.ui.note(format!(
+        "the source of kernel {} could not be reached{asked}: {}",
+        spec.name,
+        reasons.join("; ")
+    ));
+    session.ui.note(format!(
+        "using kernel {} instead; to insist: `--kernel {}`, with `--kernel-source PATH` or a \
+         mirror in KMODLAB_MIRROR",
+        fallback.name, spec.name
+    ));
+    match from_sources(session, settings, fallback)? {
+        Attempt::Got(source) => Ok(source),
+        Attempt::Unavailable(reasons) => Err(Failure::machine(format!(
+            "the source of kernel {} cannot be had here either:\n  {}\n{}.",
+            fallback.name,
+            reasons.join("\n  "),
+            advice(fallback)
+        ))
+        .into()),
+    }
+}
+
+/// Says what to do, if the cause of `error` is a full disk.
+fn explain_full_disk(error: anyhow::Error, cache: &Cache) -> anyhow::Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let full = error.chain().any(|cause| {
+        let kind = cause
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        matches!(kind, Some(StorageFull | QuotaExceeded))
+            || cause.to_string().contains("No space left on device")
+    });
+    if !full {
+        return error;
+    }
+    error.context(Failure::machine(format!(
+        "no space left in {}: a kernel's source needs about 2 GiB there, and its build 1 GiB \
+         more. Nothing half-made was kept. Make room, or move the cache with KMODLAB_CACHE=FOLDER",
+        cache.root().display()
+    )))
+}

@@ -1,0 +1,237 @@
+//! Kernel sources from a Debian archive, by the machine's own apt.
+//!
+//! apt asks the archives it is set up for and trusts the signatures it knows,
+//! but keeps its lists in kmodlab's cache: that needs no root, and leaves the
+//! machine's own lists and package cache as they are.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+
+use super::{Settings, remember, unpack};
+use crate::key::{Inputs, Key};
+use crate::process::{Tool, which};
+use crate::session::Session;
+
+/// A package as the archive has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Deb {
+    /// `linux-source-6.12`
+    pub package: String,
+    /// The kernel's version: `6.12.117`, without Debian's own part.
+    pub version: String,
+    /// `linux-source-6.12_6.12.117-1~deb12u1_all.deb`
+    pub file: String,
+    /// In bytes.
+    pub size: u64,
+    /// The checksum that apt's signed lists state, as `SHA256:…`.
+    pub checksum: String,
+}
+
+/// What apt said.
+pub enum Answer {
+    /// The archive has the package.
+    Found(Deb),
+    /// It has not, or cannot be asked here; the reason.
+    Absent(String),
+}
+
+impl Deb {
+    /// The package that was found last time.
+    pub fn remembered(session: &Session, package: &str) -> Option<Self> {
+        remember::recall(&session.cache, &memo(package))
+    }
+
+    /// Where the package is, or will be, in the cache.
+    pub fn path(&self, session: &Session) -> PathBuf {
+        session.cache.path("downloads", &self.file, &self.key())
+    }
+
+    fn key(&self) -> Key {
+        Inputs::new("deb 1").text("checksum", &self.checksum).key()
+    }
+}
+
+fn memo(package: &str) -> String {
+    format!("debian-{package}")
+}
+
+/// Asks the archives for `package`, and remembers the answer.
+pub fn ask(session: &Session, settings: &Settings, package: &str) -> Result<Answer> {
+    if which(&settings.apt_get).is_none() || which("dpkg-deb").is_none() {
+        return Ok(Answer::Absent("this machine has no apt".to_owned()));
+    }
+    let stage = session.ui.stage("source");
+    stage.begin(&format!("asking apt for {package}"), 0);
+    let _lock = session.cache.lock("apt")?;
+    let (_, _, update) = apt_get(session, settings)?.arg("update").capture()?;
+    // A list that could not be had does no harm if the package is in another.
+    let (status, uris, stderr) = apt_get(session, settings)?
+        .args(["download", "--print-uris", package])
+        .capture()?;
+    if !status.success() {
+        let reason = [update.as_str(), stderr.as_str()]
+            .iter()
+            .flat_map(|text| text.lines())
+            .find(|line| line.starts_with("E:"))
+            .unwrap_or("apt-get does not say why")
+            .to_owned();
+        return Ok(Answer::Absent(reason));
+    }
+    let deb = parse(package, &uris)
+        .with_context(|| format!("cannot read what apt says of {package}: {}", uris.trim()))?;
+    remember::remember(&session.cache, &memo(package), &deb)?;
+    Ok(Answer::Found(deb))
+}
+
+/// One line of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
+fn parse(package: &str, uris: &str) -> Result<Deb> {
+    let line = uris
+        .lines()
+        .find(|line| line.starts_with('\''))
+        .ok_or_else(|| anyhow!("no address"))?;
+    let words = line.split_whitespace().collect::<Vec<_>>();
+    let [_, file, size, checksum] = words[..] else {
+        bail!("not four words");
+    };
+    let version = file
+        .split('_')
+        .nth(1)
+        .and_then(|version| version.split(['-', '+', '~']).next())
+        .ok_or_else(|| anyhow!("no version in {file}"))?;
+    Ok(Deb {
+        package: package.to_owned(),
+        version: version.to_owned(),
+        file: file.to_owned(),
+        size: size.parse().context("no size")?,
+        checksum: checksum.to_owned(),
+    })
+}
+
+/// Downloads the package if it is not in the cache. `Err` of the inner result:
+/// the archive could not be reached.
+pub fn download(
+    session: &Session,
+    settings: &Settings,
+    deb: &Deb,
+) -> Result<std::result::Result<PathBuf, String>> {
+    let mut unreachable = None;
+    let entry = session
+        .cache
+        .entry("downloads", &deb.file, &deb.key(), |staging| {
+            let Deb { file, package, .. } = deb;
+            let stage = session.ui.stage("source");
+            stage.begin(&format!("downloading {file} (MiB)"), deb.size >> 20);
+            let folder = tempfile::tempdir_in(session.cache.folder("staging")?)
+                .context("cannot make a folder to download to")?;
+            let got = folder.path().join(file);
+            let _lock = session.cache.lock("apt")?;
+            let done = AtomicBool::new(false);
+            let (status, _, stderr) = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::SeqCst) {
+                        let size = std::fs::metadata(&got).map_or(0, |got| got.len());
+                        stage.position(size >> 20);
+                        std::thread::sleep(Duration::from_millis(200));
+                    }
+                });
+                let result = apt_get(session, settings)
+                    .map(|tool| tool.args(["download", package]).current_dir(folder.path()))
+                    .and_then(|tool| tool.capture());
+                done.store(true, Ordering::SeqCst);
+                result
+            })?;
+            if !status.success() {
+                let reason = stderr.trim();
+                if !reason.contains("mismatch") && !reason.contains("No space left") {
+                    unreachable = Some(reason.to_owned());
+                }
+                bail!("apt-get could not download {file}: {reason}");
+            }
+            std::fs::rename(&got, staging).with_context(|| format!("apt-get left no {file}"))
+        });
+    match (entry, unreachable) {
+        (Ok(entry), _) => Ok(Ok(entry.path)),
+        (Err(_), Some(reason)) => Ok(Err(reason)),
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// Unpacks the kernel source that is in the package into `folder`.
+pub fn unpack(session: &Session, deb: &Deb, folder: &Path) -> Result<()> {
+    let path = deb.path(session);
+    let stage = session.ui.stage("source");
+    stage.begin(&format!("unpacking {} (MiB)", deb.file), deb.size >> 20);
+    let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+    let tool = Tool::new("dpkg-deb").arg("--fsys-tarfile").arg(&path);
+    let mut child = tool.spawn(Stdio::from(writer), Stdio::null())?;
+    let wanted = format!("usr/src/{}.tar.xz", deb.package);
+    let mut outer = tar::Archive::new(unpack::Counted::new(reader, &stage));
+    let mut found = false;
+    for entry in outer
+        .entries()
+        .with_context(|| format!("cannot read {}", path.display()))?
+    {
+        let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
+        if entry.path()?.ends_with(&wanted) {
+            unpack::unpack(unpack::xz(entry)?, folder)?;
+            found = true;
+        }
+    }
+    if !child.wait()?.success() {
+        bail!("{} failed", tool.quoted());
+    }
+    if !found {
+        bail!("there is no {wanted} in {}", deb.file);
+    }
+    Ok(())
+}
+
+/// apt-get with lists and package cache of its own.
+fn apt_get(session: &Session, settings: &Settings) -> Result<Tool> {
+    let folder = session.cache.folder("apt")?;
+    let quoted = |path: PathBuf| format!("\"{}\"", path.display());
+    for name in ["lists/partial", "archives/partial"] {
+        let path = folder.join(name);
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+    }
+    // A file rather than options: only a file can clear the machine's hooks,
+    // some of which empty its package cache. As root, apt would hand the work
+    // to a user who may not enter this folder.
+    let config = format!(
+        "Dir::State::Lists {};\nDir::Cache {};\nAPT::Sandbox::User \"root\";\n\
+         #clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n\
+         #clear APT::Update::Post-Invoke-Success;\nAcquire::Languages \"none\";\n\
+         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n",
+        quoted(folder.join("lists")),
+        quoted(folder.clone()),
+    );
+    let path = folder.join("apt.conf");
+    session.cache.write(&path, config.as_bytes())?;
+    Ok(Tool::new(&settings.apt_get)
+        .arg("-c")
+        .arg(path)
+        .arg("-q")
+        .env("LC_ALL", "C"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apt_prints_is_read() -> Result<()> {
+        let line = "'http://a.example/pool/linux-source-6.12_6.12.117-1%7edeb12u1_all.deb' \
+                    linux-source-6.12_6.12.117-1~deb12u1_all.deb 153476148 SHA256:e849\n";
+        let deb = parse("linux-source-6.12", line)?;
+        assert_eq!(deb.version, "6.12.117");
+        assert_eq!(deb.size, 153_476_148);
+        assert_eq!(deb.checksum, "SHA256:e849");
+        Ok(())
+    }
+}

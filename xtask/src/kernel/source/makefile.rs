@@ -1,0 +1,81 @@
+//! What a kernel tree says of itself: the version in its Makefile.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::kernel::spec::{Series, Version};
+
+/// The files at the top of every kernel tree by which one is known.
+pub const LANDMARKS: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
+
+/// The version of a tree: 6.7.3, 6.12.117, 6.7.0-rc1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeVersion {
+    /// VERSION, PATCHLEVEL and SUBLEVEL.
+    pub version: Version,
+    /// EXTRAVERSION, mostly empty.
+    pub extra: String,
+}
+
+impl TreeVersion {
+    /// The version of the kernel tree at `tree`. The error says what is not
+    /// there, if it is no kernel tree.
+    pub fn of(tree: &Path) -> Result<Self> {
+        for landmark in LANDMARKS {
+            if !tree.join(landmark).is_file() {
+                return Err(anyhow!("there is no file {landmark} in it"));
+            }
+        }
+        let path = tree.join("Makefile");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text)
+    }
+
+    /// The version in the text of a kernel's top Makefile.
+    pub fn parse(makefile: &str) -> Result<Self> {
+        let field = |name: &str| {
+            makefile.lines().take(20).find_map(|line| {
+                let (key, value) = line.split_once('=')?;
+                (key.trim() == name).then(|| value.trim())
+            })
+        };
+        let number = |name: &str| {
+            field(name)
+                .and_then(|value| value.parse::<u32>().ok())
+                .ok_or_else(|| anyhow!("its Makefile does not begin with {name} = a number"))
+        };
+        Ok(Self {
+            version: Version {
+                series: Series {
+                    version: number("VERSION")?,
+                    patchlevel: number("PATCHLEVEL")?,
+                },
+                sublevel: number("SUBLEVEL")?,
+            },
+            extra: field("EXTRAVERSION").unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for TreeVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.version, self.extra)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read() -> Result<()> {
+        let makefile = "# SPDX\nVERSION = 6\nPATCHLEVEL = 7\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n";
+        assert_eq!(TreeVersion::parse(makefile)?.to_string(), "6.7.0-rc1");
+        let error = TreeVersion::parse("all:\n\techo\n").expect_err("no version");
+        assert!(error.to_string().contains("VERSION"));
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! A signed release from kernel.org: downloaded, verified, then unpacked.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::download::{Mirrors, Reached};
+use super::signature::Certificate;
+use super::{Settings, download, signature, unpack};
+use crate::kernel::spec::Tarball;
+use crate::key::Inputs;
+use crate::session::Session;
+
+/// What came of it.
+pub enum Fetched {
+    /// The verified tarball.
+    At(PathBuf),
+    /// No mirror answered; a line a mirror, with its reason.
+    Unreachable(Vec<String>),
+}
+
+/// What identifies the tarball. Its bytes need not be known: there is one
+/// release of this name that the key's owner has signed.
+pub fn inputs(tarball: &Tarball) -> Inputs {
+    let mut inputs = Inputs::new("source 1");
+    inputs
+        .text("tarball", &tarball.file)
+        .text("fingerprint", &tarball.fingerprint);
+    inputs
+}
+
+/// The verified tarball, from the cache or from a mirror. A mirror that
+/// answers but has no tarball, or a wrong one, is an error.
+pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Result<Fetched> {
+    let key = inputs(tarball).key();
+    let path = session.cache.path("downloads", &tarball.file, &key);
+    if path.is_file() {
+        return Ok(Fetched::At(path));
+    }
+    let mut folders = tarball.mirrors.clone();
+    folders.splice(0..0, settings.mirror.clone());
+    let mirrors = {
+        let stage = session.ui.stage("source");
+        stage.begin("looking for a mirror of kernel.org", 0);
+        match download::reach(&folders, &tarball.file, settings) {
+            Reached::Some(mirrors) => mirrors,
+            Reached::None(reasons) => return Ok(Fetched::Unreachable(reasons)),
+        }
+    };
+    let entry = session
+        .cache
+        .entry("downloads", &tarball.file, &key, |staging| {
+            let small = tempfile::tempdir_in(session.cache.folder("staging")?)
+                .context("cannot make a folder to download to")?;
+            let signature = small.path().join("signature");
+            mirrors.download(&tarball.signature, &signature, None)?;
+            let certificate = certificate(session, settings, tarball, &small.path().join("key"))?;
+            let stage = session.ui.stage("source");
+            mirrors.download(&tarball.file, staging, Some(&stage))?;
+            verify(session, tarball, staging, &signature, &certificate)
+        })?;
+    Ok(Fetched::At(entry.path))
+}
+
+/// The key that must have signed: from the cache, the Web Key Directory, or
+/// the mirror that the user named.
+fn certificate(
+    session: &Session,
+    settings: &Settings,
+    tarball: &Tarball,
+    scratch: &Path,
+) -> Result<Certificate> {
+    let name = format!("{}.asc", tarball.fingerprint);
+    let kept = session.cache.root().join("downloads").join(&name);
+    if let Ok(bytes) = std::fs::read(&kept)
+        && let Ok(certificate) = Certificate::pinned(&bytes, &tarball.fingerprint)
+    {
+        return Ok(certificate);
+    }
+    let mut addresses = tarball.keys.clone();
+    if let Some(mirror) = &settings.mirror {
+        addresses.push(format!("{mirror}{name}"));
+    }
+    Mirrors::of_files(&addresses, settings).download("", scratch, None)?;
+    let bytes = std::fs::read(scratch).context("cannot read the key that was downloaded")?;
+    let certificate = Certificate::pinned(&bytes, &tarball.fingerprint)
+        .with_context(|| format!("the key from {} is not right", addresses.join(" or ")))?;
+    session.cache.write(&kept, &bytes)?;
+    Ok(certificate)
+}
+
+fn verify(
+    session: &Session,
+    tarball: &Tarball,
+    path: &Path,
+    signature: &Path,
+    certificate: &Certificate,
+) -> Result<()> {
+    let file = open(path)?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let stage = session.ui.stage("source");
+    stage.begin(&format!("verifying {} (MiB)", tarball.file), size >> 20);
+    let signature = std::fs::read(signature).context("cannot read the signature")?;
+    let tar = unpack::xz(unpack::Counted::new(file, &stage))?;
+    signature::verify(&signature, certificate, tar).with_context(|| {
+        format!(
+            "{} is not what {} signs; nothing of it was kept",
+            tarball.file, tarball.signature
+        )
+    })
+}
+
+/// Unpacks a verified tarball into `folder`.
+pub fn unpack(session: &Session, path: &Path, folder: &Path) -> Result<()> {
+    let file = open(path)?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stage = session.ui.stage("source");
+    stage.begin(&format!("unpacking {name} (MiB)"), size >> 20);
+    unpack::unpack(unpack::xz(unpack::Counted::new(file, &stage))?, folder)
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("cannot read {}", path.display()))
+}
