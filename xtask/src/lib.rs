@@ -8,6 +8,7 @@
 //!     -> Initramfs -> Vm -> Transcript -> Verdict -> Report
 //! ```
 
+pub mod apt;
 pub mod cache;
 pub mod failure;
 pub mod kernel;
