@@ -10,6 +10,7 @@
 
 pub mod apt;
 pub mod cache;
+pub mod commands;
 pub mod failure;
 pub mod kernel;
 pub mod key;
