@@ -8,7 +8,9 @@
 //!     -> Initramfs -> Vm -> Transcript -> Verdict -> Report
 //! ```
 
+pub mod apt;
 pub mod cache;
+pub mod commands;
 pub mod failure;
 pub mod kernel;
 pub mod key;

@@ -1,1 +1,113 @@
 //! The pinned tools that build kernels and run guests: found, or provisioned.
+//!
+//! None of them ends up on the host's PATH, and nothing of the host's own
+//! Rust changes.
+
+mod bindgen;
+mod elf;
+pub mod host;
+mod llvm;
+pub mod needs;
+pub mod packages;
+pub mod probe;
+mod rust;
+mod survey;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::failure::Failure;
+use crate::session::Session;
+use host::Host;
+use needs::System;
+use probe::Probes;
+
+pub use survey::{Need, State, survey, survey_on};
+
+/// Every tool that a build and a boot take, by path.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// `RUSTC=` for kbuild.
+    pub rustc: PathBuf,
+    /// `RUST_LIB_SRC=`: the folder `library/` of the sources of rustc.
+    pub rust_lib_src: PathBuf,
+    /// `BINDGEN=`.
+    pub bindgen: PathBuf,
+    /// `LLVM=` (with a slash at its end): the folder with clang, ld.lld, ….
+    pub llvm_bin: PathBuf,
+    /// `LIBCLANG_PATH=`, for bindgen.
+    pub libclang: PathBuf,
+    /// qemu-system-x86_64.
+    pub qemu: PathBuf,
+    /// A busybox that needs no library.
+    pub busybox: PathBuf,
+    /// The versions of all that influences a byte of what is built.
+    pub identity: String,
+    /// QEMU's version; it influences no byte.
+    pub qemu_version: String,
+}
+
+/// The toolchain of this machine; what is missing is installed or provisioned.
+pub fn provision(session: &Session) -> Result<Toolchain> {
+    provision_on(session, &Host::from_env())
+}
+
+/// [`provision`] on a given machine.
+pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
+    let mut probes = Probes::load(&session.cache)?;
+    let mut system = System::look(host, &mut probes);
+    if !system.missing().is_empty() {
+        packages::install(session, host, &system.missing())?;
+        system = System::look(host, &mut probes);
+        let missing = system.missing();
+        if !missing.is_empty() {
+            return Err(Failure::machine(format!(
+                "the packages are installed, but this machine still lacks:\n{}",
+                packages::listed(&missing)
+            ))
+            .into());
+        }
+    }
+    let rust = rust::provision(session, host, &mut probes)?;
+    let bindgen = bindgen::provision(session, host, &mut probes)?;
+    let toolchain = assemble(system, rust, bindgen, &mut probes);
+    probes.save()?;
+    toolchain.context("the toolchain is not whole; `cargo xtask doctor` says what is missing")
+}
+
+fn assemble(
+    system: System,
+    rust: rust::Rust,
+    bindgen: PathBuf,
+    probes: &mut Probes,
+) -> Option<Toolchain> {
+    let System {
+        llvm,
+        qemu,
+        busybox,
+        found: _,
+    } = system;
+    let (qemu, qemu_version) = qemu?;
+    let busybox = busybox?;
+    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    let identity = [
+        rust.identity,
+        format!("bindgen {}", bindgen::VERSION),
+        first_line(llvm.clang?),
+        first_line(llvm.lld?),
+        format!("busybox {}", probes.hash(&busybox)?),
+    ]
+    .join("\n");
+    Some(Toolchain {
+        rustc: rust.rustc,
+        rust_lib_src: rust.library,
+        bindgen,
+        llvm_bin: llvm.bin?,
+        libclang: llvm.lib?,
+        qemu,
+        busybox,
+        identity,
+        qemu_version,
+    })
+}

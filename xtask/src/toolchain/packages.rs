@@ -1,0 +1,219 @@
+//! Installing what the distribution has: the exact command line, and who may
+//! run it.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+
+use super::host::Host;
+use super::needs::{Found, Package};
+use crate::failure::Failure;
+use crate::process::Tool;
+use crate::session::Session;
+
+/// A package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// Debian, Ubuntu.
+    Apt,
+    /// Fedora.
+    Dnf,
+    /// Arch.
+    Pacman,
+}
+
+impl Manager {
+    /// The host's package manager.
+    pub fn of(host: &Host) -> Option<Self> {
+        [
+            ("apt-get", Self::Apt),
+            ("dnf", Self::Dnf),
+            ("pacman", Self::Pacman),
+        ]
+        .into_iter()
+        .find(|(program, _)| host.which(program).is_some())
+        .map(|(_, manager)| manager)
+    }
+
+    /// The words of the command that installs `packages`, without `sudo`.
+    pub fn install(self, packages: &[&Package]) -> Vec<String> {
+        let (words, name): (&[&str], fn(&Package) -> &'static str) = match self {
+            Self::Apt => (
+                &["apt-get", "install", "--yes", "--no-install-recommends"],
+                |package| package.apt,
+            ),
+            Self::Dnf => (&["dnf", "install", "--assumeyes"], |package| package.dnf),
+            Self::Pacman => (
+                &["pacman", "--sync", "--needed", "--noconfirm"],
+                |package| package.pacman,
+            ),
+        };
+        let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        for package in packages {
+            let name = name(package).to_owned();
+            if !words.contains(&name) {
+                words.push(name);
+            }
+        }
+        words
+    }
+}
+
+/// What is to be done about missing packages.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run these words without a question.
+    Run(Vec<String>),
+    /// Ask, then run these words.
+    Ask(Vec<String>),
+    /// Stop with this message.
+    Refuse(String),
+}
+
+/// Decides for `missing` packages on `host`, if `may_install`.
+pub fn decide(host: &Host, may_install: bool, missing: &[(&'static Package, &Found)]) -> Action {
+    let packages: Vec<&Package> = missing.iter().map(|(package, _)| *package).collect();
+    let Some(manager) = Manager::of(host) else {
+        return Action::Refuse(format!(
+            "this machine lacks:\n{}\nit has none of apt-get, dnf and pacman: install these by hand",
+            listed(missing)
+        ));
+    };
+    let mut words = manager.install(&packages);
+    if !host.root_user {
+        words.insert(0, "sudo".to_owned());
+    }
+    if may_install && (host.root_user || host.ci) {
+        return Action::Run(words);
+    }
+    if may_install && host.terminal {
+        return Action::Ask(words);
+    }
+    Action::Refuse(format!(
+        "this machine lacks:\n{}\nto install them:\n  {}",
+        listed(missing),
+        words.join(" ")
+    ))
+}
+
+/// Each missing need in a line of its own, with what is there instead.
+pub fn listed(missing: &[(&'static Package, &Found)]) -> String {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|(package, found)| match found {
+            Found::Unfit(why) => format!("  {} ({}): found {why}", package.what, package.why),
+            _ => format!("  {} ({})", package.what, package.why),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// Installs what is missing, or fails with the line that would.
+pub fn install(
+    session: &Session,
+    host: &Host,
+    missing: &[(&'static Package, &Found)],
+) -> Result<()> {
+    let (words, asked) = match decide(host, session.may_install, missing) {
+        Action::Refuse(message) => return Err(Failure::machine(message).into()),
+        Action::Run(words) => (words, false),
+        Action::Ask(words) => (words, true),
+    };
+    eprintln!("this machine lacks:\n{}", listed(missing));
+    eprintln!("to install them:\n  {}", words.join(" "));
+    if asked && !confirmed()? {
+        return Err(
+            Failure::machine("nothing was installed; run the line above and try again").into(),
+        );
+    }
+    let stage = session.ui.stage("packages");
+    if asked {
+        // sudo asks for a password on the terminal, so it keeps the terminal.
+        let run = |words: &[String]| -> Result<bool> {
+            Ok(tool(host, words)?.run_on_terminal()?.success())
+        };
+        update_first(host, &words, &mut |words| run(words).map(drop))?;
+        if !run(&words)? {
+            return Err(Failure::machine(format!("{} failed", words.join(" "))).into());
+        }
+    } else {
+        stage.begin(&format!("installing {} packages", missing.len()), 0);
+        let log = session.cache.folder("logs")?.join("packages.log");
+        let mut run = |words: &[String]| -> Result<()> {
+            tool(host, words)?.run_logged("installing packages", &log, |line| {
+                stage.tool_line(line);
+                stage.message(line);
+            })
+        };
+        let updated = update_first(host, &words, &mut run)?;
+        let mut installed = run(&words);
+        if installed.is_err() && !updated && Manager::of(host) == Some(Manager::Apt) {
+            // Old lists name packages that the archive has no more.
+            run(&update_words(&words))?;
+            installed = run(&words);
+        }
+        installed.context(Failure::machine(format!(
+            "cannot install what is missing; try it by hand:\n  {}",
+            words.join(" ")
+        )))?;
+    }
+    stage.done(false, format!("{} installed", missing.len()));
+    Ok(())
+}
+
+/// Fetches apt's lists if there are none, as in a fresh container.
+fn update_first(
+    host: &Host,
+    words: &[String],
+    run: &mut dyn FnMut(&[String]) -> Result<()>,
+) -> Result<bool> {
+    if Manager::of(host) != Some(Manager::Apt) || has_apt_lists(host) {
+        return Ok(false);
+    }
+    // One unreachable source among several fails the update as a whole; the
+    // installation tells whether it mattered.
+    if let Err(error) = run(&update_words(words)) {
+        eprintln!("{error:#}");
+    }
+    Ok(true)
+}
+
+fn has_apt_lists(host: &Host) -> bool {
+    std::fs::read_dir(host.at("/var/lib/apt/lists")).is_ok_and(|entries| {
+        entries
+            .filter_map(Result::ok)
+            .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+    })
+}
+
+/// `apt-get update`, in the same way that `words` install.
+fn update_words(words: &[String]) -> Vec<String> {
+    words
+        .iter()
+        .take_while(|word| *word != "install")
+        .cloned()
+        .chain(["update".to_owned()])
+        .collect()
+}
+
+fn tool(host: &Host, words: &[String]) -> Result<Tool> {
+    let (program, args) = words.split_first().context("an empty command")?;
+    let program = host.which(program).with_context(|| {
+        Failure::machine(format!(
+            "there is no {program} here; as root, run: {}",
+            args.join(" ")
+        ))
+    })?;
+    Ok(Tool::new(program)
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C.UTF-8"))
+}
+
+fn confirmed() -> Result<bool> {
+    eprint!("install them now? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

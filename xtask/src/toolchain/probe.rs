@@ -1,0 +1,200 @@
+//! What a tool says of itself, asked once.
+//!
+//! Asking ten tools for their versions takes a quarter of a second, which is
+//! all the time that a build with nothing to do has. So answers are kept, each
+//! with the size, time and inode of the program that gave it, and a program is
+//! run again only when one of those has changed.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::key::Inputs;
+use crate::process::Tool;
+
+/// The answers known so far.
+#[derive(Debug)]
+pub struct Probes {
+    cache: Cache,
+    file: PathBuf,
+    answers: BTreeMap<String, Answer>,
+    changed: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Answer {
+    program: Stamp,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    real: PathBuf,
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+    inode: u64,
+}
+
+impl Probes {
+    /// The answers that the cache has.
+    pub fn load(cache: &Cache) -> Result<Self> {
+        let file = cache.folder("toolchain")?.join("versions.json");
+        // A file that cannot be read only means asking again.
+        let answers = std::fs::read(&file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Ok(Self {
+            cache: cache.clone(),
+            file,
+            answers,
+            changed: false,
+        })
+    }
+
+    /// Keeps what was learned.
+    pub fn save(&mut self) -> Result<()> {
+        if self.changed {
+            let bytes = serde_json::to_vec_pretty(&self.answers)?;
+            self.cache.write(&self.file, &bytes)?;
+            self.changed = false;
+        }
+        Ok(())
+    }
+
+    /// What `program ARG…` prints, both streams; `None` if it cannot be run
+    /// or fails.
+    pub fn ask(&mut self, program: &Path, args: &[&str]) -> Option<String> {
+        let question = format!("{} {}", program.display(), args.join(" "));
+        self.answer(question, program, || {
+            let (status, stdout, stderr) = Tool::new(program)
+                .args(args)
+                .env("LC_ALL", "C")
+                .capture()
+                .ok()?;
+            let text = format!("{}\n{}", stdout.trim(), stderr.trim());
+            status.success().then(|| text.trim().to_owned())
+        })
+    }
+
+    /// A hash over the contents of `program`.
+    pub fn hash(&mut self, program: &Path) -> Option<String> {
+        let question = format!("{} #", program.display());
+        self.answer(question, program, || {
+            let mut inputs = Inputs::new("program");
+            inputs.file("contents", program).ok()?;
+            Some(inputs.key().short().to_owned())
+        })
+    }
+
+    fn answer(
+        &mut self,
+        question: String,
+        program: &Path,
+        ask: impl FnOnce() -> Option<String>,
+    ) -> Option<String> {
+        let stamp = stamp(program)?;
+        if let Some(answer) = self.answers.get(&question)
+            && answer.program == stamp
+        {
+            return Some(answer.text.clone());
+        }
+        let text = ask()?;
+        let answer = Answer {
+            program: stamp,
+            text: text.clone(),
+        };
+        self.answers.insert(question, answer);
+        self.changed = true;
+        Some(text)
+    }
+}
+
+fn stamp(program: &Path) -> Option<Stamp> {
+    let real = std::fs::canonicalize(program).ok()?;
+    let metadata = std::fs::metadata(&real).ok()?;
+    Some(Stamp {
+        real,
+        size: metadata.size(),
+        seconds: metadata.mtime(),
+        nanoseconds: metadata.mtime_nsec(),
+        inode: metadata.ino(),
+    })
+}
+
+/// The version after `marker` in what a tool printed: `19.1.7` of `Debian
+/// clang version 19.1.7 (3~deb12u1)`, with the marker `version`.
+pub fn version_after(text: &str, marker: &str) -> Option<String> {
+    let (_, rest) = text.split_once(marker)?;
+    let word = rest.split_whitespace().next()?;
+    let version: String = word
+        .chars()
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    let version = version.trim_end_matches('.').to_owned();
+    version
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then_some(version)
+}
+
+/// The numbers of a version, so that versions compare: `[7, 2, 22]`.
+pub fn numbers(version: &str) -> Vec<u32> {
+    version
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_the_tools_print_them() {
+        for (text, marker, version) in [
+            (
+                "Debian clang version 19.1.7 (3~deb12u1)\nTarget: x",
+                "clang version",
+                "19.1.7",
+            ),
+            (
+                "clang version 19.1.0 (Fedora 19.1.0-1.fc41)",
+                "clang version",
+                "19.1.0",
+            ),
+            (
+                "Debian LLD 19.1.7 (compatible with GNU linkers)",
+                "LLD",
+                "19.1.7",
+            ),
+            (
+                "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)",
+                "version",
+                "7.2.22",
+            ),
+            ("rustc 1.85.0 (4d91de4e4 2025-02-17)", "rustc", "1.85.0"),
+            ("rustc 1.97.0-nightly (abc 2026-01-01)", "rustc", "1.97.0"),
+            ("bindgen 0.71.1", "bindgen", "0.71.1"),
+        ] {
+            assert_eq!(
+                version_after(text, marker).as_deref(),
+                Some(version),
+                "{text}"
+            );
+        }
+        assert_eq!(version_after("no version here", "version"), None);
+        assert_eq!(version_after("", "version"), None);
+    }
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(numbers("7.10") > numbers("7.2.22"));
+        assert!(numbers("7.2") <= numbers("7.2.0"));
+        assert!(numbers("6.9.99") < numbers("7.2"));
+    }
+}
