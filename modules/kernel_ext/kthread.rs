@@ -227,7 +227,7 @@ impl<'a> Builder<'a> {
 ///   has a reference on it. The reference keeps `task` valid when the thread ends by itself, before
 ///   anybody stops it.
 /// - `packet` is a `Packet<F, T>` that this handle owns once the thread has ended, and `finish` is
-///   the function [`finish`] for the same `F` and `T`.
+///   the function `finish` for the same `F` and `T`.
 ///
 /// # What can go wrong nevertheless
 ///
@@ -262,9 +262,9 @@ pub struct KThread<T> {
     finish: unsafe fn(*mut ffi::c_void) -> Result<T>,
 }
 
-// SAFETY: Any task may stop a kernel thread. The closure is `Send` (`Builder::create` asks for it), so
-// it may be dropped by another task than the one that made it, and with `T: Send` the value may go
-// to whichever task stops the thread.
+// SAFETY: Any task may stop a kernel thread. The closure is `Send` (`Builder::create` asks for it),
+// so it may be dropped by another task than the one that made it, and with `T: Send` the value may
+// go to whichever task stops the thread.
 unsafe impl<T: Send> Send for KThread<T> {}
 
 // SAFETY: With a shared reference one can only call `start`, and `wake_up_process` locks for itself.

@@ -18,6 +18,12 @@
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //!
+//! # The order of a module's fields
+//!
+//! When a module goes, the fields of its struct are dropped in the order in which they are written.
+//! Write first that by which others get in from outside, then the threads, then what these share:
+//! nothing is torn down while somebody may still use it.
+//!
 //! # What this crate cannot promise
 //!
 //! A module's code goes away when the module is unloaded, and Rust's type system does not see that.
@@ -36,6 +42,7 @@
     non_upper_case_globals,
     unreachable_pub
 )]
+#[rustfmt::skip]
 mod bindings;
 mod compat;
 
