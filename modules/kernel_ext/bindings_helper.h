@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What kernel_ext calls in the kernel. bindgen makes bindings.rs of this file.
+ *
+ * A function that is inline or a macro in C has no symbol that Rust could
+ * call; helpers.c wraps it under a name that begins with kernel_ext_.
+ */
+#ifndef KERNEL_EXT_BINDINGS_HELPER_H
+#define KERNEL_EXT_BINDINGS_HELPER_H
+
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/numa.h>
+#include <linux/sched.h>
+
+void kernel_ext_get_task_struct(struct task_struct *task);
+void kernel_ext_put_task_struct(struct task_struct *task);
+bool kernel_ext_node_online(int node);
+
+#endif /* KERNEL_EXT_BINDINGS_HELPER_H */

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel threads.
+//!
+//! C header: `include/linux/kthread.h`, C source: `kernel/kthread.c`
+//!
+//! A kernel thread here is a closure that runs in a task of its own and a handle to it, [`KThread`],
+//! which whoever made the thread keeps. The closure is handed a [`Ctx`], by which it learns that it
+//! is asked to end; the handle asks ([`KThread::stop`]) and receives what the closure returned.
+
+use core::{
+    marker::PhantomData,
+    mem::{replace, ManuallyDrop},
+    ptr::NonNull,
+};
+
+use crate::{
+    bindings,
+    compat::{ffi, from_err_ptr, kbox, KBox},
+};
+use kernel::{c_str, prelude::*, str::CStr};
+
+/// What a thread's closure knows of its thread.
+///
+/// C has functions for this that anybody may call, but which read memory that only a kernel thread
+/// has: `kthread_should_stop` called on behalf of a user's process, in a module's init function say,
+/// dereferences `NULL`. Here only the closure of a [`KThread`] is given a `&Ctx`, so nobody else can
+/// ask.
+///
+/// # Invariants
+///
+/// A `Ctx` is created by a kernel thread made by this module and is borrowed only by code that runs
+/// in that thread.
+pub struct Ctx {
+    /// Makes `Ctx` neither `Send` nor `Sync`: `&Ctx` must not reach another thread.
+    _not_send_nor_sync: PhantomData<*mut ()>,
+}
+
+impl Ctx {
+    /// Says whether the thread should end now: [`KThread::stop`] was called or the handle dropped.
+    ///
+    /// Whoever stops the thread waits until the closure has returned, for ever if need be. So a
+    /// closure that loops asks this every time round. See `kthread_should_stop` in C.
+    pub fn should_stop(&self) -> bool {
+        // SAFETY: The function reads the `struct kthread` of the current task. By the type
+        // invariant we are in a thread that `kthread_create_on_node` made, which has one.
+        unsafe { bindings::kthread_should_stop() }
+    }
+}
+
+/// The closure of a thread or what became of it: the one piece of memory that the thread and its
+/// handle share.
+///
+/// The two take turns and so need no lock. It is the thread's from when the thread first runs until
+/// it has ended, and the handle's before and after. `kthread_stop` returns when the thread has ended
+/// and orders the thread's writes before the handle's reads (`wait_for_completion`).
+enum Packet<F, T> {
+    /// The thread has not run.
+    Ready(F),
+    /// The thread has begun to run and not returned.
+    Running,
+    /// The closure has returned this.
+    Done(T),
+}
+
+/// The C function that the thread runs: calls the closure and leaves its value in the packet.
+///
+/// Always returns 0. The kernel returns `-EINTR` in place of the function for a thread stopped
+/// before it first ran, and a closure's value must not be taken for that (or be squeezed into an
+/// `int`), so it travels in memory.
+///
+/// # Safety
+///
+/// `data` points to a `Packet<F, T>` that nobody else touches until this thread has ended. The
+/// function is called by a kernel thread.
+unsafe extern "C" fn thread_main<F, T>(data: *mut ffi::c_void) -> ffi::c_int
+where
+    F: FnOnce(&Ctx) -> T,
+{
+    // SAFETY: By this function's contract the packet is valid, and ours alone while we run.
+    let packet = unsafe { &mut *data.cast::<Packet<F, T>>() };
+    if let Packet::Ready(func) = replace(packet, Packet::Running) {
+        // INVARIANT: This is the kernel thread. The closure cannot keep the reference, since its
+        // signature holds for every lifetime, nor give it to another thread, since it is not `Send`.
+        let ctx = Ctx {
+            _not_send_nor_sync: PhantomData,
+        };
+        *packet = Packet::Done(func(&ctx));
+    }
+    0
+}
+
+/// Takes the packet of a thread that has ended back, and what it holds out of it.
+///
+/// # Safety
+///
+/// `packet` comes from [`KBox::into_raw`] of a `KBox<Packet<F, T>>`, its thread has ended or was
+/// never made, and it is not used after this call.
+unsafe fn finish<F, T>(packet: *mut ffi::c_void) -> Result<T> {
+    // SAFETY: By this function's contract the pointer is a box's, and nobody else has it.
+    let mut packet = unsafe { KBox::from_raw(packet.cast::<Packet<F, T>>()) };
+    match replace(&mut *packet, Packet::Running) {
+        // The kernel skips the function of a thread that is stopped before it first runs: nobody
+        // called the closure, so it is ours to drop.
+        Packet::Ready(_func) => Err(EINTR),
+        // The closure was called and did not return: an oops killed the thread in the middle.
+        Packet::Running => Err(EIO),
+        Packet::Done(value) => Ok(value),
+    }
+}
+
+/// How a thread shall be made. [`KThread::builder`] gives one.
+#[must_use = "a builder makes no thread until `create` or `run` is called"]
+pub struct Builder<'a> {
+    name: &'a CStr,
+    node: Option<i32>,
+}
+
+impl<'a> Builder<'a> {
+    /// Names the thread; without a name it is called `kthread`.
+    ///
+    /// Any text will do: it is never taken for a `printf` format. `ps` shows the first 15 bytes or
+    /// all of it, depending on where it looks.
+    pub fn name(self, name: &'a CStr) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Puts the thread's own memory (its `task_struct` and its stack) on NUMA node `node`.
+    ///
+    /// Without it the kernel takes the node that suits it. Which CPU the thread runs on is another
+    /// matter and stays open. See `kthread_create_on_node` in C.
+    pub fn node(self, node: i32) -> Self {
+        Self {
+            node: Some(node),
+            ..self
+        }
+    }
+
+    /// Makes the thread; it does not run before [`KThread::start`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such node, or it is offline. `ENOMEM`, `EAGAIN`: too little memory, too
+    /// many tasks. `EINTR`: the calling process was killed meanwhile. The closure is dropped then.
+    ///
+    /// # Context
+    ///
+    /// Sleeps until `kthreadd`, the kernel's thread that makes the others, has made this one.
+    pub fn create<F, T>(self, func: F) -> Result<KThread<T>>
+    where
+        F: FnOnce(&Ctx) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let node = match self.node {
+            // The allocator takes a node's number for an index into a table, unchecked.
+            //
+            // SAFETY: The function takes any number.
+            Some(node) if !unsafe { bindings::kernel_ext_node_online(node) } => return Err(EINVAL),
+            Some(node) => node,
+            None => bindings::NUMA_NO_NODE,
+        };
+        let packet: *mut ffi::c_void = KBox::into_raw(kbox(Packet::<F, T>::Ready(func))?).cast();
+
+        // SAFETY: The thread calls `thread_main` with the packet, which is valid until `finish`.
+        // That is called when the thread has ended, and until then nobody but the thread touches
+        // the packet. `F` and `T` are `Send`, so they may go to the thread and come back, and
+        // `'static`, so they may do so at any later time. The format is "%s" and takes one string,
+        // so whatever stands in the name is printed and not obeyed; both are NUL-terminated.
+        let task = unsafe {
+            bindings::kthread_create_on_node(
+                Some(thread_main::<F, T>),
+                packet,
+                node,
+                c_str!("%s").as_char_ptr(),
+                self.name.as_char_ptr(),
+            )
+        };
+        let task = match from_err_ptr(task) {
+            Ok(task) => task,
+            Err(error) => {
+                // SAFETY: No thread has the packet. This holds as well after `EINTR`, when one may
+                // yet come to life: `kthread` then leaves before it looks at the function or data.
+                drop(unsafe { finish::<F, T>(packet) });
+                return Err(error);
+            }
+        };
+
+        // SAFETY: The task is alive: it waits to be woken for the first time.
+        unsafe { bindings::kernel_ext_get_task_struct(task.as_ptr()) };
+
+        // INVARIANT: We just took the reference; the packet has the types that `finish` names.
+        Ok(KThread {
+            task,
+            packet,
+            finish: finish::<F, T>,
+        })
+    }
+
+    /// Makes the thread and starts it: [`create`](Self::create), then [`start`](KThread::start).
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    ///
+    /// # Context
+    ///
+    /// Sleeps, as [`create`](Self::create).
+    pub fn run<F, T>(self, func: F) -> Result<KThread<T>>
+    where
+        F: FnOnce(&Ctx) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let thread = self.create(func)?;
+        thread.start();
+        Ok(thread)
+    }
+}
+
+/// A handle to a kernel thread whose closure returns a `T`.
+///
+/// The thread lives no longer than its handle: dropping the handle stops the thread, as
+/// [`stop`](Self::stop) does, and waits until it has ended.
+///
+/// # Invariants
+///
+/// - `task` is a task that `kthread_create_on_node` made with `packet` as its data, and this handle
+///   has a reference on it. The reference keeps `task` valid when the thread ends by itself, before
+///   anybody stops it.
+/// - `packet` is a `Packet<F, T>` that this handle owns once the thread has ended, and `finish` is
+///   the function `finish` for the same `F` and `T`.
+///
+/// # What can go wrong nevertheless
+///
+/// - A closure that never returns makes `stop`, and so the module's removal, wait for ever.
+/// - A thread that stops itself, by a handle given to its own closure, waits for itself for ever.
+/// - A handle that is leaked ([`core::mem::forget`]) stops nothing. If its module is then removed,
+///   the thread runs on in memory that has been freed. No type can rule this out.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{c_str, prelude::*};
+/// use kernel_ext::{delay::msleep, kthread::KThread};
+///
+/// # fn example() -> Result {
+/// let thread = KThread::run(c_str!("counter"), |ctx| {
+///     let mut seconds = 0;
+///     while !ctx.should_stop() {
+///         msleep(1000);
+///         seconds += 1;
+///     }
+///     seconds
+/// })?;
+/// let seconds: u32 = thread.stop()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a handle that is dropped stops its thread at once"]
+pub struct KThread<T> {
+    task: NonNull<bindings::task_struct>,
+    packet: *mut ffi::c_void,
+    finish: unsafe fn(*mut ffi::c_void) -> Result<T>,
+}
+
+// SAFETY: Any task may stop a kernel thread. The closure is `Send` (`Builder::create` asks for it),
+// so it may be dropped by another task than the one that made it, and with `T: Send` the value may
+// go to whichever task stops the thread.
+unsafe impl<T: Send> Send for KThread<T> {}
+
+// SAFETY: With a shared reference one can only call `start`, and `wake_up_process` locks for itself.
+unsafe impl<T> Sync for KThread<T> {}
+
+impl KThread<()> {
+    /// Begins to describe a thread that is to be made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::{c_str, prelude::*};
+    /// use kernel_ext::kthread::KThread;
+    ///
+    /// # fn example() -> Result {
+    /// let thread = KThread::builder()
+    ///     .name(c_str!("answer"))
+    ///     .node(0)
+    ///     .create(|_ctx| 42)?;
+    /// thread.start();
+    /// # drop(thread);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> Builder<'static> {
+        Builder {
+            name: c_str!("kthread"),
+            node: None,
+        }
+    }
+}
+
+impl<T: Send + 'static> KThread<T> {
+    /// Makes a thread that runs `func`; it does not run before [`start`](Self::start).
+    ///
+    /// See `kthread_create` in C and [`Builder::create`] for the errors.
+    pub fn create<F>(name: &CStr, func: F) -> Result<Self>
+    where
+        F: FnOnce(&Ctx) -> T + Send + 'static,
+    {
+        KThread::builder().name(name).create(func)
+    }
+
+    /// Makes a thread that runs `func` and starts it.
+    ///
+    /// The thread may run before this function returns, on this CPU or another: nothing but the
+    /// program's own doing orders what the two do from here on.
+    ///
+    /// See `kthread_run` in C and [`Builder::create`] for the errors.
+    pub fn run<F>(name: &CStr, func: F) -> Result<Self>
+    where
+        F: FnOnce(&Ctx) -> T + Send + 'static,
+    {
+        KThread::builder().name(name).run(func)
+    }
+}
+
+impl<T> KThread<T> {
+    /// Starts a thread that was only made so far. See `wake_up_process` in C.
+    ///
+    /// Says whether the thread was asleep. Called again later, it wakes the thread from whatever it
+    /// sleeps in; what can sleep in this crate or the `kernel` crate looks again why it slept, and
+    /// sleeps on.
+    pub fn start(&self) -> bool {
+        // SAFETY: By the type invariant the task is valid.
+        unsafe { bindings::wake_up_process(self.task.as_ptr()) != 0 }
+    }
+
+    /// Asks the thread to end, waits until it has, and gives what its closure returned.
+    ///
+    /// Asking makes [`Ctx::should_stop`] true and wakes the thread once. A closure that has returned
+    /// of its own accord is fine: its value has been kept. See `kthread_stop` in C.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR`: the thread never ran, since it was asked to stop before it first got a CPU; its
+    /// closure has been dropped uncalled. `EIO`: the kernel killed the thread (an oops), and there
+    /// is no value. The thread is gone in either case.
+    ///
+    /// # Context
+    ///
+    /// Sleeps until the thread has ended.
+    pub fn stop(self) -> Result<T> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `self` is ours and is not dropped, so nobody uses it after this.
+        unsafe { this.join() }
+    }
+
+    /// Stops the thread and gives up what the handle owns.
+    ///
+    /// # Safety
+    ///
+    /// The handle is not used, nor dropped, after this call.
+    unsafe fn join(&mut self) -> Result<T> {
+        let task = self.task.as_ptr();
+        // SAFETY: By the type invariant we have a reference on the task, so this is fine as well
+        // for a thread that has already ended. The integer says less than the packet does: it is 0
+        // both for a closure that returned and for one in which the thread was killed.
+        unsafe { bindings::kthread_stop(task) };
+        // SAFETY: By the type invariant the reference is ours to give up, and nobody uses it later.
+        unsafe { bindings::kernel_ext_put_task_struct(task) };
+        // SAFETY: By the type invariant `finish` fits the packet. The thread has ended.
+        unsafe { (self.finish)(self.packet) }
+    }
+}
+
+impl<T> Drop for KThread<T> {
+    fn drop(&mut self) {
+        // SAFETY: The handle is being dropped, and its fields need no dropping.
+        drop(unsafe { self.join() });
+    }
+}
