@@ -15,6 +15,7 @@
 //!   to be out of date by its files' sizes, inode numbers and times).
 
 mod apt;
+mod content;
 mod download;
 mod given;
 mod makefile;
@@ -36,7 +37,6 @@ use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
-use crate::ui::Stage;
 
 pub use makefile::TreeVersion;
 use patches::Patches;
@@ -128,27 +128,58 @@ pub fn obtain_with(
             .and_then(|attempt| attempt.or_fail(&kernels, spec)),
     };
     let source = got.map_err(|error| explain_full_disk(error, &session.cache))?;
-    let detail = format!("Linux {}", source.version);
-    finish(stage, source.cached, detail);
+    stage.done(source.cached, format!("Linux {}", source.version));
     Ok(source)
-}
-
-fn finish(stage: Stage<'_>, cached: bool, detail: String) {
-    stage.done(cached, detail);
 }
 
 /// What came of a kernel's list of sources.
 enum Attempt {
     Got(KernelSource),
-    /// None can be had here; a line a place, with its reason.
-    Unavailable(Vec<String>),
+    /// None can be had here.
+    Unavailable(Vec<Missing>),
+}
+
+/// A place that a source could not be had from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Missing {
+    /// A mirror's address, a package.
+    place: String,
+    reason: String,
+}
+
+impl Missing {
+    /// A line a place.
+    fn lines(missing: &[Self]) -> String {
+        let lines = missing
+            .iter()
+            .map(|Missing { place, reason }| format!("  {place}: {reason}"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// All in one line: hosts rather than addresses, a reason once.
+    fn line(missing: &[Self]) -> String {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Missing { place, reason } in missing {
+            let host = place.split_once("://").map_or(place.as_str(), |(_, rest)| {
+                rest.split('/').next().unwrap_or(rest)
+            });
+            match groups.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, hosts)) => hosts.push(host),
+                None => groups.push((reason, vec![host])),
+            }
+        }
+        let groups = groups
+            .iter()
+            .map(|(reason, hosts)| format!("{} ({reason})", hosts.join(", ")));
+        groups.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Attempt {
     fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
-        let reasons = match self {
+        let missing = match self {
             Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(reasons) => reasons,
+            Attempt::Unavailable(missing) => missing,
         };
         let other = kernels
             .iter()
@@ -156,9 +187,9 @@ impl Attempt {
             .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
             .unwrap_or_default();
         Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here:\n  {}\n{}{other}.",
+            "the source of kernel {} cannot be had here:\n{}\n{}{other}.",
             spec.name,
-            reasons.join("\n  "),
+            Missing::lines(&missing),
             advice(spec),
         ))
         .into())
@@ -183,14 +214,15 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
     if let Some(source) = cached(session, spec, &patches)? {
         return Ok(Attempt::Got(source));
     }
-    let mut reasons = Vec::new();
+    let mut missing = Vec::new();
     for source in &spec.sources {
         match source {
             Source::DebianPackage(package) => {
                 let deb = match debian(session, settings, package)? {
                     Ok(deb) => deb,
                     Err(reason) => {
-                        reasons.push(format!("Debian's package {package}: {reason}"));
+                        let place = format!("Debian's package {package}");
+                        missing.push(Missing { place, reason });
                         continue;
                     }
                 };
@@ -201,7 +233,7 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
                 .map(Attempt::Got);
             }
             Source::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
-                tarball::Fetched::Unreachable(mirrors) => reasons.extend(mirrors),
+                tarball::Fetched::Unreachable(mirrors) => missing.extend(mirrors),
                 tarball::Fetched::At(path) => {
                     let version = tarball.version.to_string();
                     let inputs = tarball::inputs(tarball);
@@ -213,7 +245,7 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
             },
         }
     }
-    Ok(Attempt::Unavailable(reasons))
+    Ok(Attempt::Unavailable(missing))
 }
 
 /// The tree of the first source that is in the cache already.
@@ -321,7 +353,7 @@ struct Unreachable {
     at: u64,
     /// KMODLAB_MIRROR as it was.
     mirror: Option<String>,
-    reasons: Vec<String>,
+    missing: Vec<Missing>,
 }
 
 /// `spec` if its source can be had, else `fallback`, saying so.
@@ -340,45 +372,45 @@ fn or_fallback(
         let age = remember::now().checked_sub(known.at);
         known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
     });
-    let (reasons, asked) = match remembered {
-        Some(Unreachable { at, reasons, .. }) => {
+    let (missing, asked) = match remembered {
+        Some(Unreachable { at, missing, .. }) => {
             let minutes = remember::now().saturating_sub(at) / 60;
             let path = remember::path(&session.cache, &memo);
             let asked = format!(
-                " {minutes} min ago (to ask again now, remove {})",
+                "; that was {minutes} min ago, remove {} to try again",
                 path.display()
             );
-            (reasons, asked)
+            (missing, asked)
         }
         None => match from_sources(session, settings, spec)? {
             Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(reasons) => {
+            Attempt::Unavailable(missing) => {
                 let unreachable = Unreachable {
                     at: remember::now(),
                     mirror: settings.mirror.clone(),
-                    reasons,
+                    missing,
                 };
                 remember::remember(&session.cache, &memo, &unreachable)?;
-                (unreachable.reasons, String::new())
+                (unreachable.missing, String::new())
             }
         },
     };
     session.ui.note(format!(
-        "the source of kernel {} could not be reached{asked}: {}",
+        "kernel {}: could not reach {}{asked}",
         spec.name,
-        reasons.join("; ")
+        Missing::line(&missing)
     ));
     session.ui.note(format!(
-        "using kernel {} instead; to insist: `--kernel {}`, with `--kernel-source PATH` or a \
-         mirror in KMODLAB_MIRROR",
+        "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in KMODLAB_MIRROR or \
+         with `--kernel-source PATH`",
         fallback.name, spec.name
     ));
     match from_sources(session, settings, fallback)? {
         Attempt::Got(source) => Ok(source),
-        Attempt::Unavailable(reasons) => Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here either:\n  {}\n{}.",
+        Attempt::Unavailable(missing) => Err(Failure::machine(format!(
+            "the source of kernel {} cannot be had here either:\n{}\n{}.",
             fallback.name,
-            reasons.join("\n  "),
+            Missing::lines(&missing),
             advice(fallback)
         ))
         .into()),

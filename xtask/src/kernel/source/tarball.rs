@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::download::{Mirrors, Reached};
 use super::signature::Certificate;
-use super::{Settings, download, signature, unpack};
+use super::{Missing, Settings, download, signature, unpack};
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
@@ -16,8 +16,8 @@ use crate::session::Session;
 pub enum Fetched {
     /// The verified tarball.
     At(PathBuf),
-    /// No mirror answered; a line a mirror, with its reason.
-    Unreachable(Vec<String>),
+    /// No mirror answered; each with its reason.
+    Unreachable(Vec<Missing>),
 }
 
 /// What identifies the tarball. Its bytes need not be known: there is one
@@ -45,7 +45,7 @@ pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Resul
         stage.begin("looking for a mirror of kernel.org", 0);
         match download::reach(&folders, &tarball.file, settings) {
             Reached::Some(mirrors) => mirrors,
-            Reached::None(reasons) => return Ok(Fetched::Unreachable(reasons)),
+            Reached::None(mirrors) => return Ok(Fetched::Unreachable(mirrors)),
         }
     };
     let entry = session
