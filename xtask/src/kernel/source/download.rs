@@ -216,8 +216,9 @@ impl Mirrors {
                 Ok(count) => transfer.write(&chunk[..count])?,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let why = match error.kind() {
-                        std::io::ErrorKind::TimedOut => {
+                    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+                    let why = match inner {
+                        Some(ureq::Error::Timeout(_)) => {
                             format!("no byte for {} s", self.stall.as_secs_f32())
                         }
                         _ => error.to_string(),

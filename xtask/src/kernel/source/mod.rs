@@ -17,8 +17,10 @@
 mod apt;
 mod content;
 mod download;
+mod fallback;
 mod given;
 mod makefile;
+mod missing;
 mod patches;
 mod remember;
 mod signature;
@@ -30,7 +32,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::failure::Failure;
@@ -39,10 +40,8 @@ use crate::key::{Inputs, Key};
 use crate::session::Session;
 
 pub use makefile::TreeVersion;
+use missing::{Attempt, Missing};
 use patches::Patches;
-
-/// How long it is remembered that no mirror could be reached, in seconds.
-const UNREACHABLE_FOR: u64 = 3600;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +121,7 @@ pub fn obtain_with(
     let got = match (source, kernel, &spec.fallback) {
         (Some(path), _, _) => given::obtain(session, &kernels, spec, path),
         (None, None, Some(fallback)) => {
-            or_fallback(session, settings, spec, kernels.get(fallback)?)
+            fallback::or_fallback(session, settings, spec, kernels.get(fallback)?)
         }
         _ => from_sources(session, settings, spec)
             .and_then(|attempt| attempt.or_fail(&kernels, spec)),
@@ -130,82 +129,6 @@ pub fn obtain_with(
     let source = got.map_err(|error| explain_full_disk(error, &session.cache))?;
     stage.done(source.cached, format!("Linux {}", source.version));
     Ok(source)
-}
-
-/// What came of a kernel's list of sources.
-enum Attempt {
-    Got(KernelSource),
-    /// None can be had here.
-    Unavailable(Vec<Missing>),
-}
-
-/// A place that a source could not be had from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Missing {
-    /// A mirror's address, a package.
-    place: String,
-    reason: String,
-}
-
-impl Missing {
-    /// A line a place.
-    fn lines(missing: &[Self]) -> String {
-        let lines = missing
-            .iter()
-            .map(|Missing { place, reason }| format!("  {place}: {reason}"));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
-    /// All in one line: hosts rather than addresses, a reason once.
-    fn line(missing: &[Self]) -> String {
-        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-        for Missing { place, reason } in missing {
-            let host = place.split_once("://").map_or(place.as_str(), |(_, rest)| {
-                rest.split('/').next().unwrap_or(rest)
-            });
-            match groups.iter_mut().find(|(known, _)| known == reason) {
-                Some((_, hosts)) => hosts.push(host),
-                None => groups.push((reason, vec![host])),
-            }
-        }
-        let groups = groups
-            .iter()
-            .map(|(reason, hosts)| format!("{} ({reason})", hosts.join(", ")));
-        groups.collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl Attempt {
-    fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
-        let missing = match self {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(missing) => missing,
-        };
-        let other = kernels
-            .iter()
-            .find(|other| spec.fallback.as_ref() == Some(&other.name))
-            .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
-            .unwrap_or_default();
-        Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here:\n{}\n{}{other}.",
-            spec.name,
-            Missing::lines(&missing),
-            advice(spec),
-        ))
-        .into())
-    }
-}
-
-/// What a user can do who wants this very kernel.
-fn advice(spec: &KernelSpec) -> String {
-    let file = spec.sources.iter().find_map(|source| match source {
-        Source::Tarball(tarball) => Some(tarball.file.as_str()),
-        Source::DebianPackage(_) => None,
-    });
-    let mirror = file.map_or(String::new(), |file| {
-        format!(", or name a mirror in KMODLAB_MIRROR (the address of a folder with {file})")
-    });
-    format!("Check the network{mirror}, or give a tree or a tarball with `--kernel-source PATH`")
 }
 
 /// Tries the kernel's sources in order.
@@ -344,77 +267,6 @@ fn kernel_source(spec: &KernelSpec, tree: PathBuf, key: Key, cached: bool) -> Re
         key,
         cached,
     })
-}
-
-/// That no mirror could be reached, and when.
-#[derive(Serialize, Deserialize)]
-struct Unreachable {
-    /// Seconds since 1970.
-    at: u64,
-    /// KMODLAB_MIRROR as it was.
-    mirror: Option<String>,
-    missing: Vec<Missing>,
-}
-
-/// `spec` if its source can be had, else `fallback`, saying so.
-fn or_fallback(
-    session: &Session,
-    settings: &Settings,
-    spec: &KernelSpec,
-    fallback: &KernelSpec,
-) -> Result<KernelSource> {
-    let patches = Patches::of(&spec.patches)?;
-    if let Some(source) = cached(session, spec, &patches)? {
-        return Ok(source);
-    }
-    let memo = format!("unreachable-{}", spec.name);
-    let remembered = remember::recall::<Unreachable>(&session.cache, &memo).filter(|known| {
-        let age = remember::now().checked_sub(known.at);
-        known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
-    });
-    let (missing, asked) = match remembered {
-        Some(Unreachable { at, missing, .. }) => {
-            let minutes = remember::now().saturating_sub(at) / 60;
-            let path = remember::path(&session.cache, &memo);
-            let asked = format!(
-                "; that was {minutes} min ago, remove {} to try again",
-                path.display()
-            );
-            (missing, asked)
-        }
-        None => match from_sources(session, settings, spec)? {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(missing) => {
-                let unreachable = Unreachable {
-                    at: remember::now(),
-                    mirror: settings.mirror.clone(),
-                    missing,
-                };
-                remember::remember(&session.cache, &memo, &unreachable)?;
-                (unreachable.missing, String::new())
-            }
-        },
-    };
-    session.ui.note(format!(
-        "kernel {}: could not reach {}{asked}",
-        spec.name,
-        Missing::line(&missing)
-    ));
-    session.ui.note(format!(
-        "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in KMODLAB_MIRROR or \
-         with `--kernel-source PATH`",
-        fallback.name, spec.name
-    ));
-    match from_sources(session, settings, fallback)? {
-        Attempt::Got(source) => Ok(source),
-        Attempt::Unavailable(missing) => Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here either:\n{}\n{}.",
-            fallback.name,
-            Missing::lines(&missing),
-            advice(fallback)
-        ))
-        .into()),
-    }
 }
 
 /// Says what to do, if the cause of `error` is a full disk.
