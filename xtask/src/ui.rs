@@ -67,6 +67,11 @@ impl Ui {
         lock(&self.notes).push(line);
     }
 
+    /// All notes so far.
+    pub fn notes(&self) -> Vec<String> {
+        lock(&self.notes).clone()
+    }
+
     /// Prints the table of stages to standard error: wall time, what came from
     /// the cache, details.
     pub fn summary(&self) {

@@ -9,13 +9,14 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Settings, remember, unpack};
 use crate::key::{Inputs, Key};
 use crate::process::{Tool, which};
 use crate::session::Session;
+use crate::ui::Stage;
 
 /// A package as the archive has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,7 +49,8 @@ impl Deb {
 
     /// Where the package is, or will be, in the cache.
     pub fn path(&self, session: &Session) -> PathBuf {
-        session.cache.path("downloads", &self.file, &self.key())
+        let folder = session.cache.path("downloads", &self.package, &self.key());
+        folder.join(&self.file)
     }
 
     fn key(&self) -> Key {
@@ -118,33 +120,22 @@ pub fn download(
     session: &Session,
     settings: &Settings,
     deb: &Deb,
-) -> Result<std::result::Result<PathBuf, String>> {
+) -> Result<std::result::Result<(), String>> {
     let mut unreachable = None;
+    let Deb { file, package, .. } = deb;
     let entry = session
         .cache
-        .entry("downloads", &deb.file, &deb.key(), |staging| {
-            let Deb { file, package, .. } = deb;
+        .entry("downloads", package, &deb.key(), |staging| {
+            std::fs::create_dir(staging)
+                .with_context(|| format!("cannot make {}", staging.display()))?;
             let stage = session.ui.stage("source");
             stage.begin(&format!("downloading {file} (MiB)"), deb.size >> 20);
-            let folder = tempfile::tempdir_in(session.cache.folder("staging")?)
-                .context("cannot make a folder to download to")?;
-            let got = folder.path().join(file);
             let _lock = session.cache.lock("apt")?;
-            let done = AtomicBool::new(false);
-            let (status, _, stderr) = std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    while !done.load(Ordering::SeqCst) {
-                        let size = std::fs::metadata(&got).map_or(0, |got| got.len());
-                        stage.position(size >> 20);
-                        std::thread::sleep(Duration::from_millis(200));
-                    }
-                });
-                let result = apt_get(session, settings)
-                    .map(|tool| tool.args(["download", package]).current_dir(folder.path()))
-                    .and_then(|tool| tool.capture());
-                done.store(true, Ordering::SeqCst);
-                result
-            })?;
+            let tool = apt_get(session, settings)?
+                .args(["download", package])
+                .current_dir(staging);
+            let (status, _, stderr) =
+                while_growing(&staging.join(file), &stage, || tool.capture())?;
             if !status.success() {
                 let reason = stderr.trim();
                 if !reason.contains("mismatch") && !reason.contains("No space left") {
@@ -152,13 +143,31 @@ pub fn download(
                 }
                 bail!("apt-get could not download {file}: {reason}");
             }
-            std::fs::rename(&got, staging).with_context(|| format!("apt-get left no {file}"))
+            ensure!(staging.join(file).is_file(), "apt-get left no {file}");
+            Ok(())
         });
     match (entry, unreachable) {
-        (Ok(entry), _) => Ok(Ok(entry.path)),
+        (Ok(_), _) => Ok(Ok(())),
         (Err(_), Some(reason)) => Ok(Err(reason)),
         (Err(error), None) => Err(error),
     }
+}
+
+/// Runs `work`, and meanwhile shows how far the file that it writes has grown.
+fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let size = std::fs::metadata(file).map_or(0, |file| file.len());
+                stage.position(size >> 20);
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::SeqCst);
+        result
+    })
 }
 
 /// Unpacks the kernel source that is in the package into `folder`.

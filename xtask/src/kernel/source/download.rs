@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
-use super::Settings;
+use super::{Missing, Settings};
 use crate::failure::Failure;
 use crate::ui::Stage;
 
@@ -34,8 +34,8 @@ pub struct Mirrors {
 pub enum Reached {
     /// At least one.
     Some(Mirrors),
-    /// None; a line a mirror, with its reason.
-    None(Vec<String>),
+    /// None; each mirror with its reason.
+    None(Vec<Missing>),
 }
 
 /// Asks all mirrors at once for `file`. Any answer counts, even "404": it
@@ -81,13 +81,13 @@ pub fn reach(folders: &[String], file: &str, settings: &Settings) -> Reached {
         let usable = usable.map(|(folder, _)| folder.clone()).collect();
         return Reached::Some(Mirrors::new(usable, settings));
     }
-    let reasons = folders.iter().zip(known).map(|(folder, answer)| {
-        let reason = answer
+    let missing = folders.iter().zip(known).map(|(folder, answer)| Missing {
+        place: folder.clone(),
+        reason: answer
             .flatten()
-            .unwrap_or_else(|| no_answer(settings.reach));
-        format!("{folder}: {reason}")
+            .unwrap_or_else(|| no_answer(settings.reach)),
     });
-    Reached::None(reasons.collect())
+    Reached::None(missing.collect())
 }
 
 fn agent(settings: &Settings, limit: Option<Duration>) -> ureq::Agent {
@@ -112,6 +112,9 @@ fn reason(error: &ureq::Error, limit: Duration) -> String {
     match error {
         ureq::Error::HostNotFound => "the name cannot be resolved".to_owned(),
         ureq::Error::Timeout(_) => no_answer(limit),
+        ureq::Error::Io(error) if error.to_string().contains("lookup address") => {
+            "the name cannot be resolved".to_owned()
+        }
         ureq::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
@@ -213,8 +216,9 @@ impl Mirrors {
                 Ok(count) => transfer.write(&chunk[..count])?,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let why = match error.kind() {
-                        std::io::ErrorKind::TimedOut => {
+                    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+                    let why = match inner {
+                        Some(ureq::Error::Timeout(_)) => {
                             format!("no byte for {} s", self.stall.as_secs_f32())
                         }
                         _ => error.to_string(),

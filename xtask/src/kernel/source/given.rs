@@ -1,12 +1,267 @@
-//! `--kernel-source`
-use std::path::Path;
+//! `--kernel-source PATH`: a tree or a tarball that the user vouches for.
+//!
+//! It is copied into the cache, named by its contents, and patched there; what
+//! is at PATH stays as it is. A tree that has not changed since is recognised
+//! by its files' sizes, inode numbers and times, and not read again.
 
-use anyhow::{Result, bail};
+use std::fs::File;
+use std::io::{Read, Seek as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use super::KernelSource;
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+
+use super::content::Listing;
+use super::makefile::{LANDMARKS, TreeVersion};
+use super::patches::Patches;
+use super::{KernelSource, remember, unpack};
+use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels};
+use crate::key::Inputs;
+use crate::process::{Guarded, Tool};
 use crate::session::Session;
+use crate::ui::Stage;
 
-pub fn obtain(_s: &Session, _k: &Kernels, _spec: &KernelSpec, _p: &Path) -> Result<KernelSource> {
-    bail!("not yet")
+/// What a kernel's make leaves in a tree that was built in place; make refuses
+/// to build elsewhere from such a tree (`outputmakefile` in its Makefile).
+const BUILT: [&str; 2] = [".config", "include/config"];
+
+/// What is known of the source at a path.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    path: PathBuf,
+    stamp: String,
+    content: String,
+    version: String,
+}
+
+/// The source at `path`, taken for kernel `spec`.
+pub fn obtain(
+    session: &Session,
+    kernels: &Kernels,
+    spec: &KernelSpec,
+    path: &Path,
+) -> Result<KernelSource> {
+    let path = std::fs::canonicalize(path)
+        .map_err(|error| Failure::usage(format!("--kernel-source {}: {error}", path.display())))?;
+    let is_tree = path.is_dir();
+    let mut tree_version = None;
+    if is_tree {
+        // Before the tree is read: this takes no time.
+        let version = TreeVersion::of(&path).map_err(|error| no_kernel(&path, &error))?;
+        check_version(session, kernels, spec, &path, &version)?;
+        if let Some(left) = BUILT.iter().find(|left| path.join(left).exists()) {
+            return Err(Failure::usage(format!(
+                "{} was built in place (it has {left}), and make builds no such tree elsewhere; \
+                 run `make mrproper` in it, or give a fresh `git worktree` of it",
+                path.display()
+            ))
+            .into());
+        }
+        tree_version = Some(version);
+    }
+    let listing = Listing::of(&path)?;
+    let stamp = listing.stamp();
+    let name = format!(
+        "given-{}",
+        Inputs::new("path")
+            .text("path", path.to_string_lossy())
+            .key()
+    );
+    let known = remember::recall::<Known>(&session.cache, &name)
+        .filter(|known| known.stamp == stamp.as_str());
+    let (content, version) = match (known, tree_version) {
+        (Some(Known { content, .. }), Some(version)) => (content, version.to_string()),
+        (
+            Some(Known {
+                content, version, ..
+            }),
+            None,
+        ) => {
+            let found = TreeVersion::from_display(&version)?;
+            check_version(session, kernels, spec, &path, &found)?;
+            (content, version)
+        }
+        (None, tree_version) => {
+            let version = match tree_version {
+                Some(version) => version,
+                None => {
+                    let version = version_in_tarball(&path)?;
+                    check_version(session, kernels, spec, &path, &version)?;
+                    version
+                }
+            };
+            let stage = session.ui.stage("source");
+            stage.begin(
+                &format!("reading {} (files)", path.display()),
+                listing.count(),
+            );
+            let content = listing.key(&stage)?.as_str().to_owned();
+            if listing.is_settled() {
+                let known = Known {
+                    path: path.clone(),
+                    stamp: stamp.as_str().to_owned(),
+                    content: content.clone(),
+                    version: version.to_string(),
+                };
+                remember::remember(&session.cache, &name, &known)?;
+            }
+            (content, version.to_string())
+        }
+    };
+    let mut inputs = Inputs::new("source 1");
+    inputs.text(if is_tree { "tree" } else { "file" }, &content);
+    let patches = Patches::of(&spec.patches)?;
+    super::tree(session, spec, &version, inputs, &patches, |folder| {
+        if is_tree {
+            let stage = session.ui.stage("source");
+            stage.begin(
+                &format!("copying {} (files)", path.display()),
+                listing.count(),
+            );
+            listing.copy_to(folder, &stage)?;
+        } else {
+            unpack_file(session, &path, folder)?;
+            TreeVersion::of(folder).map_err(|error| no_kernel(&path, &error))?;
+        }
+        if Listing::of(&path)?.stamp() != stamp {
+            bail!("{} changed while it was read; run again", path.display());
+        }
+        Ok(())
+    })
+}
+
+fn no_kernel(path: &Path, error: &anyhow::Error) -> Failure {
+    Failure::usage(format!(
+        "--kernel-source {} is no kernel tree: {error:#}; a kernel tree, or the one folder of a \
+         tarball, has at its top {}, and its version in the Makefile",
+        path.display(),
+        LANDMARKS.join(", ")
+    ))
+}
+
+/// Takes another patch level with a warning; refuses another series.
+fn check_version(
+    session: &Session,
+    kernels: &Kernels,
+    spec: &KernelSpec,
+    path: &Path,
+    found: &TreeVersion,
+) -> Result<()> {
+    let path = path.display();
+    let series = found.version.series;
+    if series != spec.series {
+        let fitting = kernels
+            .iter()
+            .find(|kernel| kernel.series == series)
+            .map_or_else(
+                || {
+                    let known = kernels.iter().map(|kernel| kernel.series.to_string());
+                    let known = known.collect::<Vec<_>>().join(", ");
+                    format!("no kernel of kernels.toml fits it, the series there are: {known}")
+                },
+                |kernel| format!("`--kernel {}` fits it", kernel.name),
+            );
+        return Err(Failure::usage(format!(
+            "{path} is Linux {found} of series {series}; kernel {} is of series {}; {fitting}",
+            spec.name, spec.series
+        ))
+        .into());
+    }
+    if let Some(version) = spec.version
+        && (version != found.version || !found.extra.is_empty())
+    {
+        session.ui.note(format!(
+            "warning: {path} is Linux {found}, and kernel {} is Linux {version}: its patches and \
+             options are made for that",
+            spec.name
+        ));
+    }
+    Ok(())
+}
+
+/// The version that the top Makefile in a tarball states.
+fn version_in_tarball(path: &Path) -> Result<TreeVersion> {
+    let no_kernel = |error: anyhow::Error| anyhow::Error::from(no_kernel(path, &error));
+    let mut opened = open(path, None)?;
+    let mut archive = tar::Archive::new(&mut opened.tar);
+    let damaged = || format!("{} is damaged or truncated", path.display());
+    for entry in archive.entries().with_context(damaged)? {
+        let mut entry = entry.with_context(damaged)?;
+        let name = entry.path().with_context(damaged)?;
+        let mut names = name.components().filter(|part| {
+            // Of `./linux-6.7/Makefile`.
+            *part != std::path::Component::CurDir
+        });
+        let second = names.by_ref().nth(1);
+        if second.is_some_and(|second| second.as_os_str() == "Makefile") && names.next().is_none() {
+            let mut makefile = Vec::new();
+            let mut start = entry.by_ref().take(4096);
+            start.read_to_end(&mut makefile).with_context(damaged)?;
+            let makefile = String::from_utf8_lossy(&makefile);
+            return TreeVersion::parse(&makefile).map_err(no_kernel);
+        }
+    }
+    Err(no_kernel(anyhow!("there is no file Makefile in it")))
+}
+
+fn unpack_file(session: &Session, path: &Path, folder: &Path) -> Result<()> {
+    let stage = session.ui.stage("source");
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    stage.begin(&format!("unpacking {} (MiB)", path.display()), size >> 20);
+    let Opened { tar, child } = open(path, Some(&stage))?;
+    unpack::unpack(tar, folder).with_context(|| format!("cannot unpack {}", path.display()))?;
+    if let Some(mut child) = child
+        && !child.wait()?.success()
+    {
+        bail!("{} is damaged or truncated", path.display());
+    }
+    Ok(())
+}
+
+/// The bytes of a tar, whatever it is compressed with.
+struct Opened<'a> {
+    tar: Box<dyn Read + 'a>,
+    /// gzip, where that is what it takes.
+    child: Option<Guarded>,
+}
+
+/// Opens a tarball by what it begins with, not by its name.
+fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<Opened<'a>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(cannot)?;
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(512)
+        .read_to_end(&mut head)
+        .with_context(cannot)?;
+    file.rewind().with_context(cannot)?;
+    let counted = |file| -> Box<dyn Read + 'a> {
+        match stage {
+            Some(stage) => Box::new(unpack::Counted::new(file, stage)),
+            None => Box::new(file),
+        }
+    };
+    if head.starts_with(b"\xfd7zXZ\0") {
+        let tar = Box::new(unpack::xz(counted(file))?);
+        return Ok(Opened { tar, child: None });
+    }
+    if head.starts_with(b"\x1f\x8b") {
+        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+        let child = Tool::new("gzip")
+            .arg("-dc")
+            .arg(path)
+            .spawn(Stdio::from(writer), Stdio::null())?;
+        return Ok(Opened {
+            tar: Box::new(reader),
+            child: Some(child),
+        });
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        let tar = counted(file);
+        return Ok(Opened { tar, child: None });
+    }
+    let error = anyhow!("it is neither a folder nor a tarball (plain, xz or gzip)");
+    Err(no_kernel(path, &error).into())
 }

@@ -58,6 +58,16 @@ impl TreeVersion {
             extra: field("EXTRAVERSION").unwrap_or_default().to_owned(),
         })
     }
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn from_display(text: &str) -> Result<Self> {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (version, extra) = text.split_at(end.unwrap_or(text.len()));
+        Ok(Self {
+            version: version.parse()?,
+            extra: extra.to_owned(),
+        })
+    }
 }
 
 impl fmt::Display for TreeVersion {
@@ -73,7 +83,9 @@ mod tests {
     #[test]
     fn the_version_is_read() -> Result<()> {
         let makefile = "# SPDX\nVERSION = 6\nPATCHLEVEL = 7\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n";
-        assert_eq!(TreeVersion::parse(makefile)?.to_string(), "6.7.0-rc1");
+        let version = TreeVersion::parse(makefile)?;
+        assert_eq!(version.to_string(), "6.7.0-rc1");
+        assert_eq!(TreeVersion::from_display("6.7.0-rc1")?, version);
         let error = TreeVersion::parse("all:\n\techo\n").expect_err("no version");
         assert!(error.to_string().contains("VERSION"));
         Ok(())

@@ -15,9 +15,12 @@
 //!   to be out of date by its files' sizes, inode numbers and times).
 
 mod apt;
+mod content;
 mod download;
+mod fallback;
 mod given;
 mod makefile;
+mod missing;
 mod patches;
 mod remember;
 mod signature;
@@ -29,20 +32,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
-use crate::ui::Stage;
 
 pub use makefile::TreeVersion;
+use missing::{Attempt, Missing};
 use patches::Patches;
-
-/// How long it is remembered that no mirror could be reached, in seconds.
-const UNREACHABLE_FOR: u64 = 3600;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default)]
@@ -122,59 +121,14 @@ pub fn obtain_with(
     let got = match (source, kernel, &spec.fallback) {
         (Some(path), _, _) => given::obtain(session, &kernels, spec, path),
         (None, None, Some(fallback)) => {
-            or_fallback(session, settings, spec, kernels.get(fallback)?)
+            fallback::or_fallback(session, settings, spec, kernels.get(fallback)?)
         }
         _ => from_sources(session, settings, spec)
             .and_then(|attempt| attempt.or_fail(&kernels, spec)),
     };
     let source = got.map_err(|error| explain_full_disk(error, &session.cache))?;
-    let detail = format!("Linux {}", source.version);
-    finish(stage, source.cached, detail);
+    stage.done(source.cached, format!("Linux {}", source.version));
     Ok(source)
-}
-
-fn finish(stage: Stage<'_>, cached: bool, detail: String) {
-    stage.done(cached, detail);
-}
-
-/// What came of a kernel's list of sources.
-enum Attempt {
-    Got(KernelSource),
-    /// None can be had here; a line a place, with its reason.
-    Unavailable(Vec<String>),
-}
-
-impl Attempt {
-    fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
-        let reasons = match self {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(reasons) => reasons,
-        };
-        let other = kernels
-            .iter()
-            .find(|other| spec.fallback.as_ref() == Some(&other.name))
-            .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
-            .unwrap_or_default();
-        Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here:\n  {}\n{}{other}.",
-            spec.name,
-            reasons.join("\n  "),
-            advice(spec),
-        ))
-        .into())
-    }
-}
-
-/// What a user can do who wants this very kernel.
-fn advice(spec: &KernelSpec) -> String {
-    let file = spec.sources.iter().find_map(|source| match source {
-        Source::Tarball(tarball) => Some(tarball.file.as_str()),
-        Source::DebianPackage(_) => None,
-    });
-    let mirror = file.map_or(String::new(), |file| {
-        format!(", or name a mirror in KMODLAB_MIRROR (the address of a folder with {file})")
-    });
-    format!("Check the network{mirror}, or give a tree or a tarball with `--kernel-source PATH`")
 }
 
 /// Tries the kernel's sources in order.
@@ -183,14 +137,15 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
     if let Some(source) = cached(session, spec, &patches)? {
         return Ok(Attempt::Got(source));
     }
-    let mut reasons = Vec::new();
+    let mut missing = Vec::new();
     for source in &spec.sources {
         match source {
             Source::DebianPackage(package) => {
                 let deb = match debian(session, settings, package)? {
                     Ok(deb) => deb,
                     Err(reason) => {
-                        reasons.push(format!("Debian's package {package}: {reason}"));
+                        let place = format!("Debian's package {package}");
+                        missing.push(Missing { place, reason });
                         continue;
                     }
                 };
@@ -201,7 +156,7 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
                 .map(Attempt::Got);
             }
             Source::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
-                tarball::Fetched::Unreachable(mirrors) => reasons.extend(mirrors),
+                tarball::Fetched::Unreachable(mirrors) => missing.extend(mirrors),
                 tarball::Fetched::At(path) => {
                     let version = tarball.version.to_string();
                     let inputs = tarball::inputs(tarball);
@@ -213,7 +168,7 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
             },
         }
     }
-    Ok(Attempt::Unavailable(reasons))
+    Ok(Attempt::Unavailable(missing))
 }
 
 /// The tree of the first source that is in the cache already.
@@ -312,77 +267,6 @@ fn kernel_source(spec: &KernelSpec, tree: PathBuf, key: Key, cached: bool) -> Re
         key,
         cached,
     })
-}
-
-/// That no mirror could be reached, and when.
-#[derive(Serialize, Deserialize)]
-struct Unreachable {
-    /// Seconds since 1970.
-    at: u64,
-    /// KMODLAB_MIRROR as it was.
-    mirror: Option<String>,
-    reasons: Vec<String>,
-}
-
-/// `spec` if its source can be had, else `fallback`, saying so.
-fn or_fallback(
-    session: &Session,
-    settings: &Settings,
-    spec: &KernelSpec,
-    fallback: &KernelSpec,
-) -> Result<KernelSource> {
-    let patches = Patches::of(&spec.patches)?;
-    if let Some(source) = cached(session, spec, &patches)? {
-        return Ok(source);
-    }
-    let memo = format!("unreachable-{}", spec.name);
-    let remembered = remember::recall::<Unreachable>(&session.cache, &memo).filter(|known| {
-        let age = remember::now().checked_sub(known.at);
-        known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
-    });
-    let (reasons, asked) = match remembered {
-        Some(Unreachable { at, reasons, .. }) => {
-            let minutes = remember::now().saturating_sub(at) / 60;
-            let path = remember::path(&session.cache, &memo);
-            let asked = format!(
-                " {minutes} min ago (to ask again now, remove {})",
-                path.display()
-            );
-            (reasons, asked)
-        }
-        None => match from_sources(session, settings, spec)? {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(reasons) => {
-                let unreachable = Unreachable {
-                    at: remember::now(),
-                    mirror: settings.mirror.clone(),
-                    reasons,
-                };
-                remember::remember(&session.cache, &memo, &unreachable)?;
-                (unreachable.reasons, String::new())
-            }
-        },
-    };
-    session.ui.note(format!(
-        "the source of kernel {} could not be reached{asked}: {}",
-        spec.name,
-        reasons.join("; ")
-    ));
-    session.ui.note(format!(
-        "using kernel {} instead; to insist: `--kernel {}`, with `--kernel-source PATH` or a \
-         mirror in KMODLAB_MIRROR",
-        fallback.name, spec.name
-    ));
-    match from_sources(session, settings, fallback)? {
-        Attempt::Got(source) => Ok(source),
-        Attempt::Unavailable(reasons) => Err(Failure::machine(format!(
-            "the source of kernel {} cannot be had here either:\n  {}\n{}.",
-            fallback.name,
-            reasons.join("\n  "),
-            advice(fallback)
-        ))
-        .into()),
-    }
 }
 
 /// Says what to do, if the cause of `error` is a full disk.

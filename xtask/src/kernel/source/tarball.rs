@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::download::{Mirrors, Reached};
 use super::signature::Certificate;
-use super::{Settings, download, signature, unpack};
+use super::{Missing, Settings, download, signature, unpack};
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
@@ -16,8 +16,8 @@ use crate::session::Session;
 pub enum Fetched {
     /// The verified tarball.
     At(PathBuf),
-    /// No mirror answered; a line a mirror, with its reason.
-    Unreachable(Vec<String>),
+    /// No mirror answered; each with its reason.
+    Unreachable(Vec<Missing>),
 }
 
 /// What identifies the tarball. Its bytes need not be known: there is one
@@ -33,10 +33,11 @@ pub fn inputs(tarball: &Tarball) -> Inputs {
 /// The verified tarball, from the cache or from a mirror. A mirror that
 /// answers but has no tarball, or a wrong one, is an error.
 pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Result<Fetched> {
+    let name = format!("linux-{}", tarball.version);
     let key = inputs(tarball).key();
-    let path = session.cache.path("downloads", &tarball.file, &key);
-    if path.is_file() {
-        return Ok(Fetched::At(path));
+    let folder = session.cache.path("downloads", &name, &key);
+    if folder.is_dir() {
+        return Ok(Fetched::At(folder.join(&tarball.file)));
     }
     let mut folders = tarball.mirrors.clone();
     folders.splice(0..0, settings.mirror.clone());
@@ -45,26 +46,25 @@ pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Resul
         stage.begin("looking for a mirror of kernel.org", 0);
         match download::reach(&folders, &tarball.file, settings) {
             Reached::Some(mirrors) => mirrors,
-            Reached::None(reasons) => return Ok(Fetched::Unreachable(reasons)),
+            Reached::None(mirrors) => return Ok(Fetched::Unreachable(mirrors)),
         }
     };
-    let entry = session
-        .cache
-        .entry("downloads", &tarball.file, &key, |staging| {
-            let small = tempfile::tempdir_in(session.cache.folder("staging")?)
-                .context("cannot make a folder to download to")?;
-            let signature = small.path().join("signature");
-            mirrors.download(&tarball.signature, &signature, None)?;
-            let certificate = certificate(session, settings, tarball, &small.path().join("key"))?;
-            let stage = session.ui.stage("source");
-            mirrors.download(&tarball.file, staging, Some(&stage))?;
-            verify(session, tarball, staging, &signature, &certificate)
-        })?;
-    Ok(Fetched::At(entry.path))
+    session.cache.entry("downloads", &name, &key, |staging| {
+        std::fs::create_dir(staging)
+            .with_context(|| format!("cannot make {}", staging.display()))?;
+        let signature = staging.join(&tarball.signature);
+        mirrors.download(&tarball.signature, &signature, None)?;
+        let certificate = certificate(session, settings, tarball, &staging.join("key"))?;
+        let file = staging.join(&tarball.file);
+        let stage = session.ui.stage("source");
+        mirrors.download(&tarball.file, &file, Some(&stage))?;
+        verify(session, tarball, &file, &signature, &certificate)
+    })?;
+    Ok(Fetched::At(folder.join(&tarball.file)))
 }
 
-/// The key that must have signed: from the cache, the Web Key Directory, or
-/// the mirror that the user named.
+/// The key that must have signed: from the cache, the Web Key Directory (by
+/// way of the file `scratch`), or the mirror that the user named.
 fn certificate(
     session: &Session,
     settings: &Settings,

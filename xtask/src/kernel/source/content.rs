@@ -1,0 +1,223 @@
+//! The contents of a tree that somebody else works in: listed, recognised
+//! without being read again, hashed, copied.
+
+use std::fs::Metadata;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::key::{Inputs, Key};
+use crate::ui::Stage;
+
+/// A file changed as late as this before it was listed may change again within
+/// the file system's clock tick, unseen; in seconds.
+const SETTLED: i64 = 2;
+
+/// How many files a thread takes at once.
+const BATCH: usize = 256;
+
+/// All files and links below a folder, git's own left out.
+pub struct Listing {
+    root: PathBuf,
+    /// Sorted by path.
+    files: Vec<Listed>,
+    /// When the listing began, in seconds since 1970.
+    began: i64,
+}
+
+struct Listed {
+    /// Relative to the root.
+    path: PathBuf,
+    metadata: Metadata,
+}
+
+impl Listing {
+    /// Lists `root`: a folder, or a single file.
+    pub fn of(root: &Path) -> Result<Self> {
+        let began = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        let mut listing = Self {
+            root: root.to_owned(),
+            files: Vec::new(),
+            began: i64::try_from(began)?,
+        };
+        let metadata = std::fs::metadata(root)
+            .with_context(|| format!("cannot look at {}", root.display()))?;
+        if metadata.is_dir() {
+            listing.list(Path::new(""))?;
+            listing.files.sort_by(|one, two| one.path.cmp(&two.path));
+        } else {
+            let path = PathBuf::new();
+            listing.files.push(Listed { path, metadata });
+        }
+        Ok(listing)
+    }
+
+    fn list(&mut self, folder: &Path) -> Result<()> {
+        let full = self.root.join(folder);
+        let cannot = || format!("cannot list {}", full.display());
+        let mut folders = Vec::new();
+        for entry in std::fs::read_dir(&full).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            let name = entry.file_name();
+            if name == ".git" {
+                continue;
+            }
+            let path = folder.join(name);
+            let kind = entry.file_type().with_context(cannot)?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() || kind.is_symlink() {
+                let metadata = entry.metadata().with_context(cannot)?;
+                self.files.push(Listed { path, metadata });
+            }
+        }
+        for folder in folders {
+            self.list(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// How many files and links there are.
+    pub fn count(&self) -> u64 {
+        self.files.len() as u64
+    }
+
+    /// A hash of what changes whenever a file does: names, sizes, modes, inode
+    /// numbers, times of change.
+    pub fn stamp(&self) -> Key {
+        let mut bytes = Vec::with_capacity(self.files.len() * 128);
+        for Listed { path, metadata } in &self.files {
+            bytes.extend_from_slice(path.as_os_str().as_encoded_bytes());
+            bytes.push(0);
+            for number in [
+                metadata.size(),
+                u64::from(metadata.mode()),
+                metadata.ino(),
+                metadata.mtime().cast_unsigned(),
+                metadata.mtime_nsec().cast_unsigned(),
+                metadata.ctime().cast_unsigned(),
+                metadata.ctime_nsec().cast_unsigned(),
+            ] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+        Inputs::new("stamp 1").bytes("files", &bytes).key()
+    }
+
+    /// Is the stamp to be trusted: has nothing changed in the last seconds?
+    pub fn is_settled(&self) -> bool {
+        let newest = self.files.iter().map(|file| file.metadata.ctime()).max();
+        newest.is_none_or(|newest| newest + SETTLED < self.began)
+    }
+
+    /// The key of the contents: names, what may be executed, bytes.
+    pub fn key(&self, stage: &Stage<'_>) -> Result<Key> {
+        let hashes = self.each(stage, |Listed { path, metadata }| {
+            let full = self.full(path);
+            let cannot = || format!("cannot read {}", full.display());
+            if metadata.is_symlink() {
+                let target = std::fs::read_link(&full).with_context(cannot)?;
+                let target = target.as_os_str().as_encoded_bytes();
+                return Ok(("link", blake3::hash(target)));
+            }
+            let mut hasher = blake3::Hasher::new();
+            let mut file = std::fs::File::open(&full).with_context(cannot)?;
+            std::io::copy(&mut file, &mut hasher).with_context(cannot)?;
+            let executable = metadata.permissions().mode() & 0o111 != 0;
+            let kind = if executable { "program" } else { "file" };
+            Ok((kind, hasher.finalize()))
+        })?;
+        let mut bytes = Vec::with_capacity(self.files.len() * 96);
+        for (Listed { path, .. }, (kind, hash)) in self.files.iter().zip(hashes) {
+            bytes.extend_from_slice(path.as_os_str().as_encoded_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(kind.as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(hash.as_bytes());
+        }
+        Ok(Inputs::new("content 1").bytes("files", &bytes).key())
+    }
+
+    /// Copies all into `folder`, which is made. Links are made anew; files are
+    /// new files, never hard links, so that a patch cannot write through.
+    pub fn copy_to(&self, folder: &Path, stage: &Stage<'_>) -> Result<()> {
+        let mut last = None;
+        for Listed { path, .. } in &self.files {
+            let parent = path.parent();
+            if parent != last {
+                let parent = folder.join(parent.unwrap_or(Path::new("")));
+                std::fs::create_dir_all(&parent)
+                    .with_context(|| format!("cannot make {}", parent.display()))?;
+            }
+            last = parent;
+        }
+        self.each(stage, |Listed { path, metadata }| {
+            let (from, to) = (self.full(path), folder.join(path));
+            let copied = if metadata.is_symlink() {
+                std::fs::read_link(&from).and_then(|target| std::os::unix::fs::symlink(target, &to))
+            } else {
+                std::fs::copy(&from, &to).map(|_size| ())
+            };
+            copied.with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
+        })?;
+        Ok(())
+    }
+
+    fn full(&self, path: &Path) -> PathBuf {
+        if path.as_os_str().is_empty() {
+            // The root is a single file; joining would append a slash.
+            return self.root.clone();
+        }
+        self.root.join(path)
+    }
+
+    /// Runs `work` on every file, on all cores, and returns the results in the
+    /// order of the files.
+    fn each<T: Send>(
+        &self,
+        stage: &Stage<'_>,
+        work: impl Fn(&Listed) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let batches = self.files.chunks(BATCH).collect::<Vec<_>>();
+        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let take = || -> Result<Vec<(usize, Vec<T>)>> {
+            let mut taken = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::SeqCst);
+                let Some(batch) = batches.get(index) else {
+                    return Ok(taken);
+                };
+                let results = batch.iter().map(&work).collect::<Result<Vec<_>>>();
+                if results.is_err() {
+                    // The others need not go on.
+                    next.store(batches.len(), Ordering::SeqCst);
+                }
+                taken.push((index, results?));
+                let before = done.fetch_add(batch.len() as u64, Ordering::SeqCst);
+                stage.position(before + batch.len() as u64);
+            }
+        };
+        let mut results = std::thread::scope(|scope| {
+            let workers = (0..threads).map(|_| scope.spawn(take)).collect::<Vec<_>>();
+            let mut all = Vec::new();
+            for worker in workers {
+                let taken = worker
+                    .join()
+                    .unwrap_or_else(|_| Err(anyhow!("a worker thread has panicked")));
+                all.push(taken);
+            }
+            all.into_iter().collect::<Result<Vec<_>>>()
+        })?
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+        results.sort_by_key(|(index, _)| *index);
+        Ok(results.into_iter().flat_map(|(_, batch)| batch).collect())
+    }
+}

@@ -1,0 +1,85 @@
+//! The kernel that is built where the default one's source cannot be reached.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::missing::{Attempt, Missing, advice};
+use super::patches::Patches;
+use super::{KernelSource, Settings, cached, from_sources, remember};
+use crate::failure::Failure;
+use crate::kernel::spec::KernelSpec;
+use crate::session::Session;
+
+/// How long it is remembered that no mirror could be reached, in seconds.
+const UNREACHABLE_FOR: u64 = 3600;
+
+/// That no mirror could be reached, and when.
+#[derive(Serialize, Deserialize)]
+struct Unreachable {
+    /// Seconds since 1970.
+    at: u64,
+    /// KMODLAB_MIRROR as it was.
+    mirror: Option<String>,
+    missing: Vec<Missing>,
+}
+
+/// `spec` if its source can be had, else `fallback`, saying so.
+pub fn or_fallback(
+    session: &Session,
+    settings: &Settings,
+    spec: &KernelSpec,
+    fallback: &KernelSpec,
+) -> Result<KernelSource> {
+    let patches = Patches::of(&spec.patches)?;
+    if let Some(source) = cached(session, spec, &patches)? {
+        return Ok(source);
+    }
+    let memo = format!("unreachable-{}", spec.name);
+    let remembered = remember::recall::<Unreachable>(&session.cache, &memo).filter(|known| {
+        let age = remember::now().checked_sub(known.at);
+        known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
+    });
+    let (missing, asked) = match remembered {
+        Some(Unreachable { at, missing, .. }) => {
+            let minutes = remember::now().saturating_sub(at) / 60;
+            let path = remember::path(&session.cache, &memo);
+            let asked = format!(
+                "; that was {minutes} min ago, remove {} to try again",
+                path.display()
+            );
+            (missing, asked)
+        }
+        None => match from_sources(session, settings, spec)? {
+            Attempt::Got(source) => return Ok(source),
+            Attempt::Unavailable(missing) => {
+                let unreachable = Unreachable {
+                    at: remember::now(),
+                    mirror: settings.mirror.clone(),
+                    missing,
+                };
+                remember::remember(&session.cache, &memo, &unreachable)?;
+                (unreachable.missing, String::new())
+            }
+        },
+    };
+    session.ui.note(format!(
+        "kernel {}: could not reach {}{asked}",
+        spec.name,
+        Missing::line(&missing)
+    ));
+    session.ui.note(format!(
+        "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in KMODLAB_MIRROR or \
+         with `--kernel-source PATH`",
+        fallback.name, spec.name
+    ));
+    match from_sources(session, settings, fallback)? {
+        Attempt::Got(source) => Ok(source),
+        Attempt::Unavailable(missing) => Err(Failure::machine(format!(
+            "the source of kernel {} cannot be had here either:\n{}\n{}.",
+            fallback.name,
+            Missing::lines(&missing),
+            advice(fallback)
+        ))
+        .into()),
+    }
+}

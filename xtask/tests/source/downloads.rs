@@ -1,0 +1,311 @@
+//! Signed releases from mirrors that work, and from those that do not.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::Result;
+
+use crate::lab::{self, KEY, Lab, SIGNATURE, Signer, TARBALL, release, with};
+use crate::server::{Answer, Server};
+
+/// Asserts that obtaining fails with status 69 and `reason`, that no other
+/// kernel was taken and nothing was kept.
+fn assert_refused(lab: &Lab, reason: &str) -> Result<()> {
+    let (error, status) = lab.error(None, None)?;
+    assert!(error.contains(reason), "no {reason:?} in: {error}");
+    assert_eq!(status, 69);
+    assert_eq!(lab.session.ui.notes(), [""; 0], "no fallback");
+    let tarballs = lab.kept("downloads")?;
+    let mut tarballs = tarballs.iter().filter(|path| !path.ends_with(".asc"));
+    let is_key = |path: &std::path::PathBuf| path.extension().is_some_and(|asc| asc == "asc");
+    assert!(tarballs.all(is_key));
+    assert!(lab.kept("sources")?.is_empty());
+    Ok(())
+}
+
+fn lab_with(signer: &Signer, files: Vec<(String, Answer)>) -> Result<(Server, Lab)> {
+    let server = Server::start(files)?;
+    let lab = Lab::new(&[&server.url], &signer.fingerprint())?;
+    Ok((server, lab))
+}
+
+#[test]
+fn a_signed_release_is_taken_and_kept() -> Result<()> {
+    let signer = Signer::new()?;
+    let (server, lab) = lab_with(&signer, release(&signer)?)?;
+    let source = lab.obtain(None)?;
+    assert_eq!(source.version, "6.7.9");
+    assert_eq!(source.kernel, "6.7.9");
+    assert!(!source.cached);
+    let main = std::fs::read_to_string(source.tree.join("init/main.c"))?;
+    assert!(main.starts_with("one\n"));
+
+    let asked = server.requests().len();
+    let again = lab.obtain(Some("6.7.9"))?;
+    assert!(again.cached);
+    assert_eq!((again.tree, again.key), (source.tree, source.key));
+    assert_eq!(server.requests().len(), asked, "the network was not asked");
+    Ok(())
+}
+
+#[test]
+fn a_subkey_may_sign() -> Result<()> {
+    let signer = Signer::new()?;
+    let signature = signer.sign_with_subkey(&lab::tar("6.7.9")?)?;
+    let files = with(release(&signer)?, SIGNATURE, Some(Answer::Whole(signature)));
+    let (_server, lab) = lab_with(&signer, files)?;
+    assert_eq!(lab.obtain(None)?.version, "6.7.9");
+    Ok(())
+}
+
+#[test]
+fn an_altered_tarball_is_refused() -> Result<()> {
+    let signer = Signer::new()?;
+    let mut tar = lab::tar("6.7.9")?;
+    tar[1024] ^= 1;
+    let altered = Answer::Whole(lab::xz(&tar)?);
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, TARBALL, Some(altered)))?;
+    assert_refused(&lab, "the signature is bad")
+}
+
+#[test]
+fn a_truncated_tarball_is_refused() -> Result<()> {
+    let signer = Signer::new()?;
+    let mut whole = lab::xz(&lab::tar("6.7.9")?)?;
+    whole.truncate(whole.len() / 2);
+    let files = with(release(&signer)?, TARBALL, Some(Answer::Whole(whole)));
+    let (_server, lab) = lab_with(&signer, files)?;
+    assert_refused(&lab, "damaged or truncated")
+}
+
+#[test]
+fn an_unsigned_tarball_is_refused() -> Result<()> {
+    let signer = Signer::new()?;
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, None))?;
+    assert_refused(&lab, "cannot download linux-6.7.9.tar.sign")
+}
+
+#[test]
+fn another_signer_is_refused() -> Result<()> {
+    let (signer, other) = (Signer::new()?, Signer::new()?);
+    let signature = Answer::Whole(other.sign(&lab::tar("6.7.9")?)?);
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, Some(signature)))?;
+    assert_refused(&lab, "the signature is not by")
+}
+
+#[test]
+fn a_key_of_another_fingerprint_is_refused() -> Result<()> {
+    let (signer, other) = (Signer::new()?, Signer::new()?);
+    let (_server, lab) = lab_with(&signer, release(&other)?)?;
+    assert_refused(&lab, "the pinned one is")
+}
+
+#[test]
+fn no_key_no_kernel() -> Result<()> {
+    let signer = Signer::new()?;
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, KEY, None))?;
+    assert_refused(&lab, "cannot download the key")
+}
+
+#[test]
+fn the_next_mirror_takes_over() -> Result<()> {
+    let signer = Signer::new()?;
+    let tarball = lab::xz(&lab::tar("6.7.9")?)?;
+    let half = tarball.len() / 2;
+    for (first, resumed) in [
+        (None, false),
+        (Some(Answer::Stall(tarball.clone(), half)), true),
+        (Some(Answer::HangUp(tarball.clone(), half)), true),
+    ] {
+        let good = Server::start(release(&signer)?)?;
+        let bad = Server::start(with(release(&signer)?, TARBALL, first))?;
+        let lab = Lab::new(&[&bad.url, &good.url], &signer.fingerprint())?;
+        assert_eq!(lab.obtain(None)?.version, "6.7.9");
+        let request = if resumed {
+            format!("{TARBALL} from {half}")
+        } else {
+            TARBALL.to_owned()
+        };
+        assert!(good.requests().contains(&request), "{:?}", good.requests());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_transfer_that_breaks_off_everywhere_is_no_reason_to_fall_back() -> Result<()> {
+    let signer = Signer::new()?;
+    let tarball = lab::xz(&lab::tar("6.7.9")?)?;
+    let nothing = Answer::HangUp(tarball.clone(), 0);
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, TARBALL, Some(nothing)))?;
+    assert_refused(&lab, "cannot download linux-6.7.9.tar.xz")?;
+    let stall = Answer::Stall(tarball, 0);
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, TARBALL, Some(stall)))?;
+    assert_refused(&lab, "no byte for 0.5 s")
+}
+
+#[test]
+fn a_line_that_breaks_now_and_then_is_enough() -> Result<()> {
+    let signer = Signer::new()?;
+    let tarball = lab::xz(&lab::tar("6.7.9")?)?;
+    let third = tarball.len() / 3 + 1;
+    let breaks = Answer::HangUp(tarball, third);
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, TARBALL, Some(breaks)))?;
+    assert_eq!(lab.obtain(None)?.version, "6.7.9");
+    Ok(())
+}
+
+#[test]
+fn the_users_mirror_comes_first_and_may_have_the_key() -> Result<()> {
+    let signer = Signer::new()?;
+    let mut files = with(release(&signer)?, KEY, None);
+    let key = format!("{}.asc", signer.fingerprint());
+    files.push((key, Answer::Whole(signer.public()?)));
+    let own = Server::start(files)?;
+    let nobody = Server::nobody()?;
+    let mut lab = Lab::new(&[&nobody], &signer.fingerprint())?;
+    lab.settings.mirror = Some(own.url.clone());
+    assert_eq!(lab.obtain(None)?.version, "6.7.9");
+    assert_eq!(lab.session.ui.notes(), [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn a_named_kernel_without_a_mirror_is_an_error() -> Result<()> {
+    let nobody = Server::nobody()?;
+    let lab = Lab::new(&[&nobody], &"0".repeat(40))?;
+    let (error, status) = lab.error(Some("6.7.9"), None)?;
+    assert_eq!(status, 69);
+    for part in [
+        &nobody,
+        "refused",
+        "KMODLAB_MIRROR",
+        "--kernel-source",
+        "--kernel 6.12",
+    ] {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+    // Without a name, neither kernel can be had here.
+    let (error, status) = lab.error(None, None)?;
+    assert_eq!(status, 69);
+    assert!(error.contains("kernel 6.12 cannot be had here either"));
+    assert!(error.contains("this machine has no apt"));
+    Ok(())
+}
+
+/// An apt-get that has one package, and a dpkg-deb to make it with.
+fn fake_apt(lab: &mut Lab) -> Result<bool> {
+    if xtask::process::which("dpkg-deb").is_none() {
+        eprintln!("skipped: there is no dpkg-deb here");
+        return Ok(false);
+    }
+    let folder = lab.folder.path();
+    let root = folder.join("package");
+    std::fs::create_dir_all(root.join("DEBIAN"))?;
+    std::fs::create_dir_all(root.join("usr/src"))?;
+    let control = "Package: linux-source-6.12\nVersion: 6.12.5-1\nArchitecture: all\n\
+                   Maintainer: T <t@example.org>\nDescription: test\n";
+    std::fs::write(root.join("DEBIAN/control"), control)?;
+    let tarball = lab::xz(&lab::tar("6.12.5")?)?;
+    std::fs::write(root.join("usr/src/linux-source-6.12.tar.xz"), tarball)?;
+    let deb = folder.join("linux-source-6.12_6.12.5-1_all.deb");
+    let built = std::process::Command::new("dpkg-deb")
+        .args(["--root-owner-group", "--build"])
+        .args([&root, &deb])
+        .output()?;
+    assert!(built.status.success(), "{built:?}");
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >>{}\ncase \"$*\" in\n*--print-uris*) echo \"'http://x/y' {} {} \
+         SHA256:00\";;\n*download*) cp {} .;;\nesac\n",
+        folder.join("apt.log").display(),
+        "linux-source-6.12_6.12.5-1_all.deb",
+        std::fs::metadata(&deb)?.len(),
+        deb.display(),
+    );
+    let apt_get = folder.join("apt-get");
+    std::fs::write(&apt_get, script)?;
+    std::fs::set_permissions(&apt_get, std::fs::Permissions::from_mode(0o755))?;
+    lab.settings.apt_get = apt_get.into();
+    Ok(true)
+}
+
+#[test]
+fn without_a_mirror_another_kernel_is_taken_and_that_is_said() -> Result<()> {
+    let nobody = Server::nobody()?;
+    let mut lab = Lab::new(&[&nobody], &"0".repeat(40))?;
+    if !fake_apt(&mut lab)? {
+        return Ok(());
+    }
+    let source = lab.obtain(None)?;
+    assert_eq!(source.kernel, "6.12");
+    assert_eq!(source.version, "6.12.5");
+    let notes = lab.session.ui.notes();
+    let [what, instead] = notes.as_slice() else {
+        panic!("two notes, not {notes:?}");
+    };
+    assert!(what.contains("could not reach 127.0.0.1"), "{what}");
+    assert!(instead.contains("kernel 6.12 is used instead"), "{instead}");
+    assert!(instead.contains("--kernel 6.7.9"), "{instead}");
+
+    // It is remembered, and said again; apt is not asked again.
+    let log = lab.folder.path().join("apt.log");
+    let asked = std::fs::read_to_string(&log)?;
+    let again = lab.obtain(None)?;
+    assert!(again.cached);
+    assert_eq!(lab.session.ui.notes().len(), 4);
+    assert_eq!(std::fs::read_to_string(&log)?, asked);
+    // One that was named is asked for again.
+    assert_eq!(lab.error(Some("6.7.9"), None)?.1, 69);
+    Ok(())
+}
+
+#[test]
+fn two_at_once_make_one_tree() -> Result<()> {
+    let signer = Signer::new()?;
+    let (server, lab) = lab_with(&signer, release(&signer)?)?;
+    let both = std::thread::scope(|scope| {
+        let one = scope.spawn(|| lab.obtain(None));
+        let two = scope.spawn(|| lab.obtain(None));
+        [one, two].map(|run| run.join().expect("no panic"))
+    });
+    let [one, two] = both;
+    let (one, two) = (one?, two?);
+    assert_eq!(one.tree, two.tree);
+    assert!(one.cached != two.cached, "one of them made it");
+    let downloads = server.requests();
+    let downloads = downloads.iter().filter(|name| *name == TARBALL);
+    assert_eq!(downloads.count(), 1);
+    Ok(())
+}
+
+/// A small file system, gone with the test.
+struct SmallDisk(std::path::PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // The folder below it is removed by the test's own clean-up, or not.
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_called_that() -> Result<()> {
+    let signer = Signer::new()?;
+    let (_server, mut lab) = lab_with(&signer, release(&signer)?)?;
+    let folder = lab.folder.path().join("small");
+    std::fs::create_dir(&folder)?;
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=192k", "tmpfs"])
+        .arg(&folder)
+        .output();
+    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return Ok(());
+    }
+    let _disk = SmallDisk(folder.clone());
+    lab.session.cache = xtask::cache::Cache::at(&folder)?;
+    let (error, status) = lab.error(None, None)?;
+    assert!(error.contains("no space left in"), "{error}");
+    assert!(error.contains("KMODLAB_CACHE"), "{error}");
+    assert_eq!(status, 69);
+    assert!(lab.kept("sources")?.is_empty());
+    Ok(())
+}
