@@ -411,7 +411,10 @@ fn with_another_rustc_rustup_provides_one_in_the_cache() -> Result<()> {
     )?;
     let need = machine.need("rustc 1.85")?;
     assert_eq!(need.state, State::Provisioned);
-    assert_eq!(need.found, "will be provisioned 1.85.1, by rustup");
+    assert_eq!(
+        need.found,
+        "will be fetched by rustup (1.85.1) into the cache folder"
+    );
 
     let toolchain = provision_on(&machine.session, &machine.host)?;
     assert!(toolchain.rustc.starts_with(machine.path("cache/toolchain")));
