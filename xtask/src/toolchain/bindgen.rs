@@ -1,7 +1,7 @@
 //! bindgen, which reads the kernel's C headers for Rust: one exact version,
 //! since what it writes is compiled into the kernel.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -54,10 +54,7 @@ pub fn other(host: &Host, probes: &mut Probes) -> Option<(String, PathBuf)> {
 
 /// The cargo that compiles it: the host's.
 pub fn cargo(host: &Host) -> Option<PathBuf> {
-    std::env::var_os("CARGO")
-        .map(PathBuf::from)
-        .filter(|cargo| cargo.is_file())
-        .or_else(|| host.which("cargo"))
+    host.cargo.clone().or_else(|| host.which("cargo"))
 }
 
 /// The bindgen there is, or one that cargo compiles into the cache.
@@ -104,7 +101,7 @@ pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<
 
 /// `cargo install` into `root`, untouched by the settings of a project: it
 /// runs in a folder that has none, with the variables of none.
-fn install(cargo: &std::path::Path, root: &std::path::Path) -> Tool {
+fn install(cargo: &Path, root: &Path) -> Tool {
     let tool = Tool::new(cargo)
         .args(["install", "bindgen-cli", "--version", VERSION, "--locked"])
         .arg("--root")
@@ -129,14 +126,13 @@ fn key(host: &Host) -> Key {
         .key()
 }
 
-fn version(bindgen: &std::path::Path, probes: &mut Probes) -> Option<String> {
+fn version(bindgen: &Path, probes: &mut Probes) -> Option<String> {
     version_after(&probes.ask(bindgen, &["--version"])?, "bindgen")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn cargo_installs_the_pinned_version_from_its_own_lock_file() {

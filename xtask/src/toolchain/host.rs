@@ -16,6 +16,8 @@ pub struct Host {
     pub root: PathBuf,
     /// Where rustup keeps its toolchains.
     pub rustup_home: Option<PathBuf>,
+    /// The cargo that runs xtask, where one does.
+    pub cargo: Option<PathBuf>,
     /// True for the super-user.
     pub root_user: bool,
     /// True if the variable `CI` is set: nobody is there to answer.
@@ -43,6 +45,9 @@ impl Host {
             path,
             root: PathBuf::from("/"),
             rustup_home: below_home("RUSTUP_HOME", ".rustup"),
+            cargo: variable("CARGO")
+                .map(PathBuf::from)
+                .filter(|cargo| cargo.is_file()),
             root_user: rustix::process::geteuid().is_root(),
             ci: variable("CI").is_some(),
             terminal: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),

@@ -23,7 +23,7 @@ use host::Host;
 use needs::System;
 use probe::Probes;
 
-pub use survey::{Need, State, survey, survey_on};
+pub use survey::{Need, State, install_all, survey, survey_on};
 
 /// Every tool that a build and a boot take, by path.
 #[derive(Debug, Clone)]

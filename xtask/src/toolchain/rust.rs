@@ -38,6 +38,8 @@ pub struct Rust {
     pub rustc: PathBuf,
     /// `library/` of the sources, free of links.
     pub library: PathBuf,
+    /// Its version: `1.85.0`.
+    pub version: String,
     /// What it says of itself, and which packages it is from.
     pub identity: String,
 }
@@ -77,10 +79,12 @@ pub fn outlook(host: &Host, cache: &Cache, probes: &mut Probes) -> Outlook {
         return Outlook::Found(rust);
     }
     if host.which("apt-get").is_some() && archive_has_it(host) {
-        return Outlook::Provisioned("from Debian's archive, unpacked privately".to_owned());
+        return Outlook::Provisioned("from Debian's archive into the cache folder".to_owned());
     }
     if host.which("rustup").is_some() {
-        return Outlook::Provisioned(format!("{RUSTUP_VERSION}, by rustup"));
+        return Outlook::Provisioned(format!(
+            "by rustup ({RUSTUP_VERSION}) into the cache folder"
+        ));
     }
     Outlook::Nothing
 }
@@ -121,7 +125,7 @@ pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<
             entry.path.display()
         ))
     })?;
-    stage.done(entry.cached, rust.identity.clone());
+    stage.done(entry.cached, rust.version.clone());
     Ok(rust)
 }
 
@@ -183,6 +187,7 @@ fn examine(host: &Host, rustc: &Path, probes: &mut Probes) -> Option<Rust> {
     Some(Rust {
         rustc: rustc.to_owned(),
         library,
+        version,
         identity: text,
     })
 }
@@ -191,10 +196,11 @@ fn examine(host: &Host, rustc: &Path, probes: &mut Probes) -> Option<Rust> {
 fn provisioned(entry: &Path, probes: &mut Probes) -> Option<Rust> {
     let rustc = entry.join("bin/rustc");
     let from = std::fs::read_to_string(entry.join("from")).ok()?;
-    let (_, text) = series_version(&rustc, probes)?;
+    let (version, text) = series_version(&rustc, probes)?;
     Some(Rust {
         library: whole_library(&entry.join("library"))?,
         identity: format!("{text}, {from}"),
+        version,
         rustc,
     })
 }

@@ -34,7 +34,47 @@ pub struct Need {
     pub state: State,
     /// The command that mends it.
     pub mend: Option<String>,
+    /// The distribution's package that mends it.
+    pub package: Option<&'static Package>,
 }
+
+impl Need {
+    fn fit(what: String, found: String, place: PathBuf) -> Self {
+        Self {
+            what,
+            found,
+            place: Some(place),
+            state: State::Fit,
+            mend: None,
+            package: None,
+        }
+    }
+
+    fn later(what: String, how: String) -> Self {
+        Self {
+            what,
+            found: how,
+            place: None,
+            state: State::Provisioned,
+            mend: None,
+            package: None,
+        }
+    }
+
+    fn unfit(what: String, found: String, mend: &str) -> Self {
+        Self {
+            what,
+            found,
+            place: None,
+            state: State::Unfit,
+            mend: Some(mend.to_owned()),
+            package: None,
+        }
+    }
+}
+
+/// How to get what compiles bindgen and fetches rustc.
+const GET_RUSTUP: &str = "install rustup: https://rustup.rs";
 
 /// Every need of this machine; installs and fetches nothing.
 pub fn survey(session: &Session) -> Vec<Need> {
@@ -46,13 +86,9 @@ pub fn survey_on(session: &Session, host: &Host) -> Vec<Need> {
     let mut probes = match Probes::load(&session.cache) {
         Ok(probes) => probes,
         Err(error) => {
-            return vec![Need {
-                what: "cache folder".to_owned(),
-                found: format!("{error:#}"),
-                place: Some(session.cache.root().to_owned()),
-                state: State::Unfit,
-                mend: Some("export KMODLAB_CACHE=FOLDER".to_owned()),
-            }];
+            let what = "cache folder".to_owned();
+            let mend = "export KMODLAB_CACHE=FOLDER, one that can be written";
+            return vec![Need::unfit(what, format!("{error:#}"), mend)];
         }
     };
     let system = System::look(host, &mut probes);
@@ -68,27 +104,33 @@ pub fn survey_on(session: &Session, host: &Host) -> Vec<Need> {
     needs
 }
 
+/// The one line that installs every package that `needs` lack.
+pub fn install_all(needs: &[Need]) -> Option<String> {
+    let host = Host::from_env();
+    let packages: Vec<&Package> = needs.iter().filter_map(|need| need.package).collect();
+    let manager = Manager::of(&host)?;
+    (!packages.is_empty()).then(|| install_line(&host, manager, &packages))
+}
+
 fn system_need(host: &Host, package: &'static Package, found: &Found) -> Need {
-    let (text, place, state) = match found {
-        Found::Fit(version, path) => (version.clone(), Some(path.clone()), State::Fit),
-        Found::Unfit(why) => (why.clone(), None, State::Unfit),
-        Found::Nothing => (format!("nothing; {}", package.why), None, State::Unfit),
+    let what = package.what.to_owned();
+    let found = match found {
+        Found::Fit(version, path) => return Need::fit(what, version.clone(), path.clone()),
+        Found::Unfit(why) => why.clone(),
+        Found::Nothing => format!("nothing; {}", package.why),
     };
-    let mend = (state == State::Unfit).then(|| match Manager::of(host) {
+    let mend = match Manager::of(host) {
         Some(manager) => install_line(host, manager, &[package]),
         None => format!("install {} by hand", package.what),
-    });
+    };
     Need {
-        what: package.what.to_owned(),
-        found: text,
-        place,
-        state,
-        mend,
+        package: Some(package),
+        ..Need::unfit(what, found, &mend)
     }
 }
 
 /// The line that installs `packages`, with `sudo` where it takes one.
-pub fn install_line(host: &Host, manager: Manager, packages: &[&Package]) -> String {
+fn install_line(host: &Host, manager: Manager, packages: &[&Package]) -> String {
     let words = manager.install(packages).join(" ");
     if host.root_user {
         words
@@ -100,60 +142,23 @@ pub fn install_line(host: &Host, manager: Manager, packages: &[&Package]) -> Str
 fn rust_need(session: &Session, host: &Host, probes: &mut Probes) -> Need {
     let what = format!("rustc {}", rust::SERIES);
     match rust::outlook(host, &session.cache, probes) {
-        Outlook::Found(rust) => Need {
-            what,
-            found: rust.identity,
-            place: Some(rust.rustc),
-            state: State::Fit,
-            mend: None,
-        },
-        Outlook::Provisioned(how) => Need {
-            what,
-            found: format!("will be provisioned {how}"),
-            place: None,
-            state: State::Provisioned,
-            mend: None,
-        },
-        Outlook::Nothing => Need {
-            what,
-            found: "nothing, and nothing to fetch it with".to_owned(),
-            place: None,
-            state: State::Unfit,
-            mend: Some("install rustup: https://rustup.rs".to_owned()),
-        },
+        Outlook::Found(rust) => Need::fit(what, rust.version, rust.rustc),
+        Outlook::Provisioned(how) => Need::later(what, format!("will be fetched {how}")),
+        Outlook::Nothing => Need::unfit(what, "nothing to fetch it with".to_owned(), GET_RUSTUP),
     }
 }
 
 fn bindgen_need(session: &Session, host: &Host, probes: &mut Probes) -> Need {
     let what = format!("bindgen {}", bindgen::VERSION);
     if let Some(place) = bindgen::find(host, &session.cache, probes) {
-        return Need {
-            what,
-            found: bindgen::VERSION.to_owned(),
-            place: Some(place),
-            state: State::Fit,
-            mend: None,
-        };
+        return Need::fit(what, bindgen::VERSION.to_owned(), place);
     }
     let other = bindgen::other(host, probes)
-        .map(|(version, path)| format!(" ({version} at {} will not do)", path.display()))
+        .map(|(version, path)| format!("; {version} at {} will not do", path.display()))
         .unwrap_or_default();
-    let (found, state, mend) = if bindgen::cargo(host).is_some() {
-        let found = format!("will be compiled from crates.io, about a minute{other}");
-        (found, State::Provisioned, None)
+    if bindgen::cargo(host).is_some() {
+        Need::later(what, format!("will be compiled, about a minute{other}"))
     } else {
-        let mend = "install rustup: https://rustup.rs".to_owned();
-        (
-            format!("nothing, and no cargo{other}"),
-            State::Unfit,
-            Some(mend),
-        )
-    };
-    Need {
-        what,
-        found,
-        place: None,
-        state,
-        mend,
+        Need::unfit(what, format!("no cargo to compile it{other}"), GET_RUSTUP)
     }
 }
