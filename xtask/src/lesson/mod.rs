@@ -1,1 +1,216 @@
 //! Lessons: a README's console blocks, played in a guest and compared.
+//!
+//! ```text
+//! README.md -> Transcript -> script -> (a guest plays it) -> GuestRun
+//!     -> GuestRecord + KernelLog -> Verdict
+//! ```
+
+pub mod compare;
+pub mod excerpts;
+pub mod guest_run;
+pub mod judge;
+pub mod kernel_log;
+pub mod record;
+pub mod script;
+pub mod stamp;
+pub mod state;
+pub mod syntax;
+pub mod transcript;
+pub mod verdict;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+use transcript::Transcript;
+
+/// A lesson: a folder of `modules/lessons/` with a README.
+#[derive(Debug, Clone)]
+pub struct Lesson {
+    /// The folder's name, which is the module's too.
+    pub name: String,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Its text, as a path from the clone's top folder: for messages.
+    pub readme: PathBuf,
+    /// The text's first heading.
+    pub title: String,
+    /// What the text's console blocks say.
+    pub transcript: Transcript,
+}
+
+/// All lessons, in the order of their names.
+///
+/// A lesson whose text is malformed is an error that names file and line.
+pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
+    names(workspace)?
+        .iter()
+        .map(|name| load(workspace, name))
+        .collect()
+}
+
+/// The lessons with these names, in their order; without names, all. A name
+/// that is given twice counts once.
+pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
+    if wanted.is_empty() {
+        return all(workspace);
+    }
+    let names = names(workspace)?;
+    let mut lessons: Vec<Lesson> = Vec::new();
+    for name in wanted {
+        if !names.contains(name) {
+            return Err(Failure::usage(unknown(name, &names)).into());
+        }
+        if !lessons.iter().any(|lesson| lesson.name == *name) {
+            lessons.push(load(workspace, name)?);
+        }
+    }
+    Ok(lessons)
+}
+
+/// The names of all lessons, sorted.
+pub fn names(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = workspace.lessons();
+    let list = || format!("cannot list the lessons in {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(list)? {
+        let entry = entry.with_context(list)?;
+        if entry.path().join("README.md").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
+    let folder = workspace.lessons().join(name);
+    let path = folder.join("README.md");
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let readme = path
+        .strip_prefix(workspace.root())
+        .unwrap_or(&path)
+        .to_owned();
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytecount(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        Failure::lesson(format!(
+            "{}:{line}: this is not UTF-8; save the file as UTF-8",
+            readme.display()
+        ))
+    })?;
+    let transcript = transcript::parse(&text, &readme)?;
+    syntax::check(&transcript, &readme)?;
+    Ok(Lesson {
+        name: name.to_owned(),
+        title: transcript::title(&text).unwrap_or_else(|| name.to_owned()),
+        folder,
+        readme,
+        transcript,
+    })
+}
+
+fn bytecount(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// What to say of a lesson that does not exist.
+fn unknown(name: &str, names: &[String]) -> String {
+    let nearest = names
+        .iter()
+        .map(|known| (distance(name, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.chars().count().div_ceil(3))
+        .map_or_else(String::new, |(_, known)| {
+            format!("; did you mean `{known}`?")
+        });
+    if names.is_empty() {
+        return format!("there is no lesson `{name}`, nor any other in modules/lessons");
+    }
+    format!(
+        "there is no lesson `{name}`{nearest}\nthe lessons are: {}",
+        names.join(", ")
+    )
+}
+
+/// How many letters must be added, dropped or changed to make `a` of `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Fault, fault_of};
+
+    fn clone() -> Result<(tempfile::TempDir, Workspace)> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("kernel-config"))?;
+        for name in ["waitqueue", "kthread_run"] {
+            let lesson = folder.path().join("modules/lessons").join(name);
+            std::fs::create_dir_all(&lesson)?;
+            std::fs::write(
+                lesson.join("README.md"),
+                format!("# About `{name}`\n\n```console\n$ true\n```\n"),
+            )?;
+        }
+        let workspace = Workspace::at(folder.path())?;
+        Ok((folder, workspace))
+    }
+
+    #[test]
+    fn lessons_come_by_name() -> Result<()> {
+        let (_folder, workspace) = clone()?;
+        let names = |wanted: &[&str]| -> Result<Vec<String>> {
+            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            let lessons = select(&workspace, &wanted)?;
+            Ok(lessons.into_iter().map(|lesson| lesson.name).collect())
+        };
+        assert_eq!(names(&[])?, ["kthread_run", "waitqueue"]);
+        assert_eq!(names(&["waitqueue", "waitqueue"])?, ["waitqueue"]);
+        let lesson = &all(&workspace)?[0];
+        assert_eq!(lesson.title, "About kthread_run");
+        assert_eq!(
+            lesson.readme,
+            PathBuf::from("modules/lessons/kthread_run/README.md")
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_lesson_is_a_usage_error_that_helps() -> Result<()> {
+        let (_folder, workspace) = clone()?;
+        let error = select(&workspace, &["ktread_run".to_owned()]).expect_err("an error");
+        assert_eq!(fault_of(&error), Fault::Usage);
+        assert_eq!(
+            error.to_string(),
+            "there is no lesson `ktread_run`; did you mean `kthread_run`?\n\
+             the lessons are: kthread_run, waitqueue"
+        );
+        let error = select(&workspace, &["zzz".to_owned()]).expect_err("an error");
+        assert!(!error.to_string().contains("mean"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_told_with_its_line() -> Result<()> {
+        let (folder, workspace) = clone()?;
+        let readme = folder.path().join("modules/lessons/waitqueue/README.md");
+        std::fs::write(readme, b"# x\n\n\xff\n")?;
+        let error = all(&workspace).expect_err("an error");
+        assert!(error.to_string().contains("waitqueue/README.md:3: "));
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! What a guest leaves behind when it is over.
+
+use std::time::Duration;
+
+/// The two channels of a guest, how it ended and how long it took.
+#[derive(Debug, Clone)]
+pub struct GuestRun {
+    /// All bytes of the virtio console: the shell's output.
+    pub console: Vec<u8>,
+    /// All bytes of the serial line: the kernel's log.
+    pub log: Vec<u8>,
+    /// How it ended.
+    pub end: GuestEnd,
+    /// The host's time from QEMU's start to its end.
+    pub wall: Duration,
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GuestEnd {
+    /// QEMU ended by itself with status 0: the guest powered off or reset.
+    Ended,
+    /// The host stopped it: the guest's clock passed the limit.
+    OutOfTime {
+        /// The guest's clock then.
+        guest_seconds: f64,
+    },
+    /// The host stopped it: the guest's clock stood still and nothing ran.
+    Stuck,
+    /// QEMU itself failed.
+    QemuFailed {
+        /// Its exit status, in words.
+        status: String,
+        /// What it said.
+        stderr: String,
+    },
+}

@@ -1,0 +1,233 @@
+//! From what a guest left behind to a verdict.
+
+use super::Lesson;
+use super::compare::{compare, printed_lines};
+use super::guest_run::{GuestEnd, GuestRun};
+use super::kernel_log::{KernelLog, Report, ReportKind};
+use super::record::{self, GuestRecord, PlayedStep};
+use super::stamp::VIRTUAL_TOLERANCE;
+use super::state::left_over;
+use super::verdict::{Mismatch, Place, Verdict};
+
+/// How many of the log's last lines tell of a guest that was lost.
+const LAST_LINES: usize = 20;
+
+/// The log around a command: so many seconds before and after it.
+const MARGIN: f64 = 0.05;
+
+/// Judges the run of a guest that played `lesson` with `nonce`.
+///
+/// The gravest finding counts: a machine that failed before a kernel that
+/// stopped, a kernel that stopped before a shell that was lost, that before a
+/// report of the kernel's, and that before a difference in what was printed.
+pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun) -> Verdict {
+    let case = Case {
+        lesson,
+        record: record::read(nonce, &run.console),
+        log: KernelLog::read(nonce, &run.log),
+    };
+    case.machine(run)
+        .or_else(|| case.before_lesson(run))
+        .or_else(|| case.stopped(run))
+        .or_else(|| case.shell_lost())
+        .or_else(|| case.guest_lost())
+        .or_else(|| case.complaint())
+        .or_else(|| case.mismatch())
+        .or_else(|| case.left_over())
+        .unwrap_or(Verdict::Pass)
+}
+
+struct Case<'a> {
+    lesson: &'a Lesson,
+    record: GuestRecord,
+    log: KernelLog,
+}
+
+impl Case<'_> {
+    fn machine(&self, run: &GuestRun) -> Option<Verdict> {
+        let GuestEnd::QemuFailed { status, stderr } = &run.end else {
+            return None;
+        };
+        let what = format!("QEMU failed ({status})\n{stderr}");
+        Some(Verdict::Infrastructure {
+            what: what.trim_end().to_owned(),
+        })
+    }
+
+    /// The guest never came to the lesson.
+    fn before_lesson(&self, run: &GuestRun) -> Option<Verdict> {
+        if self.log.lesson_began() && self.record.before.is_some() {
+            return None;
+        }
+        let what = if self.log.is_empty() && run.console.is_empty() {
+            "it printed nothing at all".to_owned()
+        } else if let Some(Report { headline, .. }) = self.log.report() {
+            format!("before the lesson began, the kernel reported: {headline}")
+        } else if self.log.init_reached() {
+            "it reached its first program, /init, but not the lesson".to_owned()
+        } else {
+            "it never reached its first program, /init".to_owned()
+        };
+        let why = match &run.end {
+            GuestEnd::OutOfTime { guest_seconds } => {
+                format!(" within {guest_seconds:.0} s of its own time")
+            }
+            GuestEnd::Stuck => "; it stood still".to_owned(),
+            GuestEnd::Ended | GuestEnd::QemuFailed { .. } => String::new(),
+        };
+        Some(self.lost(what + &why))
+    }
+
+    /// The kernel stopped, or something in the guest hung.
+    fn stopped(&self, run: &GuestRun) -> Option<Verdict> {
+        let report = self.log.report();
+        let during = self.during();
+        if let Some(Report {
+            kind: ReportKind::Fatal,
+            headline,
+            lines,
+        }) = report
+        {
+            return Some(Verdict::Panic {
+                headline,
+                report: lines,
+                during,
+            });
+        }
+        let report = report.filter(|report| report.kind == ReportKind::Hang);
+        let seen = match (&run.end, &report) {
+            (_, Some(Report { headline, .. })) => headline.clone(),
+            (GuestEnd::OutOfTime { .. }, _) => "the guest did not come to an end".to_owned(),
+            (GuestEnd::Stuck, _) => "the guest's clock stood still and nothing ran".to_owned(),
+            _ if self.record.timeout.is_some() => "the lesson did not come to an end".to_owned(),
+            _ => return None,
+        };
+        let now = match run.end {
+            GuestEnd::OutOfTime { guest_seconds } => Some(guest_seconds),
+            _ => self.record.timeout.or(self.log.last_time()),
+        };
+        let began = self.step_under_way().map(|step| step.begin);
+        Some(Verdict::Hang {
+            seen,
+            report: report.map_or_else(|| self.log.last(LAST_LINES * 3), |report| report.lines),
+            seconds: now
+                .zip(began)
+                .map(|(now, began)| now - began)
+                .filter(|_| during.is_some()),
+            during,
+        })
+    }
+
+    fn shell_lost(&self) -> Option<Verdict> {
+        let status = self.record.shell?;
+        let complete = self.record.steps.len() == self.lesson.transcript.steps.len()
+            && self.step_under_way().is_none();
+        (!complete).then(|| Verdict::ShellLost {
+            status,
+            during: self.during(),
+        })
+    }
+
+    fn guest_lost(&self) -> Option<Verdict> {
+        (!self.record.ended).then(|| {
+            let what = match self.during() {
+                Some(_) => "it ended in the middle of the lesson",
+                None => "it ended before it told what the lesson left behind",
+            };
+            self.lost(what.to_owned())
+        })
+    }
+
+    fn complaint(&self) -> Option<Verdict> {
+        self.log.report().map(|report| Verdict::KernelReport {
+            headline: report.headline,
+            report: report.lines,
+        })
+    }
+
+    fn mismatch(&self) -> Option<Verdict> {
+        let mut first = None;
+        let mut further = 0;
+        let mut above = None;
+        let steps = &self.lesson.transcript.steps;
+        for (index, (step, played)) in steps.iter().zip(&self.record.steps).enumerate() {
+            let printed = printed_lines(&played.output);
+            let compared = compare(&step.expected, &printed, above, VIRTUAL_TOLERANCE);
+            above = compared.last_stamp;
+            let end = played.end?;
+            if compared.matches && end.status == step.status {
+                continue;
+            }
+            if first.is_some() {
+                further += 1;
+                continue;
+            }
+            first = Some(Box::new(Mismatch {
+                place: self.place(index)?,
+                expected: step.expected.clone(),
+                printed: if compared.matches {
+                    step.expected.clone()
+                } else {
+                    compared.normalised
+                },
+                status: (step.status, end.status),
+                log: self.log_during(played.begin, end.at),
+            }));
+        }
+        first.map(|first| Verdict::Mismatch { first, further })
+    }
+
+    fn left_over(&self) -> Option<Verdict> {
+        let (Some(before), Some(after)) = (&self.record.before, &self.record.after) else {
+            return None;
+        };
+        let left = left_over(before, after);
+        (!left.is_empty()).then_some(Verdict::LeftOver { left })
+    }
+
+    fn lost(&self, what: String) -> Verdict {
+        Verdict::GuestLost {
+            what,
+            during: self.during(),
+            log: self.log.last(LAST_LINES),
+        }
+    }
+
+    fn step_under_way(&self) -> Option<&PlayedStep> {
+        self.record.steps.last().filter(|step| step.end.is_none())
+    }
+
+    /// The step that was under way when all ended.
+    fn during(&self) -> Option<Place> {
+        self.step_under_way()
+            .and_then(|_| self.place(self.record.steps.len() - 1))
+    }
+
+    fn place(&self, index: usize) -> Option<Place> {
+        let steps = &self.lesson.transcript.steps;
+        let step = steps.get(index)?;
+        Some(Place {
+            line: step.line,
+            command: step.command.clone(),
+            before: steps[..index]
+                .iter()
+                .map(|step| step.command.clone())
+                .collect(),
+        })
+    }
+
+    /// What the kernel logged between two times of the guest's clock. The
+    /// kernel's log has a clock of its own, which began a little earlier or
+    /// later; at one moment the guest told both.
+    fn log_during(&self, begin: f64, end: f64) -> Vec<String> {
+        let ahead = match (self.log.lesson_time(), self.record.began) {
+            (Some(log), Some(console)) => log - console,
+            _ => 0.0,
+        };
+        self.log
+            .between(begin + ahead - MARGIN, end + ahead + MARGIN)
+    }
+}
+
+#[cfg(test)]
+mod tests;

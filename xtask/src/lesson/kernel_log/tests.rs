@@ -1,0 +1,156 @@
+//! Which lines are reports and which only look like some.
+
+use super::*;
+
+fn read(lines: &str) -> KernelLog {
+    let log = format!(
+        "[    0.1] WARNING: before\n[    2.600000] kmodlab: init reached\r\n\
+         [    2.700000] kmodlab: lesson begins N0\r\n{lines}"
+    );
+    KernelLog::read("N0", log.as_bytes())
+}
+
+fn headline(line: &str) -> Option<(ReportKind, String)> {
+    let report = read(&format!("[    3.000000] {line}\r\n")).report();
+    report.map(|report| (report.kind, report.headline))
+}
+
+#[test]
+fn reports_are_recognised() {
+    for (line, kind) in [
+        (
+            "WARNING: CPU: 0 PID: 51 at kernel/kthread.c:83",
+            ReportKind::Complaint,
+        ),
+        (
+            "WARNING: possible circular locking dependency detected",
+            ReportKind::Complaint,
+        ),
+        (
+            "INFO: possible recursive locking detected",
+            ReportKind::Complaint,
+        ),
+        (
+            "BUG: sleeping function called from invalid context",
+            ReportKind::Complaint,
+        ),
+        (
+            "BUG: scheduling while atomic: insmod/60/0x00000002",
+            ReportKind::Complaint,
+        ),
+        (
+            "BUG: KASAN: slab-use-after-free in x",
+            ReportKind::Complaint,
+        ),
+        (
+            "UBSAN: array-index-out-of-bounds in x.c:1:2",
+            ReportKind::Complaint,
+        ),
+        (
+            "kmemleak: 1 new suspected memory leaks (see x)",
+            ReportKind::Complaint,
+        ),
+        (
+            "INFO: task rmmod:60 blocked for more than 30 seconds.",
+            ReportKind::Hang,
+        ),
+        (
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+            ReportKind::Hang,
+        ),
+        (
+            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+            ReportKind::Hang,
+        ),
+        (
+            "BUG: kernel NULL pointer dereference, address: 0",
+            ReportKind::Fatal,
+        ),
+        (
+            "BUG: unable to handle page fault for address: 0",
+            ReportKind::Fatal,
+        ),
+        ("kernel BUG at rust/helpers/bug.c:7!", ReportKind::Fatal),
+        (
+            "Oops: general protection fault, 0000 [#1] SMP",
+            ReportKind::Fatal,
+        ),
+        ("invalid opcode: 0000 [#1] PREEMPT SMP", ReportKind::Fatal),
+        ("rust_kernel: panicked at x.rs:3:5:", ReportKind::Fatal),
+        (
+            "Kernel panic - not syncing: Fatal exception",
+            ReportKind::Fatal,
+        ),
+    ] {
+        assert_eq!(headline(line), Some((kind, line.to_owned())));
+    }
+}
+
+#[test]
+fn what_only_looks_like_one_is_none() {
+    for line in [
+        "x: BUG: said the module",
+        "kthread_run: WARNING: nothing",
+        "x: Kernel panic - not syncing",
+        "INFO: task force",
+        "kmemleak: Kernel memory leak detector initialized",
+        "rcu: INFO: fine",
+        "x: loading out-of-tree module taints kernel.",
+    ] {
+        assert_eq!(headline(line), None);
+    }
+    // Before the lesson it is none of the lesson's.
+    assert_eq!(read("").report(), None);
+}
+
+#[test]
+fn a_report_is_shown_from_its_ruler_to_its_end() {
+    let log = read(
+        "[    3.000000] x: hello\r\n\
+         [    3.100000] ------------[ cut here ]------------\r\n\
+         [    3.200000] WARNING: CPU: 0 PID: 51 at x.c:83 x\r\n\
+         [    3.300000] Call Trace:\r\n\
+         [    3.400000] ---[ end trace 0000000000000000 ]---\r\n\
+         [    3.500000] x: bye\r\n",
+    );
+    let report = log.report();
+    assert_eq!(report.map(|report| report.lines.len()), Some(4));
+    assert_eq!(log.last_time(), Some(3.5));
+    assert_eq!(log.between(3.05, 3.25).len(), 2);
+}
+
+#[test]
+fn a_kernel_that_stops_is_shown_to_its_last_line() {
+    let log = read(
+        "[    3.200000] BUG: kernel NULL pointer dereference, address: 0\n\
+         [    3.300000] ---[ end trace 0000000000000000 ]---\n\
+         [    3.400000] Kernel panic - not syncing: Fatal exception\n",
+    );
+    assert_eq!(log.report().map(|report| report.lines.len()), Some(3));
+    let log = read(
+        "[   63.200000] INFO: task rmmod:60 blocked for more than 30 seconds.\n\
+         [   63.400000] Kernel panic - not syncing: hung_task: blocked tasks\n",
+    );
+    assert_eq!(
+        log.report().map(|report| report.kind),
+        Some(ReportKind::Hang)
+    );
+    let log = read(
+        "[    3.200000] WARNING: CPU: 0 PID: 51 at x.c:83 x\n\
+         [    3.400000] Kernel panic - not syncing: panic_on_warn\n",
+    );
+    assert_eq!(
+        log.report().map(|report| report.kind),
+        Some(ReportKind::Fatal)
+    );
+}
+
+#[test]
+fn text_before_a_stamp_does_not_hide_a_report() {
+    let log = read("rubbish\x1b[0m [[    3.200000] WARNING: CPU: 0 PID: 1\n");
+    assert!(log.report().is_some());
+    let storm = "[    3.200000] x: y\n".repeat(10_000) + "[    4.000000] BUG: at last\n";
+    assert!(read(&storm).report().is_some());
+    assert!(!KernelLog::read("N0", b"\xff\xfe\0\x01").lesson_began());
+    assert!(KernelLog::read("N0", b"\r\n\r\n").is_empty());
+}

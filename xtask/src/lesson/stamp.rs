@@ -1,0 +1,71 @@
+//! Time stamps: the kernel's, `[   12.345678]`, and a lesson's, `[+1.0s]`.
+
+/// How far a line may be from the time that the text states, in seconds, when
+/// the guest runs in virtual time. The kernel's timer wheel rounds a sleep of
+/// one second up by as much as 0.03 s, and the woken thread has to run.
+pub const VIRTUAL_TOLERANCE: f64 = 0.05;
+
+/// Takes the kernel's stamp off a line that begins with one: the seconds
+/// since boot, and what follows the bracket.
+pub fn kernel(line: &str) -> Option<(f64, &str)> {
+    let (stamp, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let stamp = stamp.trim_start();
+    let (seconds, fraction) = stamp.split_once('.')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(seconds) || !digits(fraction) || fraction.len() != 6 {
+        return None;
+    }
+    Some((stamp.parse().ok()?, rest))
+}
+
+/// Takes a lesson's stamp off an expected line: the seconds since the stamped
+/// line above, and what follows the bracket.
+pub fn wanted(line: &str) -> Option<(f64, &str)> {
+    let (stamp, rest) = line.strip_prefix("[+")?.split_once("s]")?;
+    let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    if !stamp.bytes().all(plain) {
+        return None;
+    }
+    Some((stamp.parse().ok()?, rest))
+}
+
+/// Writes a time as a lesson would: `[+1.3s]`.
+pub fn write(delta: f64, decimals: usize) -> String {
+    format!("[{delta:+.decimals$}s]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_real_stamps_are_stamps() {
+        assert_eq!(kernel("[   12.345678] x: y"), Some((12.345678, " x: y")));
+        assert_eq!(
+            kernel("[12345.000000][  T12] x").map(|s| s.0),
+            Some(12345.0)
+        );
+        for line in [
+            "[..] x",
+            "[12.3] x",
+            "[ 1e2.000000] x",
+            "[1.123456",
+            "x [1.123456] y",
+            "",
+        ] {
+            assert_eq!(kernel(line), None, "{line}");
+        }
+        assert_eq!(wanted("[+1.0s] x"), Some((1.0, " x")));
+        assert_eq!(wanted("[+2s] x"), Some((2.0, " x")));
+        for line in [
+            "[+s] x",
+            "[+infs] x",
+            "[1.0s] x",
+            "[+1.0] x",
+            "[+-1s] x",
+            "[..]",
+        ] {
+            assert_eq!(wanted(line), None, "{line}");
+        }
+    }
+}

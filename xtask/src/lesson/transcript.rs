@@ -1,0 +1,241 @@
+//! Reads a transcript out of a lesson's text.
+//!
+//! The syntax is trycmd's. In a fenced block marked `console`:
+//!
+//! ```text
+//! $ insmod x.ko     a command
+//! > || echo failed  its second line, if it has one
+//! ? 1               its exit status, if it is not 0
+//! the output        where [..] is any text and a line ... any lines
+//! ```
+
+use std::path::Path;
+
+use anyhow::Result;
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
+
+use crate::failure::Failure;
+
+/// All that a lesson's console blocks say, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    /// One step a command.
+    pub steps: Vec<Step>,
+}
+
+/// A command and what the text says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The text's line that the command begins on, counted from 1.
+    pub line: usize,
+    /// The command; further lines are separated by `\n`.
+    pub command: String,
+    /// The lines that it should print.
+    pub expected: Vec<String>,
+    /// The exit status that it should have.
+    pub status: u8,
+}
+
+/// Reads the transcript of the text `markdown`. `path` is where the text is,
+/// for messages.
+///
+/// A text without a console block, or with a malformed one, is an error of
+/// the form `path:line: what is wrong, and what is expected`.
+pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
+    let wrong = |line: usize, what: &str| {
+        anyhow::Error::from(Failure::lesson(format!(
+            "{}:{line}: {what}",
+            path.display()
+        )))
+    };
+    let mut steps = Vec::new();
+    let mut blocks = 0;
+    // The lines of the block at hand, with their line numbers.
+    let mut block: Option<Vec<(usize, String)>> = None;
+    let lines = LineNumbers::new(markdown);
+    for (event, range) in Parser::new(markdown).into_offset_iter() {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_console(&info) => {
+                if !is_closed(&markdown[range.clone()]) {
+                    return Err(wrong(
+                        lines.at(range.start),
+                        "this console block is never closed; it ends with a line of the same \
+                         ``` or ~~~ that it begins with",
+                    ));
+                }
+                block = Some(Vec::new());
+            }
+            Event::Text(text) => {
+                if let Some(block) = &mut block {
+                    let first = lines.at(range.start);
+                    let numbered = text.lines().enumerate();
+                    block.extend(numbered.map(|(i, line)| (first + i, line.to_owned())));
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                if let Some(block) = block.take() {
+                    blocks += 1;
+                    read_block(&block, &mut steps)
+                        .map_err(|Malformed { line, what }| wrong(line, &what))?;
+                }
+            }
+            _ => {}
+        }
+    }
+    if steps.is_empty() {
+        let what = if blocks == 0 {
+            "this text has no console block; a lesson shows its commands in blocks that begin \
+             with ```console"
+        } else {
+            "no console block of this text has a command; a command is a line that begins \
+             with `$ `"
+        };
+        return Err(wrong(1, what));
+    }
+    Ok(Transcript { steps })
+}
+
+/// The text of the first heading.
+pub fn title(markdown: &str) -> Option<String> {
+    let mut title: Option<String> = None;
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => title = Some(String::new()),
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(title) = &mut title {
+                    title.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => break,
+            _ => {}
+        }
+    }
+    title.filter(|title| !title.is_empty())
+}
+
+/// Is this the info string of a block that is to be played?
+fn is_console(info: &str) -> bool {
+    info.trim() == "console"
+}
+
+/// Does the block's source end with its closing fence? CommonMark lets the
+/// end of the text close a block; in a lesson that is a slip of the pen.
+fn is_closed(source: &str) -> bool {
+    let fence = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t', '>']).trim_end();
+        let first = line.chars().next().filter(|first| "`~".contains(*first))?;
+        let length = line.chars().take_while(|c| *c == first).count();
+        Some((first, length, line.len() == length))
+    };
+    let mut lines = source.trim_end().lines();
+    let (Some(open), Some(close)) = (lines.next(), lines.next_back()) else {
+        return false;
+    };
+    match (fence(open), fence(close)) {
+        (Some((char, length, _)), Some((other, other_length, bare))) => {
+            char == other && other_length >= length && bare
+        }
+        _ => false,
+    }
+}
+
+struct Malformed {
+    line: usize,
+    what: String,
+}
+
+fn read_block(block: &[(usize, String)], steps: &mut Vec<Step>) -> Result<(), Malformed> {
+    /// What a line may follow.
+    #[derive(PartialEq)]
+    enum After {
+        Nothing,
+        Command,
+        Output,
+    }
+    let mut after = After::Nothing;
+    let wrong = |line: usize, what: String| Err(Malformed { line, what });
+    for (line, text) in block {
+        let line = *line;
+        if text == "$" || text.starts_with("$ ") {
+            let command = text[1..].trim();
+            if command.is_empty() {
+                return wrong(line, "there is no command after the `$`".to_owned());
+            }
+            steps.push(Step {
+                line,
+                command: command.to_owned(),
+                expected: Vec::new(),
+                status: 0,
+            });
+            after = After::Command;
+            continue;
+        }
+        let (Some(step), true) = (steps.last_mut(), after != After::Nothing) else {
+            if text.trim().is_empty() {
+                continue;
+            }
+            return wrong(
+                line,
+                format!(
+                    "`{}` comes before any command; a console block begins with a line `$ COMMAND`",
+                    shorten(text)
+                ),
+            );
+        };
+        if after == After::Command {
+            if text == ">" || text.starts_with("> ") {
+                step.command.push('\n');
+                step.command.push_str(text.get(2..).unwrap_or(""));
+                continue;
+            }
+            if let Some(status) = text.strip_prefix("? ") {
+                step.status = match status.trim().parse() {
+                    Ok(status) => status,
+                    Err(_) => {
+                        return wrong(
+                            line,
+                            format!(
+                                "`{}` is no exit status; after `? ` comes a number from 0 to 255",
+                                shorten(status.trim())
+                            ),
+                        );
+                    }
+                };
+                after = After::Output;
+                continue;
+            }
+        }
+        after = After::Output;
+        step.expected.push(text.trim_end().to_owned());
+    }
+    for step in steps {
+        while step.expected.last().is_some_and(String::is_empty) {
+            step.expected.pop();
+        }
+    }
+    Ok(())
+}
+
+/// A line as a message quotes it: not more than a terminal's width of it.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 60 {
+        return text.to_owned();
+    }
+    text.chars().take(57).chain("...".chars()).collect()
+}
+
+/// Turns byte offsets into line numbers.
+struct LineNumbers(Vec<usize>);
+
+impl LineNumbers {
+    fn new(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(offset, _)| offset).collect())
+    }
+
+    fn at(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|newline| *newline < offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;

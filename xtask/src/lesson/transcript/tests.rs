@@ -1,0 +1,145 @@
+//! What is a transcript, and what is said of a text that is none.
+
+use super::*;
+
+fn steps(markdown: &str) -> Vec<Step> {
+    parse(markdown, Path::new("README.md"))
+        .map_or_else(|error| panic!("{error}"), |transcript| transcript.steps)
+}
+
+fn error(markdown: &str) -> String {
+    match parse(markdown, Path::new("l/README.md")) {
+        Ok(transcript) => panic!("{transcript:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn step(line: usize, command: &str, status: u8, expected: &[&str]) -> Step {
+    Step {
+        line,
+        command: command.to_owned(),
+        expected: expected.iter().map(ToString::to_string).collect(),
+        status,
+    }
+}
+
+#[test]
+fn commands_statuses_and_outputs_are_told_apart() {
+    let markdown = "\
+# x
+
+```console
+$ insmod x.ko
+$ lsmod
+Module [..]  \n\
+
+x 1 2
+$ for i in 1 2
+> do
+>   echo $i
+> done
+1
+? 2
+> 3
+$ grep x y
+? 1
+
+```
+
+Text, and `code`.
+
+```rust
+$ not this
+```
+
+~~~ console
+$ dmesg -c
+...
+~~~
+";
+    assert_eq!(
+        steps(markdown),
+        [
+            step(4, "insmod x.ko", 0, &[]),
+            step(5, "lsmod", 0, &["Module [..]", "", "x 1 2"]),
+            step(
+                9,
+                "for i in 1 2\ndo\n  echo $i\ndone",
+                0,
+                &["1", "? 2", "> 3"]
+            ),
+            step(16, "grep x y", 1, &[]),
+            step(28, "dmesg -c", 0, &["..."]),
+        ]
+    );
+}
+
+#[test]
+fn blocks_in_lists_and_with_dos_line_ends_are_read() {
+    let list = "- a\n\n  ```console\n  $ one\n  out\n  ```\n";
+    assert_eq!(steps(list), [step(4, "one", 0, &["out"])]);
+    let quoted = "> ```console\n> $ one\n> out\n> ```\n";
+    assert_eq!(steps(quoted), [step(2, "one", 0, &["out"])]);
+    let dos = "a\r\n```console\r\n$ one\r\nout\r\n$ two\r\n```\r\n";
+    assert_eq!(
+        steps(dos),
+        [step(3, "one", 0, &["out"]), step(5, "two", 0, &[])]
+    );
+}
+
+#[test]
+fn a_malformed_text_is_told_with_file_and_line() {
+    for (markdown, expected) in [
+        ("# x\n", "l/README.md:1: this text has no console block"),
+        ("", "l/README.md:1: this text has no console block"),
+        (
+            "```console\n```\n",
+            "l/README.md:1: no console block of this text has a command",
+        ),
+        (
+            "a\n\n```console\n\nout\n$ x\n```\n",
+            "l/README.md:5: `out` comes before any command",
+        ),
+        (
+            "```console\n$ x\n```\n```console\n> y\n```\n",
+            "l/README.md:5: `> y` comes before any command",
+        ),
+        (
+            "```console\n$ x\n? one\n```\n",
+            "l/README.md:3: `one` is no exit status",
+        ),
+        (
+            "```console\n$ x\n? 256\n```\n",
+            "l/README.md:3: `256` is no exit status",
+        ),
+        (
+            "```console\n$ x\n? -1\n```\n",
+            "l/README.md:3: `-1` is no exit status",
+        ),
+        (
+            "```console\n$ \n```\n",
+            "l/README.md:2: there is no command",
+        ),
+        (
+            "a\n```console\n$ x\n",
+            "l/README.md:2: this console block is never closed",
+        ),
+        (
+            "````console\n$ x\n```\n",
+            "l/README.md:1: this console block is never closed",
+        ),
+        ("```console", "l/README.md:1: this console block is never"),
+    ] {
+        let error = error(markdown);
+        assert!(error.starts_with(expected), "{markdown:?}: {error}");
+    }
+}
+
+#[test]
+fn a_megabyte_is_read() {
+    let line = "x".repeat(1 << 20);
+    let markdown = format!("```console\n$ cat\n{line}\n```\n");
+    assert_eq!(steps(&markdown)[0].expected, [line]);
+    let many = format!("```console\n$ cat\n{}```\n", "y\n".repeat(1 << 19));
+    assert_eq!(steps(&many)[0].expected.len(), 1 << 19);
+}
