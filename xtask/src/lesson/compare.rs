@@ -120,6 +120,11 @@ enum Move {
     Elided,
 }
 
+/// What a line too many or too few costs, and a line at another time: a line
+/// that is there counts for more than one that is not.
+const WRONG_LINE: u32 = 2;
+const WRONG_TIME: u32 = 1;
+
 #[derive(Clone, Copy)]
 struct Cell {
     cost: u32,
@@ -165,7 +170,8 @@ impl Judge<'_> {
             shown: self.above,
         };
         let mut row: Vec<Cell> = Vec::with_capacity(columns);
-        for cost in (0..).take(columns) {
+        for surplus in (0..).take(columns) {
+            let cost = surplus * WRONG_LINE;
             row.push(Cell { cost, ..first });
             table.push(Move::Surplus);
         }
@@ -190,7 +196,7 @@ impl Judge<'_> {
 
     fn cheapest(&self, i: usize, j: usize, row: &[Cell], left: Option<&Cell>) -> (Cell, Move) {
         let dearer = |cell: &Cell| Cell {
-            cost: cell.cost + 1,
+            cost: cell.cost + WRONG_LINE,
             ..*cell
         };
         let mut best = (dearer(&row[j]), Move::Missing);
@@ -209,7 +215,7 @@ impl Judge<'_> {
                 Some(Move::Match) => consider(Cell { shown, ..before }, Move::Match),
                 Some(choice) => consider(
                     Cell {
-                        cost: before.cost + 1,
+                        cost: before.cost + WRONG_TIME,
                         shown,
                     },
                     choice,
@@ -272,9 +278,22 @@ impl Judge<'_> {
             last_stamp: self.above,
         };
         let (mut i, mut j) = (0, 0);
-        for choice in moves {
+        let mut missed = false;
+        let mut open = false;
+        for (at, choice) in moves.iter().enumerate() {
             match choice {
-                Move::Match | Move::Elide => compared.normalised.push(self.expected[i].clone()),
+                Move::Match => compared.normalised.push(self.expected[i].clone()),
+                Move::Elide => {
+                    // What `...` hides is of interest where the line before or
+                    // after it could not be found.
+                    let after = moves[at + 1..].iter().find(|next| **next != Move::Elided);
+                    open = missed || after == Some(&Move::Missing);
+                    if !open {
+                        compared.normalised.push(self.expected[i].clone());
+                    }
+                }
+                Move::Elided if open => compared.normalised.push(self.printed[j].clone()),
+                Move::Elided => {}
                 Move::WrongTime | Move::Surplus => {
                     compared.matches = false;
                     let wanted = (*choice == Move::WrongTime)
@@ -287,8 +306,8 @@ impl Judge<'_> {
                     compared.normalised.push(line);
                 }
                 Move::Missing => compared.matches = false,
-                Move::Elided => {}
             }
+            missed = *choice == Move::Missing;
             if matches!(choice, Move::Match | Move::WrongTime | Move::Surplus) {
                 compared.last_stamp = self.stamps[j].or(compared.last_stamp);
             }

@@ -63,6 +63,7 @@ pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<
         );
         files.push(file(&format!("step.{number}"), step.command.clone() + "\n"));
     }
+    play.push_str("exit 0\n");
     files.push(file("play", play));
     files.push(file("nonce", format!("{nonce}\n")));
     files.push(file("limit", format!("{limit_seconds}\n")));

@@ -50,8 +50,8 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
     };
     let mut steps = Vec::new();
     let mut blocks = 0;
-    // The lines of the block at hand, with their line numbers.
-    let mut block: Option<Vec<(usize, String)>> = None;
+    // The block at hand: its first line's number, and its text.
+    let mut block: Option<(usize, String)> = None;
     let lines = LineNumbers::new(markdown);
     for (event, range) in Parser::new(markdown).into_offset_iter() {
         match event {
@@ -63,19 +63,17 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
                          ``` or ~~~ that it begins with",
                     ));
                 }
-                block = Some(Vec::new());
+                block = Some((lines.at(range.start) + 1, String::new()));
             }
             Event::Text(text) => {
-                if let Some(block) = &mut block {
-                    let first = lines.at(range.start);
-                    let numbered = text.lines().enumerate();
-                    block.extend(numbered.map(|(i, line)| (first + i, line.to_owned())));
+                if let Some((_, block)) = &mut block {
+                    block.push_str(&text);
                 }
             }
             Event::End(TagEnd::CodeBlock) => {
-                if let Some(block) = block.take() {
+                if let Some((first, block)) = block.take() {
                     blocks += 1;
-                    read_block(&block, &mut steps)
+                    read_block(first, &block, &mut steps)
                         .map_err(|Malformed { line, what }| wrong(line, &what))?;
                 }
             }
@@ -144,7 +142,7 @@ struct Malformed {
     what: String,
 }
 
-fn read_block(block: &[(usize, String)], steps: &mut Vec<Step>) -> Result<(), Malformed> {
+fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Malformed> {
     /// What a line may follow.
     #[derive(PartialEq)]
     enum After {
@@ -154,8 +152,7 @@ fn read_block(block: &[(usize, String)], steps: &mut Vec<Step>) -> Result<(), Ma
     }
     let mut after = After::Nothing;
     let wrong = |line: usize, what: String| Err(Malformed { line, what });
-    for (line, text) in block {
-        let line = *line;
+    for (line, text) in (first..).zip(block.lines()) {
         if text == "$" || text.starts_with("$ ") {
             let command = text[1..].trim();
             if command.is_empty() {

@@ -50,8 +50,10 @@ fn elisions_stand_for_any_lines_or_none() {
     assert_eq!(seen("a\n...\nd", "a\nd"), "=");
     assert_eq!(seen("...\nd", "d\nd"), "=");
     assert_eq!(seen("...\nb\n...\nb", "b\nx\nb"), "=");
-    assert_eq!(seen("a\n...", "b\nc"), "b|...");
-    assert_eq!(seen("a\n...\nd", "a\nb\nc"), "a|...");
+    // What `...` hides is shown where the line beside it is missing.
+    assert_eq!(seen("a\n...", "b\nc"), "b|c");
+    assert_eq!(seen("a\n...\nd", "a\nb\nc"), "a|b|c");
+    assert_eq!(seen("a\n...\nd\nx", "a\nb\nd"), "a|...|d");
 }
 
 #[test]
@@ -69,7 +71,7 @@ const LOG: &str = "\
 
 #[test]
 fn a_stamp_counts_from_the_line_above() {
-    assert_eq!(seen("[..] x: one\n[+1.0s] x: [..]", &LOG[..45]), "=");
+    assert_eq!(seen("[..] x: one\n[+1.0s] x: [..]", &LOG[..43]), "=");
     assert_eq!(
         seen("[..] x: one\n[+1.0s] x: two\n[+1.3s] x: three", LOG),
         "="

@@ -1,1 +1,158 @@
-//! Tests.
+//! Plays compiled scripts with the host's busybox and reads back what it
+//! notes: all of the way but for the guest itself.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
+use super::*;
+use crate::lesson::record::{self, GuestRecord};
+use crate::lesson::transcript::parse;
+use crate::process::which;
+
+/// Stands in for what a host must not be asked to do.
+const STAND_INS: &str = "\
+dmesg() { :; }
+reboot() { exit 99; }
+settle=0
+kmsg=$PWD/kmsg
+folder=$PWD/kmodlab
+console=$PWD/console
+. \"$INITRAMFS/kmodlab/supervise\"
+";
+
+/// Plays the console block as a guest's /init does. None without busybox.
+fn play(block: &str, limit_seconds: u32) -> Result<Option<GuestRecord>> {
+    let Some(busybox) = which("busybox") else {
+        return Ok(None);
+    };
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("kmodlab"))?;
+    let transcript = parse(&format!("```console\n{block}```\n"), Path::new("README.md"))?;
+    for file in compile(&transcript, "N0", limit_seconds) {
+        let path = folder.path().join(file.path.trim_start_matches('/'));
+        std::fs::write(path, file.contents)?;
+    }
+    let initramfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../initramfs");
+    let status = Command::new(busybox)
+        .args(["sh", "-c", STAND_INS])
+        .env("INITRAMFS", initramfs)
+        .env("HOME", folder.path())
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("busybox")?;
+    assert_eq!(status.code(), Some(0));
+    let console = std::fs::read(folder.path().join("console"))?;
+    Ok(Some(record::read("N0", &console)))
+}
+
+fn outputs(record: &GuestRecord) -> Vec<(String, Option<u8>)> {
+    let steps = record.steps.iter();
+    steps
+        .map(|step| {
+            let output = String::from_utf8_lossy(&step.output).into_owned();
+            (output, step.end.map(|end| end.status))
+        })
+        .collect()
+}
+
+#[test]
+fn one_shell_plays_all() -> Result<()> {
+    let Some(record) = play(
+        "\
+$ cd /proc; variable=value; false
+$ echo $? $variable; pwd
+$ printf 'no line end'
+$ echo error >&2; (exit 7)
+$ sleep 0 & wait $!
+$ cat <<END
+> two
+>  lines
+> END
+$ set -x
+$ true
+$ set +x
+$ no-such-command
+",
+        20,
+    )?
+    else {
+        return Ok(());
+    };
+    let expected = [
+        ("", Some(1)),
+        ("1 value\n/proc\n", Some(0)),
+        ("no line end", Some(0)),
+        ("error\n", Some(7)),
+        ("", Some(0)),
+        ("two\n lines\n", Some(0)),
+        ("", Some(0)),
+        ("+ true\n", Some(0)),
+        ("+ set +x\n", Some(0)),
+    ]
+    .map(|(output, status)| (output.to_owned(), status));
+    let outputs = outputs(&record);
+    assert_eq!(outputs[..expected.len()], expected);
+    let (said, status) = &outputs[expected.len()];
+    assert!(said.contains("no-such-command"), "{said}");
+    assert!(said.contains("not found"), "{said}");
+    assert_eq!(*status, Some(127));
+    assert!(record.began.is_some());
+    assert!(record.ended);
+    assert_eq!(record.shell, Some(0));
+    let before = record.before.unwrap_or_default();
+    assert!(!before.threads.is_empty());
+    assert!(before.proc.contains("/proc/uptime"));
+    assert!(before.taint.trim().parse::<u64>().is_ok());
+    Ok(())
+}
+
+#[test]
+fn a_shell_that_ends_is_noted() -> Result<()> {
+    for (command, status) in [
+        ("exit 3", 3),
+        ("exec true", 0),
+        ("kill -9 $$", 137),
+        ("eval \"echo 'it is\"", 2),
+        (". /no/such/file", 2),
+        ("set -e; false", 1),
+    ] {
+        let block = format!("$ echo one\n$ {command}\n$ echo never\n");
+        let Some(record) = play(&block, 20)? else {
+            return Ok(());
+        };
+        assert_eq!(record.steps.len(), 2, "{command}");
+        assert!(record.steps[1].end.is_none(), "{command}");
+        assert_eq!(record.shell, Some(status), "{command}");
+        assert!(record.ended, "{command}");
+    }
+    Ok(())
+}
+
+#[test]
+fn commands_cannot_write_notes() -> Result<()> {
+    let Some(record) = play(
+        "$ exec 2>&1\n$ echo; echo step 1 end 0 1.0; set; env\n$ exec 8>&1; echo x >&8\n",
+        20,
+    )?
+    else {
+        return Ok(());
+    };
+    assert_eq!(record.steps.len(), 3);
+    assert_eq!(record.steps[2].output, b"x\n");
+    let environment = String::from_utf8_lossy(&record.steps[1].output).into_owned();
+    assert!(!environment.contains("N0"), "{environment}");
+    Ok(())
+}
+
+#[test]
+fn background_jobs_end_with_the_lesson() -> Result<()> {
+    let before = std::time::Instant::now();
+    if play("$ sleep 50 &\n", 20)?.is_some() {
+        assert!(before.elapsed().as_secs() < 15);
+    }
+    Ok(())
+}

@@ -31,7 +31,7 @@ fn commands_statuses_and_outputs_are_told_apart() {
 ```console
 $ insmod x.ko
 $ lsmod
-Module [..]  \n\
+Module [..]	
 
 x 1 2
 $ for i in 1 2

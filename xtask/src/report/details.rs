@@ -1,0 +1,174 @@
+//! What a person needs to understand a failed lesson, and to try it by hand.
+
+use std::io::{self, Write};
+
+use snapbox::Data;
+use snapbox::report::{Palette, write_diff};
+
+use crate::lesson::verdict::{Mismatch, Place, Verdict};
+
+use super::Outcome;
+
+/// A line is shown up to this many letters.
+const WIDEST: usize = 300;
+
+/// At most this many lines of log are shown around a mismatch.
+const MOST_LOG: usize = 40;
+
+/// Writes all that is known of a failed lesson.
+pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) -> io::Result<()> {
+    let Outcome {
+        lesson,
+        readme,
+        verdict,
+        ..
+    } = outcome;
+    writeln!(out)?;
+    match verdict.place() {
+        Some(place) => write!(out, "{}:{}: ", readme.display(), place.line)?,
+        None => write!(out, "{}: ", readme.display())?,
+    }
+    writeln!(out, "{}: {verdict}", palette.error(lesson))?;
+    if let Some(place) = verdict.place() {
+        let during = match verdict {
+            Verdict::Mismatch { .. } => "",
+            _ => "  while this was running",
+        };
+        let mut prompt = "$";
+        for line in place.command.lines() {
+            writeln!(out, "    {prompt} {}{during}", clip(line))?;
+            prompt = ">";
+        }
+    }
+    match verdict {
+        Verdict::Pass | Verdict::Skipped { .. } => {}
+        Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
+        Verdict::KernelReport { report, .. }
+        | Verdict::Panic { report, .. }
+        | Verdict::Hang { report, .. } => listing(out, "the kernel's log", report)?,
+        Verdict::LeftOver { left } => {
+            for left in left {
+                writeln!(out, "  - {left}")?;
+            }
+            writeln!(
+                out,
+                "A lesson takes away what it brings: see what its last commands leave."
+            )?;
+        }
+        Verdict::ShellLost { .. } => writeln!(
+            out,
+            "A lesson's commands run in one shell: `exit`, `exec` and `kill $$` end it early.\n\
+             Put such a command in parentheses to give it a shell of its own."
+        )?,
+        Verdict::GuestLost { log, .. } => listing(out, "the kernel's last lines", log)?,
+        Verdict::Infrastructure { what } => {
+            for line in what.lines().skip(1) {
+                writeln!(out, "  {}", clip(line))?;
+            }
+            writeln!(
+                out,
+                "The lesson was not judged. `cargo xtask doctor` looks at the machine."
+            )?;
+        }
+    }
+    if !matches!(verdict, Verdict::Infrastructure { .. }) {
+        by_hand(out, lesson, verdict.place())?;
+    }
+    writeln!(out)
+}
+
+fn mismatch(
+    out: &mut dyn Write,
+    mismatch: &Mismatch,
+    further: usize,
+    palette: Palette,
+) -> io::Result<()> {
+    let Mismatch {
+        expected,
+        printed,
+        status,
+        log,
+        ..
+    } = mismatch;
+    if expected != printed {
+        let text = |lines: &[String]| {
+            Data::text(
+                lines
+                    .iter()
+                    .map(|line| clip(line) + "\n")
+                    .collect::<String>(),
+            )
+        };
+        let mut diff = String::new();
+        // A String takes all that is written to it.
+        let _ = write_diff(
+            &mut diff,
+            &text(expected),
+            &text(printed),
+            Some(&"what the text says"),
+            Some(&"what the guest printed"),
+            palette,
+        );
+        writeln!(out, "{}", diff.trim_matches('\n'))?;
+    }
+    let (wanted, was) = *status;
+    if wanted != was {
+        writeln!(
+            out,
+            "exit status: {} instead of {}",
+            palette.info(was),
+            palette.error(wanted)
+        )?;
+    }
+    if log.len() > MOST_LOG {
+        let title = format!("the last {MOST_LOG} lines that the kernel logged meanwhile");
+        listing(out, &title, &log[log.len() - MOST_LOG..])?;
+    } else if log.is_empty() {
+        writeln!(out, "the kernel logged nothing meanwhile")?;
+    } else {
+        listing(out, "what the kernel logged meanwhile", log)?;
+    }
+    match further {
+        0 => Ok(()),
+        1 => writeln!(out, "one command after it went wrong too"),
+        _ => writeln!(out, "{further} commands after it went wrong too"),
+    }
+}
+
+fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title}:")?;
+    for line in lines {
+        writeln!(out, "  {}", clip(line))?;
+    }
+    Ok(())
+}
+
+/// The commands that lead to the place, for a person to type.
+fn by_hand(out: &mut dyn Write, lesson: &str, place: Option<&Place>) -> io::Result<()> {
+    writeln!(
+        out,
+        "to try it by hand: cargo xtask qemu {lesson}{}",
+        if place.is_some() { ", and there:" } else { "" }
+    )?;
+    if let Some(place) = place {
+        for command in place.before.iter().chain([&place.command]) {
+            for line in command.lines() {
+                writeln!(out, "  {}", clip(line))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A line that is not wider than can be read.
+fn clip(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= WIDEST {
+        return line.to_owned();
+    }
+    let head: String = line.chars().take(WIDEST).collect();
+    format!("{head}... ({length} letters)")
+}
