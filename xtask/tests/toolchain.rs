@@ -193,6 +193,15 @@ fn root_and_ci_are_not_asked_and_a_person_is() -> Result<()> {
 
     machine.host.root_user = false;
     machine.host.ci = true;
+    let Action::Refuse(message) = machine.decide()? else {
+        panic!("there is no sudo");
+    };
+    assert!(
+        message.ends_with(&format!("as root:\n  {APT}")),
+        "{message}"
+    );
+
+    machine.says("bin/sudo", "")?;
     assert_eq!(machine.decide()?, Action::Run(with_sudo.clone()));
 
     machine.host.ci = false;
