@@ -57,7 +57,7 @@ impl Machine {
     /// A machine that lacks nothing but rustc.
     fn without_rust() -> Result<Self> {
         let machine = Self::bare()?;
-        for name in ["make", "flex", "bison", "bc", "xz", "patch", "lz4"] {
+        for name in ["make", "flex", "bison", "bc", "xz", "patch"] {
             machine.says(&format!("bin/{name}"), name)?;
         }
         machine.says("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;
@@ -160,7 +160,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 const APT: &str = "apt-get install --yes --no-install-recommends make flex bison bc xz-utils patch \
-                   lz4 libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
+                   libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
                    busybox-static";
 
 #[test]
@@ -169,12 +169,12 @@ fn each_package_manager_has_its_line() -> Result<()> {
         ("apt-get", APT),
         (
             "dnf",
-            "dnf install --assumeyes make flex bison bc xz patch lz4 glibc-devel \
+            "dnf install --assumeyes make flex bison bc xz patch glibc-devel \
              elfutils-libelf-devel clang19 lld19 llvm19 clang19-libs qemu-system-x86-core busybox",
         ),
         (
             "pacman",
-            "pacman --sync --needed --noconfirm make flex bison bc xz patch lz4 glibc libelf \
+            "pacman --sync --needed --noconfirm make flex bison bc xz patch glibc libelf \
              clang19 lld19 llvm19 qemu-system-x86 busybox",
         ),
     ] {
@@ -193,6 +193,15 @@ fn root_and_ci_are_not_asked_and_a_person_is() -> Result<()> {
 
     machine.host.root_user = false;
     machine.host.ci = true;
+    let Action::Refuse(message) = machine.decide()? else {
+        panic!("there is no sudo");
+    };
+    assert!(
+        message.ends_with(&format!("as root:\n  {APT}")),
+        "{message}"
+    );
+
+    machine.says("bin/sudo", "")?;
     assert_eq!(machine.decide()?, Action::Run(with_sudo.clone()));
 
     machine.host.ci = false;

@@ -14,9 +14,10 @@ pub const QEMU_OLDEST: &str = "7.2";
 
 /// One thing that a package of the host's distribution brings.
 ///
-/// The apt names were installed and built with on Debian 12. The dnf names
-/// follow Fedora 42's package list and the pacman names Arch's; neither was
-/// run. Fedora before 42 and Arch may have LLVM 19 under unversioned names.
+/// The apt names were installed and built with on a bare Debian 12. The dnf
+/// and pacman names were never run: dnf's follow the versioned LLVM packages
+/// that Fedora has since 42, pacman's the same pattern on Arch. Where LLVM 19
+/// is the distribution's only one, its packages have no number.
 #[derive(Debug)]
 pub struct Package {
     /// What it is, as the table calls it.
@@ -68,7 +69,6 @@ pub const PACKAGES: &[Package] = packages! {
     "bc"         "the kernel's time constants"    Detect::Program("bc"),       "bc" "bc" "bc";
     "xz"         "unpacks kernel sources"         Detect::Program("xz"),       "xz-utils" "xz" "xz";
     "patch"      "applies our kernel patches"     Detect::Program("patch"),    "patch" "patch" "patch";
-    "lz4"        "packs the kernel image"         Detect::Program("lz4"),      "lz4" "lz4" "lz4";
     "libc headers" "the kernel's host programs"   Detect::Header("stdlib.h"),  "libc6-dev" "glibc-devel" "glibc";
     "libelf headers" "objtool"                    Detect::Header("gelf.h"),    "libelf-dev" "elfutils-libelf-devel" "libelf";
     "clang 19"   "compiles the kernel"            Detect::Clang,               "clang-19" "clang19" "clang19";

@@ -80,6 +80,13 @@ pub fn decide(host: &Host, may_install: bool, missing: &[(&'static Package, &Fou
         ));
     };
     let mut words = manager.install(&packages);
+    if !host.root_user && host.which("sudo").is_none() {
+        return Action::Refuse(format!(
+            "this machine lacks:\n{}\nto install them, as root:\n  {}",
+            listed(missing),
+            words.join(" ")
+        ));
+    }
     if !host.root_user {
         words.insert(0, "sudo".to_owned());
     }
@@ -137,7 +144,7 @@ pub fn install(
             return Err(Failure::machine(format!("{} failed", words.join(" "))).into());
         }
     } else {
-        stage.begin(&format!("installing {} packages", missing.len()), 0);
+        stage.begin("installing what is missing", 0);
         let log = session.cache.folder("logs")?.join("packages.log");
         let mut run = |words: &[String]| -> Result<()> {
             tool(host, words)?.run_logged("installing packages", &log, |line| {
@@ -149,8 +156,9 @@ pub fn install(
         let mut installed = run(&words);
         if installed.is_err() && !updated && Manager::of(host) == Some(Manager::Apt) {
             // Old lists name packages that the archive has no more.
-            run(&update_words(&words))?;
-            installed = run(&words);
+            if run(&update_words(&words)).is_ok() {
+                installed = run(&words);
+            }
         }
         installed.context(Failure::machine(format!(
             "cannot install what is missing; try it by hand:\n  {}",
@@ -198,12 +206,9 @@ fn update_words(words: &[String]) -> Vec<String> {
 
 fn tool(host: &Host, words: &[String]) -> Result<Tool> {
     let (program, args) = words.split_first().context("an empty command")?;
-    let program = host.which(program).with_context(|| {
-        Failure::machine(format!(
-            "there is no {program} here; as root, run: {}",
-            args.join(" ")
-        ))
-    })?;
+    let program = host
+        .which(program)
+        .with_context(|| format!("there is no {program} on the PATH"))?;
     Ok(Tool::new(program)
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive")

@@ -1,0 +1,221 @@
+//! rustc 1.85 with the sources of its own library, from where it takes least:
+//! what the machine has, Debian's archive unpacked privately, rustup.
+
+mod archive;
+mod rustup;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::host::{Host, is_rustup_proxy};
+use super::probe::{Probes, version_after};
+use crate::apt::Apt;
+use crate::cache::{Cache, remove};
+use crate::failure::Failure;
+use crate::key::{Inputs, Key};
+use crate::session::Session;
+
+/// The series of rustc that builds kernels; any patch level of it will do.
+pub const SERIES: &str = "1.85";
+
+/// A rustc with the sources of its library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rust {
+    /// What is run as rustc.
+    pub rustc: PathBuf,
+    /// `library/` of the sources, free of links.
+    pub library: PathBuf,
+    /// Its version: `1.85.0`.
+    pub version: String,
+    /// What it says of itself, and which packages it is from.
+    pub identity: String,
+}
+
+/// What can be said without changing anything.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It is there.
+    Found(Rust),
+    /// It will be fetched without root; says from where.
+    Provisioned(String),
+    /// There is no way to get it.
+    Nothing,
+}
+
+/// The rustc that is there already: the machine's own or an earlier one of
+/// ours.
+pub fn find(host: &Host, cache: &Cache, probes: &mut Probes) -> Option<Rust> {
+    let own = host
+        .all("rustc")
+        .chain([host.at("/usr/bin/rustc")])
+        .filter(|rustc| rustc.is_file() && !is_rustup_proxy(rustc));
+    let rustup = rustup_toolchains(host);
+    for rustc in own.chain(rustup) {
+        if let Some(rust) = examine(host, &rustc, probes) {
+            return Some(rust);
+        }
+    }
+    let entry = cache.path("toolchain", &name(), &key(host));
+    provisioned(&entry, probes)
+}
+
+/// Says what [`provision`] would do.
+pub fn outlook(host: &Host, cache: &Cache, probes: &mut Probes) -> Outlook {
+    if let Some(rust) = find(host, cache, probes) {
+        return Outlook::Found(rust);
+    }
+    if host.which("apt-get").is_some() && archive::has_it(host) {
+        return Outlook::Provisioned("from Debian's archive into the cache folder".to_owned());
+    }
+    if host.which("rustup").is_some() {
+        return Outlook::Provisioned(format!(
+            "by rustup ({}) into the cache folder",
+            rustup::VERSION
+        ));
+    }
+    Outlook::Nothing
+}
+
+/// The rustc there is, or one that is fetched into the cache.
+pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<Rust> {
+    if let Some(rust) = find(host, &session.cache, probes) {
+        return Ok(rust);
+    }
+    let stage = session.ui.stage("rust");
+    let entry = session
+        .cache
+        .entry("toolchain", &name(), &key(host), |staging| {
+            std::fs::create_dir_all(staging.join("bin"))?;
+            if host.which("apt-get").is_some()
+                && let Some(apt) = Apt::private(&session.cache)?
+            {
+                stage.begin("asking Debian's archive for rustc 1.85", 6);
+                match archive::fetch(&apt, staging, &stage) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(error) if host.which("rustup").is_some() => {
+                        session.ui.note(format!("{error:#}; trying rustup"));
+                    }
+                    Err(error) => return Err(error),
+                }
+                remove(&staging.join("deb"))?;
+                remove(&staging.join("usr"))?;
+            }
+            stage.begin(&format!("rustup toolchain install {}", rustup::VERSION), 0);
+            rustup::fetch(session, host, staging)
+        })
+        .context(format!("no rustc {SERIES} with its sources"))?;
+    let rust = provisioned(&entry.path, probes).with_context(|| {
+        Failure::machine(format!(
+            "rustc in {} does not run; remove that folder and try again, \
+             `cargo xtask doctor` says whether libLLVM's package (llvm 19) is there",
+            entry.path.display()
+        ))
+    })?;
+    stage.done(entry.cached, rust.version.clone());
+    Ok(rust)
+}
+
+fn name() -> String {
+    format!("rust-{SERIES}")
+}
+
+/// Recipe, distribution and packages: a private rustc stays when Debian
+/// revises its package, until the recipe changes.
+fn key(host: &Host) -> Key {
+    let mut inputs = Inputs::new("rust 1");
+    inputs.text("release", host.release());
+    inputs.text("rustup", rustup::VERSION);
+    for packages in archive::PACKAGES {
+        inputs.text("packages", packages.join(" "));
+    }
+    inputs.key()
+}
+
+/// The rustc of every installed rustup toolchain of the series.
+fn rustup_toolchains(host: &Host) -> Vec<PathBuf> {
+    let Some(home) = &host.rustup_home else {
+        return Vec::new();
+    };
+    toolchains_in(home)
+}
+
+fn toolchains_in(rustup_home: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(rustup_home.join("toolchains")) else {
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(SERIES))
+        .map(|entry| entry.path().join("bin/rustc"))
+        .filter(|rustc| rustc.is_file())
+        .collect();
+    found.sort();
+    found.reverse();
+    found
+}
+
+/// A rustc of the machine, if it is of the series and has its sources.
+fn examine(host: &Host, rustc: &Path, probes: &mut Probes) -> Option<Rust> {
+    let (version, text) = series_version(rustc, probes)?;
+    let sysroot = probes.ask(rustc, &["--print", "sysroot"])?;
+    let library = [
+        Path::new(&sysroot).join("lib/rustlib/src/rust/library"),
+        host.at(&format!("/usr/src/rustc-{version}/library")),
+    ]
+    .into_iter()
+    .find_map(|library| whole_library(&library))?;
+    Some(Rust {
+        rustc: rustc.to_owned(),
+        library,
+        version,
+        identity: text,
+    })
+}
+
+/// The rustc that an entry of ours holds: `bin/rustc`, `library`, `from`.
+fn provisioned(entry: &Path, probes: &mut Probes) -> Option<Rust> {
+    let rustc = entry.join("bin/rustc");
+    let from = std::fs::read_to_string(entry.join("from")).ok()?;
+    let (version, text) = series_version(&rustc, probes)?;
+    Some(Rust {
+        library: whole_library(&entry.join("library"))?,
+        identity: format!("{text}, {from}"),
+        version,
+        rustc,
+    })
+}
+
+fn series_version(rustc: &Path, probes: &mut Probes) -> Option<(String, String)> {
+    let text = probes.ask(rustc, &["--version"])?;
+    let version = version_after(&text, "rustc")?;
+    let of_series = version
+        .strip_prefix(SERIES)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    of_series.then_some((version, text))
+}
+
+/// The folder itself, free of links, if it has what a kernel compiles.
+fn whole_library(library: &Path) -> Option<PathBuf> {
+    let whole = ["core/src/lib.rs", "alloc/src/lib.rs"]
+        .iter()
+        .all(|file| library.join(file).is_file());
+    whole.then(|| std::fs::canonicalize(library).ok())?
+}
+
+/// Makes the parts that every entry has: the script `bin/rustc`, whose
+/// settings reach rustc alone, the link `library` and the note `from`.
+fn finish(staging: &Path, exec: &str, library: &Path, from: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let rustc = staging.join("bin/rustc");
+    let script = format!("#!/bin/sh\nhere=${{0%/*}}/..\n{exec}\n");
+    std::fs::write(&rustc, script)?;
+    std::fs::set_permissions(&rustc, std::fs::Permissions::from_mode(0o755))?;
+    std::os::unix::fs::symlink(library, staging.join("library"))?;
+    std::fs::write(staging.join("from"), from)?;
+    if whole_library(&staging.join("library")).is_none() {
+        bail!("what was unpacked as {from} has no sources of core and alloc");
+    }
+    Ok(())
+}

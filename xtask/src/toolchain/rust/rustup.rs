@@ -1,0 +1,73 @@
+//! rustc from rustup, into a home of our own: the user's toolchains and their
+//! default stay as they are.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{SERIES, finish, toolchains_in};
+use crate::failure::Failure;
+use crate::process::Tool;
+use crate::session::Session;
+use crate::toolchain::host::Host;
+
+/// What rustup is asked for.
+pub const VERSION: &str = "1.85.1";
+
+/// Makes rustup fetch the toolchain below `staging`.
+pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
+    let Some(rustup) = host.which("rustup") else {
+        return Err(Failure::machine(format!(
+            "this machine has no rustc {SERIES}, its distribution none either, and there is no \
+             rustup; install rustup (https://rustup.rs) and try again"
+        ))
+        .into());
+    };
+    let log = session.cache.folder("logs")?.join("rustup.log");
+    install(&rustup, &staging.join("rustup")).run_logged(
+        &format!("fetching rustc {VERSION}"),
+        &log,
+        |_| {},
+    )?;
+    let Some(rustc) = toolchains_in(&staging.join("rustup")).pop() else {
+        bail!(
+            "rustup left no toolchain {VERSION}; its log: {}",
+            log.display()
+        );
+    };
+    let toolchain = rustc
+        .ancestors()
+        .nth(2)
+        .and_then(|toolchain| toolchain.strip_prefix(staging).ok())
+        .context("rustup left an odd toolchain")?;
+    finish(
+        staging,
+        &format!("exec \"$here/{}/bin/rustc\" \"$@\"", toolchain.display()),
+        &toolchain.join("lib/rustlib/src/rust/library"),
+        "rustup",
+    )
+}
+
+/// The command line that makes rustup fetch the toolchain below `home`.
+fn install(rustup: &Path, home: &Path) -> Tool {
+    Tool::new(rustup)
+        .args(["toolchain", "install", VERSION])
+        .args(["--profile", "minimal", "--component", "rust-src"])
+        .arg("--no-self-update")
+        .env("RUSTUP_HOME", home)
+        .env_remove("RUSTUP_TOOLCHAIN")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rustup_is_asked_for_the_pinned_toolchain_in_a_home_of_its_own() {
+        let tool = install(Path::new("/bin/rustup"), Path::new("/c/staging/rustup"));
+        assert_eq!(
+            tool.quoted(),
+            "/bin/rustup toolchain install 1.85.1 --profile minimal --component rust-src --no-self-update"
+        );
+    }
+}
