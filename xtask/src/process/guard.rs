@@ -2,9 +2,9 @@
 //!
 //! A parent that is killed with SIGKILL cannot clean up after itself, and a
 //! parent-death signal reaches a tool but not the tool's own children. So a
-//! tool is started through a second xtask that leads a process group of its
-//! own and holds the read end of a pipe from the first: when the pipe closes,
-//! for whatever reason, the guard kills the group, itself included.
+//! tool is started through a second xtask, in a process group of its own. That
+//! one holds the read end of a pipe from the first: when the pipe closes,
+//! for whatever reason, the guard kills the tool's group and waits for it.
 //!
 //! A tool that uses the terminal must stay in the terminal's foreground group;
 //! for that one, a single process, the parent-death signal is enough.
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, anyhow};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitOptions};
 
 /// The hidden first argument that makes xtask a guard.
 pub const GUARD: &str = "__guard";
@@ -23,13 +23,36 @@ pub const GUARD: &str = "__guard";
 pub const TERMINAL_GUARD: &str = "__terminal-guard";
 
 /// `tool` as it is run under a guard: `xtask MODE PARENT-PID PROGRAM ARG…`.
-pub(super) fn command(mode: &str, tool: &Command) -> Result<Command> {
+pub(super) fn command(mode: &str, tool: &Command, clean: bool) -> Result<Command> {
     let mut command = Command::new(xtask_binary()?);
     command
         .arg(mode)
         .arg(std::process::id().to_string())
-        .arg(tool.get_program())
-        .args(tool.get_args());
+        .arg(tool.get_program());
+    inherit(&mut command, tool, clean);
+    if mode == GUARD {
+        command.process_group(0).stdin(Stdio::piped());
+    }
+    Ok(command)
+}
+
+/// `tool` as it is run without a guard.
+pub(super) fn bare(tool: &Command, clean: bool) -> Command {
+    let mut command = Command::new(tool.get_program());
+    inherit(&mut command, tool, clean);
+    command
+}
+
+/// Gives `command` the arguments, the folder and the environment of `tool`.
+fn inherit(command: &mut Command, tool: &Command, clean: bool) {
+    if clean {
+        command.env_clear().env("LC_ALL", "C");
+        for name in ["PATH", "HOME", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+    }
     for (name, value) in tool.get_envs() {
         match value {
             Some(value) => command.env(name, value),
@@ -39,10 +62,7 @@ pub(super) fn command(mode: &str, tool: &Command) -> Result<Command> {
     if let Some(folder) = tool.get_current_dir() {
         command.current_dir(folder);
     }
-    if mode == GUARD {
-        command.process_group(0).stdin(Stdio::piped());
-    }
-    Ok(command)
+    command.args(tool.get_args());
 }
 
 /// This program; from a test, the xtask that cargo built beside it.
@@ -63,21 +83,34 @@ fn xtask_binary() -> Result<PathBuf> {
 }
 
 /// Runs `PROGRAM ARG…` until it ends, or until standard input closes; then
-/// kills all that it started.
+/// kills all that it started, and waits until it is gone.
 pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let _parent = args.next();
     let program = args.next().context("the guard needs a program")?;
+    // What the tool leaves behind becomes the guard's child, to be waited for.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .context("cannot become a subreaper")?;
     let mut child = Command::new(&program)
         .args(args)
         .stdin(Stdio::null())
+        .process_group(0)
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))?;
-    std::thread::spawn(|| {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let end_group = move || {
+        if let Some(group) = group {
+            // An error means that nobody is left in the group.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    };
+    std::thread::spawn(move || {
         // Nothing is ever written: this returns when the other end is gone.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        let _ = rustix::process::kill_current_process_group(Signal::KILL);
+        end_group();
     });
     let status = child.wait().context("cannot wait for the tool")?;
+    end_group();
+    while rustix::process::wait(WaitOptions::empty()).is_ok() {}
     let code = status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));

@@ -26,6 +26,7 @@ const LAST_LINES: usize = 25;
 #[derive(Debug)]
 pub struct Tool {
     command: Command,
+    clean: bool,
 }
 
 impl Tool {
@@ -33,6 +34,7 @@ impl Tool {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             command: Command::new(program),
+            clean: false,
         }
     }
 
@@ -57,6 +59,14 @@ impl Tool {
     /// Takes a variable out of the tool's environment.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.command.env_remove(name);
+        self
+    }
+
+    /// Gives the tool no variable of xtask's environment but PATH, HOME, TMPDIR
+    /// and those set with [`Tool::env`]; messages are in the C locale. A
+    /// CFLAGS or MAKEFLAGS of the user's shell then changes no result.
+    pub fn clean_env(mut self) -> Self {
+        self.clean = true;
         self
     }
 
@@ -139,6 +149,11 @@ impl Tool {
         Ok((status, stdout, stderr))
     }
 
+    /// The tool as a plain command without a guard, for who measures it.
+    pub fn bare(self) -> Command {
+        guard::bare(&self.command, self.clean)
+    }
+
     /// Starts the tool under its guard, with no standard input.
     pub fn spawn(&self, stdout: Stdio, stderr: Stdio) -> Result<Guarded> {
         let program = PathBuf::from(self.command.get_program());
@@ -149,7 +164,7 @@ impl Tool {
             ))
             .into());
         }
-        let mut command = guard::command(GUARD, &self.command)?;
+        let mut command = guard::command(GUARD, &self.command, self.clean)?;
         command.stdout(stdout).stderr(stderr);
         Guarded::spawn(command).with_context(|| format!("cannot run {}", self.quoted()))
     }
@@ -157,7 +172,7 @@ impl Tool {
     /// Runs the tool on xtask's own terminal, in its process group, until it
     /// ends. It is sent SIGTERM if xtask ends first.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        let mut command = guard::command(TERMINAL_GUARD, &self.command)?;
+        let mut command = guard::command(TERMINAL_GUARD, &self.command, self.clean)?;
         let status = command
             .status()
             .with_context(|| format!("cannot run {}", self.quoted()))?;

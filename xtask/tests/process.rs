@@ -1,0 +1,118 @@
+//! No tool outlives xtask, and a failing one is told with its last words.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::process::Tool;
+
+/// A tool with a child of its own; it prints the numbers of both and would
+/// run for a quarter of an hour.
+const FAMILY: &str = "sleep 900 & echo $$ $!; wait";
+
+fn alive(pid: &str) -> bool {
+    Path::new("/proc").join(pid).exists()
+}
+
+/// Waits until no process of `pids` is there.
+fn gone(pids: &[String]) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while pids.iter().any(|pid| alive(pid)) {
+        ensure!(Instant::now() < deadline, "still there: {pids:?}");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn pids(from: impl std::io::Read) -> Result<Vec<String>> {
+    let mut line = String::new();
+    BufReader::new(from).read_line(&mut line)?;
+    let pids: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    ensure!(
+        pids.len() == 2 && pids.iter().all(|pid| alive(pid)),
+        "{line:?}"
+    );
+    Ok(pids)
+}
+
+#[test]
+fn a_tool_ends_with_all_its_children_when_xtask_is_killed() -> Result<()> {
+    // This test stands in for xtask: it holds the pipe that the guard reads.
+    let (lifeline, held) = std::io::pipe()?;
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["__guard", "0", "sh", "-c", FAMILY])
+        .stdin(lifeline)
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let family = pids(guard.stdout.take().context("a pipe")?)?;
+    // What the kernel does for a process that is killed.
+    drop(held);
+    guard.wait()?;
+    gone(&family)
+}
+
+#[test]
+fn a_tool_ends_when_its_handle_is_dropped() -> Result<()> {
+    let (reader, writer) = std::io::pipe()?;
+    let tool = Tool::new("sh")
+        .args(["-c", FAMILY])
+        .spawn(Stdio::from(writer), Stdio::null())?;
+    let family = pids(reader)?;
+    drop(tool);
+    gone(&family)
+}
+
+#[test]
+fn what_a_tool_leaves_in_the_background_ends_with_it() -> Result<()> {
+    let script = "sleep 900 >/dev/null 2>&1 & echo $$ $!";
+    let printed = Tool::new("sh").args(["-c", script]).output()?;
+    let family: Vec<String> = printed.split_whitespace().map(str::to_owned).collect();
+    ensure!(family.len() == 2, "{printed:?}");
+    gone(&family)
+}
+
+#[test]
+fn a_failing_tool_shows_its_last_words_and_its_log() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("log");
+    let mut lines = Vec::new();
+    let error = Tool::new("sh")
+        .args(["-c", "echo out; echo err >&2; exit 7"])
+        .run_logged("trying", &log, |line| lines.push(line.to_owned()))
+        .expect_err("status 7");
+    assert_eq!(lines, ["out", "err"]);
+    let message = error.to_string();
+    for part in ["trying failed", "exit status: 7", "err", "log"] {
+        ensure!(message.contains(part), "{part:?} is not in {message}");
+    }
+    ensure!(std::fs::read_to_string(&log)?.contains("out\nerr\n"));
+    Ok(())
+}
+
+#[test]
+fn a_clean_environment_has_nothing_of_the_shell() -> Result<()> {
+    let printed = Tool::new("env").clean_env().env("LLVM", "1").output()?;
+    let names: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect();
+    ensure!(
+        names.contains(&"LLVM") && names.contains(&"PATH"),
+        "{names:?}"
+    );
+    // cargo sets this for every test.
+    ensure!(!names.contains(&"CARGO_MANIFEST_DIR"), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn a_missing_program_is_told() {
+    let error = Tool::new("/nowhere/make")
+        .output()
+        .expect_err("no such program");
+    assert!(error.to_string().contains("/nowhere/make"), "{error}");
+}
