@@ -1,0 +1,187 @@
+//! The kernel's configuration: tinyconfig, the fragment on top of it, and the
+//! proof that every option of the fragment is in what came out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kconfig;
+use crate::failure::Failure;
+
+/// A set of `CONFIG_…` options with their values; `None` is "not set".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config(BTreeMap<String, Option<String>>);
+
+impl Config {
+    /// Reads a `.config` or a fragment: `CONFIG_X=value`, `# CONFIG_X is not
+    /// set` and comments. `CONFIG_X=n` is the same as not set.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut options = BTreeMap::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let off = line
+                .strip_prefix("# CONFIG_")
+                .and_then(|rest| rest.strip_suffix(" is not set"));
+            if let Some(name) = off {
+                options.insert(name.to_owned(), None);
+            } else if let Some((name, value)) = line
+                .strip_prefix("CONFIG_")
+                .and_then(|rest| rest.split_once('='))
+            {
+                let value = (value != "n").then(|| value.to_owned());
+                options.insert(name.to_owned(), value);
+            } else if !line.is_empty() && !line.starts_with('#') {
+                bail!(
+                    "line {}: {line:?} is neither CONFIG_X=value nor \"# CONFIG_X is not set\"",
+                    number + 1
+                );
+            }
+        }
+        Ok(Self(options))
+    }
+
+    /// Reads a file of options.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// A `.config` of these options with those of `over` in place of their own
+    /// and behind them: of a choice, kconfig takes what it reads last.
+    pub fn with(&self, over: &Self) -> String {
+        let mut rest = self.clone();
+        rest.0.retain(|name, _| !over.0.contains_key(name));
+        rest.render() + &over.render()
+    }
+
+    /// As a `.config`, in the order of names.
+    pub fn render(&self) -> String {
+        self.0
+            .iter()
+            .map(|(name, value)| match value {
+                Some(value) => format!("CONFIG_{name}={value}\n"),
+                None => format!("# CONFIG_{name} is not set\n"),
+            })
+            .collect()
+    }
+
+    /// The options of `self` that `of` does not have with the same value, and
+    /// what `of` has instead. An option that `of` does not know is not set.
+    pub fn missing(&self, of: &Self) -> Vec<Missing> {
+        self.0
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let found = of.0.get(name).cloned().flatten();
+                (found != *wanted).then(|| Missing {
+                    name: name.clone(),
+                    wanted: wanted.clone(),
+                    found,
+                })
+            })
+            .collect()
+    }
+}
+
+/// An option that is not as the fragment asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Without `CONFIG_`.
+    pub name: String,
+    wanted: Option<String>,
+    found: Option<String>,
+}
+
+/// Fails if an option of `fragment` is not in `full`, and names each with what
+/// the Kconfig files of `tree` make it depend on.
+pub fn check(fragment: &Config, full: &Config, fragment_path: &Path, tree: &Path) -> Result<()> {
+    let missing = fragment.missing(full);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let symbols = kconfig::Symbols::read(tree);
+    let lines = missing.iter().map(
+        |Missing {
+             name,
+             wanted,
+             found,
+         }| {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "n".to_owned());
+            let why = match symbols.dependencies(name) {
+                None => "this kernel has no such option".to_owned(),
+                Some([]) => "it depends on nothing: another option selects it".to_owned(),
+                Some(dependencies) => format!("it depends on {}", dependencies.join(" && ")),
+            };
+            format!(
+                "  CONFIG_{name}: {} asked, {} got; {why}",
+                value(wanted),
+                value(found)
+            )
+        },
+    );
+    Err(Failure::machine(format!(
+        "the kernel's configuration drops what {} asks for:\n{}\nadd what they depend on to the \
+         fragment, or take them out",
+        fragment_path.display(),
+        lines.collect::<Vec<_>>().join("\n")
+    ))
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_drops_out_is_named() -> Result<()> {
+        let fragment =
+            Config::parse("CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\nCONFIG_D=8\n")?;
+        let full = Config::parse("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=64\n")?;
+        let names = fragment
+            .missing(&full)
+            .into_iter()
+            .map(|missing| missing.name);
+        assert_eq!(names.collect::<Vec<_>>(), ["B", "D"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_fragment_goes_over_and_behind_what_is_there() -> Result<()> {
+        let tiny = Config::parse("CONFIG_A=y\nCONFIG_B=y\nCONFIG_Z=y\n")?;
+        let fragment = Config::parse("# a comment\n\nCONFIG_A=n\nCONFIG_C=\"x\"\n")?;
+        assert_eq!(
+            tiny.with(&fragment),
+            "CONFIG_B=y\nCONFIG_Z=y\n# CONFIG_A is not set\nCONFIG_C=\"x\"\n"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_line_that_is_no_option_is_refused() {
+        assert!(Config::parse("CONFIG_A\n").is_err());
+    }
+
+    #[test]
+    fn the_message_says_what_a_dropped_option_depends_on() -> Result<()> {
+        let tree = tempfile::tempdir()?;
+        std::fs::write(
+            tree.path().join("Kconfig"),
+            "config KASAN\n\tbool \"x\"\n\tdepends on !SLUB_TINY\n",
+        )?;
+        let fragment = Config::parse("CONFIG_KASAN=y\n")?;
+        let error = check(
+            &fragment,
+            &Config::default(),
+            Path::new("debug.config"),
+            tree.path(),
+        )
+        .expect_err("KASAN is missing");
+        let message = error.to_string();
+        assert!(
+            message.contains("CONFIG_KASAN: y asked, n got; it depends on !SLUB_TINY"),
+            "{message}"
+        );
+        Ok(())
+    }
+}

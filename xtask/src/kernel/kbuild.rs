@@ -1,0 +1,57 @@
+//! The `make` of a kernel tree, with the pinned tools and nothing else's.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::process::Tool;
+use crate::toolchain::Toolchain;
+
+/// Everything in a kernel that would differ from build to build, fixed
+/// (Documentation/kbuild/reproducible-builds.rst).
+const REPRODUCIBLE: [&str; 4] = [
+    "KBUILD_BUILD_TIMESTAMP=@0",
+    "KBUILD_BUILD_USER=kmodlab",
+    "KBUILD_BUILD_HOST=kmodlab",
+    "KBUILD_BUILD_VERSION=1",
+];
+
+/// `make -C tree O=objects …`, ready for targets. No path of this machine
+/// gets into what it builds.
+pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Result<Tool> {
+    let Toolchain {
+        rustc,
+        rust_lib_src,
+        bindgen,
+        llvm_bin,
+        libclang,
+        ..
+    } = toolchain;
+    // rust-src stands at LIBRARY/; a panic in `core` names a file below it.
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let rust_flags = [
+        remap(tree, "."),
+        remap(objects, "."),
+        remap(rust_lib_src, "library"),
+    ]
+    .join(" ");
+    let c_flags = [tree, objects]
+        .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
+        .join(" ");
+    Ok(Tool::new("make")
+        .clean_env()
+        .arg("-C")
+        .arg(tree)
+        .arg(format!("O={}", objects.display()))
+        .arg(format!("-j{jobs}"))
+        .arg(format!("LLVM={}/", llvm_bin.display()))
+        .arg(format!("RUSTC={}", rustc.display()))
+        .arg(format!("HOSTRUSTC={}", rustc.display()))
+        .arg(format!("RUST_LIB_SRC={}", rust_lib_src.display()))
+        .arg(format!("BINDGEN={}", bindgen.display()))
+        .arg(format!("LIBCLANG_PATH={}", libclang.display()))
+        .env("LIBCLANG_PATH", libclang)
+        .args(REPRODUCIBLE)
+        .arg(format!("KRUSTFLAGS={rust_flags}"))
+        .arg(format!("KCFLAGS={c_flags}")))
+}

@@ -1,0 +1,110 @@
+//! What an option depends on, read from a kernel's Kconfig files.
+//!
+//! Only for messages: kconfig itself decides, this tells why. So the files are
+//! read as text, and what stands around an option (`if`, `menu`) is added.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::key::files_below;
+
+/// The options of a kernel and what each depends on.
+#[derive(Debug, Default)]
+pub struct Symbols(BTreeMap<String, Vec<String>>);
+
+impl Symbols {
+    /// Reads every Kconfig file that x86 uses below `tree`; a file that cannot
+    /// be read is as one that is not there.
+    pub fn read(tree: &Path) -> Self {
+        let mut symbols = Self::default();
+        for path in files_below(tree).unwrap_or_default() {
+            let relative = path.strip_prefix(tree).unwrap_or(&path);
+            let kconfig = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"));
+            let foreign = relative.starts_with("arch")
+                && !relative.starts_with("arch/x86")
+                && relative != Path::new("arch/Kconfig");
+            if kconfig && !foreign {
+                symbols.parse(&std::fs::read_to_string(&path).unwrap_or_default());
+            }
+        }
+        symbols
+    }
+
+    /// What `name` (without `CONFIG_`) depends on, all of which must hold;
+    /// `None` if there is no such option.
+    pub fn dependencies(&self, name: &str) -> Option<&[String]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+
+    fn parse(&mut self, text: &str) {
+        // Conditions of the `if`s, menus and choices around the line at hand.
+        let mut around: Vec<Vec<String>> = Vec::new();
+        let mut option: Option<String> = None;
+        let mut in_help = false;
+        for line in text.replace("\\\n", " ").lines() {
+            let indented = line.starts_with([' ', '\t']);
+            let words = line.split('#').next().unwrap_or_default().trim();
+            let (keyword, rest) = words.split_once([' ', '\t']).unwrap_or((words, ""));
+            if indented && in_help {
+                continue;
+            }
+            in_help = keyword == "help" && rest.is_empty();
+            match keyword {
+                "config" | "menuconfig" => {
+                    let known = self.0.entry(rest.to_owned()).or_default();
+                    for condition in around.iter().flatten() {
+                        if !known.contains(condition) {
+                            known.push(condition.clone());
+                        }
+                    }
+                    option = Some(rest.to_owned());
+                }
+                "if" => around.push(vec![rest.to_owned()]),
+                "menu" | "choice" => {
+                    around.push(Vec::new());
+                    option = None;
+                }
+                "endif" | "endmenu" | "endchoice" => {
+                    around.pop();
+                    option = None;
+                }
+                "depends" => {
+                    let condition = rest.trim_start_matches("on").trim().to_owned();
+                    let list = match &option {
+                        Some(name) => self.0.get_mut(name),
+                        None => around.last_mut(),
+                    };
+                    if let Some(list) = list.filter(|list| !list.contains(&condition)) {
+                        list.push(condition);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_an_option_counts() {
+        let mut symbols = Symbols::default();
+        symbols.parse(
+            "menu \"Debugging\"\n\tdepends on DEBUG\nif X86\nconfig A\n\tbool \"a\"\n\tdepends on \
+             B && !C\n\thelp\n\t  depends on nothing, this is help\nendif\nconfig D\n\tbool\nendmenu\n\
+             config E\n\tbool\n",
+        );
+        let of = |name| symbols.dependencies(name).map(<[String]>::to_vec);
+        assert_eq!(
+            of("A"),
+            Some(vec!["DEBUG".into(), "X86".into(), "B && !C".into()])
+        );
+        assert_eq!(of("D"), Some(vec!["DEBUG".into()]));
+        assert_eq!(of("E"), Some(vec![]));
+        assert_eq!(of("F"), None);
+    }
+}
