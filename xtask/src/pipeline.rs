@@ -1,0 +1,54 @@
+//! The pipeline up to a guest that could start: each stage in its turn, made or
+//! taken from the cache.
+
+use anyhow::{Context as _, Result};
+
+use crate::initramfs::{GuestFile, Initramfs};
+use crate::kernel::KernelImage;
+use crate::kernel::source::{self, KernelSource, Wanted};
+use crate::lesson::Lesson;
+use crate::modules::{self, Module};
+use crate::session::Session;
+use crate::toolchain::{self, Toolchain};
+
+/// Everything a guest is made of.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The tools.
+    pub toolchain: Toolchain,
+    /// What the kernel was built from.
+    pub source: KernelSource,
+    /// The kernel.
+    pub kernel: KernelImage,
+    /// The base of the guest.
+    pub initramfs: Initramfs,
+    /// The lessons' modules, in the order of the lessons.
+    pub modules: Vec<Module>,
+}
+
+/// Runs the stages up to the initramfs for `lessons`.
+pub fn prepare(session: &Session, wanted: &Wanted, lessons: &[Lesson]) -> Result<Prepared> {
+    let toolchain = toolchain::provision(session)?;
+    let source = source::obtain(session, wanted)?;
+    let kernel = KernelImage::build(session, &toolchain, &source)?;
+    let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
+    let modules = modules::build(session, &toolchain, &kernel, &names)?;
+    let initramfs = Initramfs::pack(session, &toolchain)?;
+    Ok(Prepared {
+        toolchain,
+        source,
+        kernel,
+        initramfs,
+        modules,
+    })
+}
+
+/// A module as a file in the guest's `/root`.
+pub fn in_guest(module: &Module) -> Result<GuestFile> {
+    Ok(GuestFile {
+        path: format!("/root/{}.ko", module.name),
+        mode: 0o644,
+        contents: std::fs::read(&module.path)
+            .with_context(|| format!("cannot read {}", module.path.display()))?,
+    })
+}

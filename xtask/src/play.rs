@@ -1,0 +1,94 @@
+//! One lesson, one guest: a script is played in virtual time, and judged.
+
+use anyhow::Result;
+
+use crate::initramfs::GuestFile;
+use crate::key::Inputs;
+use crate::lesson::guest_run::GuestRun;
+use crate::lesson::transcript::Transcript;
+use crate::lesson::{Lesson, judge, script};
+use crate::pipeline::{self, Prepared};
+use crate::report::Outcome;
+use crate::vm::{self, Clock, Console, Machine};
+
+/// One instruction takes 2^5 ns of the guest's time.
+const SHIFT: u8 = 5;
+
+/// A lesson may take so many seconds on the guest's clock.
+const LIMIT: u32 = 300;
+
+/// A guest may live this much longer: its boot, and its report of a time-out.
+const GRACE: u32 = 60;
+
+/// Plays a lesson in a guest of its own.
+pub fn lesson(prepared: &Prepared, lesson: &Lesson) -> Result<Outcome> {
+    let mut files = Vec::new();
+    for module in prepared
+        .modules
+        .iter()
+        .filter(|module| module.name == lesson.name)
+    {
+        files.push(pipeline::in_guest(module)?);
+    }
+    let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
+    Ok(Outcome::played(
+        lesson,
+        judge::judge(lesson, &nonce, &run),
+        &run,
+    ))
+}
+
+/// Plays a transcript with more `files` in the guest; returns the word that
+/// marks its notes, and what became of the guest.
+pub fn transcript(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+) -> Result<(String, GuestRun)> {
+    let nonce = nonce(transcript, &files);
+    let compiled = script::compile(transcript, &nonce, LIMIT);
+    files.extend(compiled.into_iter().map(|file| GuestFile {
+        path: file.path,
+        mode: file.mode,
+        contents: file.contents,
+    }));
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder| {
+        let initrd = folder.join("initrd");
+        initramfs.with(&files, &initrd)?;
+        Ok(Machine {
+            clock: Clock::Virtual { shift: SHIFT },
+            console: Console::Sockets {
+                folder: folder.to_owned(),
+            },
+            initrd,
+            smp: 2,
+            memory: 256,
+            kernel_words: vec![
+                "hung_task_panic=1".to_owned(),
+                "softlockup_panic=1".to_owned(),
+                "sysctl.kernel.hung_task_timeout_secs=30".to_owned(),
+            ],
+            gdb: false,
+        })
+    })?;
+    Ok((nonce, run))
+}
+
+/// A word that nothing in the guest prints by chance, the same for the same
+/// lesson: a guest in virtual time then does the same to the byte.
+fn nonce(transcript: &Transcript, files: &[GuestFile]) -> String {
+    let mut inputs = Inputs::new("nonce 1");
+    for step in &transcript.steps {
+        inputs.text("step", &step.command);
+    }
+    for file in files {
+        inputs.bytes(&file.path, &file.contents);
+    }
+    format!("kmodlab-{}", inputs.key())
+}
