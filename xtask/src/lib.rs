@@ -9,15 +9,21 @@
 //! ```
 
 pub mod apt;
+pub mod bench;
 pub mod cache;
 pub mod commands;
 pub mod failure;
+pub mod initramfs;
 pub mod kernel;
 pub mod key;
 pub mod lesson;
+pub mod modules;
+pub mod pipeline;
+pub mod play;
 pub mod process;
 pub mod report;
 pub mod session;
 pub mod toolchain;
 pub mod ui;
+pub mod vm;
 pub mod workspace;

@@ -2,19 +2,54 @@
 
 use std::process::ExitCode;
 
-use xtask::failure;
-use xtask::process::{GUARD, TERMINAL_GUARD, guard, terminal_guard};
+use anyhow::Result;
+use clap::Parser;
+use xtask::commands::{bench, build, doctor, qemu, test};
+use xtask::{failure, process, vm};
+
+/// Builds a Linux kernel with Rust, the lessons' modules and a guest for them
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+enum Command {
+    /// Build the kernel, every lesson's module and the initramfs
+    Build(build::Options),
+    /// Boot a guest with a shell on this terminal
+    Qemu(qemu::Options),
+    /// Play lessons in a guest and compare what happens with their text
+    Test(test::Options),
+    /// Measure what takes how long, against what it should
+    Bench(bench::Options),
+    /// Say what a build needs, what is there, and what mends the rest
+    Doctor(doctor::Options),
+}
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    let first = args.next().unwrap_or_default();
-    let ended = match first.to_str() {
-        Some(GUARD) => guard(args),
-        Some(TERMINAL_GUARD) => terminal_guard(args),
-        _ => Ok(ExitCode::SUCCESS),
+    let outcome = match args.next() {
+        Some(mode) if mode == process::GUARD => process::guard(args),
+        Some(mode) if mode == process::TERMINAL_GUARD => process::terminal_guard(args),
+        _ => run(),
     };
-    ended.unwrap_or_else(|error| {
-        eprintln!("{error:#}");
+    outcome.unwrap_or_else(|error| {
+        process::park_if_interrupted();
+        eprintln!("error: {error:#}");
         failure::exit_code(&error)
     })
+}
+
+fn run() -> Result<ExitCode> {
+    let command = Command::parse();
+    process::on_signals(vm::terminal::restore)?;
+    match command {
+        Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+    }
 }

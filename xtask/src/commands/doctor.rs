@@ -2,26 +2,57 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
+
 use crate::failure::Fault;
+use crate::initramfs::Initramfs;
+use crate::kernel::KernelImage;
 use crate::session::Session;
 use crate::toolchain::{self, Need, State};
+use crate::vm::accel::{self, Kvm};
+
+/// Options of `doctor`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {}
 
 /// Prints the table of needs to standard output. The status is 0 if a build
-/// would go through without a question, 69 if not. `kvm` says whether a guest
-/// boots under KVM; a build and a boot go without it.
-pub fn run(session: &Session, kvm: &dyn Fn() -> String) -> ExitCode {
-    let needs = toolchain::survey(session);
+/// would go through without a question, 69 if not. KVM is never a need.
+pub fn run(_options: &Options) -> Result<ExitCode> {
+    let session = Session::new(false, false, None)?;
+    let needs = toolchain::survey(&session);
     print!("{}", table(&needs));
-    println!("{:MARK$}{:WHAT$}{}", "", "kvm", kvm());
+    println!("{:MARK$}{:WHAT$}{}", "", "kvm", kvm(&session, &needs)?);
     println!("\n{}", verdict(&needs));
     if let Some(line) = toolchain::install_all(&needs) {
         println!("to install all packages that are missing:\n  {line}");
     }
     if needs.iter().any(|need| need.state == State::Unfit) {
-        ExitCode::from(Fault::Machine.status())
+        Ok(ExitCode::from(Fault::Machine.status()))
     } else {
-        ExitCode::SUCCESS
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Whether a guest really boots under KVM, as far as it was tried.
+fn kvm(session: &Session, needs: &[Need]) -> Result<String> {
+    let word = |kvm: Kvm| {
+        let works = if kvm.works { "works" } else { "does not work" };
+        format!("{works}: {}", kvm.why)
+    };
+    if needs.iter().any(|need| need.state != State::Fit) {
+        return Ok("not tried: tools are missing".to_owned());
+    }
+    let toolchain = toolchain::provision(session)?;
+    if let Some(kvm) = accel::known(session, &toolchain)? {
+        return Ok(word(kvm));
+    }
+    let Some(kernel) = KernelImage::any(&session.cache)? else {
+        return Ok("not tried: only a boot tells, and no kernel is built yet".to_owned());
+    };
+    let initramfs = Initramfs::pack(session, &toolchain)?;
+    Ok(word(accel::try_kvm(
+        session, &toolchain, &kernel, &initramfs,
+    )?))
 }
 
 /// The widths of the first two columns.

@@ -1,0 +1,27 @@
+//! `cargo xtask build`: the kernel, every lesson's module, the initramfs.
+
+use anyhow::Result;
+
+use super::common::Common;
+use crate::{lesson, pipeline};
+
+/// Options of `build`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Builds what the cache does not have, and says what took how long.
+pub fn run(options: &Options) -> Result<()> {
+    let session = options.common.session()?;
+    let lessons = lesson::select(&session.workspace, &[])?;
+    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
+    session.ui.summary();
+    println!("kernel     {}", prepared.kernel.vmlinux().display());
+    for module in &prepared.modules {
+        println!("module     {}", module.path.display());
+    }
+    println!("initramfs  {}", prepared.initramfs.path.display());
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Options that every building command has.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::kernel::source::Wanted;
+use crate::session::Session;
+
+/// Options of every command that builds.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// The kernel to use, by its name in kernel-config/kernels.toml
+    ///
+    /// Without it: 6.7.9, or 6.12 where kernel.org cannot be reached.
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+
+    /// Build from this kernel tree or tarball instead of a download
+    #[arg(long, value_name = "PATH")]
+    pub kernel_source: Option<PathBuf>,
+
+    /// How many jobs make runs at once; the number of cores if left out
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// Show the tools' own output
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Never install system packages; say which command would
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+impl Common {
+    /// The session that these options ask for.
+    pub fn session(&self) -> Result<Session> {
+        Session::new(self.verbose, !self.no_install, self.jobs.map(usize::from))
+    }
+
+    /// The kernel that these options ask for.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            kernel: self.kernel.clone(),
+            source: self.kernel_source.clone(),
+        }
+    }
+
+    /// The words that ask another xtask for the same kernel.
+    pub fn kernel_args(&self) -> Vec<String> {
+        let mut args = Vec::new();
+        if let Some(kernel) = &self.kernel {
+            args.extend(["--kernel".to_owned(), kernel.clone()]);
+        }
+        if let Some(source) = &self.kernel_source {
+            args.extend(["--kernel-source".to_owned(), source.display().to_string()]);
+        }
+        args
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask test`: plays lessons in guests and compares.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::common::Common;
+use crate::{lesson, pipeline, play, report};
+
+/// Options of `test`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// The lessons to play; all if left out
+    #[arg(value_name = "LESSON")]
+    lessons: Vec<String>,
+}
+
+/// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
+/// a guest could not be run.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let session = options.common.session()?;
+    let lessons = lesson::select(&session.workspace, &options.lessons)?;
+    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
+    let outcomes = lessons
+        .iter()
+        .map(|lesson| play::lesson(&prepared, lesson))
+        .collect::<Result<Vec<_>>>()?;
+    let mut stdout = std::io::stdout();
+    let color = stdout.is_terminal();
+    report::print(&mut stdout, &outcomes, color)?;
+    Ok(report::fault(&outcomes).map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
+}
