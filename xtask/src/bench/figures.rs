@@ -313,7 +313,7 @@ impl Bench<'_> {
 }
 
 /// What `initramfs/` sets as the shell's prompt.
-const PROMPT: &str = "kmodlab:~# ";
+const PROMPT: &str = "kmodlab:/root# ";
 
 /// Reads until `text` has come by.
 fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {

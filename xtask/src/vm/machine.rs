@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::accel::Accel;
 use super::qmp::EPOCH;
+use super::tsc;
 use crate::kernel::KernelImage;
 use crate::process::Tool;
 use crate::toolchain::Toolchain;
@@ -67,14 +68,12 @@ const MACHINE: &str = "microvm,acpi=off,isa-serial=on,rtc=on";
 /// A panic resets the guest at once and `-no-reboot` turns that into the end
 /// of QEMU; an oops is a panic, for nothing after it can be trusted. Two NUMA
 /// nodes are made of the memory there is (`numa=fake`).
-const KERNEL_WORDS: [&str; 7] = [
+const KERNEL_WORDS: [&str; 5] = [
     "console=ttyS0",
     "reboot=t",
     "panic=-1",
     "panic_on_oops=1",
     "numa=fake=2",
-    "no_timer_check",
-    "tsc=reliable",
 ];
 
 impl Machine {
@@ -89,10 +88,14 @@ impl Machine {
                     .args(["-icount", &format!("shift={shift},sleep=off")])
                     .args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
                 // The TSC counts nanoseconds then.
-                words.push("tsc_early_khz=1000000".to_owned());
-                words.push("lpj=4000000".to_owned());
+                words.extend(tsc_words(1_000_000));
             }
-            Clock::Real(accel) => tool = tool.args(["-accel", accel.name()]),
+            Clock::Real(Accel::Tcg) => {
+                tool = tool.args(["-accel", "tcg"]);
+                words.extend(tsc::host_khz().into_iter().flat_map(tsc_words));
+            }
+            // The guest asks KVM.
+            Clock::Real(Accel::Kvm) => tool = tool.args(["-accel", "kvm", "-cpu", "host"]),
         }
         tool = tool
             .arg("-kernel")
@@ -143,4 +146,16 @@ impl Machine {
 
 fn socket_option(folder: &Path, name: &str) -> String {
     format!("socket,id={name},path={}", folder.join(name).display())
+}
+
+/// Words that spare the kernel of finding out how fast an emulated CPU's
+/// clocks run: `khz` ticks a millisecond, and `lpj`, the delay loop's turns in
+/// a tick of 1/250 s, which it would take from the former.
+fn tsc_words(khz: u64) -> [String; 4] {
+    [
+        "no_timer_check".to_owned(),
+        "tsc=reliable".to_owned(),
+        format!("tsc_early_khz={khz}"),
+        format!("lpj={}", khz * 4),
+    ]
 }

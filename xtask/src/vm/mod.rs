@@ -5,6 +5,7 @@ mod batch;
 mod machine;
 mod qmp;
 pub mod terminal;
+mod tsc;
 
 pub use accel::Accel;
 pub use batch::run_batch;
