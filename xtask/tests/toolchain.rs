@@ -57,7 +57,7 @@ impl Machine {
     /// A machine that lacks nothing but rustc.
     fn without_rust() -> Result<Self> {
         let machine = Self::bare()?;
-        for name in ["make", "flex", "bison", "bc", "xz", "patch"] {
+        for name in ["make", "flex", "bison", "bc", "patch"] {
             machine.says(&format!("bin/{name}"), name)?;
         }
         machine.says("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;
@@ -159,7 +159,7 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-const APT: &str = "apt-get install --yes --no-install-recommends make flex bison bc xz-utils patch \
+const APT: &str = "apt-get install --yes --no-install-recommends make flex bison bc patch \
                    libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
                    busybox-static";
 
@@ -169,12 +169,12 @@ fn each_package_manager_has_its_line() -> Result<()> {
         ("apt-get", APT),
         (
             "dnf",
-            "dnf install --assumeyes make flex bison bc xz patch glibc-devel \
+            "dnf install --assumeyes make flex bison bc patch glibc-devel \
              elfutils-libelf-devel clang19 lld19 llvm19 clang19-libs qemu-system-x86-core busybox",
         ),
         (
             "pacman",
-            "pacman --sync --needed --noconfirm make flex bison bc xz patch glibc libelf \
+            "pacman --sync --needed --noconfirm make flex bison bc patch glibc libelf \
              clang19 lld19 llvm19 qemu-system-x86 busybox",
         ),
     ] {

@@ -67,7 +67,6 @@ pub const PACKAGES: &[Package] = packages! {
     "flex"       "kconfig's scanner"              Detect::Program("flex"),     "flex" "flex" "flex";
     "bison"      "kconfig's parser"               Detect::Program("bison"),    "bison" "bison" "bison";
     "bc"         "the kernel's time constants"    Detect::Program("bc"),       "bc" "bc" "bc";
-    "xz"         "unpacks kernel sources"         Detect::Program("xz"),       "xz-utils" "xz" "xz";
     "patch"      "applies our kernel patches"     Detect::Program("patch"),    "patch" "patch" "patch";
     "libc headers" "the kernel's host programs"   Detect::Header("stdlib.h"),  "libc6-dev" "glibc-devel" "glibc";
     "libelf headers" "objtool"                    Detect::Header("gelf.h"),    "libelf-dev" "elfutils-libelf-devel" "libelf";
