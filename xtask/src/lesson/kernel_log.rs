@@ -129,10 +129,13 @@ impl KernelLog {
         self.lines.iter().rev().find_map(|line| line.at)
     }
 
-    /// The last `count` lines.
+    /// The last `count` lines; of those since the lesson began, if it did.
     pub fn last(&self, count: usize) -> Vec<String> {
-        let from = self.lines.len().saturating_sub(count);
-        texts(&self.lines[from..])
+        let lines = match self.lesson {
+            Some(_) => self.since_lesson(),
+            None => &self.lines,
+        };
+        texts(&lines[lines.len().saturating_sub(count)..])
     }
 
     /// The lesson's lines between two times, in seconds since boot.
@@ -224,13 +227,19 @@ fn kind(message: &str) -> Option<ReportKind> {
     is_report.then_some(kind)
 }
 
-/// Where the report that begins at `at` ends: after its end mark, else before
-/// the first line that a module prints, else with the log.
+/// Where the report that begins at `at` ends: after its end mark, else where
+/// the guest ends, else after so many lines.
 fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
-    let end = lines[at..]
-        .iter()
-        .position(|line| line.message().starts_with("---[ end trace"));
-    end.map_or(lines.len().min(at + MOST_LINES / 2), |end| at + end + 1)
+    let find = |begin: &str| {
+        let mut after = lines[at..].iter();
+        after.position(|line| line.message().starts_with(begin))
+    };
+    let guest = ["ACPI: PM: Preparing", "reboot: "].into_iter();
+    let length = find("---[ end trace")
+        .map(|end| end + 1)
+        .or_else(|| guest.filter_map(find).min())
+        .unwrap_or(MOST_LINES / 2);
+    lines.len().min(at + length)
 }
 
 /// The first and the last of many lines.

@@ -30,13 +30,12 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     }
     writeln!(out, "{}: {verdict}", palette.error(lesson))?;
     if let Some(place) = verdict.place() {
-        let during = match verdict {
-            Verdict::Mismatch { .. } => "",
-            _ => "  while this was running",
-        };
+        if !matches!(verdict, Verdict::Mismatch { .. }) {
+            writeln!(out, "while this was running:")?;
+        }
         let mut prompt = "$";
         for line in place.command.lines() {
-            writeln!(out, "    {prompt} {}{during}", clip(line))?;
+            writeln!(out, "    {prompt} {}", clip(line))?;
             prompt = ">";
         }
     }
