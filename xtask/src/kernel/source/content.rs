@@ -16,8 +16,8 @@ use crate::ui::Stage;
 /// the file system's clock tick, unseen; in seconds.
 const SETTLED: i64 = 2;
 
-/// How many files a thread takes at once.
-const BATCH: usize = 256;
+/// How many files or folders a thread takes at once.
+const BATCH: usize = 64;
 
 /// All files and links below a folder, git's own left out.
 pub struct Listing {
@@ -47,39 +47,25 @@ impl Listing {
         };
         let metadata = std::fs::metadata(root)
             .with_context(|| format!("cannot look at {}", root.display()))?;
-        if metadata.is_dir() {
-            listing.list(Path::new(""))?;
-            listing.files.sort_by(|one, two| one.path.cmp(&two.path));
-        } else {
+        if !metadata.is_dir() {
             let path = PathBuf::new();
             listing.files.push(Listed { path, metadata });
+            return Ok(listing);
         }
+        let mut level = vec![PathBuf::new()];
+        while !level.is_empty() {
+            let listed = on_all_cores(&level, None, |folder| list(root, folder))?;
+            level.clear();
+            for (files, folders) in listed {
+                listing.files.extend(files);
+                level.extend(folders);
+            }
+        }
+        listing.files.sort_unstable_by(|one, two| {
+            // As bytes: comparing paths piece by piece takes longer.
+            one.path.as_os_str().cmp(two.path.as_os_str())
+        });
         Ok(listing)
-    }
-
-    fn list(&mut self, folder: &Path) -> Result<()> {
-        let full = self.root.join(folder);
-        let cannot = || format!("cannot list {}", full.display());
-        let mut folders = Vec::new();
-        for entry in std::fs::read_dir(&full).with_context(cannot)? {
-            let entry = entry.with_context(cannot)?;
-            let name = entry.file_name();
-            if name == ".git" {
-                continue;
-            }
-            let path = folder.join(name);
-            let kind = entry.file_type().with_context(cannot)?;
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file() || kind.is_symlink() {
-                let metadata = entry.metadata().with_context(cannot)?;
-                self.files.push(Listed { path, metadata });
-            }
-        }
-        for folder in folders {
-            self.list(&folder)?;
-        }
-        Ok(())
     }
 
     /// How many files and links there are.
@@ -117,7 +103,7 @@ impl Listing {
 
     /// The key of the contents: names, what may be executed, bytes.
     pub fn key(&self, stage: &Stage<'_>) -> Result<Key> {
-        let hashes = self.each(stage, |Listed { path, metadata }| {
+        let hashes = on_all_cores(&self.files, Some(stage), |Listed { path, metadata }| {
             let full = self.full(path);
             let cannot = || format!("cannot read {}", full.display());
             if metadata.is_symlink() {
@@ -156,7 +142,7 @@ impl Listing {
             }
             last = parent;
         }
-        self.each(stage, |Listed { path, metadata }| {
+        on_all_cores(&self.files, Some(stage), |Listed { path, metadata }| {
             let (from, to) = (self.full(path), folder.join(path));
             let copied = if metadata.is_symlink() {
                 std::fs::read_link(&from).and_then(|target| std::os::unix::fs::symlink(target, &to))
@@ -175,49 +161,74 @@ impl Listing {
         }
         self.root.join(path)
     }
+}
 
-    /// Runs `work` on every file, on all cores, and returns the results in the
-    /// order of the files.
-    fn each<T: Send>(
-        &self,
-        stage: &Stage<'_>,
-        work: impl Fn(&Listed) -> Result<T> + Sync,
-    ) -> Result<Vec<T>> {
-        let batches = self.files.chunks(BATCH).collect::<Vec<_>>();
-        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let take = || -> Result<Vec<(usize, Vec<T>)>> {
-            let mut taken = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::SeqCst);
-                let Some(batch) = batches.get(index) else {
-                    return Ok(taken);
-                };
-                let results = batch.iter().map(&work).collect::<Result<Vec<_>>>();
-                if results.is_err() {
-                    // The others need not go on.
-                    next.store(batches.len(), Ordering::SeqCst);
-                }
-                taken.push((index, results?));
-                let before = done.fetch_add(batch.len() as u64, Ordering::SeqCst);
-                stage.position(before + batch.len() as u64);
-            }
-        };
-        let mut results = std::thread::scope(|scope| {
-            let workers = (0..threads).map(|_| scope.spawn(take)).collect::<Vec<_>>();
-            let mut all = Vec::new();
-            for worker in workers {
-                let taken = worker
-                    .join()
-                    .unwrap_or_else(|_| Err(anyhow!("a worker thread has panicked")));
-                all.push(taken);
-            }
-            all.into_iter().collect::<Result<Vec<_>>>()
-        })?
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>();
-        results.sort_by_key(|(index, _)| *index);
-        Ok(results.into_iter().flat_map(|(_, batch)| batch).collect())
+/// The files and the folders in `folder` of `root`, relative to `root`.
+fn list(root: &Path, folder: &Path) -> Result<(Vec<Listed>, Vec<PathBuf>)> {
+    let full = root.join(folder);
+    let cannot = || format!("cannot list {}", full.display());
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(&full).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let name = entry.file_name();
+        if name == ".git" {
+            continue;
+        }
+        let path = folder.join(name);
+        let kind = entry.file_type().with_context(cannot)?;
+        if kind.is_dir() {
+            folders.push(path);
+        } else if kind.is_file() || kind.is_symlink() {
+            let metadata = entry.metadata().with_context(cannot)?;
+            files.push(Listed { path, metadata });
+        }
     }
+    Ok((files, folders))
+}
+
+/// Runs `work` on every item and returns the results in the items' order.
+fn on_all_cores<I: Sync, T: Send>(
+    items: &[I],
+    stage: Option<&Stage<'_>>,
+    work: impl Fn(&I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let batches = items.chunks(BATCH).collect::<Vec<_>>();
+    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let take = || -> Result<Vec<(usize, Vec<T>)>> {
+        let mut taken = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::SeqCst);
+            let Some(batch) = batches.get(index) else {
+                return Ok(taken);
+            };
+            let results = batch.iter().map(&work).collect::<Result<Vec<_>>>();
+            if results.is_err() {
+                // The others need not go on.
+                next.store(batches.len(), Ordering::SeqCst);
+            }
+            taken.push((index, results?));
+            let count = batch.len() as u64;
+            let before = done.fetch_add(count, Ordering::SeqCst);
+            if let Some(stage) = stage {
+                stage.position(before + count);
+            }
+        }
+    };
+    let all = std::thread::scope(|scope| {
+        let workers = (0..cores.min(batches.len())).map(|_| scope.spawn(take));
+        let workers = workers.collect::<Vec<_>>();
+        let all = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(anyhow!("a worker thread has panicked")))
+        });
+        all.collect::<Vec<_>>()
+    });
+    let mut results = Vec::new();
+    for taken in all {
+        results.extend(taken?);
+    }
+    results.sort_by_key(|(index, _)| *index);
+    Ok(results.into_iter().flat_map(|(_, batch)| batch).collect())
 }
