@@ -15,7 +15,7 @@ use crate::vm::{self, Clock, Console, Machine};
 const SHIFT: u8 = 5;
 
 /// A lesson may take so many seconds on the guest's clock.
-const LIMIT: u32 = 300;
+const LIMIT: u32 = 120;
 
 /// A guest may live this much longer: its boot, and its report of a time-out.
 const GRACE: u32 = 60;

@@ -42,7 +42,7 @@ pub struct Toolchain {
     pub qemu: PathBuf,
     /// A busybox that needs no library.
     pub busybox: PathBuf,
-    /// The versions of all that influences a byte of what is built.
+    /// The versions of all that influences a byte of a kernel or a module.
     pub identity: String,
     /// QEMU's version; it influences no byte.
     pub qemu_version: String,
@@ -71,17 +71,12 @@ pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     }
     let rust = rust::provision(session, host, &mut probes)?;
     let bindgen = bindgen::provision(session, host, &mut probes)?;
-    let toolchain = assemble(system, rust, bindgen, &mut probes);
+    let toolchain = assemble(system, rust, bindgen);
     probes.save()?;
     toolchain.context("the toolchain is not whole; `cargo xtask doctor` says what is missing")
 }
 
-fn assemble(
-    system: System,
-    rust: rust::Rust,
-    bindgen: PathBuf,
-    probes: &mut Probes,
-) -> Option<Toolchain> {
+fn assemble(system: System, rust: rust::Rust, bindgen: PathBuf) -> Option<Toolchain> {
     let System {
         llvm,
         qemu,
@@ -96,7 +91,6 @@ fn assemble(
         format!("bindgen {}", bindgen::VERSION),
         first_line(llvm.clang?),
         first_line(llvm.lld?),
-        format!("busybox {}", probes.hash(&busybox)?),
     ]
     .join("\n");
     Some(Toolchain {

@@ -13,7 +13,6 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::key::Inputs;
 use crate::process::Tool;
 
 /// The answers known so far.
@@ -79,16 +78,6 @@ impl Probes {
                 .ok()?;
             let text = format!("{}\n{}", stdout.trim(), stderr.trim());
             status.success().then(|| text.trim().to_owned())
-        })
-    }
-
-    /// A hash over the contents of `program`.
-    pub fn hash(&mut self, program: &Path) -> Option<String> {
-        let question = format!("{} #", program.display());
-        self.answer(question, program, || {
-            let mut inputs = Inputs::new("program");
-            inputs.file("contents", program).ok()?;
-            Some(inputs.key().short().to_owned())
         })
     }
 
