@@ -61,6 +61,8 @@ impl Case<'_> {
         }
         let what = if self.log.is_empty() && run.console.is_empty() {
             "it printed nothing at all".to_owned()
+        } else if self.log.lesson_began() {
+            "its kernel has no virtio console, or the host does not listen there".to_owned()
         } else if let Some(Report { headline, .. }) = self.log.report() {
             format!("before the lesson began, the kernel reported: {headline}")
         } else if self.log.init_reached() {

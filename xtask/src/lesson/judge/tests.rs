@@ -227,6 +227,7 @@ fn a_lost_guest_is_told_by_how_far_it_came() {
         text("", "[    0.000000] Linux\r\n").ends_with("never reached its first program, /init")
     );
     assert!(text("", &LOG[..90]).ends_with("but not the lesson"));
+    assert!(text("", LOG).contains("no virtio console"));
     assert!(
         text(
             "",
