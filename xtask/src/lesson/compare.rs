@@ -13,8 +13,9 @@ const ELISION: &str = "...";
 /// Stands for any text within a line.
 const WILDCARD: &str = "[..]";
 
-/// A comparison of more cells than this is done line by line instead.
-const MOST_CELLS: usize = 20_000_000;
+/// A comparison of more pairs of lines than this (2000 with 2000, or 100 with
+/// 40,000) goes line by line instead, and `...` matches nothing there.
+const MOST_CELLS: usize = 4_000_000;
 
 /// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]

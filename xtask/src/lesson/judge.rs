@@ -61,6 +61,8 @@ impl Case<'_> {
         }
         let what = if self.log.is_empty() && run.console.is_empty() {
             "it printed nothing at all".to_owned()
+        } else if self.log.lesson_began() {
+            "its kernel has no virtio console, or the host does not listen there".to_owned()
         } else if let Some(Report { headline, .. }) = self.log.report() {
             format!("before the lesson began, the kernel reported: {headline}")
         } else if self.log.init_reached() {
@@ -81,19 +83,20 @@ impl Case<'_> {
     /// The kernel stopped, or something in the guest hung.
     fn stopped(&self, run: &GuestRun) -> Option<Verdict> {
         let report = self.log.report();
-        let during = self.during();
         if let Some(Report {
             kind: ReportKind::Fatal,
             headline,
             lines,
+            at,
         }) = report
         {
             return Some(Verdict::Panic {
                 headline,
                 report: lines,
-                during,
+                during: self.during().or_else(|| self.during_time(at)),
             });
         }
+        let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let seen = match (&run.end, &report) {
             (_, Some(Report { headline, .. })) => headline.clone(),
@@ -142,6 +145,7 @@ impl Case<'_> {
         self.log.report().map(|report| Verdict::KernelReport {
             headline: report.headline,
             report: report.lines,
+            during: self.during_time(report.at),
         })
     }
 
@@ -216,16 +220,30 @@ impl Case<'_> {
         })
     }
 
-    /// What the kernel logged between two times of the guest's clock. The
-    /// kernel's log has a clock of its own, which began a little earlier or
-    /// later; at one moment the guest told both.
+    /// The step that was under way at a time of the kernel's log.
+    fn during_time(&self, at: Option<f64>) -> Option<Place> {
+        let at = at? - self.log_ahead();
+        let steps = &self.record.steps;
+        // The console's clock is cut off at hundredths of a second.
+        let index = steps.iter().rposition(|step| step.begin <= at + 0.01)?;
+        self.place(index)
+    }
+
+    /// What the kernel logged between two times of the guest's clock.
     fn log_during(&self, begin: f64, end: f64) -> Vec<String> {
-        let ahead = match (self.log.lesson_time(), self.record.began) {
-            (Some(log), Some(console)) => log - console,
-            _ => 0.0,
-        };
+        let ahead = self.log_ahead();
         self.log
             .between(begin + ahead - MARGIN, end + ahead + MARGIN)
+    }
+
+    /// By how many seconds the clock of the kernel's log is ahead of the
+    /// guest's, which began a little later or earlier: at one moment the guest
+    /// told both.
+    fn log_ahead(&self) -> f64 {
+        match (self.log.lesson_time(), self.record.began) {
+            (Some(log), Some(console)) => log - console,
+            _ => 0.0,
+        }
     }
 }
 

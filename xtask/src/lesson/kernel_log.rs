@@ -33,12 +33,14 @@ pub enum ReportKind {
 }
 
 /// A report of the kernel's about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// What kind it is; fatal if the kernel stopped after any other.
     pub kind: ReportKind,
-    /// Its first line that says what it is, without its stamp.
+    /// Its line that says what it is, without its stamp.
     pub headline: String,
+    /// The kernel's time on its first line, in seconds since boot.
+    pub at: Option<f64>,
     /// Its lines, with their stamps, shortened in the middle if very many.
     pub lines: Vec<String>,
 }
@@ -165,8 +167,10 @@ impl KernelLog {
             .find_map(|(at, kind)| Some((at, kind?)))?;
         // A warning that the kernel dies of is a panic. One of the hang
         // detectors stops the kernel by a panic, and it stays a hang.
-        let fatal =
-            kind == ReportKind::Complaint && kinds().any(|kind| kind == Some(ReportKind::Fatal));
+        let fatal = match kind {
+            ReportKind::Complaint => kinds().position(|kind| kind == Some(ReportKind::Fatal)),
+            ReportKind::Fatal | ReportKind::Hang => None,
+        };
         let stopped = lines[at..]
             .iter()
             .any(|line| line.message().starts_with("Kernel panic"));
@@ -174,14 +178,15 @@ impl KernelLog {
             Some(above) if is_ruler(lines[above].message()) => above,
             _ => at,
         };
-        let to = if stopped || kind != ReportKind::Complaint {
+        let to = if stopped || fatal.is_some() || kind != ReportKind::Complaint {
             lines.len()
         } else {
             end_of_complaint(lines, at)
         };
         Some(Report {
-            kind: if fatal { ReportKind::Fatal } else { kind },
-            headline: lines[at].message().to_owned(),
+            kind: fatal.map_or(kind, |_| ReportKind::Fatal),
+            headline: headline(&lines[fatal.unwrap_or(at)..]),
+            at: lines[at].at,
             lines: shorten(texts(&lines[from..to])),
         })
     }
@@ -202,6 +207,17 @@ impl LogLine {
 
     fn message(&self) -> &str {
         &self.text[self.message..]
+    }
+}
+
+/// What the first of these lines says; a Rust panic says it on two.
+fn headline(lines: &[LogLine]) -> String {
+    let line = lines.first().map_or("", LogLine::message);
+    match (line.strip_suffix(':'), lines.get(1)) {
+        (Some(line), Some(next)) if line.starts_with("rust_kernel: panicked at ") => {
+            format!("{line}: {}", next.message())
+        }
+        _ => line.to_owned(),
     }
 }
 

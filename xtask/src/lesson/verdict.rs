@@ -20,6 +20,8 @@ pub enum Verdict {
         headline: String,
         /// The report.
         report: Vec<String>,
+        /// What was being played.
+        during: Option<Place>,
     },
     /// The kernel stopped: a panic, an oops, a BUG.
     Panic {
@@ -131,7 +133,8 @@ impl Verdict {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Verdict::Mismatch { first, .. } => Some(&first.place),
-            Verdict::Panic { during, .. }
+            Verdict::KernelReport { during, .. }
+            | Verdict::Panic { during, .. }
             | Verdict::Hang { during, .. }
             | Verdict::ShellLost { during, .. }
             | Verdict::GuestLost { during, .. } => during.as_ref(),

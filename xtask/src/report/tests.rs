@@ -83,6 +83,7 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
         Verdict::KernelReport {
             headline: "WARNING: x".to_owned(),
             report: vec!["[1.000000] WARNING: x".to_owned()],
+            during: during.clone(),
         },
         Verdict::Panic {
             headline: "Oops: x".to_owned(),
@@ -143,6 +144,7 @@ fn a_line_of_100_kib_is_clipped() {
     let report = printed(&[outcome(Verdict::KernelReport {
         headline: "WARNING: x".to_owned(),
         report: vec!["x".repeat(100 << 10)],
+        during: None,
     })]);
     assert!(report.len() < 1000, "{}", report.len());
     assert!(report.contains("(102400 letters)"));

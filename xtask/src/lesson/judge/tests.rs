@@ -120,6 +120,8 @@ fn a_warning_fails_a_lesson_whose_output_is_right() {
     let log = format!("{LOG}[    3.900000] WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
     let verdict = ended(&console(&steps()), &log);
     assert_eq!(verdict.name(), "kernel-report");
+    // The log's clock is 0.1 s ahead: 3.90 there is 3.80, in the third step.
+    assert_eq!(verdict.place().map(|place| place.line), Some(8));
     // The same words with a module's name in front are a module's.
     let log = format!("{LOG}[    3.900000] x: WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
     assert!(ended(&console(&steps()), &log).passed());
@@ -225,6 +227,7 @@ fn a_lost_guest_is_told_by_how_far_it_came() {
         text("", "[    0.000000] Linux\r\n").ends_with("never reached its first program, /init")
     );
     assert!(text("", &LOG[..90]).ends_with("but not the lesson"));
+    assert!(text("", LOG).contains("no virtio console"));
     assert!(
         text(
             "",

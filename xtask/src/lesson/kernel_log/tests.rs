@@ -87,6 +87,24 @@ fn reports_are_recognised() {
 }
 
 #[test]
+fn the_headline_is_what_the_kernel_died_of() {
+    let log = read(
+        "[    3.000000] WARNING: CPU: 1 PID: 58 at kernel/kthread.c:76 x\n\
+         [    3.000000] rust_kernel: panicked at x.rs:9:91:\n\
+         [    3.000000] on purpose\n\
+         [    3.100000] kernel BUG at rust/helpers/bug.c:7!\n",
+    );
+    let Some(report) = log.report() else { panic!() };
+    assert_eq!(report.kind, ReportKind::Fatal);
+    assert_eq!(
+        report.headline,
+        "rust_kernel: panicked at x.rs:9:91: on purpose"
+    );
+    assert_eq!(report.lines.len(), 4);
+    assert_eq!(report.at, Some(3.0));
+}
+
+#[test]
 fn what_only_looks_like_one_is_none() {
     for line in [
         "x: BUG: said the module",

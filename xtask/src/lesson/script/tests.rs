@@ -17,6 +17,7 @@ dmesg() { :; }
 reboot() { exit 99; }
 settle=0
 kmsg=$PWD/kmsg
+sysctl=$PWD/none
 folder=$PWD/kmodlab
 console=$PWD/console
 . \"$INITRAMFS/kmodlab/supervise\"
