@@ -20,6 +20,16 @@ const LIMIT: u32 = 120;
 /// A guest may live this much longer: its boot, and its report of a time-out.
 const GRACE: u32 = 60;
 
+/// An oops ends the guest, for nothing after it can be trusted; so does a task
+/// that has waited for 30 s of the guest's time without a chance to be woken
+/// by a signal, and a CPU that is kept from all other tasks for 20 s.
+const KERNEL_WORDS: [&str; 4] = [
+    "oops=panic",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
 /// Plays a lesson in a guest of its own.
 pub fn lesson(prepared: &Prepared, lesson: &Lesson) -> Result<Outcome> {
     let mut files = Vec::new();
@@ -69,11 +79,7 @@ pub fn transcript(
             initrd,
             smp: 2,
             memory: 256,
-            kernel_words: vec![
-                "hung_task_panic=1".to_owned(),
-                "softlockup_panic=1".to_owned(),
-                "sysctl.kernel.hung_task_timeout_secs=30".to_owned(),
-            ],
+            kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
             gdb: false,
         })
     })?;

@@ -16,6 +16,9 @@ const SMP: u32 = 2;
 /// MiB of a guest.
 const MEMORY: u32 = 256;
 
+/// The kernel's own start is kept off the screen; `dmesg` has it.
+const QUIET: &str = "quiet";
+
 /// What runs the guest's instructions, as an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum AccelOption {
@@ -79,7 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
         smp: options.smp,
         memory: options.memory,
         gdb: options.gdb,
-        kernel_words: terminal::kernel_words(),
+        kernel_words: [vec![QUIET.to_owned()], terminal::kernel_words()].concat(),
         ..machine(&session, &prepared, &lessons, accel)?
     };
     if options.dry_run {
@@ -108,7 +111,7 @@ pub fn machine(
         initrd: initrd(session, prepared, lessons)?,
         smp: SMP,
         memory: MEMORY,
-        kernel_words: Vec::new(),
+        kernel_words: vec![QUIET.to_owned()],
         gdb: false,
     })
 }

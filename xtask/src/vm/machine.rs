@@ -65,16 +65,9 @@ const MACHINE: &str = "microvm,acpi=off,isa-serial=on,rtc=on";
 
 /// Words on every guest's kernel command line.
 ///
-/// A panic resets the guest at once and `-no-reboot` turns that into the end
-/// of QEMU; an oops is a panic, for nothing after it can be trusted. Two NUMA
-/// nodes are made of the memory there is (`numa=fake`).
-const KERNEL_WORDS: [&str; 5] = [
-    "console=ttyS0",
-    "reboot=t",
-    "panic=-1",
-    "panic_on_oops=1",
-    "numa=fake=2",
-];
+/// A panic resets the guest at once, by a triple fault, and `-no-reboot` turns
+/// that into the end of QEMU. Two NUMA nodes are made of the memory there is.
+const KERNEL_WORDS: [&str; 4] = ["console=ttyS0", "reboot=t", "panic=-1", "numa=fake=2"];
 
 impl Machine {
     /// QEMU's command line for `kernel`.
