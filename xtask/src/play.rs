@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
-use crate::lesson::guest_run::GuestRun;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::{Lesson, judge, script};
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
+use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
 /// One instruction takes 2^5 ns of the guest's time.
@@ -56,12 +56,7 @@ pub fn transcript(
     mut files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
-    let compiled = script::compile(transcript, &nonce, LIMIT);
-    files.extend(compiled.into_iter().map(|file| GuestFile {
-        path: file.path,
-        mode: file.mode,
-        contents: file.contents,
-    }));
+    files.extend(script::compile(transcript, &nonce, LIMIT));
     let Prepared {
         toolchain,
         kernel,

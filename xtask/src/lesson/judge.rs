@@ -2,12 +2,12 @@
 
 use super::Lesson;
 use super::compare::{compare, printed_lines};
-use super::guest_run::{GuestEnd, GuestRun};
 use super::kernel_log::{KernelLog, Report, ReportKind};
 use super::record::{self, GuestRecord, PlayedStep};
 use super::stamp::VIRTUAL_TOLERANCE;
 use super::state::left_over;
 use super::verdict::{Mismatch, Place, Verdict};
+use crate::vm::{GuestEnd, GuestRun};
 
 /// How many of the log's last lines tell of a guest that was lost.
 const LAST_LINES: usize = 20;

@@ -7,7 +7,6 @@
 
 pub mod compare;
 pub mod excerpts;
-pub mod guest_run;
 pub mod judge;
 pub mod kernel_log;
 pub mod record;

@@ -10,17 +10,7 @@
 use std::fmt::Write as _;
 
 use super::transcript::Transcript;
-
-/// A file to be laid over the guest's base.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuestFile {
-    /// Its absolute path in the guest; its folder is there.
-    pub path: String,
-    /// Its permission bits.
-    pub mode: u32,
-    /// What is in it.
-    pub contents: Vec<u8>,
-}
+use crate::initramfs::GuestFile;
 
 /// The folder that the files are in; the base has it.
 const FOLDER: &str = "/kmodlab";

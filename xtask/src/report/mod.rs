@@ -13,9 +13,9 @@ use snapbox::report::Palette;
 
 use crate::failure::Fault;
 use crate::lesson::Lesson;
-use crate::lesson::guest_run::GuestRun;
 use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::verdict::Verdict;
+use crate::vm::GuestRun;
 
 /// A lesson and what its run came to.
 #[derive(Debug, Clone)]

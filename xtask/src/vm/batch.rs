@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::guest_run::{GuestEnd, GuestRun};
 use super::machine::{Console, Machine};
 use super::qmp::Qmp;
 use crate::kernel::KernelImage;
-use crate::lesson::guest_run::{GuestEnd, GuestRun};
 use crate::process::Guarded;
 use crate::toolchain::Toolchain;
 

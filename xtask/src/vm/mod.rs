@@ -2,6 +2,7 @@
 
 pub mod accel;
 mod batch;
+mod guest_run;
 mod machine;
 mod qmp;
 pub mod terminal;
@@ -9,4 +10,5 @@ mod tsc;
 
 pub use accel::Accel;
 pub use batch::run_batch;
+pub use guest_run::{GuestEnd, GuestRun};
 pub use machine::{Clock, Console, Machine};
