@@ -4,6 +4,7 @@
 //! What comes out is trusted as `apt-get install` trusts it: the lists are
 //! signed, and they hold each package's hash.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const LISTS_LAST: Duration = Duration::from_secs(6 * 3600);
 #[derive(Debug)]
 pub struct Apt {
     cache: Cache,
+    apt_get: OsString,
     folder: PathBuf,
     config: PathBuf,
     log: PathBuf,
@@ -28,7 +30,12 @@ pub struct Apt {
 impl Apt {
     /// Sets the private apt up; `None` on a host without apt.
     pub fn private(cache: &Cache) -> Result<Option<Self>> {
-        let tools = ["apt-get", "apt-cache", "dpkg-deb"];
+        Self::with(cache, "apt-get".as_ref())
+    }
+
+    /// The same with another `apt-get`, a path or a name on the PATH.
+    pub fn with(cache: &Cache, apt_get: &OsStr) -> Result<Option<Self>> {
+        let tools = [apt_get, "apt-cache".as_ref(), "dpkg-deb".as_ref()];
         if tools.iter().any(|tool| which(tool).is_none()) {
             return Ok(None);
         }
@@ -41,6 +48,7 @@ impl Apt {
         cache.write(&config, configuration(&folder).as_bytes())?;
         Ok(Some(Self {
             cache: cache.clone(),
+            apt_get: apt_get.to_owned(),
             log: cache.folder("logs")?.join("apt.log"),
             folder,
             config,
@@ -56,6 +64,12 @@ impl Apt {
         self.update()
     }
 
+    /// Fetches the lists, however old they are.
+    pub fn refresh(&self) -> Result<()> {
+        let _lock = self.cache.lock("apt-lists")?;
+        self.update()
+    }
+
     /// The versions of `package` that the archive has, newest first.
     pub fn versions(&self, package: &str) -> Result<Vec<String>> {
         let listed = self.tool("apt-cache").args(["madison", package]).output()?;
@@ -68,13 +82,12 @@ impl Apt {
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let what = format!("fetching {package} {version}");
         let download = self
-            .tool("apt-get")
+            .get()
             .args(["-q", "download", &format!("{package}={version}")])
             .current_dir(folder);
         if download.run_logged(&what, &self.log, |_| {}).is_err() {
             // The archive may have moved on since the lists were fetched.
-            let _lock = self.cache.lock("apt-lists")?;
-            self.update()?;
+            self.refresh()?;
             download
                 .run_logged(&what, &self.log, |_| {})
                 .context(Failure::machine(format!(
@@ -95,7 +108,7 @@ impl Apt {
     }
 
     fn update(&self) -> Result<()> {
-        let updated = self.tool("apt-get").args(["-q", "update"]).run_logged(
+        let updated = self.get().args(["-q", "update"]).run_logged(
             "fetching the package lists",
             &self.log,
             |_| {},
@@ -134,7 +147,12 @@ impl Apt {
         })
     }
 
-    fn tool(&self, program: &str) -> Tool {
+    /// This apt's `apt-get`.
+    pub fn get(&self) -> Tool {
+        self.tool(&self.apt_get)
+    }
+
+    fn tool(&self, program: impl AsRef<OsStr>) -> Tool {
         Tool::new(program)
             .arg("--config-file")
             .arg(&self.config)

@@ -191,6 +191,20 @@ fn a_named_kernel_without_a_mirror_is_an_error() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_mirror_that_never_answers_is_not_reached() -> Result<()> {
+    // Connections are taken by the kernel; nobody reads them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}/", silent.local_addr()?);
+    let lab = Lab::new(&[&url], &"0".repeat(40))?;
+    let started = std::time::Instant::now();
+    let (error, status) = lab.error(Some("6.7.9"), None)?;
+    assert!(error.contains("no answer within"), "{error}");
+    assert_eq!(status, 69);
+    assert!(started.elapsed() < lab.settings.reach * 2);
+    Ok(())
+}
+
 /// An apt-get that has one package, and a dpkg-deb to make it with.
 fn fake_apt(lab: &mut Lab) -> Result<bool> {
     if xtask::process::which("dpkg-deb").is_none() {
@@ -214,11 +228,12 @@ fn fake_apt(lab: &mut Lab) -> Result<bool> {
     assert!(built.status.success(), "{built:?}");
     let script = format!(
         "#!/bin/sh\necho \"$*\" >>{}\ncase \"$*\" in\n*--print-uris*) echo \"'http://x/y' {} {} \
-         SHA256:00\";;\n*download*) cp {} .;;\nesac\n",
+         SHA256:00\";;\n*download*) cp {} .;;\n*update*) touch {}/test_Packages;;\nesac\n",
         folder.join("apt.log").display(),
         "linux-source-6.12_6.12.5-1_all.deb",
         std::fs::metadata(&deb)?.len(),
         deb.display(),
+        folder.join("cache/apt/lists").display(),
     );
     let apt_get = folder.join("apt-get");
     std::fs::write(&apt_get, script)?;

@@ -1,8 +1,4 @@
-//! Kernel sources from a Debian archive, by the machine's own apt.
-//!
-//! apt asks the archives it is set up for and trusts the signatures it knows,
-//! but keeps its lists in kmodlab's cache: that needs no root, and leaves the
-//! machine's own lists and package cache as they are.
+//! Kernel sources from a Debian archive: a package with a tarball in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, remember, unpack};
+use super::{remember, unpack};
+use crate::apt::Apt;
 use crate::key::{Inputs, Key};
-use crate::process::{Tool, which};
+use crate::process::Tool;
 use crate::session::Session;
 use crate::ui::Stage;
 
@@ -62,27 +59,29 @@ fn memo(package: &str) -> String {
     format!("debian-{package}")
 }
 
-/// Asks the archives for `package`, and remembers the answer.
-pub fn ask(session: &Session, settings: &Settings, package: &str) -> Result<Answer> {
-    if which(&settings.apt_get).is_none() || which("dpkg-deb").is_none() {
-        return Ok(Answer::Absent("this machine has no apt".to_owned()));
-    }
+/// Asks the archive for `package`, and remembers the answer. With `refresh`,
+/// lists that were fetched a short while ago are fetched again.
+pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<Answer> {
     let stage = session.ui.stage("source");
     stage.begin(&format!("asking apt for {package}"), 0);
-    let _lock = session.cache.lock("apt")?;
-    let (_, _, update) = apt_get(session, settings)?.arg("update").capture()?;
-    // A list that could not be had does no harm if the package is in another.
-    let (status, uris, stderr) = apt_get(session, settings)?
-        .args(["download", "--print-uris", package])
+    let update = if refresh {
+        apt.refresh()
+    } else {
+        apt.update_once()
+    };
+    if let Err(error) = update {
+        return Ok(Answer::Absent(format!("{error:#}")));
+    }
+    let (status, uris, stderr) = apt
+        .get()
+        .args(["-q", "download", "--print-uris", package])
         .capture()?;
     if !status.success() {
-        let reason = [update.as_str(), stderr.as_str()]
-            .iter()
-            .flat_map(|text| text.lines())
-            .find(|line| line.starts_with("E:"))
-            .unwrap_or("apt-get does not say why")
-            .to_owned();
-        return Ok(Answer::Absent(reason));
+        let reason = stderr
+            .lines()
+            .find_map(|line| line.strip_prefix("E: "))
+            .unwrap_or("apt-get does not say why");
+        return Ok(Answer::Absent(reason.to_owned()));
     }
     let deb = parse(package, &uris)
         .with_context(|| format!("cannot read what apt says of {package}: {}", uris.trim()))?;
@@ -118,7 +117,7 @@ fn parse(package: &str, uris: &str) -> Result<Deb> {
 /// the archive could not be reached.
 pub fn download(
     session: &Session,
-    settings: &Settings,
+    apt: &Apt,
     deb: &Deb,
 ) -> Result<std::result::Result<(), String>> {
     let mut unreachable = None;
@@ -130,9 +129,9 @@ pub fn download(
                 .with_context(|| format!("cannot make {}", staging.display()))?;
             let stage = session.ui.stage("source");
             stage.begin(&format!("downloading {file} (MiB)"), deb.size >> 20);
-            let _lock = session.cache.lock("apt")?;
-            let tool = apt_get(session, settings)?
-                .args(["download", package])
+            let tool = apt
+                .get()
+                .args(["-q", "download", package])
                 .current_dir(staging);
             let (status, _, stderr) =
                 while_growing(&staging.join(file), &stage, || tool.capture())?;
@@ -198,35 +197,6 @@ pub fn unpack(session: &Session, deb: &Deb, folder: &Path) -> Result<()> {
         bail!("there is no {wanted} in {}", deb.file);
     }
     Ok(())
-}
-
-/// apt-get with lists and package cache of its own.
-fn apt_get(session: &Session, settings: &Settings) -> Result<Tool> {
-    let folder = session.cache.folder("apt")?;
-    let quoted = |path: PathBuf| format!("\"{}\"", path.display());
-    for name in ["lists/partial", "archives/partial"] {
-        let path = folder.join(name);
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("cannot make {}", path.display()))?;
-    }
-    // A file rather than options: only a file can clear the machine's hooks,
-    // some of which empty its package cache. As root, apt would hand the work
-    // to a user who may not enter this folder.
-    let config = format!(
-        "Dir::State::Lists {};\nDir::Cache {};\nAPT::Sandbox::User \"root\";\n\
-         #clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n\
-         #clear APT::Update::Post-Invoke-Success;\nAcquire::Languages \"none\";\n\
-         Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n",
-        quoted(folder.join("lists")),
-        quoted(folder.clone()),
-    );
-    let path = folder.join("apt.conf");
-    session.cache.write(&path, config.as_bytes())?;
-    Ok(Tool::new(&settings.apt_get)
-        .arg("-c")
-        .arg(path)
-        .arg("-q")
-        .env("LC_ALL", "C"))
 }
 
 #[cfg(test)]

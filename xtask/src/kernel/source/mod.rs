@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::apt::Apt;
 use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
@@ -202,12 +203,22 @@ fn debian(
     {
         return Ok(Ok(deb));
     }
-    let deb = match apt::ask(session, settings, package)? {
-        apt::Answer::Found(deb) => deb,
-        apt::Answer::Absent(reason) => return Ok(Err(reason)),
+    let Some(apt) = Apt::with(&session.cache, &settings.apt_get)? else {
+        return Ok(Err("this machine has no apt".to_owned()));
     };
-    let downloaded = apt::download(session, settings, &deb)?;
-    Ok(downloaded.map(|_path| deb))
+    let mut reason = String::new();
+    // The archive may have moved on since the lists were fetched.
+    for refresh in [false, true] {
+        let deb = match apt::ask(session, &apt, package, refresh)? {
+            apt::Answer::Found(deb) => deb,
+            apt::Answer::Absent(reason) => return Ok(Err(reason)),
+        };
+        match apt::download(session, &apt, &deb)? {
+            Ok(()) => return Ok(Ok(deb)),
+            Err(why) => reason = why,
+        }
+    }
+    Ok(Err(reason))
 }
 
 fn debian_inputs(deb: &apt::Deb) -> Inputs {
