@@ -51,7 +51,31 @@ impl Cache {
                 root.display()
             )
         })?;
-        Ok(Self { root })
+        let cache = Self { root };
+        cache.sweep()?;
+        Ok(cache)
+    }
+
+    /// Removes what killed owners left in staging: an entry has its owner's
+    /// lock by its name, and a lock that can be had has no owner.
+    fn sweep(&self) -> Result<()> {
+        let staging = self.folder("staging")?;
+        let locks = self.folder("locks")?;
+        for entry in std::fs::read_dir(&staging)
+            .with_context(|| format!("cannot list {}", staging.display()))?
+        {
+            let entry = entry?;
+            let Ok(lock) = OpenOptions::new()
+                .write(true)
+                .open(locks.join(entry.file_name()))
+            else {
+                continue;
+            };
+            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -110,6 +134,18 @@ impl Cache {
         })
     }
 
+    /// An empty folder in staging, for work whose results are kept elsewhere;
+    /// another xtask that uses the folder is waited for.
+    pub fn work_folder(&self, name: &str) -> Result<WorkFolder> {
+        let id = format!("work-{name}");
+        let lock = self.lock(&id)?;
+        let path = self.folder("staging")?.join(&id);
+        remove(&path)?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(WorkFolder { path, _lock: lock })
+    }
+
     /// Takes the lock `name`, waiting for another xtask that holds it; the
     /// wait is announced on stderr. Dropping the file releases it.
     pub fn lock(&self, name: &str) -> Result<File> {
@@ -142,6 +178,27 @@ impl Cache {
         file.persist(path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
+    }
+}
+
+/// A folder to work in; it goes when this is dropped.
+#[derive(Debug)]
+pub struct WorkFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl WorkFolder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept by the next owner.
+        let _ = remove(&self.path);
     }
 }
 
@@ -191,6 +248,19 @@ mod tests {
             Ok(std::fs::write(staging, "whole")?)
         })?;
         assert_eq!(std::fs::read_to_string(entry.path)?, "whole");
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_left_under_another_name_is_swept_unless_it_is_in_use() -> Result<()> {
+        let (folder, cache, _key) = cache()?;
+        let left = cache.folder("staging")?.join("kernels-left");
+        std::fs::create_dir(&left)?;
+        std::fs::write(cache.folder("locks")?.join("kernels-left"), "")?;
+        let used = cache.work_folder("used")?;
+        Cache::at(folder.path())?;
+        assert!(!left.exists());
+        assert!(used.path().exists());
         Ok(())
     }
 

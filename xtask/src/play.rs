@@ -8,6 +8,7 @@ use crate::lesson::transcript::Transcript;
 use crate::lesson::{Lesson, judge, script};
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
+use crate::session::Session;
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
@@ -30,8 +31,9 @@ const KERNEL_WORDS: [&str; 4] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
-/// Plays a lesson in a guest of its own.
-pub fn lesson(prepared: &Prepared, lesson: &Lesson) -> Result<Outcome> {
+/// Plays a lesson in a guest of its own, and keeps all that the guest says in
+/// the cache's folder `logs`.
+pub fn lesson(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Outcome> {
     let mut files = Vec::new();
     for module in prepared
         .modules
@@ -40,12 +42,25 @@ pub fn lesson(prepared: &Prepared, lesson: &Lesson) -> Result<Outcome> {
     {
         files.push(pipeline::in_guest(module)?);
     }
+    let stage = session.ui.stage(&lesson.name);
+    stage.begin("playing", 0);
     let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
-    Ok(Outcome::played(
-        lesson,
-        judge::judge(lesson, &nonce, &run),
-        &run,
-    ))
+    let kernel = &prepared.kernel.version;
+    let log = session
+        .cache
+        .folder("logs")?
+        .join(format!("{}-{kernel}", lesson.name));
+    let said = [
+        b"== the kernel (ttyS0)\n",
+        run.log.as_slice(),
+        b"\n== the shell (hvc0)\n",
+        run.console.as_slice(),
+    ]
+    .concat();
+    session.cache.write(&log, &said)?;
+    stage.tool_line(&String::from_utf8_lossy(&said));
+    let verdict = judge::judge(lesson, &nonce, &run);
+    Ok(Outcome::played(lesson, verdict, &run, log))
 }
 
 /// Plays a transcript with more `files` in the guest; returns the word that

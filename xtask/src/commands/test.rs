@@ -27,7 +27,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
     let outcomes = lessons
         .iter()
-        .map(|lesson| play::lesson(&prepared, lesson))
+        .map(|lesson| play::lesson(&session, &prepared, lesson))
         .collect::<Result<Vec<_>>>()?;
     let mut stdout = std::io::stdout();
     let color = stdout.is_terminal();

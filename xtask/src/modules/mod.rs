@@ -103,14 +103,15 @@ impl Builder<'_> {
             .cache
             .entry("modules", &name, &key, |staging| {
                 stage.begin("compiling kernel_ext", 0);
-                let work = self.work_folder("kernel_ext")?;
+                let folder = self.session.cache.work_folder("kernel_ext")?;
+                let work = folder.path();
                 copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
                 copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
-                self.make(stage, &work, &["LESSONS=".to_owned()])?;
+                self.make(stage, work, &["LESSONS=".to_owned()])?;
                 for file in KERNEL_EXT {
                     copy(&work.join("kernel_ext").join(file), &staging.join(file))?;
                 }
-                remove(&work)
+                Ok(())
             })?;
         Ok((entry.path, key))
     }
@@ -136,10 +137,10 @@ impl Builder<'_> {
         kernel_ext: &Path,
         missing: &[(&str, &Key)],
     ) -> Result<()> {
-        let _lock = self.session.cache.lock("lessons")?;
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         stage.begin(&format!("compiling {}", names.join(", ")), 0);
-        let work = self.work_folder("lessons")?;
+        let folder = self.session.cache.work_folder("lessons")?;
+        let work = folder.path();
         copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
         std::fs::create_dir_all(work.join("kernel_ext"))?;
         for name in &names {
@@ -156,27 +157,14 @@ impl Builder<'_> {
             format!("LESSONS={}", names.join(" ")),
             format!("KERNEL_EXT={}", kernel_ext.display()),
         ];
-        self.make(stage, &work, &variables)?;
+        self.make(stage, work, &variables)?;
         for (name, key) in missing {
             let file = format!("{name}.ko");
             self.session.cache.entry("modules", name, key, |staging| {
                 copy(&work.join(&file), &staging.join(&file))
             })?;
         }
-        remove(&work)
-    }
-
-    /// An empty folder to build in; what a killed owner left is swept.
-    fn work_folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self
-            .session
-            .cache
-            .folder("staging")?
-            .join(format!("work-{name}"));
-        remove(&folder)?;
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(folder)
+        Ok(())
     }
 
     fn make(&self, stage: &Stage<'_>, work: &Path, variables: &[String]) -> Result<()> {

@@ -21,6 +21,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         lesson,
         readme,
         verdict,
+        log,
         ..
     } = outcome;
     writeln!(out)?;
@@ -72,6 +73,9 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     }
     if !matches!(verdict, Verdict::Infrastructure { .. }) {
         by_hand(out, lesson, verdict.place())?;
+    }
+    if let Some(log) = log {
+        writeln!(out, "all that the guest said: {}", log.display())?;
     }
     writeln!(out)
 }

@@ -30,17 +30,21 @@ pub struct Outcome {
     pub wall: Duration,
     /// The guest's clock at its end, in seconds since boot.
     pub guest_seconds: Option<f64>,
+    /// The file with all that the guest said.
+    pub log: Option<PathBuf>,
 }
 
 impl Outcome {
-    /// The outcome of a lesson that was played.
-    pub fn played(lesson: &Lesson, verdict: Verdict, run: &GuestRun) -> Self {
+    /// The outcome of a lesson that was played; `log` is where all that the
+    /// guest said is kept.
+    pub fn played(lesson: &Lesson, verdict: Verdict, run: &GuestRun, log: PathBuf) -> Self {
         Self {
             lesson: lesson.name.clone(),
             readme: lesson.readme.clone(),
             verdict,
             wall: run.wall,
             guest_seconds: KernelLog::read("", &run.log).last_time(),
+            log: Some(log),
         }
     }
 
@@ -52,6 +56,7 @@ impl Outcome {
             verdict: Verdict::Skipped { why: why.into() },
             wall: Duration::ZERO,
             guest_seconds: None,
+            log: None,
         }
     }
 }

@@ -10,6 +10,7 @@ fn outcome(verdict: Verdict) -> Outcome {
         verdict,
         wall: Duration::from_millis(1234),
         guest_seconds: Some(31.26),
+        log: None,
     }
 }
 

@@ -48,8 +48,7 @@ pub fn run_batch(
     limit: u32,
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<GuestRun> {
-    // A socket's path has 108 bytes at the most, so not in the cache.
-    let folder = tempfile::Builder::new().prefix("kmodlab-").tempdir()?;
+    let folder = socket_folder()?;
     let machine = machine(folder.path())?;
     debug_assert!(matches!(machine.console, Console::Sockets { .. }));
     let (sender, events) = channel();
@@ -96,6 +95,31 @@ pub fn run_batch(
         end,
         wall: started.elapsed(),
     })
+}
+
+/// A folder for a guest's sockets. It is not in the cache, for a socket's path
+/// has 108 bytes at the most (unix(7)). Its name tells whose it is, so that
+/// those of xtasks that were killed are swept.
+fn socket_folder() -> Result<tempfile::TempDir> {
+    const PREFIX: &str = "kmodlab-";
+    let parent = std::env::temp_dir();
+    for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split_once('.'))
+            .and_then(|(owner, _)| owner.parse::<u32>().ok());
+        if let Some(owner) = owner
+            && !Path::new("/proc").join(owner.to_string()).exists()
+        {
+            // Another user's cannot be removed, and need not be.
+            let _ = crate::cache::remove(&entry.path());
+        }
+    }
+    tempfile::Builder::new()
+        .prefix(&format!("{PREFIX}{}.", std::process::id()))
+        .tempdir_in(&parent)
+        .with_context(|| format!("cannot make a folder in {}", parent.display()))
 }
 
 #[derive(Default)]
