@@ -28,8 +28,11 @@ pub struct Prepared {
 
 /// Runs the stages up to the initramfs for `lessons`.
 pub fn prepare(session: &Session, wanted: &Wanted, lessons: &[Lesson]) -> Result<Prepared> {
-    let toolchain = toolchain::provision(session)?;
+    // What can be refused at once is, before minutes are spent on tools.
+    wanted.check(&session.workspace)?;
+    toolchain::install_packages(session)?;
     let source = source::obtain(session, wanted)?;
+    let toolchain = toolchain::provision(session)?;
     let kernel = KernelImage::build(session, &toolchain, &source)?;
     let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
     let modules = modules::build(session, &toolchain, &kernel, &names)?;

@@ -53,27 +53,42 @@ pub fn provision(session: &Session) -> Result<Toolchain> {
     provision_on(session, &Host::from_env())
 }
 
+/// Installs the system packages that this machine lacks: what is needed before
+/// a source can be patched.
+pub fn install_packages(session: &Session) -> Result<()> {
+    let mut probes = Probes::load(&session.cache)?;
+    installed(session, &Host::from_env(), &mut probes)?;
+    probes.save()
+}
+
 /// [`provision`] on a given machine.
 pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     let mut probes = Probes::load(&session.cache)?;
-    let mut system = System::look(host, &mut probes);
-    if !system.missing().is_empty() {
-        packages::install(session, host, &system.missing())?;
-        system = System::look(host, &mut probes);
-        let missing = system.missing();
-        if !missing.is_empty() {
-            return Err(Failure::machine(format!(
-                "the packages are installed, but this machine still lacks:\n{}",
-                packages::listed(&missing)
-            ))
-            .into());
-        }
-    }
+    let system = installed(session, host, &mut probes)?;
     let rust = rust::provision(session, host, &mut probes)?;
     let bindgen = bindgen::provision(session, host, &mut probes)?;
     let toolchain = assemble(system, rust, bindgen);
     probes.save()?;
     toolchain.context("the toolchain is not whole; `cargo xtask doctor` says what is missing")
+}
+
+/// What the distribution has given this machine, when nothing is missing.
+fn installed(session: &Session, host: &Host, probes: &mut Probes) -> Result<System> {
+    let system = System::look(host, probes);
+    if system.missing().is_empty() {
+        return Ok(system);
+    }
+    packages::install(session, host, &system.missing())?;
+    let system = System::look(host, probes);
+    let missing = system.missing();
+    if !missing.is_empty() {
+        return Err(Failure::machine(format!(
+            "the packages are installed, but this machine still lacks:\n{}",
+            packages::listed(&missing)
+        ))
+        .into());
+    }
+    Ok(system)
 }
 
 fn assemble(system: System, rust: rust::Rust, bindgen: PathBuf) -> Option<Toolchain> {

@@ -39,6 +39,7 @@ use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
+use crate::workspace::Workspace;
 
 pub use makefile::TreeVersion;
 use missing::{Attempt, Missing};
@@ -51,6 +52,16 @@ pub struct Wanted {
     pub kernel: Option<String>,
     /// `--kernel-source PATH`: a tree or a tarball.
     pub source: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// Refuses a kernel that kernels.toml does not name.
+    pub fn check(&self, workspace: &Workspace) -> Result<()> {
+        let kernels = Kernels::load(workspace)?;
+        self.kernel
+            .iter()
+            .try_for_each(|name| kernels.get(name).map(drop))
+    }
 }
 
 /// A source tree, ready to build from.
