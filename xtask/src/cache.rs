@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use rustix::fs::FlockOperation;
 
+use crate::failure::Failure;
 use crate::key::Key;
 
 /// The cache folder.
@@ -45,6 +46,18 @@ impl Cache {
     /// The cache at `root`, which is made if it is not there.
     pub fn at(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root)?;
+        if let Some(letter) = root
+            .to_string_lossy()
+            .chars()
+            .find(|letter| !is_tame(*letter))
+        {
+            return Err(Failure::usage(format!(
+                "the cache folder {} has {letter:?} in its name, which make cannot build in; set \
+                 KMODLAB_CACHE to another",
+                root.display()
+            ))
+            .into());
+        }
         std::fs::create_dir_all(&root).with_context(|| {
             format!(
                 "cannot make the cache folder {}; set KMODLAB_CACHE to one that can be written",
@@ -181,6 +194,11 @@ impl Cache {
     }
 }
 
+/// Whether make and the shell leave a letter of a path alone.
+fn is_tame(letter: char) -> bool {
+    letter.is_alphanumeric() || "/._-+@~^=".contains(letter)
+}
+
 /// A folder to work in; it goes when this is dropped.
 #[derive(Debug)]
 pub struct WorkFolder {
@@ -221,6 +239,17 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let cache = Cache::at(folder.path())?;
         Ok((folder, cache, Inputs::new("test").key()))
+    }
+
+    #[test]
+    fn a_folder_that_make_cannot_build_in_is_refused() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        for name in ["a b", "a:b", "$a", "a#b"] {
+            let error = Cache::at(&folder.path().join(name)).expect_err(name);
+            assert!(error.to_string().contains("KMODLAB_CACHE"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+        Ok(())
     }
 
     #[test]

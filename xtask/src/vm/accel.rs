@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Clock, Console, Machine};
+use super::machine::{Accel, Clock, Console, Machine};
 use crate::failure::Failure;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
@@ -28,25 +28,6 @@ const INIT_REACHED: &str = "kmodlab: init reached";
 
 /// What QEMU says when KVM cannot run the guest.
 const KVM_DIED: &str = "KVM internal error";
-
-/// What runs a guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accel {
-    /// The host's CPU.
-    Kvm,
-    /// QEMU's translator.
-    Tcg,
-}
-
-impl Accel {
-    /// As QEMU's `-accel` wants it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Accel::Kvm => "kvm",
-            Accel::Tcg => "tcg",
-        }
-    }
-}
 
 /// Whether KVM runs guests here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,12 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use super::accel::Accel;
 use super::qmp::EPOCH;
 use super::tsc;
 use crate::kernel::KernelImage;
 use crate::process::Tool;
 use crate::toolchain::Toolchain;
+
+/// What runs a guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The host's CPU.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+impl Accel {
+    /// As QEMU's `-accel` wants it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+}
 
 /// How a guest's clock runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +35,9 @@ pub enum Clock {
     /// instruction counting"). The same guest does the same things at the same
     /// times, whatever the host is doing.
     Virtual {
-        /// 0 to 10; 3 is a CPU of 125 million instructions a second.
+        /// 5 is a CPU of 31 million instructions a second. Below 5 the kernel's
+        /// calibration of its timers takes seconds on the wall, above 7 it does
+        /// not end.
         shift: u8,
     },
     /// As on the wall, with this accelerator.
@@ -83,12 +103,14 @@ impl Machine {
                 // The TSC counts nanoseconds then.
                 words.extend(tsc_words(1_000_000));
             }
-            Clock::Real(Accel::Tcg) => {
-                tool = tool.args(["-accel", "tcg"]);
+            Clock::Real(accel @ Accel::Tcg) => {
+                tool = tool.args(["-accel", accel.name()]);
                 words.extend(tsc::host_khz().into_iter().flat_map(tsc_words));
             }
             // The guest asks KVM.
-            Clock::Real(Accel::Kvm) => tool = tool.args(["-accel", "kvm", "-cpu", "host"]),
+            Clock::Real(accel @ Accel::Kvm) => {
+                tool = tool.args(["-accel", accel.name(), "-cpu", "host"]);
+            }
         }
         tool = tool
             .arg("-kernel")
@@ -138,7 +160,9 @@ impl Machine {
 }
 
 fn socket_option(folder: &Path, name: &str) -> String {
-    format!("socket,id={name},path={}", folder.join(name).display())
+    // QEMU's options are separated by commas; a doubled one is a letter.
+    let path = folder.join(name).display().to_string().replace(',', ",,");
+    format!("socket,id={name},path={path}")
 }
 
 /// Words that spare the kernel of finding out how fast an emulated CPU's

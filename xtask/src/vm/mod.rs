@@ -8,7 +8,6 @@ mod qmp;
 pub mod terminal;
 mod tsc;
 
-pub use accel::Accel;
 pub use batch::run_batch;
 pub use guest_run::{GuestEnd, GuestRun};
-pub use machine::{Clock, Console, Machine};
+pub use machine::{Accel, Clock, Console, Machine};
