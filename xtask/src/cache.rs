@@ -139,7 +139,7 @@ impl Cache {
         if let Err(error) = made {
             // The first error is the one to tell of.
             let _ = remove(&staging);
-            return Err(error);
+            return Err(self.explain_full_disk(error));
         }
         Ok(Entry {
             path,
@@ -157,6 +157,25 @@ impl Cache {
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
         Ok(WorkFolder { path, _lock: lock })
+    }
+
+    /// Says of an error that comes of a full disk what to do about that.
+    pub fn explain_full_disk(&self, error: anyhow::Error) -> anyhow::Error {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let full = error.chain().any(|cause| {
+            let kind = cause.downcast_ref().map(std::io::Error::kind);
+            matches!(kind, Some(StorageFull | QuotaExceeded))
+                || cause.to_string().contains("No space left on device")
+        });
+        if !full {
+            return error;
+        }
+        error.context(Failure::machine(format!(
+            "no space left in {}: a kernel's source needs about 2 GiB there, and its build 1 GiB \
+             more. Nothing half-made was kept. Make room, or move the cache with \
+             KMODLAB_CACHE=FOLDER",
+            self.root.display()
+        )))
     }
 
     /// Takes the lock `name`, waiting for another xtask that holds it; the

@@ -22,7 +22,7 @@ pub const TARGETS: [&str; 2] = ["vmlinux", "modules"];
 
 /// About how many compile steps a kernel takes; it is the progress bar's length
 /// until a first build has counted them.
-const TYPICAL_STEPS: u64 = 900;
+const TYPICAL_STEPS: u64 = 1150;
 
 /// A kernel in the cache.
 #[derive(Debug, Clone)]

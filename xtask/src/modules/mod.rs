@@ -58,7 +58,9 @@ pub fn build(
         .filter(|(name, key)| !path(name, key).exists())
         .collect();
     if !missing.is_empty() {
-        builder.lessons(&stage, &kernel_ext, &missing)?;
+        builder
+            .lessons(&stage, &kernel_ext, &missing)
+            .map_err(|error| session.cache.explain_full_disk(error))?;
     }
     let modules: Vec<Module> = names
         .iter()

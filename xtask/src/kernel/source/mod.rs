@@ -34,7 +34,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::apt::Apt;
-use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
 use crate::key::{Inputs, Key};
@@ -130,15 +129,14 @@ pub fn obtain_with(
         Some(name) => kernels.get(name)?,
         None => kernels.default(),
     };
-    let got = match (source, kernel, &spec.fallback) {
+    let source = match (source, kernel, &spec.fallback) {
         (Some(path), _, _) => given::obtain(session, &kernels, spec, path),
         (None, None, Some(fallback)) => {
             fallback::or_fallback(session, settings, spec, kernels.get(fallback)?)
         }
         _ => from_sources(session, settings, spec)
             .and_then(|attempt| attempt.or_fail(&kernels, spec)),
-    };
-    let source = got.map_err(|error| explain_full_disk(error, &session.cache))?;
+    }?;
     stage.done(source.cached, format!("Linux {}", source.version));
     Ok(source)
 }
@@ -289,24 +287,4 @@ fn kernel_source(spec: &KernelSpec, tree: PathBuf, key: Key, cached: bool) -> Re
         key,
         cached,
     })
-}
-
-/// Says what to do, if the cause of `error` is a full disk.
-fn explain_full_disk(error: anyhow::Error, cache: &Cache) -> anyhow::Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    let full = error.chain().any(|cause| {
-        let kind = cause
-            .downcast_ref::<std::io::Error>()
-            .map(std::io::Error::kind);
-        matches!(kind, Some(StorageFull | QuotaExceeded))
-            || cause.to_string().contains("No space left on device")
-    });
-    if !full {
-        return error;
-    }
-    error.context(Failure::machine(format!(
-        "no space left in {}: a kernel's source needs about 2 GiB there, and its build 1 GiB \
-         more. Nothing half-made was kept. Make room, or move the cache with KMODLAB_CACHE=FOLDER",
-        cache.root().display()
-    )))
 }
