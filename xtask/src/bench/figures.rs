@@ -12,6 +12,7 @@ use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
 use crate::lesson::Lesson;
 use crate::lesson::transcript::{Step, Transcript};
+use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::play;
 use crate::session::Session;
@@ -172,7 +173,7 @@ impl Bench<'_> {
 
     /// The wall and the guest's seconds of a lesson, which must pass.
     fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let outcome = play::lesson(self.session, self.prepared, lesson)?;
+        let outcome = play::lesson(self.session, self.prepared, lesson, Language::Rust)?;
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;
