@@ -10,6 +10,14 @@
 
 #include "bindings_helper.h"
 
+/*
+ * A zero byte in front of a module's information: busybox' modinfo looks for
+ * "author=" after a zero byte, and without this one it overlooks the first
+ * entry if the section before happens to end in another. Kbuild links this
+ * object first.
+ */
+static const char kernel_ext_modinfo_start[] __used __section(".modinfo") = "";
+
 void kernel_ext_get_task_struct(struct task_struct *task)
 {
 	get_task_struct(task);
