@@ -8,7 +8,7 @@
 use core::ptr::NonNull;
 
 use crate::bindings;
-use kernel::{error::to_result, prelude::*};
+use kernel::{error::to_result, prelude::*, sync::Arc};
 
 // The Rust names of C's types. From 6.12 on the kernel has its own (`char` is unsigned there).
 #[cfg(kernel = "6.7")]
@@ -34,6 +34,20 @@ pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
 #[cfg(not(kernel = "6.7"))]
 pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
     Ok(KBox::new(value, GFP_KERNEL)?)
+}
+
+/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
+/// memory, and `value` is dropped then.
+#[cfg(kernel = "6.7")]
+pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
+    Ok(Arc::try_new(value)?)
+}
+
+/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
+/// memory, and `value` is dropped then.
+#[cfg(not(kernel = "6.7"))]
+pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
+    Ok(Arc::new(value, GFP_KERNEL)?)
 }
 
 /// Splits what a C function gave that returns either a pointer or `ERR_PTR(-errno)`.
