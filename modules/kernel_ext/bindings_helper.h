@@ -12,10 +12,16 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/numa.h>
+#include <linux/proc_fs.h>
 #include <linux/sched.h>
+#include <linux/seq_file.h>
 
 void kernel_ext_get_task_struct(struct task_struct *task);
 void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
+
+void *kernel_ext_pde_data(const struct inode *inode);
+void *kernel_ext_seq_private(const struct seq_file *seq);
+void kernel_ext_kmemleak_not_leak(const void *object);
 
 #endif /* KERNEL_EXT_BINDINGS_HELPER_H */
