@@ -5,6 +5,7 @@
  */
 
 #include <linux/kernel.h>
+#include <linux/kmemleak.h>
 #include <linux/nodemask.h>
 #include <linux/sched/task.h>
 
@@ -64,4 +65,20 @@ void kernel_ext_reinit_completion(struct completion *completion)
 	raw_spin_lock_irqsave(&completion->wait.lock, flags);
 	reinit_completion(completion);
 	raw_spin_unlock_irqrestore(&completion->wait.lock, flags);
+}
+
+void *kernel_ext_pde_data(const struct inode *inode)
+{
+	return pde_data(inode);
+}
+
+/* Where the field lies depends on the kernel's options. */
+void *kernel_ext_seq_private(const struct seq_file *seq)
+{
+	return seq->private;
+}
+
+void kernel_ext_kmemleak_not_leak(const void *object)
+{
+	kmemleak_not_leak(object);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel threads for modules in Rust, as far as the `kernel` crate lacks them.
+//! Kernel threads and `/proc` for modules in Rust, as far as the `kernel` crate lacks them.
 //!
 //! The `kernel` crate grows with the drivers that use it, and so has gaps where none needed a thing
 //! yet. This crate fills those that kmodlab's lessons meet. It is linked into each lesson's module;
@@ -29,6 +29,10 @@
 //! | `try_wait_for_completion(x)`                   | [`Completion::try_wait`](completion::Completion::try_wait) |
 //! | `reinit_completion(x)`                         | [`Completion::reinit`](completion::Completion::reinit) |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
+//! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
+//! | `proc_mkdir(name, parent)`                     | [`ProcDir::new`](proc::ProcDir::new)      |
+//! | `proc_remove(entry)`                           | dropping the handle                       |
+//! | `seq_printf(seq, format, ..)`                  | `write!(out, format, ..)` on a [`proc::SeqFile`] |
 //!
 //! # The order of a module's fields
 //!
@@ -44,9 +48,10 @@
 //! that implements [`kernel::Module`].
 
 // The functions and constants of the kernel's C side that this crate calls, made by bindgen from
-// `bindings_helper.h` when the crate is built.
+// `bindings_helper.h` when the crate is built. Not every kernel needs all of it.
 #[allow(
     clippy::all,
+    dead_code,
     improper_ctypes,
     missing_docs,
     non_camel_case_types,
@@ -61,5 +66,6 @@ mod compat;
 pub mod completion;
 pub mod delay;
 pub mod kthread;
+pub mod proc;
 pub mod sync;
 pub mod wait;

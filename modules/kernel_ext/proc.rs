@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files and folders in `/proc`.
+//!
+//! C headers: `include/linux/proc_fs.h`, `include/linux/seq_file.h`, C sources: `fs/proc/generic.c`,
+//! `fs/proc/inode.c`, `fs/seq_file.c`
+//!
+//! A file in `/proc` has no contents: whoever reads it makes the kernel call the module that made the
+//! entry, and reads what the module says. Here a type says what can be read by implementing
+//! [`ProcFile`]; a [`ProcEntry`] is the entry in `/proc` for a value of that type.
+
+use core::{fmt, marker::PhantomData, ptr::NonNull};
+
+use crate::{
+    bindings,
+    compat::{ffi, kbox, KBox, ProcOps},
+    sync::shared,
+};
+use kernel::{prelude::*, str::CStr, sync::Arc};
+
+/// What is behind a file in `/proc`.
+///
+/// Several processes may have the file open at once, so each function is called with a shared
+/// reference, by any process, and two of them at the same time. Implement it under `#[vtable]`, which
+/// notes which of the functions you wrote.
+///
+/// # Examples
+///
+/// ```
+/// use core::fmt::Write;
+/// use kernel::prelude::*;
+/// use kernel_ext::proc::{ProcFile, SeqFile};
+///
+/// struct Answer(u32);
+///
+/// #[vtable]
+/// impl ProcFile for Answer {
+///     fn show(&self, out: &mut SeqFile) -> Result {
+///         writeln!(out, "The answer is {}", self.0)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[vtable]
+pub trait ProcFile: Send + Sync + 'static {
+    /// Writes to `out` what a reader shall read, from its beginning.
+    ///
+    /// Called when a process reads the file's beginning; what was written is kept until that process
+    /// has read it, in however small pieces. Called again when it reads from the beginning again, and
+    /// when the text did not fit a page: the kernel then throws it away and asks anew with more room.
+    ///
+    /// An error is what the process's `read` fails with.
+    ///
+    /// # Context
+    ///
+    /// May sleep. As long as it runs, the entry, and so the module, cannot be removed.
+    fn show(&self, out: &mut SeqFile) -> Result;
+
+    /// A process is opening the file.
+    ///
+    /// # Context
+    ///
+    /// As [`show`](Self::show).
+    fn open(&self) {}
+
+    /// The file that a process had opened is being closed: for each [`open`](Self::open), once.
+    ///
+    /// When the entry is removed while files are open, this is called for them then; they remain open
+    /// for the processes that have them, which can read no more from them.
+    ///
+    /// # Context
+    ///
+    /// As [`show`](Self::show).
+    fn release(&self) {}
+}
+
+/// Where [`ProcFile::show`] writes to. See `struct seq_file` in C.
+///
+/// Use it with [`write!`] and [`writeln!`], which need [`core::fmt::Write`] in scope.
+///
+/// # Invariants
+///
+/// `seq` is a `seq_file` whose `show` function is being called.
+pub struct SeqFile {
+    /// Makes `SeqFile` neither `Send` nor `Sync` too: the call is made in one task.
+    seq: NonNull<bindings::seq_file>,
+}
+
+impl fmt::Write for SeqFile {
+    /// Appends `text`. See `seq_write` in C.
+    ///
+    /// Text for which there is no room is no error: the `seq_file` notes it, and the kernel calls
+    /// `show` again with twice the room. An error of ours would be given to the reader instead.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // SAFETY: By the type invariant the `seq_file` is valid, and its buffer ours to write to
+        // while `show` is called. `text` is `text.len()` bytes long.
+        unsafe { bindings::seq_write(self.seq.as_ptr(), text.as_ptr().cast(), text.len()) };
+        Ok(())
+    }
+}
+
+/// The C functions by which the kernel calls a `T`.
+struct Calls<T>(PhantomData<T>);
+
+impl<T: ProcFile> Calls<T> {
+    /// Read through `seq_file`, which knows about short reads, seeking and reading again.
+    const OPS: bindings::proc_ops = bindings::proc_ops {
+        proc_flags: 0,
+        proc_open: Some(Self::open),
+        proc_read: None,
+        proc_read_iter: Some(bindings::seq_read_iter),
+        proc_write: None,
+        proc_lseek: Some(bindings::seq_lseek),
+        proc_release: Some(Self::release),
+        proc_poll: None,
+        proc_ioctl: None,
+        #[cfg(CONFIG_COMPAT)]
+        proc_compat_ioctl: None,
+        proc_mmap: None,
+        proc_get_unmapped_area: None,
+    };
+
+    /// # Safety
+    ///
+    /// `inode` is that of an entry whose data is a `T`, and the entry is not removed before the
+    /// function returns; `file` is being opened. (`proc_reg_open` in C: it calls under `use_pde`,
+    /// which `proc_remove` waits for.)
+    unsafe extern "C" fn open(
+        inode: *mut bindings::inode,
+        file: *mut bindings::file,
+    ) -> ffi::c_int {
+        // SAFETY: By this function's contract the inode is one of `/proc`.
+        let data = unsafe { bindings::kernel_ext_pde_data(inode) };
+        // SAFETY: The file is being opened. `show` gets the data that it wants.
+        let status = unsafe { bindings::single_open(file, Some(Self::show), data) };
+        if status == 0 {
+            // SAFETY: By this function's contract the data is a `T`, and stays for now.
+            unsafe { &*data.cast::<T>() }.open();
+        }
+        status
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::open`]; the file was opened by it and is released once. (`close_pdeo` in C: called
+    /// by whoever closes the file or by `proc_remove`, which either way waits for it.)
+    unsafe extern "C" fn release(
+        inode: *mut bindings::inode,
+        file: *mut bindings::file,
+    ) -> ffi::c_int {
+        // SAFETY: By this function's contract the inode is one of `/proc`, and its data is a `T`.
+        unsafe { &*bindings::kernel_ext_pde_data(inode).cast::<T>() }.release();
+        // SAFETY: The file was opened by `single_open` and is not used later.
+        unsafe { bindings::single_release(inode, file) }
+    }
+
+    /// # Safety
+    ///
+    /// `seq` was opened by `single_open` with data that is a `T`, and the entry is not removed before
+    /// the function returns. (`proc_reg_read_iter` in C.)
+    unsafe extern "C" fn show(
+        seq: *mut bindings::seq_file,
+        _position: *mut ffi::c_void,
+    ) -> ffi::c_int {
+        // SAFETY: By this function's contract `seq` is valid, and its `private` is a `T`.
+        let this = unsafe { &*bindings::kernel_ext_seq_private(seq).cast::<T>() };
+        let Some(seq) = NonNull::new(seq) else {
+            return EINVAL.to_errno();
+        };
+        // INVARIANT: The kernel is calling the `show` function of `seq`.
+        match this.show(&mut SeqFile { seq }) {
+            Ok(()) => 0,
+            Err(error) => error.to_errno(),
+        }
+    }
+}
+
+/// A folder in `/proc`.
+///
+/// It is removed when its handle, and all entries and folders that were made in it, have been
+/// dropped, in whichever order: an entry keeps the folder that it is in.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{c_str, prelude::*};
+/// use kernel_ext::proc::ProcDir;
+///
+/// # fn example() -> Result {
+/// let dir = ProcDir::new(c_str!("kmodlab"), None)?;
+/// let within = ProcDir::new(c_str!("lessons"), Some(&dir))?; // /proc/kmodlab/lessons
+/// # drop((dir, within));
+/// # Ok(())
+/// # }
+/// ```
+pub struct ProcDir(Arc<Dir>);
+
+/// # Invariants
+///
+/// `pde` is a folder that `proc_mkdir_mode` made in `parent`, and is in `/proc` until this is dropped.
+/// Whatever was made in it holds an `Arc` of this.
+struct Dir {
+    pde: NonNull<bindings::proc_dir_entry>,
+    /// Dropped after `drop` has run: the folder goes before what it is in.
+    _parent: Option<Arc<Dir>>,
+}
+
+// SAFETY: `proc_remove` may be called by any task; it locks for itself.
+unsafe impl Send for Dir {}
+
+// SAFETY: With a shared reference one can only make entries in the folder, for which the kernel locks.
+unsafe impl Sync for Dir {}
+
+impl ProcDir {
+    /// Makes a folder in the folder `parent`, or in `/proc` itself if that is `None`.
+    ///
+    /// Everybody may look into it (mode 0555). See `proc_mkdir` in C.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcEntry::new`].
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(name: &CStr, parent: Option<&ProcDir>) -> Result<Self> {
+        check_name(name, parent)?;
+        // SAFETY: The name is NUL-terminated and is copied. The parent is `NULL` or, by the invariant
+        // of `Dir`, a folder in `/proc`. It has a name that the kernel takes.
+        let pde = unsafe { bindings::proc_mkdir_mode(name.as_char_ptr(), 0o555, pde_of(parent)) };
+        let pde = NonNull::new(pde).ok_or(ENOMEM)?;
+        // INVARIANT: The folder has just been made. If there is no memory for the `Arc`, the value is
+        // dropped and the folder with it. Only this file makes something in it, and sees to the `Arc`.
+        Ok(ProcDir(shared(Dir {
+            pde,
+            _parent: parent.map(|parent| parent.0.clone()),
+        })?))
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the folder is in `/proc`, and it is empty: all that was made
+        // in it held an `Arc` of this value and has been removed. (`proc_remove` would free what is
+        // still in a folder, and its handles would not know.)
+        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+    }
+}
+
+/// What C wants as the parent of an entry: `NULL` for `/proc` itself.
+fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
+    parent.map_or(core::ptr::null_mut(), |parent| parent.0.pde.as_ptr())
+}
+
+/// Gives `EINVAL` for names that the kernel answers with a warning in its log and a stack trace, or
+/// would look for in another folder than the parent.
+///
+/// See `__proc_create` in C. A name of digits in `/proc` itself is a process's.
+fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
+    let name = name.as_bytes();
+    let refused = name.is_empty()
+        || name.len() > 255
+        || matches!(name, b"." | b"..")
+        || name.contains(&b'/')
+        || (parent.is_none() && name.iter().all(u8::is_ascii_digit));
+    if refused {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// An entry in `/proc` that can be read, and the value behind it.
+///
+/// The entry lives as long as its handle: dropping the handle removes it. Removing waits for calls of
+/// [`ProcFile`]'s functions that are under way, but not for those who have the file open: reads from
+/// it fail with `EIO` from then on. So nobody can hold up a module's removal by keeping its file open.
+///
+/// # Invariants
+///
+/// - `pde` is an entry that was made with `data` as its data, and is in `/proc` until this is dropped.
+/// - `data` comes from [`KBox::into_raw`] of a `KBox<T>`, and is only read until the entry is removed.
+///
+/// # What can go wrong nevertheless
+///
+/// - A handle that is leaked ([`core::mem::forget`]) removes nothing. If its module is then removed,
+///   the next process that reads the file makes the kernel run code that is no longer there.
+/// - A [`show`](ProcFile::show) that waits for the removal of its own entry waits for ever.
+/// - Linux 6.7 looks at the table of an entry's functions, to learn whether it can seek, even when the
+///   entry has been removed (kin to CVE-2025-21999): it suffices that a process has the file open and
+///   opens it again by `/proc/self/fd`. Were the table part of the module, that would be memory which
+///   is no longer there. A type that has neither [`open`](ProcFile::open) nor
+///   [`release`](ProcFile::release) is not concerned, for its table is the kernel's own. For the others
+///   the table lies on the heap there and *is never freed*: each entry that is made leaves some hundred
+///   bytes behind. Later kernels look no more, and the table is the module's. Which kind of kernel it
+///   is, is found out when this crate is built.
+///
+/// # Examples
+///
+/// ```
+/// use core::fmt::Write;
+/// use kernel::{c_str, prelude::*};
+/// use kernel_ext::proc::{ProcEntry, ProcFile, SeqFile};
+///
+/// struct Answer(u32);
+///
+/// #[vtable]
+/// impl ProcFile for Answer {
+///     fn show(&self, out: &mut SeqFile) -> Result {
+///         writeln!(out, "The answer is {}", self.0)?;
+///         Ok(())
+///     }
+/// }
+///
+/// # fn example() -> Result {
+/// let entry = ProcEntry::new(c_str!("answer"), 0o444, None, Answer(42))?;
+/// # drop(entry);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a handle that is dropped removes its entry at once"]
+pub struct ProcEntry<T: ProcFile> {
+    pde: NonNull<bindings::proc_dir_entry>,
+    data: NonNull<T>,
+    /// Dropped after `drop` has run: the entry goes before the folder that it is in.
+    _parent: Option<Arc<Dir>>,
+}
+
+// SAFETY: `proc_remove` may be called by any task, and `T` is `Send`, so it may be dropped there.
+unsafe impl<T: ProcFile> Send for ProcEntry<T> {}
+
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl<T: ProcFile> Sync for ProcEntry<T> {}
+
+impl<T: ProcFile> ProcEntry<T> {
+    /// Makes a file `name` in the folder `parent`, or in `/proc` itself if that is `None`.
+    ///
+    /// `mode` says who may open the file, as for `chmod` (`0o644`); 0 is taken as `0o444`. Nobody can
+    /// write to it: who may open it for writing gets `EIO` for a write. The file can be read before
+    /// this function returns, so `data` must be ready.
+    ///
+    /// See `proc_create_data` in C, and `proc_create_single_data` for a type without
+    /// [`open`](ProcFile::open) and [`release`](ProcFile::release).
+    ///
+    /// # Errors
+    ///
+    /// `data` is dropped then. `EINVAL`: the name is empty, longer than 255 bytes, `.` or `..`, holds
+    /// a slash, or is a number in `/proc` itself; or `mode` has bits beyond `0o7777`. `ENOMEM`: there
+    /// is no memory, *or the name is taken*: the kernel does not tell the two apart. A name that is
+    /// taken is for it a bug of the module, which it reports with a warning and a stack trace in its
+    /// log; the entry that was there is left alone.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(name: &CStr, mode: u16, parent: Option<&ProcDir>, data: T) -> Result<Self> {
+        check_name(name, parent)?;
+        if mode & !0o7777 != 0 {
+            return Err(EINVAL);
+        }
+        let data = KBox::into_raw(kbox(data)?);
+        let Some(pde) = Self::register(name, mode, parent, data) else {
+            // SAFETY: The pointer is a box's, and there is no entry that has it.
+            drop(unsafe { KBox::from_raw(data) });
+            return Err(ENOMEM);
+        };
+        // SAFETY: A box's pointer is not null.
+        let data = unsafe { NonNull::new_unchecked(data) };
+        // INVARIANT: The entry has just been made with `data`.
+        Ok(ProcEntry {
+            pde,
+            data,
+            _parent: parent.map(|parent| parent.0.clone()),
+        })
+    }
+
+    /// Puts the entry into `/proc`, if it can.
+    fn register(
+        name: &CStr,
+        mode: u16,
+        parent: Option<&ProcDir>,
+        data: *mut T,
+    ) -> Option<NonNull<bindings::proc_dir_entry>> {
+        let (name, parent) = (name.as_char_ptr(), pde_of(parent));
+        if !T::HAS_OPEN && !T::HAS_RELEASE {
+            // SAFETY: The name is NUL-terminated and is copied; the parent is `NULL` or a folder in
+            // `/proc`. `show` fits the data, which stays until the entry has been removed.
+            return NonNull::new(unsafe {
+                let show = Some(Calls::<T>::show as _);
+                bindings::proc_create_single_data(name, mode, parent, show, data.cast())
+            });
+        }
+        let ops = ProcOps::new(&Calls::<T>::OPS).ok()?;
+        // SAFETY: As above. The functions in the table fit the data, and the table stays as long as
+        // the kernel may look at it, which `ProcOps` sees to.
+        let pde = NonNull::new(unsafe {
+            bindings::proc_create_data(name, mode, parent, ops.as_ptr(), data.cast())
+        })?;
+        ops.keep();
+        Some(pde)
+    }
+}
+
+impl<T: ProcFile> Drop for ProcEntry<T> {
+    fn drop(&mut self) {
+        // The entry first: when `proc_remove` returns, no call is under way and none can begin.
+        // SAFETY: By the type invariant the entry is in `/proc`, and nobody uses it after this.
+        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+        // SAFETY: By the type invariant the pointer is a box's, and with the entry gone it is ours.
+        drop(unsafe { KBox::from_raw(self.data.as_ptr()) });
+    }
+}

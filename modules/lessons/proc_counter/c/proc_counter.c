@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Simple module featuring proc read: /proc/counter says for how many seconds
+ * it has been there.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/compiler.h>
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/kmemleak.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#define ENTRY_NAME "counter"
+#define PERMS 0644
+#define PARENT NULL
+
+static struct proc_dir_entry *entry;
+static struct task_struct *kthread;
+static int counter;
+
+static int counter_run(void *data)
+{
+	while (!kthread_should_stop()) {
+		ssleep(1);
+		/* Only this thread writes; readers want the whole of it. */
+		WRITE_ONCE(counter, counter + 1);
+	}
+	pr_info("The counter thread has terminated\n");
+	return counter;
+}
+
+static int counter_proc_show(struct seq_file *m, void *v)
+{
+	pr_info("proc called read\n");
+	seq_printf(m, "The counter is now at: %d\n", READ_ONCE(counter));
+	return 0;
+}
+
+static int counter_proc_open(struct inode *inode, struct file *file)
+{
+	int err = single_open(file, counter_proc_show, NULL);
+
+	if (!err)
+		pr_info("proc called open\n");
+	return err;
+}
+
+static int counter_proc_release(struct inode *inode, struct file *file)
+{
+	pr_info("proc called release\n");
+	return single_release(inode, file);
+}
+
+static const struct proc_ops counter_ops = {
+	.proc_open	= counter_proc_open,
+	.proc_read_iter	= seq_read_iter,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= counter_proc_release,
+};
+
+#ifdef PROC_OPS_IN_MODULE
+static const struct proc_ops *make_ops(void)
+{
+	return &counter_ops;
+}
+
+static void free_unused_ops(const struct proc_ops *ops)
+{
+}
+#else
+/*
+ * Linux 6.7 looks whether an entry has a proc_lseek even when the entry has
+ * been removed: whoever had it open can open it again by /proc/self/fd. So
+ * there the table must outlast the module, and once it has been in use it is
+ * never freed. Kbuild says when the kernel has been mended.
+ */
+static const struct proc_ops *make_ops(void)
+{
+	const struct proc_ops *ops;
+
+	ops = kmemdup(&counter_ops, sizeof(counter_ops), GFP_KERNEL);
+	kmemleak_not_leak(ops);
+	return ops;
+}
+
+static void free_unused_ops(const struct proc_ops *ops)
+{
+	kfree(ops);
+}
+#endif
+
+static int __init counter_init(void)
+{
+	const struct proc_ops *ops;
+
+	pr_info("/proc/%s create\n", ENTRY_NAME);
+
+	kthread = kthread_run(counter_run, NULL, "counter");
+	if (IS_ERR(kthread)) {
+		pr_err("ERROR! kthread_run\n");
+		return PTR_ERR(kthread);
+	}
+
+	ops = make_ops();
+	entry = ops ? proc_create(ENTRY_NAME, PERMS, PARENT, ops) : NULL;
+	if (!entry) {
+		pr_err("ERROR! proc_create\n");
+		kthread_stop(kthread);
+		free_unused_ops(ops);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void __exit counter_exit(void)
+{
+	int ret = kthread_stop(kthread);
+
+	if (ret != -EINTR) {
+		pr_info("Counter thread has stopped\n");
+		pr_info("The counter stopped at: %d\n", ret);
+	}
+	proc_remove(entry);
+	pr_info("Removing /proc/%s.\n", ENTRY_NAME);
+}
+
+module_init(counter_init);
+module_exit(counter_exit);
+MODULE_AUTHOR("Britton");
+MODULE_DESCRIPTION("Simple module featuring proc read");
+MODULE_LICENSE("GPL");
