@@ -16,6 +16,7 @@
 //! | `wake_up_process(task)`                        | [`KThread::start`](kthread::KThread::start) |
 //! | `kthread_should_stop()`                        | [`Ctx::should_stop`](kthread::Ctx::should_stop) |
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
+//! | `module_param(name, int, 0444)`                | [`module_param!`]                         |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //!
 //! # The order of a module's fields
@@ -48,3 +49,4 @@ mod compat;
 
 pub mod delay;
 pub mod kthread;
+pub mod param;
