@@ -8,17 +8,25 @@
 #ifndef KERNEL_EXT_BINDINGS_HELPER_H
 #define KERNEL_EXT_BINDINGS_HELPER_H
 
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/numa.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/wait.h>
 
 void kernel_ext_get_task_struct(struct task_struct *task);
 void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
+
+void kernel_ext_might_sleep(void);
+void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
+void kernel_ext_init_completion(struct completion *completion);
+void kernel_ext_reinit_completion(struct completion *completion);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);

@@ -36,13 +36,15 @@ pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
     Ok(KBox::new(value, GFP_KERNEL)?)
 }
 
-/// Moves `value` to the heap, to be shared. As [`kbox`].
+/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
+/// memory, and `value` is dropped then.
 #[cfg(kernel = "6.7")]
 pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::try_new(value)?)
 }
 
-/// Moves `value` to the heap, to be shared. As [`kbox`].
+/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
+/// memory, and `value` is dropped then.
 #[cfg(not(kernel = "6.7"))]
 pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::new(value, GFP_KERNEL)?)

@@ -4,11 +4,20 @@
  * them. Each does what its name says and nothing more.
  */
 
+#include <linux/kernel.h>
 #include <linux/kmemleak.h>
 #include <linux/nodemask.h>
 #include <linux/sched/task.h>
 
 #include "bindings_helper.h"
+
+/*
+ * A zero byte in front of a module's information: busybox' modinfo looks for
+ * "author=" after a zero byte, and without this one it overlooks the first
+ * entry if the section before happens to end in another. Kbuild links this
+ * object first.
+ */
+static const char kernel_ext_modinfo_start[] __used __section(".modinfo") = "";
 
 void kernel_ext_get_task_struct(struct task_struct *task)
 {
@@ -27,6 +36,35 @@ void kernel_ext_put_task_struct(struct task_struct *task)
 bool kernel_ext_node_online(int node)
 {
 	return node >= 0 && node < MAX_NUMNODES && node_online(node);
+}
+
+void kernel_ext_might_sleep(void)
+{
+	might_sleep();
+}
+
+/* All queues made here are of one class to lockdep; no two locks of it nest. */
+void kernel_ext_init_waitqueue_head(struct wait_queue_head *head)
+{
+	init_waitqueue_head(head);
+}
+
+void kernel_ext_init_completion(struct completion *completion)
+{
+	init_completion(completion);
+}
+
+/*
+ * reinit_completion() writes without the lock that everybody else takes. With
+ * it there is no race for the counter, whoever else uses the completion.
+ */
+void kernel_ext_reinit_completion(struct completion *completion)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&completion->wait.lock, flags);
+	reinit_completion(completion);
+	raw_spin_unlock_irqrestore(&completion->wait.lock, flags);
 }
 
 void *kernel_ext_pde_data(const struct inode *inode)

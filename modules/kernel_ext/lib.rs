@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel threads and `/proc` for modules in Rust, as far as the `kernel` crate lacks them.
+//! Kernel threads, ways to wait, and `/proc` for modules in Rust, where the `kernel` crate lacks them.
 //!
 //! The `kernel` crate grows with the drivers that use it, and so has gaps where none needed a thing
 //! yet. This crate fills those that kmodlab's lessons meet. It is linked into each lesson's module;
@@ -16,6 +16,18 @@
 //! | `wake_up_process(task)`                        | [`KThread::start`](kthread::KThread::start) |
 //! | `kthread_should_stop()`                        | [`Ctx::should_stop`](kthread::Ctx::should_stop) |
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
+//! | `DECLARE_WAIT_QUEUE_HEAD(name)`, `init_waitqueue_head(wq)` | [`WaitQueue::new`](wait::WaitQueue::new) |
+//! | `wait_event(wq, condition)`                    | [`WaitQueue::wait_event`](wait::WaitQueue::wait_event) |
+//! | `io_wait_event(wq, condition)`                 | [`WaitQueue::io_wait_event`](wait::WaitQueue::io_wait_event) |
+//! | `wait_event_interruptible(wq, condition)`      | [`WaitQueue::wait_event_interruptible`](wait::WaitQueue::wait_event_interruptible) |
+//! | `wait_event_timeout(wq, condition, jiffies)`   | [`WaitQueue::wait_event_timeout`](wait::WaitQueue::wait_event_timeout) |
+//! | `wake_up(wq)`, `wake_up_all(wq)`               | [`WaitQueue::wake_up`](wait::WaitQueue::wake_up), [`WaitQueue::wake_up_all`](wait::WaitQueue::wake_up_all) |
+//! | `init_completion(x)`                           | [`Completion::new`](completion::Completion::new) |
+//! | `complete(x)`, `complete_all(x)`               | [`Completion::complete`](completion::Completion::complete), [`Completion::complete_all`](completion::Completion::complete_all) |
+//! | `wait_for_completion(x)`                       | [`Completion::wait`](completion::Completion::wait) |
+//! | `wait_for_completion_timeout(x, jiffies)`      | [`Completion::wait_timeout`](completion::Completion::wait_timeout) |
+//! | `try_wait_for_completion(x)`                   | [`Completion::try_wait`](completion::Completion::try_wait) |
+//! | `reinit_completion(x)`                         | [`Completion::reinit`](completion::Completion::reinit) |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
 //! | `proc_mkdir(name, parent)`                     | [`ProcDir::new`](proc::ProcDir::new)      |
@@ -51,7 +63,9 @@
 mod bindings;
 mod compat;
 
+pub mod completion;
 pub mod delay;
 pub mod kthread;
 pub mod proc;
 pub mod sync;
+pub mod wait;

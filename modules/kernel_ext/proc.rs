@@ -14,9 +14,9 @@ use core::{fmt, marker::PhantomData, ptr::NonNull};
 use crate::{
     bindings,
     compat::{ffi, kbox, KBox, ProcOps},
-    sync::shared,
+    sync::{shared, Arc},
 };
-use kernel::{prelude::*, str::CStr, sync::Arc};
+use kernel::{prelude::*, str::CStr};
 
 /// What is behind a file in `/proc`.
 ///

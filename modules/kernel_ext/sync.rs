@@ -1,21 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that several parts of a module share.
+//! What several threads own together.
 
-use crate::compat;
-use kernel::{prelude::*, sync::Arc};
+use crate::compat::arc;
+use kernel::prelude::*;
 
-/// Moves `value` to the kernel's heap, where it stays until the last [`Arc`] to it is dropped.
+pub use kernel::sync::Arc;
+
+/// Moves `value` to the heap and gives the first [`Arc`] to it.
 ///
-/// Clone the `Arc` for each who shall use the value: the module, a thread's closure, a `/proc` entry.
+/// Each `clone` of the `Arc` is one more owner; when the last is dropped, so is the value. A thread
+/// that owns what it uses cannot find it gone.
 ///
 /// # Errors
 ///
-/// `ENOMEM`: there is no memory; `value` has been dropped.
+/// `ENOMEM`: there is too little memory. `value` is dropped then.
 ///
 /// # Context
 ///
 /// May sleep.
+///
+/// # Examples
+///
+/// ```
+/// use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use kernel::prelude::*;
+/// use kernel_ext::sync::shared;
+///
+/// # fn example() -> Result {
+/// let beats = shared(AtomicU32::new(0))?;
+/// let for_the_thread = beats.clone();
+/// for_the_thread.fetch_add(1, Relaxed);
+/// # Ok(())
+/// # }
+/// ```
 pub fn shared<T>(value: T) -> Result<Arc<T>> {
-    compat::arc(value)
+    arc(value)
 }

@@ -7,7 +7,7 @@ use crate::initramfs::{GuestFile, Initramfs};
 use crate::kernel::KernelImage;
 use crate::kernel::source::{self, KernelSource, Wanted};
 use crate::lesson::Lesson;
-use crate::modules::{self, Module};
+use crate::modules::{self, Language, Module};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -22,20 +22,33 @@ pub struct Prepared {
     pub kernel: KernelImage,
     /// The base of the guest.
     pub initramfs: Initramfs,
-    /// The lessons' modules, in the order of the lessons.
+    /// The lessons' modules, in the order of the lessons, and of languages for
+    /// each.
     pub modules: Vec<Module>,
 }
 
-/// Runs the stages up to the initramfs for `lessons`.
-pub fn prepare(session: &Session, wanted: &Wanted, lessons: &[Lesson]) -> Result<Prepared> {
+/// Runs the stages up to the initramfs for `lessons`, with their modules in
+/// those of the `languages` that they are in.
+pub fn prepare(
+    session: &Session,
+    wanted: &Wanted,
+    lessons: &[Lesson],
+    languages: &[Language],
+) -> Result<Prepared> {
     // What can be refused at once is, before minutes are spent on tools.
     wanted.check(&session.workspace)?;
     toolchain::install_packages(session)?;
     let source = source::obtain(session, wanted)?;
     let toolchain = toolchain::provision(session)?;
     let kernel = KernelImage::build(session, &toolchain, &source)?;
-    let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
-    let modules = modules::build(session, &toolchain, &kernel, &names)?;
+    let modules: Vec<(&str, Language)> = lessons
+        .iter()
+        .flat_map(|lesson| {
+            let there = languages.iter().filter(|language| lesson.is_in(**language));
+            there.map(|language| (lesson.name.as_str(), *language))
+        })
+        .collect();
+    let modules = modules::build(session, &toolchain, &kernel, &modules)?;
     let initramfs = Initramfs::pack(session, &toolchain)?;
     Ok(Prepared {
         toolchain,

@@ -67,6 +67,13 @@ impl Ui {
         lock(&self.notes).push(line);
     }
 
+    /// Shows what a tool said, if the user asked to see it.
+    pub fn tool_output(&self, output: &str) {
+        if self.verbose {
+            eprintln!("{output}");
+        }
+    }
+
     /// All notes so far.
     pub fn notes(&self) -> Vec<String> {
         lock(&self.notes).clone()
@@ -149,9 +156,7 @@ impl Stage<'_> {
 
     /// Shows a tool's own line, if the user asked to see them.
     pub fn tool_line(&self, line: &str) {
-        if self.ui.verbose {
-            eprintln!("{line}");
-        }
+        self.ui.tool_output(line);
     }
 
     /// Ends the stage; `detail` (a version, a size) goes into the summary.

@@ -78,8 +78,21 @@ impl Clone {
         command
     }
 
+    /// Adds the twin in C.
+    fn with_twin(self, twin: &str) -> Result<Self> {
+        let folder = self.folder.path().join("modules/lessons/probe/c");
+        std::fs::create_dir(&folder)?;
+        std::fs::write(folder.join("probe.c"), twin)?;
+        Ok(self)
+    }
+
+    /// Plays the lesson in Rust.
     fn test(&self) -> Result<Ended> {
-        let output = self.xtask(&["test", "probe"]).output()?;
+        self.run(&["test", "--lang", "rust", "probe"])
+    }
+
+    fn run(&self, args: &[&str]) -> Result<Ended> {
+        let output = self.xtask(args).output()?;
         Ok(Ended {
             status: output.status.code().context("no status")?,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -212,17 +225,82 @@ fn a_malformed_block_is_told_with_file_and_line() -> Result<()> {
 #[test]
 fn unknown_names_are_told_with_the_names_there_are() -> Result<()> {
     let clone = Clone::new(MODULE, "$ true\n")?;
-    let run = |args: &[&str]| -> Result<Ended> {
-        let output = clone.xtask(args).output()?;
-        Ok(Ended {
-            status: output.status.code().context("no status")?,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
-    };
+    let run = |args: &[&str]| clone.run(args);
     run(&["test", "prob"])?.expect(2, &["prob", "probe"])?;
     run(&["qemu", "nothing"])?.expect(2, &["nothing", "probe"])?;
     run(&["build", "--kernel", "5.4"])?.expect(2, &["5.4", "6.7.9", "6.12"])
+}
+
+/// The twin, which says something that the other does not.
+const TWIN: &str = r#"// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+
+static int __init probe_init(void)
+{
+	pr_info("this is C\n");
+	return 0;
+}
+
+static void __exit probe_exit(void)
+{
+}
+
+module_init(probe_init);
+module_exit(probe_exit);
+
+MODULE_LICENSE("GPL");
+"#;
+
+#[test]
+fn each_language_is_played_in_a_guest_of_its_own() -> Result<()> {
+    let console = "$ insmod probe.ko\n$ dmesg | grep -c 'this is C'\n1\n$ rmmod probe\n";
+    let clone = Clone::new(MODULE, console)?.with_twin(TWIN)?;
+    clone.run(&["test"])?.expect(
+        1,
+        &[
+            "probe (rust)  FAILED",
+            "probe (c)     ok",
+            "\n1 passed, 1 failed, 0 skipped\n",
+        ],
+    )?;
+    clone
+        .run(&["test", "--lang", "c"])?
+        .expect(0, &["probe (c)  ok", "\n1 passed, 0 failed, 0 skipped\n"])
+}
+
+#[test]
+fn a_twin_that_is_not_there_is_skipped_unless_it_was_asked_for() -> Result<()> {
+    let clone = Clone::new(MODULE, "$ true\n")?;
+    let reason = "no C twin: modules/lessons/probe/c/probe.c is not there";
+    clone.run(&["test", "probe"])?.expect(
+        0,
+        &[
+            "probe (rust)  ok",
+            "probe (c)     --",
+            reason,
+            "\n1 passed, 0 failed, 1 skipped\n",
+        ],
+    )?;
+    for command in ["test", "qemu"] {
+        clone
+            .run(&[command, "--lang", "c", "probe"])?
+            .expect(2, &[reason])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_twin_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
+    let twin = TWIN.replace("return 0;", "return nothing;");
+    let clone = Clone::new(MODULE, "$ true\n")?.with_twin(&twin)?;
+    clone.run(&["test", "--lang", "c"])?.expect(
+        1,
+        &[
+            "does not compile",
+            "\nmodules/lessons/probe/c/probe.c:7:9: error:",
+            "nothing",
+        ],
+    )
 }
 
 /// Starts a test that would never end, waits until its guest runs, sends
@@ -259,11 +337,14 @@ fn qemu_ends_with_a_killed_xtask() -> Result<()> {
 
 /// The process number of a QEMU that descends from `ancestor`.
 fn qemu_below(ancestor: u32) -> Option<String> {
+    // A child is listed with the thread that started it.
     let children = |pid: &str| -> Vec<String> {
         let mut text = String::new();
-        let path = format!("/proc/{pid}/task/{pid}/children");
-        if let Ok(mut file) = std::fs::File::open(path) {
-            let _ = file.read_to_string(&mut text);
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        for task in tasks.into_iter().flatten().flatten() {
+            if let Ok(mut file) = std::fs::File::open(task.path().join("children")) {
+                let _ = file.read_to_string(&mut text);
+            }
         }
         text.split_whitespace().map(str::to_owned).collect()
     };

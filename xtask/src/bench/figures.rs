@@ -1,7 +1,7 @@
 //! Each figure and how it is taken.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,6 +12,7 @@ use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
 use crate::lesson::Lesson;
 use crate::lesson::transcript::{Step, Transcript};
+use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::play;
 use crate::session::Session;
@@ -77,15 +78,7 @@ impl Bench<'_> {
     /// `cargo xtask build` when all is there, cargo's own look included.
     fn nothing_to_do(&self) -> Result<Figure> {
         let root = self.session.workspace.root();
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = || {
-            let mut command = Command::new(&cargo);
-            command
-                .current_dir(root)
-                .arg("xtask")
-                .args(self.args("build"));
-            measure::run(&mut command)
-        };
+        let build = || measure::run(measure::cargo(root).arg("xtask").args(self.args("build")));
         build()?; // cargo may have to look once
         let values = self.times(|| measure::wall(build))?;
         Ok(figure(
@@ -180,7 +173,7 @@ impl Bench<'_> {
 
     /// The wall and the guest's seconds of a lesson, which must pass.
     fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let outcome = play::lesson(self.session, self.prepared, lesson)?;
+        let outcome = play::lesson(self.session, self.prepared, lesson, Language::Rust)?;
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;
@@ -237,15 +230,11 @@ impl Bench<'_> {
 
     /// Compiles xtask with all that it depends on into an empty folder.
     fn compile_xtask(&self) -> Result<Figure> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = tempfile::tempdir()?;
         let wall = measure::wall(|| {
-            let mut command = Command::new(&cargo);
-            command
-                .current_dir(self.session.workspace.root())
-                .args(["build", "--package", "xtask", "--target-dir"])
-                .arg(target.path());
-            measure::run(&mut command)
+            let mut cargo = measure::cargo(self.session.workspace.root());
+            cargo.args(["build", "--package", "xtask", "--target-dir"]);
+            measure::run(cargo.arg(target.path()))
         })?;
         Ok(figure(
             "cold compile of xtask",

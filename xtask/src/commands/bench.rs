@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::common::Common;
 use super::qemu;
 use crate::bench::{self, Bench};
+use crate::modules::Language;
 use crate::vm::{Accel, Console, Machine};
 use crate::{lesson, pipeline};
 
@@ -34,7 +35,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
+    let prepared = pipeline::prepare(
+        &session,
+        &options.common.wanted(),
+        &lessons,
+        &[Language::Rust],
+    )?;
     let interactive = Machine {
         console: Console::Output,
         ..qemu::machine(&session, &prepared, &lessons, Accel::Tcg)?

@@ -1,8 +1,8 @@
-//! `cargo xtask build`: the kernel, every lesson's module, the initramfs.
+//! `cargo xtask build`: the kernel, every lesson's modules, the initramfs.
 
 use anyhow::Result;
 
-use super::common::Common;
+use super::common::{Common, Lang};
 use crate::{lesson, pipeline};
 
 /// Options of `build`.
@@ -16,7 +16,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
+    let prepared = pipeline::prepare(
+        &session,
+        &options.common.wanted(),
+        &lessons,
+        Lang::Both.languages(),
+    )?;
     session.ui.summary();
     println!("kernel     {}", prepared.kernel.vmlinux().display());
     for module in &prepared.modules {

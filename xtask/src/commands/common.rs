@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::failure::Failure;
 use crate::kernel::source::Wanted;
+use crate::lesson::Lesson;
+use crate::modules::Language;
 use crate::session::Session;
 
 /// Options of every command that builds.
@@ -57,5 +60,37 @@ impl Common {
             args.extend(["--kernel-source".to_owned(), source.display().to_string()]);
         }
         args
+    }
+}
+
+/// Which of the two languages that lessons are in, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Lang {
+    /// The modules in Rust
+    Rust,
+    /// Their twins in C
+    C,
+    /// Both, each by itself
+    Both,
+}
+
+impl Lang {
+    /// The languages that are meant.
+    pub fn languages(self) -> &'static [Language] {
+        match self {
+            Lang::Rust => &[Language::Rust],
+            Lang::C => &[Language::C],
+            Lang::Both => &[Language::Rust, Language::C],
+        }
+    }
+}
+
+/// Refuses a lesson that was asked for by name in a language that it is not in.
+pub fn refuse_lacking(lessons: &[Lesson], language: Language) -> Result<()> {
+    match lessons.iter().find(|lesson| !lesson.is_in(language)) {
+        None => Ok(()),
+        Some(lesson) => {
+            Err(Failure::usage(format!("{} has {}", lesson.name, lesson.lacks(language))).into())
+        }
     }
 }

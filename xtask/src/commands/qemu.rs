@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
-use super::common::Common;
+use super::common::{Common, refuse_lacking};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
+use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
 use crate::vm::{Accel, Clock, Console, Machine, accel, terminal};
@@ -30,6 +31,16 @@ enum AccelOption {
     Tcg,
 }
 
+/// The language of the modules in the guest, as an option: both cannot be
+/// there, for they have the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LangOption {
+    /// The modules in Rust
+    Rust,
+    /// Their twins in C
+    C,
+}
+
 /// Options of `qemu`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -38,6 +49,10 @@ pub struct Options {
 
     /// The lesson whose module is wanted; every lesson's if left out
     lesson: Option<String>,
+
+    /// The language of the modules that the guest gets
+    #[arg(long, value_enum, default_value = "rust")]
+    lang: LangOption,
 
     /// What runs the guest's instructions
     #[arg(long, value_enum, default_value = "auto")]
@@ -64,8 +79,16 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let session = options.common.session()?;
     let names: Vec<String> = options.lesson.iter().cloned().collect();
-    let lessons = lesson::select(&session.workspace, &names)?;
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
+    let mut lessons = lesson::select(&session.workspace, &names)?;
+    let language = match options.lang {
+        LangOption::Rust => Language::Rust,
+        LangOption::C => Language::C,
+    };
+    if options.lesson.is_some() {
+        refuse_lacking(&lessons, language)?;
+    }
+    lessons.retain(|lesson| lesson.is_in(language));
+    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, &[language])?;
     let Prepared {
         toolchain,
         kernel,
@@ -130,7 +153,7 @@ fn initrd(
     files.push(GuestFile {
         path: "/etc/kmodlab/banner".to_owned(),
         mode: 0o644,
-        contents: banner(&prepared.kernel.version, lessons).into_bytes(),
+        contents: banner(prepared, lessons).into_bytes(),
     });
     let mut inputs = Inputs::new("initrd 1");
     inputs.file("base", &prepared.initramfs.path)?;
@@ -151,7 +174,13 @@ fn initrd(
 }
 
 /// What the guest says before its first prompt.
-fn banner(version: &str, lessons: &[Lesson]) -> String {
+fn banner(prepared: &Prepared, lessons: &[Lesson]) -> String {
+    let version = &prepared.kernel.version;
+    let language = prepared
+        .modules
+        .first()
+        .map_or(Language::Rust, |module| module.language)
+        .title();
     let width = lessons
         .iter()
         .map(|lesson| lesson.name.len())
@@ -170,7 +199,7 @@ fn banner(version: &str, lessons: &[Lesson]) -> String {
         })
         .collect();
     format!(
-        "\nkmodlab: Linux {version}, kernel modules in Rust. Kernel messages appear here as they come.\n\n\
+        "\nkmodlab: Linux {version}, kernel modules in {language}. Kernel messages appear here as they come.\n\n\
          {modules}\n\
          \x20   rmmod NAME, lsmod, modinfo FILE, dmesg, ps\n\n\
          To leave: type poweroff, or press Ctrl-A and then X.\n\n"

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::common::Common;
+use super::common::{Common, Lang, refuse_lacking};
 use crate::{lesson, pipeline, play, report};
 
 /// Options of `test`.
@@ -17,6 +17,10 @@ pub struct Options {
     /// The lessons to play; all if left out
     #[arg(value_name = "LESSON")]
     lessons: Vec<String>,
+
+    /// The language of the modules that are played
+    #[arg(long, value_enum, default_value = "both")]
+    lang: Lang,
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
@@ -24,11 +28,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &options.lessons)?;
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons)?;
-    let outcomes = lessons
-        .iter()
-        .map(|lesson| play::lesson(&session, &prepared, lesson))
-        .collect::<Result<Vec<_>>>()?;
+    let languages = options.lang.languages();
+    if let ([language], false) = (languages, options.lessons.is_empty()) {
+        refuse_lacking(&lessons, *language)?;
+    }
+    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
+    let outcomes = play::all(&session, &prepared, &lessons, languages)?;
     let mut stdout = std::io::stdout();
     let color = stdout.is_terminal();
     report::print(&mut stdout, &outcomes, color)?;

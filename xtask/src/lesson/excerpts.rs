@@ -1,6 +1,6 @@
 //! Holds a lesson's text and its module's code together.
 //!
-//! A Rust block after a comment `<!-- source: FILE -->` must be a verbatim
+//! A Rust or C block after a comment `<!-- source: FILE -->` must be a verbatim
 //! excerpt of that file of the lesson's folder: whole lines, one after the
 //! other.
 
@@ -29,7 +29,9 @@ pub fn check(markdown: &str, folder: &Path, readme: &Path) -> Result<usize> {
                 }
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                let file = source.take().filter(|_| info.trim() == "rust");
+                let file = source
+                    .take()
+                    .filter(|_| matches!(info.trim(), "rust" | "c"));
                 let line = 1 + markdown[..range.start].matches('\n').count();
                 block = file.map(|file| (line, file, String::new()));
             }
@@ -96,6 +98,11 @@ mod tests {
             check("a\n    b\nc"),
             Err(format!("{at}in the file, `c` does not follow"))
         );
+        std::fs::create_dir(folder.path().join("c"))?;
+        std::fs::write(folder.path().join("c/x.c"), "int x;\n")?;
+        let c = "<!-- source: c/x.c -->\n```c\nint y;\n```\n";
+        let parted = super::check(c, folder.path(), Path::new("README.md"));
+        assert!(parted.is_err_and(|error| error.to_string().contains("no line `int y;`")));
         Ok(())
     }
 

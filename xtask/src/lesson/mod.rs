@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
+use crate::modules::Language;
 use crate::workspace::Workspace;
 use transcript::Transcript;
 
@@ -38,6 +39,25 @@ pub struct Lesson {
     pub title: String,
     /// What the text's console blocks say.
     pub transcript: Transcript,
+}
+
+impl Lesson {
+    /// Whether there is a module in this language; in Rust there always is.
+    pub fn is_in(&self, language: Language) -> bool {
+        language == Language::Rust || self.folder.join(language.source(&self.name)).is_file()
+    }
+
+    /// What to say of a lesson that has no module in `language`.
+    pub fn lacks(&self, language: Language) -> String {
+        format!(
+            "no {} twin: {} is not there",
+            language.title(),
+            self.readme
+                .with_file_name("")
+                .join(language.source(&self.name))
+                .display()
+        )
+    }
 }
 
 /// All lessons, in the order of their names.

@@ -1,8 +1,11 @@
-//! Modules: `kernel_ext` once for a kernel, and each lesson against it.
+//! Modules: `kernel_ext` once for a kernel, each lesson in Rust against it, and
+//! each lesson's twin in C.
+
+mod language;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::cache::remove;
 use crate::failure::Failure;
@@ -12,8 +15,10 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
+pub use language::Language;
+
 /// The recipes' number; a change of how modules are built changes it.
-const KIND: &str = "modules 1";
+const KIND: &str = "modules 2";
 
 /// What a lesson needs of a built `kernel_ext` (see `modules/Kbuild`).
 const KERNEL_EXT: [&str; 3] = ["kernel_ext.o", "helpers.o", "libkernel_ext.rmeta"];
@@ -23,12 +28,14 @@ const KERNEL_EXT: [&str; 3] = ["kernel_ext.o", "helpers.o", "libkernel_ext.rmeta
 pub struct Module {
     /// The lesson's name, which is the module's too.
     pub name: String,
+    /// What it is written in.
+    pub language: Language,
     /// The `.ko` file.
     pub path: PathBuf,
 }
 
-/// Builds the modules of the lessons `names` for `image`, those that the cache
-/// does not have.
+/// Builds for `image` the modules of `wanted`, each a lesson's name and a
+/// language: those that the cache does not have.
 ///
 /// A module that does not compile is the lesson's failure, and the error has
 /// the compiler's words.
@@ -36,7 +43,7 @@ pub fn build(
     session: &Session,
     toolchain: &Toolchain,
     image: &KernelImage,
-    names: &[&str],
+    wanted: &[(&str, Language)],
 ) -> Result<Vec<Module>> {
     let builder = Builder {
         session,
@@ -45,31 +52,39 @@ pub fn build(
         sources: session.workspace.modules(),
     };
     let stage = session.ui.stage("modules");
-    let (kernel_ext, ext_key) = builder.kernel_ext(&stage)?;
-    let keys = names
+    let keys = wanted
         .iter()
-        .map(|name| builder.lesson_key(name, &ext_key))
+        .map(|(name, language)| builder.lesson_key(name, *language))
         .collect::<Result<Vec<_>>>()?;
-    let path = |name: &str, key: &Key| session.cache.path("modules", name, key);
-    let missing: Vec<(&str, &Key)> = names
+    let modules: Vec<Module> = wanted
         .iter()
         .zip(&keys)
-        .map(|(name, key)| (*name, key))
-        .filter(|(name, key)| !path(name, key).exists())
-        .collect();
-    if !missing.is_empty() {
-        builder
-            .lessons(&stage, &kernel_ext, &missing)
-            .map_err(|error| session.cache.explain_full_disk(error))?;
-    }
-    let modules: Vec<Module> = names
-        .iter()
-        .zip(&keys)
-        .map(|(name, key)| Module {
+        .map(|((name, language), key)| Module {
             name: (*name).to_owned(),
-            path: path(name, key).join(format!("{name}.ko")),
+            language: *language,
+            path: session
+                .cache
+                .path("modules", &entry_name(name, *language), key)
+                .join(format!("{name}.ko")),
         })
         .collect();
+    let missing: Vec<(&Module, &Key)> = modules
+        .iter()
+        .zip(&keys)
+        .filter(|(module, _)| !module.path.exists())
+        .collect();
+    for language in [Language::Rust, Language::C] {
+        let missing: Vec<(&str, &Key)> = missing
+            .iter()
+            .filter(|(module, _)| module.language == language)
+            .map(|(module, key)| (module.name.as_str(), *key))
+            .collect();
+        if !missing.is_empty() {
+            builder
+                .lessons(&stage, language, &missing)
+                .map_err(|error| session.cache.explain_full_disk(error))?;
+        }
+    }
     let mut bytes = 0;
     for module in &modules {
         bytes += std::fs::metadata(&module.path)
@@ -84,6 +99,11 @@ pub fn build(
     Ok(modules)
 }
 
+/// What a module's folder in the cache is called, before its key.
+fn entry_name(lesson: &str, language: Language) -> String {
+    format!("{lesson}-{language}")
+}
+
 struct Builder<'a> {
     session: &'a Session,
     toolchain: &'a Toolchain,
@@ -92,14 +112,19 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// The folder with what lessons need of `kernel_ext`.
-    fn kernel_ext(&self, stage: &Stage<'_>) -> Result<(PathBuf, Key)> {
-        let key = Inputs::new(KIND)
+    /// Everything that `kernel_ext` is made from.
+    fn kernel_ext_key(&self) -> Result<Key> {
+        Ok(Inputs::new(KIND)
             .text("kernel", self.image.key.as_str())
             .file("Kbuild", &self.sources.join("Kbuild"))?
             .tree("kernel_ext", &self.sources.join("kernel_ext"))?
-            .key();
+            .key())
+    }
+
+    /// The folder with what lessons in Rust need of `kernel_ext`.
+    fn kernel_ext(&self, stage: &Stage<'_>) -> Result<PathBuf> {
         let name = format!("kernel_ext-{}", self.image.version);
+        let key = self.kernel_ext_key()?;
         let entry = self
             .session
             .cache
@@ -115,16 +140,22 @@ impl Builder<'_> {
                 }
                 Ok(())
             })?;
-        Ok((entry.path, key))
+        Ok(entry.path)
     }
 
-    fn lesson_key(&self, name: &str, ext_key: &Key) -> Result<Key> {
+    fn lesson_key(&self, name: &str, language: Language) -> Result<Key> {
         let folder = self.sources.join("lessons").join(name);
         let mut inputs = Inputs::new(KIND);
         inputs
-            .text("kernel_ext", ext_key.as_str())
-            .text("lesson", name);
-        for source in rust_sources(&folder)? {
+            .text("lesson", name)
+            .text("language", language.name());
+        match language {
+            Language::Rust => inputs.text("kernel_ext", self.kernel_ext_key()?.as_str()),
+            Language::C => inputs
+                .text("kernel", self.image.key.as_str())
+                .file("Kbuild", &self.sources.join("Kbuild"))?,
+        };
+        for source in language.sources(&folder)? {
             let label = source.strip_prefix(&folder)?.to_string_lossy().into_owned();
             inputs.file(&label, &source)?;
         }
@@ -136,18 +167,35 @@ impl Builder<'_> {
     fn lessons(
         &self,
         stage: &Stage<'_>,
-        kernel_ext: &Path,
+        language: Language,
         missing: &[(&str, &Key)],
     ) -> Result<()> {
-        let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
-        stage.begin(&format!("compiling {}", names.join(", ")), 0);
-        let folder = self.session.cache.work_folder("lessons")?;
+        let names = missing
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut variables = vec![
+            format!("LESSONS={names}"),
+            format!("LANGUAGE={}", language.name()),
+        ];
+        if language == Language::Rust {
+            let kernel_ext = self.kernel_ext(stage)?;
+            variables.push(format!("KERNEL_EXT={}", kernel_ext.display()));
+        }
+        stage.begin(&format!("compiling {names} ({language})"), 0);
+        let folder = self
+            .session
+            .cache
+            .work_folder(&entry_name("lessons", language))?;
         let work = folder.path();
         copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
-        std::fs::create_dir_all(work.join("kernel_ext"))?;
-        for name in &names {
+        if language == Language::Rust {
+            std::fs::create_dir_all(work.join("kernel_ext"))?;
+        }
+        for (name, _) in missing {
             let folder = self.sources.join("lessons").join(name);
-            for source in rust_sources(&folder)? {
+            for source in language.sources(&folder)? {
                 let target = work
                     .join("lessons")
                     .join(name)
@@ -155,16 +203,14 @@ impl Builder<'_> {
                 copy(&source, &target)?;
             }
         }
-        let variables = [
-            format!("LESSONS={}", names.join(" ")),
-            format!("KERNEL_EXT={}", kernel_ext.display()),
-        ];
         self.make(stage, work, &variables)?;
         for (name, key) in missing {
             let file = format!("{name}.ko");
-            self.session.cache.entry("modules", name, key, |staging| {
-                copy(&work.join(&file), &staging.join(&file))
-            })?;
+            self.session
+                .cache
+                .entry("modules", &entry_name(name, language), key, |staging| {
+                    copy(&work.join(&file), &staging.join(&file))
+                })?;
         }
         Ok(())
     }
@@ -183,6 +229,8 @@ impl Builder<'_> {
             .join(format!("modules-{version}"));
         remove(&log)?;
         let mut compiler = Vec::new();
+        // rustc tells places from this folder on, clang from the root on.
+        let here = format!("{}/", work.display());
         let made = kernel::make(self.toolchain, tree, objects, self.session.jobs)?
             .arg(format!("M={}", work.display()))
             .args(variables)
@@ -192,7 +240,10 @@ impl Builder<'_> {
                 let kbuild =
                     line.starts_with("make") || line.starts_with("  ") && !line.contains('|');
                 if !kbuild || line.trim_start().starts_with("-->") {
-                    compiler.push(line.replace("--> ", "--> modules/"));
+                    compiler.push(
+                        line.replace("--> ", "--> modules/")
+                            .replace(&here, "modules/"),
+                    );
                 }
             });
         made.map_err(|error| {
@@ -207,17 +258,6 @@ impl Builder<'_> {
             .into()
         })
     }
-}
-
-/// The Rust files of a lesson. Its text is no input of its module.
-fn rust_sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = files_below(folder)?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    ensure!(
-        !files.is_empty(),
-        Failure::lesson(format!("{} has no Rust source", folder.display()))
-    );
-    Ok(files)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

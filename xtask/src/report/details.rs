@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
-use crate::lesson::verdict::{Mismatch, Place, Verdict};
+use crate::lesson::verdict::{Mismatch, Verdict};
+use crate::modules::Language;
 
 use super::Outcome;
 
@@ -18,7 +19,6 @@ const MOST_LOG: usize = 40;
 /// Writes all that is known of a failed lesson.
 pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) -> io::Result<()> {
     let Outcome {
-        lesson,
         readme,
         verdict,
         log,
@@ -29,7 +29,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         Some(place) => write!(out, "{}:{}: ", readme.display(), place.line)?,
         None => write!(out, "{}: ", readme.display())?,
     }
-    writeln!(out, "{}: {verdict}", palette.error(lesson))?;
+    writeln!(out, "{}: {verdict}", palette.error(outcome.name()))?;
     if let Some(place) = verdict.place() {
         if !matches!(verdict, Verdict::Mismatch { .. }) {
             writeln!(out, "while this was running:")?;
@@ -72,7 +72,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         }
     }
     if !matches!(verdict, Verdict::Infrastructure { .. }) {
-        by_hand(out, lesson, verdict.place())?;
+        by_hand(out, outcome)?;
     }
     if let Some(log) = log {
         writeln!(out, "all that the guest said: {}", log.display())?;
@@ -150,10 +150,16 @@ fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()>
 }
 
 /// The commands that lead to the place, for a person to type.
-fn by_hand(out: &mut dyn Write, lesson: &str, place: Option<&Place>) -> io::Result<()> {
+fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
+    let place = outcome.verdict.place();
+    let option = match outcome.language {
+        Language::Rust => "",
+        Language::C => "--lang c ",
+    };
     writeln!(
         out,
-        "to try it by hand: cargo xtask qemu {lesson}{}",
+        "to try it by hand: cargo xtask qemu {option}{}{}",
+        outcome.lesson,
         if place.is_some() { ", and there:" } else { "" }
     )?;
     if let Some(place) = place {

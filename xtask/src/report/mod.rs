@@ -1,6 +1,6 @@
 //! What a run of lessons came to, for people.
 //!
-//! One line a lesson, then what a failed one needs, then the counts alone on
+//! One line a lesson and language, then what a failed one needs, then the counts alone on
 //! the last line.
 
 mod details;
@@ -15,13 +15,16 @@ use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::verdict::Verdict;
+use crate::modules::Language;
 use crate::vm::GuestRun;
 
-/// A lesson and what its run came to.
+/// A lesson in one language and what its run came to.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The lesson's name.
     pub lesson: String,
+    /// What its module is written in.
+    pub language: Language,
     /// Its text, as shown to the user.
     pub readme: PathBuf,
     /// What its run came to.
@@ -37,9 +40,16 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of a lesson that was played; `log` is where all that the
     /// guest said is kept.
-    pub fn played(lesson: &Lesson, verdict: Verdict, run: &GuestRun, log: PathBuf) -> Self {
+    pub fn played(
+        lesson: &Lesson,
+        language: Language,
+        verdict: Verdict,
+        run: &GuestRun,
+        log: PathBuf,
+    ) -> Self {
         Self {
             lesson: lesson.name.clone(),
+            language,
             readme: lesson.readme.clone(),
             verdict,
             wall: run.wall,
@@ -49,15 +59,21 @@ impl Outcome {
     }
 
     /// The outcome of a lesson that was not.
-    pub fn skipped(lesson: &Lesson, why: impl Into<String>) -> Self {
+    pub fn skipped(lesson: &Lesson, language: Language, why: impl Into<String>) -> Self {
         Self {
             lesson: lesson.name.clone(),
+            language,
             readme: lesson.readme.clone(),
             verdict: Verdict::Skipped { why: why.into() },
             wall: Duration::ZERO,
             guest_seconds: None,
             log: None,
         }
+    }
+
+    /// The run's name: `kthread_run (c)`.
+    pub fn name(&self) -> String {
+        format!("{} ({})", self.lesson, self.language)
     }
 }
 
@@ -81,11 +97,10 @@ pub fn print(out: &mut dyn Write, outcomes: &[Outcome], color: bool) -> io::Resu
     } else {
         Palette::plain()
     };
-    let width = outcomes.iter().map(|outcome| outcome.lesson.len()).max();
+    let width = outcomes.iter().map(|outcome| outcome.name().len()).max();
     let width = width.unwrap_or(0);
     for outcome in outcomes {
         let Outcome {
-            lesson,
             verdict,
             wall,
             guest_seconds,
@@ -98,7 +113,7 @@ pub fn print(out: &mut dyn Write, outcomes: &[Outcome], color: bool) -> io::Resu
         } else {
             palette.error("FAILED")
         };
-        write!(out, "{lesson:width$}  {word}")?;
+        write!(out, "{:width$}  {word}", outcome.name())?;
         if !verdict.skipped() {
             write!(out, "  {:.1} s", wall.as_secs_f64())?;
         }

@@ -6,6 +6,7 @@ use crate::lesson::verdict::{Mismatch, Place};
 fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
         lesson: "x".to_owned(),
+        language: Language::Rust,
         readme: PathBuf::from("modules/lessons/x/README.md"),
         verdict,
         wall: Duration::from_millis(1234),
@@ -34,7 +35,7 @@ fn place() -> Place {
 fn a_pass_is_one_line() {
     assert_eq!(
         printed(&[outcome(Verdict::Pass)]),
-        "x  ok  1.2 s (31.3 s in the guest)\n1 passed, 0 failed, 0 skipped\n"
+        "x (rust)  ok  1.2 s (31.3 s in the guest)\n1 passed, 0 failed, 0 skipped\n"
     );
 }
 
@@ -54,9 +55,9 @@ fn a_mismatch_shows_place_diff_log_and_way() {
     assert_eq!(
         report,
         "\
-x  FAILED  1.2 s (31.3 s in the guest)  mismatch: printed something else than the text says
+x (rust)  FAILED  1.2 s (31.3 s in the guest)  mismatch: printed something else than the text says
 
-modules/lessons/x/README.md:12: x: printed something else than the text says
+modules/lessons/x/README.md:12: x (rust): printed something else than the text says
     $ dmesg -c
 ---- expected: what the text says
 ++++ actual:   what the guest printed
@@ -73,6 +74,24 @@ to try it by hand: cargo xtask qemu x, and there:
 
 0 passed, 1 failed, 0 skipped
 "
+    );
+}
+
+#[test]
+fn a_row_names_its_language_and_so_does_the_way_to_try_it() {
+    let c = Outcome {
+        language: Language::C,
+        ..outcome(Verdict::ShellLost {
+            status: 1,
+            during: None,
+        })
+    };
+    let report = printed(&[outcome(Verdict::Pass), c]);
+    assert!(report.starts_with("x (rust)  ok"), "{report}");
+    assert!(report.contains("\nx (c)     FAILED"), "{report}");
+    assert!(
+        report.contains("to try it by hand: cargo xtask qemu --lang c x\n"),
+        "{report}"
     );
 }
 

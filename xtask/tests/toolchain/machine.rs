@@ -1,0 +1,158 @@
+//! A machine that the tests make up: a PATH of shell scripts, and a cache.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use xtask::cache::Cache;
+use xtask::session::Session;
+use xtask::toolchain::host::Host;
+use xtask::toolchain::needs::System;
+use xtask::toolchain::packages::{Action, decide};
+use xtask::toolchain::probe::Probes;
+use xtask::toolchain::{Need, survey_on};
+use xtask::ui::Ui;
+use xtask::workspace::Workspace;
+
+/// A machine in a folder of its own.
+pub struct Machine {
+    pub folder: tempfile::TempDir,
+    pub host: Host,
+    pub session: Session,
+}
+
+impl Machine {
+    /// A machine that has nothing.
+    pub fn bare() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for part in ["bin", "root", "clone/kernel-config"] {
+            std::fs::create_dir_all(folder.path().join(part))?;
+        }
+        let host = Host {
+            // The scripts themselves need a shell's usual tools.
+            path: vec![folder.path().join("bin")],
+            root: folder.path().join("root"),
+            rustup_home: Some(folder.path().join("rustup")),
+            cargo: None,
+            root_user: true,
+            ci: false,
+            terminal: false,
+        };
+        let session = Session {
+            workspace: Workspace::at(&folder.path().join("clone"))?,
+            cache: Cache::at(&folder.path().join("cache"))?,
+            ui: Ui::new(false),
+            may_install: true,
+            jobs: 1,
+        };
+        Ok(Self {
+            folder,
+            host,
+            session,
+        })
+    }
+
+    /// A machine that lacks nothing but rustc.
+    pub fn without_rust() -> Result<Self> {
+        let machine = Self::bare()?;
+        for name in ["make", "flex", "bison", "bc", "patch"] {
+            machine.says(&format!("bin/{name}"), name)?;
+        }
+        machine.says("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;
+        machine.says("bin/bindgen", "bindgen 0.71.1")?;
+        machine.llvm()?;
+        for header in ["stdlib.h", "gelf.h"] {
+            machine.file(&format!("root/usr/include/{header}"), b"")?;
+        }
+        machine.file("root/bin/busybox", &static_elf())?;
+        Ok(machine)
+    }
+
+    pub fn llvm(&self) -> Result<()> {
+        let bin = "root/usr/lib/llvm-19/bin";
+        self.says(&format!("{bin}/clang"), "Debian clang version 19.1.7 (3)")?;
+        self.says(&format!("{bin}/ld.lld"), "Debian LLD 19.1.7 (compatible)")?;
+        for tool in ["ar", "nm", "objcopy", "objdump", "readelf", "strip"] {
+            self.says(&format!("{bin}/llvm-{tool}"), "")?;
+        }
+        self.file("root/usr/lib/llvm-19/lib/libclang-19.so.19", b"")
+    }
+
+    /// A program that prints `text`.
+    pub fn says(&self, name: &str, text: &str) -> Result<()> {
+        self.script(name, &format!("echo '{text}'"))
+    }
+
+    pub fn script(&self, name: &str, body: &str) -> Result<()> {
+        self.file(name, format!("#!/bin/sh\n{body}\n").as_bytes())
+    }
+
+    /// A rustc of `version` in `folder`, with the sources of its library.
+    pub fn rustc(&self, folder: &str, version: &str) -> Result<()> {
+        let sysroot = self.path(folder);
+        self.script(
+            &format!("{folder}/bin/rustc"),
+            &format!(
+                "case $1 in --print) echo {};; *) echo 'rustc {version} (abc 2025-02-17)';; esac",
+                sysroot.display()
+            ),
+        )?;
+        for part in ["core", "alloc"] {
+            self.file(
+                &format!("{folder}/lib/rustlib/src/rust/library/{part}/src/lib.rs"),
+                b"",
+            )?;
+        }
+        Ok(())
+    }
+
+    pub fn file(&self, name: &str, contents: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().context("a parent")?)?;
+        std::fs::write(&path, contents)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The lines that a script wrote into the file `calls`.
+    pub fn calls(&self) -> Vec<String> {
+        let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    pub fn look(&self) -> Result<System> {
+        let mut probes = Probes::load(&self.session.cache)?;
+        Ok(System::look(&self.host, &mut probes))
+    }
+
+    pub fn decide(&self) -> Result<Action> {
+        let system = self.look()?;
+        Ok(decide(
+            &self.host,
+            self.session.may_install,
+            &system.missing(),
+        ))
+    }
+
+    pub fn need(&self, what: &str) -> Result<Need> {
+        survey_on(&self.session, &self.host)
+            .into_iter()
+            .find(|need| need.what == what)
+            .with_context(|| format!("no need {what}"))
+    }
+}
+
+/// The least that counts as a static program: an ELF header and no more.
+pub fn static_elf() -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    bytes
+}
+
+pub fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
