@@ -45,9 +45,10 @@ use kernel::{prelude::*, str::CStr};
 pub trait ProcFile: Send + Sync + 'static {
     /// Writes to `out` what a reader shall read, from its beginning.
     ///
-    /// Called when a process reads the file's beginning; what was written is kept until that process
-    /// has read it, in however small pieces. Called again when it reads from the beginning again, and
-    /// when the text did not fit a page: the kernel then throws it away and asks anew with more room.
+    /// Called when a process begins to read; what was written is kept until that process has read it,
+    /// in however small pieces. Called again when the process reads from the beginning again or seeks,
+    /// and when the text did not fit a page: the kernel then throws it away and asks anew with more
+    /// room.
     ///
     /// An error is what the process's `read` fails with.
     ///
