@@ -27,6 +27,7 @@ void kernel_ext_might_sleep(void);
 void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 void kernel_ext_init_completion(struct completion *completion);
 void kernel_ext_reinit_completion(struct completion *completion);
+
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);
 void kernel_ext_kmemleak_not_leak(const void *object);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel threads and `/proc` for modules in Rust, as far as the `kernel` crate lacks them.
+//! Kernel threads, ways to wait, and `/proc` for modules in Rust, where the `kernel` crate lacks them.
 //!
 //! The `kernel` crate grows with the drivers that use it, and so has gaps where none needed a thing
 //! yet. This crate fills those that kmodlab's lessons meet. It is linked into each lesson's module;

@@ -14,9 +14,9 @@ use core::{fmt, marker::PhantomData, ptr::NonNull};
 use crate::{
     bindings,
     compat::{ffi, kbox, KBox, ProcOps},
-    sync::shared,
+    sync::{shared, Arc},
 };
-use kernel::{prelude::*, str::CStr, sync::Arc};
+use kernel::{prelude::*, str::CStr};
 
 /// What is behind a file in `/proc`.
 ///
@@ -45,9 +45,10 @@ use kernel::{prelude::*, str::CStr, sync::Arc};
 pub trait ProcFile: Send + Sync + 'static {
     /// Writes to `out` what a reader shall read, from its beginning.
     ///
-    /// Called when a process reads the file's beginning; what was written is kept until that process
-    /// has read it, in however small pieces. Called again when it reads from the beginning again, and
-    /// when the text did not fit a page: the kernel then throws it away and asks anew with more room.
+    /// Called when a process begins to read; what was written is kept until that process has read it,
+    /// in however small pieces. Called again when the process reads from the beginning again or seeks,
+    /// and when the text did not fit a page: the kernel then throws it away and asks anew with more
+    /// room.
     ///
     /// An error is what the process's `read` fails with.
     ///

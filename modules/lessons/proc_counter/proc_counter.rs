@@ -6,12 +6,12 @@ use core::{
     fmt::Write,
     sync::atomic::{AtomicI32, Ordering},
 };
-use kernel::{c_str, prelude::*, sync::Arc};
+use kernel::{c_str, prelude::*};
 use kernel_ext::{
     delay::ssleep,
     kthread::{Ctx, KThread},
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::shared,
+    sync::{shared, Arc},
 };
 
 module! {

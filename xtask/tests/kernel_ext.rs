@@ -1,0 +1,87 @@
+//! What `kernel_ext` promises, in real guests: the test modules below
+//! `modules/tests`, each with a text that is its transcript, as a lesson has.
+//!
+//! These tests use the kernel that `cargo xtask build` has made, and make it
+//! if it is not there.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// Plays a test module; gives the status and all that was printed.
+fn play(name: &str) -> Result<(i32, String)> {
+    let folder = tempfile::tempdir()?;
+    let clone = folder.path();
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::create_dir_all(clone.join("modules/lessons"))?;
+    for (part, to) in [
+        ("kernel-config", "."),
+        ("initramfs", "."),
+        ("modules/Kbuild", "modules"),
+        ("modules/kernel_ext", "modules"),
+        // Its folder tells xtask what a lesson is, so a test becomes one.
+        (&*format!("modules/tests/{name}"), "modules/lessons"),
+    ] {
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(original.join(part))
+            .arg(clone.join(to))
+            .status()?;
+        ensure!(copied.success(), "cp failed on {part}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["test", name, "--lang", "rust", "--no-install"])
+        .env("KMODLAB_WORKSPACE", clone)
+        .stdin(Stdio::null())
+        .output()?;
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let status = output.status.code().context("no status")?;
+    Ok((status, stdout + &stderr))
+}
+
+fn passes(name: &str) -> Result<()> {
+    let (status, printed) = play(name)?;
+    ensure!(status == 0, "status {status}\n{printed}");
+    ensure!(printed.contains("\n1 passed, 0 failed"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn files_and_folders_in_proc() -> Result<()> {
+    passes("proc_files")
+}
+
+/// `insmod` fails, the other entry is left alone, and what was to be behind
+/// the entry is dropped. The kernel warns, which fails the test as a lesson;
+/// so what was printed is looked up in the guest's record.
+#[test]
+fn a_name_in_proc_that_is_taken() -> Result<()> {
+    let (status, printed) = play("proc_name_taken")?;
+    ensure!(status == 1, "status {status}\n{printed}");
+    for part in ["kernel-report", "proc_register", "0 passed, 1 failed"] {
+        ensure!(printed.contains(part), "{part:?} is missing\n{printed}");
+    }
+    let record = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("all that the guest said: "))
+        .context("no record is named")?;
+    let record = std::fs::read(record).with_context(|| format!("cannot read {record}"))?;
+    let record = String::from_utf8_lossy(&record);
+    let times = |part: &str| record.matches(part).count();
+    for part in [
+        "insmod: can't insert 'proc_name_taken.ko': Cannot allocate memory",
+        "lines of the other entry: 1",
+    ] {
+        ensure!(times(part) == 1, "{part:?} is missing\n{record}");
+    }
+    // busybox's insmod tries by another system call when the first has failed.
+    let warned = times("proc_dir_entry '/proc/cmdline' already registered");
+    let dropped = times("proc_name_taken: nothing dropped");
+    ensure!(
+        warned > 0 && warned == dropped,
+        "{warned} attempts, {dropped} dropped\n{record}"
+    );
+    Ok(())
+}
