@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of `kernel_ext::wait`, all of them made while the module is loaded.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use kernel::{c_str, prelude::*};
+use kernel_ext::{
+    completion::Completion,
+    delay::msleep,
+    kthread::KThread,
+    sync::{shared, Arc},
+    wait::WaitQueue,
+};
+
+module! {
+    type: TestWait,
+    name: "test_wait",
+    author: "kmodlab",
+    description: "Tests of kernel_ext::wait",
+    license: "GPL",
+}
+
+struct TestWait;
+
+impl kernel::Module for TestWait {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        true_at_once()?;
+        between_look_and_sleep()?;
+        no_wake_up_is_lost()?;
+        time_outs()?;
+        interruptible()?;
+        uninterruptible()?;
+        Ok(TestWait)
+    }
+}
+
+fn check(what: &str, holds: bool) {
+    pr_info!("{} {}\n", if holds { "ok" } else { "FAILED" }, what);
+}
+
+/// A flag, and a queue for those who wait for it.
+struct Flag {
+    set: AtomicBool,
+    queue: WaitQueue,
+    begun: Completion,
+}
+
+impl Flag {
+    fn new() -> Result<Arc<Self>> {
+        shared(Flag {
+            set: AtomicBool::new(false),
+            queue: WaitQueue::new()?,
+            begun: Completion::new()?,
+        })
+    }
+
+    /// A thread that sets the flag after a while.
+    fn set_after(self: &Arc<Self>, msecs: u32) -> Result<KThread<()>> {
+        let flag = self.clone();
+        let setter = KThread::run(c_str!("setter"), move |_ctx| {
+            flag.begun.complete();
+            msleep(msecs);
+            flag.set.store(true, Relaxed);
+            flag.queue.wake_up_all();
+        })?;
+        self.begun.wait();
+        Ok(setter)
+    }
+}
+
+fn true_at_once() -> Result {
+    let queue = WaitQueue::new()?;
+    let mut looks = 0;
+    queue.wait_event(|| {
+        looks += 1;
+        true
+    });
+    queue.io_wait_event(|| {
+        looks += 1;
+        true
+    });
+    let interruptible = queue.wait_event_interruptible(|| {
+        looks += 1;
+        true
+    });
+    check("a condition that is true is looked at once", looks == 3);
+    check("and is no error", interruptible.is_ok());
+    queue.wake_up();
+    queue.wake_up_all();
+    Ok(())
+}
+
+/// The change and the wake-up come while the condition is being looked at for the second time, and
+/// it gives what was true before. A waiter that is on the queue by then does not sleep; one that is
+/// not would sleep until its time is up.
+fn between_look_and_sleep() -> Result {
+    let flag = Flag::new()?;
+    let of_thread = flag.clone();
+    let looked = shared(AtomicBool::new(false))?;
+    let thread_looked = looked.clone();
+    let waker = KThread::run(c_str!("waker"), move |ctx| {
+        while !thread_looked.load(Relaxed) && !ctx.should_stop() {
+            msleep(1);
+        }
+        of_thread.set.store(true, Relaxed);
+        of_thread.queue.wake_up();
+        of_thread.begun.complete();
+    })?;
+    let mut looks = 0;
+    pr_info!("looking while the waker wakes\n");
+    let holds = flag.queue.wait_event_timeout(5000, || {
+        looks += 1;
+        let set = flag.set.load(Relaxed);
+        if looks == 2 {
+            looked.store(true, Relaxed);
+            while !flag.begun.try_wait() {
+                core::hint::spin_loop();
+            }
+        }
+        set
+    });
+    check("a wake-up between look and sleep", holds && looks == 3);
+    drop(waker);
+
+    let flag = Flag::new()?;
+    let of_thread = flag.clone();
+    let waiter = KThread::run(c_str!("stopped"), move |ctx| {
+        let mut looks = 0;
+        of_thread.queue.wait_event_timeout(5000, || {
+            looks += 1;
+            let stop = ctx.should_stop();
+            if looks == 2 {
+                of_thread.begun.complete();
+                while !ctx.should_stop() {
+                    core::hint::spin_loop();
+                }
+            }
+            stop
+        });
+        looks
+    })?;
+    flag.begun.wait();
+    pr_info!("stopping while the thread looks\n");
+    let looks = waiter.stop()?;
+    check("a stop between look and sleep", looks == 3);
+    Ok(())
+}
+
+/// Two threads hand this one 500 pieces each; each goes on when its piece was taken.
+struct Trade {
+    pieces: [AtomicBool; 2],
+    to_taker: WaitQueue,
+    to_givers: WaitQueue,
+    lost: AtomicU32,
+}
+
+impl Trade {
+    fn give(&self, giver: usize) {
+        let piece = &self.pieces[giver];
+        for _ in 0..500 {
+            piece.store(true, Relaxed);
+            self.to_taker.wake_up();
+            if !self
+                .to_givers
+                .wait_event_timeout(2000, || !piece.load(Relaxed))
+            {
+                self.lost.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+fn no_wake_up_is_lost() -> Result {
+    let trade = shared(Trade {
+        pieces: [AtomicBool::new(false), AtomicBool::new(false)],
+        to_taker: WaitQueue::new()?,
+        to_givers: WaitQueue::new()?,
+        lost: AtomicU32::new(0),
+    })?;
+    let (first, second) = (trade.clone(), trade.clone());
+    let begun = shared(Completion::new()?)?;
+    let (first_begun, second_begun) = (begun.clone(), begun.clone());
+    let givers = [
+        KThread::run(c_str!("giver 0"), move |_ctx| {
+            first_begun.complete();
+            first.give(0)
+        })?,
+        KThread::run(c_str!("giver 1"), move |_ctx| {
+            second_begun.complete();
+            second.give(1)
+        })?,
+    ];
+    begun.wait();
+    begun.wait();
+
+    let mut taken = 0;
+    while taken < 1000 {
+        let any = || trade.pieces.iter().any(|piece| piece.load(Relaxed));
+        if !trade.to_taker.wait_event_timeout(10_000, any) {
+            break;
+        }
+        for piece in &trade.pieces {
+            taken += u32::from(piece.swap(false, Relaxed));
+        }
+        trade.to_givers.wake_up();
+    }
+    drop(givers);
+    let lost = trade.lost.load(Relaxed);
+    pr_info!("{} taken, {} wake-ups lost\n", taken, lost);
+    check("1000 wake-ups from two threads", taken == 1000 && lost == 0);
+    Ok(())
+}
+
+fn time_outs() -> Result {
+    let flag = Flag::new()?;
+    let set = || flag.set.load(Relaxed);
+    check("no time, not true", !flag.queue.wait_event_timeout(0, set));
+    check(
+        "no time, but true",
+        flag.queue.wait_event_timeout(0, || true),
+    );
+    pr_info!("waiting for 500 ms\n");
+    check(
+        "a time-out that expires",
+        !flag.queue.wait_event_timeout(500, set),
+    );
+    let setter = flag.set_after(300)?;
+    pr_info!("waiting for 300 of 5000 ms\n");
+    check(
+        "a time-out that does not expire",
+        flag.queue.wait_event_timeout(5000, set),
+    );
+    drop(setter);
+
+    let flag = Flag::new()?;
+    let setter = flag.set_after(300)?;
+    check(
+        "a time-out of more than 24 days",
+        flag.queue
+            .wait_event_timeout(u32::MAX, || flag.set.load(Relaxed)),
+    );
+    drop(setter);
+    Ok(())
+}
+
+fn interruptible() -> Result {
+    let flag = Flag::new()?;
+    let of_thread = flag.clone();
+    let waiter = KThread::run(c_str!("interruptible"), move |_ctx| {
+        of_thread.begun.complete();
+        let first = of_thread.queue.wait_event_interruptible(|| false);
+        let second = of_thread.queue.wait_event_interruptible(|| false);
+        (first, second)
+    })?;
+    flag.begun.wait();
+    let (first, second) = waiter.stop()?;
+    check("a stop interrupts", first == Err(ERESTARTSYS));
+    check("and the next wait as well", second == Err(ERESTARTSYS));
+
+    let setter = flag.set_after(100)?;
+    let waited = flag
+        .queue
+        .wait_event_interruptible(|| flag.set.load(Relaxed));
+    check("interruptible, and not interrupted", waited.is_ok());
+    drop(setter);
+    Ok(())
+}
+
+fn uninterruptible() -> Result {
+    let flag = Flag::new()?;
+    let of_thread = flag.clone();
+    let waiter = KThread::run(c_str!("uninterruptible"), move |ctx| {
+        of_thread.begun.complete();
+        of_thread.queue.wait_event(|| of_thread.set.load(Relaxed));
+        ctx.should_stop()
+    })?;
+    flag.begun.wait();
+    let setter = flag.set_after(300)?;
+    pr_info!("stopping a thread whose condition is true in 300 ms\n");
+    let stopped = waiter.stop()?;
+    check("a stop does not end a wait for something else", stopped);
+    drop(setter);
+
+    let flag = Flag::new()?;
+    let of_thread = flag.clone();
+    let waiter = KThread::run(c_str!("should_stop"), move |ctx| {
+        of_thread.begun.complete();
+        of_thread.queue.wait_event(|| ctx.should_stop());
+        of_thread.queue.io_wait_event(|| ctx.should_stop());
+        of_thread
+            .queue
+            .wait_event_timeout(5000, || ctx.should_stop())
+    })?;
+    flag.begun.wait();
+    msleep(100);
+    pr_info!("stopping a thread whose condition asks\n");
+    check("a condition that asks sees the stop", waiter.stop()?);
+    Ok(())
+}
