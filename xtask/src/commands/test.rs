@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::common::{Common, Lang, refuse_lacking};
+use crate::lesson::Lesson;
 use crate::{lesson, pipeline, play, report};
 
 /// Options of `test`.
@@ -28,6 +29,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &options.lessons)?;
+    lessons.iter().try_for_each(Lesson::check_commands)?;
     let languages = options.lang.languages();
     if let ([language], false) = (languages, options.lessons.is_empty()) {
         refuse_lacking(&lessons, *language)?;
