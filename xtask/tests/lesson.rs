@@ -1,5 +1,6 @@
 //! The lessons of this clone: their texts are transcripts, and show the code
-//! that there is; their C is in the kernel's style.
+//! that there is; their C is in the kernel's style; and what README.md says of
+//! them is so.
 
 use std::process::Command;
 
@@ -74,4 +75,97 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
     }
     ensure!(seen > 0, "no lesson has a C twin");
     Ok(())
+}
+
+/// The cells of the rows of the table in `markdown` that has this head.
+fn table<'a>(markdown: &'a str, head: &str) -> Vec<Vec<&'a str>> {
+    markdown
+        .lines()
+        .skip_while(|line| *line != head)
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+/// What stands between backquotes in `cell`.
+fn names(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Whether `name` stands in `code` outside of comments, and not as a part of a
+/// longer word.
+fn uses(code: &str, name: &str) -> bool {
+    let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut comment = false;
+    code.lines().any(|line| {
+        comment |= line.trim_start().starts_with("/*");
+        let code = if comment { "" } else { line };
+        comment &= !line.contains("*/");
+        let code = code.split("//").next().unwrap_or("");
+        code.match_indices(name).any(|(at, _)| {
+            !code[..at].ends_with(word) && !code[at + name.len()..].starts_with(word)
+        })
+    })
+}
+
+/// README.md has a row for every lesson, and one for each thing that C books
+/// name: the lesson that a row names uses it, in both languages.
+#[test]
+fn the_readmes_tables_are_true() -> Result<()> {
+    let workspace = Workspace::find()?;
+    let readme = std::fs::read_to_string(workspace.root().join("README.md"))?;
+    let lessons = all(&workspace)?;
+
+    let rows = table(&readme, "| lesson | minutes | what it is about |");
+    let mut listed: Vec<&str> = rows.iter().flat_map(|row| names(row[0])).collect();
+    listed.sort_unstable();
+    let there: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
+    assert_eq!(listed, there);
+
+    let rows = table(&readme, "| C | Rust | lessons |");
+    assert!(rows.len() > 10, "{} rows", rows.len());
+    for row in rows {
+        let &[c, rust, users] = row.as_slice() else {
+            panic!("three cells: {row:?}");
+        };
+        let users = match users {
+            "all" => there.clone(),
+            users => names(users),
+        };
+        assert!(!users.is_empty(), "{row:?}");
+        for user in users {
+            let lesson = lessons
+                .iter()
+                .find(|lesson| lesson.name == user)
+                .with_context(|| format!("no lesson `{user}`: {row:?}"))?;
+            for (language, wanted) in [(Language::C, names(c)), (Language::Rust, names(rust))] {
+                assert!(!wanted.is_empty(), "{row:?}");
+                if !lesson.is_in(language) {
+                    continue;
+                }
+                let source = lesson.folder.join(language.source(user));
+                let code = std::fs::read_to_string(source)?;
+                for name in wanted {
+                    assert!(
+                        uses(&code, name),
+                        "`{user}` does not use `{name}` in {}",
+                        language.title()
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_name_is_used_where_it_is_a_word_of_the_code() {
+    let code = "/*\n * foo\n */\n// bar\nbaz_foo(); // baz\nqux!(\"x\");\n";
+    for name in ["foo", "bar", "baz", "qu"] {
+        assert!(!uses(code, name), "{name}");
+    }
+    for name in ["baz_foo", "qux!", "qux"] {
+        assert!(uses(code, name), "{name}");
+    }
 }

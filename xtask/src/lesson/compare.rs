@@ -30,8 +30,8 @@ pub struct Compared {
 
 /// Compares printed lines with expected ones. A stamp `[+1.0s]` counts from
 /// the stamped line above it that the text shows; above the first that is
-/// `above`, seconds since boot, from an earlier command. It may be off by
-/// `tolerance` seconds.
+/// `above`, seconds since boot, from an earlier command. It may be off as
+/// [`stamp::is_near`] allows with this `tolerance`, in seconds.
 pub fn compare(
     expected: &[String],
     printed: &[String],
@@ -152,9 +152,7 @@ impl Judge<'_> {
         if !line_matches(pattern, text) {
             return None;
         }
-        // Stamps have six decimals; the sum has more.
-        let in_time =
-            shown.is_some_and(|shown| (at - shown - wanted).abs() <= self.tolerance + 1e-7);
+        let in_time = shown.is_some_and(|shown| stamp::is_near(at - shown, wanted, self.tolerance));
         Some(if in_time {
             Move::Match
         } else {

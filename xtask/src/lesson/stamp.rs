@@ -5,6 +5,16 @@
 /// one second up by as much as 0.03 s, and the woken thread has to run.
 pub const VIRTUAL_TOLERANCE: f64 = 0.05;
 
+/// Whether a line that came `delta` seconds after the one above came when it
+/// should have, `wanted` seconds after it: to within `tolerance` seconds or a
+/// tenth of the time, whichever is more. QEMU gives its virtual CPUs turns of
+/// up to 0.1 s of the guest's time, so on a busy guest one line may come late
+/// by that and the next not.
+pub fn is_near(delta: f64, wanted: f64, tolerance: f64) -> bool {
+    // Stamps have six decimals; the sum has more.
+    (delta - wanted).abs() <= tolerance.max(wanted / 10.0) + 1e-7
+}
+
 /// Takes the kernel's stamp off a line that begins with one: the seconds
 /// since boot, and what follows the bracket.
 pub fn kernel(line: &str) -> Option<(f64, &str)> {
@@ -37,6 +47,13 @@ pub fn write(delta: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_time_is_held_to_more_closely_than_a_long_one() {
+        assert!(is_near(0.14, 0.1, 0.05) && !is_near(0.16, 0.1, 0.05));
+        assert!(!is_near(0.0, 0.1, 0.05));
+        assert!(is_near(1.09, 1.0, 0.05) && !is_near(1.11, 1.0, 0.05));
+    }
 
     #[test]
     fn only_real_stamps_are_stamps() {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Example of a completion: a thread waits until it is released, and is stopped after that.
+
+use kernel::{c_str, prelude::*};
+use kernel_ext::{
+    completion::Completion,
+    delay::msleep,
+    kthread::{Ctx, KThread},
+    sync::{shared, Arc},
+};
+
+module! {
+    type: CompletionStop,
+    name: "completion_stop",
+    author: "Linux Usr",
+    description: "Example of a completion and kthread_stop",
+    license: "GPL",
+}
+
+struct CompletionStop {
+    thread: Option<KThread<()>>,
+    my_completion: Arc<Completion>,
+}
+
+impl kernel::Module for CompletionStop {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let my_completion = shared(Completion::new()?)?;
+        let for_thread = my_completion.clone();
+        let thread = KThread::run(c_str!("my_kthread"), move |ctx| {
+            my_kthread(ctx, &for_thread)
+        })
+        .inspect_err(|_| pr_info!("Failed to create kthread\n"))?;
+        Ok(CompletionStop {
+            thread: Some(thread),
+            my_completion,
+        })
+    }
+}
+
+fn my_kthread(ctx: &Ctx, my_completion: &Completion) {
+    pr_info!("the thread waits for the completion\n");
+    my_completion.wait();
+    pr_info!("the thread is released\n");
+    while !ctx.should_stop() {
+        msleep(100);
+    }
+    pr_info!("the thread ends\n");
+}
+
+impl Drop for CompletionStop {
+    fn drop(&mut self) {
+        pr_info!("complete first, then kthread_stop\n");
+        self.my_completion.complete();
+        drop(self.thread.take());
+        pr_info!("the thread has ended\n");
+    }
+}
