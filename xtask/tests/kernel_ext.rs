@@ -53,6 +53,16 @@ fn files_and_folders_in_proc() -> Result<()> {
     passes("proc_files")
 }
 
+#[test]
+fn wait_queues() -> Result<()> {
+    passes("test_wait")
+}
+
+#[test]
+fn completions() -> Result<()> {
+    passes("test_completion")
+}
+
 /// `insmod` fails, the other entry is left alone, and what was to be behind
 /// the entry is dropped. The kernel warns, which fails the test as a lesson;
 /// so what was printed is looked up in the guest's record.
