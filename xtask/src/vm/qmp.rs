@@ -33,6 +33,7 @@ impl Qmp {
     /// Says hello on a fresh connection.
     pub fn new(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         let mut qmp = Self {
             stream: BufReader::new(stream),
         };
@@ -53,8 +54,10 @@ impl Qmp {
     }
 
     fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
-        let request = json!({"execute": command, "arguments": arguments});
-        writeln!(self.stream.get_mut(), "{request}")?;
+        // In one piece: each write takes room in the socket, however short it
+        // is, and a QEMU that has stopped listening must not stop xtask too.
+        let request = format!("{}\n", json!({"execute": command, "arguments": arguments}));
+        self.stream.get_mut().write_all(request.as_bytes())?;
         loop {
             let mut answer = self.read()?;
             if let Some(value) = answer.get_mut("return") {
