@@ -23,6 +23,11 @@ use crate::toolchain::Toolchain;
 /// How often the guest's clock is read.
 const SAMPLE: Duration = Duration::from_millis(200);
 
+/// How long a guest may run before its clock is read for the first time. Most
+/// have ended by then, and QEMU can hang in its end if it is asked something
+/// at that very moment (seen once, in `monitor_cleanup` of QEMU 7.2).
+const FIRST_SAMPLE: Duration = Duration::from_secs(3);
+
 /// So many samples in a row without progress mean that the guest is stuck:
 /// 2 seconds in which no thread of QEMU ran when it was looked at.
 const STUCK_SAMPLES: u32 = 10;
@@ -141,7 +146,7 @@ impl Watch {
         limit: u32,
         qemu: &Guarded,
     ) -> Option<GuestEnd> {
-        let mut next_sample = Instant::now() + SAMPLE;
+        let mut next_sample = Instant::now() + FIRST_SAMPLE;
         loop {
             match events.recv_timeout(next_sample.saturating_duration_since(Instant::now())) {
                 // The pipe of errors is held by QEMU and its guard alone.
@@ -183,6 +188,11 @@ impl Watch {
             .control
             .as_mut()
             .and_then(|control| control.guest_seconds().ok());
+        if clock.is_none() {
+            // A QEMU that does not answer once is not asked again: it is
+            // ending, or its threads will tell.
+            self.control = None;
+        }
         match clock {
             Some(now) if now > limit => {
                 return Some(GuestEnd::OutOfTime {

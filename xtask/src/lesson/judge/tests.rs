@@ -87,6 +87,13 @@ fn a_pass() {
 }
 
 #[test]
+fn a_qemu_that_does_not_end_after_the_guest_is_not_the_lessons() {
+    let whole = console(&steps());
+    let verdict = verdict(whole.as_bytes(), LOG.as_bytes(), GuestEnd::Stuck);
+    assert_eq!(verdict, Verdict::Pass);
+}
+
+#[test]
 fn a_mismatch_is_told_with_all_around_it() {
     let mut steps = steps();
     steps[1] = step(2, &DMESG.replace("3.81", "4.10"), 1);
