@@ -196,17 +196,17 @@ impl Cache {
         Ok(file)
     }
 
-    /// Writes a small file under its name in one step.
+    /// Writes a small file under its name in one step. It is staged beside its
+    /// place, which may be on another disk than the cache's top folder.
     pub fn write(&self, path: &Path, contents: &[u8]) -> Result<()> {
         use std::io::Write as _;
-        let staging = self.folder("staging")?;
-        let mut file = tempfile::NamedTempFile::new_in(&staging)
-            .with_context(|| format!("cannot write in {}", staging.display()))?;
+        let folder = path.parent().unwrap_or(&self.root);
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)
+            .with_context(|| format!("cannot write in {}", folder.display()))?;
         file.write_all(contents)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
         file.persist(path)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
