@@ -54,6 +54,16 @@ fn files_and_folders_in_proc() -> Result<()> {
 }
 
 #[test]
+fn threads() -> Result<()> {
+    passes("test_kthread")
+}
+
+#[test]
+fn a_thread_that_cannot_be_made() -> Result<()> {
+    passes("kthread_half_way")
+}
+
+#[test]
 fn wait_queues() -> Result<()> {
     passes("test_wait")
 }
