@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use xtask::commands::{bench, build, doctor, qemu, test};
+use xtask::commands::{bench, build, doc, doctor, qemu, test};
 use xtask::{failure, process, vm};
 
 /// Builds a Linux kernel with Rust, the lessons' modules and a guest for them
@@ -24,6 +24,8 @@ enum Command {
     Test(test::Options),
     /// Measure what takes how long, against what it should
     Bench(bench::Options),
+    /// Make the pages of kernel_ext and of the kernel crate, and say where they are
+    Doc(doc::Options),
     /// Say what a build needs, what is there, and what mends the rest
     Doctor(doctor::Options),
 }
@@ -50,6 +52,7 @@ fn run() -> Result<ExitCode> {
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),
     }
 }

@@ -35,12 +35,7 @@ pub fn prepare(
     lessons: &[Lesson],
     languages: &[Language],
 ) -> Result<Prepared> {
-    // What can be refused at once is, before minutes are spent on tools.
-    wanted.check(&session.workspace)?;
-    toolchain::install_packages(session)?;
-    let source = source::obtain(session, wanted)?;
-    let toolchain = toolchain::provision(session)?;
-    let kernel = KernelImage::build(session, &toolchain, &source)?;
+    let (toolchain, source, kernel) = kernel(session, wanted)?;
     let modules: Vec<(&str, Language)> = lessons
         .iter()
         .flat_map(|lesson| {
@@ -57,6 +52,20 @@ pub fn prepare(
         initramfs,
         modules,
     })
+}
+
+/// Runs the stages up to the kernel.
+pub fn kernel(
+    session: &Session,
+    wanted: &Wanted,
+) -> Result<(Toolchain, KernelSource, KernelImage)> {
+    // What can be refused at once is, before minutes are spent on tools.
+    wanted.check(&session.workspace)?;
+    toolchain::install_packages(session)?;
+    let source = source::obtain(session, wanted)?;
+    let toolchain = toolchain::provision(session)?;
+    let kernel = KernelImage::build(session, &toolchain, &source)?;
+    Ok((toolchain, source, kernel))
 }
 
 /// A module as a file in the guest's `/root`.

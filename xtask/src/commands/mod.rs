@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod build;
 pub mod common;
+pub mod doc;
 pub mod doctor;
 pub mod qemu;
 pub mod test;

@@ -1,6 +1,7 @@
 //! Modules: `kernel_ext` once for a kernel, each lesson in Rust against it, and
 //! each lesson's twin in C.
 
+mod doc;
 mod language;
 
 use std::path::{Path, PathBuf};
@@ -15,10 +16,14 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
+pub use doc::Pages;
 pub use language::Language;
 
 /// The recipes' number; a change of how modules are built changes it.
 const KIND: &str = "modules 2";
+
+/// What is said of sources that a compiler refuses.
+const DOES_NOT_COMPILE: &str = "this does not compile";
 
 /// What a lesson needs of a built `kernel_ext` (see `modules/Kbuild`).
 const KERNEL_EXT: [&str; 3] = ["kernel_ext.o", "helpers.o", "libkernel_ext.rmeta"];
@@ -134,7 +139,7 @@ impl Builder<'_> {
                 let work = folder.path();
                 copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
                 copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
-                self.make(stage, work, &["LESSONS=".to_owned()])?;
+                self.make(stage, work, &["LESSONS=".to_owned()], DOES_NOT_COMPILE)?;
                 for file in KERNEL_EXT {
                     copy(&work.join("kernel_ext").join(file), &staging.join(file))?;
                 }
@@ -203,7 +208,7 @@ impl Builder<'_> {
                 copy(&source, &target)?;
             }
         }
-        self.make(stage, work, &variables)?;
+        self.make(stage, work, &variables, DOES_NOT_COMPILE)?;
         for (name, key) in missing {
             let file = format!("{name}.ko");
             self.session
@@ -215,7 +220,15 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn make(&self, stage: &Stage<'_>, work: &Path, variables: &[String]) -> Result<()> {
+    /// Runs kbuild in `work`; `fault` is what to say if a tool finds fault with
+    /// the sources.
+    fn make(
+        &self,
+        stage: &Stage<'_>,
+        work: &Path,
+        variables: &[String],
+        fault: &str,
+    ) -> Result<()> {
         let KernelImage {
             tree,
             objects,
@@ -253,7 +266,7 @@ impl Builder<'_> {
             let words = compiler.join("\n");
             let log = log.display();
             Failure::lesson(format!(
-                "this does not compile for Linux {version}:\n{words}\nthe whole log: {log}"
+                "{fault} for Linux {version}:\n{words}\nthe whole log: {log}"
             ))
             .into()
         })

@@ -11,6 +11,7 @@ pub mod needs;
 pub mod packages;
 pub mod probe;
 mod rust;
+mod rustdoc;
 mod survey;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use host::Host;
 use needs::System;
 use probe::Probes;
 
+pub use rustdoc::Rustdoc;
 pub use survey::{Need, State, install_all, survey, survey_on};
 
 /// Every tool that a build and a boot take, by path.

@@ -1,0 +1,48 @@
+//! `cargo xtask doc`: the pages of `kernel_ext`, with the kernel's beside them.
+
+use anyhow::{Result, ensure};
+
+use super::common::Common;
+use crate::failure::Failure;
+use crate::modules::Pages;
+use crate::pipeline;
+use crate::process::{Tool, which};
+
+/// Options of `doc`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// Show the pages in a browser
+    #[arg(long)]
+    open: bool,
+}
+
+/// Makes the pages that the cache does not have, and prints where they begin.
+pub fn run(options: &Options) -> Result<()> {
+    let session = options.common.session()?;
+    let (toolchain, _, kernel) = pipeline::kernel(&session, &options.common.wanted())?;
+    let index = Pages::build(&session, &toolchain, &kernel)?.index();
+    session.ui.summary();
+    println!("{}", index.display());
+    if options.open {
+        open(&index)?;
+    }
+    Ok(())
+}
+
+fn open(page: &std::path::Path) -> Result<()> {
+    let Some(opener) = which("xdg-open") else {
+        return Err(Failure::machine(
+            "there is no xdg-open to show the pages with; open the file above in a browser",
+        )
+        .into());
+    };
+    let status = Tool::new(opener).arg(page).run_on_terminal()?;
+    ensure!(
+        status.success(),
+        Failure::machine(format!("xdg-open could not show the pages ({status})"))
+    );
+    Ok(())
+}
