@@ -309,14 +309,17 @@ fn ends_with_xtask(signal: Signal) -> Result<Option<i32>> {
     let clone = Clone::new(MODULE, "$ while :; do :; done\n")?;
     // What is made first must not be in the way.
     clone.xtask(&["build"]).output()?;
+    let (terminal, writer) = std::io::pipe()?;
     let mut xtask = clone
         .xtask(&["test", "probe"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(writer)
         .process_group(0)
         .spawn()?;
     let pid = Pid::from_raw(i32::try_from(xtask.id())?).context("a process number")?;
     let qemu = wait_for(|| qemu_below(xtask.id()))?;
+    // Nobody can read any more what xtask says of its end: a closed terminal.
+    drop(terminal);
     kill_process(pid, signal)?;
     let status = xtask.wait()?;
     wait_for(|| (!Path::new("/proc").join(&qemu).exists()).then_some(()))?;
@@ -326,6 +329,12 @@ fn ends_with_xtask(signal: Signal) -> Result<Option<i32>> {
 #[test]
 fn qemu_ends_with_an_interrupted_xtask() -> Result<()> {
     assert_eq!(ends_with_xtask(Signal::INT)?, Some(130));
+    Ok(())
+}
+
+#[test]
+fn qemu_ends_with_an_xtask_whose_terminal_is_closed() -> Result<()> {
+    assert_eq!(ends_with_xtask(Signal::HUP)?, Some(130));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Ctrl-C and friends: end the children, set the terminal right, exit 130.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -85,7 +86,12 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         INTERRUPTED.store(true, Ordering::SeqCst);
         end_children();
         restore();
-        eprintln!("\ninterrupted; what was whole is kept, run the same command again to go on");
+        // Not `eprintln!`, which panics when the terminal has gone: nothing
+        // may keep the program from ending here.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\ninterrupted; what was whole is kept, run the same command again to go on"
+        );
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
     Ok(())
