@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Aim, Figure, measure};
+use super::{Aim, Figure, Results, measure};
 use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
 use crate::lesson::Lesson;
 use crate::lesson::transcript::{Step, Transcript};
-use crate::modules::Language;
+use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
 use crate::play;
 use crate::session::Session;
@@ -23,8 +23,10 @@ use crate::vm::Machine;
 pub struct Bench<'a> {
     /// The session that everything was prepared in.
     pub session: &'a Session,
-    /// A kernel, modules and an initramfs, all built.
+    /// A kernel, modules in Rust and an initramfs, all built.
     pub prepared: &'a Prepared,
+    /// The same lessons' modules in C, of those that have one.
+    pub twins: &'a [Module],
     /// The guest with a shell, as `cargo xtask qemu` boots it.
     pub interactive: &'a Machine,
     /// The lessons that the suite plays.
@@ -37,21 +39,17 @@ pub struct Bench<'a> {
     pub kernel_builds: usize,
 }
 
-/// Takes every figure, the quick ones first.
-pub fn all(bench: &Bench<'_>) -> Result<Vec<Figure>> {
-    let mut figures = vec![
-        bench.nothing_to_do()?,
-        bench.edit_to_verdict()?,
-        bench.boot_to_shell()?,
-    ];
-    figures.extend(bench.boot_to_poweroff()?);
-    figures.extend(bench.suite()?);
-    figures.extend(bench.sizes()?);
-    figures.push(bench.compile_xtask()?);
-    if bench.kernel_builds > 0 {
-        figures.extend(bench.cold_kernel()?);
-    }
-    Ok(figures)
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Builds with nothing to do, boots, the lessons, sizes
+    Quick,
+    /// Rust and C side by side
+    Languages,
+    /// The cold compile of xtask
+    Compile,
+    /// The cold builds of the kernel
+    Kernel,
 }
 
 fn figure(name: &'static str, unit: &'static str, aim: Option<Aim>, values: Vec<f64>) -> Figure {
@@ -65,6 +63,31 @@ fn figure(name: &'static str, unit: &'static str, aim: Option<Aim>, values: Vec<
 }
 
 impl Bench<'_> {
+    /// Takes the figures of the `parts`, or all, the quick ones first.
+    pub fn take(&self, parts: &[Part]) -> Result<Results> {
+        let wanted = |part| parts.is_empty() || parts.contains(&part);
+        let mut results = Results::default();
+        let figures = &mut results.figures;
+        if wanted(Part::Quick) {
+            figures.push(self.nothing_to_do()?);
+            figures.push(self.edit_to_verdict()?);
+            figures.push(self.boot_to_shell()?);
+            figures.extend(self.boot_to_poweroff()?);
+            figures.extend(self.suite()?);
+            figures.extend(self.sizes()?);
+        }
+        if wanted(Part::Languages) {
+            results.languages = self.languages()?;
+        }
+        if wanted(Part::Compile) {
+            figures.push(self.compile_xtask()?);
+        }
+        if wanted(Part::Kernel) && self.kernel_builds > 0 {
+            figures.extend(self.cold_kernel()?);
+        }
+        Ok(results)
+    }
+
     fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
         (0..self.runs).map(|_| one()).collect()
     }

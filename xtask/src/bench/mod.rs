@@ -1,11 +1,44 @@
 //! Figures: what is measured, how often, and what it should come to.
 
 mod figures;
+mod languages;
 mod measure;
+
+use std::fmt;
 
 use serde::Serialize;
 
-pub use figures::{Bench, all};
+pub use figures::{Bench, Part};
+pub use languages::Comparison;
+
+/// All that was measured.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Results {
+    /// How long things take and how large they are.
+    pub figures: Vec<Figure>,
+    /// Rust and C side by side.
+    pub languages: Vec<Comparison>,
+}
+
+impl Results {
+    /// Whether something is not what it should be.
+    pub fn missed(&self) -> bool {
+        let missed = |figure: &Figure| figure.reached() == Some(false);
+        self.figures.iter().any(missed) || self.languages.iter().any(|one| !one.reached)
+    }
+
+    /// Both as tables for people; one that nothing was measured for is left out.
+    pub fn tables(&self) -> String {
+        let mut tables = Vec::new();
+        if !self.figures.is_empty() {
+            tables.push(table(&self.figures));
+        }
+        if !self.languages.is_empty() {
+            tables.push(languages::table(&self.languages));
+        }
+        tables.join("\n")
+    }
+}
 
 /// One figure, measured several times.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +63,24 @@ pub enum Aim {
     AtLeast(f64),
 }
 
+impl Aim {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Aim::AtMost(bound) => value <= bound,
+            Aim::AtLeast(bound) => value >= bound,
+        }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Aim::AtMost(bound) => write!(f, "<= {bound}"),
+            Aim::AtLeast(bound) => write!(f, ">= {bound}"),
+        }
+    }
+}
+
 impl Figure {
     /// The value in the middle; of an even number of values the higher of the
     /// two there.
@@ -46,15 +97,12 @@ impl Figure {
 
     /// Whether the median is within the aim; `None` without one.
     pub fn reached(&self) -> Option<bool> {
-        self.aim.map(|aim| match aim {
-            Aim::AtMost(bound) => self.median() <= bound,
-            Aim::AtLeast(bound) => self.median() >= bound,
-        })
+        self.aim.map(|aim| aim.holds(self.median()))
     }
 }
 
 /// The figures as a table for people.
-pub fn table(figures: &[Figure]) -> String {
+fn table(figures: &[Figure]) -> String {
     let mut text = format!(
         "{:<44} {:>9} {:>9} {:>9} {:>4}  aim\n",
         "figure", "median", "min", "max", "runs"
@@ -66,11 +114,10 @@ pub fn table(figures: &[Figure]) -> String {
             _ => format!("{value:.1}"),
         };
         let (min, max) = figure.extremes();
-        let aim = match (figure.aim, figure.reached()) {
-            (Some(Aim::AtMost(bound)), Some(reached)) => format!("<= {bound} {}", word(reached)),
-            (Some(Aim::AtLeast(bound)), Some(reached)) => format!(">= {bound} {}", word(reached)),
-            _ => String::new(),
-        };
+        let aim = figure.aim.zip(figure.reached());
+        let aim = aim.map_or_else(String::new, |(aim, reached)| {
+            format!("{aim} {}", word(reached))
+        });
         let name = format!("{} ({})", figure.name, figure.unit);
         let line = format!(
             "{name:<44} {:>9} {:>9} {:>9} {:>4}  {aim}",

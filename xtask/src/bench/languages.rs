@@ -1,0 +1,285 @@
+//! Rust and C side by side: the modules' sizes, and what `insmod` and `rmmod`
+//! cost in the guest's instructions.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Serialize;
+
+use super::{Aim, measure, word};
+use crate::initramfs::GuestFile;
+use crate::lesson::record;
+use crate::lesson::transcript::{Step, Transcript};
+use crate::modules::Module;
+use crate::pipeline;
+use crate::play;
+use crate::vm::GuestEnd;
+
+/// A module in Rust may be so many times as large as its twin in C.
+const SIZE: Aim = Aim::AtMost(1.5);
+
+/// `insmod` and `rmmod` of it may take so many times as many instructions.
+const TIME: Aim = Aim::AtMost(1.1);
+
+/// How often a module is loaded and removed. A lesson's `rmmod` may wait for
+/// a second, and a guest has 120.
+const CYCLES: u32 = 80;
+
+/// Instructions in one of the ticks of `/proc/PID/stat`, of which a second has
+/// a hundred: an instruction takes 2^5 ns.
+const TICK: f64 = 10_000_000.0 / 32.0;
+
+/// Loads and removes the module, and prints in ticks the CPU time of all the
+/// `insmod`, then of all the `rmmod`.
+///
+/// The kernel adds up a process's children to the nanosecond, whatever they
+/// slept, so each of the two commands gets a parent of its own. One CPU only,
+/// for QEMU lets two take turns on one clock. The first cycle does not count:
+/// the kernel has more to do then.
+const SCRIPT: &str = r#"
+echo 0 >/sys/devices/system/cpu/cpu1/online || exit 1
+mkfifo /tmp/ask /tmp/answer
+while read -r _; do
+	rmmod MODULE 2>/dev/null
+	echo $?
+done </tmp/ask >/tmp/answer &
+remover=$!
+exec 3>/tmp/ask 4</tmp/answer
+spent() {
+	local user system
+	read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ <"/proc/$1/stat"
+	echo $((user + system))
+}
+cycle() {
+	insmod FILE 2>/dev/null
+	[ $? -eq INSERTED ] || exit 2
+	echo >&3
+	read -r status <&4
+	[ "$status" -eq REMOVED ] || exit 3
+}
+cycle
+inserts=$(spent $$)
+removes=$(spent $remover)
+i=0
+while [ $i -lt CYCLES ]; do
+	cycle
+	i=$((i + 1))
+done
+echo "ticks $(($(spent $$) - inserts)) $(($(spent $remover) - removes))"
+exec 3>&- 4<&-
+"#;
+
+/// One quantity of one lesson in both languages.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// The lesson and what was measured.
+    pub name: String,
+    /// `bytes` or `instructions`.
+    pub unit: &'static str,
+    /// Rust's value.
+    pub rust: f64,
+    /// C's value.
+    pub c: f64,
+    /// Rust's by C's.
+    pub ratio: f64,
+    /// What the ratio must be.
+    pub aim: Aim,
+    /// Whether it is.
+    pub reached: bool,
+}
+
+impl Comparison {
+    fn new(name: String, unit: &'static str, aim: Aim, rust: f64, c: f64) -> Self {
+        let ratio = rust / c;
+        Self {
+            name,
+            unit,
+            rust,
+            c,
+            ratio,
+            aim,
+            reached: aim.holds(ratio),
+        }
+    }
+}
+
+/// Instructions of one `insmod` and one `rmmod`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cost {
+    insert: f64,
+    remove: f64,
+}
+
+impl super::Bench<'_> {
+    /// Compares every lesson that is in both languages.
+    pub(super) fn languages(&self) -> Result<Vec<Comparison>> {
+        let idle = self.cycles(None)?;
+        let mut comparisons = Vec::new();
+        for lesson in self.lessons {
+            let of_lesson = |module: &&Module| module.name == lesson.name;
+            let (Some(rust), Some(c)) = (
+                self.prepared.modules.iter().find(of_lesson),
+                self.twins.iter().find(of_lesson),
+            ) else {
+                continue;
+            };
+            let name = &lesson.name;
+            eprintln!("bench: {name} in Rust and in C");
+            comparisons.push(Comparison::new(
+                format!("{name}.ko, stripped"),
+                "bytes",
+                SIZE,
+                self.stripped_size(rust)?,
+                self.stripped_size(c)?,
+            ));
+            let [rust, c] = [self.cycles(Some(rust))?, self.cycles(Some(c))?];
+            let mut time = |command, of: fn(Cost) -> f64| {
+                comparisons.push(Comparison::new(
+                    format!("{command} {name}"),
+                    "instructions",
+                    TIME,
+                    of(rust) - of(idle),
+                    of(c) - of(idle),
+                ));
+            };
+            time("insmod", |cost| cost.insert);
+            time("rmmod", |cost| cost.remove);
+        }
+        Ok(comparisons)
+    }
+
+    /// The bytes of a module as `make modules_install INSTALL_MOD_STRIP=1`
+    /// leaves it, which is `strip --strip-debug` (scripts/Makefile.modinst).
+    fn stripped_size(&self, module: &Module) -> Result<f64> {
+        let folder = tempfile::tempdir()?;
+        let stripped = folder.path().join("stripped.ko");
+        let mut strip =
+            std::process::Command::new(self.prepared.toolchain.llvm_bin.join("llvm-strip"));
+        measure::run(
+            strip
+                .args(["--strip-debug", "-o"])
+                .args([&stripped, &module.path]),
+        )?;
+        let bytes = std::fs::read(&stripped)?.len();
+        #[expect(clippy::cast_precision_loss, reason = "no module has 2^53 bytes")]
+        Ok(bytes as f64)
+    }
+
+    /// What `insmod` and `rmmod` of a module cost; without one, what they cost
+    /// when there is nothing to load (the file is empty) or remove.
+    fn cycles(&self, module: Option<&Module>) -> Result<Cost> {
+        let (name, inserted, removed) = match module {
+            Some(module) => (module.name.as_str(), "0", "0"),
+            None => ("empty", "1", "1"),
+        };
+        let file = match module {
+            Some(module) => pipeline::in_guest(module)?,
+            None => GuestFile {
+                path: format!("/root/{name}.ko"),
+                mode: 0o644,
+                contents: Vec::new(),
+            },
+        };
+        let command = SCRIPT
+            .replace("FILE", &file.path)
+            .replace("MODULE", name)
+            .replace("INSERTED", inserted)
+            .replace("REMOVED", removed)
+            .replace("CYCLES", &CYCLES.to_string());
+        let step = Step {
+            line: 1,
+            command,
+            expected: Vec::new(),
+            status: 0,
+        };
+        let transcript = Transcript { steps: vec![step] };
+        let (nonce, run) = play::transcript(self.prepared, &transcript, vec![file])?;
+        let record = record::read(&nonce, &run.console);
+        let played = record.steps.first().context("the guest played nothing")?;
+        let output = String::from_utf8_lossy(&played.output);
+        if run.end != GuestEnd::Ended || played.end.is_none() {
+            let (shell, end) = (record.shell, run.end);
+            bail!("{name} was not loaded and removed (shell: {shell:?}, {end:?}):\n{output}");
+        }
+        cost(&output).with_context(|| format!("{name}:\n{output}"))
+    }
+}
+
+/// Reads the script's line.
+fn cost(output: &str) -> Result<Cost> {
+    let ticks = output
+        .lines()
+        .find_map(|line| line.strip_prefix("ticks "))
+        .context("the guest printed no ticks")?;
+    let numbers: Vec<u32> = ticks
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("these are no ticks: {ticks}"))?;
+    ensure!(numbers.len() == 2, "these are not two numbers: {ticks}");
+    let each = |ticks: u32| f64::from(ticks) * TICK / f64::from(CYCLES);
+    Ok(Cost {
+        insert: each(numbers[0]),
+        remove: each(numbers[1]),
+    })
+}
+
+/// The comparisons as a table for people.
+pub fn table(comparisons: &[Comparison]) -> String {
+    let mut text = format!(
+        "{:<48} {:>9} {:>9} {:>7}  aim\n",
+        "Rust and C", "Rust", "C", "ratio"
+    );
+    for comparison in comparisons {
+        let Comparison {
+            name,
+            unit,
+            rust,
+            c,
+            ratio,
+            aim,
+            reached,
+        } = comparison;
+        let name = format!("{name} ({unit})");
+        let line = format!(
+            "{name:<48} {rust:>9.0} {c:>9.0} {ratio:>7.2}  {aim} {}\n",
+            word(*reached)
+        );
+        text.push_str(&line);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_instructions_of_one_cycle() -> Result<()> {
+        let cost = cost("insmod: noise\nticks 80 8\n")?;
+        assert!((cost.insert - 312_500.0).abs() < 1e-6, "{cost:?}");
+        assert!((cost.remove - 31_250.0).abs() < 1e-6, "{cost:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_figure_is_an_error() {
+        for output in [
+            "",
+            "ticks",
+            "ticks \n",
+            "ticks 3\n",
+            "ticks 3 x\n",
+            "ticks 1 2 3\n",
+        ] {
+            assert!(cost(output).is_err(), "{output:?}");
+        }
+    }
+
+    #[test]
+    fn the_ratio_decides() {
+        let compare = |rust, c| Comparison::new("x".to_owned(), "bytes", SIZE, rust, c).reached;
+        assert!(compare(15.0, 10.0));
+        assert!(!compare(15.1, 10.0));
+        assert!(!compare(1.0, 0.0), "nothing measured is nothing reached");
+        assert!(!compare(0.0, 0.0), "nothing measured is nothing reached");
+    }
+}
