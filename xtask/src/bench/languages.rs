@@ -8,7 +8,7 @@ use super::{Aim, measure, word};
 use crate::initramfs::GuestFile;
 use crate::lesson::record;
 use crate::lesson::transcript::{Step, Transcript};
-use crate::modules::Module;
+use crate::modules::{Language, Module};
 use crate::pipeline;
 use crate::play;
 use crate::vm::GuestEnd;
@@ -114,11 +114,11 @@ impl super::Bench<'_> {
         let idle = self.cycles(None)?;
         let mut comparisons = Vec::new();
         for lesson in self.lessons {
-            let of_lesson = |module: &&Module| module.name == lesson.name;
-            let (Some(rust), Some(c)) = (
-                self.prepared.modules.iter().find(of_lesson),
-                self.twins.iter().find(of_lesson),
-            ) else {
+            let module = |language| {
+                let mut modules = self.prepared.modules.iter();
+                modules.find(|module| module.name == lesson.name && module.language == language)
+            };
+            let (Some(rust), Some(c)) = (module(Language::Rust), module(Language::C)) else {
                 continue;
             };
             let name = &lesson.name;
@@ -191,7 +191,7 @@ impl super::Bench<'_> {
             status: 0,
         };
         let transcript = Transcript { steps: vec![step] };
-        let (nonce, run) = play::transcript(self.prepared, &transcript, vec![file])?;
+        let (nonce, run) = play::transcript(self.session, self.prepared, &transcript, vec![file])?;
         let record = record::read(&nonce, &run.console);
         let played = record.steps.first().context("the guest played nothing")?;
         let output = String::from_utf8_lossy(&played.output);

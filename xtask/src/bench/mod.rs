@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod suite;
 
 use std::fmt;
 
@@ -45,7 +46,7 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `CPU s`, `ratio`, `bytes`.
+    /// Its unit: `s`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

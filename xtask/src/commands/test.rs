@@ -22,6 +22,11 @@ pub struct Options {
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
+
+    /// Boot a guest for every lesson, rather than start all from one that was
+    /// saved when it had booted
+    #[arg(long)]
+    cold: bool,
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
@@ -34,7 +39,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let ([language], false) = (languages, options.lessons.is_empty()) {
         refuse_lacking(&lessons, *language)?;
     }
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
+    let mut prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
+    if !options.cold {
+        prepared.saved = play::saved(&session, &prepared);
+    }
     let outcomes = play::all(&session, &prepared, &lessons, languages)?;
     let mut stdout = std::io::stdout();
     let color = stdout.is_terminal();

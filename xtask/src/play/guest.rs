@@ -1,6 +1,8 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
 //! and judged.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
@@ -11,8 +13,9 @@ use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
 use crate::session::Session;
-use crate::vm::GuestRun;
-use crate::vm::{self, Clock, Console, Machine};
+use crate::vm::{
+    self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+};
 
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
@@ -49,7 +52,7 @@ pub fn lesson(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
+    let (nonce, run) = transcript(session, prepared, &lesson.transcript, files)?;
     let kernel = &prepared.kernel.version;
     let log = session
         .cache
@@ -71,34 +74,103 @@ pub fn lesson(
 /// Plays a transcript with more `files` in the guest; returns the word that
 /// marks its notes, and what became of the guest.
 pub fn transcript(
+    session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
     mut files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
     files.extend(script::compile(transcript, &nonce, LIMIT));
+    if let Some(saved) = &prepared.saved {
+        match from_saved(prepared, saved, &nonce, &files) {
+            Ok(Some(run)) => return Ok((nonce, run)),
+            Ok(None) => {}
+            Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((nonce, from_boot(prepared, &files)?))
+}
+
+/// Boots one guest, and keeps it for every lesson to start from, unless the
+/// cache has it. Where that cannot be, it says why and returns `None`: every
+/// lesson boots a guest of its own then.
+pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder| {
-        let initrd = folder.join("initrd");
-        initramfs.with(&files, &initrd)?;
-        Ok(Machine {
-            clock: Clock::Virtual { shift: SHIFT },
-            console: Console::Sockets {
-                folder: folder.to_owned(),
-            },
-            initrd,
-            smp: 2,
-            memory: 256,
-            kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
-            gdb: false,
+    let machine = machine(&initramfs.path, Console::Output, Start::Boot);
+    SavedGuest::keep(session, toolchain, kernel, &machine)
+        .inspect_err(|error| {
+            crate::process::park_if_interrupted();
+            session.ui.note(format!(
+                "every lesson boots its own guest, for none could be saved: {error:#}"
+            ));
         })
+        .ok()
+}
+
+/// Plays in a guest that goes on from the saved one; `None` if the `files` have
+/// no room in the device that would bring them. What the guest had said before
+/// it was saved comes first, as if it had booted for this lesson.
+fn from_saved(
+    prepared: &Prepared,
+    saved: &SavedGuest,
+    nonce: &str,
+    files: &[GuestFile],
+) -> Result<Option<GuestRun>> {
+    let Prepared {
+        toolchain, kernel, ..
+    } = prepared;
+    if !saved.is_good() {
+        return Ok(None);
+    }
+    let Some(archive) = vm::packed(files)? else {
+        return Ok(None);
+    };
+    let mut run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder, console| {
+        let start = Start::GoOn {
+            from: saved.clone(),
+            lesson: LessonDevice::holding(folder, &archive)?,
+        };
+        Ok(machine(&prepared.initramfs.path, console, start))
     })?;
-    Ok((nonce, run))
+    run.log.splice(0..0, saved.log()?);
+    run.console
+        .splice(0..0, script::noted_before(nonce, &saved.console()?));
+    Ok(Some(run))
+}
+
+/// Plays in a guest that boots, with the `files` in its initramfs.
+fn from_boot(prepared: &Prepared, files: &[GuestFile]) -> Result<GuestRun> {
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder, console| {
+        let initrd = folder.join("initrd");
+        initramfs.with(files, &initrd)?;
+        Ok(machine(&initrd, console, Start::Boot))
+    })
+}
+
+/// The guest that lessons are played in.
+fn machine(initrd: &Path, console: Console, start: Start) -> Machine {
+    Machine {
+        clock: Clock::Virtual { shift: SHIFT },
+        console,
+        start,
+        initrd: initrd.to_owned(),
+        smp: 2,
+        memory: 256,
+        kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
+        gdb: false,
+    }
 }
 
 /// A word that nothing in the guest prints by chance, the same for the same

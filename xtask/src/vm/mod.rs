@@ -3,11 +3,17 @@
 pub mod accel;
 mod batch;
 mod guest_run;
+mod lesson_device;
 mod machine;
+mod pulse;
 mod qmp;
+mod running;
+mod saved;
 pub mod terminal;
 mod tsc;
 
-pub use batch::run_batch;
+pub use batch::{DidNotGoOn, run_batch};
 pub use guest_run::{GuestEnd, GuestRun};
-pub use machine::{Accel, Clock, Console, Machine};
+pub use lesson_device::{LessonDevice, packed};
+pub use machine::{Accel, Clock, Console, Machine, Start};
+pub use saved::SavedGuest;
