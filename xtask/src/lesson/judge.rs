@@ -99,7 +99,7 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let seen = match (&run.end, &report) {
-            (_, Some(Report { headline, .. })) => headline.clone(),
+            (_, Some(Report { headline, .. })) => headline.trim_end_matches(['.', ':']).to_owned(),
             (GuestEnd::OutOfTime { .. }, _) => "the guest did not come to an end".to_owned(),
             // A guest that has said its last word has ended, whatever QEMU does.
             (GuestEnd::Stuck, _) if !self.record.ended => {

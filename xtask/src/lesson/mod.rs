@@ -9,6 +9,7 @@ pub mod compare;
 pub mod excerpts;
 pub mod judge;
 pub mod kernel_log;
+mod noise;
 pub mod record;
 pub mod script;
 pub mod stamp;

@@ -11,6 +11,7 @@ use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
 use crate::session::Session;
+use crate::symbols::Symbols;
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
@@ -25,9 +26,14 @@ const GRACE: u32 = 60;
 
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
 /// that has waited for 30 s of the guest's time without a chance to be woken
-/// by a signal, and a CPU that is kept from all other tasks for 20 s.
-const KERNEL_WORDS: [&str; 4] = [
+/// by a signal, and a CPU that is kept from all other tasks for 2 s, or from its
+/// interrupts for 3 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
+/// each of the guest's.
+const KERNEL_WORDS: [&str; 7] = [
     "oops=panic",
+    "watchdog_thresh=1",
+    "rcupdate.rcu_cpu_stall_timeout=3",
+    "sysctl.kernel.panic_on_rcu_stall=1",
     "sysctl.kernel.hung_task_panic=1",
     "sysctl.kernel.hung_task_timeout_secs=30",
     "sysctl.kernel.softlockup_panic=1",
@@ -64,8 +70,19 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
-    let verdict = judge::judge(lesson, &nonce, &run);
-    Ok(Outcome::played(lesson, language, verdict, &run, log))
+    let mut verdict = judge::judge(lesson, &nonce, &run);
+    let spots = verdict.report_mut().map(|report| {
+        let modules = prepared
+            .modules
+            .iter()
+            .filter(|module| module.language == language)
+            .map(|module| (&*module.name, &*module.path));
+        Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
+    });
+    Ok(Outcome {
+        spots: spots.unwrap_or_default(),
+        ..Outcome::played(lesson, language, verdict, &run, log)
+    })
 }
 
 /// Plays a transcript with more `files` in the guest; returns the word that

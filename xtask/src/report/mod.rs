@@ -16,6 +16,7 @@ use crate::lesson::Lesson;
 use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
+use crate::symbols::Spot;
 use crate::vm::GuestRun;
 
 /// A lesson in one language and what its run came to.
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub readme: PathBuf,
     /// What its run came to.
     pub verdict: Verdict,
+    /// Where in the lesson's sources the tasks were that the kernel reported.
+    pub spots: Vec<Spot>,
     /// The host's time for the guest.
     pub wall: Duration,
     /// The guest's clock at its end, in seconds since boot.
@@ -52,6 +55,7 @@ impl Outcome {
             language,
             readme: lesson.readme.clone(),
             verdict,
+            spots: Vec::new(),
             wall: run.wall,
             guest_seconds: KernelLog::read("", &run.log).last_time(),
             log: Some(log),
@@ -65,6 +69,7 @@ impl Outcome {
             language,
             readme: lesson.readme.clone(),
             verdict: Verdict::Skipped { why: why.into() },
+            spots: Vec::new(),
             wall: Duration::ZERO,
             guest_seconds: None,
             log: None,
