@@ -6,7 +6,8 @@
 //! asked for, since that kernel takes minutes to build:
 //! `cargo test --test verdicts -- --ignored`.
 
-use std::path::Path;
+mod support;
+
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -229,31 +230,8 @@ struct Played {
 /// Plays the cases of a profile in a language, side by side, as lessons of a
 /// clone of their own.
 fn play(profile: &str, language: &str) -> Result<Played> {
-    let folder = tempfile::tempdir()?;
-    let clone = folder.path();
-    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut copies = vec![
-        ("kernel-config".to_owned(), "."),
-        ("initramfs".to_owned(), "."),
-        ("modules/Kbuild".to_owned(), "modules"),
-        ("modules/kernel_ext".to_owned(), "modules"),
-    ];
     let names: Vec<&str> = of(profile, language).map(|case| case.name).collect();
-    // Its folder tells xtask what a lesson is, so a test becomes one.
-    copies.extend(
-        names
-            .iter()
-            .map(|name| (format!("modules/tests/{name}"), "modules/lessons")),
-    );
-    std::fs::create_dir_all(clone.join("modules/lessons"))?;
-    for (part, to) in &copies {
-        let copied = Command::new("cp")
-            .arg("-r")
-            .arg(original.join(part))
-            .arg(clone.join(to))
-            .status()?;
-        ensure!(copied.success(), "cp failed on {part}");
-    }
+    let clone = support::clone_with(&names)?;
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
     xtask.args(["test", "--no-install", "--lang", language]);
     if profile != TEACHING {
@@ -261,7 +239,7 @@ fn play(profile: &str, language: &str) -> Result<Played> {
     }
     let output = xtask
         .args(&names)
-        .env("KMODLAB_WORKSPACE", clone)
+        .env("KMODLAB_WORKSPACE", clone.path())
         .stdin(Stdio::null())
         .output()?;
     let [stdout, stderr] =
@@ -338,6 +316,34 @@ fn all_come_to_what_they_should(profile: &str, language: &str) -> Result<()> {
         played.status,
         played.printed
     );
+    Ok(())
+}
+
+/// The kernel's own buffer keeps the newest lines only; the serial console has
+/// them all, in order.
+#[test]
+fn ten_thousand_lines_all_arrive() -> Result<()> {
+    let clone = support::clone_with(&["prints_a_storm"])?;
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["test", "--no-install", "--lang", "rust", "--verbose"])
+        .env("KMODLAB_WORKSPACE", clone.path())
+        .stdin(Stdio::null())
+        .output()?;
+    // With --verbose all that the guest said is printed.
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let numbers: Vec<u32> = printed
+        .lines()
+        .filter_map(|line| {
+            line.split_once("] prints_a_storm: line ")?
+                .1
+                .split_once(' ')
+        })
+        .filter_map(|(number, _)| number.parse().ok())
+        .collect();
+    // The last comes once more: `dmesg` shows it.
+    let all: Vec<u32> = (1..=10_000).chain([10_000]).collect();
+    ensure!(numbers == all, "{} lines came", numbers.len());
+    ensure!(output.status.success(), "{printed}");
     Ok(())
 }
 

@@ -6,12 +6,13 @@ use anyhow::Result;
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::transcript::Transcript;
+use crate::lesson::verdict::Verdict;
 use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
 use crate::session::Session;
-use crate::symbols::Symbols;
+use crate::symbols::{Spot, Symbols};
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
@@ -70,7 +71,24 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
-    let mut verdict = judge::judge(lesson, &nonce, &run);
+    let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
+    Ok(Outcome {
+        spots,
+        ..Outcome::played(lesson, language, verdict, &run, log)
+    })
+}
+
+/// Judges what became of a guest, and explains the kernel's report, if there is
+/// one, from the kernel's and the modules' line tables.
+pub fn judged(
+    session: &Session,
+    prepared: &Prepared,
+    lesson: &Lesson,
+    language: Language,
+    nonce: &str,
+    run: &GuestRun,
+) -> (Verdict, Vec<Spot>) {
+    let mut verdict = judge::judge(lesson, nonce, run);
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules
@@ -79,10 +97,7 @@ pub fn lesson(
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });
-    Ok(Outcome {
-        spots: spots.unwrap_or_default(),
-        ..Outcome::played(lesson, language, verdict, &run, log)
-    })
+    (verdict, spots.unwrap_or_default())
 }
 
 /// Plays a transcript with more `files` in the guest; returns the word that

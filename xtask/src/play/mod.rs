@@ -14,7 +14,7 @@ use crate::pipeline::Prepared;
 use crate::report::Outcome;
 use crate::session::Session;
 
-pub use guest::{lesson, transcript};
+pub use guest::{judged, lesson, transcript};
 
 /// Plays every lesson in every one of the `languages`, as many guests side by
 /// side as make may run jobs: a guest keeps one core busy. The outcomes come

@@ -1,14 +1,15 @@
 //! What a line of a kernel's report says about code.
 
 /// A function that a line names, as the kernel writes it:
-/// `func+0x12/0x80 [module]`.
+/// `func+0x12/0x80 [module]`. What names a module's section has no size:
+/// `.init.text+0x12 [module]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mention<'a> {
     /// The function.
     pub name: &'a str,
     /// How far into it.
     pub offset: u64,
-    /// Its size.
+    /// Its size; 0 of a section.
     pub size: u64,
     /// The module that it is in; `None` is the kernel.
     pub module: Option<&'a str>,
@@ -28,7 +29,11 @@ fn mention_at(line: &str, plus: usize) -> Option<Mention<'_>> {
     });
     let name = &line[at..plus];
     let (offset, rest) = hex(&line[plus + 3..])?;
-    let (size, rest) = hex(rest.strip_prefix("/0x")?)?;
+    let (size, rest) = match rest.strip_prefix("/0x") {
+        Some(size) => hex(size)?,
+        None if name.starts_with('.') && rest.starts_with(" [") => (0, rest),
+        None => return None,
+    };
     let module = rest.strip_prefix(" [").and_then(|rest| {
         // With CONFIG_STACKTRACE_BUILD_ID a number follows the name.
         let (module, _) = rest.split_once(']')?;
@@ -74,6 +79,11 @@ pub(super) fn is_guess(message: &str) -> bool {
 
 /// The task that a line of a report speaks of: its name and number.
 pub(super) fn task(message: &str) -> Option<(&str, &str)> {
+    // kmemleak's: who took the memory.
+    if let Some(rest) = message.strip_prefix("comm \"") {
+        let (name, rest) = rest.split_once("\", pid ")?;
+        return Some((name, digits(rest)));
+    }
     if let Some(rest) = message.strip_prefix("task:") {
         let (name, rest) = rest.split_once(" state:")?;
         let (_, pid) = rest.split_once(" pid:")?;
@@ -134,6 +144,11 @@ mod tests {
             named("BUG: KASAN: slab-use-after-free in f+0x1/0x2 [m 0123abcd]"),
             Some(("f", 1, 2, Some("m")))
         );
+        assert_eq!(
+            named("    0xffffffffc0008024 .init.text+0x24 [x]"),
+            Some((".init.text", 0x24, 0, Some("x")))
+        );
+        assert_eq!(named(".init.text+0x24"), None);
         assert_eq!(named("é+0x1/0x2"), None);
         assert_eq!(named("x+0x1/0x é+0xé f+0x1/0x2"), Some(("f", 1, 2, None)));
         for line in [
@@ -182,7 +197,11 @@ mod tests {
         ] {
             assert_eq!(task(line), Some(("runs on", "56")));
         }
-        for line in ["", "task:", "CPU: 1", "CPU: 1 PID: x Comm: "] {
+        assert_eq!(
+            task("comm \"runs on\", pid 60, jiffies 4294894000"),
+            Some(("runs on", "60"))
+        );
+        for line in ["", "comm \"", "task:", "CPU: 1", "CPU: 1 PID: x Comm: "] {
             assert_eq!(task(line), None, "{line}");
         }
     }

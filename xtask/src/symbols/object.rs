@@ -20,7 +20,7 @@ type Bytes = EndianArcSlice<LittleEndian>;
 /// A kernel or a module. Its functions have the addresses that they run at in
 /// the kernel, and addresses of our own choice in a module.
 pub(super) struct Object {
-    /// By name, for several may have the same.
+    /// By name, for several may have the same; sections are there too.
     functions: HashMap<String, Vec<Function>>,
     /// The tables of lines.
     lines: addr2line::Context<Bytes>,
@@ -82,7 +82,7 @@ impl Object {
         })
     }
 
-    /// The address of the function `name`. Of several with this name it is the
+    /// The address of the function or the section `name`. Of several with this name it is the
     /// one whose size is nearest to `size`.
     pub(super) fn address(&self, name: &str, size: u64) -> Option<u64> {
         let functions = self.functions.get(name)?;
@@ -94,7 +94,7 @@ impl Object {
     /// after a call, as what a call returns to does.
     pub(super) fn after_call(&self, offset: u64) -> Option<u64> {
         let at = usize::try_from(offset).ok()?.checked_sub(CALL_LENGTH)?;
-        (self.text.get(at) == Some(&CALL)).then_some(FIRST_BASE + offset)
+        (self.text.get(at) == Some(&CALL)).then(|| FIRST_BASE + offset)
     }
 
     /// The folder that the compiler ran in for the code at `address`.
@@ -158,6 +158,11 @@ fn functions(elf: &Elf<'_>, bases: &Bases) -> HashMap<String, Vec<Function>> {
         .collect();
     let code: Vec<SectionIndex> = elf.sections().filter(is_code).map(|s| s.index()).collect();
     let mut named = Vec::new();
+    for section in elf.sections().filter(is_code) {
+        if let Ok(name) = section.name() {
+            named.push((name, bases.of(section.index()) + section.address()));
+        }
+    }
     for symbol in elf.symbols() {
         let Some(section) = symbol.section_index().filter(|index| code.contains(index)) else {
             continue;
@@ -300,12 +305,13 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
             "{first:?}"
         );
         let address = object.address("outer", 0).context("outer")?;
-        let inlined = (address..address + 8).map(|address| object.origins(address));
-        let inlined = inlined.filter(|origins| origins.len() == 2).last();
+        let mut inlined = (address..address + 8).map(|address| object.origins(address));
+        let inlined = inlined.rfind(|origins| origins.len() == 2);
         let inlined = inlined.context("nothing is inlined")?;
         assert_eq!(inlined[0].function.as_deref(), Some("inner"));
         assert_eq!((inlined[0].line, inlined[1].line), (4, 8));
         assert_eq!(inlined[1].function.as_deref(), Some("outer"));
+        assert_eq!(object.address(".init.text", 0), object.address("first", 0));
         assert_eq!(object.address("nothing", 0), None);
         assert!(object.origins(1).is_empty());
         Ok(())

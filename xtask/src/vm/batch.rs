@@ -32,6 +32,9 @@ const FIRST_SAMPLE: Duration = Duration::from_secs(3);
 /// 2 seconds in which no thread of QEMU ran when it was looked at.
 const STUCK_SAMPLES: u32 = 10;
 
+/// How the kernel begins to say that it panics.
+const PANIC: &[u8] = b"Kernel panic - not syncing";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
     Log,
@@ -83,7 +86,11 @@ pub fn run_batch(
     }
     watch.drain(&events);
     let Watch {
-        log, shell, stderr, ..
+        log,
+        shell,
+        stderr,
+        panic,
+        ..
     } = watch;
     crate::process::park_if_interrupted();
     let end = match stopped {
@@ -99,6 +106,7 @@ pub fn run_batch(
         log,
         end,
         wall: started.elapsed(),
+        since_panic: panic.map(|panic| panic.elapsed()),
     })
 }
 
@@ -132,6 +140,8 @@ struct Watch {
     log: Vec<u8>,
     shell: Vec<u8>,
     stderr: Vec<u8>,
+    /// When the kernel said that it panics.
+    panic: Option<Instant>,
     control: Option<Qmp>,
     guest_seconds: u32,
     still: u32,
@@ -174,7 +184,14 @@ impl Watch {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Bytes(Channel::Log, bytes) => self.log.extend(bytes),
+            Event::Bytes(Channel::Log, bytes) => {
+                let seen = self.log.len().saturating_sub(PANIC.len());
+                self.log.extend(bytes);
+                let mut new = self.log[seen..].windows(PANIC.len());
+                if self.panic.is_none() && new.any(|words| words == PANIC) {
+                    self.panic = Some(Instant::now());
+                }
+            }
             Event::Bytes(Channel::Shell, bytes) => self.shell.extend(bytes),
             Event::Bytes(Channel::Errors, bytes) => self.stderr.extend(bytes),
             Event::Control(stream) => self.control = Qmp::new(stream).ok(),
