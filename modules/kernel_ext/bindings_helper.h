@@ -23,6 +23,7 @@ void kernel_ext_get_task_struct(struct task_struct *task);
 void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
 
+void kernel_ext_set_current_state(unsigned int state);
 void kernel_ext_might_sleep(void);
 void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 void kernel_ext_init_completion(struct completion *completion);

@@ -38,6 +38,11 @@ bool kernel_ext_node_online(int node)
 	return node >= 0 && node < MAX_NUMNODES && node_online(node);
 }
 
+void kernel_ext_set_current_state(unsigned int state)
+{
+	set_current_state(state);
+}
+
 void kernel_ext_might_sleep(void)
 {
 	might_sleep();
