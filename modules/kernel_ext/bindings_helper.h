@@ -31,6 +31,5 @@ void kernel_ext_reinit_completion(struct completion *completion);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);
-void kernel_ext_kmemleak_not_leak(const void *object);
 
 #endif /* KERNEL_EXT_BINDINGS_HELPER_H */

@@ -5,7 +5,6 @@
  */
 
 #include <linux/kernel.h>
-#include <linux/kmemleak.h>
 #include <linux/nodemask.h>
 #include <linux/sched/task.h>
 
@@ -81,9 +80,4 @@ void *kernel_ext_pde_data(const struct inode *inode)
 void *kernel_ext_seq_private(const struct seq_file *seq)
 {
 	return seq->private;
-}
-
-void kernel_ext_kmemleak_not_leak(const void *object)
-{
-	kmemleak_not_leak(object);
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Aim, measure, word};
 use crate::initramfs::GuestFile;
 use crate::lesson::record;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::Module;
 use crate::pipeline;
 use crate::play;
@@ -190,7 +190,10 @@ impl super::Bench<'_> {
             expected: Vec::new(),
             status: 0,
         };
-        let transcript = Transcript { steps: vec![step] };
+        let transcript = Transcript {
+            steps: vec![step],
+            limit: transcript::LIMIT,
+        };
         let (nonce, run) = play::transcript(self.prepared, &transcript, vec![file])?;
         let record = record::read(&nonce, &run.console);
         let played = record.steps.first().context("the guest played nothing")?;
