@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use xtask::lesson::transcript::{Step, Transcript};
+use xtask::lesson::transcript::{LIMIT, Step, Transcript};
 use xtask::lesson::verdict::Verdict;
 use xtask::lesson::{Lesson, judge};
 use xtask::vm::{GuestEnd, GuestRun};
@@ -33,6 +33,7 @@ fuzz_target!(|data: &[u8]| {
         readme: PathBuf::from("README.md"),
         title: "x".to_owned(),
         transcript: Transcript {
+            limit: LIMIT,
             steps: vec![
                 step(1, "insmod x.ko", &[]),
                 step(2, "dmesg -c", &["[..] x: one", "...", "[+1.0s] x: two"]),

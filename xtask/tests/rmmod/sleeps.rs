@@ -39,8 +39,8 @@ fn sleeps(lesson: &Lesson) -> Result<&'static [Sleep]> {
         "completion_stop" => &[Sleep {
             after: "0.4",
             threads: &[WAIT_FOR_COMPLETION],
-            // Released, the thread may sleep 100 ms before it sees the stop.
-            removal: (0, 10 + AT_ONCE),
+            // Released, the thread sleeps until it is told to stop, which is now.
+            removal: (0, AT_ONCE),
         }],
         "io_wait_event" => &[
             Sleep {
