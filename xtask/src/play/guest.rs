@@ -19,10 +19,8 @@ use crate::vm::{self, Clock, Console, Machine};
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
 
-/// A lesson may take so many seconds on the guest's clock.
-const LIMIT: u32 = 120;
-
-/// A guest may live this much longer: its boot, and its report of a time-out.
+/// A guest may live this many seconds longer than its lesson: its boot, and its
+/// report of a time-out.
 const GRACE: u32 = 60;
 
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
@@ -108,14 +106,15 @@ pub fn transcript(
     mut files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
-    files.extend(script::compile(transcript, &nonce, LIMIT));
+    let limit = u32::from(transcript.limit);
+    files.extend(script::compile(transcript, &nonce, limit));
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder| {
+    let run = vm::run_batch(toolchain, kernel, limit + GRACE, |folder| {
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {
