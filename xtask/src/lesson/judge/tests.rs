@@ -72,6 +72,8 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         log: log.to_owned(),
         end,
         wall: Duration::from_secs(1),
+        boot: None,
+        command: String::new(),
     };
     judge(&lesson(), "N0", &run)
 }
