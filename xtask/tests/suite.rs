@@ -192,7 +192,8 @@ fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
         ("x*", "no lesson's name fits `x*`"),
         ("--junit no/x.xml", "--junit: no/x.xml cannot be a file"),
         ("--json - --ktap -", "--ktap: another report goes to - too"),
-        ("--list --fail-fast", "cannot be used with"),
+        ("--update --fail-fast", "cannot be used with"),
+        ("--list --update", "cannot be used with"),
     ] {
         clone.run(&format!("test {args}"))?.expect(2, &[part])?;
     }
@@ -331,5 +332,55 @@ fn a_play_that_is_repeated_is_one_row() -> Result<()> {
                 .is_file()
         );
     }
+    Ok(())
+}
+
+#[test]
+fn an_update_writes_what_both_languages_saw() -> Result<()> {
+    let before = "$ insmod probe.ko\n$ ls\nmodule.ko\n\
+                  $ rmmod probe; echo a; echo b\n[..]\nc\n$ false\n";
+    let clone = Clone::new(&[("probe", before)])?;
+    clone.run("test --update")?.expect(
+        1,
+        &["updated modules/lessons/probe/README.md: the commands of lines 5, 7, 10\n"],
+    )?;
+    let after = std::fs::read_to_string(clone.readme("probe"))?;
+    let console = "$ insmod probe.ko\n$ ls\nprobe.ko\n\
+                   $ rmmod probe; echo a; echo b\n[..]\nb\n$ false\n? 1\n";
+    assert_eq!(after, text("probe", console));
+    clone
+        .run("test")?
+        .expect(0, &["\n2 passed, 0 failed, 0 skipped\n"])?;
+    Ok(())
+}
+
+#[test]
+fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> {
+    let clone = Clone::new(&[
+        (
+            "probe",
+            "$ insmod probe.ko\n$ dmesg | grep -c 'is C'\n2\n$ rmmod probe\n",
+        ),
+        (
+            "probe_two",
+            "$ echo one\nuno\n$ echo '<4>WARNING: x' > /dev/kmsg\n",
+        ),
+    ])?;
+    let texts = || -> Result<[String; 2]> {
+        let [a, b] = ["probe", "probe_two"].map(|name| std::fs::read_to_string(clone.readme(name)));
+        Ok([a?, b?])
+    };
+    let before = texts()?;
+    clone.run("test --update")?.expect(
+        1,
+        &[
+            "not updated: modules/lessons/probe/README.md: modules/lessons/probe/README.md:5: \
+             probe (rust) and probe (c) print different things\n",
+            "not updated: modules/lessons/probe_two/README.md: probe_two (rust) came to \
+             kernel-report\n",
+            "error: 2 lessons' texts could not be updated",
+        ],
+    )?;
+    assert_eq!(texts()?, before);
     Ok(())
 }

@@ -9,8 +9,8 @@ use anyhow::Result;
 
 use super::common::{Common, Lang, refuse_lacking};
 use crate::lesson::Lesson;
-use crate::play::Manner;
 use crate::play::plan::{Partition, Play, plan};
+use crate::play::{Manner, update};
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::session::Session;
@@ -35,7 +35,7 @@ pub struct Options {
     lang: Lang,
 
     /// Say what would be played, and build and play nothing
-    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast"])]
+    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
     list: bool,
 
     /// Play each lesson N times, and say how often it passed
@@ -49,6 +49,13 @@ pub struct Options {
     /// Start no guest after a failure
     #[arg(long)]
     fail_fast: bool,
+
+    /// Write what was seen into the lessons' texts, where it is something else
+    ///
+    /// Only where a guest printed something else, never where the kernel warned
+    /// or crashed or something was left behind. For review: see `git diff`.
+    #[arg(long, conflicts_with_all = ["partition", "fail_fast"])]
+    update: bool,
 
     #[command(flatten)]
     targets: Targets,
@@ -94,8 +101,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if options.common.verbose {
         session.ui.summary();
     }
+    let updated = if options.update {
+        update::texts(&session.workspace, &lessons, &report.outcomes)
+    } else {
+        Ok(())
+    };
     print(options, &report)?;
     options.targets.write(&report)?;
+    updated?;
     let fault = report::fault(&report.outcomes);
     Ok(fault.map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
 }
@@ -122,6 +135,7 @@ fn play(
     let manner = Manner {
         repeat: options.repeat,
         fail_fast: options.fail_fast,
+        keep_output: options.update,
     };
     report.outcomes = play::all(session, &prepared, plays, manner, &|lesson, played| {
         if let Err(error) = artifacts.keep(lesson, &prepared.kernel, played) {

@@ -16,6 +16,7 @@ pub mod stamp;
 pub mod state;
 pub mod syntax;
 pub mod transcript;
+pub mod update;
 pub mod verdict;
 
 use std::path::PathBuf;

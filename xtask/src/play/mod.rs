@@ -3,6 +3,7 @@
 
 mod guest;
 pub mod plan;
+pub mod update;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -25,6 +26,8 @@ pub struct Manner {
     pub repeat: u32,
     /// Start no guest after a failure.
     pub fail_fast: bool,
+    /// Keep in the outcomes what each step printed.
+    pub keep_output: bool,
 }
 
 /// Why a play was not played that came after a failure.
@@ -75,7 +78,10 @@ pub fn all(
         if played.outcome.failed() {
             on_failure(play.lesson, &mut played);
         }
-        Ok(played.outcome)
+        Ok(Outcome {
+            seen: manner.keep_output.then_some(played.steps),
+            ..played.outcome
+        })
     };
     let player = || {
         loop {

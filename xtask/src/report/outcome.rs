@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::failure::Fault;
 use crate::lesson::Lesson;
+use crate::lesson::record::PlayedStep;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
 
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub log: Option<PathBuf>,
     /// The folder with what is left of a failure.
     pub artifacts: Option<PathBuf>,
+    /// What each step printed, if that is to be written into the text.
+    pub seen: Option<Vec<PlayedStep>>,
 }
 
 /// The host's time for the parts of a play.
@@ -65,6 +68,7 @@ impl Outcome {
             nonce: None,
             log: None,
             artifacts: None,
+            seen: None,
         }
     }
 
