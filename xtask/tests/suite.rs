@@ -191,6 +191,7 @@ fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
         ("prob", "did you mean `probe`?"),
         ("x*", "no lesson's name fits `x*`"),
         ("--junit no/x.xml", "--junit: no/x.xml cannot be a file"),
+        ("--artifacts kernel-config/kernels.toml", "is no folder"),
         ("--json - --ktap -", "--ktap: another report goes to - too"),
         ("--update --fail-fast", "cannot be used with"),
         ("--list --update", "cannot be used with"),
@@ -336,6 +337,36 @@ fn a_play_that_is_repeated_is_one_row() -> Result<()> {
 }
 
 #[test]
+fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    clone.run("build")?.expect(0, &[])?;
+    let output = clone
+        .xtask("test --no-install --lang c --jobs 1 --json - --junit x.xml")
+        .env("TMPDIR", clone.path("no/such/folder"))
+        .output()?;
+    assert_eq!(output.status.code(), Some(69));
+    let Suite { plays, .. } = serde_json::from_slice(&output.stdout)?;
+    let [first, second] = &plays[..] else {
+        panic!("{plays:?}");
+    };
+    assert_eq!(first.verdict, "infrastructure");
+    assert!(
+        first.message.contains("no/such/folder"),
+        "{}",
+        first.message
+    );
+    assert_eq!(second.verdict, "skipped");
+    assert_eq!(
+        second.message,
+        "skipped: not played: the machine failed before it"
+    );
+    let junit = std::fs::read_to_string(clone.path("x.xml"))?;
+    let junit = quick_junit::Report::deserialize_from_str(&junit)?;
+    assert_eq!((junit.failures, junit.errors, junit.skipped), (0, 1, 1));
+    Ok(())
+}
+
+#[test]
 fn an_update_writes_what_both_languages_saw() -> Result<()> {
     let before = "$ insmod probe.ko\n$ ls\nmodule.ko\n\
                   $ rmmod probe; echo a; echo b\n[..]\nc\n$ false\n";
@@ -365,20 +396,25 @@ fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> 
             "probe_two",
             "$ echo one\nuno\n$ echo '<4>WARNING: x' > /dev/kmsg\n",
         ),
+        ("probe_three", "$ echo one\nuno\n$ insmod probe_three.ko\n"),
     ])?;
-    let texts = || -> Result<[String; 2]> {
-        let [a, b] = ["probe", "probe_two"].map(|name| std::fs::read_to_string(clone.readme(name)));
-        Ok([a?, b?])
+    let texts = || -> Result<Vec<String>> {
+        let names = ["probe", "probe_two", "probe_three"].iter();
+        names
+            .map(|name| Ok(std::fs::read_to_string(clone.readme(name))?))
+            .collect()
     };
     let before = texts()?;
     clone.run("test --update")?.expect(
         1,
         &[
-            "not updated: modules/lessons/probe/README.md: modules/lessons/probe/README.md:5: \
+            "not updated: modules/lessons/probe/README.md:5: \
              probe (rust) and probe (c) print different things\n",
             "not updated: modules/lessons/probe_two/README.md: probe_two (rust) came to \
              kernel-report\n",
-            "error: 2 lessons' texts could not be updated",
+            "not updated: modules/lessons/probe_three/README.md: probe_three (rust): the module \
+             probe_three is still loaded\n",
+            "error: 3 lessons' texts could not be updated",
         ],
     )?;
     assert_eq!(texts()?, before);

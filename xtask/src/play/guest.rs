@@ -9,15 +9,17 @@ use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::follow::Follower;
 use crate::lesson::kernel_log::KernelLog;
-use crate::lesson::record::{self, PlayedStep};
+use crate::lesson::record;
+use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
-use crate::report::{Outcome, Phases};
 use crate::session::Session;
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
+
+use super::outcome::{Outcome, Phases, Seen};
 
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
@@ -45,8 +47,8 @@ pub struct Played {
     pub outcome: Outcome,
     /// What the guest left.
     pub run: GuestRun,
-    /// The steps, as the guest noted them.
-    pub steps: Vec<PlayedStep>,
+    /// What the guest noted of itself.
+    pub seen: Seen,
 }
 
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
@@ -105,14 +107,19 @@ pub(super) fn followed(
         log: Some(log),
         ..Outcome::new(lesson, language, verdict)
     };
-    let steps = record::read(&nonce, &run.console).steps;
+    let record = record::read(&nonce, &run.console);
+    let states = record.before.as_ref().zip(record.after.as_ref());
+    let seen = Seen {
+        left: states.map_or_else(Vec::new, |(before, after)| left_over(before, after)),
+        steps: record.steps,
+    };
     Ok(Played {
         outcome: Outcome {
             nonce: Some(nonce),
             ..outcome
         },
         run,
-        steps,
+        seen,
     })
 }
 

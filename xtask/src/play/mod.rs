@@ -2,6 +2,7 @@
 //! side, all of it as often as is asked for.
 
 mod guest;
+pub mod outcome;
 pub mod plan;
 pub mod update;
 
@@ -13,8 +14,8 @@ use anyhow::Result;
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
-use crate::report::Outcome;
 use crate::session::Session;
+use outcome::Outcome;
 use plan::Play;
 
 pub use guest::{Played, lesson, transcript};
@@ -79,7 +80,7 @@ pub fn all(
             on_failure(play.lesson, &mut played);
         }
         Ok(Outcome {
-            seen: manner.keep_output.then_some(played.steps),
+            seen: manner.keep_output.then_some(played.seen),
             ..played.outcome
         })
     };

@@ -8,8 +8,9 @@ use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::lesson::update::{Updated, Witness, update};
 use crate::lesson::verdict::Verdict;
-use crate::report::Outcome;
 use crate::workspace::Workspace;
+
+use super::outcome::{Outcome, Seen};
 
 /// Writes what was seen into the text of each lesson that printed something
 /// else than it says, and says on standard error what was written where.
@@ -32,7 +33,13 @@ pub fn texts(workspace: &Workspace, lessons: &[Lesson], outcomes: &[Outcome]) ->
             Ok(None) => {}
             Err(why) => {
                 refused += 1;
-                eprintln!("not updated: {}: {why:#}", lesson.readme.display());
+                let readme = lesson.readme.display().to_string();
+                let why = format!("{why:#}");
+                // What is about one line of it begins with it.
+                match why.starts_with(&readme) {
+                    true => eprintln!("not updated: {why}"),
+                    false => eprintln!("not updated: {readme}: {why}"),
+                }
             }
         }
     }
@@ -47,12 +54,17 @@ pub fn texts(workspace: &Workspace, lessons: &[Lesson], outcomes: &[Outcome]) ->
 fn text(path: &Path, lesson: &Lesson, outcomes: &[&Outcome]) -> Result<Option<String>> {
     let mut witnesses = Vec::new();
     for outcome in outcomes {
-        let (Verdict::Pass | Verdict::Mismatch { .. }, Some(steps)) =
+        let (Verdict::Pass | Verdict::Mismatch { .. }, Some(Seen { steps, left })) =
             (&outcome.verdict, &outcome.seen)
         else {
             let words = outcome.verdict.name();
             return Err(Failure::lesson(format!("{} came to {words}", outcome.label())).into());
         };
+        // A mismatch is told before what was left behind.
+        if let Some(left) = left.first() {
+            let what = format!("{}: {left}", outcome.label());
+            return Err(Failure::lesson(what).into());
+        }
         let name = outcome.label();
         witnesses.push(Witness { name, steps });
     }

@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result};
 
 use super::{asciicast, detail_lines, json};
 use crate::cache::{Cache, remove};
+use crate::failure::Failure;
 use crate::kernel::KernelImage;
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
@@ -47,6 +48,10 @@ impl Artifacts {
     /// folder `artifacts`. Nothing is made before there is a failure.
     pub fn new(given: Option<&Path>, cache: &Cache) -> Result<Self> {
         let place = match given {
+            Some(given) if given.exists() && !given.is_dir() => {
+                let what = format!("--artifacts: {} is no folder", given.display());
+                return Err(Failure::usage(what).into());
+            }
             Some(given) => Place::Given(
                 std::path::absolute(given)
                     .with_context(|| format!("cannot use {}", given.display()))?,
@@ -68,16 +73,10 @@ impl Artifacts {
     /// that in the outcome.
     pub fn keep(&self, lesson: &Lesson, kernel: &KernelImage, played: &mut Played) -> Result<()> {
         let folder = self.make()?.join(played.outcome.id());
-        // Of an earlier run, if the folder was given.
-        remove(&folder)?;
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         played.outcome.artifacts = Some(folder.clone());
-        let Played {
-            outcome,
-            run,
-            steps,
-        } = played;
+        let Played { outcome, run, seen } = played;
         let write = |name: &str, contents: &[u8]| {
             let path = folder.join(name);
             std::fs::write(&path, contents)
@@ -95,7 +94,7 @@ impl Artifacts {
         let cast = asciicast::text(
             &outcome.label(),
             &lesson.transcript.steps,
-            steps,
+            &seen.steps,
             &outcome.verdict,
         );
         write("transcript.cast", cast.as_bytes())?;
@@ -105,6 +104,9 @@ impl Artifacts {
         {
             let trace: String = lines(report);
             write("trace.txt", trace.as_bytes())?;
+        } else {
+            // Of an earlier run, if the folder was given.
+            remove(&folder.join("trace.txt"))?;
         }
         write("qemu.txt", format!("{}\n", run.command).as_bytes())?;
         let config = kernel.objects.join(".config");

@@ -7,7 +7,6 @@ mod details;
 pub mod json;
 pub mod junit;
 pub mod ktap;
-mod outcome;
 pub mod terminal;
 
 use std::io::Write as _;
@@ -20,7 +19,7 @@ use crate::failure::Failure;
 use crate::play::plan::Partition;
 use crate::ui::StageTime;
 
-pub use outcome::{Counts, Outcome, Phases, fault};
+pub use crate::play::outcome::{Counts, Outcome, fault};
 
 /// A run of the suite, as all formats tell it.
 #[derive(Debug)]

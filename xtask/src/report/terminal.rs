@@ -159,13 +159,11 @@ fn print_row(
     writeln!(out)?;
     for (first, times) in kinds(row) {
         if !first.verdict.passed() {
-            writeln!(
-                out,
-                "{:width$}  {} times {}",
-                "",
-                times.len(),
-                verdict(first)
-            )?;
+            let often = match times.len() {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            writeln!(out, "{:width$}  {often} {}", "", verdict(first))?;
         }
     }
     Ok(())

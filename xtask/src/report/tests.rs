@@ -231,7 +231,7 @@ fn of_several_runs_equal_ones_are_told_once() {
             "\
 x (rust)  FAILED  4 of 8 passed  1.2 s each (31.3 s in the guest)
           3 times left-over: left something behind: the module x is still loaded
-          1 times left-over: left something behind: /proc/x is still there
+          once left-over: left something behind: /proc/x is still there
 x (c)     ok  8 of 8 passed  1.2 s each (31.3 s in the guest)
 
 modules/lessons/x/README.md: x (rust), run 2: "

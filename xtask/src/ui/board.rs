@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{StageTime, Ui, lock};
+use crate::lesson::compare::printable;
 
 /// How often a line is drawn at least, so that its time runs on.
 const TICK: Duration = Duration::from_millis(200);
@@ -123,7 +124,7 @@ impl Row {
     pub fn step(&self, number: u64, command: &str) {
         self.bar.set_position(number);
         let line = command.lines().next().unwrap_or_default();
-        self.bar.set_message(line.to_owned());
+        self.bar.set_message(printable(line));
     }
 }
 

@@ -37,8 +37,17 @@ pub struct Outcome {
     pub log: Option<PathBuf>,
     /// The folder with what is left of a failure.
     pub artifacts: Option<PathBuf>,
-    /// What each step printed, if that is to be written into the text.
-    pub seen: Option<Vec<PlayedStep>>,
+    /// What the guest did, if that is to be written into the text.
+    pub seen: Option<Seen>,
+}
+
+/// What a guest did.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The steps that began.
+    pub steps: Vec<PlayedStep>,
+    /// What the lesson left behind, one sentence each.
+    pub left: Vec<String>,
 }
 
 /// The host's time for the parts of a play.
