@@ -1,6 +1,9 @@
 //! The ways to play a suite, and what is written of it: in real guests, with
 //! the kernel that `cargo xtask build` has made.
 
+#[expect(dead_code, reason = "other tests play more simply")]
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -64,15 +67,8 @@ impl Clone {
     /// With these lessons, each a name and what is in its console block.
     fn new(lessons: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for part in ["kernel-config", "modules", "initramfs"] {
-            let copied = Command::new("cp")
-                .arg("-r")
-                .arg(original.join(part))
-                .arg(folder.path())
-                .status()?;
-            ensure!(copied.success(), "cp failed");
-        }
+        let parts = ["kernel-config", "modules", "initramfs"].map(|part| (part, ""));
+        common::copy(&parts, folder.path())?;
         let clone = Self { folder };
         std::fs::remove_dir_all(clone.path("modules/lessons"))?;
         for (name, console) in lessons {

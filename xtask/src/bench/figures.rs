@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
 use crate::lesson::Lesson;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
 use crate::play;
@@ -189,7 +189,10 @@ impl Bench<'_> {
             folder: PathBuf::new(),
             readme: PathBuf::new(),
             title: command.to_owned(),
-            transcript: Transcript { steps: vec![step] },
+            transcript: Transcript {
+                steps: vec![step],
+                limit: transcript::LIMIT,
+            },
         };
         self.play(&lesson)
     }

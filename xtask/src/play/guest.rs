@@ -24,10 +24,8 @@ use super::outcome::{Outcome, Phases, Seen};
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
 
-/// A lesson may take so many seconds on the guest's clock.
-const LIMIT: u32 = 120;
-
-/// A guest may live this much longer: its boot, and its report of a time-out.
+/// A guest may live this many seconds longer than its lesson: its boot, and its
+/// report of a time-out.
 const GRACE: u32 = 60;
 
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
@@ -146,14 +144,15 @@ fn play(
             on_step(step);
         }
     };
-    files.extend(script::compile(transcript, &nonce, LIMIT));
+    let limit = u32::from(transcript.limit);
+    files.extend(script::compile(transcript, &nonce, limit));
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, &mut heard, |folder| {
+    let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {

@@ -91,7 +91,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::lesson::transcript::Transcript;
+    use crate::lesson::transcript::{LIMIT, Transcript};
 
     #[test]
     fn parts_are_apart_and_all_together_whole() {
@@ -101,7 +101,10 @@ mod tests {
                 folder: PathBuf::new(),
                 readme: PathBuf::new(),
                 title: name.to_owned(),
-                transcript: Transcript { steps: Vec::new() },
+                transcript: Transcript {
+                    steps: Vec::new(),
+                    limit: LIMIT,
+                },
             })
             .into();
         let languages = [Language::Rust, Language::C];

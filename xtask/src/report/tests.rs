@@ -5,7 +5,7 @@ mod formats;
 use super::*;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
-use crate::lesson::transcript::Transcript;
+use crate::lesson::transcript::{LIMIT, Transcript};
 use crate::lesson::verdict::{Mismatch, Place, Verdict};
 use crate::modules::Language;
 
@@ -19,7 +19,10 @@ pub(super) fn outcome(verdict: Verdict) -> Outcome {
                 folder: PathBuf::new(),
                 readme: PathBuf::from("modules/lessons/x/README.md"),
                 title: "About x".to_owned(),
-                transcript: Transcript { steps: Vec::new() },
+                transcript: Transcript {
+                    steps: Vec::new(),
+                    limit: LIMIT,
+                },
             },
             Language::Rust,
             verdict,
