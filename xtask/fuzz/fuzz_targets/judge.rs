@@ -52,6 +52,8 @@ fuzz_target!(|data: &[u8]| {
             log: log.clone(),
             end,
             wall: Duration::ZERO,
+            boot: None,
+            command: String::new(),
         };
         let verdict = judge::judge(&lesson, NONCE, &run);
         assert!(told || verdict != Verdict::Pass, "passed without a nonce");

@@ -1,20 +1,27 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
 //! and judged.
 
+use std::time::Instant;
+
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
+use crate::lesson::follow::Follower;
+use crate::lesson::kernel_log::KernelLog;
+use crate::lesson::record;
+use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::verdict::Verdict;
 use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
-use crate::report::Outcome;
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
+
+use super::outcome::{Outcome, Phases, Seen};
 
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
@@ -38,6 +45,17 @@ const KERNEL_WORDS: [&str; 7] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// A lesson that was played: what it came to, and what that can be seen by.
+#[derive(Debug)]
+pub struct Played {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the guest left.
+    pub run: GuestRun,
+    /// What the guest noted of itself.
+    pub seen: Seen,
+}
+
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
 /// the cache's folder `logs`.
 pub fn lesson(
@@ -46,6 +64,17 @@ pub fn lesson(
     lesson: &Lesson,
     language: Language,
 ) -> Result<Outcome> {
+    followed(session, prepared, lesson, language, &mut |_| ()).map(|played| played.outcome)
+}
+
+/// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
+pub(super) fn followed(
+    session: &Session,
+    prepared: &Prepared,
+    lesson: &Lesson,
+    language: Language,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<Played> {
     let mut files = Vec::new();
     for module in prepared
         .modules
@@ -54,7 +83,7 @@ pub fn lesson(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
+    let (nonce, run) = play(prepared, &lesson.transcript, files, on_step)?;
     let kernel = &prepared.kernel.version;
     let log = session
         .cache
@@ -69,10 +98,34 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
+    let ended = Instant::now();
     let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
-    Ok(Outcome {
-        spots,
-        ..Outcome::played(lesson, language, verdict, &run, log)
+    let boot = run.boot.unwrap_or(run.wall);
+    let outcome = Outcome {
+        wall: run.wall,
+        guest_seconds: KernelLog::read("", &run.log).last_time(),
+        phases: Some(Phases {
+            boot,
+            lesson: run.wall.saturating_sub(boot),
+            compare: ended.elapsed(),
+        }),
+        log: Some(log),
+        ..Outcome::new(lesson, language, verdict)
+    };
+    let record = record::read(&nonce, &run.console);
+    let states = record.before.as_ref().zip(record.after.as_ref());
+    let seen = Seen {
+        left: states.map_or_else(Vec::new, |(before, after)| left_over(before, after)),
+        steps: record.steps,
+    };
+    Ok(Played {
+        outcome: Outcome {
+            nonce: Some(nonce),
+            spots,
+            ..outcome
+        },
+        run,
+        seen,
     })
 }
 
@@ -103,9 +156,24 @@ pub fn judged(
 pub fn transcript(
     prepared: &Prepared,
     transcript: &Transcript,
+    files: Vec<GuestFile>,
+) -> Result<(String, GuestRun)> {
+    play(prepared, transcript, files, &mut |_| ())
+}
+
+fn play(
+    prepared: &Prepared,
+    transcript: &Transcript,
     mut files: Vec<GuestFile>,
+    on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
     let limit = u32::from(transcript.limit);
     files.extend(script::compile(transcript, &nonce, limit));
     let Prepared {
@@ -114,7 +182,7 @@ pub fn transcript(
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, limit + GRACE, |folder| {
+    let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {

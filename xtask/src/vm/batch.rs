@@ -49,11 +49,13 @@ enum Event {
 }
 
 /// Runs a guest in virtual time until it ends, or until its clock passes
-/// `limit` seconds. `machine` returns the guest for a folder of sockets.
+/// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
+/// piece; `machine` returns the guest for a folder of sockets.
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
+    heard: &mut dyn FnMut(&[u8]),
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<GuestRun> {
     let folder = socket_folder()?;
@@ -73,12 +75,11 @@ pub fn run_batch(
     }
     let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
     let started = Instant::now();
-    let mut qemu = machine
-        .command(toolchain, kernel)
-        .spawn(Stdio::null(), Stdio::from(errors_writer))?;
+    let command = machine.command(toolchain, kernel);
+    let mut qemu = command.spawn(Stdio::null(), Stdio::from(errors_writer))?;
     std::thread::spawn(move || forward(errors, Channel::Errors, &sender));
     let mut watch = Watch::default();
-    let stopped = watch.until_end(&events, limit, &qemu);
+    let stopped = watch.until_end(&events, limit, heard, &qemu);
     let status = qemu.end()?;
     // A QEMU that failed at its start has left listeners that wait for it.
     for name in ["log", "shell", "control"] {
@@ -90,6 +91,7 @@ pub fn run_batch(
         shell,
         stderr,
         panic,
+        spoke,
         ..
     } = watch;
     crate::process::park_if_interrupted();
@@ -107,6 +109,8 @@ pub fn run_batch(
         end,
         wall: started.elapsed(),
         since_panic: panic.map(|panic| panic.elapsed()),
+        boot: spoke.map(|spoke| spoke.duration_since(started)),
+        command: command.quoted(),
     })
 }
 
@@ -142,6 +146,8 @@ struct Watch {
     stderr: Vec<u8>,
     /// When the kernel said that it panics.
     panic: Option<Instant>,
+    /// When the first bytes came on the shell's channel.
+    spoke: Option<Instant>,
     control: Option<Qmp>,
     guest_seconds: u32,
     still: u32,
@@ -154,6 +160,7 @@ impl Watch {
         &mut self,
         events: &Receiver<Event>,
         limit: u32,
+        heard: &mut dyn FnMut(&[u8]),
         qemu: &Guarded,
     ) -> Option<GuestEnd> {
         let mut next_sample = Instant::now() + FIRST_SAMPLE;
@@ -163,7 +170,12 @@ impl Watch {
                 Ok(Event::End(Channel::Errors)) | Err(RecvTimeoutError::Disconnected) => {
                     return None;
                 }
-                Ok(event) => self.take(event),
+                Ok(event) => {
+                    if let Event::Bytes(Channel::Shell, bytes) = &event {
+                        heard(bytes);
+                    }
+                    self.take(event);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     next_sample = Instant::now() + SAMPLE;
                     if let Some(end) = self.sample(limit, qemu) {
@@ -192,7 +204,10 @@ impl Watch {
                     self.panic = Some(Instant::now());
                 }
             }
-            Event::Bytes(Channel::Shell, bytes) => self.shell.extend(bytes),
+            Event::Bytes(Channel::Shell, bytes) => {
+                self.spoke.get_or_insert_with(Instant::now);
+                self.shell.extend(bytes);
+            }
             Event::Bytes(Channel::Errors, bytes) => self.stderr.extend(bytes),
             Event::Control(stream) => self.control = Qmp::new(stream).ok(),
             Event::End(_) => {}

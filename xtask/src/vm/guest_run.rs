@@ -15,6 +15,11 @@ pub struct GuestRun {
     pub wall: Duration,
     /// The host's time from the kernel's panic line to QEMU's end, if there was one.
     pub since_panic: Option<Duration>,
+    /// The part of it until the guest said its first word on its console; none
+    /// if it never did.
+    pub boot: Option<Duration>,
+    /// QEMU's command line, quoted for a shell.
+    pub command: String,
 }
 
 /// How a guest ended.

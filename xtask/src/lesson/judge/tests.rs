@@ -73,6 +73,8 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         end,
         since_panic: None,
         wall: Duration::from_secs(1),
+        boot: None,
+        command: String::new(),
     };
     judge(&lesson(), "N0", &run)
 }
