@@ -10,7 +10,7 @@ use super::{Aim, Figure, Results, measure};
 use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::lesson::{Lesson, script};
 use crate::modules::Language;
 use crate::pipeline::Prepared;
@@ -43,6 +43,8 @@ pub struct Bench<'a> {
 pub enum Part {
     /// Builds with nothing to do, boots, the lessons, sizes
     Quick,
+    /// How soon a dead guest has its verdict
+    Verdicts,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -79,6 +81,9 @@ impl Bench<'_> {
             figures.extend(self.next_to_nothing()?);
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
+        }
+        if wanted(Part::Verdicts) {
+            figures.extend(self.verdicts()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;
@@ -193,7 +198,10 @@ impl Bench<'_> {
             folder: PathBuf::new(),
             readme: PathBuf::new(),
             title: command.to_owned(),
-            transcript: Transcript { steps: vec![step] },
+            transcript: Transcript {
+                steps: vec![step],
+                limit: transcript::LIMIT,
+            },
         };
         self.play(&lesson)
     }
@@ -342,7 +350,7 @@ fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let target = to.join(file.strip_prefix(from)?);
         std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;

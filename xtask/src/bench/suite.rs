@@ -9,9 +9,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::figures::figure;
 use super::{Aim, Figure, measure};
+use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
-use crate::play;
-use crate::report::Outcome;
+use crate::play::outcome::Outcome;
+use crate::play::plan::plan;
+use crate::play::{self, Manner};
 
 /// All that the guests of a suite said, by the file that it is kept in.
 type Logs = BTreeMap<PathBuf, Vec<u8>>;
@@ -74,7 +76,13 @@ impl super::Bench<'_> {
     fn one_suite(&self) -> Result<Suite> {
         let started = Instant::now();
         let languages = [Language::Rust, Language::C];
-        let outcomes = play::all(self.session, self.prepared, self.lessons, &languages)?;
+        let plays = plan(self.lessons, &languages, None);
+        let manner = Manner {
+            repeat: 1,
+            fail_fast: false,
+            keep_output: false,
+        };
+        let outcomes = play::all(self.session, self.prepared, &plays, manner, &|_, _| ());
         let wall = started.elapsed().as_secs_f64();
         let before = self.lived_before()?;
         let mut suite = Suite {
@@ -91,9 +99,9 @@ impl super::Bench<'_> {
             } = outcome;
             let Some(log) = log else { continue };
             ensure!(
-                verdict.passed(),
+                *verdict == Verdict::Pass,
                 "{} came to {}",
-                outcome.name(),
+                outcome.label(),
                 verdict.name()
             );
             suite.guest += guest_seconds.context("a guest logged nothing")? - before;

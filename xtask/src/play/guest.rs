@@ -2,39 +2,61 @@
 //! and judged.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
+use crate::lesson::follow::Follower;
+use crate::lesson::kernel_log::KernelLog;
+use crate::lesson::record;
+use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
+use crate::lesson::verdict::Verdict;
 use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
-use crate::report::Outcome;
 use crate::session::Session;
+use crate::symbols::{Spot, Symbols};
 use crate::vm::{
     self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
 };
 
+use super::outcome::{Outcome, Phases, Seen};
+
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
 
-/// A lesson may take so many seconds on the guest's clock.
-const LIMIT: u32 = 120;
-
-/// A guest may live this much longer: its boot, and its report of a time-out.
+/// A guest may live this many seconds longer than its lesson: its boot, and its
+/// report of a time-out.
 const GRACE: u32 = 60;
 
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
 /// that has waited for 30 s of the guest's time without a chance to be woken
-/// by a signal, and a CPU that is kept from all other tasks for 20 s.
-const KERNEL_WORDS: [&str; 4] = [
+/// by a signal, and a CPU that is kept from all other tasks for 2 s, or from its
+/// interrupts for 3 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
+/// each of the guest's.
+const KERNEL_WORDS: [&str; 7] = [
     "oops=panic",
+    "watchdog_thresh=1",
+    "rcupdate.rcu_cpu_stall_timeout=3",
+    "sysctl.kernel.panic_on_rcu_stall=1",
     "sysctl.kernel.hung_task_panic=1",
     "sysctl.kernel.hung_task_timeout_secs=30",
     "sysctl.kernel.softlockup_panic=1",
 ];
+
+/// A lesson that was played: what it came to, and what that can be seen by.
+#[derive(Debug)]
+pub struct Played {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the guest left.
+    pub run: GuestRun,
+    /// What the guest noted of itself.
+    pub seen: Seen,
+}
 
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
 /// the cache's folder `logs`.
@@ -44,6 +66,17 @@ pub fn lesson(
     lesson: &Lesson,
     language: Language,
 ) -> Result<Outcome> {
+    followed(session, prepared, lesson, language, &mut |_| ()).map(|played| played.outcome)
+}
+
+/// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
+pub(super) fn followed(
+    session: &Session,
+    prepared: &Prepared,
+    lesson: &Lesson,
+    language: Language,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<Played> {
     let mut files = Vec::new();
     for module in prepared
         .modules
@@ -52,7 +85,7 @@ pub fn lesson(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = transcript(session, prepared, &lesson.transcript, files)?;
+    let (nonce, run) = play(session, prepared, &lesson.transcript, files, on_step)?;
     let kernel = &prepared.kernel.version;
     let log = session
         .cache
@@ -67,8 +100,57 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
-    let verdict = judge::judge(lesson, &nonce, &run);
-    Ok(Outcome::played(lesson, language, verdict, &run, log))
+    let ended = Instant::now();
+    let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
+    let boot = run.boot.unwrap_or(run.wall);
+    let outcome = Outcome {
+        wall: run.wall,
+        guest_seconds: KernelLog::read("", &run.log).last_time(),
+        phases: Some(Phases {
+            boot,
+            lesson: run.wall.saturating_sub(boot),
+            compare: ended.elapsed(),
+        }),
+        log: Some(log),
+        ..Outcome::new(lesson, language, verdict)
+    };
+    let record = record::read(&nonce, &run.console);
+    let states = record.before.as_ref().zip(record.after.as_ref());
+    let seen = Seen {
+        left: states.map_or_else(Vec::new, |(before, after)| left_over(before, after)),
+        steps: record.steps,
+    };
+    Ok(Played {
+        outcome: Outcome {
+            nonce: Some(nonce),
+            spots,
+            ..outcome
+        },
+        run,
+        seen,
+    })
+}
+
+/// Judges what became of a guest, and explains the kernel's report, if there is
+/// one, from the kernel's and the modules' line tables.
+pub fn judged(
+    session: &Session,
+    prepared: &Prepared,
+    lesson: &Lesson,
+    language: Language,
+    nonce: &str,
+    run: &GuestRun,
+) -> (Verdict, Vec<Spot>) {
+    let mut verdict = judge::judge(lesson, nonce, run);
+    let spots = verdict.report_mut().map(|report| {
+        let modules = prepared
+            .modules
+            .iter()
+            .filter(|module| module.language == language)
+            .map(|module| (&*module.name, &*module.path));
+        Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
+    });
+    (verdict, spots.unwrap_or_default())
 }
 
 /// Plays a transcript with more `files` in the guest; returns the word that
@@ -77,19 +159,38 @@ pub fn transcript(
     session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
+    files: Vec<GuestFile>,
+) -> Result<(String, GuestRun)> {
+    play(session, prepared, transcript, files, &mut |_| ())
+}
+
+fn play(
+    session: &Session,
+    prepared: &Prepared,
+    transcript: &Transcript,
     mut files: Vec<GuestFile>,
+    on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
-    files.extend(script::compile(transcript, &nonce, LIMIT));
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
+    let limit = u32::from(transcript.limit);
+    files.extend(script::compile(transcript, &nonce, limit));
+    let limit = limit + GRACE;
     if let Some(saved) = &prepared.saved {
-        match from_saved(prepared, saved, &nonce, &files) {
+        match from_saved(prepared, saved, &nonce, limit, &files, &mut heard) {
             Ok(Some(run)) => return Ok((nonce, run)),
             Ok(None) => {}
             Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
             Err(error) => return Err(error),
         }
     }
-    Ok((nonce, from_boot(prepared, &files)?))
+    let run = from_boot(prepared, limit, &files, &mut heard)?;
+    Ok((nonce, run))
 }
 
 /// Boots one guest, and keeps it for every lesson to start from, unless the
@@ -120,7 +221,9 @@ fn from_saved(
     prepared: &Prepared,
     saved: &SavedGuest,
     nonce: &str,
+    limit: u32,
     files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<GuestRun>> {
     let Prepared {
         toolchain, kernel, ..
@@ -131,7 +234,7 @@ fn from_saved(
     let Some(archive) = vm::packed(files)? else {
         return Ok(None);
     };
-    let mut run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder, console| {
+    let mut run = vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
         let start = Start::GoOn {
             from: saved.clone(),
             lesson: LessonDevice::holding(folder, &archive)?,
@@ -145,14 +248,19 @@ fn from_saved(
 }
 
 /// Plays in a guest that boots, with the `files` in its initramfs.
-fn from_boot(prepared: &Prepared, files: &[GuestFile]) -> Result<GuestRun> {
+fn from_boot(
+    prepared: &Prepared,
+    limit: u32,
+    files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
+) -> Result<GuestRun> {
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder, console| {
+    vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
         let initrd = folder.join("initrd");
         initramfs.with(files, &initrd)?;
         Ok(machine(&initrd, console, Start::Boot))

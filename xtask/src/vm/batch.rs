@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::guest_run::{GuestEnd, GuestRun};
 use super::machine::{Console, Machine, Start};
 use super::pulse::{Pulse, SAMPLE};
-use super::running::{Running, Seen};
+use super::running::{Channel, Running, Seen};
 use super::saved::SavedGuest;
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
@@ -37,15 +37,19 @@ impl fmt::Display for DidNotGoOn {
 
 impl std::error::Error for DidNotGoOn {}
 
+/// How the kernel begins to say that it panics.
+const PANIC: &[u8] = b"Kernel panic - not syncing";
+
 /// Runs a guest in virtual time until it ends, or until its clock passes
-/// `limit` seconds. `machine` returns the guest for a folder of its own and
-/// this console.
+/// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
+/// piece; `machine` returns the guest for a folder of its own and this console.
 ///
 /// That a saved guest does not go on is the error [`DidNotGoOn`].
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
+    heard: &mut dyn FnMut(&[u8]),
     machine: impl FnOnce(&Path, Console) -> Result<Machine>,
 ) -> Result<GuestRun> {
     let mut saved = None;
@@ -61,11 +65,18 @@ pub fn run_batch(
         control = Some(go_on(&mut guest, &saved)?);
     }
     let mut pulse = Pulse::default();
+    let mut panic = PanicLine::default();
+    let mut spoke = None;
     let mut next_sample = Instant::now() + FIRST_SAMPLE;
     let stopped = loop {
         match guest.wait(Some(next_sample)) {
             Ok(Seen::End) => break None,
             Ok(Seen::Control(channel)) => control = Some(channel),
+            Ok(Seen::Said(Channel::Log, bytes)) => panic.look(&bytes),
+            Ok(Seen::Said(Channel::Shell, bytes)) => {
+                spoke.get_or_insert_with(Instant::now);
+                heard(&bytes);
+            }
             // It answers nothing at its very start, and is not asked again.
             Err(_) => control = None,
             Ok(Seen::Nothing) => {
@@ -87,12 +98,40 @@ pub fn run_batch(
             stderr,
         },
     };
+    let log = guest.log()?;
+    // What came last may not have been looked at.
+    panic.look(&log);
     Ok(GuestRun {
-        console: guest.shell.bytes()?,
-        log: guest.log.bytes()?,
+        console: guest.shell()?,
+        log,
         end,
         wall: guest.started.elapsed(),
+        since_panic: panic.seen.map(|seen| seen.elapsed()),
+        boot: spoke.map(|spoke| spoke.duration_since(guest.started)),
+        command: guest.command.clone(),
     })
+}
+
+/// When the kernel said that it panics.
+#[derive(Default)]
+struct PanicLine {
+    seen: Option<Instant>,
+    /// The end of what was looked at, which may be half of it.
+    tail: Vec<u8>,
+}
+
+impl PanicLine {
+    fn look(&mut self, bytes: &[u8]) {
+        if self.seen.is_some() {
+            return;
+        }
+        self.tail.extend(bytes);
+        if self.tail.windows(PANIC.len()).any(|words| words == PANIC) {
+            self.seen = Some(Instant::now());
+        }
+        let keep = self.tail.len().saturating_sub(PANIC.len());
+        self.tail.drain(..keep);
+    }
 }
 
 /// Lets the guest go on from where it was saved.

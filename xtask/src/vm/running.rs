@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, inotify};
 
 use super::machine::{Console, Machine};
 use super::qmp::Qmp;
@@ -24,16 +25,26 @@ pub struct Running {
     pub qemu: Guarded,
     /// When it was started.
     pub started: Instant,
-    /// What the kernel logs.
-    pub log: Recorder,
-    /// What the shell prints.
-    pub shell: Recorder,
+    /// Its command line, quoted for a shell.
+    pub command: String,
+    log: Recorder,
+    shell: Recorder,
     folder: tempfile::TempDir,
     events: Receiver<Event>,
     errors: Vec<u8>,
 }
 
+/// What a guest speaks on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// The serial line: the kernel.
+    Log,
+    /// The virtio console: the shell.
+    Shell,
+}
+
 enum Event {
+    Said(Channel, Vec<u8>),
     Errors(Vec<u8>),
     Control(UnixStream),
     /// QEMU has closed its standard error: it is gone.
@@ -42,6 +53,8 @@ enum Event {
 
 /// What was waited for.
 pub enum Seen {
+    /// Bytes that the guest said.
+    Said(Channel, Vec<u8>),
     /// QEMU's control channel.
     Control(Qmp),
     /// The end of QEMU.
@@ -70,6 +83,8 @@ impl Running {
             },
         )?;
         let (sender, events) = channel();
+        log.follow(Channel::Log, &sender)?;
+        shell.follow(Channel::Shell, &sender)?;
         let listener = UnixListener::bind(&control)
             .with_context(|| format!("cannot listen on {}", control.display()))?;
         let control_sender = sender.clone();
@@ -80,13 +95,18 @@ impl Running {
         });
         let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
         let started = Instant::now();
-        let qemu = machine
-            .command(toolchain, kernel)
-            .spawn(Stdio::null(), Stdio::from(errors_writer))?;
+        let command = machine.command(toolchain, kernel);
+        let spawned = command.spawn(Stdio::null(), Stdio::from(errors_writer));
+        if spawned.is_err() {
+            log.close();
+            shell.close();
+        }
+        let qemu = spawned?;
         std::thread::spawn(move || forward(errors, &sender));
         Ok(Self {
             qemu,
             started,
+            command: command.quoted(),
             log,
             shell,
             folder,
@@ -110,6 +130,7 @@ impl Running {
                 None => self.events.recv().map_err(RecvTimeoutError::from),
             };
             match event {
+                Ok(Event::Said(channel, bytes)) => return Ok(Seen::Said(channel, bytes)),
                 Ok(Event::Errors(bytes)) => self.errors.extend(bytes),
                 Ok(Event::Control(stream)) => return Ok(Seen::Control(Qmp::new(stream)?)),
                 // The pipe of errors is held by QEMU and its guard alone.
@@ -122,22 +143,36 @@ impl Running {
     /// Waits for QEMU's control channel; that it ended is an error with its
     /// last words.
     pub fn control(&mut self) -> Result<Qmp> {
-        match self.wait(None)? {
-            Seen::Control(control) => Ok(control),
-            Seen::End | Seen::Nothing => {
-                let (status, errors) = self.end()?;
-                bail!("QEMU ended ({status}): {errors}")
+        loop {
+            match self.wait(None)? {
+                Seen::Control(control) => return Ok(control),
+                Seen::Said(..) => {}
+                Seen::End | Seen::Nothing => {
+                    let (status, errors) = self.end()?;
+                    bail!("QEMU ended ({status}): {errors}")
+                }
             }
         }
+    }
+
+    /// All that the kernel has logged so far.
+    pub fn log(&mut self) -> Result<Vec<u8>> {
+        self.log.bytes()
+    }
+
+    /// All that the shell has printed so far.
+    pub fn shell(&mut self) -> Result<Vec<u8>> {
+        self.shell.bytes()
     }
 
     /// Ends QEMU, if it has not ended; returns its status and what it said.
     pub fn end(&mut self) -> Result<(std::process::ExitStatus, String)> {
         let status = self.qemu.end()?;
-        // A QEMU that failed at its start has left a listener that waits for
-        // it.
+        // A QEMU that failed at its start has left threads that wait for it.
         let _ = UnixStream::connect(self.folder.path().join(CONTROL));
-        // Ends when both threads have.
+        self.log.close();
+        self.shell.close();
+        // Ends when all threads have.
         for event in &self.events {
             if let Event::Errors(bytes) = event {
                 self.errors.extend(bytes);
@@ -177,8 +212,8 @@ fn folder() -> Result<tempfile::TempDir> {
 }
 
 /// A file in memory that QEMU writes to, whatever disks are full. Unlike a
-/// socket it takes all at once, so the guest never waits for a reader.
-pub struct Recorder {
+/// socket or a pipe it takes all at once, so the guest never waits for a reader.
+struct Recorder {
     file: File,
 }
 
@@ -197,8 +232,48 @@ impl Recorder {
         PathBuf::from(format!("/proc/{process}/fd/{file}"))
     }
 
+    /// Sends on what is written, until a writer closes the file.
+    fn follow(&self, channel: Channel, sender: &Sender<Event>) -> Result<()> {
+        let written = inotify::init(inotify::CreateFlags::CLOEXEC)
+            .context("cannot make an inotify instance")?;
+        let changes = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
+        inotify::add_watch(&written, self.path(), changes).context("cannot watch a file")?;
+        // Opened anew, for a place of its own in the file.
+        let mut file = File::open(self.path()).context("cannot open a file in memory")?;
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let mut room = [MaybeUninit::uninit(); 4096];
+            loop {
+                let mut changes = inotify::Reader::new(&written, &mut room);
+                // The rest of those that have come together are there at once.
+                let mut closed = false;
+                loop {
+                    let Ok(change) = changes.next() else { return };
+                    closed |= change.events().contains(inotify::ReadFlags::CLOSE_WRITE);
+                    if changes.is_buffer_empty() {
+                        break;
+                    }
+                }
+                let mut bytes = Vec::new();
+                let read = file.read_to_end(&mut bytes);
+                if !bytes.is_empty() && sender.send(Event::Said(channel, bytes)).is_err() {
+                    return;
+                }
+                if closed || read.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends the following of a file that no QEMU has opened.
+    fn close(&self) {
+        drop(File::options().append(true).open(self.path()));
+    }
+
     /// All that was written so far.
-    pub fn bytes(&mut self) -> Result<Vec<u8>> {
+    fn bytes(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.file.rewind()?;
         self.file.read_to_end(&mut bytes)?;

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::lesson_device::LessonDevice;
 use super::machine::{Console, Machine, Start};
 use super::pulse::{Pulse, SAMPLE};
-use super::running::Running;
+use super::running::{Running, Seen};
 use crate::cache::remove;
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
@@ -173,8 +173,8 @@ fn save(
     let (status, errors) = guest.end()?;
     crate::process::park_if_interrupted();
     saved.with_context(|| format!("QEMU: {status} {errors}"))?;
-    write(&log(folder), &guest.log.bytes()?)?;
-    write(&console(folder), &guest.shell.bytes()?)
+    write(&log(folder), &guest.log()?)?;
+    write(&console(folder), &guest.shell()?)
 }
 
 /// Waits until the guest has stopped itself; returns its state when QEMU has
@@ -190,7 +190,7 @@ fn stopped_state(guest: &mut Running) -> Result<Vec<u8>> {
             let state = channel.state(&guest.folder().join("state"))?;
             channel.quit()?;
             // Its memory is whole when it has ended by itself.
-            guest.wait(None)?;
+            while !matches!(guest.wait(None)?, Seen::End) {}
             return Ok(state);
         }
         if pulse.beat(&mut control, LIMIT, guest.qemu.id()).is_some() {
