@@ -7,7 +7,9 @@ use anyhow::Result;
 
 use super::common::{Common, Lang, refuse_lacking};
 use crate::lesson::Lesson;
-use crate::{lesson, pipeline, play, report};
+use crate::play::{self, Time};
+use crate::vm::accel;
+use crate::{lesson, pipeline, report};
 
 /// Options of `test`.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,6 +24,19 @@ pub struct Options {
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
+}
+
+/// How time passes in the guests, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TimeOption {
+    /// As fast as it can: each guest plays its lesson by itself
+    Virtual,
+    /// As on the wall: each lesson is typed at a guest's console
+    Real,
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
@@ -35,7 +50,17 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         refuse_lacking(&lessons, *language)?;
     }
     let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
-    let outcomes = play::all(&session, &prepared, &lessons, languages)?;
+    let time = match options.time {
+        TimeOption::Virtual => Time::Virtual,
+        TimeOption::Real => Time::Real(accel::choose(
+            &session,
+            &prepared.toolchain,
+            &prepared.kernel,
+            &prepared.initramfs,
+            None,
+        )?),
+    };
+    let outcomes = play::all(&session, &prepared, &lessons, languages, time)?;
     let mut stdout = std::io::stdout();
     let color = stdout.is_terminal();
     report::print(&mut stdout, &outcomes, color)?;

@@ -5,6 +5,10 @@
 /// one second up by as much as 0.03 s, and the woken thread has to run.
 pub const VIRTUAL_TOLERANCE: f64 = 0.05;
 
+/// The same when the guest runs in real time, on a host that may have other
+/// things to do.
+pub const REAL_TOLERANCE: f64 = 0.5;
+
 /// Whether a line that came `delta` seconds after the one above came when it
 /// should have, `wanted` seconds after it: to within `tolerance` seconds or a
 /// tenth of the time, whichever is more. QEMU gives its virtual CPUs turns of

@@ -1,18 +1,20 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
-//! and judged.
+//! or typed in real time, and judged.
+
+use std::path::Path;
 
 use anyhow::Result;
 
-use crate::initramfs::GuestFile;
+use crate::initramfs::{GuestFile, Initramfs};
 use crate::key::Inputs;
 use crate::lesson::transcript::Transcript;
-use crate::lesson::{Lesson, judge, script};
+use crate::lesson::{Lesson, judge, script, stamp};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
 use crate::session::Session;
-use crate::vm::GuestRun;
-use crate::vm::{self, Clock, Console, Machine};
+use crate::vm::{self, Accel, Clock, Console, Machine};
+use crate::vm::{GuestRun, TypedRun};
 
 /// One instruction takes 2^5 ns of the guest's time.
 const SHIFT: u8 = 5;
@@ -33,6 +35,25 @@ const KERNEL_WORDS: [&str; 4] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// How a guest's time passes, and with that how it is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// As fast as it can: the guest plays by itself.
+    Virtual,
+    /// As on the wall, with this accelerator: the guest is typed at.
+    Real(Accel),
+}
+
+impl Time {
+    /// By how many seconds a stamp in a lesson may be off.
+    fn tolerance(self) -> f64 {
+        match self {
+            Time::Virtual => stamp::VIRTUAL_TOLERANCE,
+            Time::Real(_) => stamp::REAL_TOLERANCE,
+        }
+    }
+}
+
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
 /// the cache's folder `logs`.
 pub fn lesson(
@@ -40,6 +61,7 @@ pub fn lesson(
     prepared: &Prepared,
     lesson: &Lesson,
     language: Language,
+    time: Time,
 ) -> Result<Outcome> {
     let mut files = Vec::new();
     for module in prepared
@@ -49,7 +71,13 @@ pub fn lesson(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
+    let (nonce, run) = match time {
+        Time::Virtual => transcript(prepared, &lesson.transcript, files)?,
+        Time::Real(accel) => {
+            let (nonce, typed) = typed(prepared, &lesson.transcript, files, accel)?;
+            (nonce, typed.run)
+        }
+    };
     let kernel = &prepared.kernel.version;
     let log = session
         .cache
@@ -64,7 +92,7 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
-    let verdict = judge::judge(lesson, &nonce, &run);
+    let verdict = judge::judge(lesson, &nonce, &run, time.tolerance());
     Ok(Outcome::played(lesson, language, verdict, &run, log))
 }
 
@@ -84,21 +112,54 @@ pub fn transcript(
         ..
     } = prepared;
     let run = vm::run_batch(toolchain, kernel, LIMIT + GRACE, |folder| {
-        let initrd = folder.join("initrd");
-        initramfs.with(&files, &initrd)?;
-        Ok(Machine {
-            clock: Clock::Virtual { shift: SHIFT },
-            console: Console::Sockets {
-                folder: folder.to_owned(),
-            },
-            initrd,
-            smp: 2,
-            memory: 256,
-            kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
-            gdb: false,
-        })
+        machine(initramfs, &files, Clock::Virtual { shift: SHIFT }, folder)
     })?;
     Ok((nonce, run))
+}
+
+/// Types a transcript at a guest in real time, with more `files` in it; the
+/// rest is as in [`transcript`].
+pub fn typed(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+    accel: Accel,
+) -> Result<(String, TypedRun)> {
+    let nonce = nonce(transcript, &files);
+    let (script, exchanges) = script::compile_typed(transcript, &nonce, LIMIT);
+    files.extend(script);
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let run = vm::run_typed(toolchain, kernel, LIMIT + GRACE, &exchanges, |folder| {
+        machine(initramfs, &files, Clock::Real(accel), folder)
+    })?;
+    Ok((nonce, run))
+}
+
+/// The guest that a transcript is played in, its sockets in `folder`.
+fn machine(
+    initramfs: &Initramfs,
+    files: &[GuestFile],
+    clock: Clock,
+    folder: &Path,
+) -> Result<Machine> {
+    let initrd = folder.join("initrd");
+    initramfs.with(files, &initrd)?;
+    Ok(Machine {
+        clock,
+        console: Console::Sockets {
+            folder: folder.to_owned(),
+        },
+        initrd,
+        smp: 2,
+        memory: 256,
+        kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
+        gdb: false,
+    })
 }
 
 /// A word that nothing in the guest prints by chance, the same for the same

@@ -14,9 +14,9 @@ use crate::pipeline::Prepared;
 use crate::report::Outcome;
 use crate::session::Session;
 
-pub use guest::{lesson, transcript};
+pub use guest::{Time, lesson, transcript, typed};
 
-/// Plays every lesson in every one of the `languages`, as many guests side by
+/// Plays every lesson in every one of the `languages`, in virtual or real `time`, as many guests side by
 /// side as make may run jobs: a guest keeps one core busy. The outcomes come
 /// in the order of the lessons, and of the languages for each.
 pub fn all(
@@ -24,6 +24,7 @@ pub fn all(
     prepared: &Prepared,
     lessons: &[Lesson],
     languages: &[Language],
+    time: Time,
 ) -> Result<Vec<Outcome>> {
     let plays: Vec<(&Lesson, Language)> = lessons
         .iter()
@@ -40,7 +41,7 @@ pub fn all(
                 return;
             };
             let outcome = if lesson.is_in(*language) {
-                guest::lesson(session, prepared, lesson, *language)
+                guest::lesson(session, prepared, lesson, *language, time)
             } else {
                 Ok(Outcome::skipped(lesson, *language, lesson.lacks(*language)))
             };

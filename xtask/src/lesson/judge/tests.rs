@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::lesson::stamp::VIRTUAL_TOLERANCE;
 use crate::lesson::transcript;
 
 const README: &str = "\
@@ -73,7 +74,7 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         end,
         wall: Duration::from_secs(1),
     };
-    judge(&lesson(), "N0", &run)
+    judge(&lesson(), "N0", &run, VIRTUAL_TOLERANCE)
 }
 
 /// The verdict for a guest that ended by itself.
