@@ -4,6 +4,7 @@ use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{KernelLog, Report, ReportKind};
 use super::record::{self, GuestRecord, PlayedStep};
+use super::stamp::Tolerance;
 use super::state::left_over;
 use super::verdict::{Mismatch, Place, Verdict};
 use crate::vm::{GuestEnd, GuestRun};
@@ -15,13 +16,12 @@ const LAST_LINES: usize = 20;
 const MARGIN: f64 = 0.05;
 
 /// Judges the run of a guest that played `lesson` with `nonce`. Stamps may be
-/// off by `tolerance` seconds, which depends on the guest's clock; see
-/// [`super::stamp`].
+/// off by the `tolerance`, which depends on the guest's clock.
 ///
 /// The gravest finding counts: a machine that failed before a kernel that
 /// stopped, a kernel that stopped before a shell that was lost, that before a
 /// report of the kernel's, and that before a difference in what was printed.
-pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: f64) -> Verdict {
+pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance) -> Verdict {
     let case = Case {
         lesson,
         tolerance,
@@ -41,7 +41,7 @@ pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: f64) -> Ve
 
 struct Case<'a> {
     lesson: &'a Lesson,
-    tolerance: f64,
+    tolerance: Tolerance,
     record: GuestRecord,
     log: KernelLog,
 }

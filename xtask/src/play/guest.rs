@@ -7,8 +7,9 @@ use anyhow::Result;
 
 use crate::initramfs::{GuestFile, Initramfs};
 use crate::key::Inputs;
+use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::transcript::Transcript;
-use crate::lesson::{Lesson, judge, script, stamp};
+use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::report::Outcome;
@@ -45,11 +46,11 @@ pub enum Time {
 }
 
 impl Time {
-    /// By how many seconds a stamp in a lesson may be off.
-    fn tolerance(self) -> f64 {
+    /// By how much a stamp in a lesson may be off.
+    fn tolerance(self) -> Tolerance {
         match self {
-            Time::Virtual => stamp::VIRTUAL_TOLERANCE,
-            Time::Real(_) => stamp::REAL_TOLERANCE,
+            Time::Virtual => VIRTUAL_TOLERANCE,
+            Time::Real(_) => REAL_TOLERANCE,
         }
     }
 }
