@@ -10,14 +10,14 @@ use super::{Aim, Figure, Results, measure};
 use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
+use crate::lesson::Lesson;
 use crate::lesson::transcript::{Step, Transcript};
-use crate::lesson::{Lesson, record};
 use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
 use crate::play::{self, Time};
 use crate::session::Session;
 use crate::ui::Ui;
-use crate::vm::{Accel, Machine};
+use crate::vm::Machine;
 
 /// What the figures are taken of.
 pub struct Bench<'a> {
@@ -39,9 +39,6 @@ pub struct Bench<'a> {
     pub kernel_builds: usize,
 }
 
-/// So many commands are typed for one figure.
-const TYPED_COMMANDS: usize = 200;
-
 /// What can be measured alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
@@ -57,7 +54,12 @@ pub enum Part {
     Kernel,
 }
 
-fn figure(name: &'static str, unit: &'static str, aim: Option<Aim>, values: Vec<f64>) -> Figure {
+pub(super) fn figure(
+    name: &'static str,
+    unit: &'static str,
+    aim: Option<Aim>,
+    values: Vec<f64>,
+) -> Figure {
     eprintln!("bench: {name}");
     Figure {
         name,
@@ -182,48 +184,6 @@ impl Bench<'_> {
                 sleeper,
             ),
         ])
-    }
-
-    /// What it takes to type a command in real time, read the answer and be
-    /// ready for the next, less what the command takes in the guest.
-    fn typed_command(&self) -> Result<Figure> {
-        let step = Step {
-            line: 1,
-            command: "true".to_owned(),
-            expected: Vec::new(),
-            status: 0,
-        };
-        let transcript = Transcript {
-            steps: vec![step; TYPED_COMMANDS],
-        };
-        let (nonce, typed) = play::typed(self.prepared, &transcript, Vec::new(), Accel::Tcg)?;
-        let record = record::read(&nonce, &typed.run.console);
-        let guest: Vec<f64> = record
-            .steps
-            .iter()
-            .filter_map(|step| Some(step.end?.at - step.begin))
-            .collect();
-        ensure!(
-            guest.len() == TYPED_COMMANDS,
-            "the guest ended after {} of {TYPED_COMMANDS} commands: {:?}",
-            guest.len(),
-            typed.run.end
-        );
-        // The guest tells hundredths of a second, so only their mean tells
-        // anything of a command that takes less.
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-        let guest = guest.iter().sum::<f64>() / guest.len() as f64;
-        let values = typed
-            .typed
-            .windows(2)
-            .map(|pair| ((pair[1] - pair[0]).as_secs_f64() - guest) * 1000.0)
-            .collect();
-        Ok(figure(
-            "real time: overhead of a typed command",
-            "ms",
-            Some(Aim::AtMost(5.0)),
-            values,
-        ))
     }
 
     /// The wall and the guest's seconds of a guest that plays `command`.

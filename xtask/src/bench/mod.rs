@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod typed;
 
 use std::fmt;
 

@@ -1,8 +1,5 @@
 //! A copy of the clone with one lesson, and the processes of an xtask.
 
-#![expect(clippy::allow_attributes, reason = "not every test uses all of it")]
-#![allow(dead_code)]
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -39,7 +36,6 @@ pub struct Probe {
 pub struct Ended {
     pub status: i32,
     pub printed: String,
-    pub wall: Duration,
 }
 
 impl Probe {
@@ -79,14 +75,12 @@ impl Probe {
 
     /// Runs an xtask on this clone to its end.
     pub fn run(&self, args: &[&str]) -> Result<Ended> {
-        let started = Instant::now();
         let output = self.xtask(args).output()?;
         let [stdout, stderr] =
             [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
         Ok(Ended {
             status: output.status.code().context("no status")?,
             printed: format!("{stdout}{stderr}"),
-            wall: started.elapsed(),
         })
     }
 }
@@ -97,7 +91,6 @@ impl Ended {
         let Self {
             status: got,
             printed,
-            ..
         } = self;
         ensure!(*got == status, "status {got}, not {status}\n{printed}");
         for part in parts {
