@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use probe::{Probe, named, processes_below, wait_for};
+use probe::{Probe, alive, named, processes_below, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use xtask::kernel::source::Wanted;
 use xtask::lesson::transcript::{self, Transcript};
@@ -25,9 +25,12 @@ use xtask::vm::{self, Accel, Clock, Console, GuestEnd, Machine, TypedRun};
 const SOON: Duration = Duration::from_secs(45);
 
 fn plays(console: &str, status: i32, parts: &[&str]) -> Result<()> {
-    let ended = Probe::new(console)?.run(&["test", "--time", "real", "--lang", "rust"])?;
+    let probe = Probe::new(console)?;
+    let started = Instant::now();
+    let ended = probe.run(&["test", "--time", "real", "--lang", "rust"])?;
     ended.expect(status, parts)?;
-    ensure!(ended.wall < SOON, "{:?}\n{}", ended.wall, ended.printed);
+    let wall = started.elapsed();
+    ensure!(wall < SOON, "{wall:?}\n{}", ended.printed);
     Ok(())
 }
 
@@ -193,9 +196,10 @@ fn a_qemu_that_answers_no_more_ends_at_the_limit_too() -> Result<()> {
         Ok(qemu)
     });
     let TypedRun { run, .. } = sleeps(&prepared, 3)?;
-    let _qemu = stopper
+    let qemu = stopper
         .join()
         .map_err(|_| anyhow::anyhow!("the stopper"))??;
+    ensure!(!alive(qemu), "QEMU is left");
     ensure!(run.end == GuestEnd::Stuck, "{:?}", run.end);
     Ok(())
 }
