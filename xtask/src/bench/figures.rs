@@ -14,7 +14,8 @@ use crate::lesson::Lesson;
 use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
-use crate::play;
+use crate::play::plan::Play;
+use crate::play::{self, Time};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::vm::Machine;
@@ -46,6 +47,8 @@ pub enum Part {
     Quick,
     /// How soon a dead guest has its verdict
     Verdicts,
+    /// A command typed in real time
+    Typed,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -85,6 +88,9 @@ impl Bench<'_> {
         }
         if wanted(Part::Verdicts) {
             figures.extend(self.verdicts()?);
+        }
+        if wanted(Part::Typed) {
+            figures.push(self.typed_command()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;
@@ -209,7 +215,11 @@ impl Bench<'_> {
 
     /// The wall and the guest's seconds of a lesson, which must pass.
     fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let outcome = play::lesson(self.session, self.prepared, lesson, Language::Rust)?;
+        let play = Play {
+            lesson,
+            language: Language::Rust,
+        };
+        let outcome = play::lesson(self.session, self.prepared, &play, Time::Virtual)?;
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;

@@ -10,10 +10,11 @@ use anyhow::Result;
 use super::common::{Common, Lang, refuse_lacking};
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
-use crate::play::{Manner, update};
+use crate::play::{Manner, Time, update};
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::session::Session;
+use crate::vm::accel;
 use crate::workspace::Workspace;
 use crate::{lesson, pipeline, play, report};
 
@@ -63,6 +64,19 @@ pub struct Options {
     /// Keep what is known of each failure in this folder; else in the cache
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<PathBuf>,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
+}
+
+/// How time passes in the guests, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TimeOption {
+    /// As fast as it can: each guest plays its lesson by itself
+    Virtual,
+    /// As on the wall: each lesson is typed at a guest's console
+    Real,
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
@@ -132,7 +146,18 @@ fn play(
         version: prepared.kernel.version.clone(),
         qemu: prepared.toolchain.qemu_version.clone(),
     });
+    let time = match options.time {
+        TimeOption::Virtual => Time::Virtual,
+        TimeOption::Real => Time::Real(accel::choose(
+            session,
+            &prepared.toolchain,
+            &prepared.kernel,
+            &prepared.initramfs,
+            None,
+        )?),
+    };
     let manner = Manner {
+        time,
         repeat: options.repeat,
         fail_fast: options.fail_fast,
         keep_output: options.update,
