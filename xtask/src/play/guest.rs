@@ -91,7 +91,7 @@ pub fn judged(
         let modules = prepared
             .modules
             .iter()
-            .filter(|module| module.language == language)
+            .filter(|module| module.name == lesson.name && module.language == language)
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });
