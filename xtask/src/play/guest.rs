@@ -173,7 +173,7 @@ pub fn judged(
         let modules = prepared
             .modules
             .iter()
-            .filter(|module| module.language == play.language)
+            .filter(|module| module.name == play.lesson.name && module.language == play.language)
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });
