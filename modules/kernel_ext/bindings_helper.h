@@ -23,6 +23,7 @@ void kernel_ext_get_task_struct(struct task_struct *task);
 void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
 
+void kernel_ext_set_current_state(unsigned int state);
 void kernel_ext_might_sleep(void);
 void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 void kernel_ext_init_completion(struct completion *completion);
@@ -30,6 +31,5 @@ void kernel_ext_reinit_completion(struct completion *completion);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);
-void kernel_ext_kmemleak_not_leak(const void *object);
 
 #endif /* KERNEL_EXT_BINDINGS_HELPER_H */

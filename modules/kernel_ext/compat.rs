@@ -50,54 +50,24 @@ pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::new(value, GFP_KERNEL)?)
 }
 
-/// The table of an entry in `/proc`, where the kernel may look at it as long as it does.
-///
-/// On this kernel that is until the entry is removed: what it wants to know later it has copied
-/// (`pde_set_flags` in `fs/proc/generic.c`). So the module's own table will do.
-#[cfg(proc_ops_in_module)]
-pub(crate) struct ProcOps(&'static bindings::proc_ops);
-
-#[cfg(proc_ops_in_module)]
-impl ProcOps {
-    /// May sleep; gives `ENOMEM` when there is no memory.
-    pub(crate) fn new(ops: &'static bindings::proc_ops) -> Result<Self> {
-        Ok(ProcOps(ops))
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const bindings::proc_ops {
-        self.0
-    }
-
-    /// To be called when there is an entry with this table.
-    pub(crate) fn keep(self) {}
+/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// there is no memory, and `init`'s own errors.
+#[cfg(kernel = "6.7")]
+pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
+where
+    Error: From<E>,
+{
+    Arc::pin_init(init)
 }
 
-/// The table of an entry in `/proc`, where the kernel may look at it as long as it does.
-///
-/// On this kernel that is for ever: whoever had the entry open can open it again by `/proc/self/fd`
-/// after it was removed and its module is gone, and before the kernel finds it removed, it looks
-/// whether the table has a function to seek (`proc_reg_open` in `fs/proc/inode.c`). So the table lies
-/// on the heap and stays there. It calls nothing in the table for an entry that has been removed.
-#[cfg(not(proc_ops_in_module))]
-pub(crate) struct ProcOps(KBox<bindings::proc_ops>);
-
-#[cfg(not(proc_ops_in_module))]
-impl ProcOps {
-    /// May sleep; gives `ENOMEM` when there is no memory.
-    pub(crate) fn new(ops: &'static bindings::proc_ops) -> Result<Self> {
-        Ok(ProcOps(kbox(*ops)?))
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const bindings::proc_ops {
-        &*self.0
-    }
-
-    /// To be called when there is an entry with this table.
-    pub(crate) fn keep(self) {
-        let ops: *const bindings::proc_ops = KBox::into_raw(self.0);
-        // SAFETY: The pointer is one of `kmalloc`. It only keeps kmemleak from reporting it.
-        unsafe { bindings::kernel_ext_kmemleak_not_leak(ops.cast()) };
-    }
+/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// there is no memory, and `init`'s own errors.
+#[cfg(not(kernel = "6.7"))]
+pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
+where
+    Error: From<E>,
+{
+    Arc::pin_init(init, GFP_KERNEL)
 }
 
 /// Splits what a C function gave that returns either a pointer or `ERR_PTR(-errno)`.

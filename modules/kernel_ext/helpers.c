@@ -5,7 +5,6 @@
  */
 
 #include <linux/kernel.h>
-#include <linux/kmemleak.h>
 #include <linux/nodemask.h>
 #include <linux/sched/task.h>
 
@@ -36,6 +35,11 @@ void kernel_ext_put_task_struct(struct task_struct *task)
 bool kernel_ext_node_online(int node)
 {
 	return node >= 0 && node < MAX_NUMNODES && node_online(node);
+}
+
+void kernel_ext_set_current_state(unsigned int state)
+{
+	set_current_state(state);
 }
 
 void kernel_ext_might_sleep(void)
@@ -76,9 +80,4 @@ void *kernel_ext_pde_data(const struct inode *inode)
 void *kernel_ext_seq_private(const struct seq_file *seq)
 {
 	return seq->private;
-}
-
-void kernel_ext_kmemleak_not_leak(const void *object)
-{
-	kmemleak_not_leak(object);
 }

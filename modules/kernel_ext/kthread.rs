@@ -46,6 +46,33 @@ impl Ctx {
         // invariant we are in a thread that `kthread_create_on_node` made, which has one.
         unsafe { bindings::kthread_should_stop() }
     }
+
+    /// Sleeps until the thread should end, and returns at once if it should already.
+    ///
+    /// For a thread that has nothing to do any more but must be there for [`KThread::stop`]. In C
+    /// this is a loop of `set_current_state(TASK_INTERRUPTIBLE)`, `kthread_should_stop()` and
+    /// `schedule()`.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    pub fn sleep_until_stopped(&self) {
+        loop {
+            // The state before the look. `kthread_stop` sets its flag before it wakes the thread, and
+            // waking makes the thread running again; so if the look misses the flag, `schedule` finds
+            // a task that is running and comes back. The other way round the wake-up could come
+            // between the look and the state, and the thread would sleep for ever.
+            // SAFETY: Writes the state of the current task, which only that task does.
+            unsafe { bindings::kernel_ext_set_current_state(bindings::TASK_INTERRUPTIBLE) };
+            if self.should_stop() {
+                break;
+            }
+            // SAFETY: May be called by a task that may sleep, whatever its state.
+            unsafe { bindings::schedule() };
+        }
+        // SAFETY: As above.
+        unsafe { bindings::kernel_ext_set_current_state(bindings::TASK_RUNNING) };
+    }
 }
 
 /// The closure of a thread or what became of it: the one piece of memory that the thread and its

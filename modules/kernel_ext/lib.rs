@@ -15,6 +15,7 @@
 //! | `kthread_run(fn, data, name)`                  | [`KThread::run`](kthread::KThread::run)   |
 //! | `wake_up_process(task)`                        | [`KThread::start`](kthread::KThread::start) |
 //! | `kthread_should_stop()`                        | [`Ctx::should_stop`](kthread::Ctx::should_stop) |
+//! | `set_current_state(state)`, `schedule()`, until told to stop | [`Ctx::sleep_until_stopped`](kthread::Ctx::sleep_until_stopped) |
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
 //! | `DECLARE_WAIT_QUEUE_HEAD(name)`, `init_waitqueue_head(wq)` | [`WaitQueue::new`](wait::WaitQueue::new) |
 //! | `wait_event(wq, condition)`                    | [`WaitQueue::wait_event`](wait::WaitQueue::wait_event) |

@@ -13,7 +13,7 @@ use core::{fmt, marker::PhantomData, ptr::NonNull};
 
 use crate::{
     bindings,
-    compat::{ffi, kbox, KBox, ProcOps},
+    compat::{ffi, kbox, KBox},
     sync::{shared, Arc},
 };
 use kernel::{prelude::*, str::CStr};
@@ -286,14 +286,6 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 /// - A handle that is leaked ([`core::mem::forget`]) removes nothing. If its module is then removed,
 ///   the next process that reads the file makes the kernel run code that is no longer there.
 /// - A [`show`](ProcFile::show) that waits for the removal of its own entry waits for ever.
-/// - Linux 6.7 looks at the table of an entry's functions, to learn whether it can seek, even when the
-///   entry has been removed (kin to CVE-2025-21999): it suffices that a process has the file open and
-///   opens it again by `/proc/self/fd`. Were the table part of the module, that would be memory which
-///   is no longer there. A type that has neither [`open`](ProcFile::open) nor
-///   [`release`](ProcFile::release) is not concerned, for its table is the kernel's own. For the others
-///   the table lies on the heap there and *is never freed*: each entry that is made leaves some hundred
-///   bytes behind. Later kernels look no more, and the table is the module's. Which kind of kernel it
-///   is, is found out when this crate is built.
 ///
 /// # Examples
 ///
@@ -390,14 +382,11 @@ impl<T: ProcFile> ProcEntry<T> {
                 bindings::proc_create_single_data(name, mode, parent, show, data.cast())
             });
         }
-        let ops = ProcOps::new(&Calls::<T>::OPS).ok()?;
-        // SAFETY: As above. The functions in the table fit the data, and the table stays as long as
-        // the kernel may look at it, which `ProcOps` sees to.
-        let pde = NonNull::new(unsafe {
-            bindings::proc_create_data(name, mode, parent, ops.as_ptr(), data.cast())
-        })?;
-        ops.keep();
-        Some(pde)
+        // SAFETY: As above. The functions in the table fit the data. The table is the module's: the
+        // kernel does not look at it when the entry has been removed, which `Kbuild` sees to.
+        NonNull::new(unsafe {
+            bindings::proc_create_data(name, mode, parent, &Calls::<T>::OPS, data.cast())
+        })
     }
 }
 

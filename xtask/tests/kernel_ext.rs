@@ -1,44 +1,25 @@
 //! What `kernel_ext` promises, in real guests: the test modules below
 //! `modules/tests`, each with a text that is its transcript, as a lesson has.
 //!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there.
+//! `common` says which kernel is used, and how another is.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod common;
 
 use anyhow::{Context as _, Result, ensure};
 
 /// Plays a test module; gives the status and all that was printed.
 fn play(name: &str) -> Result<(i32, String)> {
     let folder = tempfile::tempdir()?;
-    let clone = folder.path();
-    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    std::fs::create_dir_all(clone.join("modules/lessons"))?;
-    for (part, to) in [
+    let parts = [
         ("kernel-config", "."),
         ("initramfs", "."),
         ("modules/Kbuild", "modules"),
         ("modules/kernel_ext", "modules"),
         // Its folder tells xtask what a lesson is, so a test becomes one.
         (&*format!("modules/tests/{name}"), "modules/lessons"),
-    ] {
-        let copied = Command::new("cp")
-            .arg("-r")
-            .arg(original.join(part))
-            .arg(clone.join(to))
-            .status()?;
-        ensure!(copied.success(), "cp failed on {part}");
-    }
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["test", name, "--lang", "rust", "--no-install"])
-        .env("KMODLAB_WORKSPACE", clone)
-        .stdin(Stdio::null())
-        .output()?;
-    let [stdout, stderr] =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let status = output.status.code().context("no status")?;
-    Ok((status, stdout + &stderr))
+    ];
+    common::copy(&parts, folder.path())?;
+    common::play(folder.path(), &[name, "--lang", "rust"])
 }
 
 fn passes(name: &str) -> Result<()> {

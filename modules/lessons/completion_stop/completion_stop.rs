@@ -5,7 +5,6 @@
 use kernel::{c_str, prelude::*};
 use kernel_ext::{
     completion::Completion,
-    delay::msleep,
     kthread::{Ctx, KThread},
     sync::{shared, Arc},
 };
@@ -42,9 +41,7 @@ fn my_kthread(ctx: &Ctx, my_completion: &Completion) {
     pr_info!("the thread waits for the completion\n");
     my_completion.wait();
     pr_info!("the thread is released\n");
-    while !ctx.should_stop() {
-        msleep(100);
-    }
+    ctx.sleep_until_stopped();
     pr_info!("the thread ends\n");
 }
 

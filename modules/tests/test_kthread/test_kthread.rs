@@ -39,13 +39,14 @@ impl kernel::Module for TestKthread {
         nodes()?;
         many()?;
         stopped_by_another_thread()?;
+        asleep_until_stopped()?;
         let count = shared(AtomicU32::new(0))?;
         let counted = Counted(count.clone());
         let begun = shared(Completion::new()?)?;
         let thread_begun = begun.clone();
         let left = KThread::run(c_str!("%s%n%d%p 100% left"), move |ctx| {
             thread_begun.complete();
-            until_stopped(ctx);
+            ctx.sleep_until_stopped();
             counted
         })?;
         begun.wait();
@@ -256,5 +257,31 @@ fn stopped_by_another_thread() -> Result {
     })?;
     begun.wait();
     check("a thread stops another", outer.stop() == Ok(Ok(9)));
+    Ok(())
+}
+
+fn asleep_until_stopped() -> Result {
+    let begun = shared(Completion::new()?)?;
+    let thread_begun = begun.clone();
+    let thread = KThread::run(c_str!("asleep"), move |ctx| {
+        thread_begun.complete();
+        ctx.sleep_until_stopped();
+        7
+    })?;
+    begun.wait();
+    msleep(300);
+    check("a thread sleeps until it is stopped", thread.stop() == Ok(7));
+    let mut ended = 0;
+    for _ in 0..200 {
+        let begun = shared(Completion::new()?)?;
+        let thread_begun = begun.clone();
+        let thread = KThread::run(c_str!("asleep"), move |ctx| {
+            thread_begun.complete();
+            ctx.sleep_until_stopped();
+        })?;
+        begun.wait();
+        ended += u32::from(thread.stop().is_ok());
+    }
+    check("and is stopped at any moment", ended == 200);
     Ok(())
 }

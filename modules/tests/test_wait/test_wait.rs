@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `kernel_ext::wait`, all of them made while the module is loaded.
+//! Tests of `kernel_ext::wait`, made while the module is loaded; a file in `/proc` is for those that
+//! need a user's process.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
@@ -9,6 +10,7 @@ use kernel_ext::{
     completion::Completion,
     delay::msleep,
     kthread::KThread,
+    proc::{ProcEntry, ProcFile, SeqFile},
     sync::{shared, Arc},
     wait::WaitQueue,
 };
@@ -21,7 +23,9 @@ module! {
     license: "GPL",
 }
 
-struct TestWait;
+struct TestWait {
+    _file: ProcEntry<ForEver>,
+}
 
 impl kernel::Module for TestWait {
     fn init(_module: &'static ThisModule) -> Result<Self> {
@@ -31,7 +35,12 @@ impl kernel::Module for TestWait {
         time_outs()?;
         interruptible()?;
         uninterruptible()?;
-        Ok(TestWait)
+        let file = ForEver {
+            queue: WaitQueue::new()?,
+        };
+        Ok(TestWait {
+            _file: ProcEntry::new(c_str!("test_wait"), 0o444, None, file)?,
+        })
     }
 }
 
@@ -297,4 +306,22 @@ fn uninterruptible() -> Result {
     pr_info!("stopping a thread whose condition asks\n");
     check("a condition that asks sees the stop", waiter.stop()?);
     Ok(())
+}
+
+/// A file whose reader waits until there is a signal for it.
+struct ForEver {
+    queue: WaitQueue,
+}
+
+#[vtable]
+impl ProcFile for ForEver {
+    fn show(&self, _out: &mut SeqFile) -> Result {
+        pr_info!("a reader waits\n");
+        let waited = self.queue.wait_event_interruptible(|| false);
+        pr_info!(
+            "a reader has waited: {}\n",
+            waited.map_or_else(|error| error.to_errno(), |()| 0)
+        );
+        waited
+    }
 }

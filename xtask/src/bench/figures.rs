@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
 use crate::lesson::Lesson;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
 use crate::play::{self, Time};
@@ -46,6 +46,8 @@ pub enum Part {
     Quick,
     /// A command typed in real time
     Typed,
+    /// How soon a dead guest has its verdict
+    Verdicts,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -85,6 +87,9 @@ impl Bench<'_> {
         }
         if wanted(Part::Typed) {
             figures.push(self.typed_command()?);
+        }
+        if wanted(Part::Verdicts) {
+            figures.extend(self.verdicts()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;
@@ -199,7 +204,10 @@ impl Bench<'_> {
             folder: PathBuf::new(),
             readme: PathBuf::new(),
             title: command.to_owned(),
-            transcript: Transcript { steps: vec![step] },
+            transcript: Transcript {
+                steps: vec![step],
+                limit: transcript::LIMIT,
+            },
         };
         self.play(&lesson)
     }
@@ -362,7 +370,7 @@ fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let target = to.join(file.strip_prefix(from)?);
         std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;

@@ -4,10 +4,10 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 
-use super::{Aim, measure, word};
+use super::{Aim, measure, median, word};
 use crate::initramfs::GuestFile;
 use crate::lesson::record;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::Module;
 use crate::pipeline;
 use crate::play;
@@ -164,8 +164,19 @@ impl super::Bench<'_> {
     }
 
     /// What `insmod` and `rmmod` of a module cost; without one, what they cost
-    /// when there is nothing to load (the file is empty) or remove.
+    /// when there is nothing to load (the file is empty) or remove. The median
+    /// over as many guests as a figure has runs: a tick is thousands of
+    /// instructions of one cycle, and what else a guest does is not the same
+    /// in each.
     fn cycles(&self, module: Option<&Module>) -> Result<Cost> {
+        let costs: Vec<Cost> = (0..self.runs)
+            .map(|_| self.guest(module))
+            .collect::<Result<_>>()?;
+        Ok(middle(&costs))
+    }
+
+    /// What one guest says of it.
+    fn guest(&self, module: Option<&Module>) -> Result<Cost> {
         let (name, inserted, removed) = match module {
             Some(module) => (module.name.as_str(), "0", "0"),
             None => ("empty", "1", "1"),
@@ -190,7 +201,10 @@ impl super::Bench<'_> {
             expected: Vec::new(),
             status: 0,
         };
-        let transcript = Transcript { steps: vec![step] };
+        let transcript = Transcript {
+            steps: vec![step],
+            limit: transcript::LIMIT,
+        };
         let (nonce, run) = play::transcript(self.prepared, &transcript, vec![file])?;
         let record = record::read(&nonce, &run.console);
         let played = record.steps.first().context("the guest played nothing")?;
@@ -200,6 +214,15 @@ impl super::Bench<'_> {
             bail!("{name} was not loaded and removed (shell: {shell:?}, {end:?}):\n{output}");
         }
         cost(&output).with_context(|| format!("{name}:\n{output}"))
+    }
+}
+
+/// The medians of the two quantities, each by itself.
+fn middle(costs: &[Cost]) -> Cost {
+    let of = |one: fn(&Cost) -> f64| median(costs.iter().map(one).collect());
+    Cost {
+        insert: of(|cost| cost.insert),
+        remove: of(|cost| cost.remove),
     }
 }
 
@@ -258,6 +281,14 @@ mod tests {
         assert!((cost.insert - 312_500.0).abs() < 1e-6, "{cost:?}");
         assert!((cost.remove - 31_250.0).abs() < 1e-6, "{cost:?}");
         Ok(())
+    }
+
+    #[test]
+    fn each_quantity_has_its_own_median() {
+        let costs = [(1.0, 9.0), (3.0, 8.0), (2.0, 7.0)];
+        let costs = costs.map(|(insert, remove)| Cost { insert, remove });
+        let (insert, remove) = (2.0, 8.0);
+        assert_eq!(middle(&costs), Cost { insert, remove });
     }
 
     #[test]

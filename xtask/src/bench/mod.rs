@@ -4,6 +4,7 @@ mod figures;
 mod languages;
 mod measure;
 mod typed;
+mod verdicts;
 
 use std::fmt;
 
@@ -83,12 +84,9 @@ impl fmt::Display for Aim {
 }
 
 impl Figure {
-    /// The value in the middle; of an even number of values the higher of the
-    /// two there.
+    /// The median of the values.
     pub fn median(&self) -> f64 {
-        let mut values = self.values.clone();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        median(self.values.clone())
     }
 
     fn extremes(&self) -> (f64, f64) {
@@ -100,6 +98,13 @@ impl Figure {
     pub fn reached(&self) -> Option<bool> {
         self.aim.map(|aim| aim.holds(self.median()))
     }
+}
+
+/// The value in the middle; of an even number of values the higher of the two
+/// there, and no number if there is no value.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The figures as a table for people.

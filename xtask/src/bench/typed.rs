@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use super::figures::figure;
 use super::{Aim, Bench, Figure};
 use crate::lesson::record;
-use crate::lesson::transcript::{Step, Transcript};
+use crate::lesson::transcript::{self, Step, Transcript};
 use crate::play;
 use crate::vm::Accel;
 
@@ -22,10 +22,11 @@ impl Bench<'_> {
             expected: Vec::new(),
             status: 0,
         };
-        let transcript = Transcript {
+        let commands = Transcript {
             steps: vec![step; COMMANDS],
+            limit: transcript::LIMIT,
         };
-        let (nonce, typed) = play::typed(self.prepared, &transcript, Vec::new(), Accel::Tcg)?;
+        let (nonce, typed) = play::typed(self.prepared, &commands, Vec::new(), Accel::Tcg)?;
         let record = record::read(&nonce, &typed.run.console);
         let guest: Vec<f64> = record
             .steps

@@ -11,7 +11,7 @@ use super::stamp::{self, Tolerance};
 const ELISION: &str = "...";
 
 /// Stands for any text within a line.
-const WILDCARD: &str = "[..]";
+pub const WILDCARD: &str = "[..]";
 
 /// A comparison of more pairs of lines than this (2000 with 2000, or 100 with
 /// 40,000) goes line by line instead, and `...` matches nothing there.

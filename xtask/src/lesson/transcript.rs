@@ -8,6 +8,9 @@
 //! ? 1               its exit status, if it is not 0
 //! the output        where [..] is any text and a line ... any lines
 //! ```
+//!
+//! A comment `<!-- limit: 300 s -->` beside the blocks says how long all of it
+//! may take on the guest's clock.
 
 use std::path::Path;
 
@@ -16,11 +19,17 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::failure::Failure;
 
+/// A lesson whose text says nothing of it may take so many seconds on the
+/// guest's clock.
+pub const LIMIT: u16 = 120;
+
 /// All that a lesson's console blocks say, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     /// One step a command.
     pub steps: Vec<Step>,
+    /// So many seconds may all steps together take on the guest's clock.
+    pub limit: u16,
 }
 
 /// A command and what the text says about it.
@@ -49,12 +58,29 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
         )))
     };
     let mut steps = Vec::new();
+    let mut limit = None;
     let mut blocks = 0;
     // The block at hand: its first line's number, and its text.
     let mut block: Option<(usize, String)> = None;
     let lines = LineNumbers::new(markdown);
     for (event, range) in Parser::new(markdown).into_offset_iter() {
         match event {
+            Event::Html(html) => {
+                let Some(stated) = read_limit(&html) else {
+                    continue;
+                };
+                let wrong = |what| Err(wrong(lines.at(range.start), what));
+                match stated {
+                    Ok(_) if limit.is_some() => return wrong("the limit is stated a second time"),
+                    Ok(seconds) => limit = Some(seconds),
+                    Err(()) => {
+                        return wrong(
+                            "this is no limit; it is stated in whole seconds, from 1 to 65535, as \
+                             in `<!-- limit: 300 s -->`",
+                        );
+                    }
+                }
+            }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_console(&info) => {
                 if !is_closed(&markdown[range.clone()]) {
                     return Err(wrong(
@@ -90,7 +116,10 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
         };
         return Err(wrong(1, what));
     }
-    Ok(Transcript { steps })
+    Ok(Transcript {
+        steps,
+        limit: limit.unwrap_or(LIMIT),
+    })
 }
 
 /// The text of the first heading.
@@ -109,6 +138,21 @@ pub fn title(markdown: &str) -> Option<String> {
         }
     }
     title.filter(|title| !title.is_empty())
+}
+
+/// The seconds that the comment `<!-- limit: 300 s -->` states; `None` for any
+/// other HTML, an error for something else than seconds.
+fn read_limit(html: &str) -> Option<Result<u16, ()>> {
+    let stated = html
+        .trim()
+        .strip_prefix("<!--")?
+        .trim_start()
+        .strip_prefix("limit:")?
+        .strip_suffix("-->")
+        .and_then(|stated| stated.trim().strip_suffix('s'))
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .filter(|seconds| *seconds > 0);
+    Some(stated.ok_or(()))
 }
 
 /// Is this the info string of a block that is to be played?

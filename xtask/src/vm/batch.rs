@@ -32,6 +32,9 @@ const FIRST_SAMPLE: Duration = Duration::from_secs(3);
 /// 2 seconds in which no thread of QEMU ran when it was looked at.
 const STUCK_SAMPLES: u32 = 10;
 
+/// How the kernel begins to say that it panics.
+const PANIC: &[u8] = b"Kernel panic - not syncing";
+
 /// Where a guest's words come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
@@ -48,11 +51,13 @@ pub(super) enum Event {
 }
 
 /// Runs a guest in virtual time until it ends, or until its clock passes
-/// `limit` seconds. `machine` returns the guest for a folder of sockets.
+/// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
+/// piece; `machine` returns the guest for a folder of sockets.
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
+    heard: &mut dyn FnMut(&[u8]),
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<GuestRun> {
     let folder = socket_folder()?;
@@ -72,12 +77,11 @@ pub fn run_batch(
     }
     let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
     let started = Instant::now();
-    let mut qemu = machine
-        .command(toolchain, kernel)
-        .spawn(Stdio::null(), Stdio::from(errors_writer))?;
+    let command = machine.command(toolchain, kernel);
+    let mut qemu = command.spawn(Stdio::null(), Stdio::from(errors_writer))?;
     std::thread::spawn(move || forward(errors, Channel::Errors, &sender));
     let mut watch = Watch::default();
-    let stopped = watch.until_end(&events, limit, &qemu);
+    let stopped = watch.until_end(&events, limit, heard, &qemu);
     let status = qemu.end()?;
     // A QEMU that failed at its start has left listeners that wait for it.
     for name in ["log", "shell", "control"] {
@@ -85,7 +89,12 @@ pub fn run_batch(
     }
     watch.drain(&events);
     let Watch {
-        log, shell, stderr, ..
+        log,
+        shell,
+        stderr,
+        panic,
+        spoke,
+        ..
     } = watch;
     crate::process::park_if_interrupted();
     let end = match stopped {
@@ -101,6 +110,9 @@ pub fn run_batch(
         log,
         end,
         wall: started.elapsed(),
+        since_panic: panic.map(|panic| panic.elapsed()),
+        boot: spoke.map(|spoke| spoke.duration_since(started)),
+        command: command.quoted(),
     })
 }
 
@@ -134,6 +146,10 @@ struct Watch {
     log: Vec<u8>,
     shell: Vec<u8>,
     stderr: Vec<u8>,
+    /// When the kernel said that it panics.
+    panic: Option<Instant>,
+    /// When the first bytes came on the shell's channel.
+    spoke: Option<Instant>,
     control: Option<Qmp>,
     guest_seconds: u32,
     still: u32,
@@ -146,6 +162,7 @@ impl Watch {
         &mut self,
         events: &Receiver<Event>,
         limit: u32,
+        heard: &mut dyn FnMut(&[u8]),
         qemu: &Guarded,
     ) -> Option<GuestEnd> {
         let mut next_sample = Instant::now() + FIRST_SAMPLE;
@@ -155,7 +172,12 @@ impl Watch {
                 Ok(Event::End(Channel::Errors)) | Err(RecvTimeoutError::Disconnected) => {
                     return None;
                 }
-                Ok(event) => self.take(event),
+                Ok(event) => {
+                    if let Event::Bytes(Channel::Shell, bytes) = &event {
+                        heard(bytes);
+                    }
+                    self.take(event);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     next_sample = Instant::now() + SAMPLE;
                     if let Some(end) = self.sample(limit, qemu) {
@@ -176,8 +198,18 @@ impl Watch {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Bytes(Channel::Log, bytes) => self.log.extend(bytes),
-            Event::Bytes(Channel::Shell, bytes) => self.shell.extend(bytes),
+            Event::Bytes(Channel::Log, bytes) => {
+                let seen = self.log.len().saturating_sub(PANIC.len());
+                self.log.extend(bytes);
+                let mut new = self.log[seen..].windows(PANIC.len());
+                if self.panic.is_none() && new.any(|words| words == PANIC) {
+                    self.panic = Some(Instant::now());
+                }
+            }
+            Event::Bytes(Channel::Shell, bytes) => {
+                self.spoke.get_or_insert_with(Instant::now);
+                self.shell.extend(bytes);
+            }
             Event::Bytes(Channel::Errors, bytes) => self.stderr.extend(bytes),
             Event::Control(stream) => self.control = Qmp::new(stream).ok(),
             Event::End(_) => {}

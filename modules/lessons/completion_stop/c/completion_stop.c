@@ -7,11 +7,11 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 
 static struct task_struct *thread;
 static struct completion my_completion;
@@ -21,8 +21,14 @@ static int my_kthread(void *data)
 	pr_info("the thread waits for the completion\n");
 	wait_for_completion(&my_completion);
 	pr_info("the thread is released\n");
-	while (!kthread_should_stop())
-		msleep(100);
+	for (;;) {
+		/* The state before the look: see the lesson's text. */
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
 	pr_info("the thread ends\n");
 	return 0;
 }

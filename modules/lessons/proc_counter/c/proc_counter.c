@@ -10,12 +10,10 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/init.h>
-#include <linux/kmemleak.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
 #define ENTRY_NAME "counter"
 #define PERMS 0644
@@ -65,41 +63,8 @@ static const struct proc_ops counter_ops = {
 	.proc_release	= counter_proc_release,
 };
 
-#ifdef PROC_OPS_IN_MODULE
-static const struct proc_ops *make_ops(void)
-{
-	return &counter_ops;
-}
-
-static void free_unused_ops(const struct proc_ops *ops)
-{
-}
-#else
-/*
- * Linux 6.7 looks whether an entry has a proc_lseek even when the entry has
- * been removed: whoever had it open can open it again by /proc/self/fd. So
- * there the table must outlast the module, and once it has been in use it is
- * never freed. Kbuild says when the kernel has been mended.
- */
-static const struct proc_ops *make_ops(void)
-{
-	const struct proc_ops *ops;
-
-	ops = kmemdup(&counter_ops, sizeof(counter_ops), GFP_KERNEL);
-	kmemleak_not_leak(ops);
-	return ops;
-}
-
-static void free_unused_ops(const struct proc_ops *ops)
-{
-	kfree(ops);
-}
-#endif
-
 static int __init counter_init(void)
 {
-	const struct proc_ops *ops;
-
 	pr_info("/proc/%s create\n", ENTRY_NAME);
 
 	kthread = kthread_run(counter_run, NULL, "counter");
@@ -108,12 +73,10 @@ static int __init counter_init(void)
 		return PTR_ERR(kthread);
 	}
 
-	ops = make_ops();
-	entry = ops ? proc_create(ENTRY_NAME, PERMS, PARENT, ops) : NULL;
+	entry = proc_create(ENTRY_NAME, PERMS, PARENT, &counter_ops);
 	if (!entry) {
 		pr_err("ERROR! proc_create\n");
 		kthread_stop(kthread);
-		free_unused_ops(ops);
 		return -ENOMEM;
 	}
 	return 0;

@@ -136,6 +136,38 @@ fn a_malformed_text_is_told_with_file_and_line() {
 }
 
 #[test]
+fn a_text_may_state_how_long_it_takes() {
+    let limit = |text: &str| {
+        parse(
+            &format!("{text}\n\n```console\n$ a\n```\n"),
+            Path::new("README.md"),
+        )
+        .map_err(|error| error.to_string())
+        .map(|transcript| transcript.limit)
+    };
+    assert_eq!(limit("# x\n\n<!-- other: 3 s -->"), Ok(LIMIT));
+    assert_eq!(limit("# x\n\n<!-- limit: 600 s -->"), Ok(600));
+    assert_eq!(limit("Text.\n<!--  limit:7s-->\n"), Ok(7));
+    for none in ["600", "0 s", "1.5 s", "-1 s", "65536 s", "s", ""] {
+        assert_eq!(
+            limit(&format!("# x\n\n<!-- limit: {none} -->"))
+                .err()
+                .as_deref(),
+            Some(
+                "README.md:3: this is no limit; it is stated in whole seconds, from 1 to 65535, \
+                 as in `<!-- limit: 300 s -->`"
+            ),
+            "{none}"
+        );
+    }
+    let twice = "<!-- limit: 1 s -->\n\n<!-- limit: 1 s -->";
+    assert_eq!(
+        limit(twice).err().as_deref(),
+        Some("README.md:3: the limit is stated a second time")
+    );
+}
+
+#[test]
 fn a_megabyte_is_read() {
     let line = "x".repeat(1 << 20);
     let markdown = format!("```console\n$ cat\n{line}\n```\n");
