@@ -19,7 +19,7 @@ use xtask::lesson::{record, script};
 use xtask::pipeline::{self, Prepared};
 use xtask::play;
 use xtask::session::Session;
-use xtask::vm::{self, Accel, Clock, Console, GuestEnd, Machine, TypedRun};
+use xtask::vm::{self, Accel, Clock, Console, GuestEnd, Machine, Talk, TypedRun};
 
 /// A boot under load, and all that comes after it but the time under test.
 const SOON: Duration = Duration::from_secs(45);
@@ -153,7 +153,11 @@ fn sleeps(prepared: &Prepared, limit: u32) -> Result<TypedRun> {
         initramfs,
         ..
     } = prepared;
-    vm::run_typed(toolchain, kernel, limit, &exchanges, |folder| {
+    let talk = Talk {
+        exchanges: &exchanges,
+        heard: &mut |_| (),
+    };
+    vm::run_typed(toolchain, kernel, limit, talk, |folder| {
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {

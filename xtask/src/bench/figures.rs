@@ -45,10 +45,10 @@ pub struct Bench<'a> {
 pub enum Part {
     /// Builds with nothing to do, boots, the lessons, sizes
     Quick,
-    /// How soon a dead guest has its verdict
-    Verdicts,
     /// A command typed in real time
     Typed,
+    /// How soon a dead guest has its verdict
+    Verdicts,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -86,11 +86,11 @@ impl Bench<'_> {
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
         }
-        if wanted(Part::Verdicts) {
-            figures.extend(self.verdicts()?);
-        }
         if wanted(Part::Typed) {
             figures.push(self.typed_command()?);
+        }
+        if wanted(Part::Verdicts) {
+            figures.extend(self.verdicts()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;

@@ -22,11 +22,11 @@ impl Bench<'_> {
             expected: Vec::new(),
             status: 0,
         };
-        let transcript = Transcript {
+        let commands = Transcript {
             steps: vec![step; COMMANDS],
             limit: transcript::LIMIT,
         };
-        let (nonce, typed) = play::typed(self.prepared, &transcript, Vec::new(), Accel::Tcg)?;
+        let (nonce, typed) = play::typed(self.prepared, &commands, Vec::new(), Accel::Tcg)?;
         let record = record::read(&nonce, &typed.run.console);
         let guest: Vec<f64> = record
             .steps

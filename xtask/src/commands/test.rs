@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, Lang, refuse_lacking};
+use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
 use crate::play::{Manner, Time, update};
@@ -34,6 +35,10 @@ pub struct Options {
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
 
     /// Say what would be played, and build and play nothing
     #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
@@ -64,10 +69,6 @@ pub struct Options {
     /// Keep what is known of each failure in this folder; else in the cache
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<PathBuf>,
-
-    /// How time passes in the guests
-    #[arg(long, value_enum, default_value = "virtual")]
-    time: TimeOption,
 }
 
 /// How time passes in the guests, as an option.
@@ -84,6 +85,12 @@ enum TimeOption {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let started = Instant::now();
     options.targets.check()?;
+    if options.update && options.time == TimeOption::Real {
+        return Err(Failure::usage(
+            "--update writes what guests say in virtual time; leave out --time real",
+        )
+        .into());
+    }
     let languages = options.lang.languages();
     let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {

@@ -2,7 +2,6 @@
 //! or typed in real time, and judged.
 
 use std::path::Path;
-
 use std::time::Instant;
 
 use anyhow::Result;
@@ -48,6 +47,15 @@ const KERNEL_WORDS: [&str; 7] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// The same in real time. A CPU of the guest's that the host lets wait looks
+/// busy from within, so the detectors of that keep the patience that they have.
+const REAL_KERNEL_WORDS: [&str; 4] = [
+    "oops=panic",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
 /// How a guest's time passes, and with that how it is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
@@ -86,14 +94,15 @@ pub fn lesson(
     play: &Play<'_>,
     time: Time,
 ) -> Result<Outcome> {
-    followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
+    followed(session, prepared, lesson, language, time, &mut |_| ()).map(|played| played.outcome)
 }
 
 /// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
-    play: &Play<'_>,
+    lesson: &Lesson,
+    language: Language,
     time: Time,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<Played> {
@@ -107,9 +116,9 @@ pub(super) fn followed(
         files.push(pipeline::in_guest(module)?);
     }
     let (nonce, run) = match time {
-        Time::Virtual => scripted(prepared, &lesson.transcript, files, on_step)?,
+        Time::Virtual => play(prepared, &lesson.transcript, files, on_step)?,
         Time::Real(accel) => {
-            let (nonce, typed) = typed(prepared, &lesson.transcript, files, accel)?;
+            let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
             (nonce, typed.run)
         }
     };
@@ -128,7 +137,7 @@ pub(super) fn followed(
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
     let ended = Instant::now();
-    let (verdict, spots) = judged(session, prepared, play, time, &nonce, &run);
+    let (verdict, spots) = judged(session, prepared, lesson, language, time, &nonce, &run);
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
@@ -163,12 +172,13 @@ pub(super) fn followed(
 pub fn judged(
     session: &Session,
     prepared: &Prepared,
-    play: &Play<'_>,
+    lesson: &Lesson,
+    language: Language,
     time: Time,
     nonce: &str,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(play.lesson, nonce, run, time.tolerance());
+    let mut verdict = judge::judge(lesson, nonce, run, time.tolerance());
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules
@@ -212,7 +222,8 @@ fn scripted(
         ..
     } = prepared;
     let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
-        machine(initramfs, &files, Clock::Virtual { shift: SHIFT }, folder)
+        let clock = Clock::Virtual { shift: SHIFT };
+        machine(initramfs, &files, clock, &KERNEL_WORDS, folder)
     })?;
     Ok((nonce, run))
 }
@@ -222,10 +233,26 @@ fn scripted(
 pub fn typed(
     prepared: &Prepared,
     transcript: &Transcript,
-    mut files: Vec<GuestFile>,
+    files: Vec<GuestFile>,
     accel: Accel,
 ) -> Result<(String, TypedRun)> {
+    type_all(prepared, transcript, files, accel, &mut |_| ())
+}
+
+fn type_all(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+    accel: Accel,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<(String, TypedRun)> {
     let nonce = nonce(transcript, &files);
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
     let limit = u32::from(transcript.limit);
     let (script, exchanges) = script::compile_typed(transcript, &nonce, limit);
     files.extend(script);
@@ -235,8 +262,13 @@ pub fn typed(
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_typed(toolchain, kernel, limit + GRACE, &exchanges, |folder| {
-        machine(initramfs, &files, Clock::Real(accel), folder)
+    let talk = vm::Talk {
+        exchanges: &exchanges,
+        heard: &mut heard,
+    };
+    let run = vm::run_typed(toolchain, kernel, limit + GRACE, talk, |folder| {
+        let clock = Clock::Real(accel);
+        machine(initramfs, &files, clock, &REAL_KERNEL_WORDS, folder)
     })?;
     Ok((nonce, run))
 }
@@ -246,6 +278,7 @@ fn machine(
     initramfs: &Initramfs,
     files: &[GuestFile],
     clock: Clock,
+    kernel_words: &[&str],
     folder: &Path,
 ) -> Result<Machine> {
     let initrd = folder.join("initrd");
@@ -258,7 +291,7 @@ fn machine(
         initrd,
         smp: 2,
         memory: 256,
-        kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
+        kernel_words: kernel_words.iter().map(|&word| word.to_owned()).collect(),
         gdb: false,
     })
 }

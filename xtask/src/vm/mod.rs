@@ -12,4 +12,4 @@ mod typed;
 pub use batch::run_batch;
 pub use guest_run::{GuestEnd, GuestRun};
 pub use machine::{Accel, Clock, Console, Machine};
-pub use typed::{Exchange, TypedRun, run_typed};
+pub use typed::{Exchange, Talk, TypedRun, run_typed};

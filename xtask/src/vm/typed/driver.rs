@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::super::batch::{Channel, Event};
 use super::super::guest_run::GuestEnd;
 use super::super::qmp;
-use super::typist::{Exchange, Typist};
-use super::{News, keyboard};
+use super::typist::Typist;
+use super::{News, Talk, keyboard};
 
 /// How long QEMU may take for its own end, or to tell the guest's clock. It
 /// does both at once; see `FIRST_SAMPLE` of the guests that play by themselves.
@@ -45,6 +45,10 @@ pub struct Said {
     pub stderr: Vec<u8>,
     /// When each exchange was typed.
     pub typed: Vec<Instant>,
+    /// When the kernel said that it panics, if it did.
+    pub panic: Option<Instant>,
+    /// When the console said its first word.
+    pub spoke: Option<Instant>,
 }
 
 /// What the driver does when nothing comes before its deadline.
@@ -63,14 +67,17 @@ enum WaitingFor {
 /// Takes what happens, one by one, and types when it is time to.
 pub struct Driver<'a> {
     typist: Typist<'a>,
+    heard: &'a mut dyn FnMut(&[u8]),
     limit: u32,
     log: Vec<u8>,
     shell: Vec<u8>,
     stderr: Vec<u8>,
     /// Where in the log the line is that is not whole yet.
     line: usize,
-    /// Whether a line has come that says that the kernel panics.
-    panicked: bool,
+    /// When a line came that says that the kernel panics.
+    panic: Option<Instant>,
+    /// When the first bytes came on the console.
+    spoke: Option<Instant>,
     typed: Vec<Instant>,
     keyboard: Option<Sender<Vec<u8>>>,
     control: Option<UnixStream>,
@@ -80,17 +87,19 @@ pub struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    /// A driver that has `exchanges` to type; what it starts to listen to tells
+    /// A driver that has to `talk`; what it starts to listen to tells
     /// `sender`.
-    pub fn new(exchanges: &'a [Exchange], limit: u32, sender: Sender<News>) -> Self {
+    pub fn new(talk: Talk<'a>, limit: u32, sender: Sender<News>) -> Self {
         Self {
-            typist: Typist::new(exchanges),
+            typist: Typist::new(talk.exchanges),
+            heard: talk.heard,
             limit,
             log: Vec::new(),
             shell: Vec::new(),
             stderr: Vec::new(),
             line: 0,
-            panicked: false,
+            panic: None,
+            spoke: None,
             typed: Vec::new(),
             keyboard: None,
             control: None,
@@ -134,6 +143,8 @@ impl<'a> Driver<'a> {
             mut shell,
             mut stderr,
             typed,
+            panic,
+            spoke,
             sender,
             control,
             keyboard,
@@ -153,6 +164,8 @@ impl<'a> Driver<'a> {
             shell,
             stderr,
             typed,
+            panic,
+            spoke,
         }
     }
 
@@ -167,6 +180,8 @@ impl<'a> Driver<'a> {
     fn take(&mut self, event: Event) {
         match event {
             Event::Bytes(Channel::Shell, bytes) => {
+                self.spoke.get_or_insert_with(Instant::now);
+                (self.heard)(&bytes);
                 self.shell.extend(bytes);
                 self.answer();
             }
@@ -206,8 +221,10 @@ impl<'a> Driver<'a> {
                 (Some(b'['), Some(bracket)) => &line[bracket + 2..],
                 _ => line,
             };
-            self.panicked |= message.starts_with(PANIC);
-            stopped |= self.panicked && message.starts_with(STOPPED);
+            if message.starts_with(PANIC) {
+                self.panic.get_or_insert_with(Instant::now);
+            }
+            stopped |= self.panic.is_some() && message.starts_with(STOPPED);
         }
         self.line += end + 1;
         stopped
@@ -283,7 +300,11 @@ mod tests {
     /// an hour; `None` if it waits on.
     fn drive(events: Vec<News>) -> (WaitingFor, Option<Stopped>) {
         let (sender, news) = channel();
-        let mut driver = Driver::new(&[], 3600, sender.clone());
+        let talk = Talk {
+            exchanges: &[],
+            heard: &mut |_| (),
+        };
+        let mut driver = Driver::new(talk, 3600, sender.clone());
         for event in events {
             sender.send(event).expect("the receiver is there");
         }

@@ -60,6 +60,14 @@ impl From<Event> for News {
     }
 }
 
+/// What is said to a guest, and who hears its answers.
+pub struct Talk<'a> {
+    /// What is typed at its console, in this order.
+    pub exchanges: &'a [Exchange],
+    /// Gets what comes on the console, piece by piece.
+    pub heard: &'a mut dyn FnMut(&[u8]),
+}
+
 /// Runs a guest and types at its console, exchange by exchange, until it ends,
 /// or until its clock passes `limit` seconds. `machine` returns the guest, in
 /// real time, for a folder of sockets.
@@ -67,7 +75,7 @@ pub fn run_typed(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
-    exchanges: &[Exchange],
+    talk: Talk<'_>,
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<TypedRun> {
     let folder = socket_folder()?;
@@ -91,7 +99,7 @@ pub fn run_typed(
     let mut qemu = command.spawn(Stdio::null(), Stdio::from(errors_writer))?;
     let to = sender.clone();
     std::thread::spawn(move || forward(errors, Channel::Errors, &to));
-    let mut driver = Driver::new(exchanges, limit, sender);
+    let mut driver = Driver::new(talk, limit, sender);
     let stopped = driver.until_end(&news);
     let status = qemu.end()?;
     // A QEMU that failed at its start has left listeners that wait for it.
@@ -103,6 +111,8 @@ pub fn run_typed(
         shell,
         stderr,
         typed,
+        panic,
+        spoke,
     } = driver.rest(news);
     crate::process::park_if_interrupted();
     let stderr = || String::from_utf8_lossy(&stderr).trim().to_owned();
@@ -124,8 +134,8 @@ pub fn run_typed(
             log,
             end,
             wall: started.elapsed(),
-            boot: typed.first().map(|typed| typed.duration_since(started)),
-            since_panic: None,
+            since_panic: panic.map(|panic| panic.elapsed()),
+            boot: spoke.map(|spoke| spoke.duration_since(started)),
             command: command.quoted(),
         },
         typed,
