@@ -94,15 +94,14 @@ pub fn lesson(
     play: &Play<'_>,
     time: Time,
 ) -> Result<Outcome> {
-    followed(session, prepared, lesson, language, time, &mut |_| ()).map(|played| played.outcome)
+    followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
 }
 
 /// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
     time: Time,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<Played> {
@@ -116,7 +115,7 @@ pub(super) fn followed(
         files.push(pipeline::in_guest(module)?);
     }
     let (nonce, run) = match time {
-        Time::Virtual => play(prepared, &lesson.transcript, files, on_step)?,
+        Time::Virtual => scripted(prepared, &lesson.transcript, files, on_step)?,
         Time::Real(accel) => {
             let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
             (nonce, typed.run)
@@ -137,7 +136,7 @@ pub(super) fn followed(
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
     let ended = Instant::now();
-    let (verdict, spots) = judged(session, prepared, lesson, language, time, &nonce, &run);
+    let (verdict, spots) = judged(session, prepared, play, time, &nonce, &run);
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
@@ -172,13 +171,12 @@ pub(super) fn followed(
 pub fn judged(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
     time: Time,
     nonce: &str,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(lesson, nonce, run, time.tolerance());
+    let mut verdict = judge::judge(play.lesson, nonce, run, time.tolerance());
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules

@@ -66,18 +66,11 @@ pub fn all(
     let one = |play: &Play<'_>, run: Option<u32>| -> Result<Outcome> {
         let steps = &play.lesson.transcript.steps;
         let row = board.guest(&play.name(), steps.len() as u64);
-        let mut played = guest::followed(
-            session,
-            prepared,
-            play.lesson,
-            play.language,
-            manner.time,
-            &mut |number| {
-                if let Some(step) = steps.get(number.wrapping_sub(1)) {
-                    row.step(number as u64, &step.command);
-                }
-            },
-        )?;
+        let mut played = guest::followed(session, prepared, play, manner.time, &mut |number| {
+            if let Some(step) = steps.get(number.wrapping_sub(1)) {
+                row.step(number as u64, &step.command);
+            }
+        })?;
         played.outcome.run = run;
         if played.outcome.failed() {
             on_failure(play.lesson, &mut played);
