@@ -50,6 +50,26 @@ pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::new(value, GFP_KERNEL)?)
 }
 
+/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// there is no memory, and `init`'s own errors.
+#[cfg(kernel = "6.7")]
+pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
+where
+    Error: From<E>,
+{
+    Arc::pin_init(init)
+}
+
+/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// there is no memory, and `init`'s own errors.
+#[cfg(not(kernel = "6.7"))]
+pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
+where
+    Error: From<E>,
+{
+    Arc::pin_init(init, GFP_KERNEL)
+}
+
 /// Splits what a C function gave that returns either a pointer or `ERR_PTR(-errno)`.
 ///
 /// The `kernel` crate has a function of this name, which modules cannot call on 6.7.

@@ -2,7 +2,7 @@
 
 //! What several threads own together.
 
-use crate::compat::arc;
+use crate::compat::{arc, arc_in_place};
 use kernel::prelude::*;
 
 pub use kernel::sync::Arc;
@@ -36,4 +36,36 @@ pub use kernel::sync::Arc;
 /// ```
 pub fn shared<T>(value: T) -> Result<Arc<T>> {
     arc(value)
+}
+
+/// Makes on the heap what `init` initialises, and gives the first [`Arc`] to it.
+///
+/// For what must not move once it is made, such as a [`Mutex`](kernel::sync::Mutex): others have its
+/// address.
+///
+/// # Errors
+///
+/// `ENOMEM`: there is too little memory; else the error of `init`.
+///
+/// # Context
+///
+/// May sleep.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{new_mutex, prelude::*};
+/// use kernel_ext::sync::shared_in_place;
+///
+/// # fn example() -> Result {
+/// let count = shared_in_place(new_mutex!(0))?;
+/// *count.lock() += 1;
+/// # Ok(())
+/// # }
+/// ```
+pub fn shared_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
+where
+    Error: From<E>,
+{
+    arc_in_place(init)
 }

@@ -23,6 +23,7 @@ pub mod play;
 pub mod process;
 pub mod report;
 pub mod session;
+pub mod symbols;
 pub mod toolchain;
 pub mod ui;
 pub mod vm;

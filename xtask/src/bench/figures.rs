@@ -44,6 +44,8 @@ pub struct Bench<'a> {
 pub enum Part {
     /// Builds with nothing to do, boots, the lessons, sizes
     Quick,
+    /// How soon a dead guest has its verdict
+    Verdicts,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -52,7 +54,12 @@ pub enum Part {
     Kernel,
 }
 
-fn figure(name: &'static str, unit: &'static str, aim: Option<Aim>, values: Vec<f64>) -> Figure {
+pub(super) fn figure(
+    name: &'static str,
+    unit: &'static str,
+    aim: Option<Aim>,
+    values: Vec<f64>,
+) -> Figure {
     eprintln!("bench: {name}");
     Figure {
         name,
@@ -75,6 +82,9 @@ impl Bench<'_> {
             figures.extend(self.boot_to_poweroff()?);
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
+        }
+        if wanted(Part::Verdicts) {
+            figures.extend(self.verdicts()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;
@@ -349,7 +359,7 @@ fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let target = to.join(file.strip_prefix(from)?);
         std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;

@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod verdicts;
 
 use std::fmt;
 

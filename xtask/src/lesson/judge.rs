@@ -48,7 +48,13 @@ impl Case<'_> {
         let GuestEnd::QemuFailed { status, stderr } = &run.end else {
             return None;
         };
-        let what = format!("QEMU failed ({status})\n{stderr}");
+        // 128 and a signal's number, as a shell has it.
+        let number = status.strip_prefix("exit status: ");
+        let what = match number.and_then(|number| number.parse::<i32>().ok()) {
+            Some(number @ 129..=192) => format!("QEMU was killed by signal {}", number - 128),
+            _ => format!("QEMU failed ({status})"),
+        };
+        let what = format!("{what}\n{stderr}");
         Some(Verdict::Infrastructure {
             what: what.trim_end().to_owned(),
         })
@@ -99,7 +105,7 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let seen = match (&run.end, &report) {
-            (_, Some(Report { headline, .. })) => headline.clone(),
+            (_, Some(Report { headline, .. })) => headline.trim_end_matches(['.', ':']).to_owned(),
             (GuestEnd::OutOfTime { .. }, _) => "the guest did not come to an end".to_owned(),
             // A guest that has said its last word has ended, whatever QEMU does.
             (GuestEnd::Stuck, _) if !self.record.ended => {

@@ -1,6 +1,7 @@
 //! The kernel's log of a run, and what in it no lesson may cause.
 
 use super::compare::printable;
+use super::noise::without_noise;
 use super::stamp;
 
 /// The lines of the serial console.
@@ -187,7 +188,7 @@ impl KernelLog {
             kind: fatal.map_or(kind, |_| ReportKind::Fatal),
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: shorten(texts(&lines[from..to])),
+            lines: shorten(without_noise(texts(&lines[from..to]))),
         })
     }
 }

@@ -10,6 +10,7 @@ pub mod excerpts;
 pub mod follow;
 pub mod judge;
 pub mod kernel_log;
+mod noise;
 pub mod record;
 pub mod script;
 pub mod stamp;

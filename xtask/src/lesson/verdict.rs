@@ -129,6 +129,17 @@ impl Verdict {
         matches!(self, Verdict::Skipped { .. })
     }
 
+    /// What it quotes of the kernel's log: a report, or the last lines.
+    pub fn report_mut(&mut self) -> Option<&mut Vec<String>> {
+        match self {
+            Verdict::KernelReport { report, .. }
+            | Verdict::Panic { report, .. }
+            | Verdict::Hang { report, .. } => Some(report),
+            Verdict::GuestLost { log, .. } => Some(log),
+            _ => None,
+        }
+    }
+
     /// The step at which it went wrong, where there is one.
     pub fn place(&self) -> Option<&Place> {
         match self {

@@ -12,10 +12,12 @@ use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::record;
 use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
+use crate::lesson::verdict::Verdict;
 use crate::lesson::{Lesson, judge, script};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
+use crate::symbols::{Spot, Symbols};
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
@@ -30,9 +32,14 @@ const GRACE: u32 = 60;
 
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
 /// that has waited for 30 s of the guest's time without a chance to be woken
-/// by a signal, and a CPU that is kept from all other tasks for 20 s.
-const KERNEL_WORDS: [&str; 4] = [
+/// by a signal, and a CPU that is kept from all other tasks for 2 s, or from its
+/// interrupts for 3 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
+/// each of the guest's.
+const KERNEL_WORDS: [&str; 7] = [
     "oops=panic",
+    "watchdog_thresh=1",
+    "rcupdate.rcu_cpu_stall_timeout=3",
+    "sysctl.kernel.panic_on_rcu_stall=1",
     "sysctl.kernel.hung_task_panic=1",
     "sysctl.kernel.hung_task_timeout_secs=30",
     "sysctl.kernel.softlockup_panic=1",
@@ -92,7 +99,7 @@ pub(super) fn followed(
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
     let ended = Instant::now();
-    let verdict = judge::judge(lesson, &nonce, &run);
+    let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
@@ -114,11 +121,34 @@ pub(super) fn followed(
     Ok(Played {
         outcome: Outcome {
             nonce: Some(nonce),
+            spots,
             ..outcome
         },
         run,
         seen,
     })
+}
+
+/// Judges what became of a guest, and explains the kernel's report, if there is
+/// one, from the kernel's and the modules' line tables.
+pub fn judged(
+    session: &Session,
+    prepared: &Prepared,
+    lesson: &Lesson,
+    language: Language,
+    nonce: &str,
+    run: &GuestRun,
+) -> (Verdict, Vec<Spot>) {
+    let mut verdict = judge::judge(lesson, nonce, run);
+    let spots = verdict.report_mut().map(|report| {
+        let modules = prepared
+            .modules
+            .iter()
+            .filter(|module| module.language == language)
+            .map(|module| (&*module.name, &*module.path));
+        Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
+    });
+    (verdict, spots.unwrap_or_default())
 }
 
 /// Plays a transcript with more `files` in the guest; returns the word that

@@ -18,7 +18,7 @@ use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, lesson, transcript};
+pub use guest::{Played, judged, lesson, transcript};
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]

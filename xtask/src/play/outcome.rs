@@ -8,6 +8,7 @@ use crate::lesson::Lesson;
 use crate::lesson::record::PlayedStep;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
+use crate::symbols::Spot;
 
 /// A lesson in one language and what its run came to.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub readme: PathBuf,
     /// What its run came to.
     pub verdict: Verdict,
+    /// Where in the lesson's sources the tasks were that the kernel reported.
+    pub spots: Vec<Spot>,
     /// The host's time for the guest.
     pub wall: Duration,
     /// The guest's clock at its end, in seconds since boot.
@@ -71,6 +74,7 @@ impl Outcome {
             run: None,
             readme: lesson.readme.clone(),
             verdict,
+            spots: Vec::new(),
             wall: Duration::ZERO,
             guest_seconds: None,
             phases: None,

@@ -8,6 +8,7 @@ use snapbox::report::{Palette, write_diff};
 use crate::lesson::compare::printable;
 use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::modules::Language;
+use crate::symbols::Spot;
 
 use super::Outcome;
 
@@ -43,6 +44,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             prompt = ">";
         }
     }
+    spots(out, &outcome.spots)?;
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
         Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
@@ -141,6 +143,28 @@ fn mismatch(
         1 => writeln!(out, "one command after it went wrong too"),
         _ => writeln!(out, "{further} commands after it went wrong too"),
     }
+}
+
+/// The places in the lesson's sources that the kernel's report leads to.
+fn spots(out: &mut dyn Write, spots: &[Spot]) -> io::Result<()> {
+    for Spot {
+        task,
+        file,
+        line,
+        function,
+        source,
+    } in spots
+    {
+        let task = if task.is_empty() { "the CPU" } else { task };
+        writeln!(
+            out,
+            "{} was at {file}:{line}, in {}:",
+            clip(task),
+            clip(function)
+        )?;
+        writeln!(out, "{line:6} | {}", clip(source))?;
+    }
+    Ok(())
 }
 
 fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {

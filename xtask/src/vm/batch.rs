@@ -32,6 +32,9 @@ const FIRST_SAMPLE: Duration = Duration::from_secs(3);
 /// 2 seconds in which no thread of QEMU ran when it was looked at.
 const STUCK_SAMPLES: u32 = 10;
 
+/// How the kernel begins to say that it panics.
+const PANIC: &[u8] = b"Kernel panic - not syncing";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Channel {
     Log,
@@ -87,6 +90,7 @@ pub fn run_batch(
         log,
         shell,
         stderr,
+        panic,
         spoke,
         ..
     } = watch;
@@ -104,6 +108,7 @@ pub fn run_batch(
         log,
         end,
         wall: started.elapsed(),
+        since_panic: panic.map(|panic| panic.elapsed()),
         boot: spoke.map(|spoke| spoke.duration_since(started)),
         command: command.quoted(),
     })
@@ -139,6 +144,8 @@ struct Watch {
     log: Vec<u8>,
     shell: Vec<u8>,
     stderr: Vec<u8>,
+    /// When the kernel said that it panics.
+    panic: Option<Instant>,
     /// When the first bytes came on the shell's channel.
     spoke: Option<Instant>,
     control: Option<Qmp>,
@@ -189,7 +196,14 @@ impl Watch {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Bytes(Channel::Log, bytes) => self.log.extend(bytes),
+            Event::Bytes(Channel::Log, bytes) => {
+                let seen = self.log.len().saturating_sub(PANIC.len());
+                self.log.extend(bytes);
+                let mut new = self.log[seen..].windows(PANIC.len());
+                if self.panic.is_none() && new.any(|words| words == PANIC) {
+                    self.panic = Some(Instant::now());
+                }
+            }
             Event::Bytes(Channel::Shell, bytes) => {
                 self.spoke.get_or_insert_with(Instant::now);
                 self.shell.extend(bytes);

@@ -13,6 +13,8 @@ pub struct GuestRun {
     pub end: GuestEnd,
     /// The host's time from QEMU's start to its end.
     pub wall: Duration,
+    /// The host's time from the kernel's panic line to QEMU's end, if there was one.
+    pub since_panic: Option<Duration>,
     /// The part of it until the guest said its first word on its console; none
     /// if it never did.
     pub boot: Option<Duration>,

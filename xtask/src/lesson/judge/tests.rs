@@ -71,6 +71,7 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         console: console.to_owned(),
         log: log.to_owned(),
         end,
+        since_panic: None,
         wall: Duration::from_secs(1),
         boot: None,
         command: String::new(),
@@ -177,7 +178,7 @@ fn a_hang_is_seen_in_each_of_four_ways() {
     });
     assert_eq!(
         words[0],
-        "hung: INFO: task rmmod:60 blocked for more than 30 seconds., \
+        "hung: INFO: task rmmod:60 blocked for more than 30 seconds, \
          after 60 s of the guest's time"
     );
     assert_eq!(

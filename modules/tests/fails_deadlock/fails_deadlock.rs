@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A thread and `rmmod` take two mutexes, each the other one first.
+
+use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel_ext::{
+    completion::Completion,
+    kthread::KThread,
+    sync::{shared, shared_in_place, Arc},
+};
+
+module! {
+    type: Test,
+    name: "fails_deadlock",
+    author: "kmodlab",
+    description: "A thread and rmmod take two mutexes, each the other one first",
+    license: "GPL",
+}
+
+struct Shared {
+    first: Arc<Mutex<u32>>,
+    second: Arc<Mutex<u32>>,
+    first_is_taken: Completion,
+    second_is_taken: Completion,
+}
+
+struct Test {
+    shared: Arc<Shared>,
+    _thread: KThread<()>,
+}
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let shared = shared(Shared {
+            first: shared_in_place(new_mutex!(1))?,
+            second: shared_in_place(new_mutex!(2))?,
+            first_is_taken: Completion::new()?,
+            second_is_taken: Completion::new()?,
+        })?;
+        let for_thread = shared.clone();
+        let thread = KThread::run(c_str!("deadlocked"), move |_ctx| {
+            first_then_second(&for_thread)
+        })?;
+        Ok(Test {
+            shared,
+            _thread: thread,
+        })
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        second_then_first(&self.shared);
+    }
+}
+
+#[inline(never)]
+fn first_then_second(shared: &Shared) {
+    let first = shared.first.lock();
+    shared.first_is_taken.complete();
+    shared.second_is_taken.wait();
+    let second = shared.second.lock();
+    pr_info!("never printed: {}\n", *first + *second);
+}
+
+#[inline(never)]
+fn second_then_first(shared: &Shared) {
+    shared.first_is_taken.wait();
+    let second = shared.second.lock();
+    shared.second_is_taken.complete();
+    let first = shared.first.lock();
+    pr_info!("never printed: {}\n", *first + *second);
+}

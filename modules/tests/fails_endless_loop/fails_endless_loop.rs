@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Never ends while it holds a spinlock, under which no other task gets the CPU.
+
+use core::hint::black_box;
+
+use kernel::{new_spinlock, prelude::*, stack_pin_init};
+
+module! {
+    type: Test,
+    name: "fails_endless_loop",
+    author: "kmodlab",
+    description: "Never ends while it holds a spinlock",
+    license: "GPL",
+}
+
+struct Test;
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        stack_pin_init!(let lock = new_spinlock!(1));
+        let guard = lock.lock();
+        while black_box(*guard) > 0 {}
+        Ok(Test)
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Forgets what it has on the heap.
+
+use kernel::prelude::*;
+use kernel_ext::sync::shared;
+
+module! {
+    type: Test,
+    name: "fails_leak",
+    author: "kmodlab",
+    description: "Forgets what it has on the heap",
+    license: "GPL",
+}
+
+struct Test;
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        for number in 0..10 {
+            forget([number; 100])?;
+        }
+        Ok(Test)
+    }
+}
+
+#[inline(never)]
+fn forget(value: [u32; 100]) -> Result {
+    core::mem::forget(shared(value)?);
+    Ok(())
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sleeps while it holds a spinlock, under which nothing may sleep.
+
+use kernel::{new_spinlock, prelude::*, stack_pin_init};
+use kernel_ext::delay::msleep;
+
+module! {
+    type: Test,
+    name: "fails_sleep_in_atomic",
+    author: "kmodlab",
+    description: "Sleeps while it holds a spinlock",
+    license: "GPL",
+}
+
+struct Test;
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        stack_pin_init!(let lock = new_spinlock!(1));
+        let guard = lock.lock();
+        msleep(10);
+        pr_info!("slept with {}\n", *guard);
+        Ok(Test)
+    }
+}

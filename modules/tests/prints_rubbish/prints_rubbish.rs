@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Prints letters that are none.
+
+use kernel::prelude::*;
+
+module! {
+    type: Test,
+    name: "prints_rubbish",
+    author: "kmodlab",
+    description: "Prints letters that are none",
+    license: "GPL",
+}
+
+struct Test;
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        pr_info!("before\n");
+        // The end of a text in C, a new screen, a bell, half a letter of two bytes, all its bits.
+        pr_info!("\0\x1b[2J\x07\u{fffd}\u{10ffff}\r\x08\n");
+        pr_info!("after\n");
+        Ok(Test)
+    }
+}

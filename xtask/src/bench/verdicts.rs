@@ -1,0 +1,119 @@
+//! How soon a dead guest's verdict is there, its stacks explained.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::figures::{Bench, copy_tree, figure};
+use super::{Aim, Figure};
+use crate::lesson::{self, Lesson};
+use crate::modules::{self, Language};
+use crate::pipeline::{self, Prepared};
+use crate::play;
+use crate::session::Session;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+/// The test module whose `rmmod` waits for ever for a thread that waits for it.
+const DEADLOCK: &str = "fails_deadlock";
+
+/// The test module that panics when it is loaded.
+const PANIC: &str = "fails_rust_panic";
+
+impl Bench<'_> {
+    /// Plays test modules that kill their guests, as lessons of a clone of
+    /// their own.
+    pub(super) fn verdicts(&self) -> Result<Vec<Figure>> {
+        let clone = tempfile::tempdir()?;
+        let root = self.session.workspace.root();
+        let modules = self.session.workspace.modules();
+        copy_tree(
+            &root.join("kernel-config"),
+            &clone.path().join("kernel-config"),
+        )?;
+        let target = clone.path().join("modules");
+        copy_tree(&modules.join("kernel_ext"), &target.join("kernel_ext"))?;
+        std::fs::copy(modules.join("Kbuild"), target.join("Kbuild"))?;
+        for name in [DEADLOCK, PANIC] {
+            let (from, to) = (modules.join("tests"), target.join("lessons"));
+            copy_tree(&from.join(name), &to.join(name))?;
+        }
+        let session = Session {
+            workspace: Workspace::at(clone.path())?,
+            cache: self.session.cache.clone(),
+            ui: Ui::new(false),
+            may_install: false,
+            jobs: self.session.jobs,
+        };
+        let Prepared {
+            toolchain,
+            source,
+            kernel,
+            initramfs,
+            ..
+        } = self.prepared;
+        let wanted = [DEADLOCK, PANIC].map(|name| (name, Language::Rust));
+        let prepared = Prepared {
+            toolchain: toolchain.clone(),
+            source: source.clone(),
+            kernel: kernel.clone(),
+            initramfs: initramfs.clone(),
+            modules: modules::build(&session, toolchain, kernel, &wanted)?,
+        };
+        let lessons = lesson::all(&session.workspace)?;
+        let one = |name| -> Result<Vec<Times>> {
+            let lesson = lessons.iter().find(|lesson| lesson.name == name);
+            let lesson = lesson.with_context(|| format!("no test module {name}"))?;
+            (0..self.runs)
+                .map(|_| times(&session, &prepared, lesson))
+                .collect()
+        };
+        let deadlock = one(DEADLOCK)?;
+        ensure!(
+            deadlock.iter().all(|times| times.stacks == 2),
+            "a deadlock without both stacks"
+        );
+        Ok(vec![
+            figure(
+                "deadlocked rmmod to verdict, the boot too",
+                "s",
+                Some(Aim::AtMost(5.0)),
+                deadlock.iter().map(|times| times.all).collect(),
+            ),
+            figure(
+                "panic line to verdict",
+                "s",
+                Some(Aim::AtMost(1.0)),
+                one(PANIC)?.iter().map(|times| times.since_panic).collect(),
+            ),
+        ])
+    }
+}
+
+/// Seconds on the wall until the verdict is there.
+struct Times {
+    /// From the guest's start on.
+    all: f64,
+    /// From the kernel's panic line on.
+    since_panic: f64,
+    /// How many tasks the report shows in the lesson's code.
+    stacks: usize,
+}
+
+fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Times> {
+    let module = prepared.modules.iter().find(|one| one.name == lesson.name);
+    let module = pipeline::in_guest(module.context("the module was not built")?)?;
+    let started = Instant::now();
+    let (nonce, run) = play::transcript(prepared, &lesson.transcript, vec![module])?;
+    let ended = Instant::now();
+    let (verdict, spots) = play::judged(session, prepared, lesson, Language::Rust, &nonce, &run);
+    let since_panic = run.since_panic.with_context(|| {
+        let name = verdict.name();
+        format!("{} came to {name} without a panic", lesson.name)
+    })?;
+    Ok(Times {
+        all: started.elapsed().as_secs_f64(),
+        since_panic: (since_panic + ended.elapsed()).as_secs_f64(),
+        stacks: spots.len(),
+    })
+}

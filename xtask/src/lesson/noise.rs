@@ -1,0 +1,114 @@
+//! What of a kernel's report is of no use without a debugger.
+
+use super::stamp;
+
+/// How messages begin that hold registers, code as bytes, and words that are
+/// the same in every report.
+const NOISE: &[&str] = &[
+    "Code: ",
+    "RSP: ",
+    "RAX: ",
+    "RDX: ",
+    "RBP: ",
+    "R10: ",
+    "R13: ",
+    "FS: ",
+    "CS: ",
+    "DR0: ",
+    "DR3: ",
+    "PKRU: ",
+    "RIP: 0033:",
+    "<TASK>",
+    "</TASK>",
+    "<IRQ>",
+    "</IRQ>",
+    "\"echo 0 > ",
+    "Kernel Offset: ",
+    "Tainted: ",
+    "PGD ",
+    "#PF: ",
+];
+
+/// Leaves such lines out, and with them the frames that the kernel is not sure
+/// of, if there are others. The record of all that the guest said has them.
+pub(super) fn without_noise(lines: Vec<String>) -> Vec<String> {
+    let sure = lines.iter().any(|line| is_frame(message(line)));
+    let all = lines.len();
+    let mut left: Vec<String> = Vec::with_capacity(all);
+    let (mut stacks, mut after_end, mut after_panic) = (0, false, false);
+    for line in lines {
+        let message = message(&line);
+        // After the end mark the oops's registers come once more.
+        let again = after_end && message.starts_with("RIP: ");
+        after_end |= message.starts_with("---[ end trace");
+        // A detector's panic comes after the stacks that it found, with its own.
+        let detector = after_panic && !message.starts_with("Kernel panic");
+        stacks += usize::from(message == "Call Trace:");
+        after_panic |= stacks > 0 && message.starts_with("Kernel panic");
+        let noise = NOISE.iter().any(|noise| message.starts_with(noise))
+            || sure && message.starts_with("? ")
+            || message.starts_with("CR2: ") && message.contains(" CR3: ");
+        if !noise && !again && !detector {
+            left.push(line);
+        }
+    }
+    if left.len() < all {
+        left.push(format!(
+            "({} lines of registers, guesses and the like are left out)",
+            all - left.len()
+        ));
+    }
+    left
+}
+
+fn message(line: &str) -> &str {
+    stamp::kernel(line)
+        .map_or(line, |(_, rest)| rest)
+        .trim_start()
+}
+
+/// A line `function+0x12/0x34` or `function+0x12/0x34 [module]`, and no more.
+fn is_frame(message: &str) -> bool {
+    let place = message.split_once(" [").map_or(message, |(place, _)| place);
+    place.contains("+0x") && !place.contains(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(lines: &[&str]) -> Vec<String> {
+        without_noise(lines.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_report_without_noise_stays_as_it_is() {
+        let lines = ["WARNING: x", "[    1.000000]  ? guess+0x1/0x2"];
+        assert_eq!(left(&lines), lines);
+    }
+
+    #[test]
+    fn registers_and_guesses_are_left_out() {
+        let lines = [
+            "[    1.000000] BUG: x",
+            "[    1.000001] RIP: 0010:f+0x1/0x2",
+            "[    1.000002] Code: cc",
+            "[    1.000003] CR2: 0000000000000010 CR3: 0000000001613000 CR4: 00000000000006b0",
+            "[    1.000004] Call Trace:",
+            "[    1.000005]  <TASK>",
+            "[    1.000006]  ? guess+0x1/0x2",
+            "[    1.000007]  g+0x1/0x2 [x]",
+            "[    1.000008] CR2: 0000000000000010",
+            "[    1.000009] ---[ end trace 0000000000000000 ]---",
+            "[    1.000010] RIP: 0010:f+0x1/0x2",
+            "[    1.000011] Kernel panic - not syncing: Fatal exception",
+        ];
+        let kept = [0, 1, 4, 7, 8, 9, 11].map(|line| lines[line]);
+        let left = left(&lines);
+        assert_eq!(left[..7], kept);
+        assert_eq!(
+            left[7..],
+            ["(5 lines of registers, guesses and the like are left out)"]
+        );
+    }
+}

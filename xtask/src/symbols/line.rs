@@ -1,0 +1,208 @@
+//! What a line of a kernel's report says about code.
+
+/// A function that a line names, as the kernel writes it:
+/// `func+0x12/0x80 [module]`. What names a module's section has no size:
+/// `.init.text+0x12 [module]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mention<'a> {
+    /// The function.
+    pub name: &'a str,
+    /// How far into it.
+    pub offset: u64,
+    /// Its size; 0 of a section.
+    pub size: u64,
+    /// The module that it is in; `None` is the kernel.
+    pub module: Option<&'a str>,
+    /// Where in the line its name begins.
+    pub at: usize,
+}
+
+/// The first function that the line names.
+pub(super) fn mention(line: &str) -> Option<Mention<'_>> {
+    line.match_indices("+0x")
+        .find_map(|(plus, _)| mention_at(line, plus))
+}
+
+fn mention_at(line: &str, plus: usize) -> Option<Mention<'_>> {
+    let at = line[..plus].rfind(|c| !is_name(c)).map_or(0, |before| {
+        before + line[before..].chars().next().map_or(1, char::len_utf8)
+    });
+    let name = &line[at..plus];
+    let (offset, rest) = hex(&line[plus + 3..])?;
+    let (size, rest) = match rest.strip_prefix("/0x") {
+        Some(size) => hex(size)?,
+        None if name.starts_with('.') && rest.starts_with(" [") => (0, rest),
+        None => return None,
+    };
+    let module = rest.strip_prefix(" [").and_then(|rest| {
+        // With CONFIG_STACKTRACE_BUILD_ID a number follows the name.
+        let (module, _) = rest.split_once(']')?;
+        module.split(' ').next()
+    });
+    (!name.is_empty()).then_some(Mention {
+        name,
+        offset,
+        size,
+        module,
+        at,
+    })
+}
+
+/// An address of the kernel's that the line names where a function would stand.
+pub(super) fn bare_address(line: &str) -> Option<u64> {
+    line.match_indices("0xffffffff").find_map(|(at, text)| {
+        let before = line[..at].trim_end();
+        let stands_for_code = before.ends_with(['?', ']']) || before.ends_with("RIP: 0010:");
+        let (address, rest) = hex(&line[at + 2..])?;
+        let alone = rest.is_empty() || rest.starts_with(' ');
+        (stands_for_code && alone && text.len() == 10).then_some(address)
+    })
+}
+
+/// The module that was unloaded last, if the line tells.
+pub(super) fn unloaded(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("[last unloaded: ")?;
+    rest.split(['(', ']', ' ']).next()
+}
+
+/// Does the line name the very instruction? The others name the one that will
+/// be next when the function that was called returns.
+pub(super) fn is_exact(line: &str) -> bool {
+    line.contains("RIP: ") || line.contains("WARNING: ")
+}
+
+/// Is it a guess of the kernel's: an address that was found on the stack, and
+/// need not be of a caller?
+pub(super) fn is_guess(message: &str) -> bool {
+    message.starts_with("? ")
+}
+
+/// The task that a line of a report speaks of: its name and number.
+pub(super) fn task(message: &str) -> Option<(&str, &str)> {
+    // kmemleak's: who took the memory.
+    if let Some(rest) = message.strip_prefix("comm \"") {
+        let (name, rest) = rest.split_once("\", pid ")?;
+        return Some((name, digits(rest)));
+    }
+    if let Some(rest) = message.strip_prefix("task:") {
+        let (name, rest) = rest.split_once(" state:")?;
+        let (_, pid) = rest.split_once(" pid:")?;
+        return Some((name.trim_end(), digits(pid.trim_start())));
+    }
+    let (cpu, rest) = message.strip_prefix("CPU: ")?.split_once(" PID: ")?;
+    if cpu.is_empty() {
+        return None;
+    }
+    let (_, name) = rest.split_once(" Comm: ")?;
+    let end = [" Tainted: ", " Not tainted"]
+        .iter()
+        .filter_map(|end| name.find(end))
+        .min()?;
+    Some((name[..end].trim_end(), digits(rest)))
+}
+
+fn digits(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    &text[..end.unwrap_or(text.len())]
+}
+
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '$')
+}
+
+/// Reads hexadecimal digits; gives what follows them too.
+fn hex(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_hexdigit())
+        .unwrap_or(text.len());
+    Some((u64::from_str_radix(&text[..end], 16).ok()?, &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(line: &str) -> Option<(&str, u64, u64, Option<&str>)> {
+        mention(line).map(|m| (m.name, m.offset, m.size, m.module))
+    }
+
+    #[test]
+    fn functions_are_found_in_lines() {
+        assert_eq!(
+            named("[    4.163522]  _RNvCs_1x7element+0x39/0x3b [fails]"),
+            Some(("_RNvCs_1x7element", 0x39, 0x3b, Some("fails")))
+        );
+        assert_eq!(
+            named("[    4.1] RIP: 0010:rust_helper_BUG+0x4/0x10"),
+            Some(("rust_helper_BUG", 4, 16, None))
+        );
+        assert_eq!(
+            named("WARNING: CPU: 1 PID: 57 at init/main.c:1253 do_one.cold+0x1eb/0x240"),
+            Some(("do_one.cold", 0x1eb, 0x240, None))
+        );
+        assert_eq!(
+            named("BUG: KASAN: slab-use-after-free in f+0x1/0x2 [m 0123abcd]"),
+            Some(("f", 1, 2, Some("m")))
+        );
+        assert_eq!(
+            named("    0xffffffffc0008024 .init.text+0x24 [x]"),
+            Some((".init.text", 0x24, 0, Some("x")))
+        );
+        assert_eq!(named(".init.text+0x24"), None);
+        assert_eq!(named("é+0x1/0x2"), None);
+        assert_eq!(named("x+0x1/0x é+0xé f+0x1/0x2"), Some(("f", 1, 2, None)));
+        for line in [
+            "",
+            "+0x",
+            "f+0x",
+            "f+0x1",
+            "f+0x1/0x",
+            "f+0xfffffffffffffffff/0x1",
+        ] {
+            assert_eq!(named(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn addresses_stand_where_functions_do() {
+        let address = Some(0xffff_ffff_a000_0aee);
+        assert_eq!(bare_address("[ 1.0] RIP: 0010:0xffffffffa0000aee"), address);
+        assert_eq!(bare_address("[ 1.0]  ? 0xffffffffa0000aee"), address);
+        assert_eq!(bare_address("[ 1.0]  0xffffffffa0000aee"), address);
+        for line in [
+            "RIP: 0033:0x47fbe9",
+            "BUG: unable to handle page fault for address: 0xffffffffa0000aee",
+            "RIP: 0010:0xffffffffa0000aee0",
+        ] {
+            assert_eq!(bare_address(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_module_that_is_gone_is_told() {
+        let line = "Modules linked in: a(O) [last unloaded: fails_x(O)]";
+        assert_eq!(unloaded(line), Some("fails_x"));
+        assert_eq!(unloaded("Modules linked in: a(O)"), None);
+    }
+
+    #[test]
+    fn tasks_are_told_by_name_and_number() {
+        assert_eq!(
+            task("task:deadlocked      state:D stack:0     pid:59    tgid:59    ppid:2"),
+            Some(("deadlocked", "59"))
+        );
+        for line in [
+            "CPU: 1 UID: 0 PID: 56 Comm: runs on Tainted: G           O       6.12.117 #1",
+            "CPU: 1 PID: 56 Comm: runs on Not tainted 6.7.3 #1",
+        ] {
+            assert_eq!(task(line), Some(("runs on", "56")));
+        }
+        assert_eq!(
+            task("comm \"runs on\", pid 60, jiffies 4294894000"),
+            Some(("runs on", "60"))
+        );
+        for line in ["", "comm \"", "task:", "CPU: 1", "CPU: 1 PID: x Comm: "] {
+            assert_eq!(task(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Reports of the kernel's with files and lines: what the kernel's line tables
+//! and the modules' say of the functions that a report names.
+//!
+//! The kernel names a place in its code `function+offset/size [module]`. Both
+//! that function and its line are in the ELF file that was loaded, `vmlinux` or
+//! `NAME.ko`; nothing of the running guest is needed.
+
+mod line;
+mod object;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::kernel::KernelImage;
+use crate::lesson::stamp;
+use line::Mention;
+use object::{Object, Origin};
+
+/// The files that tell functions' lines; read when they are first asked.
+pub struct Symbols<'a> {
+    kernel: &'a KernelImage,
+    /// Where the modules' sources are: `modules/` of the clone.
+    sources: PathBuf,
+    /// The modules' files, by name.
+    modules: HashMap<&'a str, &'a Path>,
+    /// What was read, by module; `None` is the kernel.
+    read: HashMap<Option<String>, Option<Object>>,
+}
+
+/// A place in a source of ours that a task was at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The task's name and number: `rmmod (60)`. Empty if the report has none.
+    pub task: String,
+    /// The file, as a path in the clone.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The function, as its source calls it.
+    pub function: String,
+    /// The line's text.
+    pub source: String,
+}
+
+/// Folders below `modules/` whose sources are ours, as the compilers are told
+/// of them.
+const OURS: [&str; 2] = ["lessons/", "kernel_ext/"];
+
+/// Modules are loaded from here on (Documentation/arch/x86/x86_64/mm.rst).
+const MODULES: u64 = 0xffff_ffff_a000_0000;
+
+impl<'a> Symbols<'a> {
+    /// Of a guest with this kernel and these modules, each a name and a file,
+    /// whose sources are in the folder `sources`.
+    pub fn new(
+        kernel: &'a KernelImage,
+        modules: impl IntoIterator<Item = (&'a str, &'a Path)>,
+        sources: PathBuf,
+    ) -> Self {
+        Self {
+            kernel,
+            sources,
+            modules: modules.into_iter().collect(),
+            read: HashMap::new(),
+        }
+    }
+
+    /// Adds to each line of a report that names a function the file and line
+    /// of it, and where the source is ours the source's line below. Returns
+    /// the first place of ours in each task's stack.
+    ///
+    /// A line that nothing is known of stays as it is.
+    pub fn explain(&mut self, report: &mut Vec<String>) -> Vec<Spot> {
+        let mut spots: Vec<Spot> = Vec::new();
+        let gone = report.iter().find_map(|line| line::unloaded(line));
+        let gone = gone.map(str::to_owned);
+        let mut task = String::new();
+        let mut told = false;
+        let mut explained = Vec::new();
+        for line in report.drain(..) {
+            let message = stamp::kernel(&line)
+                .map_or(&*line, |(_, rest)| rest)
+                .trim_start();
+            if let Some((name, pid)) = line::task(message) {
+                let now = format!("{name} ({pid})");
+                told &= now == task;
+                task = now;
+            }
+            let origins = self.origins(&line, gone.as_deref());
+            if !told
+                && !line::is_guess(message)
+                && let Some(spot) = origins.iter().find_map(|origin| self.spot(origin, &task))
+            {
+                told = true;
+                if !spots.contains(&spot) {
+                    spots.push(spot);
+                }
+            }
+            self.write(&line, &origins, &mut explained);
+        }
+        *report = explained;
+        spots
+    }
+
+    /// Where the code comes from that the line names, innermost first.
+    fn origins(&mut self, line: &str, gone: Option<&str>) -> Vec<Origin> {
+        // A call's return address is the next instruction's, and that may be
+        // another line's or, after the last instruction, another function's.
+        let back = |offset: u64| u64::from(offset > 0 && !line::is_exact(line));
+        if let Some(Mention {
+            name,
+            offset,
+            size,
+            module,
+            ..
+        }) = line::mention(line)
+        {
+            return self
+                .object(module)
+                .and_then(|object| {
+                    let address = object.address(name, size)?;
+                    Some(object.origins(address.wrapping_add(offset - back(offset))))
+                })
+                .unwrap_or_default();
+        }
+        match line::bare_address(line) {
+            Some(address) if address < MODULES => self
+                .object(None)
+                .map(|object| object.origins(address - back(address)))
+                .unwrap_or_default(),
+            Some(address) => self.gone(address, gone),
+            None => Vec::new(),
+        }
+    }
+
+    /// Where code came from that is no more: that of the module that was
+    /// unloaded last, if this was where a call in it would have returned to. A
+    /// guest's only module is loaded where modules begin.
+    fn gone(&mut self, address: u64, module: Option<&str>) -> Vec<Origin> {
+        module
+            .and_then(|module| self.object(Some(module)))
+            .and_then(|object| {
+                let address = object.after_call(address - MODULES)?;
+                Some(object.origins(address - 1))
+            })
+            .unwrap_or_default()
+    }
+
+    /// The kernel's or a module's file, read once. Without line tables, or
+    /// with a file that cannot be read, a report stays as the kernel wrote it:
+    /// it must not be lost for that.
+    fn object(&mut self, module: Option<&str>) -> Option<&Object> {
+        let key = module.map(str::to_owned);
+        if !self.read.contains_key(&key) {
+            let path = match module {
+                None => Some(self.kernel.vmlinux()),
+                Some(module) => self.modules.get(module).map(|path| path.to_path_buf()),
+            };
+            let object = path.and_then(|path| Object::load(&path).ok());
+            self.read.insert(key.clone(), object);
+        }
+        self.read.get(&key)?.as_ref()
+    }
+
+    /// The file as a path in the clone, where it is ours.
+    fn ours(origin: &Origin) -> Option<String> {
+        let file = &origin.file;
+        let ours = OURS.iter().any(|folder| file.starts_with(folder))
+            && !file.split('/').any(|part| part == "..");
+        ours.then(|| format!("modules/{file}"))
+    }
+
+    fn shown(origin: &Origin) -> String {
+        let file = Self::ours(origin).unwrap_or_else(|| origin.file.clone());
+        format!("{file}:{}", origin.line)
+    }
+
+    fn source(&self, origin: &Origin) -> Option<String> {
+        let file = Self::ours(origin)?;
+        let path = self.sources.join(file.strip_prefix("modules/")?);
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = usize::try_from(origin.line).ok()?.checked_sub(1)?;
+        Some(text.lines().nth(line)?.replace('\t', "    "))
+    }
+
+    fn spot(&self, origin: &Origin, task: &str) -> Option<Spot> {
+        let file = Self::ours(origin)?;
+        // What a lesson is about is its own code.
+        if !file.starts_with("modules/lessons/") {
+            return None;
+        }
+        Some(Spot {
+            task: task.to_owned(),
+            file,
+            line: origin.line,
+            function: origin.function.clone().unwrap_or_default(),
+            source: self.source(origin).unwrap_or_default(),
+        })
+    }
+
+    /// Writes a line with what is known of it.
+    fn write(&self, line: &str, origins: &[Origin], out: &mut Vec<String>) {
+        let mut text = line.to_owned();
+        if let Some(Mention { name, at, .. }) = line::mention(line) {
+            text.replace_range(at..at + name.len(), &object::readable(name));
+        }
+        let indent = " ".repeat(line.len() - line.trim_start_matches(|c| c != ']').len() + 6);
+        let bare = line::bare_address(line).is_some_and(|address| address >= MODULES);
+        let Some((innermost, outer)) = origins.split_first() else {
+            if bare {
+                text.push_str("  (there is no module any more)");
+            }
+            out.push(text);
+            return;
+        };
+        let place = |origin: &Origin, more: bool| match &origin.function {
+            Some(function) if more => format!("{} in {function}, inlined", Self::shown(origin)),
+            _ => Self::shown(origin),
+        };
+        text.push_str("  ");
+        text.push_str(&place(innermost, !outer.is_empty()));
+        if bare {
+            text.push_str(" (of the module that is no more)");
+        }
+        out.push(text);
+        let source = |origin: &Origin, out: &mut Vec<String>| {
+            if let Some(source) = self.source(origin) {
+                out.push(format!("{indent}{:4} | {source}", origin.line));
+            }
+        };
+        source(innermost, out);
+        // Of the kernel's own functions one line is enough.
+        if !origins.iter().any(|origin| Self::ours(origin).is_some()) {
+            return;
+        }
+        for (index, pair) in (1..).zip(origins.windows(2)) {
+            // What a macro makes is all on the macro's line.
+            let (inner, origin) = (&pair[0], &pair[1]);
+            if Self::shown(inner) != Self::shown(origin) {
+                let more = index < origins.len() - 1;
+                out.push(format!("{indent}from {}", place(origin, more)));
+                source(origin, out);
+            }
+        }
+    }
+}
