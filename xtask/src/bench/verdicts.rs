@@ -9,7 +9,7 @@ use super::{Aim, Figure};
 use crate::lesson::{self, Lesson};
 use crate::modules::{self, Language};
 use crate::pipeline::{self, Prepared};
-use crate::play;
+use crate::play::{self, Time};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -106,7 +106,15 @@ fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Time
     let started = Instant::now();
     let (nonce, run) = play::transcript(prepared, &lesson.transcript, vec![module])?;
     let ended = Instant::now();
-    let (verdict, spots) = play::judged(session, prepared, lesson, Language::Rust, &nonce, &run);
+    let (verdict, spots) = play::judged(
+        session,
+        prepared,
+        lesson,
+        Language::Rust,
+        Time::Virtual,
+        &nonce,
+        &run,
+    );
     let since_panic = run.since_panic.with_context(|| {
         let name = verdict.name();
         format!("{} came to {name} without a panic", lesson.name)

@@ -8,12 +8,14 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, Lang, refuse_lacking};
+use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
-use crate::play::{Manner, update};
+use crate::play::{Manner, Time, update};
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::session::Session;
+use crate::vm::accel;
 use crate::workspace::Workspace;
 use crate::{lesson, pipeline, play, report};
 
@@ -33,6 +35,10 @@ pub struct Options {
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
 
     /// Say what would be played, and build and play nothing
     #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
@@ -65,11 +71,26 @@ pub struct Options {
     artifacts: Option<PathBuf>,
 }
 
+/// How time passes in the guests, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TimeOption {
+    /// As fast as it can: each guest plays its lesson by itself
+    Virtual,
+    /// As on the wall: each lesson is typed at a guest's console
+    Real,
+}
+
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
 /// a guest could not be run.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let started = Instant::now();
     options.targets.check()?;
+    if options.update && options.time == TimeOption::Real {
+        return Err(Failure::usage(
+            "--update writes what guests say in virtual time; leave out --time real",
+        )
+        .into());
+    }
     let languages = options.lang.languages();
     let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
@@ -132,7 +153,18 @@ fn play(
         version: prepared.kernel.version.clone(),
         qemu: prepared.toolchain.qemu_version.clone(),
     });
+    let time = match options.time {
+        TimeOption::Virtual => Time::Virtual,
+        TimeOption::Real => Time::Real(accel::choose(
+            session,
+            &prepared.toolchain,
+            &prepared.kernel,
+            &prepared.initramfs,
+            None,
+        )?),
+    };
     let manner = Manner {
+        time,
         repeat: options.repeat,
         fail_fast: options.fail_fast,
         keep_output: options.update,

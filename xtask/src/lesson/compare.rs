@@ -5,7 +5,7 @@
 //! expectation, the result holds the expectation's own words: what then still
 //! differs is what a diff should show.
 
-use super::stamp;
+use super::stamp::{self, Tolerance};
 
 /// A line of its own that stands for any lines, or none.
 const ELISION: &str = "...";
@@ -31,12 +31,12 @@ pub struct Compared {
 /// Compares printed lines with expected ones. A stamp `[+1.0s]` counts from
 /// the stamped line above it that the text shows; above the first that is
 /// `above`, seconds since boot, from an earlier command. It may be off as
-/// [`stamp::is_near`] allows with this `tolerance`, in seconds.
+/// [`stamp::is_near`] allows with this `tolerance`.
 pub fn compare(
     expected: &[String],
     printed: &[String],
     above: Option<f64>,
-    tolerance: f64,
+    tolerance: Tolerance,
 ) -> Compared {
     let judge = Judge {
         expected,
@@ -138,7 +138,7 @@ struct Judge<'a> {
     printed: &'a [String],
     stamps: Vec<Option<f64>>,
     above: Option<f64>,
-    tolerance: f64,
+    tolerance: Tolerance,
 }
 
 impl Judge<'_> {

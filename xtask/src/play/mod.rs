@@ -18,11 +18,13 @@ use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, judged, lesson, transcript};
+pub use guest::{Played, Time, judged, lesson, transcript, typed};
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
+    /// How time passes in the guests.
+    pub time: Time,
     /// How often each.
     pub repeat: u32,
     /// Start no guest after a failure.
@@ -69,6 +71,7 @@ pub fn all(
             prepared,
             play.lesson,
             play.language,
+            manner.time,
             &mut |number| {
                 if let Some(step) = steps.get(number.wrapping_sub(1)) {
                     row.step(number as u64, &step.command);

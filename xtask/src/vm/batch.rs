@@ -35,14 +35,16 @@ const STUCK_SAMPLES: u32 = 10;
 /// How the kernel begins to say that it panics.
 const PANIC: &[u8] = b"Kernel panic - not syncing";
 
+/// Where a guest's words come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channel {
+pub(super) enum Channel {
     Log,
     Shell,
     Errors,
 }
 
-enum Event {
+/// What a guest or its QEMU does.
+pub(super) enum Event {
     Bytes(Channel, Vec<u8>),
     End(Channel),
     Control(UnixStream),
@@ -117,7 +119,7 @@ pub fn run_batch(
 /// A folder for a guest's sockets. It is not in the cache, for a socket's path
 /// has 108 bytes at the most (unix(7)). Its name tells whose it is, so that
 /// those of xtasks that were killed are swept.
-fn socket_folder() -> Result<tempfile::TempDir> {
+pub(super) fn socket_folder() -> Result<tempfile::TempDir> {
     const PREFIX: &str = "kmodlab-";
     let parent = std::env::temp_dir();
     for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
@@ -262,30 +264,39 @@ fn runs(guard: u32) -> bool {
         })
 }
 
-fn serve(listener: &UnixListener, channel: Option<Channel>, sender: &Sender<Event>) {
+/// Forwards what comes on the first connection, or, without a channel, the
+/// connection itself.
+pub(super) fn serve<E: From<Event>>(
+    listener: &UnixListener,
+    channel: Option<Channel>,
+    sender: &Sender<E>,
+) {
     let Ok((stream, _)) = listener.accept() else {
         return;
     };
     match channel {
         Some(channel) => forward(stream, channel, sender),
-        None => drop(sender.send(Event::Control(stream))),
+        None => drop(sender.send(Event::Control(stream).into())),
     }
 }
 
-fn forward(mut from: impl std::io::Read, channel: Channel, sender: &Sender<Event>) {
+/// Forwards all that can be read.
+pub(super) fn forward<E: From<Event>>(
+    mut from: impl std::io::Read,
+    channel: Channel,
+    sender: &Sender<E>,
+) {
     let mut buffer = [0; 16 << 10];
     loop {
         match from.read(&mut buffer) {
             Ok(count) if count > 0 => {
-                if sender
-                    .send(Event::Bytes(channel, buffer[..count].to_vec()))
-                    .is_err()
-                {
+                let bytes = Event::Bytes(channel, buffer[..count].to_vec());
+                if sender.send(bytes.into()).is_err() {
                     return;
                 }
             }
             _ => {
-                drop(sender.send(Event::End(channel)));
+                drop(sender.send(Event::End(channel).into()));
                 return;
             }
         }
