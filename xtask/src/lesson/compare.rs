@@ -291,10 +291,9 @@ impl Judge<'_> {
                         compared.normalised.push(self.expected[i].clone());
                     }
                 }
-                Move::Elided if open => compared.normalised.push(self.printed[j].clone()),
-                Move::Elided => {}
-                Move::WrongTime | Move::Surplus => {
-                    compared.matches = false;
+                Move::Elided if !open => {}
+                Move::WrongTime | Move::Surplus | Move::Elided => {
+                    compared.matches &= *choice == Move::Elided;
                     let wanted = (*choice == Move::WrongTime)
                         .then(|| stamp::wanted(&self.expected[i]))
                         .flatten();
@@ -307,7 +306,8 @@ impl Judge<'_> {
                 Move::Missing => compared.matches = false,
             }
             missed = *choice == Move::Missing;
-            if matches!(choice, Move::Match | Move::WrongTime | Move::Surplus) {
+            let shown = matches!(choice, Move::Match | Move::WrongTime | Move::Surplus);
+            if shown || (open && *choice == Move::Elided) {
                 compared.last_stamp = self.stamps[j].or(compared.last_stamp);
             }
             i += usize::from(!matches!(choice, Move::Surplus | Move::Elided));

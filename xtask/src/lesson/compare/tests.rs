@@ -93,6 +93,11 @@ fn a_stamp_counts_from_the_line_above() {
         seen("[+0.0s] x: one\n...", LOG),
         "[    1.000000] x: one|..."
     );
+    // Where it shows them after all, times count from what is shown.
+    assert_eq!(
+        seen("[..] x: zero\n...\n[+9.9s] x: three", LOG),
+        "[    1.000000] x: one|[+1.0s] x: two|[+1.3s] x: three"
+    );
     // A surplus line is told in the same words.
     assert_eq!(
         seen("[..] x: one\n[+2.3s] x: three", LOG),
