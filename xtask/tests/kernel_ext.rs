@@ -2,7 +2,8 @@
 //! `modules/tests`, each with a text that is its transcript, as a lesson has.
 //!
 //! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there.
+//! if it is not there. `KMODLAB_TEST_PROFILE=debug` plays them on a kernel that
+//! looks for bugs, as `--profile` does.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,8 +31,10 @@ fn play(name: &str) -> Result<(i32, String)> {
             .status()?;
         ensure!(copied.success(), "cp failed on {part}");
     }
+    let profile = std::env::var("KMODLAB_TEST_PROFILE").unwrap_or("teaching".to_owned());
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["test", name, "--lang", "rust", "--no-install"])
+        .args(["--profile", &profile])
         .env("KMODLAB_WORKSPACE", clone)
         .stdin(Stdio::null())
         .output()?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, refuse_lacking};
+use super::common::{Common, Lang, ProfileOption, refuse_lacking};
 use crate::lesson::Lesson;
 use crate::{lesson, pipeline, play, report};
 
@@ -14,6 +14,9 @@ use crate::{lesson, pipeline, play, report};
 pub struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 
     /// The lessons to play; all if left out
     #[arg(value_name = "LESSON")]
@@ -34,7 +37,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let ([language], false) = (languages, options.lessons.is_empty()) {
         refuse_lacking(&lessons, *language)?;
     }
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
+    let prepared = pipeline::prepare(
+        &session,
+        &options.common.wanted(),
+        options.profile.profile(),
+        &lessons,
+        languages,
+    )?;
     let outcomes = play::all(&session, &prepared, &lessons, languages)?;
     let mut stdout = std::io::stdout();
     let color = stdout.is_terminal();

@@ -18,7 +18,9 @@ const FOLDER: &str = "/kmodlab";
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
 /// lesson and not these lines. `_kmodlab` hands on the status it is given, so
-/// that `$?` at the beginning of a step is the step before's.
+/// that `$?` at the beginning of a step is the step before's. Where a kernel
+/// looks for leaks, it also notes where each loaded module's code is: when the
+/// leaks are told the module is gone, and its functions have no names.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
 exec 9>&1 2>/dev/null
 cd "$HOME"
@@ -26,9 +28,22 @@ _kmodlab() {
 	local uptime
 	read -r uptime _ </proc/uptime
 	printf '\n%s step %s %s\n' NONCE "$*" "$uptime" >&9
+	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
 	return "${3:-0}"
 }
+_kmodlab_modules() {
+	local module section at
+	while read -r module _; do
+		for section in /sys/module/"$module"/sections/.*text*; do
+			read -r at <"$section" || continue
+			printf '\n%s section %s %s %s %s\n' NONCE "$module" "${section##*/}" "$at" "$uptime" >&9
+		done
+	done </proc/modules
+}
 "#;
+
+/// Where a kernel that can looks for lost memory.
+const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 
 /// Compiles a transcript.
 ///
@@ -41,7 +56,9 @@ pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<
         mode: 0o644,
         contents: contents.into_bytes(),
     };
-    let mut play = PROLOGUE.replace("NONCE", nonce);
+    let mut play = PROLOGUE
+        .replace("NONCE", nonce)
+        .replace("KMEMLEAK", KMEMLEAK);
     let mut files = Vec::new();
     for (number, step) in (1..).zip(&transcript.steps) {
         // `write!` to a String cannot fail.
@@ -58,6 +75,16 @@ pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<
     files.push(file("nonce", format!("{nonce}\n")));
     files.push(file("limit", format!("{limit_seconds}\n")));
     files
+}
+
+/// The file that tells the guest that its kernel is made to look for leaks: if
+/// it then cannot, that is noted.
+pub fn must_find_leaks() -> GuestFile {
+    GuestFile {
+        path: format!("{FOLDER}/must-find-leaks"),
+        mode: 0o644,
+        contents: Vec::new(),
+    }
 }
 
 #[cfg(test)]

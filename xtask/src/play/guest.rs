@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
+use crate::kernel::Profile;
 use crate::key::Inputs;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::{Lesson, judge, script};
@@ -14,8 +15,15 @@ use crate::session::Session;
 use crate::vm::GuestRun;
 use crate::vm::{self, Clock, Console, Machine};
 
-/// One instruction takes 2^5 ns of the guest's time.
-const SHIFT: u8 = 5;
+/// One instruction takes 2^5 ns of the guest's time; 2^3 on a kernel that looks
+/// for bugs, which takes four to twenty instructions for one and would else
+/// seem too slow for the times that lessons tell.
+fn shift(profile: Profile) -> u8 {
+    match profile {
+        Profile::Teaching => 5,
+        Profile::Debug | Profile::Kasan => 3,
+    }
+}
 
 /// A lesson may take so many seconds on the guest's clock.
 const LIMIT: u32 = 120;
@@ -50,7 +58,7 @@ pub fn lesson(
         files.push(pipeline::in_guest(module)?);
     }
     let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
-    let kernel = &prepared.kernel.version;
+    let kernel = prepared.kernel.label();
     let log = session
         .cache
         .folder("logs")?
@@ -77,6 +85,9 @@ pub fn transcript(
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
     files.extend(script::compile(transcript, &nonce, LIMIT));
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
     let Prepared {
         toolchain,
         kernel,
@@ -87,7 +98,9 @@ pub fn transcript(
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {
-            clock: Clock::Virtual { shift: SHIFT },
+            clock: Clock::Virtual {
+                shift: shift(kernel.profile),
+            },
             console: Console::Sockets {
                 folder: folder.to_owned(),
             },
