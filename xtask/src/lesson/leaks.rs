@@ -109,5 +109,73 @@ mod tests {
         }
     }
 
-    // REAL TEXT
+    /// What a module in Rust left when it was loaded and when it was removed,
+    /// by 6.12; shortened.
+    const FOUND: &str = "\
+unreferenced object 0xffff888004dac740 (size 64):
+  comm \"insmod\", pid 63, jiffies 4294895148
+  hex dump (first 32 bytes):
+    aa 55 00 00 00 00 00 00 aa 55 00 00 00 00 00 00  .U.......U......
+  backtrace (crc 970cc84f):
+    krealloc_noprof+0x4e/0xd0
+    0xffffffffa0000bc7
+    0xffffffffa000900e
+    do_one_initcall+0x10a/0x320
+unreferenced object 0xffff888004dac440 (size 96):
+  comm \"rmmod\", pid 70, jiffies 4294895341
+  backtrace (crc 970cc84f):
+    0xffffffffa0000c83
+    0xffffffffc0000000
+";
+
+    #[test]
+    fn a_modules_frames_get_their_sections() {
+        let sections = [
+            section("before", ".text", 0xffff_ffff_a000_0000),
+            section("x", ".text", 0xffff_ffff_a000_0000),
+            section("x", ".exit.text", 0xffff_ffff_a000_0c6c),
+            section("x", ".init.text", 0xffff_ffff_a000_9000),
+        ];
+        let Some(Leaks { headline, report }) = read(FOUND, 0, &sections) else {
+            panic!();
+        };
+        assert_eq!(
+            headline,
+            "kmemleak: 2 objects that nothing points to any more, 160 bytes"
+        );
+        assert_eq!(report.len(), FOUND.lines().count());
+        let frames: Vec<&str> = report
+            .iter()
+            .filter_map(|line| line.strip_prefix("    0x"))
+            .collect();
+        assert_eq!(
+            frames,
+            [
+                "ffffffffa0000bc7 .text+0xbc7 [x]",
+                "ffffffffa000900e .init.text+0xe [x]",
+                "ffffffffa0000c83 .exit.text+0x17 [x]",
+                "ffffffffc0000000",
+            ]
+        );
+        // 6.7 hashes the address, and says so before the name.
+        assert_eq!(
+            with_section("    [<00000000c3a51f3d>] 0xffffffffa0000c83", &sections),
+            "    [<00000000c3a51f3d>] 0xffffffffa0000c83 .exit.text+0x17 [x]"
+        );
+    }
+
+    #[test]
+    fn what_was_lost_before_the_lesson_does_not_count() {
+        let Some(Leaks { headline, report }) = read(FOUND, 4_294_895_149, &[]) else {
+            panic!();
+        };
+        assert_eq!(
+            headline,
+            "kmemleak: 1 object that nothing points to any more, 96 bytes"
+        );
+        assert_eq!(report.len(), 5);
+        assert_eq!(read(FOUND, 4_294_895_342, &[]), None);
+        assert_eq!(read("", 0, &[]), None);
+        assert_eq!(read("cat: can't open", 0, &[]), None);
+    }
 }

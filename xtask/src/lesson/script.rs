@@ -32,13 +32,12 @@ _kmodlab() {
 	return "${3:-0}"
 }
 _kmodlab_modules() {
-	local module section at
-	while read -r module _; do
-		for section in /sys/module/"$module"/sections/.*text*; do
-			read -r at <"$section" || continue
-			printf '\n%s section %s %s %s %s\n' NONCE "$module" "${section##*/}" "$at" "$uptime" >&9
-		done
-	done </proc/modules
+	local file at
+	# Read by the shell, a byte at a time, these files are an error.
+	grep -sH . /sys/module/*/sections/.*text* | while IFS=: read -r file at; do
+		file=${file#/sys/module/}
+		printf '\n%s section %s %s %s %s\n' NONCE "${file%%/*}" "${file##*/}" "$at" "$uptime" >&9
+	done
 }
 "#;
 
