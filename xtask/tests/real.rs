@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use probe::{Probe, alive, named, processes_below, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
+use xtask::kernel::Profile;
 use xtask::kernel::source::Wanted;
 use xtask::lesson::transcript::{self, Transcript};
 use xtask::lesson::{record, script};
@@ -136,7 +137,7 @@ fn prepared() -> Result<Prepared> {
         kernel: None,
         source: None,
     };
-    pipeline::prepare(&session, &wanted, &[], &[])
+    pipeline::prepare(&session, &wanted, Profile::Teaching, &[], &[])
 }
 
 fn one_command(command: &str) -> Result<Transcript> {

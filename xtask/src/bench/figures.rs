@@ -324,7 +324,13 @@ impl Bench<'_> {
             may_install: false,
             jobs: self.session.jobs,
         };
-        KernelImage::build(&session, &self.prepared.toolchain, &self.prepared.source).map(drop)
+        let Prepared {
+            toolchain,
+            source,
+            kernel,
+            ..
+        } = self.prepared;
+        KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
     }
 
     /// The same tree and configuration, and `make` with nothing around it.

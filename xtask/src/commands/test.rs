@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, refuse_lacking};
+use super::common::{Common, Lang, ProfileOption, refuse_lacking};
 use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
@@ -24,6 +24,9 @@ use crate::{lesson, pipeline, play, report};
 pub struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 
     /// The lessons to play; all if left out
     ///
@@ -147,7 +150,12 @@ fn play(
         .filter(|play| play.lacks().is_none())
         .map(|play| (play.lesson.name.as_str(), play.language))
         .collect();
-    let prepared = pipeline::prepare_modules(session, &options.common.wanted(), &modules)?;
+    let prepared = pipeline::prepare_modules(
+        session,
+        &options.common.wanted(),
+        options.profile.profile(),
+        &modules,
+    )?;
     report.kernel = Some(Kernel {
         name: prepared.kernel.kernel.clone(),
         version: prepared.kernel.version.clone(),

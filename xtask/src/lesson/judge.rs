@@ -3,6 +3,7 @@
 use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{KernelLog, Report, ReportKind};
+use super::leaks::{self, Leaks};
 use super::record::{self, GuestRecord, PlayedStep};
 use super::stamp::Tolerance;
 use super::state::left_over;
@@ -36,6 +37,7 @@ pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance)
         .or_else(|| case.complaint())
         .or_else(|| case.mismatch())
         .or_else(|| case.left_over())
+        .or_else(|| case.unchecked())
         .unwrap_or(Verdict::Pass)
 }
 
@@ -154,10 +156,44 @@ impl Case<'_> {
     }
 
     fn complaint(&self) -> Option<Verdict> {
-        self.log.report().map(|report| Verdict::KernelReport {
+        // The scan that finds leaks comes after the lesson. In the log it says
+        // how many there are, of what was lost before the lesson too.
+        let counts = |report: &Report| self.record.kmemleak.is_some() && report.counts_leaks();
+        let Some(report) = self.log.report().filter(|report| !counts(report)) else {
+            return self
+                .leaks()
+                .map(|Leaks { headline, report }| Verdict::KernelReport {
+                    headline,
+                    report,
+                    during: None,
+                });
+        };
+        Some(Verdict::KernelReport {
+            during: self.during_time(report.at),
             headline: report.headline,
             report: report.lines,
-            during: self.during_time(report.at),
+        })
+    }
+
+    fn leaks(&self) -> Option<Leaks> {
+        let GuestRecord {
+            kmemleak,
+            sections,
+            jiffies,
+            ..
+        } = &self.record;
+        leaks::read(kmemleak.as_deref()?, jiffies.unwrap_or(0), sections)
+    }
+
+    /// The kernel was made to look for something and no longer did: that
+    /// nothing was found says nothing.
+    fn unchecked(&self) -> Option<Verdict> {
+        let why = match self.log.lockdep_off() {
+            Some(line) => format!("lockdep had turned itself off: {line}"),
+            None => format!("{} could not be used", self.record.unchecked.first()?),
+        };
+        Some(Verdict::Infrastructure {
+            what: format!("the kernel did not look for all that it is made to find: {why}"),
         })
     }
 

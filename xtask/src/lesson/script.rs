@@ -23,7 +23,9 @@ const FOLDER: &str = "/kmodlab";
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
 /// lesson and not these lines. `_kmodlab` hands on the status it is given, so
-/// that `$?` at the beginning of a step is the step before's.
+/// that `$?` at the beginning of a step is the step before's. Where a kernel
+/// looks for leaks, it also notes where each loaded module's code is: when the
+/// leaks are told the module is gone, and its functions have no names.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
 exec 9>&1 2>/dev/null
 cd "$HOME"
@@ -31,9 +33,21 @@ _kmodlab() {
 	local uptime
 	read -r uptime _ </proc/uptime
 	printf '\n%s step %s %s\n' NONCE "$*" "$uptime" >&9
+	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
 	return "${3:-0}"
 }
+_kmodlab_modules() {
+	local file at
+	# Read by the shell, a byte at a time, these files are an error.
+	grep -sH . /sys/module/*/sections/.*text* | while IFS=: read -r file at; do
+		file=${file#/sys/module/}
+		printf '\n%s section %s %s %s %s\n' NONCE "${file%%/*}" "${file##*/}" "$at" "$uptime" >&9
+	done
+}
 "#;
+
+/// Where a kernel that can looks for lost memory.
+const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 
 /// What stands before the prologue of a script whose commands are typed. A
 /// session's first process that opens a terminal makes it the session's own,
@@ -117,8 +131,9 @@ fn played(number: usize) -> String {
 
 /// The files of every script.
 fn script(play: &str, nonce: &str, limit_seconds: u32) -> Vec<GuestFile> {
+    let play = play.replace("NONCE", nonce).replace("KMEMLEAK", KMEMLEAK);
     vec![
-        file("play", play.replace("NONCE", nonce) + "exit 0\n"),
+        file("play", play + "exit 0\n"),
         file("nonce", format!("{nonce}\n")),
         file("limit", format!("{limit_seconds}\n")),
     ]
@@ -129,6 +144,16 @@ fn file(name: &str, contents: String) -> GuestFile {
         path: format!("{FOLDER}/{name}"),
         mode: 0o644,
         contents: contents.into_bytes(),
+    }
+}
+
+/// The file that tells the guest that its kernel is made to look for leaks: if
+/// it then cannot, that is noted.
+pub fn must_find_leaks() -> GuestFile {
+    GuestFile {
+        path: format!("{FOLDER}/must-find-leaks"),
+        mode: 0o644,
+        contents: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::initramfs::{GuestFile, Initramfs};
+use crate::kernel::Profile;
 use crate::key::Inputs;
 use crate::lesson::follow::Follower;
 use crate::lesson::kernel_log::KernelLog;
@@ -25,8 +26,15 @@ use crate::vm::{GuestRun, TypedRun};
 use super::outcome::{Outcome, Phases, Seen};
 use super::plan::Play;
 
-/// One instruction takes 2^5 ns of the guest's time.
-const SHIFT: u8 = 5;
+/// One instruction takes 2^5 ns of the guest's time; 2^3 on a kernel that looks
+/// for bugs, which takes four to twenty instructions for one and would else
+/// seem too slow for the times that lessons tell.
+fn shift(profile: Profile) -> u8 {
+    match profile {
+        Profile::Teaching => 5,
+        Profile::Debug | Profile::Kasan => 3,
+    }
+}
 
 /// A guest may live this many seconds longer than its lesson: its boot, and its
 /// report of a time-out.
@@ -121,7 +129,7 @@ pub(super) fn followed(
             (nonce, typed.run)
         }
     };
-    let kernel = &prepared.kernel.version;
+    let kernel = prepared.kernel.label();
     let log = session
         .cache
         .folder("logs")?
@@ -213,6 +221,9 @@ fn scripted(
     };
     let limit = u32::from(transcript.limit);
     files.extend(script::compile(transcript, &nonce, limit));
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
     let Prepared {
         toolchain,
         kernel,
@@ -220,7 +231,9 @@ fn scripted(
         ..
     } = prepared;
     let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
-        let clock = Clock::Virtual { shift: SHIFT };
+        let clock = Clock::Virtual {
+            shift: shift(kernel.profile),
+        };
         machine(initramfs, &files, clock, &KERNEL_WORDS, folder)
     })?;
     Ok((nonce, run))
@@ -254,6 +267,9 @@ fn type_all(
     let limit = u32::from(transcript.limit);
     let (script, exchanges) = script::compile_typed(transcript, &nonce, limit);
     files.extend(script);
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
     let Prepared {
         toolchain,
         kernel,

@@ -20,6 +20,8 @@ reboot() { exit 99; }
 settle=0
 kmsg=$PWD/kmsg
 sysctl=$PWD/none
+kmemleak=$PWD/kmemleak
+timers=$PWD/timers
 folder=$PWD/kmodlab
 console=$PWD/console
 . \"$INITRAMFS/kmodlab/supervise\"
@@ -38,11 +40,29 @@ fn play(block: &str, limit_seconds: u32) -> Result<Vec<GuestRecord>> {
 /// Runs what /init runs. All is typed at once: nothing asks here whether the
 /// guest is ready.
 fn init(files: &[GuestFile], exchanges: &[Exchange]) -> Result<Option<GuestRecord>> {
+    init_in(&tempfile::tempdir()?, files, exchanges)
+}
+
+/// Plays the console block by itself where some files are already.
+fn play_in(
+    folder: &tempfile::TempDir,
+    block: &str,
+    limit_seconds: u32,
+) -> Result<Option<GuestRecord>> {
+    let transcript = parse(&format!("```console\n{block}```\n"), Path::new("README.md"))?;
+    init_in(folder, &compile(&transcript, "N0", limit_seconds), &[])
+}
+
+/// [`init`] where some files are already.
+fn init_in(
+    folder: &tempfile::TempDir,
+    files: &[GuestFile],
+    exchanges: &[Exchange],
+) -> Result<Option<GuestRecord>> {
     let Some(busybox) = which("busybox") else {
         return Ok(None);
     };
-    let folder = tempfile::tempdir()?;
-    std::fs::create_dir(folder.path().join("kmodlab"))?;
+    std::fs::create_dir_all(folder.path().join("kmodlab"))?;
     let keyboard = folder.path().join("keyboard");
     let made = Command::new("mkfifo").arg(&keyboard).status()?;
     assert!(made.success());
@@ -196,6 +216,55 @@ fn background_jobs_end_with_the_lesson() -> Result<()> {
     let before = std::time::Instant::now();
     if !play("$ sleep 50 &\n", 20)?.is_empty() {
         assert!(before.elapsed().as_secs() < 30);
+    }
+    Ok(())
+}
+
+/// The kernel's file takes commands and tells what it found; this one tells
+/// the last command.
+#[test]
+fn leaks_are_looked_for_when_the_lesson_is_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("kmemleak"), "")?;
+    std::fs::write(
+        folder.path().join("timers"),
+        "now at 1 nsecs\njiffies: 4294894000\n",
+    )?;
+    let Some(record) = play_in(&folder, "$ true\n", 20)? else {
+        return Ok(());
+    };
+    assert_eq!(record.jiffies, Some(4_294_894_000));
+    assert_eq!(record.kmemleak.as_deref(), Some("scan\n"));
+    assert_eq!(record.unchecked, [""; 0]);
+    assert!(record.ended);
+    Ok(())
+}
+
+#[test]
+fn a_kernel_that_no_longer_looks_for_leaks_is_noted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("kmemleak"))?; // not to be written to
+    let Some(record) = play_in(&folder, "$ true\n", 20)? else {
+        return Ok(());
+    };
+    assert_eq!(
+        record.unchecked.first().map(String::as_str),
+        Some("kmemleak")
+    );
+    assert!(record.ended);
+    let folder = tempfile::tempdir()?; // no such file at all
+    let must = folder
+        .path()
+        .join(must_find_leaks().path.trim_start_matches('/'));
+    std::fs::create_dir(folder.path().join("kmodlab"))?;
+    std::fs::write(must, "")?;
+    let Some(record) = play_in(&folder, "$ true\n", 20)? else {
+        return Ok(());
+    };
+    assert_eq!(record.unchecked, ["kmemleak"]);
+    // Nobody asked for it.
+    for record in play("$ true\n", 20)? {
+        assert_eq!((record.kmemleak, record.unchecked.len()), (None, 0));
     }
     Ok(())
 }
