@@ -14,7 +14,8 @@ use crate::lesson::transcript::{self, Step, Transcript};
 use crate::lesson::{Lesson, script};
 use crate::modules::Language;
 use crate::pipeline::Prepared;
-use crate::play;
+use crate::play::plan::Play;
+use crate::play::{self, Time};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::vm::Machine;
@@ -43,6 +44,8 @@ pub struct Bench<'a> {
 pub enum Part {
     /// Builds with nothing to do, boots, the lessons, sizes
     Quick,
+    /// A command typed in real time
+    Typed,
     /// How soon a dead guest has its verdict
     Verdicts,
     /// Rust and C side by side
@@ -81,6 +84,9 @@ impl Bench<'_> {
             figures.extend(self.next_to_nothing()?);
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
+        }
+        if wanted(Part::Typed) {
+            figures.push(self.typed_command()?);
         }
         if wanted(Part::Verdicts) {
             figures.extend(self.verdicts()?);
@@ -208,7 +214,11 @@ impl Bench<'_> {
 
     /// The wall and the guest's seconds of a lesson, which must pass.
     fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let outcome = play::lesson(self.session, self.prepared, lesson, Language::Rust)?;
+        let play = Play {
+            lesson,
+            language: Language::Rust,
+        };
+        let outcome = play::lesson(self.session, self.prepared, &play, Time::Virtual)?;
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;
@@ -305,7 +315,13 @@ impl Bench<'_> {
             may_install: false,
             jobs: self.session.jobs,
         };
-        KernelImage::build(&session, &self.prepared.toolchain, &self.prepared.source).map(drop)
+        let Prepared {
+            toolchain,
+            source,
+            kernel,
+            ..
+        } = self.prepared;
+        KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
     }
 
     /// The same tree and configuration, and `make` with nothing around it.

@@ -4,6 +4,7 @@ mod figures;
 mod languages;
 mod measure;
 mod suite;
+mod typed;
 mod verdicts;
 
 use std::fmt;
@@ -47,7 +48,7 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`.
+    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

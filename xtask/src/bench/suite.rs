@@ -13,7 +13,7 @@ use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
 use crate::play::outcome::Outcome;
 use crate::play::plan::plan;
-use crate::play::{self, Manner};
+use crate::play::{self, Manner, Time};
 
 /// All that the guests of a suite said, by the file that it is kept in.
 type Logs = BTreeMap<PathBuf, Vec<u8>>;
@@ -78,6 +78,7 @@ impl super::Bench<'_> {
         let languages = [Language::Rust, Language::C];
         let plays = plan(self.lessons, &languages, None);
         let manner = Manner {
+            time: Time::Virtual,
             repeat: 1,
             fail_fast: false,
             keep_output: false,

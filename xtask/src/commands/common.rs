@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::failure::Failure;
+use crate::kernel::Profile;
 use crate::kernel::source::Wanted;
 use crate::lesson::Lesson;
 use crate::modules::Language;
@@ -60,6 +61,38 @@ impl Common {
             args.extend(["--kernel-source".to_owned(), source.display().to_string()]);
         }
         args
+    }
+}
+
+/// The option that says what the kernel looks for, of the commands that boot
+/// one or build it for that.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ProfileOption {
+    /// What the kernel looks for while lessons play
+    #[arg(long, value_enum, default_value = "teaching")]
+    profile: ProfileName,
+}
+
+/// A profile, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ProfileName {
+    /// Nothing that costs time
+    Teaching,
+    /// Deadlocks (lockdep), sleep in atomic context, leaks (kmemleak), broken
+    /// lists, timers and counts
+    Debug,
+    /// Every access to memory that is freed or beyond its end (KASAN)
+    Kasan,
+}
+
+impl ProfileOption {
+    /// The profile that is meant.
+    pub fn profile(&self) -> Profile {
+        match self.profile {
+            ProfileName::Teaching => Profile::Teaching,
+            ProfileName::Debug => Profile::Debug,
+            ProfileName::Kasan => Profile::Kasan,
+        }
     }
 }
 

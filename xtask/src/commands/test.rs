@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, refuse_lacking};
+use super::common::{Common, Lang, ProfileOption, refuse_lacking};
+use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
-use crate::play::{Manner, update};
+use crate::play::{Manner, Time, update};
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::session::Session;
+use crate::vm::accel;
 use crate::workspace::Workspace;
 use crate::{lesson, pipeline, play, report};
 
@@ -22,6 +24,9 @@ use crate::{lesson, pipeline, play, report};
 pub struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 
     /// The lessons to play; all if left out
     ///
@@ -35,9 +40,13 @@ pub struct Options {
     lang: Lang,
 
     /// Boot a guest for every lesson, rather than start all from one that was
-    /// saved when it had booted
+    /// saved when it had booted, as is done in virtual time
     #[arg(long)]
     cold: bool,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
 
     /// Say what would be played, and build and play nothing
     #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
@@ -70,11 +79,26 @@ pub struct Options {
     artifacts: Option<PathBuf>,
 }
 
+/// How time passes in the guests, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TimeOption {
+    /// As fast as it can: each guest plays its lesson by itself
+    Virtual,
+    /// As on the wall: each lesson is typed at a guest's console
+    Real,
+}
+
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
 /// a guest could not be run.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let started = Instant::now();
     options.targets.check()?;
+    if options.update && options.time == TimeOption::Real {
+        return Err(Failure::usage(
+            "--update writes what guests say in virtual time; leave out --time real",
+        )
+        .into());
+    }
     let languages = options.lang.languages();
     let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
@@ -131,16 +155,32 @@ fn play(
         .filter(|play| play.lacks().is_none())
         .map(|play| (play.lesson.name.as_str(), play.language))
         .collect();
-    let mut prepared = pipeline::prepare_modules(session, &options.common.wanted(), &modules)?;
-    if !options.cold && !modules.is_empty() {
-        prepared.saved = play::saved(session, &prepared);
-    }
+    let mut prepared = pipeline::prepare_modules(
+        session,
+        &options.common.wanted(),
+        options.profile.profile(),
+        &modules,
+    )?;
     report.kernel = Some(Kernel {
         name: prepared.kernel.kernel.clone(),
         version: prepared.kernel.version.clone(),
         qemu: prepared.toolchain.qemu_version.clone(),
     });
+    let time = match options.time {
+        TimeOption::Virtual => Time::Virtual,
+        TimeOption::Real => Time::Real(accel::choose(
+            session,
+            &prepared.toolchain,
+            &prepared.kernel,
+            &prepared.initramfs,
+            None,
+        )?),
+    };
+    if time == Time::Virtual && !options.cold && !modules.is_empty() {
+        prepared.saved = play::saved(session, &prepared);
+    }
     let manner = Manner {
+        time,
         repeat: options.repeat,
         fail_fast: options.fail_fast,
         keep_output: options.update,

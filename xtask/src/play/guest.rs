@@ -1,32 +1,42 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
-//! and judged.
+//! or typed in real time, and judged.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
+use crate::kernel::Profile;
 use crate::key::Inputs;
 use crate::lesson::follow::Follower;
 use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::record;
+use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::verdict::Verdict;
-use crate::lesson::{Lesson, judge, script};
-use crate::modules::Language;
+use crate::lesson::{judge, script};
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::{
-    self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+    self, Accel, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+    TypedRun,
 };
 
 use super::outcome::{Outcome, Phases, Seen};
+use super::plan::Play;
 
-/// One instruction takes 2^5 ns of the guest's time.
-const SHIFT: u8 = 5;
+/// One instruction takes 2^5 ns of the guest's time; 2^3 on a kernel that looks
+/// for bugs, which takes four to twenty instructions for one and would else
+/// seem too slow for the times that lessons tell.
+fn shift(profile: Profile) -> u8 {
+    match profile {
+        Profile::Teaching => 5,
+        Profile::Debug | Profile::Kasan => 3,
+    }
+}
 
 /// A guest may live this many seconds longer than its lesson: its boot, and its
 /// report of a time-out.
@@ -47,6 +57,34 @@ const KERNEL_WORDS: [&str; 7] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// The same in real time. A CPU of the guest's that the host lets wait looks
+/// busy from within, so the detectors of that keep the patience that they have.
+const REAL_KERNEL_WORDS: [&str; 4] = [
+    "oops=panic",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
+/// How a guest's time passes, and with that how it is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// As fast as it can: the guest plays by itself.
+    Virtual,
+    /// As on the wall, with this accelerator: the guest is typed at.
+    Real(Accel),
+}
+
+impl Time {
+    /// By how much a stamp in a lesson may be off.
+    fn tolerance(self) -> Tolerance {
+        match self {
+            Time::Virtual => VIRTUAL_TOLERANCE,
+            Time::Real(_) => REAL_TOLERANCE,
+        }
+    }
+}
+
 /// A lesson that was played: what it came to, and what that can be seen by.
 #[derive(Debug)]
 pub struct Played {
@@ -63,20 +101,21 @@ pub struct Played {
 pub fn lesson(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
+    time: Time,
 ) -> Result<Outcome> {
-    followed(session, prepared, lesson, language, &mut |_| ()).map(|played| played.outcome)
+    followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
 }
 
 /// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
+    time: Time,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<Played> {
+    let Play { lesson, language } = *play;
     let mut files = Vec::new();
     for module in prepared
         .modules
@@ -85,8 +124,14 @@ pub(super) fn followed(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = play(session, prepared, &lesson.transcript, files, on_step)?;
-    let kernel = &prepared.kernel.version;
+    let (nonce, run) = match time {
+        Time::Virtual => scripted(session, prepared, &lesson.transcript, files, on_step)?,
+        Time::Real(accel) => {
+            let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
+            (nonce, typed.run)
+        }
+    };
+    let kernel = prepared.kernel.label();
     let log = session
         .cache
         .folder("logs")?
@@ -101,7 +146,7 @@ pub(super) fn followed(
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
     let ended = Instant::now();
-    let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
+    let (verdict, spots) = judged(session, prepared, play, time, &nonce, &run);
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
@@ -136,17 +181,17 @@ pub(super) fn followed(
 pub fn judged(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
+    time: Time,
     nonce: &str,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(lesson, nonce, run);
+    let mut verdict = judge::judge(play.lesson, nonce, run, time.tolerance());
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules
             .iter()
-            .filter(|module| module.language == language)
+            .filter(|module| module.name == play.lesson.name && module.language == play.language)
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });
@@ -161,10 +206,10 @@ pub fn transcript(
     transcript: &Transcript,
     files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
-    play(session, prepared, transcript, files, &mut |_| ())
+    scripted(session, prepared, transcript, files, &mut |_| ())
 }
 
-fn play(
+fn scripted(
     session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
@@ -180,6 +225,9 @@ fn play(
     };
     let limit = u32::from(transcript.limit);
     files.extend(script::compile(transcript, &nonce, limit));
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
     let limit = limit + GRACE;
     if let Some(saved) = &prepared.saved {
         match from_saved(prepared, saved, &nonce, limit, &files, &mut heard) {
@@ -203,7 +251,7 @@ pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
         initramfs,
         ..
     } = prepared;
-    let machine = machine(&initramfs.path, Console::Output, Start::Boot);
+    let machine = scripted_machine(prepared, &initramfs.path, Console::Output, Start::Boot);
     SavedGuest::keep(session, toolchain, kernel, &machine)
         .inspect_err(|error| {
             crate::process::park_if_interrupted();
@@ -239,7 +287,12 @@ fn from_saved(
             from: saved.clone(),
             lesson: LessonDevice::holding(folder, &archive)?,
         };
-        Ok(machine(&prepared.initramfs.path, console, start))
+        Ok(scripted_machine(
+            prepared,
+            &prepared.initramfs.path,
+            console,
+            start,
+        ))
     })?;
     run.log.splice(0..0, saved.log()?);
     run.console
@@ -263,20 +316,86 @@ fn from_boot(
     vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
         let initrd = folder.join("initrd");
         initramfs.with(files, &initrd)?;
-        Ok(machine(&initrd, console, Start::Boot))
+        Ok(scripted_machine(prepared, &initrd, console, Start::Boot))
     })
 }
 
-/// The guest that lessons are played in.
-fn machine(initrd: &Path, console: Console, start: Start) -> Machine {
+/// The guest that plays by itself.
+fn scripted_machine(prepared: &Prepared, initrd: &Path, console: Console, start: Start) -> Machine {
+    let clock = Clock::Virtual {
+        shift: shift(prepared.kernel.profile),
+    };
     Machine {
-        clock: Clock::Virtual { shift: SHIFT },
         console,
         start,
-        initrd: initrd.to_owned(),
+        ..machine(initrd.to_owned(), clock, &KERNEL_WORDS)
+    }
+}
+
+/// Types a transcript at a guest in real time, with more `files` in it; the
+/// rest is as in [`transcript`].
+pub fn typed(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    files: Vec<GuestFile>,
+    accel: Accel,
+) -> Result<(String, TypedRun)> {
+    type_all(prepared, transcript, files, accel, &mut |_| ())
+}
+
+fn type_all(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+    accel: Accel,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<(String, TypedRun)> {
+    let nonce = nonce(transcript, &files);
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
+    let limit = u32::from(transcript.limit);
+    let (script, exchanges) = script::compile_typed(transcript, &nonce, limit);
+    files.extend(script);
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let talk = vm::Talk {
+        exchanges: &exchanges,
+        heard: &mut heard,
+    };
+    let run = vm::run_typed(toolchain, kernel, limit + GRACE, talk, |folder| {
+        let initrd = folder.join("initrd");
+        initramfs.with(&files, &initrd)?;
+        Ok(Machine {
+            console: Console::Sockets {
+                folder: folder.to_owned(),
+            },
+            ..machine(initrd, Clock::Real(accel), &REAL_KERNEL_WORDS)
+        })
+    })?;
+    Ok((nonce, run))
+}
+
+/// A guest for lessons, without channels yet.
+fn machine(initrd: PathBuf, clock: Clock, kernel_words: &[&str]) -> Machine {
+    Machine {
+        clock,
+        console: Console::Output,
+        start: Start::Boot,
+        initrd,
         smp: 2,
         memory: 256,
-        kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
+        kernel_words: kernel_words.iter().map(|&word| word.to_owned()).collect(),
         gdb: false,
     }
 }

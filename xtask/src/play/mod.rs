@@ -18,11 +18,13 @@ use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, judged, lesson, saved, transcript};
+pub use guest::{Played, Time, judged, lesson, saved, transcript, typed};
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
+    /// How time passes in the guests.
+    pub time: Time,
     /// How often each.
     pub repeat: u32,
     /// Start no guest after a failure.
@@ -64,17 +66,11 @@ pub fn all(
     let one = |play: &Play<'_>, run: Option<u32>| -> Result<Outcome> {
         let steps = &play.lesson.transcript.steps;
         let row = board.guest(&play.name(), steps.len() as u64);
-        let mut played = guest::followed(
-            session,
-            prepared,
-            play.lesson,
-            play.language,
-            &mut |number| {
-                if let Some(step) = steps.get(number.wrapping_sub(1)) {
-                    row.step(number as u64, &step.command);
-                }
-            },
-        )?;
+        let mut played = guest::followed(session, prepared, play, manner.time, &mut |number| {
+            if let Some(step) = steps.get(number.wrapping_sub(1)) {
+                row.step(number as u64, &step.command);
+            }
+        })?;
         played.outcome.run = run;
         if played.outcome.failed() {
             on_failure(play.lesson, &mut played);

@@ -48,6 +48,9 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
         Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
+        Verdict::KernelReport { report, .. } if verdict.subject() == Some("kmemleak") => {
+            listing(out, "what the kernel lost", report)?;
+        }
         Verdict::KernelReport { report, .. }
         | Verdict::Panic { report, .. }
         | Verdict::Hang { report, .. } => listing(out, "the kernel's log", report)?,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Counts, Outcome, Report};
 use crate::lesson::verdict::Verdict;
 use crate::play::plan::Play;
+use crate::symbols::Spot;
 
 /// The number of this schema.
 pub const SCHEMA: u32 = 1;
@@ -98,6 +99,8 @@ pub struct Entry {
     pub mismatch: Option<Difference>,
     /// Lines of the kernel's log: its report, or its last words.
     pub log_lines: Vec<String>,
+    /// Where in the lesson's sources the tasks were that the kernel reported.
+    pub spots: Vec<SpotEntry>,
     /// With `left-over`: one sentence for each thing.
     pub left: Vec<String>,
     /// From QEMU's start to its end; 0 if no guest ran.
@@ -121,6 +124,21 @@ pub struct Place {
     pub line: usize,
     /// The command; its lines are separated by `\n`.
     pub command: String,
+}
+
+/// A place in a source that a task was at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpotEntry {
+    /// The task's name and number: `"rmmod (60)"`; empty if it is not known.
+    pub task: String,
+    /// The file, as a path from the clone's top folder.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The function, as its source calls it.
+    pub function: String,
+    /// The line's text.
+    pub source: String,
 }
 
 /// What was expected of a command, and what came.
@@ -274,6 +292,7 @@ impl From<&Outcome> for Entry {
                 _ => None,
             },
             log_lines,
+            spots: outcome.spots.iter().map(SpotEntry::from).collect(),
             left,
             wall_seconds: outcome.wall.as_secs_f64(),
             guest_seconds: outcome.guest_seconds,
@@ -285,6 +304,25 @@ impl From<&Outcome> for Entry {
             nonce: outcome.nonce.clone(),
             log: outcome.log.as_ref().map(path),
             artifacts: outcome.artifacts.as_ref().map(path),
+        }
+    }
+}
+
+impl From<&Spot> for SpotEntry {
+    fn from(spot: &Spot) -> Self {
+        let Spot {
+            task,
+            file,
+            line,
+            function,
+            source,
+        } = spot.clone();
+        Self {
+            task,
+            file,
+            line,
+            function,
+            source,
         }
     }
 }

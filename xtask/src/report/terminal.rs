@@ -205,6 +205,21 @@ fn print_details(
             property(&label),
             data(&verdict(outcome))
         )?;
+        for spot in &outcome.spots {
+            let task = if spot.task.is_empty() {
+                "the CPU"
+            } else {
+                &spot.task
+            };
+            writeln!(
+                out,
+                "::error file={},line={},title={}::{}",
+                property(&spot.file),
+                spot.line,
+                property(&label),
+                data(&printable(&format!("{task} was here: {}", outcome.verdict)))
+            )?;
+        }
         writeln!(out, "::group::{}", data(&format!("{label}: what is known")))?;
         // What the guest said is no command to the runner.
         writeln!(out, "::stop-commands::{word}")?;

@@ -8,6 +8,7 @@ use crate::lesson::Lesson;
 use crate::lesson::transcript::{LIMIT, Transcript};
 use crate::lesson::verdict::{Mismatch, Place, Verdict};
 use crate::modules::Language;
+use crate::symbols::Spot;
 
 pub(super) fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
@@ -40,6 +41,16 @@ fn styled(outcomes: &[Outcome], style: &terminal::Style) -> String {
         |error| error.to_string(),
         |()| String::from_utf8_lossy(&out).into_owned(),
     )
+}
+
+pub(super) fn spot() -> Spot {
+    Spot {
+        task: "rmmod (60)".to_owned(),
+        file: "modules/lessons/x/x.rs".to_owned(),
+        line: 9,
+        function: "Drop::drop".to_owned(),
+        source: "stop();".to_owned(),
+    }
 }
 
 fn place() -> Place {
@@ -296,7 +307,15 @@ fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
         report: vec!["::add-mask::a".to_owned()],
         during: Some(place()),
     };
+    outcomes[15].spots = vec![spot()];
     let report = styled(&outcomes, &style);
+    assert!(
+        report.contains(
+            "::error file=modules/lessons/x/x.rs,line=9,title=x30 (rust)::rmmod (60) was here: \
+             the kernel crashed: "
+        ),
+        "{report}"
+    );
     assert!(
         report.starts_with("::group::30 plays passed\nx0 (rust)"),
         "{report}"

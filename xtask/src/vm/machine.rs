@@ -53,7 +53,13 @@ pub enum Console {
     Terminal,
     /// QEMU's standard output, and no shell.
     Output,
-    /// Apart from each other: the log, the shell's own channel (`/dev/hvc0`),
+    /// Sockets that xtask listens on: the log, the shell's own channel
+    /// (`/dev/hvc0`), and QEMU's control channel, apart from each other.
+    Sockets {
+        /// The folder of `log`, `shell` and `control`.
+        folder: PathBuf,
+    },
+    /// The same, but recorded: the log, the shell's own channel (`/dev/hvc0`),
     /// and QEMU's control channel. QEMU writes to a file at once, so that no
     /// reader's delay reaches the guest.
     Recorded {
@@ -167,6 +173,19 @@ impl Machine {
             Console::Output => tool
                 .args(["-chardev", "stdio,id=log,signal=off"])
                 .args(["-serial", "chardev:log"]),
+            Console::Sockets { folder } => {
+                let socket = |name: &str| socket_option(folder, name);
+                tool.args(["-chardev", &socket("log"), "-serial", "chardev:log"])
+                    .args([
+                        "-chardev",
+                        &socket("shell"),
+                        "-device",
+                        "virtio-serial-device",
+                    ])
+                    .args(["-device", "virtconsole,chardev=shell"])
+                    .args(["-chardev", &socket("control")])
+                    .args(["-mon", "chardev=control,mode=control"])
+            }
             Console::Recorded {
                 log,
                 shell,
@@ -188,6 +207,11 @@ impl Machine {
                 .saved(tool, &mut words, &from.memory(), "off", lesson)
                 .args(["-incoming", "defer"]),
         };
+        if let (Clock::Real(_), Console::Sockets { .. }) = (self.clock, &self.console) {
+            // A guest that is watched tells its age by its real-time clock; a
+            // person's tells the date.
+            tool = tool.args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
+        }
         if self.gdb {
             tool = tool.args(["-s", "-S"]);
         }
@@ -221,6 +245,10 @@ impl Machine {
         }
         tool
     }
+}
+
+fn socket_option(folder: &Path, name: &str) -> String {
+    chardev(&format!("socket,id={name}"), &folder.join(name))
 }
 
 fn chardev(kind: &str, path: &Path) -> String {

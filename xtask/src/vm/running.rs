@@ -71,7 +71,7 @@ impl Running {
         kernel: &KernelImage,
         machine: impl FnOnce(&Path, Console) -> Result<Machine>,
     ) -> Result<Self> {
-        let folder = folder()?;
+        let folder = socket_folder()?;
         let (log, shell) = (Recorder::new("log")?, Recorder::new("shell")?);
         let control = folder.path().join(CONTROL);
         let machine = machine(
@@ -189,7 +189,7 @@ const CONTROL: &str = "control";
 /// A folder for a guest's sockets. It is not in the cache, for a socket's path
 /// has 108 bytes at the most (unix(7)). Its name tells whose it is, so that
 /// those of xtasks that were killed are swept.
-fn folder() -> Result<tempfile::TempDir> {
+pub fn socket_folder() -> Result<tempfile::TempDir> {
     const PREFIX: &str = "kmodlab-";
     let parent = std::env::temp_dir();
     for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {

@@ -54,13 +54,13 @@ impl SavedGuest {
         let key = key(toolchain, kernel, machine);
         let entry = session
             .cache
-            .entry("guests", &kernel.version, &key, |staging| {
+            .entry("guests", &kernel.label(), &key, |staging| {
                 stage.begin("booting a guest for all lessons", 0);
                 std::fs::create_dir(staging)
                     .with_context(|| format!("cannot make {}", staging.display()))?;
                 save(toolchain, kernel, machine, staging)
             })?;
-        stage.done(entry.cached, format!("Linux {}", kernel.version));
+        stage.done(entry.cached, format!("Linux {}", kernel.label()));
         Ok(Self {
             folder: entry.path,
             cached: entry.cached,
@@ -224,6 +224,7 @@ mod tests {
             version: "6.12.1".to_owned(),
             tree: PathBuf::new(),
             objects: PathBuf::new(),
+            profile: crate::kernel::Profile::Teaching,
             key: Inputs::new(key).key(),
             cached: true,
         }

@@ -191,3 +191,74 @@ fn half_a_lesson_is_no_witness() {
         Err("x (rust) did not come to the text's end".to_owned())
     );
 }
+
+/// Whatever is printed, a text that was written once holds from then on, and
+/// says the commands that it said before.
+#[test]
+fn what_was_written_holds() {
+    const LINES: [&str; 18] = [
+        "",
+        " ",
+        "\t",
+        "a",
+        "a b",
+        "...",
+        "[..]",
+        "[..] b",
+        "[+1.0s] a",
+        "[+0.0s] [..]",
+        "$",
+        "$ x",
+        "> y",
+        "? 1",
+        "```",
+        "   ~~~~",
+        "    ```",
+        "\u{1b}[0m \u{e9}",
+    ];
+    // Marsaglia's xorshift: the same numbers in every run.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut number = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap_or(0) % below
+    };
+    let mut clock = 0;
+    for round in 0..2000 {
+        let mut pick = |stamps: bool| -> Vec<String> {
+            (0..number(6))
+                .map(|_| match number(LINES.len() + 4) {
+                    at if at < LINES.len() => LINES[at].to_owned(),
+                    _ if stamps => {
+                        clock += number(4_000_000);
+                        let (seconds, rest) = (clock / 1_000_000, clock % 1_000_000);
+                        format!("[{seconds:>5}.{rest:06}] a")
+                    }
+                    _ => "b".to_owned(),
+                })
+                .collect()
+        };
+        let plain = |lines: Vec<String>| -> String {
+            let syntax = ["$", ">", "?", "`", "~", " "];
+            let tame = |line: &String| !syntax.iter().any(|mark| line.starts_with(mark));
+            lines
+                .into_iter()
+                .filter(tame)
+                .map(|line| line + "\n")
+                .collect()
+        };
+        let (first, second) = (plain(pick(false)), plain(pick(false)));
+        let markdown = format!("```console\n$ one\n{first}$ two\n> more\n? 3\n{second}```\n");
+        let outputs = [pick(true).join("\n"), pick(true).join("\n")];
+        let seen = [(outputs[0].as_str(), 0), (outputs[1].as_str(), 3)];
+        match updated(&markdown, &[&seen]) {
+            Ok(None) => {}
+            Ok(Some(new)) => {
+                let again = updated(&new.markdown, &[&seen]);
+                assert_eq!(again, Ok(None), "{round}: {markdown}{outputs:?}");
+            }
+            Err(why) => panic!("{round}: {why}\n{markdown}{outputs:?}"),
+        }
+    }
+}

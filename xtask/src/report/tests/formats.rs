@@ -136,7 +136,11 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
 /// A reader of the schema may count on these names and no others are there.
 #[test]
 fn json_has_the_fields_that_are_described() -> Result<()> {
-    let text = json::text(&report(vec![outcome(Verdict::Pass)]))?;
+    let outcome = Outcome {
+        spots: vec![spot()],
+        ..outcome(Verdict::Pass)
+    };
+    let text = json::text(&report(vec![outcome]))?;
     assert_eq!(
         text,
         r#"{
@@ -174,6 +178,15 @@ fn json_has_the_fields_that_are_described() -> Result<()> {
       "place": null,
       "mismatch": null,
       "log_lines": [],
+      "spots": [
+        {
+          "task": "rmmod (60)",
+          "file": "modules/lessons/x/x.rs",
+          "line": 9,
+          "function": "Drop::drop",
+          "source": "stop();"
+        }
+      ],
       "left": [],
       "wall_seconds": 1.234,
       "guest_seconds": 31.26,
