@@ -230,7 +230,7 @@ fn scripted(
     }
     let limit = limit + GRACE;
     if let Some(saved) = &prepared.saved {
-        match from_saved(prepared, saved, &nonce, limit, &files, &mut heard) {
+        match from_saved(session, prepared, saved, &nonce, limit, &files, &mut heard) {
             Ok(Some(run)) => return Ok((nonce, run)),
             Ok(None) => {}
             Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
@@ -266,6 +266,7 @@ pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
 /// no room in the device that would bring them. What the guest had said before
 /// it was saved comes first, as if it had booted for this lesson.
 fn from_saved(
+    session: &Session,
     prepared: &Prepared,
     saved: &SavedGuest,
     nonce: &str,
@@ -282,6 +283,14 @@ fn from_saved(
     let Some(archive) = vm::packed(files)? else {
         return Ok(None);
     };
+    // Before the guest runs: it may be given up, and removed, by another's.
+    let (log, console) = match saved.log().and_then(|log| Ok((log, saved.console()?))) {
+        Ok(said) => said,
+        Err(error) => {
+            saved.give_up(&session.ui, &error);
+            return Ok(None);
+        }
+    };
     let mut run = vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
         let start = Start::GoOn {
             from: saved.clone(),
@@ -294,9 +303,9 @@ fn from_saved(
             start,
         ))
     })?;
-    run.log.splice(0..0, saved.log()?);
+    run.log.splice(0..0, log);
     run.console
-        .splice(0..0, script::noted_before(nonce, &saved.console()?));
+        .splice(0..0, script::noted_before(nonce, &console));
     Ok(Some(run))
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 /// How long QEMU may take to answer; it answers at once unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long QEMU may take over a guest's state, which is some milliseconds'
-/// work. A QEMU that ends is noticed at once.
+/// How long QEMU may take to start, or over a guest's state, which is some
+/// milliseconds' work. A QEMU that ends is noticed at once.
 const STATE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The date that guests' clocks begin at, as `-rtc base=` wants it.
@@ -72,9 +72,10 @@ struct Message {
 }
 
 impl Qmp {
-    /// Says hello on a fresh connection.
+    /// Says hello on a fresh connection; on a busy host QEMU may take a while
+    /// to start.
     pub fn new(stream: UnixStream) -> Result<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(STATE_PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut qmp = Self {
             stream,
@@ -83,6 +84,7 @@ impl Qmp {
         };
         qmp.read()?; // QEMU's greeting
         qmp.execute("qmp_capabilities", &json!({}))?;
+        qmp.stream.set_read_timeout(Some(PATIENCE))?;
         Ok(qmp)
     }
 
