@@ -35,7 +35,6 @@ pub fn prepare(
     lessons: &[Lesson],
     languages: &[Language],
 ) -> Result<Prepared> {
-    let (toolchain, source, kernel) = kernel(session, wanted)?;
     let modules: Vec<(&str, Language)> = lessons
         .iter()
         .flat_map(|lesson| {
@@ -43,7 +42,18 @@ pub fn prepare(
             there.map(|language| (lesson.name.as_str(), *language))
         })
         .collect();
-    let modules = modules::build(session, &toolchain, &kernel, &modules)?;
+    prepare_modules(session, wanted, &modules)
+}
+
+/// Runs the stages up to the initramfs for these modules, each a lesson's name
+/// and a language.
+pub fn prepare_modules(
+    session: &Session,
+    wanted: &Wanted,
+    modules: &[(&str, Language)],
+) -> Result<Prepared> {
+    let (toolchain, source, kernel) = kernel(session, wanted)?;
+    let modules = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain)?;
     Ok(Prepared {
         toolchain,

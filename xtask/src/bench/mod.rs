@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod typed;
 mod verdicts;
 
 use std::fmt;
@@ -46,7 +47,7 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `CPU s`, `ratio`, `bytes`.
+    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

@@ -23,7 +23,7 @@ pub struct Common {
     #[arg(long, value_name = "PATH")]
     pub kernel_source: Option<PathBuf>,
 
-    /// How many jobs make runs at once; the number of cores if left out
+    /// How many jobs run at once, make's and guests; the number of cores if left out
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
@@ -86,8 +86,11 @@ impl Lang {
 }
 
 /// Refuses a lesson that was asked for by name in a language that it is not in.
-pub fn refuse_lacking(lessons: &[Lesson], language: Language) -> Result<()> {
-    match lessons.iter().find(|lesson| !lesson.is_in(language)) {
+pub fn refuse_lacking<'a>(
+    lessons: impl IntoIterator<Item = &'a Lesson>,
+    language: Language,
+) -> Result<()> {
+    match lessons.into_iter().find(|lesson| !lesson.is_in(language)) {
         None => Ok(()),
         Some(lesson) => {
             Err(Failure::usage(format!("{} has {}", lesson.name, lesson.lacks(language))).into())

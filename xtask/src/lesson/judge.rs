@@ -4,7 +4,7 @@ use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{KernelLog, Report, ReportKind};
 use super::record::{self, GuestRecord, PlayedStep};
-use super::stamp::VIRTUAL_TOLERANCE;
+use super::stamp::Tolerance;
 use super::state::left_over;
 use super::verdict::{Mismatch, Place, Verdict};
 use crate::vm::{GuestEnd, GuestRun};
@@ -15,14 +15,16 @@ const LAST_LINES: usize = 20;
 /// The log around a command: so many seconds before and after it.
 const MARGIN: f64 = 0.05;
 
-/// Judges the run of a guest that played `lesson` with `nonce`.
+/// Judges the run of a guest that played `lesson` with `nonce`. Stamps may be
+/// off by the `tolerance`, which depends on the guest's clock.
 ///
 /// The gravest finding counts: a machine that failed before a kernel that
 /// stopped, a kernel that stopped before a shell that was lost, that before a
 /// report of the kernel's, and that before a difference in what was printed.
-pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun) -> Verdict {
+pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance) -> Verdict {
     let case = Case {
         lesson,
+        tolerance,
         record: record::read(nonce, &run.console),
         log: KernelLog::read(nonce, &run.log),
     };
@@ -39,6 +41,7 @@ pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun) -> Verdict {
 
 struct Case<'a> {
     lesson: &'a Lesson,
+    tolerance: Tolerance,
     record: GuestRecord,
     log: KernelLog,
 }
@@ -165,7 +168,7 @@ impl Case<'_> {
         let steps = &self.lesson.transcript.steps;
         for (index, (step, played)) in steps.iter().zip(&self.record.steps).enumerate() {
             let printed = printed_lines(&played.output);
-            let compared = compare(&step.expected, &printed, above, VIRTUAL_TOLERANCE);
+            let compared = compare(&step.expected, &printed, above, self.tolerance);
             above = compared.last_stamp;
             let end = played.end?;
             if compared.matches && end.status == step.status {

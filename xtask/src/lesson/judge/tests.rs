@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::lesson::stamp::VIRTUAL_TOLERANCE;
 use crate::lesson::transcript;
 
 const README: &str = "\
@@ -73,8 +74,10 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         end,
         since_panic: None,
         wall: Duration::from_secs(1),
+        boot: None,
+        command: String::new(),
     };
-    judge(&lesson(), "N0", &run)
+    judge(&lesson(), "N0", &run, VIRTUAL_TOLERANCE)
 }
 
 /// The verdict for a guest that ended by itself.
