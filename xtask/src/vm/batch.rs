@@ -35,6 +35,11 @@ const STUCK_SAMPLES: u32 = 10;
 /// How the kernel begins to say that it panics.
 const PANIC: &[u8] = b"Kernel panic - not syncing";
 
+/// A guest that panics ends within so many seconds of its own time, or not: its
+/// kernel waits for the other CPUs to stop, in steps of a microsecond between
+/// which a CPU that never ends gets a whole turn of 0.1 s.
+const PANIC_GRACE: u32 = 1;
+
 /// Where a guest's words come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Channel {
@@ -148,6 +153,8 @@ struct Watch {
     stderr: Vec<u8>,
     /// When the kernel said that it panics.
     panic: Option<Instant>,
+    /// What its clock may not pass then.
+    limit_after_panic: Option<u32>,
     /// When the first bytes came on the shell's channel.
     spoke: Option<Instant>,
     control: Option<Qmp>,
@@ -176,7 +183,11 @@ impl Watch {
                     if let Event::Bytes(Channel::Shell, bytes) = &event {
                         heard(bytes);
                     }
+                    let panicked = self.panic.is_some();
                     self.take(event);
+                    if self.panic.is_some() && !panicked {
+                        next_sample = next_sample.min(Instant::now() + SAMPLE);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     next_sample = Instant::now() + SAMPLE;
@@ -227,6 +238,12 @@ impl Watch {
             // ending, or its threads will tell.
             self.control = None;
         }
+        if self.panic.is_some()
+            && let Some(now) = clock
+        {
+            self.limit_after_panic.get_or_insert(now + PANIC_GRACE);
+        }
+        let limit = self.limit_after_panic.unwrap_or(limit);
         match clock {
             Some(now) if now > limit => {
                 return Some(GuestEnd::OutOfTime {
