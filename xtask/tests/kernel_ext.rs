@@ -1,25 +1,21 @@
 //! What `kernel_ext` promises, in real guests: the test modules below
 //! `modules/tests`, each with a text that is its transcript, as a lesson has.
 //!
-//! `common` says which kernel is used, and how another is.
+//! `common/play.rs` says which kernel is used, and how another is.
 
-mod common;
+#[path = "common/copy.rs"]
+mod copy;
+#[path = "common/play.rs"]
+mod play;
+#[path = "common/test_modules.rs"]
+mod test_modules;
 
 use anyhow::{Context as _, Result, ensure};
 
 /// Plays a test module; gives the status and all that was printed.
 fn play(name: &str) -> Result<(i32, String)> {
-    let folder = tempfile::tempdir()?;
-    let parts = [
-        ("kernel-config", "."),
-        ("initramfs", "."),
-        ("modules/Kbuild", "modules"),
-        ("modules/kernel_ext", "modules"),
-        // Its folder tells xtask what a lesson is, so a test becomes one.
-        (&*format!("modules/tests/{name}"), "modules/lessons"),
-    ];
-    common::copy(&parts, folder.path())?;
-    common::play(folder.path(), &[name, "--lang", "rust"])
+    let clone = test_modules::clone_with(&[name])?;
+    play::play(clone.path(), &[name, "--lang", "rust"])
 }
 
 fn passes(name: &str) -> Result<()> {

@@ -44,7 +44,8 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
         .join(" ");
     // Of 6.7's headers, clang 19 warns in nearly every file of C.
-    let c_flags = c_flags + " -Wno-enum-enum-conversion -gline-tables-only";
+    let c_flags =
+        c_flags + " -Wno-enum-enum-conversion -gline-tables-only -fdebug-compilation-dir=.";
     Ok(Tool::new("make")
         .clean_env()
         .arg("-C")
