@@ -3,7 +3,9 @@
 mod figures;
 mod languages;
 mod measure;
+mod test_modules;
 mod verdicts;
+mod wake_ups;
 
 use std::fmt;
 
