@@ -4,8 +4,8 @@
 use anyhow::{Context as _, Result};
 
 use crate::initramfs::{GuestFile, Initramfs};
-use crate::kernel::KernelImage;
 use crate::kernel::source::{self, KernelSource, Wanted};
+use crate::kernel::{KernelImage, Profile};
 use crate::lesson::Lesson;
 use crate::modules::{self, Language, Module};
 use crate::session::Session;
@@ -27,15 +27,15 @@ pub struct Prepared {
     pub modules: Vec<Module>,
 }
 
-/// Runs the stages up to the initramfs for `lessons`, with their modules in
-/// those of the `languages` that they are in.
+/// Runs the stages up to the initramfs for `lessons`, on a kernel with this
+/// profile, with their modules in those of the `languages` that they are in.
 pub fn prepare(
     session: &Session,
     wanted: &Wanted,
+    profile: Profile,
     lessons: &[Lesson],
     languages: &[Language],
 ) -> Result<Prepared> {
-    let (toolchain, source, kernel) = kernel(session, wanted)?;
     let modules: Vec<(&str, Language)> = lessons
         .iter()
         .flat_map(|lesson| {
@@ -43,7 +43,19 @@ pub fn prepare(
             there.map(|language| (lesson.name.as_str(), *language))
         })
         .collect();
-    let modules = modules::build(session, &toolchain, &kernel, &modules)?;
+    prepare_modules(session, wanted, profile, &modules)
+}
+
+/// Runs the stages up to the initramfs for these modules, each a lesson's name
+/// and a language.
+pub fn prepare_modules(
+    session: &Session,
+    wanted: &Wanted,
+    profile: Profile,
+    modules: &[(&str, Language)],
+) -> Result<Prepared> {
+    let (toolchain, source, kernel) = kernel(session, wanted, profile)?;
+    let modules = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain)?;
     Ok(Prepared {
         toolchain,
@@ -58,13 +70,14 @@ pub fn prepare(
 pub fn kernel(
     session: &Session,
     wanted: &Wanted,
+    profile: Profile,
 ) -> Result<(Toolchain, KernelSource, KernelImage)> {
     // What can be refused at once is, before minutes are spent on tools.
     wanted.check(&session.workspace)?;
     toolchain::install_packages(session)?;
     let source = source::obtain(session, wanted)?;
     let toolchain = toolchain::provision(session)?;
-    let kernel = KernelImage::build(session, &toolchain, &source)?;
+    let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
     Ok((toolchain, source, kernel))
 }
 

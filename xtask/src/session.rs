@@ -18,7 +18,7 @@ pub struct Session {
     pub ui: Ui,
     /// May missing system packages be installed? `--no-install` forbids it.
     pub may_install: bool,
-    /// How many jobs `make` runs at once.
+    /// How many jobs run at once: `make`'s, and guests side by side.
     pub jobs: usize,
 }
 

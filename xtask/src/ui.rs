@@ -2,11 +2,15 @@
 //! lines elsewhere, and a summary at the end. All of it goes to standard
 //! error; results go to standard output.
 
+mod board;
+
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub use board::{Board, Row};
 
 /// The one who talks to the terminal.
 #[derive(Debug)]
@@ -14,16 +18,21 @@ pub struct Ui {
     terminal: bool,
     verbose: bool,
     started: Instant,
-    rows: Mutex<Vec<Row>>,
+    rows: Mutex<Vec<StageTime>>,
     notes: Mutex<Vec<String>>,
 }
 
-#[derive(Debug)]
-struct Row {
-    stage: String,
-    time: Duration,
-    cached: bool,
-    detail: String,
+/// What a stage took.
+#[derive(Debug, Clone)]
+pub struct StageTime {
+    /// The stage's name.
+    pub name: String,
+    /// The time on the wall.
+    pub time: Duration,
+    /// True if its result was in the cache.
+    pub cached: bool,
+    /// A version, a size.
+    pub detail: String,
 }
 
 /// A stage that is under way; [`Stage::done`] writes it into the summary.
@@ -79,13 +88,18 @@ impl Ui {
         lock(&self.notes).clone()
     }
 
+    /// What the stages so far took, in their order.
+    pub fn stages(&self) -> Vec<StageTime> {
+        lock(&self.rows).clone()
+    }
+
     /// Prints the table of stages to standard error: wall time, what came from
     /// the cache, details.
     pub fn summary(&self) {
         let rows = lock(&self.rows);
-        let width = rows.iter().map(|row| row.stage.len()).max().unwrap_or(0);
-        for Row {
-            stage,
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        for StageTime {
+            name,
             time,
             cached,
             detail,
@@ -96,7 +110,7 @@ impl Ui {
             } else {
                 format!("{:.1} s", time.as_secs_f64())
             };
-            eprintln!("  {stage:width$}  {time:>8}  {detail}");
+            eprintln!("  {name:width$}  {time:>8}  {detail}");
         }
         for note in lock(&self.notes).iter() {
             eprintln!("  note: {note}");
@@ -166,8 +180,8 @@ impl Stage<'_> {
         if !cached {
             eprintln!("{}: done in {:.1} s", self.name, time.as_secs_f64());
         }
-        lock(&self.ui.rows).push(Row {
-            stage: self.name.clone(),
+        lock(&self.ui.rows).push(StageTime {
+            name: self.name.clone(),
             time,
             cached,
             detail: detail.into(),

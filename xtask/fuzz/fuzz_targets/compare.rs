@@ -7,12 +7,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use xtask::lesson::compare::{compare, printed_lines};
+use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = data.splitn(2, |byte| *byte == 0xff);
     let expected = printed_lines(parts.next().unwrap_or_default());
     let printed = printed_lines(parts.next().unwrap_or_default());
-    let compared = compare(&expected, &printed, None, 0.05);
+    let compared = compare(&expected, &printed, None, VIRTUAL_TOLERANCE);
     assert_eq!(
         compared.matches,
         compared.normalised == expected,

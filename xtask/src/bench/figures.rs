@@ -14,7 +14,8 @@ use crate::lesson::Lesson;
 use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::{Language, Module};
 use crate::pipeline::Prepared;
-use crate::play;
+use crate::play::plan::Play;
+use crate::play::{self, Time};
 use crate::session::Session;
 use crate::ui::Ui;
 use crate::vm::Machine;
@@ -44,6 +45,8 @@ pub struct Bench<'a> {
 pub enum Part {
     /// Builds with nothing to do, boots, the lessons, sizes
     Quick,
+    /// A command typed in real time
+    Typed,
     /// How soon a dead guest has its verdict
     Verdicts,
     /// Rust and C side by side
@@ -82,6 +85,9 @@ impl Bench<'_> {
             figures.extend(self.boot_to_poweroff()?);
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
+        }
+        if wanted(Part::Typed) {
+            figures.push(self.typed_command()?);
         }
         if wanted(Part::Verdicts) {
             figures.extend(self.verdicts()?);
@@ -209,7 +215,11 @@ impl Bench<'_> {
 
     /// The wall and the guest's seconds of a lesson, which must pass.
     fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let outcome = play::lesson(self.session, self.prepared, lesson, Language::Rust)?;
+        let play = Play {
+            lesson,
+            language: Language::Rust,
+        };
+        let outcome = play::lesson(self.session, self.prepared, &play, Time::Virtual)?;
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;
@@ -314,7 +324,13 @@ impl Bench<'_> {
             may_install: false,
             jobs: self.session.jobs,
         };
-        KernelImage::build(&session, &self.prepared.toolchain, &self.prepared.source).map(drop)
+        let Prepared {
+            toolchain,
+            source,
+            kernel,
+            ..
+        } = self.prepared;
+        KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
     }
 
     /// The same tree and configuration, and `make` with nothing around it.

@@ -4,6 +4,7 @@ mod figures;
 mod languages;
 mod measure;
 mod test_modules;
+mod typed;
 mod verdicts;
 mod wake_ups;
 
@@ -48,7 +49,7 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `CPU s`, `ratio`, `bytes`.
+    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

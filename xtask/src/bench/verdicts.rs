@@ -10,7 +10,8 @@ use super::{Aim, Figure};
 use crate::lesson::{self, Lesson};
 use crate::modules::{self, Language};
 use crate::pipeline::{self, Prepared};
-use crate::play;
+use crate::play::plan::Play;
+use crate::play::{self, Time};
 use crate::session::Session;
 
 /// The test module whose `rmmod` waits for ever for a thread that waits for it.
@@ -84,7 +85,11 @@ fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Time
     let started = Instant::now();
     let (nonce, run) = play::transcript(prepared, &lesson.transcript, vec![module])?;
     let ended = Instant::now();
-    let (verdict, spots) = play::judged(session, prepared, lesson, Language::Rust, &nonce, &run);
+    let of_rust = Play {
+        lesson,
+        language: Language::Rust,
+    };
+    let (verdict, spots) = play::judged(session, prepared, &of_rust, Time::Virtual, &nonce, &run);
     let since_panic = run.since_panic.with_context(|| {
         let name = verdict.name();
         format!("{} came to {name} without a panic", lesson.name)

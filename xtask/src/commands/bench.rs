@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::common::Common;
 use super::qemu;
 use crate::bench::{Bench, Part};
+use crate::kernel::Profile;
 use crate::modules::Language;
 use crate::vm::{Accel, Console, Machine};
 use crate::{lesson, pipeline};
@@ -42,6 +43,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut prepared = pipeline::prepare(
         &session,
         &options.common.wanted(),
+        Profile::Teaching,
         &lessons,
         &[Language::Rust, Language::C],
     )?;

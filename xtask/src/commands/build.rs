@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::common::{Common, Lang};
+use super::common::{Common, Lang, ProfileOption};
 use crate::{lesson, pipeline};
 
 /// Options of `build`.
@@ -10,6 +10,9 @@ use crate::{lesson, pipeline};
 pub struct Options {
     #[command(flatten)]
     common: Common,
+
+    #[command(flatten)]
+    profile: ProfileOption,
 }
 
 /// Builds what the cache does not have, and says what took how long.
@@ -19,6 +22,7 @@ pub fn run(options: &Options) -> Result<()> {
     let prepared = pipeline::prepare(
         &session,
         &options.common.wanted(),
+        options.profile.profile(),
         &lessons,
         Lang::Both.languages(),
     )?;

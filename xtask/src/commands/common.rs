@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::failure::Failure;
+use crate::kernel::Profile;
 use crate::kernel::source::Wanted;
 use crate::lesson::Lesson;
 use crate::modules::Language;
@@ -23,7 +24,7 @@ pub struct Common {
     #[arg(long, value_name = "PATH")]
     pub kernel_source: Option<PathBuf>,
 
-    /// How many jobs make runs at once; the number of cores if left out
+    /// How many jobs run at once, make's and guests; the number of cores if left out
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
@@ -63,6 +64,38 @@ impl Common {
     }
 }
 
+/// The option that says what the kernel looks for, of the commands that boot
+/// one or build it for that.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ProfileOption {
+    /// What the kernel looks for while lessons play
+    #[arg(long, value_enum, default_value = "teaching")]
+    profile: ProfileName,
+}
+
+/// A profile, as the command line names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ProfileName {
+    /// Nothing that costs time
+    Teaching,
+    /// Deadlocks (lockdep), sleep in atomic context, leaks (kmemleak), broken
+    /// lists, timers and counts
+    Debug,
+    /// Every access to memory that is freed or beyond its end (KASAN)
+    Kasan,
+}
+
+impl ProfileOption {
+    /// The profile that is meant.
+    pub fn profile(&self) -> Profile {
+        match self.profile {
+            ProfileName::Teaching => Profile::Teaching,
+            ProfileName::Debug => Profile::Debug,
+            ProfileName::Kasan => Profile::Kasan,
+        }
+    }
+}
+
 /// Which of the two languages that lessons are in, as an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lang {
@@ -86,8 +119,11 @@ impl Lang {
 }
 
 /// Refuses a lesson that was asked for by name in a language that it is not in.
-pub fn refuse_lacking(lessons: &[Lesson], language: Language) -> Result<()> {
-    match lessons.iter().find(|lesson| !lesson.is_in(language)) {
+pub fn refuse_lacking<'a>(
+    lessons: impl IntoIterator<Item = &'a Lesson>,
+    language: Language,
+) -> Result<()> {
+    match lessons.into_iter().find(|lesson| !lesson.is_in(language)) {
         None => Ok(()),
         Some(lesson) => {
             Err(Failure::usage(format!("{} has {}", lesson.name, lesson.lacks(language))).into())

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::common::Common;
 use crate::failure::Failure;
+use crate::kernel::Profile;
 use crate::modules::Pages;
 use crate::pipeline;
 use crate::process::{Tool, which};
@@ -22,7 +23,8 @@ pub struct Options {
 /// Makes the pages that the cache does not have, and prints where they begin.
 pub fn run(options: &Options) -> Result<()> {
     let session = options.common.session()?;
-    let (toolchain, _, kernel) = pipeline::kernel(&session, &options.common.wanted())?;
+    let (toolchain, _, kernel) =
+        pipeline::kernel(&session, &options.common.wanted(), Profile::Teaching)?;
     let index = Pages::build(&session, &toolchain, &kernel)?.index();
     session.ui.summary();
     println!("{}", index.display());

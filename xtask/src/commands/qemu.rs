@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::common::{Common, refuse_lacking};
+use super::common::{Common, ProfileOption, refuse_lacking};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
@@ -47,6 +47,9 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
 
+    #[command(flatten)]
+    profile: ProfileOption,
+
     /// The lesson whose module is wanted; every lesson's if left out
     lesson: Option<String>,
 
@@ -88,7 +91,13 @@ pub fn run(options: &Options) -> Result<()> {
         refuse_lacking(&lessons, language)?;
     }
     lessons.retain(|lesson| lesson.is_in(language));
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, &[language])?;
+    let prepared = pipeline::prepare(
+        &session,
+        &options.common.wanted(),
+        options.profile.profile(),
+        &lessons,
+        &[language],
+    )?;
     let Prepared {
         toolchain,
         kernel,
@@ -175,7 +184,7 @@ fn initrd(
 
 /// What the guest says before its first prompt.
 fn banner(prepared: &Prepared, lessons: &[Lesson]) -> String {
-    let version = &prepared.kernel.version;
+    let version = prepared.kernel.label();
     let language = prepared
         .modules
         .first()

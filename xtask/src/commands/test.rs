@@ -1,12 +1,22 @@
 //! `cargo xtask test`: plays lessons in guests and compares.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, refuse_lacking};
+use super::common::{Common, Lang, ProfileOption, refuse_lacking};
+use crate::failure::Failure;
 use crate::lesson::Lesson;
+use crate::play::plan::{Partition, Play, plan};
+use crate::play::{Manner, Time, update};
+use crate::report::artifacts::Artifacts;
+use crate::report::{Kernel, Report, Targets, json, terminal};
+use crate::session::Session;
+use crate::vm::accel;
+use crate::workspace::Workspace;
 use crate::{lesson, pipeline, play, report};
 
 /// Options of `test`.
@@ -15,29 +25,209 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
 
+    #[command(flatten)]
+    profile: ProfileOption,
+
     /// The lessons to play; all if left out
+    ///
+    /// A `*` in a name stands for any letters: 'kthread_*' means all lessons
+    /// whose names begin so.
     #[arg(value_name = "LESSON")]
     lessons: Vec<String>,
 
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
+
+    /// How time passes in the guests
+    #[arg(long, value_enum, default_value = "virtual")]
+    time: TimeOption,
+
+    /// Say what would be played, and build and play nothing
+    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
+    list: bool,
+
+    /// Play each lesson N times, and say how often it passed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    repeat: u32,
+
+    /// Play the Kth of N parts: each play is in one of them, always the same
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
+
+    /// Start no guest after a failure
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Write what was seen into the lessons' texts, where it is something else
+    ///
+    /// Only where a guest printed something else, never where the kernel warned
+    /// or crashed or something was left behind. For review: see `git diff`.
+    #[arg(long, conflicts_with_all = ["partition", "fail_fast"])]
+    update: bool,
+
+    #[command(flatten)]
+    targets: Targets,
+
+    /// Keep what is known of each failure in this folder; else in the cache
+    #[arg(long, value_name = "FOLDER")]
+    artifacts: Option<PathBuf>,
+}
+
+/// How time passes in the guests, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TimeOption {
+    /// As fast as it can: each guest plays its lesson by itself
+    Virtual,
+    /// As on the wall: each lesson is typed at a guest's console
+    Real,
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
 /// a guest could not be run.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let session = options.common.session()?;
-    let lessons = lesson::select(&session.workspace, &options.lessons)?;
-    lessons.iter().try_for_each(Lesson::check_commands)?;
-    let languages = options.lang.languages();
-    if let ([language], false) = (languages, options.lessons.is_empty()) {
-        refuse_lacking(&lessons, *language)?;
+    let started = Instant::now();
+    options.targets.check()?;
+    if options.update && options.time == TimeOption::Real {
+        return Err(Failure::usage(
+            "--update writes what guests say in virtual time; leave out --time real",
+        )
+        .into());
     }
-    let prepared = pipeline::prepare(&session, &options.common.wanted(), &lessons, languages)?;
-    let outcomes = play::all(&session, &prepared, &lessons, languages)?;
-    let mut stdout = std::io::stdout();
-    let color = stdout.is_terminal();
-    report::print(&mut stdout, &outcomes, color)?;
-    Ok(report::fault(&outcomes).map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
+    let languages = options.lang.languages();
+    let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
+    if let [language] = languages {
+        let named = |lesson: &&Lesson| options.lessons.contains(&lesson.name);
+        refuse_lacking(lessons.iter().filter(named), *language)?;
+    }
+    let plays = plan(&lessons, languages, options.partition);
+    if options.list {
+        return list(options, &plays).map(|()| ExitCode::SUCCESS);
+    }
+    for play in &plays {
+        play.lesson.check_commands()?;
+    }
+    let session = options.common.session()?;
+    let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
+    let mut report = Report {
+        kernel: None,
+        time: match options.time {
+            TimeOption::Virtual => "virtual",
+            TimeOption::Real => "real",
+        },
+        repeat: options.repeat,
+        partition: options.partition,
+        wall: started.elapsed(),
+        stages: Vec::new(),
+        outcomes: Vec::new(),
+    };
+    if !plays.is_empty() {
+        play(options, &session, &plays, &artifacts, &mut report)?;
+    }
+    report.wall = started.elapsed();
+    report.stages = session.ui.stages();
+    if options.common.verbose {
+        session.ui.summary();
+    }
+    let updated = if options.update {
+        update::texts(&session.workspace, &lessons, &report.outcomes)
+    } else {
+        Ok(())
+    };
+    print(options, &report)?;
+    options.targets.write(&report)?;
+    updated?;
+    let fault = report::fault(&report.outcomes);
+    Ok(fault.map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
+}
+
+/// Builds what the plays need, and plays them.
+fn play(
+    options: &Options,
+    session: &Session,
+    plays: &[Play<'_>],
+    artifacts: &Artifacts,
+    report: &mut Report,
+) -> Result<()> {
+    let modules: Vec<_> = plays
+        .iter()
+        .filter(|play| play.lacks().is_none())
+        .map(|play| (play.lesson.name.as_str(), play.language))
+        .collect();
+    let prepared = pipeline::prepare_modules(
+        session,
+        &options.common.wanted(),
+        options.profile.profile(),
+        &modules,
+    )?;
+    report.kernel = Some(Kernel {
+        name: prepared.kernel.kernel.clone(),
+        version: prepared.kernel.version.clone(),
+        qemu: prepared.toolchain.qemu_version.clone(),
+    });
+    let time = match options.time {
+        TimeOption::Virtual => Time::Virtual,
+        TimeOption::Real => Time::Real(accel::choose(
+            session,
+            &prepared.toolchain,
+            &prepared.kernel,
+            &prepared.initramfs,
+            None,
+        )?),
+    };
+    let manner = Manner {
+        time,
+        repeat: options.repeat,
+        fail_fast: options.fail_fast,
+        keep_output: options.update,
+    };
+    report.outcomes = play::all(session, &prepared, plays, manner, &|lesson, played| {
+        if let Err(error) = artifacts.keep(lesson, &prepared.kernel, played) {
+            session
+                .ui
+                .note(format!("{}: {error:#}", played.outcome.label()));
+        }
+    });
+    if let Some(folder) = artifacts.folder() {
+        session
+            .ui
+            .note(format!("artifacts of each failure: {}", folder.display()));
+    }
+    Ok(())
+}
+
+/// Prints the report for a person: to standard error if another report takes
+/// standard output.
+fn print(options: &Options, report: &Report) -> Result<()> {
+    let verbose = options.common.verbose;
+    if options.targets.take_standard_output() {
+        let mut stderr = std::io::stderr();
+        let style = terminal::Style::new(stderr.is_terminal(), verbose);
+        terminal::print(&mut stderr, &report.outcomes, &style)?;
+    } else {
+        let mut stdout = std::io::stdout();
+        let style = terminal::Style::new(stdout.is_terminal(), verbose);
+        terminal::print(&mut stdout, &report.outcomes, &style)?;
+    }
+    Ok(())
+}
+
+/// Prints what would be played.
+fn list(options: &Options, plays: &[Play<'_>]) -> Result<()> {
+    if let Some(path) = &options.targets.json {
+        return report::write(path, &json::list(plays)?);
+    }
+    let width = plays.iter().map(|play| play.lesson.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut stdout = std::io::stdout().lock();
+    for play in plays {
+        let Lesson { name, title, .. } = play.lesson;
+        let language = play.language.name();
+        write!(stdout, "{name:width$}  {language:4}  {title}")?;
+        match play.lacks() {
+            Some(why) => writeln!(stdout, " (skipped: {why})")?,
+            None => writeln!(stdout)?,
+        }
+    }
+    Ok(())
 }

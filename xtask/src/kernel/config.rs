@@ -1,8 +1,8 @@
-//! The kernel's configuration: tinyconfig, the fragment on top of it, and the
-//! proof that every option of the fragment is in what came out.
+//! The kernel's configuration: tinyconfig, the fragments on top of it, and the
+//! proof that every option of the fragments is in what came out.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -56,6 +56,11 @@ impl Config {
         rest.render() + &over.render()
     }
 
+    /// Takes in the options of `over`, in place of their own.
+    fn take(&mut self, over: Self) {
+        self.0.extend(over.0);
+    }
+
     /// As a `.config`, in the order of names.
     pub fn render(&self) -> String {
         self.0
@@ -93,10 +98,45 @@ pub struct Missing {
     found: Option<String>,
 }
 
-/// Fails if an option of `fragment` is not in `full`, and names each with what
-/// the Kconfig files of `tree` make it depend on.
-pub fn check(fragment: &Config, full: &Config, fragment_path: &Path, tree: &Path) -> Result<()> {
-    let missing = fragment.missing(full);
+/// What a kernel's configuration must hold: fragments, each on top of those
+/// before it.
+#[derive(Debug, Clone)]
+pub struct Fragments {
+    /// All their options.
+    pub options: Config,
+    /// Each fragment's file and its own options.
+    files: Vec<(PathBuf, Config)>,
+}
+
+impl Fragments {
+    /// Reads the files with these `names` in `folder`.
+    pub fn load(folder: &Path, names: &[&str]) -> Result<Self> {
+        let mut options = Config::default();
+        let mut files = Vec::new();
+        for name in names {
+            let path = folder.join(name);
+            let fragment = Config::load(&path)?;
+            options.take(fragment.clone());
+            files.push((path, fragment));
+        }
+        Ok(Self { options, files })
+    }
+
+    /// The file that asks for the option: the last that names it.
+    fn file_of(&self, name: &str) -> &Path {
+        self.files
+            .iter()
+            .rev()
+            .find(|(_, fragment)| fragment.0.contains_key(name))
+            .map_or(Path::new(""), |(path, _)| path)
+    }
+}
+
+/// Fails if an option of `fragments` is not in `full`, and names each with the
+/// file that asks for it, and what the Kconfig files of `tree` make it depend
+/// on.
+pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
+    let missing = fragments.options.missing(full);
     if missing.is_empty() {
         return Ok(());
     }
@@ -114,16 +154,16 @@ pub fn check(fragment: &Config, full: &Config, fragment_path: &Path, tree: &Path
                 Some(dependencies) => format!("it depends on {}", dependencies.join(" && ")),
             };
             format!(
-                "  CONFIG_{name}: {} asked, {} got; {why}",
+                "  CONFIG_{name}: {} asked by {}, {} got; {why}",
                 value(wanted),
+                fragments.file_of(name).display(),
                 value(found)
             )
         },
     );
     Err(Failure::machine(format!(
-        "the kernel's configuration drops what {} asks for:\n{}\nadd what they depend on to the \
+        "the kernel's configuration drops what is asked for:\n{}\nadd what they depend on to the \
          fragment, or take them out",
-        fragment_path.display(),
         lines.collect::<Vec<_>>().join("\n")
     ))
     .into())
@@ -163,25 +203,26 @@ mod tests {
     }
 
     #[test]
-    fn the_message_says_what_a_dropped_option_depends_on() -> Result<()> {
+    fn the_message_says_who_asked_and_what_a_dropped_option_depends_on() -> Result<()> {
         let tree = tempfile::tempdir()?;
-        std::fs::write(
-            tree.path().join("Kconfig"),
+        let write = |name: &str, text: &str| std::fs::write(tree.path().join(name), text);
+        write(
+            "Kconfig",
             "config KASAN\n\tbool \"x\"\n\tdepends on !SLUB_TINY\n",
         )?;
-        let fragment = Config::parse("CONFIG_KASAN=y\n")?;
-        let error = check(
-            &fragment,
-            &Config::default(),
-            Path::new("debug.config"),
-            tree.path(),
-        )
-        .expect_err("KASAN is missing");
+        write("a.config", "CONFIG_A=y\nCONFIG_KASAN=n\nCONFIG_SLUB=y\n")?;
+        write("b.config", "CONFIG_KASAN=y\n# CONFIG_SLUB is not set\n")?;
+        let fragments = Fragments::load(tree.path(), &["a.config", "b.config"])?;
+        let full = Config::parse("CONFIG_A=y\n")?;
+        let error = check(&fragments, &full, tree.path()).expect_err("KASAN is missing");
         let message = error.to_string();
-        assert!(
-            message.contains("CONFIG_KASAN: y asked, n got; it depends on !SLUB_TINY"),
-            "{message}"
+        let asked = format!(
+            "  CONFIG_KASAN: y asked by {}, n got; it depends on !SLUB_TINY\n",
+            tree.path().join("b.config").display()
         );
-        Ok(())
+        assert!(message.contains(&asked), "{message}");
+        assert_eq!(message.matches("CONFIG_").count(), 1, "{message}");
+        let full = Config::parse("CONFIG_A=y\nCONFIG_KASAN=y\n")?;
+        check(&fragments, &full, tree.path())
     }
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::config::{self, Config};
+use super::config::{self, Config, Fragments};
 use super::kbuild;
+use super::profile::Profile;
 use super::source::KernelSource;
 use crate::cache::{Cache, remove};
 use crate::key::{Inputs, Key};
@@ -31,6 +32,8 @@ pub struct KernelImage {
     pub kernel: String,
     /// Its version: `6.12.117`.
     pub version: String,
+    /// What it looks for.
+    pub profile: Profile,
     /// The tree that it was built from, which modules need too.
     pub tree: PathBuf,
     /// The folder of objects: `.config`, `vmlinux`, `Module.symvers`.
@@ -47,79 +50,96 @@ impl KernelImage {
         self.objects.join("vmlinux")
     }
 
-    /// Some kernel that the cache has, for who does not mind which.
+    /// Its version and, where it is not the usual one, its profile:
+    /// `6.12.117-debug`. It tells kernels apart where people look.
+    pub fn label(&self) -> String {
+        self.profile.label(&self.version)
+    }
+
+    /// Some kernel that the cache has, for who does not mind which; the usual
+    /// profile's, which boots soonest, if there is one.
     pub fn any(cache: &Cache) -> Result<Option<Self>> {
         let folder = cache.folder("kernels")?;
         let list = || format!("cannot list {}", folder.display());
+        let mut other = None;
         for entry in std::fs::read_dir(&folder).with_context(list)? {
             let entry = entry.with_context(list)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let version = name
+            let label = name
                 .rsplit_once('-')
-                .map_or(name.as_str(), |(version, _)| version);
+                .map_or(name.as_str(), |(label, _)| label);
+            let (version, profile) = Profile::of_label(label);
             let image = Self {
                 kernel: version.to_owned(),
                 version: version.to_owned(),
+                profile,
                 tree: PathBuf::new(),
                 objects: entry.path(),
                 key: Inputs::new(KIND).text("any", &name).key(),
                 cached: true,
             };
             if image.vmlinux().is_file() {
-                return Ok(Some(image));
+                if profile == Profile::Teaching {
+                    return Ok(Some(image));
+                }
+                other = Some(image);
             }
         }
-        Ok(None)
+        Ok(other)
     }
 
-    /// Builds the kernel, unless the cache has it.
-    pub fn build(session: &Session, toolchain: &Toolchain, source: &KernelSource) -> Result<Self> {
+    /// Builds the kernel with this profile, unless the cache has it.
+    pub fn build(
+        session: &Session,
+        toolchain: &Toolchain,
+        source: &KernelSource,
+        profile: Profile,
+    ) -> Result<Self> {
         let stage = session.ui.stage("kernel");
-        let fragment_path = session.workspace.kernel_config().join("teaching.config");
-        let fragment = Config::load(&fragment_path)?;
+        let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
         let key = Inputs::new(KIND)
             .text("source", source.key.as_str())
             .text("toolchain", &toolchain.identity)
-            .text("config", fragment.render())
+            .text("config", fragments.options.render())
             .key();
+        let label = profile.label(&source.version);
         let recipe = Recipe {
             session,
             toolchain,
             source,
-            fragment,
-            fragment_path,
+            fragments,
         };
-        let entry = session
-            .cache
-            .entry("kernels", &source.version, &key, |staging| {
-                let name = format!("kernel-{}-{key}", source.version);
-                let log = session.cache.folder("logs")?.join(name);
-                remove(&log)?;
-                let remembered = session.cache.folder("steps")?.join(&source.kernel);
-                stage.begin(
-                    &format!("compiling Linux {}", source.version),
-                    steps_of_last_time(&remembered),
-                );
-                recipe.configure(staging, &log)?;
-                let steps = recipe.compile(&stage, staging, &log)?;
-                session
-                    .cache
-                    .write(&remembered, steps.to_string().as_bytes())
-            })?;
+        let entry = session.cache.entry("kernels", &label, &key, |staging| {
+            let log = session
+                .cache
+                .folder("logs")?
+                .join(format!("kernel-{label}-{key}"));
+            remove(&log)?;
+            let remembered = session
+                .cache
+                .folder("steps")?
+                .join(profile.label(&source.kernel));
+            stage.begin(
+                &format!("compiling Linux {label}"),
+                steps_of_last_time(&remembered),
+            );
+            recipe.configure(staging, &log)?;
+            let steps = recipe.compile(&stage, staging, &log)?;
+            session
+                .cache
+                .write(&remembered, steps.to_string().as_bytes())
+        })?;
         let image = Self {
             kernel: source.kernel.clone(),
             version: source.version.clone(),
+            profile,
             tree: source.tree.clone(),
             objects: entry.path,
             key,
             cached: entry.cached,
         };
         let vmlinux = std::fs::metadata(image.vmlinux()).map_or(0, |metadata| metadata.len());
-        let detail = format!(
-            "Linux {}, vmlinux {}",
-            image.version,
-            crate::ui::size(vmlinux)
-        );
+        let detail = format!("Linux {label}, vmlinux {}", crate::ui::size(vmlinux));
         stage.done(image.cached, detail);
         Ok(image)
     }
@@ -136,13 +156,12 @@ struct Recipe<'a> {
     session: &'a Session,
     toolchain: &'a Toolchain,
     source: &'a KernelSource,
-    fragment: Config,
-    fragment_path: PathBuf,
+    fragments: Fragments,
 }
 
 impl Recipe<'_> {
-    /// Makes the `.config` in `objects`: tinyconfig, the fragment,
-    /// olddefconfig, and the check that nothing of the fragment was dropped.
+    /// Makes the `.config` in `objects`: tinyconfig, the fragments,
+    /// olddefconfig, and the check that nothing of the fragments was dropped.
     fn configure(&self, objects: &Path, log: &Path) -> Result<()> {
         std::fs::create_dir_all(objects)
             .with_context(|| format!("cannot make {}", objects.display()))?;
@@ -153,17 +172,12 @@ impl Recipe<'_> {
         };
         let dot_config = objects.join(".config");
         make("tinyconfig")?;
-        let merged = Config::load(&dot_config)?.with(&self.fragment);
+        let merged = Config::load(&dot_config)?.with(&self.fragments.options);
         std::fs::write(&dot_config, merged)
             .with_context(|| format!("cannot write {}", dot_config.display()))?;
         make("olddefconfig")?;
         let full = Config::load(&dot_config)?;
-        config::check(
-            &self.fragment,
-            &full,
-            &self.fragment_path,
-            &self.source.tree,
-        )
+        config::check(&self.fragments, &full, &self.source.tree)
     }
 
     /// Compiles the configured kernel and returns how many steps that took.

@@ -4,8 +4,10 @@ pub mod config;
 mod image;
 mod kbuild;
 mod kconfig;
+mod profile;
 pub mod source;
 pub mod spec;
 
 pub use image::{KernelImage, TARGETS};
 pub use kbuild::make;
+pub use profile::Profile;

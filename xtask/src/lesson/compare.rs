@@ -5,13 +5,13 @@
 //! expectation, the result holds the expectation's own words: what then still
 //! differs is what a diff should show.
 
-use super::stamp;
+use super::stamp::{self, Tolerance};
 
 /// A line of its own that stands for any lines, or none.
 const ELISION: &str = "...";
 
 /// Stands for any text within a line.
-const WILDCARD: &str = "[..]";
+pub const WILDCARD: &str = "[..]";
 
 /// A comparison of more pairs of lines than this (2000 with 2000, or 100 with
 /// 40,000) goes line by line instead, and `...` matches nothing there.
@@ -31,12 +31,12 @@ pub struct Compared {
 /// Compares printed lines with expected ones. A stamp `[+1.0s]` counts from
 /// the stamped line above it that the text shows; above the first that is
 /// `above`, seconds since boot, from an earlier command. It may be off as
-/// [`stamp::is_near`] allows with this `tolerance`, in seconds.
+/// [`stamp::is_near`] allows with this `tolerance`.
 pub fn compare(
     expected: &[String],
     printed: &[String],
     above: Option<f64>,
-    tolerance: f64,
+    tolerance: Tolerance,
 ) -> Compared {
     let judge = Judge {
         expected,
@@ -138,7 +138,7 @@ struct Judge<'a> {
     printed: &'a [String],
     stamps: Vec<Option<f64>>,
     above: Option<f64>,
-    tolerance: f64,
+    tolerance: Tolerance,
 }
 
 impl Judge<'_> {
@@ -291,10 +291,9 @@ impl Judge<'_> {
                         compared.normalised.push(self.expected[i].clone());
                     }
                 }
-                Move::Elided if open => compared.normalised.push(self.printed[j].clone()),
-                Move::Elided => {}
-                Move::WrongTime | Move::Surplus => {
-                    compared.matches = false;
+                Move::Elided if !open => {}
+                Move::WrongTime | Move::Surplus | Move::Elided => {
+                    compared.matches &= *choice == Move::Elided;
                     let wanted = (*choice == Move::WrongTime)
                         .then(|| stamp::wanted(&self.expected[i]))
                         .flatten();
@@ -307,7 +306,8 @@ impl Judge<'_> {
                 Move::Missing => compared.matches = false,
             }
             missed = *choice == Move::Missing;
-            if matches!(choice, Move::Match | Move::WrongTime | Move::Surplus) {
+            let shown = matches!(choice, Move::Match | Move::WrongTime | Move::Surplus);
+            if shown || (open && *choice == Move::Elided) {
                 compared.last_stamp = self.stamps[j].or(compared.last_stamp);
             }
             i += usize::from(!matches!(choice, Move::Surplus | Move::Elided));

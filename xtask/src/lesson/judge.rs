@@ -3,8 +3,9 @@
 use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{KernelLog, Report, ReportKind};
+use super::leaks::{self, Leaks};
 use super::record::{self, GuestRecord, PlayedStep};
-use super::stamp::VIRTUAL_TOLERANCE;
+use super::stamp::Tolerance;
 use super::state::left_over;
 use super::verdict::{Mismatch, Place, Verdict};
 use crate::vm::{GuestEnd, GuestRun};
@@ -15,14 +16,16 @@ const LAST_LINES: usize = 20;
 /// The log around a command: so many seconds before and after it.
 const MARGIN: f64 = 0.05;
 
-/// Judges the run of a guest that played `lesson` with `nonce`.
+/// Judges the run of a guest that played `lesson` with `nonce`. Stamps may be
+/// off by the `tolerance`, which depends on the guest's clock.
 ///
 /// The gravest finding counts: a machine that failed before a kernel that
 /// stopped, a kernel that stopped before a shell that was lost, that before a
 /// report of the kernel's, and that before a difference in what was printed.
-pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun) -> Verdict {
+pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance) -> Verdict {
     let case = Case {
         lesson,
+        tolerance,
         record: record::read(nonce, &run.console),
         log: KernelLog::read(nonce, &run.log),
     };
@@ -34,11 +37,13 @@ pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun) -> Verdict {
         .or_else(|| case.complaint())
         .or_else(|| case.mismatch())
         .or_else(|| case.left_over())
+        .or_else(|| case.unchecked())
         .unwrap_or(Verdict::Pass)
 }
 
 struct Case<'a> {
     lesson: &'a Lesson,
+    tolerance: Tolerance,
     record: GuestRecord,
     log: KernelLog,
 }
@@ -151,10 +156,44 @@ impl Case<'_> {
     }
 
     fn complaint(&self) -> Option<Verdict> {
-        self.log.report().map(|report| Verdict::KernelReport {
+        // The scan that finds leaks comes after the lesson. In the log it says
+        // how many there are, of what was lost before the lesson too.
+        let counts = |report: &Report| self.record.kmemleak.is_some() && report.counts_leaks();
+        let Some(report) = self.log.report().filter(|report| !counts(report)) else {
+            return self
+                .leaks()
+                .map(|Leaks { headline, report }| Verdict::KernelReport {
+                    headline,
+                    report,
+                    during: None,
+                });
+        };
+        Some(Verdict::KernelReport {
+            during: self.during_time(report.at),
             headline: report.headline,
             report: report.lines,
-            during: self.during_time(report.at),
+        })
+    }
+
+    fn leaks(&self) -> Option<Leaks> {
+        let GuestRecord {
+            kmemleak,
+            sections,
+            jiffies,
+            ..
+        } = &self.record;
+        leaks::read(kmemleak.as_deref()?, jiffies.unwrap_or(0), sections)
+    }
+
+    /// The kernel was made to look for something and no longer did: that
+    /// nothing was found says nothing.
+    fn unchecked(&self) -> Option<Verdict> {
+        let why = match self.log.lockdep_off() {
+            Some(line) => format!("lockdep had turned itself off: {line}"),
+            None => format!("{} could not be used", self.record.unchecked.first()?),
+        };
+        Some(Verdict::Infrastructure {
+            what: format!("the kernel did not look for all that it is made to find: {why}"),
         })
     }
 
@@ -165,7 +204,7 @@ impl Case<'_> {
         let steps = &self.lesson.transcript.steps;
         for (index, (step, played)) in steps.iter().zip(&self.record.steps).enumerate() {
             let printed = printed_lines(&played.output);
-            let compared = compare(&step.expected, &printed, above, VIRTUAL_TOLERANCE);
+            let compared = compare(&step.expected, &printed, above, self.tolerance);
             above = compared.last_stamp;
             let end = played.end?;
             if compared.matches && end.status == step.status {

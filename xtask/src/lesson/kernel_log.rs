@@ -3,6 +3,7 @@
 use super::compare::printable;
 use super::noise::without_noise;
 use super::stamp;
+use super::subject::{Subject, subject};
 
 /// The lines of the serial console.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,13 @@ pub struct Report {
     pub lines: Vec<String>,
 }
 
+impl Report {
+    /// Is it the line that says how many leaks a scan has found?
+    pub fn counts_leaks(&self) -> bool {
+        subject(&self.headline) == Subject::Kmemleak && self.headline.contains(LEAKS)
+    }
+}
+
 /// How a report's first line begins, and what kind it is. The first that fits
 /// counts. Only a line's beginning does: `pr_info!` puts the module's name
 /// there, so a module that talks about a `BUG:` has none.
@@ -74,6 +82,11 @@ const REPORTS: &[(&str, ReportKind)] = {
         ("WARNING: ", Complaint),
         ("INFO: possible ", Complaint),
         ("INFO: trying to register non-static key", Complaint),
+        ("[ BUG: ", Complaint),
+        // SLUB's, of an object: `BUG kmalloc-64 (Tainted: G O): Poison overwritten`
+        ("BUG ", Complaint),
+        ("ODEBUG: ", Complaint),
+        ("DEBUG_LOCKS_WARN_ON(", Complaint),
         ("UBSAN: ", Complaint),
         ("KASAN: ", Complaint),
         ("KFENCE: ", Complaint),
@@ -85,8 +98,22 @@ const REPORTS: &[(&str, ReportKind)] = {
     ]
 };
 
+/// Of the line that says how many leaks a scan has found.
+const LEAKS: &str = "new suspected memory leaks";
+
 /// Lines that come right before a report's first line and belong to it.
 const RULERS: &[&str] = &["------------[ cut here ]", "=====", "*****"];
+
+/// Lines that no report goes on with.
+const NOT_OF_A_REPORT: &[&str] = &[
+    "------------[ cut here ]",
+    "=====",
+    "ACPI: PM: Preparing",
+    "reboot: ",
+];
+
+/// The lines of one report come one right after the other: these are seconds.
+const PAUSE: f64 = 0.1;
 
 /// A report is shown with at most this many lines.
 const MOST_LINES: usize = 80;
@@ -149,6 +176,23 @@ impl KernelLog {
             .filter(during)
             .map(|line| line.text.clone())
             .collect()
+    }
+
+    /// Lockdep reports one thing and then turns itself off, and does so when it
+    /// runs out of memory: the line that says that it no longer looks, though
+    /// nothing of the lesson's was reported.
+    pub fn lockdep_off(&self) -> Option<&str> {
+        let before = self.lesson.unwrap_or(self.lines.len());
+        let messages = || self.lines.iter().map(LogLine::message);
+        messages()
+            .take(before)
+            .find(|message| kind(message).is_some() && subject(message) == Subject::Lockdep)
+            .or_else(|| {
+                messages().find(|message| {
+                    message.starts_with("turning off the locking correctness validator")
+                        || message.starts_with("Disabling lock debugging due to kernel taint")
+                })
+            })
     }
 
     fn since_lesson(&self) -> &[LogLine] {
@@ -237,26 +281,41 @@ fn kind(message: &str) -> Option<ReportKind> {
     let is_report = match prefix {
         "INFO: task " => message.contains(" blocked for more than "),
         "rcu: INFO: " | "INFO: rcu_" => message.contains("stall"),
-        "kmemleak: " => message.contains("new suspected memory leaks"),
+        "kmemleak: " => message.contains(LEAKS) || message.ends_with("detector disabled"),
+        "BUG " => message.contains("ainted") && message.contains("): "),
         "list_add " | "list_del " => message.contains("corruption"),
         _ => true,
     };
     is_report.then_some(kind)
 }
 
-/// Where the report that begins at `at` ends: after its end mark, else where
-/// the guest ends, else after so many lines.
+/// Where the report that begins at `at` ends: after its end mark, else before
+/// the next report or the guest's end, else where the kernel paused.
 fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
-    let find = |begin: &str| {
-        let mut after = lines[at..].iter();
-        after.position(|line| line.message().starts_with(begin))
-    };
-    let guest = ["ACPI: PM: Preparing", "reboot: "].into_iter();
-    let length = find("---[ end trace")
-        .map(|end| end + 1)
-        .or_else(|| guest.filter_map(find).min())
-        .unwrap_or(MOST_LINES / 2);
-    lines.len().min(at + length)
+    let mut last = lines[at].at;
+    for (index, line) in lines.iter().enumerate().skip(at + 1) {
+        let message = line.message();
+        if message.starts_with("---[ end trace") {
+            return index + 1;
+        }
+        let begins = |line: &LogLine| kind(line.message()).is_some();
+        if message.starts_with("=====") && !lines.get(index + 1).is_some_and(begins) {
+            return index + 1;
+        }
+        let paused = line
+            .at
+            .zip(last)
+            .is_some_and(|(now, last)| now - last > PAUSE);
+        if paused
+            || NOT_OF_A_REPORT
+                .iter()
+                .any(|begin| message.starts_with(begin))
+        {
+            return index;
+        }
+        last = line.at.or(last);
+    }
+    lines.len()
 }
 
 /// The first and the last of many lines.

@@ -7,15 +7,19 @@
 
 pub mod compare;
 pub mod excerpts;
+pub mod follow;
 pub mod judge;
 pub mod kernel_log;
+pub mod leaks;
 mod noise;
 pub mod record;
 pub mod script;
 pub mod stamp;
 pub mod state;
+pub mod subject;
 pub mod syntax;
 pub mod transcript;
+pub mod update;
 pub mod verdict;
 
 use std::path::PathBuf;
@@ -80,7 +84,10 @@ pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
 }
 
 /// The lessons with these names, in their order; without names, all. A name
-/// that is given twice counts once.
+/// with a `*`, which stands for any letters or none, means all that fit. A
+/// lesson that is named twice counts once.
+///
+/// A name that no lesson has, or that none fits, is an error of usage.
 pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
     if wanted.is_empty() {
         return all(workspace);
@@ -88,11 +95,18 @@ pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
     let names = names(workspace)?;
     let mut lessons: Vec<Lesson> = Vec::new();
     for name in wanted {
-        if !names.contains(name) {
+        let pattern = name.replace('*', compare::WILDCARD);
+        let mut meant = names
+            .iter()
+            .filter(|known| compare::line_matches(&pattern, known))
+            .peekable();
+        if meant.peek().is_none() {
             return Err(Failure::usage(unknown(name, &names)).into());
         }
-        if !lessons.iter().any(|lesson| lesson.name == *name) {
-            lessons.push(load(workspace, name)?);
+        for name in meant {
+            if !lessons.iter().any(|lesson| lesson.name == *name) {
+                lessons.push(load(workspace, name)?);
+            }
         }
     }
     Ok(lessons)
@@ -155,10 +169,12 @@ fn unknown(name: &str, names: &[String]) -> String {
     if names.is_empty() {
         return format!("there is no lesson `{name}`, nor any other in modules/lessons");
     }
-    format!(
-        "there is no lesson `{name}`{nearest}\nthe lessons are: {}",
-        names.join(", ")
-    )
+    let none = if name.contains('*') {
+        format!("no lesson's name fits `{name}`")
+    } else {
+        format!("there is no lesson `{name}`{nearest}")
+    };
+    format!("{none}\nthe lessons are: {}", names.join(", "))
 }
 
 /// How many letters must be added, dropped or changed to make `a` of `b`.
@@ -207,6 +223,9 @@ mod tests {
         };
         assert_eq!(names(&[])?, ["kthread_run", "waitqueue"]);
         assert_eq!(names(&["waitqueue", "waitqueue"])?, ["waitqueue"]);
+        assert_eq!(names(&["*"])?, ["kthread_run", "waitqueue"]);
+        assert_eq!(names(&["w*e", "*a*"])?, ["waitqueue", "kthread_run"]);
+        assert_eq!(names(&["kthread_*", "*_run"])?, ["kthread_run"]);
         let lesson = &all(&workspace)?[0];
         assert_eq!(lesson.title, "About kthread_run");
         assert_eq!(
@@ -228,6 +247,12 @@ mod tests {
         );
         let error = select(&workspace, &["zzz".to_owned()]).expect_err("an error");
         assert!(!error.to_string().contains("mean"), "{error}");
+        let error = select(&workspace, &["wait*x".to_owned()]).expect_err("an error");
+        assert_eq!(fault_of(&error), Fault::Usage);
+        assert_eq!(
+            error.to_string(),
+            "no lesson's name fits `wait*x`\nthe lessons are: kthread_run, waitqueue"
+        );
         Ok(())
     }
 

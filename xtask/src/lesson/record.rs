@@ -18,6 +18,16 @@ pub struct GuestRecord {
     pub shell: Option<i32>,
     /// The guest's state after the lesson.
     pub after: Option<State>,
+    /// The kernel's clock of ticks when the lesson began, where the kernel
+    /// looks for leaks.
+    pub jiffies: Option<u64>,
+    /// What the kernel says of memory that the lesson lost: the contents of
+    /// `/sys/kernel/debug/kmemleak`, where there is such a file.
+    pub kmemleak: Option<String>,
+    /// Where code of modules was, in the order in which it was seen.
+    pub sections: Vec<CodeSection>,
+    /// What the guest could not check, though its kernel is made for it.
+    pub unchecked: Vec<String>,
     /// True if the guest came to the end of it all.
     pub ended: bool,
 }
@@ -40,6 +50,17 @@ pub struct StepEnd {
     pub status: u8,
     /// The guest's clock, in seconds since boot.
     pub at: f64,
+}
+
+/// Code of a module in the guest's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeSection {
+    /// The module's name.
+    pub module: String,
+    /// The section's name in the `.ko` file: `.text`, `.init.text`.
+    pub section: String,
+    /// The address of its first byte.
+    pub address: u64,
 }
 
 /// Raw listings of what must be the same before and after.
@@ -85,6 +106,7 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
                 Section::Threads => &mut state.threads,
                 Section::Proc => &mut state.proc,
                 Section::Taint => &mut state.taint,
+                Section::Kmemleak => record.kmemleak.get_or_insert_default(),
                 Section::Other => continue,
             };
             listing.push_str(&String::from_utf8_lossy(text));
@@ -94,6 +116,7 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
         section = Section::Other;
         match words[..] {
             ["begin", at] => record.began = at.parse().ok(),
+            ["jiffies", jiffies, _] => record.jiffies = jiffies.parse().ok(),
             ["modules", _] => section = Section::Modules,
             ["threads", _] => section = Section::Threads,
             ["proc", _] => section = Section::Proc,
@@ -124,6 +147,22 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
                     step.end = step.end.or(Some(StepEnd { status, at }));
                 }
             }
+            ["section", module, section_name, address, _] => {
+                section = Section::Step;
+                if let Some(address) = hex(address) {
+                    let (module, section) = (module.to_owned(), section_name.to_owned());
+                    record.sections.push(CodeSection {
+                        module,
+                        section,
+                        address,
+                    });
+                }
+            }
+            ["unchecked", what, _] => record.unchecked.push(what.to_owned()),
+            ["kmemleak", _] => {
+                record.kmemleak = Some(String::new());
+                section = Section::Kmemleak;
+            }
             ["shell", status, _] => record.shell = status.parse().ok(),
             // Output that is under way goes on: the guest is not gone yet.
             ["timeout", at] => {
@@ -146,7 +185,13 @@ enum Section {
     Threads,
     Proc,
     Taint,
+    Kmemleak,
     Other,
+}
+
+/// The number in `0xffffffffc0000000`.
+fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
 enum Piece<'a> {
@@ -221,6 +266,8 @@ mod tests {
 
     const CONSOLE: &str = "\
 \nN0 begin 2.50
+
+N0 jiffies 4294893000 2.50
 \nN0 modules 2.51\nkernel_thing 1 0 - Live 0x0\n
 N0 threads 2.52\n2 (kthreadd) S 0\n
 N0 proc 2.53\n/proc/irq\n
@@ -230,6 +277,8 @@ N0 ready 2.55
 N0 step 1 begin 0 2.60
 out
 N0 step 1 end 3 2.70
+
+N0 section x .text 0xffffffffc0000000 2.70
 
 N0 step 2 begin 3 2.80
 whole
@@ -246,6 +295,12 @@ N0 proc 3.3
 
 N0 taint 3.4
 4096
+
+N0 unchecked kmemleak 3.4
+
+N0 kmemleak 3.4
+unreferenced object 0xffff888003b2c000 (size 64):
+  comm \"insmod\", pid 60, jiffies 4294894000
 
 N0 end 3.5
 ";
@@ -264,6 +319,16 @@ N0 end 3.5
         assert_eq!(record.steps[0].end.map(|end| end.status), Some(3));
         assert_eq!(record.steps[1].output, b"whole\n");
         assert_eq!(record.shell, Some(0));
+        let section = CodeSection {
+            module: "x".to_owned(),
+            section: ".text".to_owned(),
+            address: 0xffff_ffff_c000_0000,
+        };
+        assert_eq!(record.sections, [section]);
+        assert_eq!(record.unchecked, ["kmemleak"]);
+        assert_eq!(record.jiffies, Some(4_294_893_000));
+        let leaks = record.kmemleak.unwrap_or_default();
+        assert_eq!(leaks.lines().count(), 2, "{leaks}");
         assert_eq!(record.after.unwrap_or_default().taint, "4096\n");
         assert!(record.ended);
     }

@@ -6,11 +6,16 @@
 //! `.`, so that folders, variables and background jobs hold from one step to
 //! the next. `/init` (see `initramfs/kmodlab/supervise`) runs it and looks at
 //! the guest's state before and after.
+//!
+//! In real time the same script is played, but the commands are not there: each
+//! is typed at the console when the script asks for it, and lies in its file
+//! after that. All that comes then is the same in both.
 
 use std::fmt::Write as _;
 
 use super::transcript::Transcript;
 use crate::initramfs::GuestFile;
+use crate::vm::Exchange;
 
 /// The folder that the files are in; the base has it.
 const FOLDER: &str = "/kmodlab";
@@ -18,7 +23,9 @@ const FOLDER: &str = "/kmodlab";
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
 /// lesson and not these lines. `_kmodlab` hands on the status it is given, so
-/// that `$?` at the beginning of a step is the step before's.
+/// that `$?` at the beginning of a step is the step before's. Where a kernel
+/// looks for leaks, it also notes where each loaded module's code is: when the
+/// leaks are told the module is gone, and its functions have no names.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
 exec 9>&1 2>/dev/null
 cd "$HOME"
@@ -26,38 +33,128 @@ _kmodlab() {
 	local uptime
 	read -r uptime _ </proc/uptime
 	printf '\n%s step %s %s\n' NONCE "$*" "$uptime" >&9
+	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
 	return "${3:-0}"
+}
+_kmodlab_modules() {
+	local file at
+	# Read by the shell, a byte at a time, these files are an error.
+	grep -sH . /sys/module/*/sections/.*text* | while IFS=: read -r file at; do
+		file=${file#/sys/module/}
+		printf '\n%s section %s %s %s %s\n' NONCE "${file%%/*}" "${file##*/}" "$at" "$uptime" >&9
+	done
 }
 "#;
 
-/// Compiles a transcript.
+/// Where a kernel that can looks for lost memory.
+const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
+
+/// What stands before the prologue of a script whose commands are typed. A
+/// session's first process that opens a terminal makes it the session's own,
+/// and takes it down at its end; so a second shell plays.
+const TYPED_PROLOGUE: &str = r#"if [ $# -eq 0 ]; then
+	exec 2>/dev/null
+	sh "$0" session
+	exit $?
+fi
+shift
+_kmodlab_type() {
+	local line
+	_kmodlab type "$1" "$2"
+	while IFS= read -r line; do
+		case $line in
+		'>'*) printf '%s\n' "${line#?}" ;;
+		*) break ;;
+		esac
+	done <CONSOLE >"${0%/*}/step.$1"
+	return "$2"
+}
+"#;
+
+/// The guest's console.
+const CONSOLE: &str = "/dev/hvc0";
+
+/// Compiles a transcript for a guest that plays alone.
 ///
 /// The guest's notes begin with `nonce`, a word of letters and digits that
 /// nothing else in the guest can know. After `limit_seconds` on its own clock
 /// the guest gives up and says so.
 pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<GuestFile> {
-    let file = |name: &str, contents: String| GuestFile {
+    let steps = (1..).zip(&transcript.steps);
+    let mut files: Vec<GuestFile> = steps
+        .clone()
+        .map(|(number, step)| file(&format!("step.{number}"), step.command.clone() + "\n"))
+        .collect();
+    let play = PROLOGUE.to_owned() + &steps.map(|(number, _)| played(number)).collect::<String>();
+    files.extend(script(&play, nonce, limit_seconds));
+    files
+}
+
+/// Compiles a transcript for a guest that is typed at: its files, and what is
+/// typed when. `nonce` and `limit_seconds` are as in [`compile`].
+///
+/// The nonce is never typed, so no echo of what is can pass for a note of the
+/// guest's. A command is typed line by line, each behind a `>`, and a full stop
+/// alone ends it: whatever the command's text is, the guest knows its end.
+pub fn compile_typed(
+    transcript: &Transcript,
+    nonce: &str,
+    limit_seconds: u32,
+) -> (Vec<GuestFile>, Vec<Exchange>) {
+    let mut play = TYPED_PROLOGUE.replace("CONSOLE", CONSOLE) + PROLOGUE;
+    let mut exchanges = Vec::new();
+    for (number, step) in (1..).zip(&transcript.steps) {
+        // `write!` to a String cannot fail.
+        let _ = writeln!(play, "_kmodlab_type {number} $?");
+        play.push_str(&played(number));
+        let lines: String = step
+            .command
+            .split('\n')
+            .map(|line| format!(">{line}\n"))
+            .collect();
+        exchanges.push(Exchange {
+            awaited: format!("\n{nonce} step type {number} ").into_bytes(),
+            typed: (lines + ".\n").into_bytes(),
+        });
+    }
+    (script(&play, nonce, limit_seconds), exchanges)
+}
+
+/// The lines that play a step, whose command is in its file.
+fn played(number: usize) -> String {
+    format!(
+        "_kmodlab {number} begin $?\n\
+         . \"${{0%/*}}/step.{number}\" >&9 2>&9\n\
+         _kmodlab {number} end $?\n"
+    )
+}
+
+/// The files of every script.
+fn script(play: &str, nonce: &str, limit_seconds: u32) -> Vec<GuestFile> {
+    let play = play.replace("NONCE", nonce).replace("KMEMLEAK", KMEMLEAK);
+    vec![
+        file("play", play + "exit 0\n"),
+        file("nonce", format!("{nonce}\n")),
+        file("limit", format!("{limit_seconds}\n")),
+    ]
+}
+
+fn file(name: &str, contents: String) -> GuestFile {
+    GuestFile {
         path: format!("{FOLDER}/{name}"),
         mode: 0o644,
         contents: contents.into_bytes(),
-    };
-    let mut play = PROLOGUE.replace("NONCE", nonce);
-    let mut files = Vec::new();
-    for (number, step) in (1..).zip(&transcript.steps) {
-        // `write!` to a String cannot fail.
-        let _ = write!(
-            play,
-            "_kmodlab {number} begin $?\n\
-             . \"${{0%/*}}/step.{number}\" >&9 2>&9\n\
-             _kmodlab {number} end $?\n"
-        );
-        files.push(file(&format!("step.{number}"), step.command.clone() + "\n"));
     }
-    play.push_str("exit 0\n");
-    files.push(file("play", play));
-    files.push(file("nonce", format!("{nonce}\n")));
-    files.push(file("limit", format!("{limit_seconds}\n")));
-    files
+}
+
+/// The file that tells the guest that its kernel is made to look for leaks: if
+/// it then cannot, that is noted.
+pub fn must_find_leaks() -> GuestFile {
+    GuestFile {
+        path: format!("{FOLDER}/must-find-leaks"),
+        mode: 0o644,
+        contents: Vec::new(),
+    }
 }
 
 #[cfg(test)]

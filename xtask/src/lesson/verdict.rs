@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::subject::subject;
+
 /// A verdict, with all that its report needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -116,6 +118,15 @@ impl Verdict {
             Verdict::GuestLost { .. } => "guest-lost",
             Verdict::Infrastructure { .. } => "infrastructure",
             Verdict::Skipped { .. } => "skipped",
+        }
+    }
+
+    /// What part of the kernel reports, for programs, where the kernel went on:
+    /// `lockdep`, `kmemleak`. These names do not change.
+    pub fn subject(&self) -> Option<&'static str> {
+        match self {
+            Verdict::KernelReport { headline, .. } => Some(subject(headline).name()),
+            _ => None,
         }
     }
 

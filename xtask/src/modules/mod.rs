@@ -133,7 +133,7 @@ impl Builder<'_> {
 
     /// The folder with what lessons in Rust need of `kernel_ext`.
     fn kernel_ext(&self, stage: &Stage<'_>) -> Result<PathBuf> {
-        let name = format!("kernel_ext-{}", self.image.version);
+        let name = format!("kernel_ext-{}", self.image.label());
         let key = self.kernel_ext_key()?;
         let entry = self
             .session
@@ -240,11 +240,12 @@ impl Builder<'_> {
             version,
             ..
         } = self.image;
+        let label = self.image.label();
         let log = self
             .session
             .cache
             .folder("logs")?
-            .join(format!("modules-{version}"));
+            .join(format!("modules-{label}"));
         remove(&log)?;
         let mut compiler = Vec::new();
         // rustc tells places from this folder on, clang from the root on.

@@ -1,23 +1,40 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
-//! and judged.
+//! or typed in real time, and judged.
+
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::initramfs::GuestFile;
+use crate::initramfs::{GuestFile, Initramfs};
+use crate::kernel::Profile;
 use crate::key::Inputs;
+use crate::lesson::follow::Follower;
+use crate::lesson::kernel_log::KernelLog;
+use crate::lesson::record;
+use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
+use crate::lesson::state::left_over;
 use crate::lesson::transcript::Transcript;
 use crate::lesson::verdict::Verdict;
-use crate::lesson::{Lesson, judge, script};
-use crate::modules::Language;
+use crate::lesson::{judge, script};
 use crate::pipeline::{self, Prepared};
-use crate::report::Outcome;
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
-use crate::vm::GuestRun;
-use crate::vm::{self, Clock, Console, Machine};
+use crate::vm::{self, Accel, Clock, Console, Machine};
+use crate::vm::{GuestRun, TypedRun};
 
-/// One instruction takes 2^5 ns of the guest's time.
-const SHIFT: u8 = 5;
+use super::outcome::{Outcome, Phases, Seen};
+use super::plan::Play;
+
+/// One instruction takes 2^5 ns of the guest's time; 2^3 on a kernel that looks
+/// for bugs, which takes four to twenty instructions for one and would else
+/// seem too slow for the times that lessons tell.
+fn shift(profile: Profile) -> u8 {
+    match profile {
+        Profile::Teaching => 5,
+        Profile::Debug | Profile::Kasan => 3,
+    }
+}
 
 /// A guest may live this many seconds longer than its lesson: its boot, and its
 /// report of a time-out.
@@ -38,14 +55,65 @@ const KERNEL_WORDS: [&str; 7] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// The same in real time. A CPU of the guest's that the host lets wait looks
+/// busy from within, so the detectors of that keep the patience that they have.
+const REAL_KERNEL_WORDS: [&str; 4] = [
+    "oops=panic",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
+/// How a guest's time passes, and with that how it is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// As fast as it can: the guest plays by itself.
+    Virtual,
+    /// As on the wall, with this accelerator: the guest is typed at.
+    Real(Accel),
+}
+
+impl Time {
+    /// By how much a stamp in a lesson may be off.
+    fn tolerance(self) -> Tolerance {
+        match self {
+            Time::Virtual => VIRTUAL_TOLERANCE,
+            Time::Real(_) => REAL_TOLERANCE,
+        }
+    }
+}
+
+/// A lesson that was played: what it came to, and what that can be seen by.
+#[derive(Debug)]
+pub struct Played {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What the guest left.
+    pub run: GuestRun,
+    /// What the guest noted of itself.
+    pub seen: Seen,
+}
+
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
 /// the cache's folder `logs`.
 pub fn lesson(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
+    time: Time,
 ) -> Result<Outcome> {
+    followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
+}
+
+/// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
+pub(super) fn followed(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    time: Time,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<Played> {
+    let Play { lesson, language } = *play;
     let mut files = Vec::new();
     for module in prepared
         .modules
@@ -54,8 +122,14 @@ pub fn lesson(
     {
         files.push(pipeline::in_guest(module)?);
     }
-    let (nonce, run) = transcript(prepared, &lesson.transcript, files)?;
-    let kernel = &prepared.kernel.version;
+    let (nonce, run) = match time {
+        Time::Virtual => scripted(prepared, &lesson.transcript, files, on_step)?,
+        Time::Real(accel) => {
+            let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
+            (nonce, typed.run)
+        }
+    };
+    let kernel = prepared.kernel.label();
     let log = session
         .cache
         .folder("logs")?
@@ -69,10 +143,34 @@ pub fn lesson(
     .concat();
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
-    let (verdict, spots) = judged(session, prepared, lesson, language, &nonce, &run);
-    Ok(Outcome {
-        spots,
-        ..Outcome::played(lesson, language, verdict, &run, log)
+    let ended = Instant::now();
+    let (verdict, spots) = judged(session, prepared, play, time, &nonce, &run);
+    let boot = run.boot.unwrap_or(run.wall);
+    let outcome = Outcome {
+        wall: run.wall,
+        guest_seconds: KernelLog::read("", &run.log).last_time(),
+        phases: Some(Phases {
+            boot,
+            lesson: run.wall.saturating_sub(boot),
+            compare: ended.elapsed(),
+        }),
+        log: Some(log),
+        ..Outcome::new(lesson, language, verdict)
+    };
+    let record = record::read(&nonce, &run.console);
+    let states = record.before.as_ref().zip(record.after.as_ref());
+    let seen = Seen {
+        left: states.map_or_else(Vec::new, |(before, after)| left_over(before, after)),
+        steps: record.steps,
+    };
+    Ok(Played {
+        outcome: Outcome {
+            nonce: Some(nonce),
+            spots,
+            ..outcome
+        },
+        run,
+        seen,
     })
 }
 
@@ -81,17 +179,17 @@ pub fn lesson(
 pub fn judged(
     session: &Session,
     prepared: &Prepared,
-    lesson: &Lesson,
-    language: Language,
+    play: &Play<'_>,
+    time: Time,
     nonce: &str,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(lesson, nonce, run);
+    let mut verdict = judge::judge(play.lesson, nonce, run, time.tolerance());
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules
             .iter()
-            .filter(|module| module.language == language)
+            .filter(|module| module.name == play.lesson.name && module.language == play.language)
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });
@@ -103,33 +201,113 @@ pub fn judged(
 pub fn transcript(
     prepared: &Prepared,
     transcript: &Transcript,
+    files: Vec<GuestFile>,
+) -> Result<(String, GuestRun)> {
+    scripted(prepared, transcript, files, &mut |_| ())
+}
+
+fn scripted(
+    prepared: &Prepared,
+    transcript: &Transcript,
     mut files: Vec<GuestFile>,
+    on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
     let limit = u32::from(transcript.limit);
     files.extend(script::compile(transcript, &nonce, limit));
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, limit + GRACE, |folder| {
-        let initrd = folder.join("initrd");
-        initramfs.with(&files, &initrd)?;
-        Ok(Machine {
-            clock: Clock::Virtual { shift: SHIFT },
-            console: Console::Sockets {
-                folder: folder.to_owned(),
-            },
-            initrd,
-            smp: 2,
-            memory: 256,
-            kernel_words: KERNEL_WORDS.map(str::to_owned).to_vec(),
-            gdb: false,
-        })
+    let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
+        let clock = Clock::Virtual {
+            shift: shift(kernel.profile),
+        };
+        machine(initramfs, &files, clock, &KERNEL_WORDS, folder)
     })?;
     Ok((nonce, run))
+}
+
+/// Types a transcript at a guest in real time, with more `files` in it; the
+/// rest is as in [`transcript`].
+pub fn typed(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    files: Vec<GuestFile>,
+    accel: Accel,
+) -> Result<(String, TypedRun)> {
+    type_all(prepared, transcript, files, accel, &mut |_| ())
+}
+
+fn type_all(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+    accel: Accel,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<(String, TypedRun)> {
+    let nonce = nonce(transcript, &files);
+    let mut follower = Follower::new(&nonce);
+    let mut heard = |bytes: &[u8]| {
+        if let Some(step) = follower.hear(bytes) {
+            on_step(step);
+        }
+    };
+    let limit = u32::from(transcript.limit);
+    let (script, exchanges) = script::compile_typed(transcript, &nonce, limit);
+    files.extend(script);
+    if prepared.kernel.profile.finds_leaks() {
+        files.push(script::must_find_leaks());
+    }
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let talk = vm::Talk {
+        exchanges: &exchanges,
+        heard: &mut heard,
+    };
+    let run = vm::run_typed(toolchain, kernel, limit + GRACE, talk, |folder| {
+        let clock = Clock::Real(accel);
+        machine(initramfs, &files, clock, &REAL_KERNEL_WORDS, folder)
+    })?;
+    Ok((nonce, run))
+}
+
+/// The guest that a transcript is played in, its sockets in `folder`.
+fn machine(
+    initramfs: &Initramfs,
+    files: &[GuestFile],
+    clock: Clock,
+    kernel_words: &[&str],
+    folder: &Path,
+) -> Result<Machine> {
+    let initrd = folder.join("initrd");
+    initramfs.with(files, &initrd)?;
+    Ok(Machine {
+        clock,
+        console: Console::Sockets {
+            folder: folder.to_owned(),
+        },
+        initrd,
+        smp: 2,
+        memory: 256,
+        kernel_words: kernel_words.iter().map(|&word| word.to_owned()).collect(),
+        gdb: false,
+    })
 }
 
 /// A word that nothing in the guest prints by chance, the same for the same

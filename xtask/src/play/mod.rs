@@ -1,64 +1,128 @@
-//! A run of the suite: each lesson in each language in a guest of its own, some
-//! of them side by side.
+//! A run of the suite: each play in a guest of its own, some of them side by
+//! side, all of it as often as is asked for.
 
 mod guest;
+pub mod outcome;
+pub mod plan;
+pub mod update;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
 
 use crate::lesson::Lesson;
-use crate::modules::Language;
+use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
-use crate::report::Outcome;
 use crate::session::Session;
+use outcome::Outcome;
+use plan::Play;
 
-pub use guest::{judged, lesson, transcript};
+pub use guest::{Played, Time, judged, lesson, transcript, typed};
 
-/// Plays every lesson in every one of the `languages`, as many guests side by
-/// side as make may run jobs: a guest keeps one core busy. The outcomes come
-/// in the order of the lessons, and of the languages for each.
+/// How plays are played.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// How time passes in the guests.
+    pub time: Time,
+    /// How often each.
+    pub repeat: u32,
+    /// Start no guest after a failure.
+    pub fail_fast: bool,
+    /// Keep in the outcomes what each step printed.
+    pub keep_output: bool,
+}
+
+/// Why a play was not played that came after a failure.
+const FAILED_FAST: &str = "not played: an earlier one failed, and --fail-fast was given";
+
+/// Why a play was not played that came after the machine failed.
+const MACHINE_FAILED: &str = "not played: the machine failed before it";
+
+/// Plays `plays`, as many guests side by side as jobs may run: a guest keeps
+/// one core busy. `on_failure` gets each play that failed, as soon as
+/// it has, and its lesson.
+///
+/// The outcomes come in the order of the plays, and of the runs for each. A
+/// guest that could not be made is an outcome too
+/// ([`Verdict::Infrastructure`]), and no other
+/// is started after it.
 pub fn all(
     session: &Session,
     prepared: &Prepared,
-    lessons: &[Lesson],
-    languages: &[Language],
-) -> Result<Vec<Outcome>> {
-    let plays: Vec<(&Lesson, Language)> = lessons
-        .iter()
-        .flat_map(|lesson| languages.iter().map(move |language| (lesson, *language)))
+    plays: &[Play<'_>],
+    manner: Manner,
+    on_failure: &(dyn Fn(&Lesson, &mut Played) + Sync),
+) -> Vec<Outcome> {
+    // Round by round; what cannot be played need not be told more than once.
+    let runs: Vec<(usize, u32)> = (1..=manner.repeat)
+        .flat_map(|run| (0..plays.len()).map(move |play| (play, run)))
+        .filter(|(play, run)| *run == 1 || plays[*play].lacks().is_none())
         .collect();
-    let stage = session.ui.stage("lessons");
-    stage.begin("playing", plays.len() as u64);
+    let board = session.ui.board("lessons", runs.len() as u64);
     let next = AtomicUsize::new(0);
+    let stop: OnceLock<&'static str> = OnceLock::new();
     let ended = Mutex::new(Vec::new());
+    let one = |play: &Play<'_>, run: Option<u32>| -> Result<Outcome> {
+        let steps = &play.lesson.transcript.steps;
+        let row = board.guest(&play.name(), steps.len() as u64);
+        let mut played = guest::followed(session, prepared, play, manner.time, &mut |number| {
+            if let Some(step) = steps.get(number.wrapping_sub(1)) {
+                row.step(number as u64, &step.command);
+            }
+        })?;
+        played.outcome.run = run;
+        if played.outcome.failed() {
+            on_failure(play.lesson, &mut played);
+        }
+        Ok(Outcome {
+            seen: manner.keep_output.then_some(played.seen),
+            ..played.outcome
+        })
+    };
     let player = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some((lesson, language)) = plays.get(index) else {
+            let Some(&(at, run)) = runs.get(index) else {
                 return;
             };
-            let outcome = if lesson.is_in(*language) {
-                guest::lesson(session, prepared, lesson, *language)
-            } else {
-                Ok(Outcome::skipped(lesson, *language, lesson.lacks(*language)))
+            let play = &plays[at];
+            let reason = play
+                .lacks()
+                .or_else(|| stop.get().map(|reason| (*reason).to_owned()));
+            let number = (manner.repeat > 1).then_some(run);
+            let unplayed = |verdict| Outcome {
+                run: number,
+                ..Outcome::new(play.lesson, play.language, verdict)
             };
-            if outcome.is_err() {
-                // The machine is at fault; those that have not begun need not.
-                next.store(plays.len(), Ordering::Relaxed);
+            let outcome = match reason {
+                Some(why) => unplayed(Verdict::Skipped { why }),
+                None => one(play, number).unwrap_or_else(|error| {
+                    // The first reason to stop is the one that is told.
+                    let _ = stop.set(MACHINE_FAILED);
+                    unplayed(Verdict::Infrastructure {
+                        what: format!("{error:#}"),
+                    })
+                }),
+            };
+            if outcome.failed() {
+                board.failed(&format!("{}: {}", outcome.label(), outcome.verdict.name()));
+                if manner.fail_fast {
+                    let _ = stop.set(FAILED_FAST);
+                }
             }
             let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.push((index, outcome));
-            stage.position(ended.len() as u64);
+            ended.push(((at, run), outcome));
+            board.position(ended.len() as u64);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..session.jobs.min(plays.len()) {
+        for _ in 0..session.jobs.min(runs.len()) {
             scope.spawn(player);
         }
     });
+    board.done();
     let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-    ended.sort_by_key(|(index, _)| *index);
+    ended.sort_by_key(|(place, _)| *place);
     ended.into_iter().map(|(_, outcome)| outcome).collect()
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
+use crate::lesson::compare::printable;
 use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::modules::Language;
 use crate::symbols::Spot;
@@ -23,6 +24,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         readme,
         verdict,
         log,
+        artifacts,
         ..
     } = outcome;
     writeln!(out)?;
@@ -30,7 +32,8 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         Some(place) => write!(out, "{}:{}: ", readme.display(), place.line)?,
         None => write!(out, "{}: ", readme.display())?,
     }
-    writeln!(out, "{}: {verdict}", palette.error(outcome.name()))?;
+    let words = printable(&verdict.to_string());
+    writeln!(out, "{}: {words}", palette.error(outcome.label()))?;
     if let Some(place) = verdict.place() {
         if !matches!(verdict, Verdict::Mismatch { .. }) {
             writeln!(out, "while this was running:")?;
@@ -45,6 +48,9 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
         Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
+        Verdict::KernelReport { report, .. } if verdict.subject() == Some("kmemleak") => {
+            listing(out, "what the kernel lost", report)?;
+        }
         Verdict::KernelReport { report, .. }
         | Verdict::Panic { report, .. }
         | Verdict::Hang { report, .. } => listing(out, "the kernel's log", report)?,
@@ -65,7 +71,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         Verdict::GuestLost { log, .. } => listing(out, "the kernel's last lines", log)?,
         Verdict::Infrastructure { what } => {
             for line in what.lines().skip(1) {
-                writeln!(out, "  {}", clip(line))?;
+                writeln!(out, "  {}", clip(&printable(line)))?;
             }
             writeln!(
                 out,
@@ -76,7 +82,9 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     if !matches!(verdict, Verdict::Infrastructure { .. }) {
         by_hand(out, outcome)?;
     }
-    if let Some(log) = log {
+    if let Some(artifacts) = artifacts {
+        writeln!(out, "all that is known of it: {}", artifacts.display())?;
+    } else if let Some(log) = log {
         writeln!(out, "all that the guest said: {}", log.display())?;
     }
     writeln!(out)

@@ -1,145 +1,153 @@
-//! What a run of lessons came to, for people.
-//!
-//! One line a lesson and language, then what a failed one needs, then the counts alone on
-//! the last line.
+//! What a run of lessons came to, for people and for programs: one file a
+//! format, and one for what is kept of a failure.
 
+pub mod artifacts;
+pub mod asciicast;
 mod details;
+pub mod json;
+pub mod junit;
+pub mod ktap;
+pub mod terminal;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use snapbox::report::Palette;
+use anyhow::{Context as _, Result};
 
-use crate::failure::Fault;
-use crate::lesson::Lesson;
-use crate::lesson::kernel_log::KernelLog;
-use crate::lesson::verdict::Verdict;
-use crate::modules::Language;
-use crate::symbols::Spot;
-use crate::vm::GuestRun;
+use crate::failure::Failure;
+use crate::play::plan::Partition;
+use crate::ui::StageTime;
 
-/// A lesson in one language and what its run came to.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The lesson's name.
-    pub lesson: String,
-    /// What its module is written in.
-    pub language: Language,
-    /// Its text, as shown to the user.
-    pub readme: PathBuf,
-    /// What its run came to.
-    pub verdict: Verdict,
-    /// Where in the lesson's sources the tasks were that the kernel reported.
-    pub spots: Vec<Spot>,
-    /// The host's time for the guest.
+pub use crate::play::outcome::{Counts, Outcome, fault};
+
+/// A run of the suite, as all formats tell it.
+#[derive(Debug)]
+pub struct Report {
+    /// The kernel; none if nothing had to be played.
+    pub kernel: Option<Kernel>,
+    /// How time passed in the guests: `virtual` or `real`.
+    pub time: &'static str,
+    /// How often each play was to be played.
+    pub repeat: u32,
+    /// The part of the suite that was played, if not all.
+    pub partition: Option<Partition>,
+    /// The time on the wall, the making of kernel and modules included.
     pub wall: Duration,
-    /// The guest's clock at its end, in seconds since boot.
-    pub guest_seconds: Option<f64>,
-    /// The file with all that the guest said.
-    pub log: Option<PathBuf>,
+    /// What the stages took.
+    pub stages: Vec<StageTime>,
+    /// What the plays came to, in their order, and of the runs for each.
+    pub outcomes: Vec<Outcome>,
 }
 
-impl Outcome {
-    /// The outcome of a lesson that was played; `log` is where all that the
-    /// guest said is kept.
-    pub fn played(
-        lesson: &Lesson,
-        language: Language,
-        verdict: Verdict,
-        run: &GuestRun,
-        log: PathBuf,
-    ) -> Self {
-        Self {
-            lesson: lesson.name.clone(),
-            language,
-            readme: lesson.readme.clone(),
-            verdict,
-            spots: Vec::new(),
-            wall: run.wall,
-            guest_seconds: KernelLog::read("", &run.log).last_time(),
-            log: Some(log),
-        }
+/// The kernel that was played with.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// Its name in kernels.toml.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// QEMU's version.
+    pub qemu: String,
+}
+
+/// The files that a report is written to, each in its own format.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Targets {
+    /// Write the report as JUnit's XML into this file; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Write the report as JSON into this file; `-` is standard output
+    ///
+    /// Its fields are described in xtask/src/report/json.rs.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Write the report as KTAP, the kernel's test format, into this file; `-`
+    /// is standard output
+    #[arg(long, value_name = "FILE")]
+    pub ktap: Option<PathBuf>,
+}
+
+/// The file name that means standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+impl Targets {
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let Self { junit, json, ktap } = self;
+        [("--junit", junit), ("--json", json), ("--ktap", ktap)]
+            .into_iter()
+            .filter_map(|(option, path)| Some((option, path.as_deref()?)))
     }
 
-    /// The outcome of a lesson that was not.
-    pub fn skipped(lesson: &Lesson, language: Language, why: impl Into<String>) -> Self {
-        Self {
-            lesson: lesson.name.clone(),
-            language,
-            readme: lesson.readme.clone(),
-            verdict: Verdict::Skipped { why: why.into() },
-            spots: Vec::new(),
-            wall: Duration::ZERO,
-            guest_seconds: None,
-            log: None,
-        }
+    /// True if one of them is standard output, which nothing else may be
+    /// written to then.
+    pub fn take_standard_output(&self) -> bool {
+        self.files()
+            .any(|(_, path)| path == Path::new(STANDARD_OUTPUT))
     }
 
-    /// The run's name: `kthread_run (c)`.
-    pub fn name(&self) -> String {
-        format!("{} ({})", self.lesson, self.language)
+    /// Refuses what cannot be written, before anything is played.
+    pub fn check(&self) -> Result<()> {
+        let mut seen: Vec<&Path> = Vec::new();
+        for (option, path) in self.files() {
+            if seen.contains(&path) {
+                let what = format!("{option}: another report goes to {} too", path.display());
+                return Err(Failure::usage(what).into());
+            }
+            seen.push(path);
+            if path == Path::new(STANDARD_OUTPUT) {
+                continue;
+            }
+            let folder = path.parent().filter(|parent| *parent != Path::new(""));
+            if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+                let what = format!(
+                    "{option}: {} cannot be a file: {}",
+                    path.display(),
+                    if path.is_dir() {
+                        "it is a folder"
+                    } else {
+                        "its folder is not there"
+                    }
+                );
+                return Err(Failure::usage(what).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the report in all formats that are asked for.
+    pub fn write(&self, report: &Report) -> Result<()> {
+        for (option, path) in self.files() {
+            let text = match option {
+                "--junit" => junit::text(report)?,
+                "--json" => json::text(report)?,
+                _ => ktap::text(report),
+            };
+            write(path, &text)?;
+        }
+        Ok(())
     }
 }
 
-/// Whose fault it is if not all is well: a lesson's before the machine's.
-pub fn fault(outcomes: &[Outcome]) -> Option<Fault> {
-    let mut fault = None;
-    for Outcome { verdict, .. } in outcomes {
-        match verdict {
-            Verdict::Pass | Verdict::Skipped { .. } => {}
-            Verdict::Infrastructure { .. } => fault = fault.or(Some(Fault::Machine)),
-            _ => fault = Some(Fault::Lesson),
-        }
+/// Writes a text into a file, or to standard output if that is `-`.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    if path == Path::new(STANDARD_OUTPUT) {
+        return std::io::stdout()
+            .write_all(text.as_bytes())
+            .context("cannot write to standard output");
     }
-    fault
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes the report. `color` is for a terminal.
-pub fn print(out: &mut dyn Write, outcomes: &[Outcome], color: bool) -> io::Result<()> {
-    let palette = if color {
-        Palette::color()
-    } else {
-        Palette::plain()
-    };
-    let width = outcomes.iter().map(|outcome| outcome.name().len()).max();
-    let width = width.unwrap_or(0);
-    for outcome in outcomes {
-        let Outcome {
-            verdict,
-            wall,
-            guest_seconds,
-            ..
-        } = outcome;
-        let word = if verdict.passed() {
-            palette.info("ok")
-        } else if verdict.skipped() {
-            palette.warn("--")
-        } else {
-            palette.error("FAILED")
-        };
-        write!(out, "{:width$}  {word}", outcome.name())?;
-        if !verdict.skipped() {
-            write!(out, "  {:.1} s", wall.as_secs_f64())?;
-        }
-        if let Some(seconds) = guest_seconds {
-            write!(out, " ({seconds:.1} s in the guest)")?;
-        }
-        if verdict.passed() {
-            writeln!(out)?;
-        } else {
-            writeln!(out, "  {}: {verdict}", verdict.name())?;
-        }
-    }
-    for outcome in outcomes {
-        if !outcome.verdict.passed() && !outcome.verdict.skipped() {
-            details::print(out, outcome, palette)?;
-        }
-    }
-    let passed = outcomes.iter().filter(|o| o.verdict.passed()).count();
-    let skipped = outcomes.iter().filter(|o| o.verdict.skipped()).count();
-    let failed = outcomes.len() - passed - skipped;
-    writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped")
+/// The report of a failure as a person reads it, line by line.
+fn detail_lines(outcome: &Outcome) -> Vec<String> {
+    let mut text = Vec::new();
+    // A Vec takes all that is written to it.
+    let _ = details::print(&mut text, outcome, snapbox::report::Palette::plain());
+    let text = String::from_utf8_lossy(&text);
+    text.trim_matches('\n').lines().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

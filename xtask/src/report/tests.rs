@@ -1,27 +1,56 @@
 //! What a report looks like.
 
-use super::*;
-use crate::lesson::verdict::{Mismatch, Place};
+mod formats;
 
-fn outcome(verdict: Verdict) -> Outcome {
+use super::*;
+use crate::failure::Fault;
+use crate::lesson::Lesson;
+use crate::lesson::transcript::{LIMIT, Transcript};
+use crate::lesson::verdict::{Mismatch, Place, Verdict};
+use crate::modules::Language;
+use crate::symbols::Spot;
+
+pub(super) fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
-        lesson: "x".to_owned(),
-        language: Language::Rust,
-        readme: PathBuf::from("modules/lessons/x/README.md"),
-        verdict,
-        spots: Vec::new(),
         wall: Duration::from_millis(1234),
         guest_seconds: Some(31.26),
-        log: None,
+        ..Outcome::new(
+            &Lesson {
+                name: "x".to_owned(),
+                folder: PathBuf::new(),
+                readme: PathBuf::from("modules/lessons/x/README.md"),
+                title: "About x".to_owned(),
+                transcript: Transcript {
+                    steps: Vec::new(),
+                    limit: LIMIT,
+                },
+            },
+            Language::Rust,
+            verdict,
+        )
     }
 }
 
 fn printed(outcomes: &[Outcome]) -> String {
+    styled(outcomes, &terminal::Style::default())
+}
+
+fn styled(outcomes: &[Outcome], style: &terminal::Style) -> String {
     let mut out = Vec::new();
-    print(&mut out, outcomes, false).map_or_else(
+    terminal::print(&mut out, outcomes, style).map_or_else(
         |error| error.to_string(),
         |()| String::from_utf8_lossy(&out).into_owned(),
     )
+}
+
+pub(super) fn spot() -> Spot {
+    Spot {
+        task: "rmmod (60)".to_owned(),
+        file: "modules/lessons/x/x.rs".to_owned(),
+        line: 9,
+        function: "Drop::drop".to_owned(),
+        source: "stop();".to_owned(),
+    }
 }
 
 fn place() -> Place {
@@ -96,11 +125,21 @@ fn a_row_names_its_language_and_so_does_the_way_to_try_it() {
     );
 }
 
-#[test]
-fn every_verdict_has_a_name_and_words_of_its_own() {
+/// One of each verdict.
+pub(super) fn verdicts() -> [Verdict; 10] {
     let during = Some(place());
-    let verdicts = [
+    [
         Verdict::Pass,
+        Verdict::Mismatch {
+            first: Box::new(Mismatch {
+                place: place(),
+                expected: vec!["uno".to_owned()],
+                printed: vec!["one".to_owned()],
+                status: (0, 0),
+                log: Vec::new(),
+            }),
+            further: 0,
+        },
         Verdict::KernelReport {
             headline: "WARNING: x".to_owned(),
             report: vec!["[1.000000] WARNING: x".to_owned()],
@@ -135,14 +174,19 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
         Verdict::Skipped {
             why: "no C twin".to_owned(),
         },
-    ];
+    ]
+}
+
+#[test]
+fn every_verdict_has_a_name_and_words_of_its_own() {
+    let verdicts = verdicts();
     let words: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
     let mut names: Vec<&str> = verdicts.iter().map(Verdict::name).collect();
     assert_eq!(
-        words[3],
+        words[4],
         "hung: INFO: task x blocked, after 30 s of the guest's time"
     );
-    assert_eq!(words[5], "the shell was killed by signal 9");
+    assert_eq!(words[6], "the shell was killed by signal 9");
     for list in [&mut words.iter().map(String::as_str).collect(), &mut names] {
         list.sort_unstable();
         list.dedup();
@@ -152,12 +196,12 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
     let report = printed(&outcomes);
     assert_eq!(
         report.lines().last(),
-        Some("1 passed, 7 failed, 1 skipped"),
+        Some("1 passed, 8 failed, 1 skipped"),
         "{report}"
     );
     assert_eq!(fault(&outcomes), Some(Fault::Lesson));
-    assert_eq!(fault(&outcomes[7..8]), Some(Fault::Machine));
-    assert_eq!(fault(&outcomes[8..]), None);
+    assert_eq!(fault(&outcomes[8..9]), Some(Fault::Machine));
+    assert_eq!(fault(&outcomes[9..]), None);
 }
 
 #[test]
@@ -169,4 +213,133 @@ fn a_line_of_100_kib_is_clipped() {
     })]);
     assert!(report.len() < 1000, "{}", report.len());
     assert!(report.contains("(102400 letters)"));
+}
+
+fn row(language: Language, run: u32, verdict: Verdict) -> Outcome {
+    Outcome {
+        language,
+        run: Some(run),
+        ..outcome(verdict)
+    }
+}
+
+fn left(what: &str) -> Verdict {
+    Verdict::LeftOver {
+        left: vec![what.to_owned()],
+    }
+}
+
+#[test]
+fn of_several_runs_equal_ones_are_told_once() {
+    let mut outcomes: Vec<Outcome> = (1..=8)
+        .map(|run| match run {
+            2 | 5 | 6 => row(Language::Rust, run, left("the module x is still loaded")),
+            3 => row(Language::Rust, run, left("/proc/x is still there")),
+            _ => row(Language::Rust, run, Verdict::Pass),
+        })
+        .collect();
+    outcomes.extend((1..=8).map(|run| row(Language::C, run, Verdict::Pass)));
+    let report = printed(&outcomes);
+    assert!(
+        report.starts_with(
+            "\
+x (rust)  FAILED  4 of 8 passed  1.2 s each (31.3 s in the guest)
+          3 times left-over: left something behind: the module x is still loaded
+          once left-over: left something behind: /proc/x is still there
+x (c)     ok  8 of 8 passed  1.2 s each (31.3 s in the guest)
+
+modules/lessons/x/README.md: x (rust), run 2: "
+        ),
+        "{report}"
+    );
+    assert_eq!(report.matches("to try it by hand").count(), 2, "{report}");
+    assert!(report.contains("\nso it was in runs 2, 5, 6\n"), "{report}");
+    assert!(
+        report.ends_with("\n12 passed, 4 failed, 0 skipped\n"),
+        "{report}"
+    );
+}
+
+/// `count` lessons that passed, one that left something, one not played.
+fn suite(count: usize) -> Vec<Outcome> {
+    let named = |number: usize, verdict| Outcome {
+        lesson: format!("x{number}"),
+        ..outcome(verdict)
+    };
+    let mut outcomes: Vec<Outcome> = (0..count)
+        .map(|number| named(number, Verdict::Pass))
+        .collect();
+    outcomes.insert(count / 2, named(count, left("a thread")));
+    let why = "not played".to_owned();
+    outcomes.push(named(count + 1, Verdict::Skipped { why }));
+    outcomes
+}
+
+#[test]
+fn of_many_plays_those_that_passed_share_a_line() {
+    let few = printed(&suite(22));
+    assert_eq!(few.matches("  ok  ").count(), 22, "{few}");
+    let many = suite(23);
+    let report = printed(&many);
+    assert!(
+        report.starts_with(
+            "23 plays passed, the longest of them x22 (rust) in 1.2 s\nx23 (rust)  FAILED"
+        ),
+        "{report}"
+    );
+    assert!(report.contains("\nx24 (rust)  --  skipped: "), "{report}");
+    let verbose = terminal::Style {
+        verbose: true,
+        ..terminal::Style::default()
+    };
+    assert_eq!(styled(&many, &verbose).matches("  ok  ").count(), 23);
+}
+
+#[test]
+fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
+    let style = terminal::Style {
+        runner: Some("word".to_owned()),
+        ..terminal::Style::default()
+    };
+    let mut outcomes = suite(30);
+    outcomes[15].verdict = Verdict::Panic {
+        headline: "Oops: 100%\n::error::x".to_owned(),
+        report: vec!["::add-mask::a".to_owned()],
+        during: Some(place()),
+    };
+    outcomes[15].spots = vec![spot()];
+    let report = styled(&outcomes, &style);
+    assert!(
+        report.contains(
+            "::error file=modules/lessons/x/x.rs,line=9,title=x30 (rust)::rmmod (60) was here: \
+             the kernel crashed: "
+        ),
+        "{report}"
+    );
+    assert!(
+        report.starts_with("::group::30 plays passed\nx0 (rust)"),
+        "{report}"
+    );
+    assert!(
+        report.contains(
+            "::error file=modules/lessons/x/README.md,line=12,title=x30 (rust)::panic: \
+             the kernel crashed: Oops: 100%25\\n::error::x\n"
+        ),
+        "{report}"
+    );
+    // What the guest said stands where the runner takes no commands.
+    let mut open = false;
+    for line in report.lines() {
+        match line {
+            "::stop-commands::word" => open = true,
+            "::word::" => open = false,
+            _ => assert!(open || !line.contains("add-mask"), "{line}"),
+        }
+    }
+    assert_eq!(report.matches("::group::").count(), 2);
+    assert_eq!(report.matches("::endgroup::").count(), 2);
+    assert_eq!(
+        report.lines().last(),
+        Some("30 passed, 1 failed, 1 skipped")
+    );
 }

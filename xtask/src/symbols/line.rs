@@ -52,7 +52,8 @@ fn mention_at(line: &str, plus: usize) -> Option<Mention<'_>> {
 pub(super) fn bare_address(line: &str) -> Option<u64> {
     line.match_indices("0xffffffff").find_map(|(at, text)| {
         let before = line[..at].trim_end();
-        let stands_for_code = before.ends_with(['?', ']']) || before.ends_with("RIP: 0010:");
+        let stands_for_code =
+            before.is_empty() || before.ends_with(['?', ']']) || before.ends_with("RIP: 0010:");
         let (address, rest) = hex(&line[at + 2..])?;
         let alone = rest.is_empty() || rest.starts_with(' ');
         (stands_for_code && alone && text.len() == 10).then_some(address)
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!(bare_address("[ 1.0] RIP: 0010:0xffffffffa0000aee"), address);
         assert_eq!(bare_address("[ 1.0]  ? 0xffffffffa0000aee"), address);
         assert_eq!(bare_address("[ 1.0]  0xffffffffa0000aee"), address);
+        assert_eq!(bare_address("      0xffffffffa0000aee"), address);
         for line in [
             "RIP: 0033:0x47fbe9",
             "BUG: unable to handle page fault for address: 0xffffffffa0000aee",

@@ -73,7 +73,9 @@ impl<'a> Symbols<'a> {
     pub fn explain(&mut self, report: &mut Vec<String>) -> Vec<Spot> {
         let mut spots: Vec<Spot> = Vec::new();
         let gone = report.iter().find_map(|line| line::unloaded(line));
-        let gone = gone.map(str::to_owned);
+        // kmemleak looks when the lesson is over.
+        let only = || self.modules.keys().next().copied();
+        let gone = gone.or_else(only).map(str::to_owned);
         let mut task = String::new();
         let mut told = false;
         let mut explained = Vec::new();
@@ -86,6 +88,8 @@ impl<'a> Symbols<'a> {
                 told &= now == task;
                 task = now;
             }
+            // kmemleak's next one, if the same task's.
+            told &= !message.starts_with("unreferenced object");
             let origins = self.origins(&line, gone.as_deref());
             if !told
                 && !line::is_guess(message)
@@ -204,11 +208,17 @@ impl<'a> Symbols<'a> {
         if let Some(Mention { name, at, .. }) = line::mention(line) {
             text.replace_range(at..at + name.len(), &object::readable(name));
         }
-        let indent = " ".repeat(line.len() - line.trim_start_matches(|c| c != ']').len() + 6);
-        let bare = line::bare_address(line).is_some_and(|address| address >= MODULES);
+        let text_begins = line.len()
+            - stamp::kernel(line)
+                .map_or(line, |(_, rest)| rest)
+                .trim_start()
+                .len();
+        let indent = " ".repeat(text_begins + 4);
+        let bare = line::mention(line).is_none()
+            && line::bare_address(line).is_some_and(|address| address >= MODULES);
         let Some((innermost, outer)) = origins.split_first() else {
             if bare {
-                text.push_str("  (there is no module any more)");
+                text.push_str("  (no module is there)");
             }
             out.push(text);
             return;

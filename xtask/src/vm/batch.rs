@@ -35,25 +35,29 @@ const STUCK_SAMPLES: u32 = 10;
 /// How the kernel begins to say that it panics.
 const PANIC: &[u8] = b"Kernel panic - not syncing";
 
+/// Where a guest's words come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channel {
+pub(super) enum Channel {
     Log,
     Shell,
     Errors,
 }
 
-enum Event {
+/// What a guest or its QEMU does.
+pub(super) enum Event {
     Bytes(Channel, Vec<u8>),
     End(Channel),
     Control(UnixStream),
 }
 
 /// Runs a guest in virtual time until it ends, or until its clock passes
-/// `limit` seconds. `machine` returns the guest for a folder of sockets.
+/// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
+/// piece; `machine` returns the guest for a folder of sockets.
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
+    heard: &mut dyn FnMut(&[u8]),
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<GuestRun> {
     let folder = socket_folder()?;
@@ -73,12 +77,11 @@ pub fn run_batch(
     }
     let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
     let started = Instant::now();
-    let mut qemu = machine
-        .command(toolchain, kernel)
-        .spawn(Stdio::null(), Stdio::from(errors_writer))?;
+    let command = machine.command(toolchain, kernel);
+    let mut qemu = command.spawn(Stdio::null(), Stdio::from(errors_writer))?;
     std::thread::spawn(move || forward(errors, Channel::Errors, &sender));
     let mut watch = Watch::default();
-    let stopped = watch.until_end(&events, limit, &qemu);
+    let stopped = watch.until_end(&events, limit, heard, &qemu);
     let status = qemu.end()?;
     // A QEMU that failed at its start has left listeners that wait for it.
     for name in ["log", "shell", "control"] {
@@ -90,6 +93,7 @@ pub fn run_batch(
         shell,
         stderr,
         panic,
+        spoke,
         ..
     } = watch;
     crate::process::park_if_interrupted();
@@ -107,13 +111,15 @@ pub fn run_batch(
         end,
         wall: started.elapsed(),
         since_panic: panic.map(|panic| panic.elapsed()),
+        boot: spoke.map(|spoke| spoke.duration_since(started)),
+        command: command.quoted(),
     })
 }
 
 /// A folder for a guest's sockets. It is not in the cache, for a socket's path
 /// has 108 bytes at the most (unix(7)). Its name tells whose it is, so that
 /// those of xtasks that were killed are swept.
-fn socket_folder() -> Result<tempfile::TempDir> {
+pub(super) fn socket_folder() -> Result<tempfile::TempDir> {
     const PREFIX: &str = "kmodlab-";
     let parent = std::env::temp_dir();
     for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
@@ -142,6 +148,8 @@ struct Watch {
     stderr: Vec<u8>,
     /// When the kernel said that it panics.
     panic: Option<Instant>,
+    /// When the first bytes came on the shell's channel.
+    spoke: Option<Instant>,
     control: Option<Qmp>,
     guest_seconds: u32,
     still: u32,
@@ -154,6 +162,7 @@ impl Watch {
         &mut self,
         events: &Receiver<Event>,
         limit: u32,
+        heard: &mut dyn FnMut(&[u8]),
         qemu: &Guarded,
     ) -> Option<GuestEnd> {
         let mut next_sample = Instant::now() + FIRST_SAMPLE;
@@ -163,7 +172,12 @@ impl Watch {
                 Ok(Event::End(Channel::Errors)) | Err(RecvTimeoutError::Disconnected) => {
                     return None;
                 }
-                Ok(event) => self.take(event),
+                Ok(event) => {
+                    if let Event::Bytes(Channel::Shell, bytes) = &event {
+                        heard(bytes);
+                    }
+                    self.take(event);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     next_sample = Instant::now() + SAMPLE;
                     if let Some(end) = self.sample(limit, qemu) {
@@ -192,7 +206,10 @@ impl Watch {
                     self.panic = Some(Instant::now());
                 }
             }
-            Event::Bytes(Channel::Shell, bytes) => self.shell.extend(bytes),
+            Event::Bytes(Channel::Shell, bytes) => {
+                self.spoke.get_or_insert_with(Instant::now);
+                self.shell.extend(bytes);
+            }
             Event::Bytes(Channel::Errors, bytes) => self.stderr.extend(bytes),
             Event::Control(stream) => self.control = Qmp::new(stream).ok(),
             Event::End(_) => {}
@@ -247,30 +264,39 @@ fn runs(guard: u32) -> bool {
         })
 }
 
-fn serve(listener: &UnixListener, channel: Option<Channel>, sender: &Sender<Event>) {
+/// Forwards what comes on the first connection, or, without a channel, the
+/// connection itself.
+pub(super) fn serve<E: From<Event>>(
+    listener: &UnixListener,
+    channel: Option<Channel>,
+    sender: &Sender<E>,
+) {
     let Ok((stream, _)) = listener.accept() else {
         return;
     };
     match channel {
         Some(channel) => forward(stream, channel, sender),
-        None => drop(sender.send(Event::Control(stream))),
+        None => drop(sender.send(Event::Control(stream).into())),
     }
 }
 
-fn forward(mut from: impl std::io::Read, channel: Channel, sender: &Sender<Event>) {
+/// Forwards all that can be read.
+pub(super) fn forward<E: From<Event>>(
+    mut from: impl std::io::Read,
+    channel: Channel,
+    sender: &Sender<E>,
+) {
     let mut buffer = [0; 16 << 10];
     loop {
         match from.read(&mut buffer) {
             Ok(count) if count > 0 => {
-                if sender
-                    .send(Event::Bytes(channel, buffer[..count].to_vec()))
-                    .is_err()
-                {
+                let bytes = Event::Bytes(channel, buffer[..count].to_vec());
+                if sender.send(bytes.into()).is_err() {
                     return;
                 }
             }
             _ => {
-                drop(sender.send(Event::End(channel)));
+                drop(sender.send(Event::End(channel).into()));
                 return;
             }
         }

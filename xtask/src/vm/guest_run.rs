@@ -13,8 +13,14 @@ pub struct GuestRun {
     pub end: GuestEnd,
     /// The host's time from QEMU's start to its end.
     pub wall: Duration,
-    /// The host's time from the kernel's panic line to QEMU's end, if there was one.
+    /// The host's time from the kernel's panic line to QEMU's end, if there
+    /// was one; not told of a guest that was typed at.
     pub since_panic: Option<Duration>,
+    /// The part of it until the guest said its first word on its console, or
+    /// was first typed at; none if it never came to that.
+    pub boot: Option<Duration>,
+    /// QEMU's command line, quoted for a shell.
+    pub command: String,
 }
 
 /// How a guest ended.

@@ -151,6 +151,11 @@ impl Machine {
                     .args(["-mon", "chardev=control,mode=control"])
             }
         };
+        if let (Clock::Real(_), Console::Sockets { .. }) = (self.clock, &self.console) {
+            // A guest that is watched tells its age by its real-time clock; a
+            // person's tells the date.
+            tool = tool.args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
+        }
         if self.gdb {
             tool = tool.args(["-s", "-S"]);
         }

@@ -29,6 +29,26 @@ struct Date {
     tm_sec: u32,
 }
 
+/// What `qom-get` is asked for the guest's clock.
+pub(super) fn clock() -> Value {
+    json!({"path": "/machine", "property": "rtc-time"})
+}
+
+/// The seconds since [`EPOCH`] that are the answer; right for a month.
+pub(super) fn seconds(answer: Value) -> Result<u32> {
+    let date: Date = serde_json::from_value(answer).context("QEMU's rtc-time is no date")?;
+    let days = date.tm_mon * 31 + date.tm_mday - 1;
+    Ok(((days * 24 + date.tm_hour) * 60 + date.tm_min) * 60 + date.tm_sec)
+}
+
+/// A request as QEMU reads it.
+///
+/// In one piece: each write takes room in the socket, however short it is, and
+/// a QEMU that has stopped listening must not stop xtask too.
+pub(super) fn request(command: &str, arguments: &Value) -> String {
+    format!("{}\n", json!({"execute": command, "arguments": arguments}))
+}
+
 impl Qmp {
     /// Says hello on a fresh connection.
     pub fn new(stream: UnixStream) -> Result<Self> {
@@ -46,17 +66,11 @@ impl Qmp {
     /// clock runs on QEMU's virtual time (`-rtc clock=vm`) and began at
     /// [`EPOCH`]. A guest with interrupts off cannot stop it.
     pub fn guest_seconds(&mut self) -> Result<u32> {
-        let arguments = json!({"path": "/machine", "property": "rtc-time"});
-        let date: Date = serde_json::from_value(self.execute("qom-get", &arguments)?)
-            .context("QEMU's rtc-time is no date")?;
-        let days = date.tm_mon * 31 + date.tm_mday - 1;
-        Ok(((days * 24 + date.tm_hour) * 60 + date.tm_min) * 60 + date.tm_sec)
+        seconds(self.execute("qom-get", &clock())?)
     }
 
     fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
-        // In one piece: each write takes room in the socket, however short it
-        // is, and a QEMU that has stopped listening must not stop xtask too.
-        let request = format!("{}\n", json!({"execute": command, "arguments": arguments}));
+        let request = request(command, arguments);
         self.stream.get_mut().write_all(request.as_bytes())?;
         loop {
             let mut answer = self.read()?;

@@ -1,13 +1,14 @@
 //! What counts as the same, and what a difference looks like.
 
 use super::*;
+use crate::lesson::stamp::VIRTUAL_TOLERANCE;
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
 fn compared(expected: &str, printed: &str) -> Compared {
-    compare(&lines(expected), &lines(printed), None, 0.05)
+    compare(&lines(expected), &lines(printed), None, VIRTUAL_TOLERANCE)
 }
 
 /// The diff's right side, or "=" if all is as expected.
@@ -92,6 +93,11 @@ fn a_stamp_counts_from_the_line_above() {
         seen("[+0.0s] x: one\n...", LOG),
         "[    1.000000] x: one|..."
     );
+    // Where it shows them after all, times count from what is shown.
+    assert_eq!(
+        seen("[..] x: zero\n...\n[+9.9s] x: three", LOG),
+        "[    1.000000] x: one|[+1.0s] x: two|[+1.3s] x: three"
+    );
     // A surplus line is told in the same words.
     assert_eq!(
         seen("[..] x: one\n[+2.3s] x: three", LOG),
@@ -103,14 +109,14 @@ fn a_stamp_counts_from_the_line_above() {
 fn a_stamp_counts_across_commands() {
     let first = compared("[..] x: one", &LOG[..21]);
     assert_eq!(first.last_stamp, Some(1.0));
-    let none = compare(&[], &[], first.last_stamp, 0.05);
+    let none = compare(&[], &[], first.last_stamp, VIRTUAL_TOLERANCE);
     let printed = lines(&LOG[22..]);
     let expected = lines("[+1.0s] x: two\n[..] x: three");
-    let second = compare(&expected, &printed, none.last_stamp, 0.05);
+    let second = compare(&expected, &printed, none.last_stamp, VIRTUAL_TOLERANCE);
     assert!(second.matches);
     assert_eq!(second.last_stamp, Some(3.3));
     let early = lines("[+0.9s] x: two\n[..] x: three");
-    assert!(!compare(&early, &printed, none.last_stamp, 0.05).matches);
+    assert!(!compare(&early, &printed, none.last_stamp, VIRTUAL_TOLERANCE).matches);
     // The real stamps stay where the text has none.
     assert_eq!(seen("a", &LOG[..21]), "[    1.000000] x: one");
 }

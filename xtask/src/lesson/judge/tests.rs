@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::lesson::stamp::VIRTUAL_TOLERANCE;
 use crate::lesson::transcript;
 
 const README: &str = "\
@@ -73,8 +74,10 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         end,
         since_panic: None,
         wall: Duration::from_secs(1),
+        boot: None,
+        command: String::new(),
     };
-    judge(&lesson(), "N0", &run)
+    judge(&lesson(), "N0", &run, VIRTUAL_TOLERANCE)
 }
 
 /// The verdict for a guest that ended by itself.
@@ -303,5 +306,68 @@ fn no_cut_of_a_console_passes() {
     let console = console(&steps());
     for cut in 0..console.len() {
         assert!(!ended(&console[..cut], LOG).passed(), "{cut}");
+    }
+}
+
+const LEAK: &str = "\
+unreferenced object 0xffff888003b2c000 (size 64):
+  comm \"insmod\", pid 60, jiffies 4294894000
+  backtrace (crc 0):
+    __kmalloc_cache_noprof+0x123/0x200
+    0xffffffffc0008024
+";
+
+const LEAKS_COUNTED: &str = "[   12.000000] kmemleak: 1 new suspected memory leaks \
+    (see /sys/kernel/debug/kmemleak)\r\n";
+
+/// A console on which these steps were played, with a scan for leaks behind
+/// them that says so.
+fn scanned(steps: &[String], found: &str) -> String {
+    let section = "\nN0 section x .init.text 0xffffffffc0008000 1\n";
+    console(steps)
+        .replacen("\nN0 step 2", &format!("{section}\nN0 step 2"), 1)
+        .replace("\nN0 end", &format!("\nN0 kmemleak 9\n{found}\nN0 end"))
+}
+
+#[test]
+fn a_leak_fails_a_lesson_that_is_otherwise_right() {
+    let log = format!("{LOG}{LEAKS_COUNTED}");
+    for log in [&*log, LOG] {
+        let verdict = ended(&scanned(&steps(), LEAK), log);
+        assert_eq!(verdict.name(), "kernel-report");
+        assert_eq!(verdict.subject(), Some("kmemleak"));
+        assert_eq!(
+            verdict.to_string(),
+            "the kernel reported: kmemleak: 1 object that nothing points to any more, 64 bytes"
+        );
+        assert_eq!(verdict.place(), None);
+        let Verdict::KernelReport { report, .. } = verdict else {
+            panic!();
+        };
+        assert_eq!(
+            report.last().map(String::as_str),
+            Some("    0xffffffffc0008024 .init.text+0x24 [x]")
+        );
+    }
+    // What the kernel reported before counts more.
+    let log = format!("{LOG}[    3.900000] BUG: KASAN: x\r\n{LEAKS_COUNTED}");
+    let verdict = ended(&scanned(&steps(), LEAK), &log);
+    assert_eq!(verdict.subject(), Some("kasan"));
+    assert_eq!(ended(&scanned(&steps(), ""), LOG), Verdict::Pass);
+}
+
+#[test]
+fn a_kernel_that_has_stopped_looking_passes_nobody() {
+    let unchecked = console(&steps()).replace("\nN0 end", "\nN0 unchecked kmemleak 9\n\nN0 end");
+    let lockdep = format!("[    0.100000] WARNING: possible recursive locking detected\r\n{LOG}");
+    let full = format!("{LOG}[    3.900000] turning off the locking correctness validator.\r\n");
+    for (console, log) in [
+        (unchecked.as_str(), LOG),
+        (&console(&steps()), &*lockdep),
+        (&console(&steps()), &*full),
+    ] {
+        let verdict = ended(console, log);
+        assert_eq!(verdict.name(), "infrastructure", "{verdict}");
+        assert!(verdict.to_string().contains("did not look"), "{verdict}");
     }
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asks under a spinlock for memory, for which it might have to sleep.
+
+use kernel::{new_spinlock, prelude::*, stack_pin_init};
+use kernel_ext::sync::shared;
+
+module! {
+    type: Test,
+    name: "fails_might_sleep",
+    author: "kmodlab",
+    description: "Asks under a spinlock for memory",
+    license: "GPL",
+}
+
+struct Test;
+
+impl kernel::Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        stack_pin_init!(let lock = new_spinlock!(1));
+        let guard = lock.lock();
+        let copy = shared(*guard)?;
+        pr_info!("has a copy of {}\n", *copy);
+        Ok(Test)
+    }
+}

@@ -1,0 +1,89 @@
+//! Profiles: what a kernel looks for while lessons play.
+
+use std::fmt;
+
+/// Which checks are built into a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// None that costs time: the kernel that lessons are written for.
+    #[default]
+    Teaching,
+    /// Lockdep, sleeping in atomic context, kmemleak, lists, timers and more.
+    Debug,
+    /// KASAN: accesses to memory that is freed, or beyond its end.
+    Kasan,
+}
+
+impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Teaching, Self::Debug, Self::Kasan];
+
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Teaching => "teaching",
+            Self::Debug => "debug",
+            Self::Kasan => "kasan",
+        }
+    }
+
+    /// The fragments that make its configuration, by their names in
+    /// `kernel-config/`, each on top of those before it.
+    pub fn fragments(self) -> &'static [&'static str] {
+        match self {
+            Self::Teaching => &["teaching.config"],
+            Self::Debug => &["teaching.config", "debug.config"],
+            Self::Kasan => &["teaching.config", "kasan.config"],
+        }
+    }
+
+    /// Does it look for memory that nothing points to, when it is told to?
+    pub fn finds_leaks(self) -> bool {
+        self == Self::Debug
+    }
+
+    /// A kernel's version with the profile behind it, where it is not the usual
+    /// one: `6.12.117`, `6.12.117-debug`.
+    pub fn label(self, version: &str) -> String {
+        match self {
+            Self::Teaching => version.to_owned(),
+            _ => format!("{version}-{self}"),
+        }
+    }
+
+    /// Version and profile of a [`Profile::label`].
+    pub fn of_label(label: &str) -> (&str, Self) {
+        Self::ALL
+            .into_iter()
+            .find_map(|profile| {
+                let version = label.strip_suffix(profile.name())?.strip_suffix('-')?;
+                Some((version, profile))
+            })
+            .unwrap_or((label, Self::Teaching))
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_tells_version_and_profile() {
+        for profile in Profile::ALL {
+            let label = profile.label("6.12.117");
+            assert_eq!(Profile::of_label(&label), ("6.12.117", profile));
+        }
+        assert_eq!(Profile::Teaching.label("6.7.9"), "6.7.9");
+        assert_eq!(Profile::Kasan.label("6.7.9"), "6.7.9-kasan");
+        assert_eq!(
+            Profile::of_label("6.12.0-rc1"),
+            ("6.12.0-rc1", Profile::Teaching)
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! What is kept of a failure: a folder with all that is known of it.
+//!
+//! ```text
+//! report.txt       the report, as on a terminal
+//! play.json        the report's entry, as in --json
+//! kernel.log       the kernel's log, byte by byte
+//! shell.log        the shell's channel, byte by byte
+//! transcript.cast  the commands and what they printed, for `asciinema play`
+//! trace.txt        the kernel's report of an oops, a warning or a hang
+//! qemu.txt         QEMU's command line
+//! kernel.config    the kernel's configuration
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result};
+
+use super::{asciicast, detail_lines, json};
+use crate::cache::{Cache, remove};
+use crate::failure::Failure;
+use crate::kernel::KernelImage;
+use crate::lesson::Lesson;
+use crate::lesson::verdict::Verdict;
+use crate::play::Played;
+
+/// So many runs' failures are kept in the cache.
+const MOST_RUNS: usize = 20;
+
+/// The place for the failures of one run of the suite.
+#[derive(Debug)]
+pub struct Artifacts {
+    place: Place,
+    /// The folder, once there is something in it.
+    folder: OnceLock<PathBuf>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The user's choice.
+    Given(PathBuf),
+    /// A folder of the cache's, which gets one a run.
+    Cache(PathBuf),
+}
+
+impl Artifacts {
+    /// In the folder that the user names, else in a new one of the cache's
+    /// folder `artifacts`. Nothing is made before there is a failure.
+    pub fn new(given: Option<&Path>, cache: &Cache) -> Result<Self> {
+        let place = match given {
+            Some(given) if given.exists() && !given.is_dir() => {
+                let what = format!("--artifacts: {} is no folder", given.display());
+                return Err(Failure::usage(what).into());
+            }
+            Some(given) => Place::Given(
+                std::path::absolute(given)
+                    .with_context(|| format!("cannot use {}", given.display()))?,
+            ),
+            None => Place::Cache(cache.root().join("artifacts")),
+        };
+        Ok(Self {
+            place,
+            folder: OnceLock::new(),
+        })
+    }
+
+    /// The folder, if there was a failure.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.get().map(PathBuf::as_path)
+    }
+
+    /// Keeps what is known of a failure, in a folder of its own, and notes
+    /// that in the outcome.
+    pub fn keep(&self, lesson: &Lesson, kernel: &KernelImage, played: &mut Played) -> Result<()> {
+        let folder = self.make()?.join(played.outcome.id());
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        played.outcome.artifacts = Some(folder.clone());
+        let Played { outcome, run, seen } = played;
+        let write = |name: &str, contents: &[u8]| {
+            let path = folder.join(name);
+            std::fs::write(&path, contents)
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
+        let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
+        let report: String = lines(&detail_lines(outcome));
+        write("report.txt", report.as_bytes())?;
+        write(
+            "play.json",
+            json::pretty(&json::Entry::from(&*outcome))?.as_bytes(),
+        )?;
+        write("kernel.log", &run.log)?;
+        write("shell.log", &run.console)?;
+        let cast = asciicast::text(
+            &outcome.label(),
+            &lesson.transcript.steps,
+            &seen.steps,
+            &outcome.verdict,
+        );
+        write("transcript.cast", cast.as_bytes())?;
+        if let Verdict::KernelReport { report, .. }
+        | Verdict::Panic { report, .. }
+        | Verdict::Hang { report, .. } = &outcome.verdict
+        {
+            let trace: String = lines(report);
+            write("trace.txt", trace.as_bytes())?;
+        } else {
+            // Of an earlier run, if the folder was given.
+            remove(&folder.join("trace.txt"))?;
+        }
+        write("qemu.txt", format!("{}\n", run.command).as_bytes())?;
+        let config = kernel.objects.join(".config");
+        std::fs::copy(&config, folder.join("kernel.config"))
+            .with_context(|| format!("cannot copy {}", config.display()))?;
+        Ok(())
+    }
+
+    /// The folder, made if it is not there yet.
+    fn make(&self) -> Result<&Path> {
+        if let Some(folder) = self.folder() {
+            return Ok(folder);
+        }
+        let folder = match &self.place {
+            Place::Given(given) => {
+                std::fs::create_dir_all(given)
+                    .with_context(|| format!("cannot make {}", given.display()))?;
+                given.clone()
+            }
+            Place::Cache(parent) => numbered(parent)?,
+        };
+        Ok(self.folder.get_or_init(|| folder))
+    }
+}
+
+/// A new folder in `parent`, whose name is the next number; the oldest beyond
+/// [`MOST_RUNS`] goes.
+fn numbered(parent: &Path) -> Result<PathBuf> {
+    let list = || format!("cannot list {}", parent.display());
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let mut numbers: Vec<u64> = Vec::new();
+    for entry in std::fs::read_dir(parent).with_context(list)? {
+        let name = entry.with_context(list)?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    let mut number = numbers.last().copied().unwrap_or(0);
+    let folder = loop {
+        // Another xtask may take the same number; the folder tells who has it.
+        number += 1;
+        let folder = parent.join(number.to_string());
+        match std::fs::create_dir(&folder) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+            }
+        }
+    };
+    let surplus = (numbers.len() + 1).saturating_sub(MOST_RUNS);
+    for old in &numbers[..surplus] {
+        remove(&parent.join(old.to_string()))?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_run_gets_a_folder_and_the_oldest_goes() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        std::fs::create_dir(parent.path().join("mine"))?;
+        for number in 1..=MOST_RUNS + 3 {
+            let folder = numbered(parent.path())?;
+            assert_eq!(folder, parent.path().join(number.to_string()));
+        }
+        assert!(!parent.path().join("3").exists());
+        assert!(parent.path().join("4").exists());
+        assert!(parent.path().join("mine").exists());
+        Ok(())
+    }
+
+    #[test]
+    fn two_at_once_get_two() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        let made: Vec<PathBuf> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| numbered(parent.path())))
+                .collect();
+            let ended = threads.into_iter().map(|thread| thread.join());
+            ended.flatten().flatten().collect()
+        });
+        assert_eq!(made.len(), 8);
+        assert_eq!(std::fs::read_dir(parent.path())?.count(), 8);
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! A lesson's run as a recording for `asciinema play`, in asciicast v2
+//! (<https://docs.asciinema.org/manual/asciicast/v2/>): each command as if it
+//! had been typed at a prompt when the guest began it, and what it printed
+//! when it ended.
+
+use serde_json::json;
+
+use crate::lesson::compare::printed_lines;
+use crate::lesson::record::PlayedStep;
+use crate::lesson::transcript::Step;
+use crate::lesson::verdict::Verdict;
+
+/// The terminal that is recorded, in letters.
+const WIDTH: u32 = 100;
+const HEIGHT: u32 = 30;
+
+/// The recording's text: `steps` are the lesson's, `played` those that began.
+/// The times are the guest's, counted from the first command. The last line
+/// that is shown is the verdict, as a comment.
+pub fn text(title: &str, steps: &[Step], played: &[PlayedStep], verdict: &Verdict) -> String {
+    let header = json!({
+        "version": 2,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "title": title,
+    });
+    let began = played.first().map_or(0.0, |step| step.begin);
+    let mut cast = Cast {
+        text: format!("{header}\n"),
+        now: 0.0,
+    };
+    for (step, played) in steps.iter().zip(played) {
+        cast.event(played.begin - began, &typed(&step.command));
+        let output: String = printed_lines(&played.output)
+            .iter()
+            .map(|line| format!("{line}\r\n"))
+            .collect();
+        let end = played.end.map_or(played.begin, |end| end.at);
+        if !output.is_empty() {
+            cast.event(end - began, &output);
+        }
+    }
+    let last = played.last().and_then(|step| step.end);
+    let end = last.map_or(cast.now, |end| end.at - began);
+    let words = format!("# {}: {verdict}", verdict.name());
+    for line in printed_lines(words.as_bytes()) {
+        cast.event(end, &format!("{line}\r\n"));
+    }
+    cast.text
+}
+
+/// A command as it stands at a prompt.
+fn typed(command: &str) -> String {
+    let mut prompt = "$";
+    let mut typed = String::new();
+    for line in printed_lines(command.as_bytes()) {
+        typed.push_str(&format!("{prompt} {line}\r\n"));
+        prompt = ">";
+    }
+    typed
+}
+
+struct Cast {
+    text: String,
+    now: f64,
+}
+
+impl Cast {
+    /// Something is shown at this second; never before what was shown last,
+    /// whatever a broken guest says of its clock.
+    fn event(&mut self, at: f64, output: &str) {
+        if at.is_finite() {
+            // The guest's clock has hundredths of a second.
+            self.now = self.now.max((at * 1e6).round() / 1e6);
+        }
+        let event = json!([self.now, "o", output]);
+        self.text.push_str(&format!("{event}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lesson::record::StepEnd;
+
+    fn played(begin: f64, output: &[u8], end: Option<f64>) -> PlayedStep {
+        PlayedStep {
+            begin,
+            output: output.to_owned(),
+            end: end.map(|at| StepEnd { status: 0, at }),
+        }
+    }
+
+    fn step(command: &str) -> Step {
+        Step {
+            line: 1,
+            command: command.to_owned(),
+            expected: Vec::new(),
+            status: 0,
+        }
+    }
+
+    #[test]
+    fn commands_come_when_they_began_and_output_when_they_ended() {
+        let steps = [
+            step("insmod x.ko"),
+            step("for i in 1\ndo\n  sleep 2\ndone"),
+            step("true"),
+        ];
+        let played = [
+            played(2.5, b"", Some(2.75)),
+            played(3.0, b"one\ntwo\n", Some(5.0)),
+        ];
+        let hang = Verdict::GuestLost {
+            what: "it ended in the middle of the lesson".to_owned(),
+            during: None,
+            log: Vec::new(),
+        };
+        assert_eq!(
+            text("x (c)", &steps, &played, &hang),
+            concat!(
+                r#"{"height":30,"title":"x (c)","version":2,"width":100}"#,
+                "\n",
+                r#"[0.0,"o","$ insmod x.ko\r\n"]"#,
+                "\n",
+                r#"[0.5,"o","$ for i in 1\r\n> do\r\n>   sleep 2\r\n> done\r\n"]"#,
+                "\n",
+                r#"[2.5,"o","one\r\ntwo\r\n"]"#,
+                "\n",
+                "[2.5,\"o\",\"# guest-lost: the guest was lost: it ended in the middle of the lesson\\r\\n\"]",
+                "\n",
+            )
+        );
+    }
+
+    #[test]
+    fn hostile_output_stays_one_event_a_line_with_rising_times() {
+        let steps = [step("cat /dev/urandom"), step("x")];
+        let rubbish = [
+            b"\x1b]0;owned\x07\"\xff\xfe\0\r\n".to_vec(),
+            vec![b'x'; 1 << 20],
+        ]
+        .concat();
+        let played = [
+            played(9.0, &rubbish, Some(f64::NAN)),
+            played(-1e9, b"", None),
+        ];
+        let text = text("\u{1b}\"\n", &steps, &played, &Verdict::Pass);
+        let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
+        let header = lines.next().and_then(Result::ok).unwrap_or_default();
+        assert_eq!(header["version"], 2);
+        let mut before = 0.0;
+        for event in lines {
+            let event = event.unwrap_or_default();
+            let at = event[0].as_f64().unwrap_or(-1.0);
+            assert!(at >= before);
+            before = at;
+            assert_eq!(event[1], "o");
+            let shown = event[2].as_str().unwrap_or("\u{1b}");
+            assert!(
+                !shown
+                    .chars()
+                    .any(|c| c.is_control() && !"\r\n\t".contains(c))
+            );
+        }
+    }
+}

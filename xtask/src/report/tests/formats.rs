@@ -1,0 +1,441 @@
+//! The formats for programs, read back by what reads them elsewhere, and held
+//! against hostile contents.
+
+use std::process::{Command, Stdio};
+
+use quick_junit::TestCaseStatus;
+
+use super::*;
+use crate::cache::Cache;
+
+/// A text with all that breaks formats: control characters, ends of XML and
+/// of lines, half a character, imitations of each format's own words.
+fn hostile() -> Vec<String> {
+    let lines = [
+        "\u{1b}[31mred\u{1b}]0;title\u{7}\0\u{8}\u{b}\u{c}",
+        "]]> </failure> <![CDATA[ &amp; <!-- \"'",
+        "\u{fffe}\u{ffff}\u{fffd}\u{85}\u{2028}\u{1f980}",
+        "KTAP version 1\n1..1\nok 1 x\nBail out!\r\nnot ok 2 y # TODO",
+        "Subtest: z\n# Subtest: z\n  KTAP version 1",
+        "{\"schema\": 2}",
+    ];
+    let mut lines: Vec<String> = lines.map(str::to_owned).into();
+    lines.push(String::from_utf8_lossy(b"\xff\xfe\xc3").into_owned());
+    lines.push("x".repeat(1 << 20));
+    lines
+}
+
+/// One of each verdict, and each again with hostile contents and names.
+fn outcomes() -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = verdicts().map(outcome).into();
+    let all = hostile().join("\n");
+    let during = Some(Place {
+        line: 7,
+        command: all.clone(),
+        before: hostile(),
+    });
+    let bad = [
+        Verdict::Mismatch {
+            first: Box::new(Mismatch {
+                place: during.clone().unwrap_or_else(place),
+                expected: hostile(),
+                printed: Vec::new(),
+                status: (0, 255),
+                log: hostile(),
+            }),
+            further: 3,
+        },
+        Verdict::Panic {
+            headline: all.clone(),
+            report: hostile(),
+            during: during.clone(),
+        },
+        Verdict::Hang {
+            seen: all.clone(),
+            report: hostile(),
+            during,
+            seconds: Some(f64::NAN),
+        },
+        Verdict::LeftOver { left: hostile() },
+        Verdict::Infrastructure { what: all.clone() },
+        Verdict::Skipped { why: all.clone() },
+    ];
+    outcomes.extend(bad.into_iter().zip(1..).map(|(verdict, run)| Outcome {
+        lesson: "a\nb # c]]>\u{1b}".to_owned(),
+        title: all.clone(),
+        language: Language::C,
+        run: Some(run),
+        readme: PathBuf::from(&all),
+        artifacts: Some(PathBuf::from("a\u{ffff}b")),
+        ..outcome(verdict)
+    }));
+    outcomes
+}
+
+fn report(outcomes: Vec<Outcome>) -> Report {
+    Report {
+        kernel: Some(Kernel {
+            name: "6.12".to_owned(),
+            version: "6.12.117".to_owned(),
+            qemu: "7.2".to_owned(),
+        }),
+        time: "virtual",
+        repeat: 1,
+        partition: "2/3".parse().ok(),
+        wall: Duration::from_millis(2500),
+        stages: vec![StageTime {
+            name: "kernel".to_owned(),
+            time: Duration::from_millis(20),
+            cached: true,
+            detail: "6.12.117".to_owned(),
+        }],
+        outcomes,
+    }
+}
+
+#[test]
+fn json_is_read_back_as_it_was_written() -> Result<()> {
+    let report = report(outcomes());
+    let text = json::text(&report)?;
+    let suite: json::Suite = serde_json::from_str(&text)?;
+    assert_eq!(json::pretty(&suite)?, text);
+    assert_eq!(suite.schema, 1);
+    assert_eq!(suite.partition.as_deref(), Some("2/3"));
+    assert_eq!(
+        suite.summary,
+        json::Summary {
+            passed: 1,
+            failed: 13,
+            skipped: 2
+        }
+    );
+    let names: Vec<&str> = suite
+        .plays
+        .iter()
+        .map(|play| play.verdict.as_str())
+        .collect();
+    assert_eq!(
+        names[..10],
+        [
+            "pass",
+            "mismatch",
+            "kernel-report",
+            "panic",
+            "hang",
+            "left-over",
+            "shell-lost",
+            "guest-lost",
+            "infrastructure",
+            "skipped"
+        ]
+    );
+    assert_eq!(suite.plays[13].left, hostile());
+    assert_eq!(suite.plays[10].log_lines, hostile());
+    Ok(())
+}
+
+/// A reader of the schema may count on these names and no others are there.
+#[test]
+fn json_has_the_fields_that_are_described() -> Result<()> {
+    let outcome = Outcome {
+        spots: vec![spot()],
+        ..outcome(Verdict::Pass)
+    };
+    let text = json::text(&report(vec![outcome]))?;
+    assert_eq!(
+        text,
+        r#"{
+  "schema": 1,
+  "kernel": {
+    "name": "6.12",
+    "version": "6.12.117",
+    "qemu": "7.2"
+  },
+  "time": "virtual",
+  "repeat": 1,
+  "partition": "2/3",
+  "summary": {
+    "passed": 1,
+    "failed": 0,
+    "skipped": 0
+  },
+  "wall_seconds": 2.5,
+  "stages": [
+    {
+      "name": "kernel",
+      "seconds": 0.02,
+      "cached": true,
+      "detail": "6.12.117"
+    }
+  ],
+  "plays": [
+    {
+      "lesson": "x",
+      "title": "About x",
+      "language": "rust",
+      "run": 1,
+      "readme": "modules/lessons/x/README.md",
+      "verdict": "pass",
+      "message": "",
+      "place": null,
+      "mismatch": null,
+      "log_lines": [],
+      "spots": [
+        {
+          "task": "rmmod (60)",
+          "file": "modules/lessons/x/x.rs",
+          "line": 9,
+          "function": "Drop::drop",
+          "source": "stop();"
+        }
+      ],
+      "left": [],
+      "wall_seconds": 1.234,
+      "guest_seconds": 31.26,
+      "phases": null,
+      "nonce": null,
+      "log": null,
+      "artifacts": null
+    }
+  ]
+}
+"#
+    );
+    Ok(())
+}
+
+/// What python3 says of a text on its standard input, and whether it takes it;
+/// none where there is no python3.
+fn python(program: &[&str], text: &str) -> Result<Option<(bool, String)>> {
+    let child = Command::new("python3")
+        .arg("-c")
+        .args(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        return Ok(None);
+    };
+    let mut stdin = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // It may end before it has read all.
+            let _ = stdin.as_mut().map(|stdin| stdin.write_all(text.as_bytes()));
+        });
+        child.wait_with_output()
+    })?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ok(Some((output.status.success(), said)))
+}
+
+#[test]
+fn junit_is_well_formed_and_counts_right() -> Result<()> {
+    let outcomes = outcomes();
+    let text = junit::text(&report(outcomes.clone()))?;
+    let read = quick_junit::Report::deserialize_from_str(&text)?;
+    assert_eq!(
+        (read.tests, read.failures, read.errors, read.skipped),
+        (16, 11, 2, 2)
+    );
+    assert_eq!(read.test_suites.len(), 2);
+    let cases = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
+    for (case, outcome) in cases.zip(&outcomes) {
+        match &case.status {
+            TestCaseStatus::Success { .. } => assert!(outcome.verdict.passed()),
+            TestCaseStatus::Skipped { .. } => assert!(outcome.verdict.skipped()),
+            TestCaseStatus::NonSuccess { ty, .. } => {
+                assert_eq!(ty.as_deref(), Some(outcome.verdict.name()));
+            }
+        }
+    }
+    // XML 1.0, 2.2: what a document may consist of.
+    let legal = |char: char| {
+        !char.is_control() && !"\u{fffe}\u{ffff}".contains(char) || "\t\n\r\u{85}".contains(char)
+    };
+    assert_eq!(text.chars().find(|char| !legal(*char)), None);
+    // Another parser, where there is one: expat.
+    let program = "import sys, xml.dom.minidom as m; m.parse(sys.stdin.buffer)";
+    if let Some((taken, said)) = python(&[program], &text)? {
+        assert!(taken, "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pass_in_junit_is_a_case_and_a_failure_has_its_report() -> Result<()> {
+    let failed = Outcome {
+        language: Language::C,
+        ..outcome(left("a thread"))
+    };
+    let text = junit::text(&report(vec![outcome(Verdict::Pass), failed]))?;
+    for part in [
+        "<testsuites name=\"kmodlab\" tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"0\"",
+        "<testsuite name=\"x\" tests=\"2\"",
+        "<testcase name=\"rust\" classname=\"x\" time=\"1.234\">",
+        "<testcase name=\"c\" classname=\"x\" time=\"1.234\">",
+        "<failure message=\"left something behind: a thread\" type=\"left-over\">\
+         modules/lessons/x/README.md: x (c): left something behind: a thread\n  - a thread\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn ktap_is_what_the_kernel_describes() {
+    let mut outcomes: Vec<Outcome> = verdicts().map(outcome).into();
+    outcomes.drain(2..4);
+    outcomes.drain(3..6);
+    assert_eq!(
+        ktap::text(&report(outcomes)),
+        "\
+KTAP version 1
+1..5
+ok 1 x-rust
+#  modules/lessons/x/README.md:12: x (rust): printed something else than the text says
+#      $ dmesg -c
+#  ---- expected: what the text says
+#  ++++ actual:   what the guest printed
+#     1      - uno
+#          1 + one
+#  the kernel logged nothing meanwhile
+#  to try it by hand: cargo xtask qemu x, and there:
+#    insmod x.ko
+#    dmesg -c
+not ok 2 x-rust # mismatch: printed something else than the text says
+#  modules/lessons/x/README.md:12: x (rust): hung: INFO: task x blocked, after 30 s of the guest's time
+#  while this was running:
+#      $ dmesg -c
+#  to try it by hand: cargo xtask qemu x, and there:
+#    insmod x.ko
+#    dmesg -c
+not ok 3 x-rust # TIMEOUT hung: INFO: task x blocked, after 30 s of the guest's time
+#  modules/lessons/x/README.md: x (rust): not judged: QEMU failed
+#    no memory
+#  The lesson was not judged. `cargo xtask doctor` looks at the machine.
+not ok 4 x-rust # ERROR not judged: QEMU failed
+ok 5 x-rust # SKIP no C twin
+"
+    );
+}
+
+/// Every line is one of ktap.rst's four kinds; numbers rise by one; the plan
+/// is kept.
+fn read_ktap(text: &str) -> Result<Vec<(bool, String)>> {
+    let mut lines = text.lines();
+    anyhow::ensure!(lines.next() == Some("KTAP version 1"));
+    let plan: usize = lines
+        .next()
+        .and_then(|line| line.strip_prefix("1.."))
+        .context("a plan")?
+        .parse()?;
+    let mut results = Vec::new();
+    for line in lines {
+        anyhow::ensure!(
+            !line.chars().any(|c| c.is_control() && c != '\t'),
+            "{line:?}"
+        );
+        if line.starts_with("# ") {
+            anyhow::ensure!(!line.starts_with("# Subtest: "), "{line}");
+            continue;
+        }
+        let (ok, rest) = match line.strip_prefix("not ok ") {
+            Some(rest) => (false, rest),
+            None => (
+                true,
+                line.strip_prefix("ok ").with_context(|| line.to_owned())?,
+            ),
+        };
+        let (number, rest) = rest.split_once(' ').context("a description")?;
+        anyhow::ensure!(number.parse() == Ok(results.len() + 1), "{line}");
+        let (description, directive) = rest.split_once(" # ").unwrap_or((rest, ""));
+        anyhow::ensure!(
+            !description.is_empty() && !description.contains('#'),
+            "{line}"
+        );
+        results.push((ok, directive.split(' ').next().unwrap_or("").to_owned()));
+    }
+    anyhow::ensure!(results.len() == plan, "{} of {plan}", results.len());
+    Ok(results)
+}
+
+#[test]
+fn hostile_contents_stay_one_ktap_result_a_run() -> Result<()> {
+    let outcomes = outcomes();
+    let results = read_ktap(&ktap::text(&report(outcomes.clone())))?;
+    assert_eq!(results.len(), outcomes.len());
+    for ((ok, directive), outcome) in results.iter().zip(&outcomes) {
+        assert_eq!(*ok, !outcome.failed());
+        assert_eq!(directive == "SKIP", outcome.verdict.skipped());
+    }
+    Ok(())
+}
+
+/// The kernel's own reader of KTAP, of a kernel tree in the cache, comes to
+/// the same counts. Where there is no python3 or no tree, it is not asked.
+#[test]
+fn the_kernels_own_parser_takes_it() -> Result<()> {
+    const READ: &str = "\
+import sys
+sys.path.insert(0, sys.argv[1])
+import kunit_parser
+class Quiet:
+    def __getattr__(self, name): return lambda *args: None
+lines = sys.stdin.buffer.read().decode().split('\\n')
+counts = kunit_parser.parse_run_tests(lines, Quiet()).counts if len(sys.argv) > 2 \\
+    else kunit_parser.parse_run_tests(lines).counts
+print('counts', counts.passed, counts.failed, counts.crashed, counts.skipped, counts.errors)
+";
+    let sources = Cache::from_env()?.folder("sources")?;
+    let text = ktap::text(&report(outcomes()));
+    for entry in std::fs::read_dir(sources)? {
+        let folder = entry?.path().join("tools/testing/kunit");
+        if !folder.join("kunit_parser.py").is_file() {
+            continue;
+        }
+        let printer = folder.join("kunit_printer.py").is_file();
+        let folder = folder.display().to_string();
+        let mut program = vec![READ, &folder];
+        let source = std::fs::read_to_string(format!("{folder}/kunit_parser.py"))?;
+        if printer && source.contains("printer: Printer") {
+            program.push("printer");
+        }
+        if let Some((taken, said)) = python(&program, &text)? {
+            assert!(taken && said.contains("counts 1 13 0 2 0"), "{said}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_first() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| Some(folder.path().join(name));
+    let refused = |targets: Targets| match targets.check() {
+        Ok(()) => String::new(),
+        Err(error) => {
+            assert_eq!(crate::failure::fault_of(&error), Fault::Usage);
+            error.to_string()
+        }
+    };
+    let none = Targets::default();
+    assert_eq!(refused(none.clone()), "");
+    let junit = |junit| Targets {
+        junit,
+        ..none.clone()
+    };
+    assert_eq!(refused(junit(path("x.xml"))), "");
+    assert_eq!(refused(junit(Some(PathBuf::from("x.xml")))), "");
+    assert!(refused(junit(path("no/x.xml"))).contains("--junit: "));
+    assert!(refused(junit(path("."))).contains("is a folder"));
+    let twice = Targets {
+        json: Some(PathBuf::from("-")),
+        ktap: Some(PathBuf::from("-")),
+        junit: None,
+    };
+    assert!(twice.take_standard_output());
+    assert!(refused(twice).contains("--ktap"));
+    Ok(())
+}

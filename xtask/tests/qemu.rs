@@ -1,0 +1,299 @@
+//! `cargo xtask qemu` as a person uses it: on a terminal, key by key.
+//!
+//! These tests use the kernel that `cargo xtask build` has made, and make it
+//! if it is not there.
+
+mod probe;
+
+use std::fs::File;
+use std::io::{PipeWriter, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use probe::{Probe, alive, named, processes_below, wait_for};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+
+/// What is waited for comes within this time, on a machine that does other
+/// things too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PROMPT: &str = "kmodlab:/root# ";
+
+/// Ctrl-A and x: quits QEMU.
+const QUIT: &str = "\u{1}x";
+const CTRL_C: &str = "\u{3}";
+
+/// A person's terminal with a shell, in which `cargo xtask qemu` was typed.
+/// The shell tells the status and stays, for the terminal is reset when the
+/// first program on it ends.
+struct Terminal {
+    shell: Child,
+    /// The program's side of the terminal, and what closes with it.
+    window: Option<(File, PipeWriter)>,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+    /// What was waited for so far ends here.
+    read: usize,
+    name: String,
+    before: Modes,
+    _probe: Probe,
+}
+
+/// A terminal's settings, all of them.
+#[derive(Debug, PartialEq)]
+struct Modes(String);
+
+impl Modes {
+    fn of(terminal: &File) -> Result<Self> {
+        let Termios {
+            input_modes,
+            output_modes,
+            control_modes,
+            local_modes,
+            special_codes,
+            ..
+        } = tcgetattr(terminal)?;
+        Ok(Self(format!(
+            "{input_modes:?} {output_modes:?} {control_modes:?} {local_modes:?} {special_codes:?}"
+        )))
+    }
+}
+
+/// The person's side of a terminal does not become the test's own.
+fn open(path: &str) -> Result<File> {
+    let flags = i32::try_from(OFlags::NOCTTY.bits())?;
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(flags);
+    options
+        .open(path)
+        .with_context(|| format!("cannot open {path}"))
+}
+
+impl Terminal {
+    /// Types `cargo xtask qemu`, and waits for the guest's prompt.
+    fn new() -> Result<Self> {
+        let probe = Probe::new("$ true\n")?;
+        // What is made first is none of this terminal's business.
+        probe.run(&["build"])?.expect(0, &[])?;
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let name = ptsname(&master, Vec::new())?.into_string()?;
+        let size = Winsize {
+            ws_row: 37,
+            ws_col: 111,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size)?;
+        let terminal = open(&name)?;
+        let before = Modes::of(&terminal)?;
+        let xtask = probe.xtask(&["qemu", "--accel", "tcg"]);
+        let mut shell = Command::new("setsid");
+        shell
+            .args(["--ctty", "--wait", "sh", "-c"])
+            .arg("\"$0\" \"$@\"; echo \"status $?.\"; trap '' INT; cat >/dev/null")
+            .arg(xtask.get_program())
+            .args(xtask.get_args())
+            .env("TERM", "vt220")
+            .stdin(terminal.try_clone()?)
+            .stdout(terminal.try_clone()?)
+            .stderr(terminal);
+        for (variable, value) in xtask.get_envs() {
+            if let Some(value) = value {
+                shell.env(variable, value);
+            }
+        }
+        let shell = shell.spawn()?;
+        let keys = File::from(master);
+        let mut output = keys.try_clone()?;
+        let (sender, screen) = channel();
+        let (window, closed) = std::io::pipe()?;
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                let mut events = [
+                    PollFd::new(&window, PollFlags::IN),
+                    PollFd::new(&output, PollFlags::IN),
+                ];
+                if poll(&mut events, None).is_err() || !events[0].revents().is_empty() {
+                    return;
+                }
+                // A terminal whose programs have gone is an error to read from.
+                let Ok(count @ 1..) = output.read(&mut buffer) else {
+                    return;
+                };
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut terminal = Self {
+            shell,
+            window: Some((keys, closed)),
+            screen,
+            seen: String::new(),
+            read: 0,
+            name,
+            before,
+            _probe: probe,
+        };
+        terminal.wait(PROMPT)?;
+        Ok(terminal)
+    }
+
+    /// Waits until `text` is on the screen, after all that was waited for.
+    fn wait(&mut self, text: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.seen[self.read..].find(text) {
+                self.read += at + text.len();
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.screen.recv_timeout(left) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(why) => bail!("{text:?} did not come ({why}):\n{}", self.seen),
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &str) -> Result<()> {
+        let (terminal, _) = self.window.as_mut().context("the terminal is closed")?;
+        Ok(terminal.write_all(keys.as_bytes())?)
+    }
+
+    /// Types a line. A guest that is slow shows it a little later.
+    fn type_line(&mut self, line: &str) -> Result<()> {
+        self.press(line)?;
+        self.press("\r")
+    }
+
+    fn xtask(&self) -> Result<u32> {
+        named(&processes_below(self.shell.id()), "xtask").context("no xtask")
+    }
+
+    fn qemu(&self) -> Result<u32> {
+        named(&processes_below(self.shell.id()), "qemu-system").context("no QEMU")
+    }
+
+    /// xtask, its guards and QEMU.
+    fn processes(&self) -> Result<Vec<u32>> {
+        let mut pids = processes_below(self.xtask()?);
+        pids.push(self.xtask()?);
+        ensure!(pids.contains(&self.qemu()?), "QEMU is not xtask's");
+        Ok(pids)
+    }
+
+    /// `end` ends it all; then the status is `status`, no process is left and
+    /// the terminal is as it was.
+    fn ends(mut self, status: i32, end: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let running = open(&self.name)?;
+        let raw = Modes::of(&running)?;
+        ensure!(raw != self.before, "QEMU has not taken the terminal");
+        let pids = self.processes()?;
+        end(&mut self)?;
+        self.wait(&format!("status {status}."))?;
+        for pid in pids {
+            wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+        }
+        ensure!(
+            Modes::of(&running)? == self.before,
+            "{:?}",
+            Modes::of(&running)?
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // The shell ends with its terminal.
+        self.window = None;
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
+
+fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?).context("a process number")?;
+    Ok(kill_process(pid, signal)?)
+}
+
+#[test]
+fn a_module_is_loaded_and_removed_and_the_guest_switched_off() -> Result<()> {
+    let mut terminal = Terminal::new()?;
+    ensure!(
+        terminal.seen.contains("insmod probe.ko"),
+        "{}",
+        terminal.seen
+    );
+    terminal.type_line("insmod probe.ko && lsmod")?;
+    terminal.wait("probe: loading out-of-tree module taints kernel.")?;
+    terminal.wait("probe ")?;
+    terminal.wait(PROMPT)?;
+    terminal.type_line("rmmod probe; echo $((6 * 7)) \"<$(lsmod)>\"")?;
+    terminal.wait("42 <Module")?;
+    terminal.wait(PROMPT)?;
+    terminal.type_line("stty size; echo $TERM")?;
+    terminal.wait("37 111\r")?;
+    terminal.wait("vt220\r")?;
+    terminal.wait(PROMPT)?;
+    terminal.ends(0, |terminal| terminal.type_line("poweroff"))
+}
+
+#[test]
+fn keys_are_the_guests_and_ctrl_a_x_quits() -> Result<()> {
+    let mut terminal = Terminal::new()?;
+    // What is typed is echoed, so what is waited for is written otherwise.
+    terminal.type_line("echo be''gun; sleep 1000; echo never''theless")?;
+    terminal.wait("begun")?;
+    terminal.press(CTRL_C)?;
+    terminal.wait(PROMPT)?;
+    terminal.type_line("echo over $? and o''ut")?;
+    terminal.wait("over 130 and out")?;
+    ensure!(!terminal.seen.contains("nevertheless"), "{}", terminal.seen);
+    // A mistake, taken back with the keys for it.
+    terminal.type_line("echo on\u{7f}ff a''gain")?;
+    terminal.wait("\r\noff again")?;
+    terminal.ends(0, |terminal| terminal.press(QUIT))
+}
+
+#[test]
+fn a_term_signal_to_xtask_ends_the_guest() -> Result<()> {
+    let terminal = Terminal::new()?;
+    let xtask = terminal.xtask()?;
+    terminal.ends(130, |_| signal(xtask, Signal::TERM))
+}
+
+#[test]
+fn a_killed_xtask_leaves_nothing_and_the_terminal_as_it_was() -> Result<()> {
+    let terminal = Terminal::new()?;
+    let xtask = terminal.xtask()?;
+    terminal.ends(137, |_| signal(xtask, Signal::KILL))
+}
+
+#[test]
+fn a_killed_qemu_leaves_the_terminal_as_it_was() -> Result<()> {
+    let terminal = Terminal::new()?;
+    let qemu = terminal.qemu()?;
+    terminal.ends(69, |_| signal(qemu, Signal::KILL))
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_guest() -> Result<()> {
+    let mut terminal = Terminal::new()?;
+    let pids = terminal.processes()?;
+    terminal.window = None;
+    for pid in pids {
+        wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+    }
+    Ok(())
+}

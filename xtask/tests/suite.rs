@@ -1,0 +1,418 @@
+//! The ways to play a suite, and what is written of it: in real guests, with
+//! the kernel that `cargo xtask build` has made.
+
+#[expect(dead_code, reason = "other tests play more simply")]
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::report::json::{Entry, List, Suite};
+
+/// A module that does nothing.
+const MODULE: &str = r#"// SPDX-License-Identifier: GPL-2.0
+use kernel::prelude::*;
+
+module! {
+    type: Probe,
+    name: "probe",
+    author: "kmodlab",
+    description: "Does nothing",
+    license: "GPL",
+}
+
+struct Probe;
+
+impl kernel::Module for Probe {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Probe)
+    }
+}
+"#;
+
+/// The same in C.
+const TWIN: &str = r#"// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+
+static int __init probe_init(void)
+{
+	pr_info("this is C\n");
+	return 0;
+}
+
+static void __exit probe_exit(void)
+{
+}
+
+module_init(probe_init);
+module_exit(probe_exit);
+
+MODULE_LICENSE("GPL");
+"#;
+
+/// A copy of the clone with lessons of the test's own.
+struct Clone {
+    folder: tempfile::TempDir,
+}
+
+/// What an xtask came to.
+struct Ended {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Clone {
+    /// With these lessons, each a name and what is in its console block.
+    fn new(lessons: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let parts = ["kernel-config", "modules", "initramfs"].map(|part| (part, ""));
+        common::copy(&parts, folder.path())?;
+        let clone = Self { folder };
+        std::fs::remove_dir_all(clone.path("modules/lessons"))?;
+        for (name, console) in lessons {
+            let lesson = clone.path("modules/lessons").join(name);
+            std::fs::create_dir_all(lesson.join("c"))?;
+            let module = MODULE.replace("\"probe\"", &format!("\"{name}\""));
+            std::fs::write(lesson.join(name).with_extension("rs"), module)?;
+            std::fs::write(lesson.join("c").join(name).with_extension("c"), TWIN)?;
+            std::fs::write(clone.readme(name), text(name, console))?;
+        }
+        Ok(clone)
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn readme(&self, name: &str) -> PathBuf {
+        self.path("modules/lessons").join(name).join("README.md")
+    }
+
+    fn xtask(&self, args: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(args.split(' '))
+            .current_dir(self.folder.path())
+            .env("KMODLAB_WORKSPACE", self.folder.path())
+            .env_remove("GITHUB_ACTIONS")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &str) -> Result<Ended> {
+        let output = self.xtask(&format!("{args} --no-install")).output()?;
+        Ok(Ended {
+            status: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+impl Ended {
+    /// Holds if the status and all of `parts` are there.
+    fn expect(self, status: i32, parts: &[&str]) -> Result<Self> {
+        let all = format!("{}{}", self.stdout, self.stderr);
+        ensure!(self.status == Some(status), "{:?}\n{all}", self.status);
+        for part in parts {
+            ensure!(all.contains(part), "{part:?} is missing\n{all}");
+        }
+        Ok(self)
+    }
+}
+
+fn text(name: &str, console: &str) -> String {
+    format!("# About {name}\n\n```console\n{console}```\n")
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[test]
+fn a_list_builds_nothing() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    std::fs::remove_dir_all(clone.path("modules/lessons/probe_two/c"))?;
+    let list = |args: &str| -> Result<String> {
+        let mut command = clone.xtask(args);
+        let output = command.env("KMODLAB_CACHE", clone.path("cache")).output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{stderr}");
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let all = list("test --list")?;
+    assert_eq!(
+        all,
+        "\
+probe      rust  About probe
+probe      c     About probe
+probe_two  rust  About probe_two
+probe_two  c     About probe_two (skipped: no C twin: modules/lessons/probe_two/c/probe_two.c \
+is not there)
+"
+    );
+    let parts = ["1/3", "2/3", "3/3"];
+    let parts = parts.map(|part| list(&format!("test --list --partition {part}")));
+    let mut together = String::new();
+    for part in parts {
+        together.push_str(&part?);
+    }
+    let sorted = |text: &str| {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut lines: Vec<String> = text.lines().map(words).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&together), sorted(&all));
+    let json = list("test --list --lang c --json - probe*")?;
+    let List { schema, plays } = serde_json::from_str(&json)?;
+    assert_eq!(schema, 1);
+    let names: Vec<&str> = plays.iter().map(|play| play.lesson.as_str()).collect();
+    assert_eq!(names, ["probe", "probe_two"]);
+    assert!(plays[0].skipped.is_none() && plays[1].skipped.is_some());
+    assert!(!clone.path("cache").exists());
+    Ok(())
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ true\n")])?;
+    for (args, part) in [
+        ("--repeat 0", "0 is not in 1..=100000"),
+        ("--partition 4/3", "2/3 is the second of three parts"),
+        ("--partition 1", "2/3 is the second of three parts"),
+        ("prob", "did you mean `probe`?"),
+        ("x*", "no lesson's name fits `x*`"),
+        ("--junit no/x.xml", "--junit: no/x.xml cannot be a file"),
+        ("--artifacts kernel-config/kernels.toml", "is no folder"),
+        ("--json - --ktap -", "--ktap: another report goes to - too"),
+        ("--update --fail-fast", "cannot be used with"),
+        ("--list --update", "cannot be used with"),
+    ] {
+        clone.run(&format!("test {args}"))?.expect(2, &[part])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Result<()> {
+    let clone = Clone::new(&[(
+        "probe",
+        "$ insmod probe.ko\n$ sleep 1\n$ lsmod | grep -c probe\n2\n$ rmmod probe\n",
+    )])?;
+    let ended = clone
+        .run("test --junit x.xml --json x.json --ktap - --artifacts kept --lang rust")?
+        .expect(1, &["artifacts of each failure: "])?;
+    assert_eq!(
+        ended.stderr.lines().last(),
+        Some("0 passed, 1 failed, 0 skipped")
+    );
+    assert!(
+        ended.stdout.starts_with("KTAP version 1\n1..1\n#  "),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("\nnot ok 1 probe-rust # mismatch: "),
+        "{}",
+        ended.stdout
+    );
+
+    let Suite {
+        summary,
+        plays,
+        stages,
+        ..
+    } = read(&clone.path("x.json"))?;
+    assert_eq!((summary.passed, summary.failed), (0, 1));
+    assert!(stages.iter().any(|stage| stage.name == "modules"));
+    let [play] = &plays[..] else {
+        panic!("{plays:?}");
+    };
+    assert_eq!(play.verdict, "mismatch");
+    assert_eq!(play.place.as_ref().map(|place| place.line), Some(6));
+    let phases = play.phases.as_ref().context("phases")?;
+    let whole = phases.boot_seconds + phases.lesson_seconds;
+    assert!(phases.boot_seconds > 0.0 && phases.lesson_seconds > 0.0);
+    assert!((whole - play.wall_seconds).abs() < 1e-6);
+
+    let junit = std::fs::read_to_string(clone.path("x.xml"))?;
+    let junit = quick_junit::Report::deserialize_from_str(&junit)?;
+    assert_eq!((junit.tests, junit.failures), (1, 1));
+
+    let folder = clone.path("kept/probe-rust").canonicalize()?;
+    assert_eq!(play.artifacts.as_deref(), folder.to_str());
+    let file =
+        |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| name.to_owned());
+    let entry: Entry = read(&folder.join("play.json"))?;
+    assert_eq!(entry.nonce, play.nonce);
+    assert!(file("report.txt")?.contains("lsmod | grep -c probe"));
+    assert!(file("kernel.log")?.contains("Linux version"));
+    assert!(file("shell.log")?.contains(play.nonce.as_deref().context("a nonce")?));
+    assert!(file("kernel.config")?.contains("CONFIG_RUST=y\n"));
+    assert!(file("qemu.txt")?.contains("qemu-system-x86_64"));
+    let cast = file("transcript.cast")?;
+    let mut lines = cast.lines().map(serde_json::from_str::<serde_json::Value>);
+    assert_eq!(lines.next().context("a header")??["version"], 2);
+    let events: Vec<(f64, String)> = lines
+        .map(|event| {
+            let event = event?;
+            let at = event[0].as_f64().context("a time")?;
+            Ok((at, event[2].as_str().context("output")?.to_owned()))
+        })
+        .collect::<Result<_>>()?;
+    let at = |output: &str| {
+        let found = events.iter().find(|(_, shown)| shown == output);
+        found
+            .map(|(at, _)| *at)
+            .with_context(|| format!("{output:?} in {events:?}"))
+    };
+    assert!(at("$ insmod probe.ko\r\n")?.abs() < 1e-9);
+    let slept = at("$ lsmod | grep -c probe\r\n")? - at("$ sleep 1\r\n")?;
+    assert!((1.0..1.2).contains(&slept), "{slept}");
+    at("1\r\n")?;
+    Ok(())
+}
+
+#[test]
+fn after_a_failure_nothing_starts_if_so_asked() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ false\n"), ("probe_two", "$ true\n")])?;
+    let ended = clone.run("test --jobs 1 --lang c --fail-fast")?.expect(
+        1,
+        &[
+            "probe_two (c)  --",
+            "skipped: not played: an earlier one failed, and --fail-fast was given",
+            "\n0 passed, 1 failed, 1 skipped\n",
+        ],
+    )?;
+    assert!(
+        ended.stderr.contains("lessons: probe (c): mismatch"),
+        "{}",
+        ended.stderr
+    );
+    clone
+        .run("test --lang c")?
+        .expect(1, &["\n1 passed, 1 failed, 0 skipped\n"])?;
+    Ok(())
+}
+
+#[test]
+fn a_play_that_is_repeated_is_one_row() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ insmod probe.ko\n$ rmmod probe\n")])?;
+    clone.run("test --lang c --repeat 3")?.expect(
+        0,
+        &[
+            "probe (c)  ok  3 of 3 passed",
+            "\n3 passed, 0 failed, 0 skipped\n",
+        ],
+    )?;
+    std::fs::write(clone.readme("probe"), text("probe", "$ echo one\nuno\n"))?;
+    let ended = clone
+        .run("test --lang c --repeat 3 --artifacts kept")?
+        .expect(
+            1,
+            &[
+                "probe (c)  FAILED  0 of 3 passed",
+                "  3 times mismatch: ",
+                "\nso it was in runs 1, 2, 3\n",
+                "\n0 passed, 3 failed, 0 skipped\n",
+            ],
+        )?;
+    assert_eq!(ended.stdout.matches("to try it by hand").count(), 1);
+    for run in 1..=3 {
+        assert!(
+            clone
+                .path(&format!("kept/probe-c.{run}/report.txt"))
+                .is_file()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
+    let clone = Clone::new(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    clone.run("build")?.expect(0, &[])?;
+    let output = clone
+        .xtask("test --no-install --lang c --jobs 1 --json - --junit x.xml")
+        .env("TMPDIR", clone.path("no/such/folder"))
+        .output()?;
+    assert_eq!(output.status.code(), Some(69));
+    let Suite { plays, .. } = serde_json::from_slice(&output.stdout)?;
+    let [first, second] = &plays[..] else {
+        panic!("{plays:?}");
+    };
+    assert_eq!(first.verdict, "infrastructure");
+    assert!(
+        first.message.contains("no/such/folder"),
+        "{}",
+        first.message
+    );
+    assert_eq!(second.verdict, "skipped");
+    assert_eq!(
+        second.message,
+        "skipped: not played: the machine failed before it"
+    );
+    let junit = std::fs::read_to_string(clone.path("x.xml"))?;
+    let junit = quick_junit::Report::deserialize_from_str(&junit)?;
+    assert_eq!((junit.failures, junit.errors, junit.skipped), (0, 1, 1));
+    Ok(())
+}
+
+#[test]
+fn an_update_writes_what_both_languages_saw() -> Result<()> {
+    let before = "$ insmod probe.ko\n$ ls\nmodule.ko\n\
+                  $ rmmod probe; echo a; echo b\n[..]\nc\n$ false\n";
+    let clone = Clone::new(&[("probe", before)])?;
+    clone.run("test --update")?.expect(
+        1,
+        &["updated modules/lessons/probe/README.md: the commands of lines 5, 7, 10\n"],
+    )?;
+    let after = std::fs::read_to_string(clone.readme("probe"))?;
+    let console = "$ insmod probe.ko\n$ ls\nprobe.ko\n\
+                   $ rmmod probe; echo a; echo b\n[..]\nb\n$ false\n? 1\n";
+    assert_eq!(after, text("probe", console));
+    clone
+        .run("test")?
+        .expect(0, &["\n2 passed, 0 failed, 0 skipped\n"])?;
+    Ok(())
+}
+
+#[test]
+fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> {
+    let clone = Clone::new(&[
+        (
+            "probe",
+            "$ insmod probe.ko\n$ dmesg | grep -c 'is C'\n2\n$ rmmod probe\n",
+        ),
+        (
+            "probe_two",
+            "$ echo one\nuno\n$ echo '<4>WARNING: x' > /dev/kmsg\n",
+        ),
+        ("probe_three", "$ echo one\nuno\n$ insmod probe_three.ko\n"),
+    ])?;
+    let texts = || -> Result<Vec<String>> {
+        let names = ["probe", "probe_two", "probe_three"].iter();
+        names
+            .map(|name| Ok(std::fs::read_to_string(clone.readme(name))?))
+            .collect()
+    };
+    let before = texts()?;
+    clone.run("test --update")?.expect(
+        1,
+        &[
+            "not updated: modules/lessons/probe/README.md:5: \
+             probe (rust) and probe (c) print different things\n",
+            "not updated: modules/lessons/probe_two/README.md: probe_two (rust) came to \
+             kernel-report\n",
+            "not updated: modules/lessons/probe_three/README.md: probe_three (rust): the module \
+             probe_three is still loaded\n",
+            "error: 3 lessons' texts could not be updated",
+        ],
+    )?;
+    assert_eq!(texts()?, before);
+    Ok(())
+}
