@@ -3,8 +3,10 @@
 mod figures;
 mod languages;
 mod measure;
+mod test_modules;
 mod typed;
 mod verdicts;
+mod wake_ups;
 
 use std::fmt;
 
