@@ -10,6 +10,7 @@ use crate::lesson::Lesson;
 use crate::modules::{self, Language, Module};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
+use crate::vm::SavedGuest;
 
 /// Everything a guest is made of.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub struct Prepared {
     /// The lessons' modules, in the order of the lessons, and of languages for
     /// each.
     pub modules: Vec<Module>,
+    /// The guest that every lesson starts from, if one was saved (see
+    /// [`crate::play::saved`]).
+    pub saved: Option<SavedGuest>,
 }
 
 /// Runs the stages up to the initramfs for `lessons`, on a kernel with this
@@ -63,6 +67,7 @@ pub fn prepare_modules(
         kernel,
         initramfs,
         modules,
+        saved: None,
     })
 }
 

@@ -115,13 +115,14 @@ fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
          exec \"$QEMU\" \"$@\"",
     )?;
     let xtask = faulty.start()?;
-    let pid: i32 = wait_for(|| {
-        let pid = std::fs::read_to_string(faulty.folder.path().join("pid")).ok()?;
-        pid.trim().parse().ok()
-    })?;
     // A boot takes about one second of CPU time, the lesson takes all there is.
+    // (The first QEMU may be one whose guest is saved.)
     let ticks = 3 * rustix::param::clock_ticks_per_second();
-    wait_for(|| (cpu_ticks(pid)? >= ticks).then_some(()))?;
+    let pid = wait_for(|| {
+        let pid = std::fs::read_to_string(faulty.folder.path().join("pid")).ok()?;
+        let pid: i32 = pid.trim().parse().ok()?;
+        (cpu_ticks(pid)? >= ticks).then_some(pid)
+    })?;
     kill_process(Pid::from_raw(pid).context("a number")?, Signal::KILL)?;
     ends_as_the_machines_fault(xtask, &["not judged: QEMU was killed by signal 9"])
 }

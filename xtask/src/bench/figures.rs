@@ -10,9 +10,9 @@ use super::{Aim, Figure, Results, measure};
 use crate::cache::Cache;
 use crate::kernel::{self, KernelImage};
 use crate::key::files_below;
-use crate::lesson::Lesson;
 use crate::lesson::transcript::{self, Step, Transcript};
-use crate::modules::{Language, Module};
+use crate::lesson::{Lesson, script};
+use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::play::plan::Play;
 use crate::play::{self, Time};
@@ -24,10 +24,9 @@ use crate::vm::Machine;
 pub struct Bench<'a> {
     /// The session that everything was prepared in.
     pub session: &'a Session,
-    /// A kernel, modules in Rust and an initramfs, all built.
+    /// A kernel, modules in both languages and an initramfs, all built, and a
+    /// saved guest.
     pub prepared: &'a Prepared,
-    /// The same lessons' modules in C, of those that have one.
-    pub twins: &'a [Module],
     /// The guest with a shell, as `cargo xtask qemu` boots it.
     pub interactive: &'a Machine,
     /// The lessons that the suite plays.
@@ -82,7 +81,7 @@ impl Bench<'_> {
             figures.push(self.nothing_to_do()?);
             figures.push(self.edit_to_verdict()?);
             figures.push(self.boot_to_shell()?);
-            figures.extend(self.boot_to_poweroff()?);
+            figures.extend(self.next_to_nothing()?);
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
         }
@@ -104,11 +103,11 @@ impl Bench<'_> {
         Ok(results)
     }
 
-    fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
+    pub(super) fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
         (0..self.runs).map(|_| one()).collect()
     }
 
-    fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
+    pub(super) fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
         let mut args = vec![command, "--no-install"];
         args.extend(self.kernel_args.iter().map(String::as_str));
         args
@@ -175,14 +174,14 @@ impl Bench<'_> {
     }
 
     /// A guest that plays next to nothing, and one that sleeps ten seconds.
-    fn boot_to_poweroff(&self) -> Result<Vec<Figure>> {
+    fn next_to_nothing(&self) -> Result<Vec<Figure>> {
         let empty = self.times(|| Ok(self.play_command("true")?.0))?;
         let sleeper = self.times(|| {
             let (wall, guest) = self.play_command("sleep 10")?;
             Ok(guest / wall)
         })?;
         Ok(vec![
-            figure("boot to poweroff, virtual time", "s", None, empty),
+            figure("empty lesson, start to end", "s", None, empty),
             figure(
                 "guest seconds a wall second, 10 s of sleep",
                 "ratio",
@@ -223,28 +222,17 @@ impl Bench<'_> {
         let verdict = outcome.verdict.name();
         ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
         let guest = outcome.guest_seconds.context("the guest logged nothing")?;
-        Ok((outcome.wall.as_secs_f64(), guest))
+        Ok((outcome.wall.as_secs_f64(), guest - self.lived_before()?))
     }
 
-    /// Every lesson, one after the other.
-    fn suite(&self) -> Result<Vec<Figure>> {
-        let (mut walls, mut guests, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..self.runs {
-            let (mut wall, mut guest) = (0.0, 0.0);
-            for lesson in self.lessons {
-                let (lesson_wall, lesson_guest) = self.play(lesson)?;
-                wall += lesson_wall;
-                guest += lesson_guest;
+    /// How many seconds old by its own clock a guest is when a lesson starts.
+    pub(super) fn lived_before(&self) -> Result<f64> {
+        match &self.prepared.saved {
+            Some(saved) => {
+                script::noted_until(&saved.console()?).context("the saved guest has noted nothing")
             }
-            walls.push(wall);
-            guests.push(guest);
-            ratios.push(guest / wall);
+            None => Ok(0.0),
         }
-        Ok(vec![
-            figure("suite, wall", "s", None, walls),
-            figure("suite, the guests' own time", "s", None, guests),
-            figure("suite, guest seconds a wall second", "ratio", None, ratios),
-        ])
     }
 
     fn sizes(&self) -> Result<Vec<Figure>> {
@@ -263,7 +251,10 @@ impl Bench<'_> {
             let value = bytes as f64;
             Ok(figure(name, "bytes", None, vec![value]))
         };
-        let modules: Vec<PathBuf> = modules.iter().map(|module| module.path.clone()).collect();
+        let rust = modules
+            .iter()
+            .filter(|module| module.language == Language::Rust);
+        let modules: Vec<PathBuf> = rust.map(|module| module.path.clone()).collect();
         Ok(vec![
             size("size of vmlinux", &[kernel.vmlinux()])?,
             size("size of all modules", &modules)?,

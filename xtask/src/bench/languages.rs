@@ -18,7 +18,7 @@ use super::{Aim, measure, median, word};
 use crate::initramfs::GuestFile;
 use crate::lesson::record;
 use crate::lesson::transcript::{self, Step, Transcript};
-use crate::modules::Module;
+use crate::modules::{Language, Module};
 use crate::play;
 use crate::vm::GuestEnd;
 
@@ -123,11 +123,11 @@ impl super::Bench<'_> {
         let idle = self.cycles(None)?;
         let mut comparisons = Vec::new();
         for lesson in self.lessons {
-            let of_lesson = |module: &&Module| module.name == lesson.name;
-            let (Some(rust), Some(c)) = (
-                self.prepared.modules.iter().find(of_lesson),
-                self.twins.iter().find(of_lesson),
-            ) else {
+            let module = |language| {
+                let mut modules = self.prepared.modules.iter();
+                modules.find(|module| module.name == lesson.name && module.language == language)
+            };
+            let (Some(rust), Some(c)) = (module(Language::Rust), module(Language::C)) else {
                 continue;
             };
             let name = &lesson.name;
@@ -229,7 +229,7 @@ impl super::Bench<'_> {
             steps: vec![step],
             limit: transcript::LIMIT,
         };
-        let (nonce, run) = play::transcript(self.prepared, &transcript, vec![file])?;
+        let (nonce, run) = play::transcript(self.session, self.prepared, &transcript, vec![file])?;
         let record = record::read(&nonce, &run.console);
         let played = record.steps.first().context("the guest played nothing")?;
         let output = String::from_utf8_lossy(&played.output).into_owned();

@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod suite;
 mod test_modules;
 mod typed;
 mod verdicts;
@@ -49,7 +50,7 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`.
+    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

@@ -29,6 +29,7 @@ impl Bench<'_> {
             source,
             kernel,
             initramfs,
+            saved,
             ..
         } = self.prepared;
         let wanted = [DEADLOCK, PANIC].map(|name| (name, Language::Rust));
@@ -37,6 +38,7 @@ impl Bench<'_> {
             source: source.clone(),
             kernel: kernel.clone(),
             initramfs: initramfs.clone(),
+            saved: saved.clone(),
             modules: modules::build(session, toolchain, kernel, &wanted)?,
         };
         let lessons = lesson::all(&session.workspace)?;
@@ -54,7 +56,7 @@ impl Bench<'_> {
         );
         Ok(vec![
             figure(
-                "deadlocked rmmod to verdict, the boot too",
+                "deadlocked rmmod to verdict, from the start",
                 "s",
                 Some(Aim::AtMost(5.0)),
                 deadlock.iter().map(|times| times.all).collect(),
@@ -83,7 +85,7 @@ fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Time
     let module = prepared.modules.iter().find(|one| one.name == lesson.name);
     let module = pipeline::in_guest(module.context("the module was not built")?)?;
     let started = Instant::now();
-    let (nonce, run) = play::transcript(prepared, &lesson.transcript, vec![module])?;
+    let (nonce, run) = play::transcript(session, prepared, &lesson.transcript, vec![module])?;
     let ended = Instant::now();
     let of_rust = Play {
         lesson,

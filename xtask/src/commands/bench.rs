@@ -10,7 +10,7 @@ use crate::bench::{Bench, Part};
 use crate::kernel::Profile;
 use crate::modules::Language;
 use crate::vm::{Accel, Console, Machine};
-use crate::{lesson, pipeline};
+use crate::{lesson, pipeline, play};
 
 /// Options of `bench`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,10 +57,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         console: Console::Output,
         ..qemu::machine(&session, &prepared, &lessons, Accel::Tcg)?
     };
+    prepared.modules.extend::<Vec<_>>(twins);
+    prepared.saved = play::saved(&session, &prepared);
     let results = Bench {
         session: &session,
         prepared: &prepared,
-        twins: &twins,
         interactive: &interactive,
         lessons: &lessons,
         kernel_args: &options.common.kernel_args(),

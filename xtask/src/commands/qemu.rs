@@ -9,7 +9,7 @@ use crate::lesson::{self, Lesson};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
-use crate::vm::{Accel, Clock, Console, Machine, accel, terminal};
+use crate::vm::{Accel, Clock, Console, Machine, Start, accel, terminal};
 
 /// CPUs of a guest: two, so that threads really run side by side.
 const SMP: u32 = 2;
@@ -140,6 +140,7 @@ pub fn machine(
     Ok(Machine {
         clock: Clock::Real(accel),
         console: Console::Terminal,
+        start: Start::Boot,
         initrd: initrd(session, prepared, lessons)?,
         smp: SMP,
         memory: MEMORY,

@@ -39,6 +39,11 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
 
+    /// Boot a guest for every lesson, rather than start all from one that was
+    /// saved when it had booted, as is done in virtual time
+    #[arg(long)]
+    cold: bool,
+
     /// How time passes in the guests
     #[arg(long, value_enum, default_value = "virtual")]
     time: TimeOption,
@@ -154,7 +159,7 @@ fn play(
         .filter(|play| play.lacks().is_none())
         .map(|play| (play.lesson.name.as_str(), play.language))
         .collect();
-    let prepared = pipeline::prepare_modules(
+    let mut prepared = pipeline::prepare_modules(
         session,
         &options.common.wanted(),
         options.profile.profile(),
@@ -175,6 +180,9 @@ fn play(
             None,
         )?),
     };
+    if time == Time::Virtual && !options.cold && !modules.is_empty() {
+        prepared.saved = play::saved(session, &prepared);
+    }
     let manner = Manner {
         time,
         repeat: options.repeat,

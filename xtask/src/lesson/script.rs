@@ -157,5 +157,27 @@ pub fn must_find_leaks() -> GuestFile {
     }
 }
 
+/// Stands for the nonce in the notes of a guest that has no lesson yet (see
+/// `initramfs/kmodlab/supervise`).
+const NO_NONCE: &str = "kmodlab-before";
+
+/// What a guest noted before it had its lesson, which is that of `nonce`.
+pub fn noted_before(nonce: &str, console: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(console)
+        .replace(NO_NONCE, nonce)
+        .into_bytes()
+}
+
+/// The guest's clock, in seconds since boot, at the last of those notes.
+pub fn noted_until(console: &[u8]) -> Option<f64> {
+    String::from_utf8_lossy(console)
+        .lines()
+        .rfind(|line| line.starts_with(NO_NONCE))?
+        .rsplit(' ')
+        .next()?
+        .parse()
+        .ok()
+}
+
 #[cfg(test)]
 mod tests;

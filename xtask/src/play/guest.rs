@@ -1,12 +1,12 @@
 //! One lesson in one language, one guest: a script is played in virtual time,
 //! or typed in real time, and judged.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::initramfs::{GuestFile, Initramfs};
+use crate::initramfs::GuestFile;
 use crate::kernel::Profile;
 use crate::key::Inputs;
 use crate::lesson::follow::Follower;
@@ -20,8 +20,10 @@ use crate::lesson::{judge, script};
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
-use crate::vm::{self, Accel, Clock, Console, Machine};
-use crate::vm::{GuestRun, TypedRun};
+use crate::vm::{
+    self, Accel, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+    TypedRun,
+};
 
 use super::outcome::{Outcome, Phases, Seen};
 use super::plan::Play;
@@ -123,7 +125,7 @@ pub(super) fn followed(
         files.push(pipeline::in_guest(module)?);
     }
     let (nonce, run) = match time {
-        Time::Virtual => scripted(prepared, &lesson.transcript, files, on_step)?,
+        Time::Virtual => scripted(session, prepared, &lesson.transcript, files, on_step)?,
         Time::Real(accel) => {
             let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
             (nonce, typed.run)
@@ -199,14 +201,16 @@ pub fn judged(
 /// Plays a transcript with more `files` in the guest; returns the word that
 /// marks its notes, and what became of the guest.
 pub fn transcript(
+    session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
     files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
-    scripted(prepared, transcript, files, &mut |_| ())
+    scripted(session, prepared, transcript, files, &mut |_| ())
 }
 
 fn scripted(
+    session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
     mut files: Vec<GuestFile>,
@@ -224,19 +228,108 @@ fn scripted(
     if prepared.kernel.profile.finds_leaks() {
         files.push(script::must_find_leaks());
     }
+    let limit = limit + GRACE;
+    if let Some(saved) = &prepared.saved {
+        match from_saved(prepared, saved, &nonce, limit, &files, &mut heard) {
+            Ok(Some(run)) => return Ok((nonce, run)),
+            Ok(None) => {}
+            Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    let run = from_boot(prepared, limit, &files, &mut heard)?;
+    Ok((nonce, run))
+}
+
+/// Boots one guest, and keeps it for every lesson to start from, unless the
+/// cache has it. Where that cannot be, it says why and returns `None`: every
+/// lesson boots a guest of its own then.
+pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
     let Prepared {
         toolchain,
         kernel,
         initramfs,
         ..
     } = prepared;
-    let run = vm::run_batch(toolchain, kernel, limit + GRACE, &mut heard, |folder| {
-        let clock = Clock::Virtual {
-            shift: shift(kernel.profile),
+    let machine = scripted_machine(prepared, &initramfs.path, Console::Output, Start::Boot);
+    SavedGuest::keep(session, toolchain, kernel, &machine)
+        .inspect_err(|error| {
+            crate::process::park_if_interrupted();
+            session.ui.note(format!(
+                "every lesson boots its own guest, for none could be saved: {error:#}"
+            ));
+        })
+        .ok()
+}
+
+/// Plays in a guest that goes on from the saved one; `None` if the `files` have
+/// no room in the device that would bring them. What the guest had said before
+/// it was saved comes first, as if it had booted for this lesson.
+fn from_saved(
+    prepared: &Prepared,
+    saved: &SavedGuest,
+    nonce: &str,
+    limit: u32,
+    files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
+) -> Result<Option<GuestRun>> {
+    let Prepared {
+        toolchain, kernel, ..
+    } = prepared;
+    if !saved.is_good() {
+        return Ok(None);
+    }
+    let Some(archive) = vm::packed(files)? else {
+        return Ok(None);
+    };
+    let mut run = vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
+        let start = Start::GoOn {
+            from: saved.clone(),
+            lesson: LessonDevice::holding(folder, &archive)?,
         };
-        machine(initramfs, &files, clock, &KERNEL_WORDS, folder)
+        Ok(scripted_machine(
+            prepared,
+            &prepared.initramfs.path,
+            console,
+            start,
+        ))
     })?;
-    Ok((nonce, run))
+    run.log.splice(0..0, saved.log()?);
+    run.console
+        .splice(0..0, script::noted_before(nonce, &saved.console()?));
+    Ok(Some(run))
+}
+
+/// Plays in a guest that boots, with the `files` in its initramfs.
+fn from_boot(
+    prepared: &Prepared,
+    limit: u32,
+    files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
+) -> Result<GuestRun> {
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    vm::run_batch(toolchain, kernel, limit, heard, |folder, console| {
+        let initrd = folder.join("initrd");
+        initramfs.with(files, &initrd)?;
+        Ok(scripted_machine(prepared, &initrd, console, Start::Boot))
+    })
+}
+
+/// The guest that plays by itself.
+fn scripted_machine(prepared: &Prepared, initrd: &Path, console: Console, start: Start) -> Machine {
+    let clock = Clock::Virtual {
+        shift: shift(prepared.kernel.profile),
+    };
+    Machine {
+        console,
+        start,
+        ..machine(initrd.to_owned(), clock, &KERNEL_WORDS)
+    }
 }
 
 /// Types a transcript at a guest in real time, with more `files` in it; the
@@ -281,33 +374,30 @@ fn type_all(
         heard: &mut heard,
     };
     let run = vm::run_typed(toolchain, kernel, limit + GRACE, talk, |folder| {
-        let clock = Clock::Real(accel);
-        machine(initramfs, &files, clock, &REAL_KERNEL_WORDS, folder)
+        let initrd = folder.join("initrd");
+        initramfs.with(&files, &initrd)?;
+        Ok(Machine {
+            console: Console::Sockets {
+                folder: folder.to_owned(),
+            },
+            ..machine(initrd, Clock::Real(accel), &REAL_KERNEL_WORDS)
+        })
     })?;
     Ok((nonce, run))
 }
 
-/// The guest that a transcript is played in, its sockets in `folder`.
-fn machine(
-    initramfs: &Initramfs,
-    files: &[GuestFile],
-    clock: Clock,
-    kernel_words: &[&str],
-    folder: &Path,
-) -> Result<Machine> {
-    let initrd = folder.join("initrd");
-    initramfs.with(files, &initrd)?;
-    Ok(Machine {
+/// A guest for lessons, without channels yet.
+fn machine(initrd: PathBuf, clock: Clock, kernel_words: &[&str]) -> Machine {
+    Machine {
         clock,
-        console: Console::Sockets {
-            folder: folder.to_owned(),
-        },
+        console: Console::Output,
+        start: Start::Boot,
         initrd,
         smp: 2,
         memory: 256,
         kernel_words: kernel_words.iter().map(|&word| word.to_owned()).collect(),
         gdb: false,
-    })
+    }
 }
 
 /// A word that nothing in the guest prints by chance, the same for the same

@@ -18,7 +18,7 @@ use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, Time, judged, lesson, transcript, typed};
+pub use guest::{Played, Time, judged, lesson, saved, transcript, typed};
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]

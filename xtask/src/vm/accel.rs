@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Accel, Clock, Console, Machine};
+use super::machine::{Accel, Clock, Console, Machine, Start};
 use crate::failure::Failure;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
@@ -146,6 +146,7 @@ fn probe(toolchain: &Toolchain, kernel: &KernelImage, initramfs: &Initramfs) -> 
     let machine = Machine {
         clock: Clock::Real(Accel::Kvm),
         console: Console::Output,
+        start: Start::Boot,
         initrd: initramfs.path.clone(),
         smp: 2,
         memory: 256,

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::lesson_device::{self, LessonDevice};
 use super::qmp::EPOCH;
+use super::saved::SavedGuest;
 use super::tsc;
 use crate::kernel::KernelImage;
 use crate::process::Tool;
@@ -57,6 +59,38 @@ pub enum Console {
         /// The folder of `log`, `shell` and `control`.
         folder: PathBuf,
     },
+    /// The same, but recorded: the log, the shell's own channel (`/dev/hvc0`),
+    /// and QEMU's control channel. QEMU writes to a file at once, so that no
+    /// reader's delay reaches the guest.
+    Recorded {
+        /// A file for the log.
+        log: PathBuf,
+        /// A file for what the shell prints.
+        shell: PathBuf,
+        /// A socket that xtask listens on.
+        control: PathBuf,
+    },
+}
+
+/// Where a guest's first instruction is.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// At the kernel's entry.
+    Boot,
+    /// The same, and it runs until it asks to be saved.
+    Save {
+        /// The file that is its memory.
+        memory: PathBuf,
+        /// What is in the lesson's device, empty at that time.
+        lesson: LessonDevice,
+    },
+    /// Where it was saved, once [`Qmp`](super::qmp::Qmp) has told it to go on.
+    GoOn {
+        /// The guest; it stays as it is.
+        from: SavedGuest,
+        /// What is in the lesson's device now.
+        lesson: LessonDevice,
+    },
 }
 
 /// A guest before it starts.
@@ -66,6 +100,8 @@ pub struct Machine {
     pub clock: Clock,
     /// What its serial port is connected to.
     pub console: Console,
+    /// Where it starts.
+    pub start: Start,
     /// The archive that becomes its root folder.
     pub initrd: PathBuf,
     /// CPUs.
@@ -150,6 +186,26 @@ impl Machine {
                     .args(["-chardev", &socket("control")])
                     .args(["-mon", "chardev=control,mode=control"])
             }
+            Console::Recorded {
+                log,
+                shell,
+                control,
+            } => tool
+                .args(["-chardev", &chardev("file,id=log", log)])
+                .args(["-serial", "chardev:log"])
+                .args(["-chardev", &chardev("file,id=shell", shell)])
+                .args(["-device", "virtio-serial-device"])
+                .args(["-device", "virtconsole,chardev=shell"])
+                .args(["-chardev", &chardev("socket,id=control", control)])
+                .args(["-mon", "chardev=control,mode=control"]),
+        };
+        tool = match &self.start {
+            Start::Boot => tool,
+            Start::Save { memory, lesson } => self.saved(tool, &mut words, memory, "on", lesson),
+            // A private mapping: what the guest writes stays its own.
+            Start::GoOn { from, lesson } => self
+                .saved(tool, &mut words, &from.memory(), "off", lesson)
+                .args(["-incoming", "defer"]),
         };
         if let (Clock::Real(_), Console::Sockets { .. }) = (self.clock, &self.console) {
             // A guest that is watched tells its age by its real-time clock; a
@@ -162,12 +218,47 @@ impl Machine {
         words.extend(self.kernel_words.iter().cloned());
         tool.args(["-append", &words.join(" ")])
     }
+
+    /// What only a guest has that is saved, or was: memory in a file, a device
+    /// to be stopped by, and one that brings the lesson.
+    fn saved(
+        &self,
+        tool: Tool,
+        words: &mut Vec<String>,
+        memory: &Path,
+        share: &str,
+        lesson: &LessonDevice,
+    ) -> Tool {
+        words.push(lesson_device::KERNEL_WORD.to_owned());
+        let options = format!(
+            "memory-backend-file,id=ram,size={}M,share={share},mem-path={}",
+            self.memory,
+            escaped(memory)
+        );
+        let mut tool = tool
+            .args(["-object", &options])
+            .args(["-machine", "memory-backend=ram"])
+            .args(["-device", "pvpanic", "-action", "panic=pause"]);
+        for (name, file) in lesson.files() {
+            let option = format!("name={name},file={}", escaped(&file));
+            tool = tool.args(["-fw_cfg", &option]);
+        }
+        tool
+    }
 }
 
 fn socket_option(folder: &Path, name: &str) -> String {
-    // QEMU's options are separated by commas; a doubled one is a letter.
-    let path = folder.join(name).display().to_string().replace(',', ",,");
-    format!("socket,id={name},path={path}")
+    chardev(&format!("socket,id={name}"), &folder.join(name))
+}
+
+fn chardev(kind: &str, path: &Path) -> String {
+    format!("{kind},path={}", escaped(path))
+}
+
+/// A path within one of QEMU's options, which are separated by commas: a
+/// doubled one is a letter.
+fn escaped(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// Words that spare the kernel of finding out how fast an emulated CPU's

@@ -1,7 +1,10 @@
-//! QEMU's control channel (docs/interop/qmp-spec): here, the guest's clock.
+//! QEMU's control channel (docs/interop/qmp-spec): the guest's clock, and how a
+//! guest is saved and goes on.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -11,13 +14,21 @@ use serde_json::{Value, json};
 /// How long QEMU may take to answer; it answers at once unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long QEMU may take over a guest's state, which is some milliseconds'
+/// work. A QEMU that ends is noticed at once.
+const STATE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The date that guests' clocks begin at, as `-rtc base=` wants it.
 pub const EPOCH: &str = "2024-01-01T00:00:00";
 
 /// A connection to QEMU's control channel.
 #[derive(Debug)]
 pub struct Qmp {
-    stream: BufReader<UnixStream>,
+    stream: UnixStream,
+    /// What has come of a line that is not whole yet, or of several.
+    received: Vec<u8>,
+    /// Events that nobody has asked for yet.
+    events: VecDeque<Message>,
 }
 
 #[derive(Deserialize)]
@@ -49,13 +60,26 @@ pub(super) fn request(command: &str, arguments: &Value) -> String {
     format!("{}\n", json!({"execute": command, "arguments": arguments}))
 }
 
+/// A line from QEMU: an answer, an error or an event.
+#[derive(Debug, Deserialize)]
+struct Message {
+    #[serde(rename = "return")]
+    answer: Option<Value>,
+    error: Option<Value>,
+    event: Option<String>,
+    #[serde(default)]
+    data: Value,
+}
+
 impl Qmp {
     /// Says hello on a fresh connection.
     pub fn new(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut qmp = Self {
-            stream: BufReader::new(stream),
+            stream,
+            received: Vec::new(),
+            events: VecDeque::new(),
         };
         qmp.read()?; // QEMU's greeting
         qmp.execute("qmp_capabilities", &json!({}))?;
@@ -69,27 +93,142 @@ impl Qmp {
         seconds(self.execute("qom-get", &clock())?)
     }
 
-    fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
-        let request = request(command, arguments);
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        loop {
-            let mut answer = self.read()?;
-            if let Some(value) = answer.get_mut("return") {
-                return Ok(value.take());
-            }
-            if let Some(error) = answer.get("error") {
-                bail!("QEMU refused {command}: {error}");
-            }
-            // Anything else is an event.
+    /// Whether the guest has asked to be stopped, which may take it so long.
+    pub fn asked_to_stop(&mut self, wait: Duration) -> Result<bool> {
+        self.stream.set_read_timeout(Some(wait))?;
+        let asked = self.wait_for(|event, _| event == "GUEST_PANICKED");
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        match asked {
+            Ok(_) => Ok(true),
+            Err(error) if is_timeout(&error) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    fn read(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        let read = self.stream.read_line(&mut line)?;
-        if read == 0 {
-            return Err(anyhow!("QEMU closed its control channel"));
-        }
-        serde_json::from_str(&line).context("QEMU sent no JSON on its control channel")
+    /// The state of a guest that is stopped, all but its memory. QEMU sends it
+    /// to a socket that is made at `socket`.
+    pub fn state(&mut self, socket: &Path) -> Result<Vec<u8>> {
+        self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
+        self.ready_to_migrate()?;
+        let listener = UnixListener::bind(socket)
+            .with_context(|| format!("cannot listen on {}", socket.display()))?;
+        let receive = || -> Result<Vec<u8>> {
+            let mut state = Vec::new();
+            listener.accept()?.0.read_to_end(&mut state)?;
+            Ok(state)
+        };
+        let received = std::thread::scope(|scope| {
+            let receiver = scope.spawn(receive);
+            let sent = self
+                .execute("migrate", &json!({"uri": uri(socket)}))
+                .and_then(|_| self.migrated());
+            // If QEMU has not, somebody must: the receiver waits.
+            drop(UnixStream::connect(socket));
+            let state = receiver.join().map_err(|_| anyhow!("the receiver died"));
+            sent.and(state)
+        });
+        received?.context("cannot receive the guest's state")
     }
+
+    /// Makes a guest that waits for its state (`-incoming defer`) go on from
+    /// `state`, which QEMU gets at a socket that it makes at `socket`.
+    pub fn go_on(&mut self, state: &[u8], socket: &Path) -> Result<()> {
+        self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
+        self.ready_to_migrate()?;
+        // A guest with a network announces its new place five times within a
+        // second of the host's time, and each time is a limit to how long a
+        // CPU runs before it is the other's turn: with none, a guest without a
+        // network does the same in every run (migration/migration.c,
+        // icount_get_limit in accel/tcg/tcg-accel-ops-icount.c).
+        self.execute("migrate-set-parameters", &json!({"announce-rounds": 0}))?;
+        // From here on the device that the guest was stopped by is nobody's.
+        self.execute("set-action", &json!({"panic": "none"}))?;
+        self.execute("migrate-incoming", &json!({"uri": uri(socket)}))?;
+        UnixStream::connect(socket)
+            .and_then(|mut stream| stream.write_all(state))
+            .context("QEMU does not take the guest's state")?;
+        self.migrated()?;
+        self.execute("cont", &json!({}))?;
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(())
+    }
+
+    /// Ends QEMU.
+    pub fn quit(&mut self) -> Result<()> {
+        self.execute("quit", &json!({})).map(drop)
+    }
+
+    /// Memory that is a file is left out of a guest's state.
+    fn ready_to_migrate(&mut self) -> Result<()> {
+        let on = |name: &str| json!({"capability": name, "state": true});
+        let capabilities = json!({"capabilities": [on("events"), on("x-ignore-shared")]});
+        self.execute("migrate-set-capabilities", &capabilities)
+            .map(drop)
+    }
+
+    fn migrated(&mut self) -> Result<()> {
+        let ended = |event: &str, data: &Value| {
+            event == "MIGRATION" && (data["status"] == "completed" || data["status"] == "failed")
+        };
+        let data = self.wait_for(ended)?;
+        if data["status"] == "failed" {
+            bail!("QEMU could not move the guest's state");
+        }
+        Ok(())
+    }
+
+    /// The data of the next event that is `wanted`.
+    fn wait_for(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Result<Value> {
+        loop {
+            let message = match self.events.pop_front() {
+                Some(event) => event,
+                None => self.read()?,
+            };
+            if let Some(event) = &message.event
+                && wanted(event, &message.data)
+            {
+                return Ok(message.data);
+            }
+        }
+    }
+
+    fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        let request = request(command, arguments);
+        self.stream.write_all(request.as_bytes())?;
+        loop {
+            let message = self.read()?;
+            if let Some(value) = message.answer {
+                return Ok(value);
+            }
+            if let Some(error) = message.error {
+                bail!("QEMU refused {command}: {error}");
+            }
+            self.events.push_back(message);
+        }
+    }
+
+    fn read(&mut self) -> Result<Message> {
+        loop {
+            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=end).collect();
+                return serde_json::from_slice(&line)
+                    .context("QEMU sent no JSON on its control channel");
+            }
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(anyhow!("QEMU closed its control channel")),
+                count => self.received.extend_from_slice(&buffer[..count]),
+            }
+        }
+    }
+}
+
+fn uri(socket: &Path) -> String {
+    format!("unix:{}", socket.display())
+}
+
+fn is_timeout(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }

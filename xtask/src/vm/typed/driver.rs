@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::super::batch::{Channel, Event};
 use super::super::guest_run::GuestEnd;
 use super::super::qmp;
+use super::super::sockets::{Channel, Event};
 use super::typist::Typist;
 use super::{News, Talk, keyboard};
 

@@ -27,9 +27,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::batch::{Channel, Event, forward, serve, socket_folder};
 use super::guest_run::{GuestEnd, GuestRun};
 use super::machine::{Console, Machine};
+use super::running::socket_folder;
+use super::sockets::{Channel, Event, forward, serve};
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
 

@@ -1,0 +1,188 @@
+//! The device that brings a lesson into a guest that has booted already:
+//! QEMU's fw_cfg (docs/specs/fw_cfg.rst).
+//!
+//! What it holds is not part of a saved guest and may be another for each that
+//! goes on from there. The guest reads it byte by byte, each in the one
+//! instruction that asks, so it comes at the same instruction in every run; a
+//! disk would answer when the host has time.
+//!
+//! The guest's driver learns names and sizes when it boots, so these stay: a
+//! few files, each padded to its size. It reads pages of 4 KiB, and passes over
+//! all that lies before one, so many small files are faster than a large one.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::initramfs::{Archive, GuestFile};
+
+/// Tells the driver where the device is, which it asks ACPI otherwise: twelve
+/// ports from 0x510 on, with the selector, the data and DMA at these offsets
+/// (drivers/firmware/qemu_fw_cfg.c).
+pub const KERNEL_WORD: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
+
+/// The device's folder of files, as QEMU's and the guest's names begin. The
+/// guest finds it in `/sys/firmware/qemu_fw_cfg/by_name`.
+const FOLDER: &str = "opt/kmodlab";
+
+/// The file that says in how many of the parts something is.
+const COUNT: &str = "count";
+
+/// Its bytes: a number, and line ends.
+const COUNT_BYTES: usize = 16;
+
+/// Files that an archive is cut into. QEMU has room for about 20 of a user's.
+const PARTS: usize = 16;
+
+/// Bytes of each.
+const PART_BYTES: usize = 8 << 10;
+
+/// Files for the guest, as the device holds them: an archive in gzip's format,
+/// cut into parts.
+#[derive(Debug, Clone)]
+pub struct LessonDevice {
+    folder: PathBuf,
+}
+
+impl LessonDevice {
+    /// The device as it is in a folder where nobody looks yet.
+    pub fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The device with nothing in it, as a guest has it that is to be saved.
+    /// Its files are made in `folder`.
+    pub fn empty(folder: &Path) -> Result<Self> {
+        Self::holding(folder, &[])
+    }
+
+    /// The device with an archive in it that [`packed`] has made. Its files are
+    /// made in `folder`.
+    pub fn holding(folder: &Path, archive: &[u8]) -> Result<Self> {
+        let parts: Vec<&[u8]> = archive.chunks(PART_BYTES).collect();
+        let mut count = parts.len().to_string().into_bytes();
+        count.resize(COUNT_BYTES, b'\n');
+        let contents = (0..PARTS).map(|number| {
+            let mut padded = parts.get(number).map_or(Vec::new(), |part| part.to_vec());
+            padded.resize(PART_BYTES, 0);
+            padded
+        });
+        for (name, contents) in names().zip(std::iter::once(count).chain(contents)) {
+            let path = folder.join(name);
+            std::fs::write(&path, contents)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(Self::at(folder))
+    }
+
+    /// Each file's name in the device and its path on the host.
+    pub fn files(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        names().map(|name| (format!("{FOLDER}/{name}"), self.folder.join(name)))
+    }
+}
+
+/// The names of the device's files, the count first.
+fn names() -> impl Iterator<Item = String> {
+    let parts = (0..PARTS).map(|number| format!("part.{number:02}"));
+    std::iter::once(COUNT.to_owned()).chain(parts)
+}
+
+/// An archive of `files` for the device; `None` if it has no room there.
+///
+/// It is compressed: for a guest, a byte of the device costs more than the
+/// decompression of one.
+pub fn packed(files: &[GuestFile]) -> Result<Option<Vec<u8>>> {
+    let mut archive = Archive::new();
+    for GuestFile {
+        path,
+        mode,
+        contents,
+    } in files
+    {
+        archive.file(path, *mode, contents)?;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&archive.finish()?)?;
+    let archive = encoder.finish().context("cannot compress an archive")?;
+    Ok((archive.len() <= PARTS * PART_BYTES).then_some(archive))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn file(contents: Vec<u8>) -> GuestFile {
+        GuestFile {
+            path: "/root/x".to_owned(),
+            mode: 0o644,
+            contents,
+        }
+    }
+
+    /// Bytes that no compression makes fewer of.
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn sizes(device: &LessonDevice) -> Result<Vec<(String, u64)>> {
+        device
+            .files()
+            .map(|(name, path)| Ok((name, std::fs::metadata(path)?.len())))
+            .collect()
+    }
+
+    #[test]
+    fn names_and_sizes_are_the_same_whatever_is_in_it() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let empty = sizes(&LessonDevice::empty(folder.path())?)?;
+        let archive = packed(&[file(noise(50_000))])?.context("it has room")?;
+        let full = sizes(&LessonDevice::holding(folder.path(), &archive)?)?;
+        assert_eq!(full, empty);
+        assert_eq!(empty.len(), 1 + PARTS);
+        Ok(())
+    }
+
+    #[test]
+    fn the_counted_parts_are_the_archive() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let contents = noise(20_000);
+        let archive = packed(&[file(contents.clone())])?.context("it has room")?;
+        LessonDevice::holding(folder.path(), &archive)?;
+        let count = std::fs::read_to_string(folder.path().join(COUNT))?;
+        let mut bytes = Vec::new();
+        for number in 0..count.trim().parse::<usize>()? {
+            bytes.extend(std::fs::read(
+                folder.path().join(format!("part.{number:02}")),
+            )?);
+        }
+        let mut archive = Vec::new();
+        flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut archive)?;
+        assert!(
+            archive
+                .windows(contents.len())
+                .any(|window| window == contents)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_no_room_is_told() -> Result<()> {
+        let much = file(noise(PARTS * PART_BYTES + 1));
+        assert!(packed(&[much])?.is_none());
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! A guest that has booted, kept in the cache, and that lessons start from.
+//!
+//! Its memory is a file, and every guest that goes on from there maps it
+//! privately: nothing is copied before it is written to, several guests share
+//! what they only read, and nothing of one reaches another. The rest of its
+//! state is some 50 KB.
+//!
+//! The guest itself says when it is to be saved: it writes to the device
+//! pvpanic, and QEMU stops it at that very instruction (`-action panic=pause`).
+//! So two guests that were saved by two xtasks are the same to the byte.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::lesson_device::LessonDevice;
+use super::machine::{Console, Machine, Start};
+use super::pulse::{Pulse, SAMPLE};
+use super::running::{Running, Seen};
+use crate::cache::remove;
+use crate::kernel::KernelImage;
+use crate::key::{Inputs, Key};
+use crate::session::Session;
+use crate::toolchain::Toolchain;
+use crate::ui::Ui;
+
+/// The recipe's number; a change of how a guest is saved changes it.
+const KIND: &str = "saved guest 1";
+
+/// A guest has so many seconds of its own time to ask to be saved.
+const LIMIT: u32 = 60;
+
+/// A guest in the cache.
+#[derive(Debug, Clone)]
+pub struct SavedGuest {
+    folder: PathBuf,
+    /// True if it was in the cache.
+    pub cached: bool,
+    good: Arc<AtomicBool>,
+}
+
+impl SavedGuest {
+    /// Boots `machine` until it asks to be saved, and keeps it, unless the
+    /// cache has it. The machine's initramfs must be one from the cache.
+    pub fn keep(
+        session: &Session,
+        toolchain: &Toolchain,
+        kernel: &KernelImage,
+        machine: &Machine,
+    ) -> Result<Self> {
+        let stage = session.ui.stage("saved guest");
+        let key = key(toolchain, kernel, machine);
+        let entry = session
+            .cache
+            .entry("guests", &kernel.label(), &key, |staging| {
+                stage.begin("booting a guest for all lessons", 0);
+                std::fs::create_dir(staging)
+                    .with_context(|| format!("cannot make {}", staging.display()))?;
+                save(toolchain, kernel, machine, staging)
+            })?;
+        stage.done(entry.cached, format!("Linux {}", kernel.label()));
+        Ok(Self {
+            folder: entry.path,
+            cached: entry.cached,
+            good: Arc::new(AtomicBool::new(true)),
+        })
+    }
+
+    /// The file that is its memory.
+    pub fn memory(&self) -> PathBuf {
+        memory(&self.folder)
+    }
+
+    /// Its state, all but its memory.
+    pub fn state(&self) -> Result<Vec<u8>> {
+        read(&state(&self.folder))
+    }
+
+    /// What its kernel had logged when it was saved.
+    pub fn log(&self) -> Result<Vec<u8>> {
+        read(&log(&self.folder))
+    }
+
+    /// What it had noted on its console when it was saved.
+    pub fn console(&self) -> Result<Vec<u8>> {
+        read(&console(&self.folder))
+    }
+
+    /// False once a guest has not gone on from here.
+    pub fn is_good(&self) -> bool {
+        self.good.load(Ordering::Relaxed)
+    }
+
+    /// No other guest tries to go on from here, neither in this run nor in the
+    /// next: it is taken out of the cache. Says why, once.
+    pub fn give_up(&self, ui: &Ui, why: &anyhow::Error) {
+        if !self.good.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        ui.note(format!("lessons boot guests of their own: {why:#}"));
+        // What cannot be removed is tried again by the next run.
+        let _ = remove(&self.folder);
+    }
+}
+
+fn memory(folder: &Path) -> PathBuf {
+    folder.join("memory")
+}
+
+fn state(folder: &Path) -> PathBuf {
+    folder.join("state")
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+fn console(folder: &Path) -> PathBuf {
+    folder.join("console")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// All that goes into a saved guest: QEMU, and every word that it is told. The
+/// kernel's and the initramfs's paths in the cache have their own keys.
+fn key(toolchain: &Toolchain, kernel: &KernelImage, machine: &Machine) -> Key {
+    let machine = Machine {
+        console: Console::Recorded {
+            log: PathBuf::from("log"),
+            shell: PathBuf::from("shell"),
+            control: PathBuf::from("control"),
+        },
+        start: Start::Save {
+            memory: PathBuf::from("memory"),
+            lesson: LessonDevice::at(Path::new("")),
+        },
+        ..machine.clone()
+    };
+    let command = machine.command(toolchain, kernel).quoted();
+    Inputs::new(KIND)
+        .text("qemu", &toolchain.qemu_version)
+        .text("kernel", kernel.key.as_str())
+        .text("command", command)
+        .key()
+}
+
+/// Boots the guest and writes what is kept of it to `folder`.
+fn save(
+    toolchain: &Toolchain,
+    kernel: &KernelImage,
+    machine: &Machine,
+    folder: &Path,
+) -> Result<()> {
+    let mut guest = Running::start(toolchain, kernel, |own, console| {
+        Ok(Machine {
+            console,
+            start: Start::Save {
+                memory: memory(folder),
+                lesson: LessonDevice::empty(own)?,
+            },
+            ..machine.clone()
+        })
+    })?;
+    let saved = stopped_state(&mut guest).and_then(|bytes| write(&state(folder), &bytes));
+    let (status, errors) = guest.end()?;
+    crate::process::park_if_interrupted();
+    saved.with_context(|| format!("QEMU: {status} {errors}"))?;
+    write(&log(folder), &guest.log()?)?;
+    write(&console(folder), &guest.shell()?)
+}
+
+/// Waits until the guest has stopped itself; returns its state when QEMU has
+/// told it and is about to end.
+fn stopped_state(guest: &mut Running) -> Result<Vec<u8>> {
+    let mut control = Some(guest.control()?);
+    let mut pulse = Pulse::default();
+    loop {
+        let channel = control
+            .as_mut()
+            .ok_or_else(|| anyhow!("QEMU does not answer"))?;
+        if channel.asked_to_stop(SAMPLE)? {
+            let state = channel.state(&guest.folder().join("state"))?;
+            channel.quit()?;
+            // Its memory is whole when it has ended by itself.
+            while !matches!(guest.wait(None)?, Seen::End) {}
+            return Ok(state);
+        }
+        if pulse.beat(&mut control, LIMIT, guest.qemu.id()).is_some() {
+            bail!("it did not ask to be saved within {LIMIT} s of its own time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::Clock;
+
+    fn toolchain() -> Toolchain {
+        Toolchain {
+            rustc: PathBuf::new(),
+            rust_lib_src: PathBuf::new(),
+            bindgen: PathBuf::new(),
+            llvm_bin: PathBuf::new(),
+            libclang: PathBuf::new(),
+            qemu: PathBuf::from("qemu"),
+            busybox: PathBuf::new(),
+            identity: String::new(),
+            qemu_version: "7.2.0".to_owned(),
+        }
+    }
+
+    fn kernel(key: &str) -> KernelImage {
+        KernelImage {
+            kernel: "6.12".to_owned(),
+            version: "6.12.1".to_owned(),
+            tree: PathBuf::new(),
+            objects: PathBuf::new(),
+            profile: crate::kernel::Profile::Teaching,
+            key: Inputs::new(key).key(),
+            cached: true,
+        }
+    }
+
+    fn machine() -> Machine {
+        Machine {
+            clock: Clock::Virtual { shift: 5 },
+            console: Console::Output,
+            start: Start::Boot,
+            initrd: PathBuf::from("base-1"),
+            smp: 2,
+            memory: 256,
+            kernel_words: Vec::new(),
+            gdb: false,
+        }
+    }
+
+    #[test]
+    fn all_that_goes_into_a_guest_is_in_its_key() {
+        let of = |machine: &Machine| key(&toolchain(), &kernel("kernel"), machine);
+        let first = of(&machine());
+        assert_eq!(first, of(&machine()));
+        let others = [
+            of(&Machine {
+                initrd: PathBuf::from("base-2"),
+                ..machine()
+            }),
+            of(&Machine {
+                clock: Clock::Virtual { shift: 6 },
+                ..machine()
+            }),
+            of(&Machine {
+                smp: 1,
+                ..machine()
+            }),
+            of(&Machine {
+                memory: 128,
+                ..machine()
+            }),
+            of(&Machine {
+                kernel_words: vec!["quiet".to_owned()],
+                ..machine()
+            }),
+            key(&toolchain(), &kernel("another"), &machine()),
+            key(
+                &Toolchain {
+                    qemu_version: "7.2.1".to_owned(),
+                    ..toolchain()
+                },
+                &kernel("kernel"),
+                &machine(),
+            ),
+        ];
+        for other in others {
+            assert_ne!(other, first);
+        }
+    }
+}

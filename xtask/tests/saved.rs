@@ -1,0 +1,306 @@
+//! Lessons that start from a guest which was saved when it had booted.
+//!
+//! These tests use the kernel and the modules that `cargo xtask build` has
+//! made, and make them if they are not there.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use xtask::cache::Cache;
+
+/// A clone whose lessons have other texts, and a cache of its own that has all
+/// that was built but no saved guest.
+struct Lab {
+    folder: tempfile::TempDir,
+}
+
+/// What a run of xtask came to.
+struct Ended {
+    status: Option<i32>,
+    said: String,
+}
+
+impl Lab {
+    /// With these lessons of the real clone, and these console blocks.
+    fn new(lessons: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let clone = folder.path().join("clone");
+        std::fs::create_dir(&clone)?;
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for part in ["kernel-config", "modules", "initramfs"] {
+            let copied = Command::new("cp")
+                .arg("-r")
+                .args([&original.join(part), &clone])
+                .status()?;
+            ensure!(copied.success(), "cp failed");
+        }
+        let root = clone.join("modules/lessons");
+        for lesson in std::fs::read_dir(&root)? {
+            let lesson = lesson?;
+            let name = lesson.file_name().to_string_lossy().into_owned();
+            match lessons.iter().find(|(lesson, _)| *lesson == name) {
+                Some((_, console)) => std::fs::write(
+                    lesson.path().join("README.md"),
+                    format!("# {name}\n\n```console\n{console}```\n"),
+                )?,
+                None => std::fs::remove_dir_all(lesson.path())?,
+            }
+        }
+        let lab = Self { folder };
+        // What is missing is built where everybody finds it.
+        let built = lab.xtask().arg("build").arg("--no-install").output()?;
+        ensure!(built.status.success(), "the build failed: {built:?}");
+        let cache = lab.cache();
+        std::fs::create_dir(&cache)?;
+        for entry in std::fs::read_dir(Cache::from_env()?.root())? {
+            let entry = entry?;
+            let own = ["guests", "logs", "locks", "staging"];
+            if !own.iter().any(|own| entry.file_name() == *own) {
+                std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name()))?;
+            }
+        }
+        Ok(lab)
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    fn xtask(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .env("KMODLAB_WORKSPACE", self.folder.path().join("clone"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `xtask test` with more `args`, one guest after the other.
+    fn test(&self, args: &[&str]) -> Result<Ended> {
+        self.test_with(args, "")
+    }
+
+    /// The same, with `first` before all other folders of the PATH.
+    fn test_with(&self, args: &[&str], first: &str) -> Result<Ended> {
+        let path = std::env::var("PATH")?;
+        let output = self
+            .xtask()
+            .args(["test", "--lang", "c", "--jobs", "1", "--no-install"])
+            .args(args)
+            .env("KMODLAB_CACHE", self.cache())
+            .env("PATH", format!("{first}:{path}"))
+            .output()?;
+        let [stdout, stderr] = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(Ended {
+            status: output.status.code(),
+            said: stdout + &stderr,
+        })
+    }
+
+    /// Puts a program in QEMU's place that runs `script` and then QEMU; returns
+    /// its folder.
+    fn qemu_after(&self, script: &str) -> Result<String> {
+        let which = Command::new("sh")
+            .args(["-c", "command -v qemu-system-x86_64"])
+            .output()?;
+        let qemu = String::from_utf8(which.stdout)?;
+        let folder = self.folder.path().join("bin");
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join("qemu-system-x86_64");
+        let text = format!("#!/bin/sh\n{script}\nexec {} \"$@\"\n", qemu.trim());
+        std::fs::write(&path, text)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(folder.to_string_lossy().into_owned())
+    }
+
+    /// The saved guests in the cache.
+    fn guests(&self) -> Result<Vec<PathBuf>> {
+        let mut guests = Vec::new();
+        for guest in std::fs::read_dir(self.cache().join("guests"))? {
+            guests.push(guest?.path());
+        }
+        guests.sort();
+        Ok(guests)
+    }
+
+    /// All that the guest of a lesson said in the last run.
+    fn log(&self, lesson: &str) -> Result<Vec<u8>> {
+        for log in std::fs::read_dir(self.cache().join("logs"))? {
+            let log = log?;
+            let name = log.file_name().to_string_lossy().into_owned();
+            if name.starts_with(&format!("{lesson}-c-")) {
+                return Ok(std::fs::read(log.path())?);
+            }
+        }
+        bail!("{lesson} has no log")
+    }
+}
+
+impl Ended {
+    fn expect(&self, status: i32, parts: &[&str]) -> Result<()> {
+        let Self { status: got, said } = self;
+        ensure!(*got == Some(status), "{got:?}, not {status}\n{said}");
+        for part in parts {
+            ensure!(said.contains(part), "{part:?} is missing\n{said}");
+        }
+        Ok(())
+    }
+}
+
+/// Leaves all that a lesson can leave in a guest.
+const LEAVES: &str = "\
+$ insmod completion_stop.ko
+$ echo here | tee /root/left /tmp/left /etc/left > /dev/null
+$ hostname left; mkdir /dev/left; echo 7 > /proc/sys/kernel/panic
+$ echo left > /dev/kmsg
+";
+
+/// Finds none of it.
+const FINDS_NOTHING: &str = "\
+$ ls /root
+kthread_create.ko
+$ ls /root/left /tmp/left /etc/left /dev/left 2> /dev/null
+? 1
+$ hostname; cat /proc/sys/kernel/panic /proc/modules
+kmodlab
+-1
+$ dmesg
+";
+
+#[test]
+fn nothing_of_one_lesson_reaches_another() -> Result<()> {
+    let lab = Lab::new(&[
+        ("completion_stop", LEAVES),
+        ("kthread_create", FINDS_NOTHING),
+    ])?;
+    for _ in 0..2 {
+        lab.test(&[])?.expect(
+            1,
+            &[
+                "completion_stop (c)  FAILED",
+                "the module completion_stop is still loaded",
+                "kthread_create (c)   ok",
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Two threads that take turns on two CPUs, and much that is printed.
+const BUSY: &str = "\
+$ count() { i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; }
+$ count & count & wait
+$ insmod thread_drv.ko && sleep 3 && rmmod thread_drv
+$ cat /proc/[0-9]*/stat > /tmp/stat; grep -c . /tmp/stat
+[..]
+$ dmesg
+...
+";
+
+#[test]
+fn the_same_lesson_says_the_same_to_the_byte() -> Result<()> {
+    let lab = Lab::new(&[("thread_drv", BUSY)])?;
+    lab.test(&[])?.expect(0, &["1 passed"])?;
+    let first = lab.log("thread_drv")?;
+    ensure!(first.len() > 10_000, "that is no log");
+    // A guest that is saved anew is the same too.
+    for again in 0..6 {
+        if again == 3 {
+            std::fs::remove_dir_all(lab.cache().join("guests"))?;
+        }
+        lab.test(&[])?.expect(0, &["1 passed"])?;
+        let log = lab.log("thread_drv")?;
+        let lines = |log: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(log);
+            text.lines().map(str::to_owned).collect()
+        };
+        let (old, new) = (lines(&first), lines(&log));
+        let differs = old.iter().zip(&new).position(|(old, new)| old != new);
+        if let Some(line) = differs {
+            bail!("run {again}, line {line}: {} was {}", new[line], old[line]);
+        }
+        ensure!(log == first, "run {again} has another length");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_boots_comes_to_the_same_verdicts() -> Result<()> {
+    let lab = Lab::new(&[
+        ("completion_stop", LEAVES),
+        ("kthread_create", FINDS_NOTHING),
+    ])?;
+    lab.test(&["--cold"])?.expect(
+        1,
+        &[
+            "completion_stop (c)  FAILED",
+            "the module completion_stop is still loaded",
+            "kthread_create (c)   ok",
+        ],
+    )?;
+    ensure!(
+        !lab.cache().join("guests").exists(),
+        "a guest was saved in vain"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_saved_guest_that_is_broken_is_made_anew() -> Result<()> {
+    let lab = Lab::new(&[("kthread_create", FINDS_NOTHING)])?;
+    lab.test(&[])?.expect(0, &["1 passed"])?;
+    let guest = lab.guests()?.pop().context("there is no saved guest")?;
+    std::fs::write(guest.join("state"), "nonsense")?;
+    lab.test(&[])?
+        .expect(0, &["1 passed", "lessons boot guests of their own"])?;
+    let again = lab.test(&[])?;
+    again.expect(0, &["1 passed"])?;
+    ensure!(
+        !again.said.contains("of their own"),
+        "it was not made anew\n{}",
+        again.said
+    );
+    Ok(())
+}
+
+#[test]
+fn a_qemu_that_saves_no_guest_boots_each() -> Result<()> {
+    let lab = Lab::new(&[("kthread_create", FINDS_NOTHING)])?;
+    let refuses = "case $* in *memory-backend-file*) echo no backend >&2; exit 1;; esac";
+    let qemu = lab.qemu_after(refuses)?;
+    lab.test_with(&[], &qemu)?.expect(
+        0,
+        &["1 passed", "every lesson boots its own guest", "no backend"],
+    )
+}
+
+#[test]
+fn another_qemu_saves_another_guest() -> Result<()> {
+    let lab = Lab::new(&[("kthread_create", FINDS_NOTHING)])?;
+    lab.test(&[])?.expect(0, &["1 passed"])?;
+    let qemu =
+        lab.qemu_after("[ \"$1\" = --version ] && echo QEMU emulator version 7.2.99 && exit")?;
+    lab.test_with(&[], &qemu)?.expect(0, &["1 passed"])?;
+    assert_eq!(lab.guests()?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_lesson_with_no_room_in_the_device_boots_a_guest() -> Result<()> {
+    // Digits that no compression makes fewer than their number's half.
+    let mut state = 1_u64;
+    let mut noise = String::new();
+    while noise.len() < 400 << 10 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        noise += &format!("{state:016x}");
+    }
+    let lab = Lab::new(&[(
+        "kthread_create",
+        &format!("$ : {noise}\n$ echo here\nhere\n"),
+    )])?;
+    lab.test(&[])?.expect(0, &["1 passed"])
+}
