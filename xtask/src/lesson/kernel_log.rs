@@ -231,7 +231,7 @@ impl KernelLog {
             kind: fatal.map_or(kind, |_| ReportKind::Fatal),
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: shorten(texts(&lines[from..to])),
+            lines: shorten(&lines[from..to]),
         })
     }
 }
@@ -317,8 +317,18 @@ fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
     lines.len()
 }
 
-/// The first and the last of many lines.
-fn shorten(mut lines: Vec<String>) -> Vec<String> {
+/// Of many lines the first and the last; and before that, a stack without the
+/// addresses that only happened to lie on it, which the kernel marks with `? `.
+fn shorten(lines: &[LogLine]) -> Vec<String> {
+    if lines.len() <= MOST_LINES {
+        return texts(lines);
+    }
+    let sure = |line: &&LogLine| !line.message().starts_with("? ");
+    let mut lines: Vec<String> = lines
+        .iter()
+        .filter(sure)
+        .map(|line| line.text.clone())
+        .collect();
     if lines.len() > MOST_LINES {
         let tail = lines.split_off(lines.len() - MOST_LINES / 4);
         let dropped = lines.len() - MOST_LINES * 3 / 4;
