@@ -3,7 +3,7 @@
  * What kernel_ext calls in the kernel. bindgen makes bindings.rs of this file.
  *
  * A function that is inline or a macro in C has no symbol that Rust could
- * call; helpers.c wraps it under a name that begins with kernel_ext_.
+ * call; a file in helpers wraps it under a name that begins with kernel_ext_.
  */
 #ifndef KERNEL_EXT_BINDINGS_HELPER_H
 #define KERNEL_EXT_BINDINGS_HELPER_H

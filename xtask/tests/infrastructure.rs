@@ -4,7 +4,10 @@
 //! if it is not there. QEMU is run through a script that stands before it in
 //! the path, and that plays the machine's fault.
 
-mod support;
+#[path = "common/copy.rs"]
+mod copy;
+#[path = "common/test_modules.rs"]
+mod test_modules;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ impl Faulty {
     /// The lesson's commands; and a script for a guest that is to start, where
     /// `$QEMU` is the real one and `$FOLDER` is the clone.
     fn new(console: &str, script: &str) -> Result<Self> {
-        let folder = support::clone_with(&["prints_marks"])?;
+        let folder = test_modules::clone_with(&["prints_marks"])?;
         std::fs::write(
             folder.path().join("modules/lessons/prints_marks/README.md"),
             format!("# prints_marks\n\n```console\n{console}```\n"),

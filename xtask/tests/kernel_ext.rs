@@ -1,29 +1,29 @@
 //! What `kernel_ext` promises, in real guests: the test modules below
 //! `modules/tests`, each with a text that is its transcript, as a lesson has.
 //!
-//! `common` says which kernel is used, and how another is.
+//! `common/play.rs` says which kernel is used, and how another is.
 
-mod common;
+#[path = "common/copy.rs"]
+mod copy;
+#[path = "common/play.rs"]
+mod play;
+#[path = "common/test_modules.rs"]
+mod test_modules;
 
 use anyhow::{Context as _, Result, ensure};
 
 /// Plays a test module; gives the status and all that was printed.
-fn play(name: &str) -> Result<(i32, String)> {
-    let folder = tempfile::tempdir()?;
-    let parts = [
-        ("kernel-config", "."),
-        ("initramfs", "."),
-        ("modules/Kbuild", "modules"),
-        ("modules/kernel_ext", "modules"),
-        // Its folder tells xtask what a lesson is, so a test becomes one.
-        (&*format!("modules/tests/{name}"), "modules/lessons"),
-    ];
-    common::copy(&parts, folder.path())?;
-    common::play(folder.path(), &[name, "--lang", "rust"])
+fn play(name: &str, language: &str) -> Result<(i32, String)> {
+    let clone = test_modules::clone_with(&[name])?;
+    play::play(clone.path(), &[name, "--lang", language])
 }
 
 fn passes(name: &str) -> Result<()> {
-    let (status, printed) = play(name)?;
+    passes_in(name, "rust")
+}
+
+fn passes_in(name: &str, language: &str) -> Result<()> {
+    let (status, printed) = play(name, language)?;
     ensure!(status == 0, "status {status}\n{printed}");
     ensure!(printed.contains("\n1 passed, 0 failed"), "{printed}");
     Ok(())
@@ -49,6 +49,13 @@ fn wait_queues() -> Result<()> {
     passes("test_wait")
 }
 
+/// The pair of modules that the bench compares.
+#[test]
+fn wake_ups_there_and_back() -> Result<()> {
+    passes_in("wake_up", "rust")?;
+    passes_in("wake_up", "c")
+}
+
 #[test]
 fn completions() -> Result<()> {
     passes("test_completion")
@@ -59,7 +66,7 @@ fn completions() -> Result<()> {
 /// so what was printed is looked up in the guest's record.
 #[test]
 fn a_name_in_proc_that_is_taken() -> Result<()> {
-    let (status, printed) = play("proc_name_taken")?;
+    let (status, printed) = play("proc_name_taken", "rust")?;
     ensure!(status == 1, "status {status}\n{printed}");
     for part in ["kernel-report", "proc_register", "0 passed, 1 failed"] {
         ensure!(printed.contains(part), "{part:?} is missing\n{printed}");

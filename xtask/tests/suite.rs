@@ -1,8 +1,8 @@
 //! The ways to play a suite, and what is written of it: in real guests, with
 //! the kernel that `cargo xtask build` has made.
 
-#[expect(dead_code, reason = "other tests play more simply")]
-mod common;
+#[path = "common/copy.rs"]
+mod copy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -68,7 +68,7 @@ impl Clone {
     fn new(lessons: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let parts = ["kernel-config", "modules", "initramfs"].map(|part| (part, ""));
-        common::copy(&parts, folder.path())?;
+        copy::copy(&parts, folder.path())?;
         let clone = Self { folder };
         std::fs::remove_dir_all(clone.path("modules/lessons"))?;
         for (name, console) in lessons {

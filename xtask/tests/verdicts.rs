@@ -6,7 +6,10 @@
 //! asked for, since that kernel takes minutes to build:
 //! `cargo test --test verdicts -- --ignored`.
 
-mod support;
+#[path = "common/copy.rs"]
+mod copy;
+#[path = "common/test_modules.rs"]
+mod test_modules;
 
 use std::process::{Command, Stdio};
 
@@ -243,7 +246,7 @@ struct Played {
 /// clone of their own.
 fn play(profile: &str, language: &str) -> Result<Played> {
     let names: Vec<&str> = of(profile, language).map(|case| case.name).collect();
-    let clone = support::clone_with(&names)?;
+    let clone = test_modules::clone_with(&names)?;
     let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
     xtask.args(["test", "--no-install", "--lang", language]);
     if profile != TEACHING {
@@ -335,7 +338,7 @@ fn all_come_to_what_they_should(profile: &str, language: &str) -> Result<()> {
 /// them all, in order.
 #[test]
 fn ten_thousand_lines_all_arrive() -> Result<()> {
-    let clone = support::clone_with(&["prints_a_storm"])?;
+    let clone = test_modules::clone_with(&["prints_a_storm"])?;
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["test", "--no-install", "--lang", "rust", "--verbose"])
         .env("KMODLAB_WORKSPACE", clone.path())

@@ -270,7 +270,10 @@ fn asleep_until_stopped() -> Result {
     })?;
     begun.wait();
     msleep(300);
-    check("a thread sleeps until it is stopped", thread.stop() == Ok(7));
+    check(
+        "a thread sleeps until it is stopped",
+        thread.stop() == Ok(7),
+    );
     let mut ended = 0;
     for _ in 0..200 {
         let begun = shared(Completion::new()?)?;

@@ -4,8 +4,10 @@ mod figures;
 mod languages;
 mod measure;
 mod suite;
+mod test_modules;
 mod typed;
 mod verdicts;
+mod wake_ups;
 
 use std::fmt;
 

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::{Bench, copy_tree, figure};
+use super::figures::{Bench, figure};
+use super::test_modules::TestModules;
 use super::{Aim, Figure};
 use crate::lesson::{self, Lesson};
 use crate::modules::{self, Language};
@@ -12,8 +13,6 @@ use crate::pipeline::{self, Prepared};
 use crate::play::plan::Play;
 use crate::play::{self, Time};
 use crate::session::Session;
-use crate::ui::Ui;
-use crate::workspace::Workspace;
 
 /// The test module whose `rmmod` waits for ever for a thread that waits for it.
 const DEADLOCK: &str = "fails_deadlock";
@@ -22,30 +21,9 @@ const DEADLOCK: &str = "fails_deadlock";
 const PANIC: &str = "fails_rust_panic";
 
 impl Bench<'_> {
-    /// Plays test modules that kill their guests, as lessons of a clone of
-    /// their own.
+    /// Plays test modules that kill their guests.
     pub(super) fn verdicts(&self) -> Result<Vec<Figure>> {
-        let clone = tempfile::tempdir()?;
-        let root = self.session.workspace.root();
-        let modules = self.session.workspace.modules();
-        copy_tree(
-            &root.join("kernel-config"),
-            &clone.path().join("kernel-config"),
-        )?;
-        let target = clone.path().join("modules");
-        copy_tree(&modules.join("kernel_ext"), &target.join("kernel_ext"))?;
-        std::fs::copy(modules.join("Kbuild"), target.join("Kbuild"))?;
-        for name in [DEADLOCK, PANIC] {
-            let (from, to) = (modules.join("tests"), target.join("lessons"));
-            copy_tree(&from.join(name), &to.join(name))?;
-        }
-        let session = Session {
-            workspace: Workspace::at(clone.path())?,
-            cache: self.session.cache.clone(),
-            ui: Ui::new(false),
-            may_install: false,
-            jobs: self.session.jobs,
-        };
+        let TestModules { session, .. } = &self.test_modules(&[DEADLOCK, PANIC])?;
         let Prepared {
             toolchain,
             source,
@@ -61,14 +39,14 @@ impl Bench<'_> {
             kernel: kernel.clone(),
             initramfs: initramfs.clone(),
             saved: saved.clone(),
-            modules: modules::build(&session, toolchain, kernel, &wanted)?,
+            modules: modules::build(session, toolchain, kernel, &wanted)?,
         };
         let lessons = lesson::all(&session.workspace)?;
         let one = |name| -> Result<Vec<Times>> {
             let lesson = lessons.iter().find(|lesson| lesson.name == name);
             let lesson = lesson.with_context(|| format!("no test module {name}"))?;
             (0..self.runs)
-                .map(|_| times(&session, &prepared, lesson))
+                .map(|_| times(session, &prepared, lesson))
                 .collect()
         };
         let deadlock = one(DEADLOCK)?;

@@ -116,6 +116,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
     let mut report = Report {
         kernel: None,
+        time: match options.time {
+            TimeOption::Virtual => "virtual",
+            TimeOption::Real => "real",
+        },
         repeat: options.repeat,
         partition: options.partition,
         wall: started.elapsed(),

@@ -31,6 +31,9 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         libclang,
         ..
     } = toolchain;
+    // The compilers see where they are without the links that led there.
+    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let [tree, objects] = [&*real(tree), &*real(objects)];
     // rust-src stands at LIBRARY/; a panic in `core` names a file below it.
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let rust_flags = [
@@ -44,7 +47,8 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
         .join(" ");
     // Of 6.7's headers, clang 19 warns in nearly every file of C.
-    let c_flags = c_flags + " -Wno-enum-enum-conversion -gline-tables-only";
+    let c_flags =
+        c_flags + " -Wno-enum-enum-conversion -gline-tables-only -fdebug-compilation-dir=.";
     Ok(Tool::new("make")
         .clean_env()
         .arg("-C")

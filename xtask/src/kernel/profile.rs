@@ -72,6 +72,25 @@ impl fmt::Display for Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::config::Fragments;
+
+    #[test]
+    fn every_fragment_is_there() -> anyhow::Result<()> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-config");
+        for profile in Profile::ALL {
+            let text = Fragments::load(&folder, profile.fragments())?
+                .options
+                .render();
+            let has = |option: &str| text.lines().any(|line| line == option);
+            // Else tinyconfig's allocator rules both out.
+            let tiny = has("# CONFIG_SLUB_TINY is not set");
+            assert_eq!(tiny, profile != Profile::Teaching, "{profile}");
+            assert_eq!(has("CONFIG_PROVE_LOCKING=y"), profile == Profile::Debug);
+            assert_eq!(has("CONFIG_DEBUG_KMEMLEAK=y"), profile.finds_leaks());
+            assert_eq!(has("CONFIG_KASAN=y"), profile == Profile::Kasan);
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_label_tells_version_and_profile() {

@@ -318,7 +318,7 @@ fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
     lines.len()
 }
 
-/// The first and the last of many lines.
+/// A report that is very long, without its middle.
 fn shorten(mut lines: Vec<String>) -> Vec<String> {
     if lines.len() > MOST_LINES {
         let tail = lines.split_off(lines.len() - MOST_LINES / 4);

@@ -7,9 +7,6 @@
 use super::compare::printable;
 use super::record::CodeSection;
 
-/// A module's code is not longer than this, in bytes.
-const LONGEST: u64 = 1 << 20;
-
 /// How each finding of the report begins (mm/kmemleak.c):
 /// `unreferenced object 0xffff888003b2c000 (size 64):`
 const OBJECT: &str = "unreferenced object 0x";
@@ -81,7 +78,7 @@ fn with_section(line: &str, sections: &[CodeSection]) -> String {
         sections
             .iter()
             .filter_map(|section| Some((section, address.checked_sub(section.address)?)))
-            .filter(|(_, offset)| *offset < LONGEST)
+            .filter(|(section, offset)| *offset < section.size)
             .max_by_key(|(section, _)| section.address)
     });
     match section {
@@ -106,6 +103,7 @@ mod tests {
             module: module.to_owned(),
             section: section.to_owned(),
             address,
+            size: 8192,
         }
     }
 

@@ -57,10 +57,12 @@ pub struct StepEnd {
 pub struct CodeSection {
     /// The module's name.
     pub module: String,
-    /// The section's name in the `.ko` file: `.text`, `.init.text`.
+    /// The section's name in the `.ko` file: `.text`.
     pub section: String,
     /// The address of its first byte.
     pub address: u64,
+    /// The module's size in bytes; the section is not longer.
+    pub size: u64,
 }
 
 /// Raw listings of what must be the same before and after.
@@ -147,14 +149,15 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
                     step.end = step.end.or(Some(StepEnd { status, at }));
                 }
             }
-            ["section", module, section_name, address, _] => {
+            ["section", module, section_name, size, address, _] => {
                 section = Section::Step;
-                if let Some(address) = hex(address) {
+                if let (Some(address), Ok(size)) = (hex(address), size.parse()) {
                     let (module, section) = (module.to_owned(), section_name.to_owned());
                     record.sections.push(CodeSection {
                         module,
                         section,
                         address,
+                        size,
                     });
                 }
             }
@@ -278,7 +281,7 @@ N0 step 1 begin 0 2.60
 out
 N0 step 1 end 3 2.70
 
-N0 section x .text 0xffffffffc0000000 2.70
+N0 section x .text 16384 0xffffffffc0000000 2.70
 
 N0 step 2 begin 3 2.80
 whole
@@ -323,6 +326,7 @@ N0 end 3.5
             module: "x".to_owned(),
             section: ".text".to_owned(),
             address: 0xffff_ffff_c000_0000,
+            size: 16384,
         };
         assert_eq!(record.sections, [section]);
         assert_eq!(record.unchecked, ["kmemleak"]);

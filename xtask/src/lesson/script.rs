@@ -37,12 +37,11 @@ _kmodlab() {
 	return "${3:-0}"
 }
 _kmodlab_modules() {
-	local file at
-	# Read by the shell, a byte at a time, these files are an error.
-	grep -sH . /sys/module/*/sections/.*text* | while IFS=: read -r file at; do
-		file=${file#/sys/module/}
-		printf '\n%s section %s %s %s %s\n' NONCE "${file%%/*}" "${file##*/}" "$at" "$uptime" >&9
-	done
+	local module size at
+	# By the shell alone: a process more would leave its stack to the lesson's next.
+	while read -r module size _ _ _ at _; do
+		printf '\n%s section %s .text %s %s %s\n' NONCE "$module" "$size" "$at" "$uptime" >&9
+	done </proc/modules
 }
 "#;
 

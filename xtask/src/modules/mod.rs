@@ -26,7 +26,12 @@ const KIND: &str = "modules 2";
 const DOES_NOT_COMPILE: &str = "this does not compile";
 
 /// What a lesson needs of a built `kernel_ext` (see `modules/Kbuild`).
-const KERNEL_EXT: [&str; 3] = ["kernel_ext.o", "helpers.o", "libkernel_ext.rmeta"];
+const KERNEL_EXT: [&str; 4] = [
+    "modinfo.o",
+    "kernel_ext.o",
+    "helpers.a",
+    "libkernel_ext.rmeta",
+];
 
 /// A lesson's module, ready for `insmod`.
 #[derive(Debug, Clone)]

@@ -25,6 +25,8 @@ pub struct Suite {
     pub schema: u32,
     /// The kernel; null if nothing had to be played.
     pub kernel: Option<KernelEntry>,
+    /// How time passed in the guests: `"virtual"` or `"real"`.
+    pub time: String,
     /// How often each play was to be played.
     pub repeat: u32,
     /// The part of the suite, as given to `--partition`: `"2/3"`.
@@ -207,6 +209,7 @@ pub fn text(report: &Report) -> Result<String> {
             version: kernel.version.clone(),
             qemu: kernel.qemu.clone(),
         }),
+        time: report.time.to_owned(),
         repeat: report.repeat,
         partition: report.partition.map(|partition| partition.to_string()),
         summary: Summary {

@@ -18,6 +18,7 @@ pub fn text(report: &Report) -> Result<String> {
     for outcomes in by_lesson {
         let mut suite = TestSuite::new(tame(&outcomes[0].lesson));
         suite.set_time(outcomes.iter().map(|outcome| outcome.wall).sum());
+        suite.add_property(Property::new("time", report.time));
         if let Some(kernel) = &report.kernel {
             suite.add_property(Property::new("kernel", tame(&kernel.version)));
             suite.add_property(Property::new("qemu", tame(&kernel.qemu)));

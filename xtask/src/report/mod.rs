@@ -26,6 +26,8 @@ pub use crate::play::outcome::{Counts, Outcome, fault};
 pub struct Report {
     /// The kernel; none if nothing had to be played.
     pub kernel: Option<Kernel>,
+    /// How time passed in the guests: `virtual` or `real`.
+    pub time: &'static str,
     /// How often each play was to be played.
     pub repeat: u32,
     /// The part of the suite that was played, if not all.

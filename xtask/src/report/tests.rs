@@ -205,6 +205,36 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
 }
 
 #[test]
+fn where_each_task_was_comes_before_the_log() {
+    let spot = |task: &str, line| Spot {
+        task: task.to_owned(),
+        file: "modules/lessons/x/x.rs".to_owned(),
+        line,
+        function: "wait".to_owned(),
+        source: "    lock();".to_owned(),
+    };
+    let report = printed(&[Outcome {
+        spots: vec![spot("rmmod (60)", 7), spot("", 123)],
+        ..outcome(Verdict::Hang {
+            seen: "INFO: task rmmod:60 blocked".to_owned(),
+            report: vec!["[1.000000] Call Trace:".to_owned()],
+            during: Some(place()),
+            seconds: None,
+        })
+    }]);
+    let expected = "\
+    $ dmesg -c
+rmmod (60) was at modules/lessons/x/x.rs:7, in wait:
+     7 |     lock();
+the CPU was at modules/lessons/x/x.rs:123, in wait:
+   123 |     lock();
+the kernel's log:
+  [1.000000] Call Trace:
+";
+    assert!(report.contains(expected), "{report}");
+}
+
+#[test]
 fn a_line_of_100_kib_is_clipped() {
     let report = printed(&[outcome(Verdict::KernelReport {
         headline: "WARNING: x".to_owned(),

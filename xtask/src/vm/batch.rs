@@ -40,6 +40,11 @@ impl std::error::Error for DidNotGoOn {}
 /// How the kernel begins to say that it panics.
 const PANIC: &[u8] = b"Kernel panic - not syncing";
 
+/// A guest that panics ends within so many seconds of its own time, or not: its
+/// kernel waits for the other CPUs to stop, in steps of a microsecond between
+/// which a CPU that never ends gets a whole turn of 0.1 s.
+const PANIC_GRACE: u32 = 1;
+
 /// Runs a guest in virtual time until it ends, or until its clock passes
 /// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
 /// piece; `machine` returns the guest for a folder of its own and this console.
@@ -67,12 +72,17 @@ pub fn run_batch(
     let mut pulse = Pulse::default();
     let mut panic = PanicLine::default();
     let mut spoke = None;
+    let mut limit_after_panic = None;
     let mut next_sample = Instant::now() + FIRST_SAMPLE;
     let stopped = loop {
         match guest.wait(Some(next_sample)) {
             Ok(Seen::End) => break None,
             Ok(Seen::Control(channel)) => control = Some(channel),
-            Ok(Seen::Said(Channel::Log, bytes)) => panic.look(&bytes),
+            Ok(Seen::Said(Channel::Log, bytes)) => {
+                if panic.look(&bytes) {
+                    next_sample = next_sample.min(Instant::now() + SAMPLE);
+                }
+            }
             Ok(Seen::Said(Channel::Shell, bytes)) => {
                 spoke.get_or_insert_with(Instant::now);
                 heard(&bytes);
@@ -81,7 +91,11 @@ pub fn run_batch(
             Err(_) => control = None,
             Ok(Seen::Nothing) => {
                 next_sample = Instant::now() + SAMPLE;
+                let limit = limit_after_panic.unwrap_or(limit);
                 let end = pulse.beat(&mut control, limit, guest.qemu.id());
+                if panic.seen.is_some() {
+                    limit_after_panic.get_or_insert(pulse.guest_seconds() + PANIC_GRACE);
+                }
                 if end.is_some() {
                     break end;
                 }
@@ -121,9 +135,10 @@ struct PanicLine {
 }
 
 impl PanicLine {
-    fn look(&mut self, bytes: &[u8]) {
+    /// Looks at what came next; true if the line is there and was not before.
+    fn look(&mut self, bytes: &[u8]) -> bool {
         if self.seen.is_some() {
-            return;
+            return false;
         }
         self.tail.extend(bytes);
         if self.tail.windows(PANIC.len()).any(|words| words == PANIC) {
@@ -131,6 +146,7 @@ impl PanicLine {
         }
         let keep = self.tail.len().saturating_sub(PANIC.len());
         self.tail.drain(..keep);
+        self.seen.is_some()
     }
 }
 

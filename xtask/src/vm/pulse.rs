@@ -48,6 +48,11 @@ impl Pulse {
         }
         (self.still >= STUCK_SAMPLES).then_some(GuestEnd::Stuck)
     }
+
+    /// What the guest's clock said when it was last read, in seconds.
+    pub fn guest_seconds(&self) -> u32 {
+        self.guest_seconds
+    }
 }
 
 /// True if a thread of a child of `guard` is on a CPU or waits for one, by

@@ -3,9 +3,11 @@
 //!
 //! `common` says which kernel is used, and how another is.
 
-#[path = "../common/mod.rs"]
-mod common;
+#[path = "../common/copy.rs"]
+mod copy;
 mod cycles;
+#[path = "../common/play.rs"]
+mod play;
 mod sleeps;
 
 use anyhow::{Context as _, Result, ensure};
@@ -53,7 +55,7 @@ fn all_pass(text: impl Fn(&Lesson) -> Result<String>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let clone = folder.path();
     let parts = ["kernel-config", "initramfs", "modules"].map(|part| (part, "."));
-    common::copy(&parts, clone)?;
+    copy::copy(&parts, clone)?;
     let lessons = clone.join("modules/lessons");
     ensure!(
         std::fs::read_dir(&lessons)?.count() == LESSONS.len(),
@@ -63,7 +65,7 @@ fn all_pass(text: impl Fn(&Lesson) -> Result<String>) -> Result<()> {
         let readme = lessons.join(lesson.name).join("README.md");
         std::fs::write(&readme, text(lesson)?).with_context(|| format!("{}", readme.display()))?;
     }
-    let (status, printed) = common::play(clone, &["--lang", "both"])?;
+    let (status, printed) = play::play(clone, &["--lang", "both"])?;
     let all = format!("\n{} passed, 0 failed, 0 skipped\n", 2 * LESSONS.len());
     ensure!(
         status == 0 && printed.contains(&all),

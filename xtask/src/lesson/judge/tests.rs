@@ -323,7 +323,7 @@ const LEAKS_COUNTED: &str = "[   12.000000] kmemleak: 1 new suspected memory lea
 /// A console on which these steps were played, with a scan for leaks behind
 /// them that says so.
 fn scanned(steps: &[String], found: &str) -> String {
-    let section = "\nN0 section x .init.text 0xffffffffc0008000 1\n";
+    let section = "\nN0 section x .init.text 4096 0xffffffffc0008000 1\n";
     console(steps)
         .replacen("\nN0 step 2", &format!("{section}\nN0 step 2"), 1)
         .replace("\nN0 end", &format!("\nN0 kmemleak 9\n{found}\nN0 end"))

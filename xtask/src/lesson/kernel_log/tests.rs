@@ -51,6 +51,36 @@ fn reports_are_recognised() {
             ReportKind::Complaint,
         ),
         (
+            "BUG kmalloc-256 (Tainted: G           O      ): Object corrupt",
+            ReportKind::Complaint,
+        ),
+        (
+            "ODEBUG: free active (active state 0) object: ffff888004c54710 \
+             object type: timer_list hint: fire+0x0/0x20 [bugs]",
+            ReportKind::Complaint,
+        ),
+        (
+            "list_del corruption, ffff888004d89000->next is LIST_POISON1 (dead000000000100)",
+            ReportKind::Complaint,
+        ),
+        (
+            "refcount_t: addition on 0; use-after-free.",
+            ReportKind::Complaint,
+        ),
+        (
+            "INFO: trying to register non-static key.",
+            ReportKind::Complaint,
+        ),
+        (
+            "DEBUG_LOCKS_WARN_ON(lock->magic != lock)",
+            ReportKind::Complaint,
+        ),
+        ("[ BUG: Invalid wait context ]", ReportKind::Complaint),
+        (
+            "kmemleak: Kernel memory leak detector disabled",
+            ReportKind::Complaint,
+        ),
+        (
             "INFO: task rmmod:60 blocked for more than 30 seconds.",
             ReportKind::Hang,
         ),
@@ -111,7 +141,9 @@ fn what_only_looks_like_one_is_none() {
         "kthread_run: WARNING: nothing",
         "x: Kernel panic - not syncing",
         "INFO: task force",
-        "kmemleak: Kernel memory leak detector initialized",
+        "kmemleak: Kernel memory leak detector initialized (mem pool available: 15853)",
+        "BUG hunting in a module",
+        "Tainted: [O]=OOT_MODULE",
         "rcu: INFO: fine",
         "x: loading out-of-tree module taints kernel.",
     ] {
@@ -171,4 +203,76 @@ fn text_before_a_stamp_does_not_hide_a_report() {
     assert!(read(&storm).report().is_some());
     assert!(!KernelLog::read("N0", b"\xff\xfe\0\x01").lesson_began());
     assert!(KernelLog::read("N0", b"\r\n\r\n").is_empty());
+}
+
+/// 6.12's report of two mutexes that are taken in both orders; its stacks are
+/// left out.
+const ABBA: &str = "\
+[   12.315916] ======================================================
+[   12.316017] WARNING: possible circular locking dependency detected
+[   12.316125] 6.12.117 #1 Tainted: G           O
+[   12.316233] ------------------------------------------------------
+[   12.316333] insmod/63 is trying to acquire lock:
+[   12.316435] ffffffffa0002070 (a){+.+.}-{3:3}, at: bug+0x270/0x5d0 [bugs]
+[   12.316744]
+[   12.316744] but task is already holding lock:
+[   12.316841] ffffffffa0002100 (b){+.+.}-{3:3}, at: bug+0x262/0x5d0 [bugs]
+[   12.321678]        CPU0                    CPU1
+[   12.322438]  *** DEADLOCK ***
+[   12.328201]  </TASK>
+";
+
+#[test]
+fn a_report_without_an_end_mark_ends_where_the_kernel_pauses() {
+    let log = read(&format!("{ABBA}[   14.000000] bugs: bye\n"));
+    let Some(report) = log.report() else { panic!() };
+    assert_eq!(report.lines.len(), ABBA.lines().count());
+    assert_eq!(
+        report.headline,
+        "WARNING: possible circular locking dependency detected"
+    );
+    // The next one is not a part of it.
+    let next = "[   12.330000] =====\n[   12.330000] BUG: KASAN: x\n";
+    let log = read(&format!("{ABBA}{next}"));
+    let lines = log.report().map(|report| report.lines.len());
+    assert_eq!(lines, Some(ABBA.lines().count()));
+}
+
+#[test]
+fn a_report_between_two_rulers_ends_with_the_second() {
+    let log = read(
+        "[    9.1] x: hello\n\
+         [    9.100000] ==================================================================\n\
+         [    9.100000] BUG: KASAN: slab-use-after-free in bug+0x1/0x2 [bugs]\n\
+         [    9.100000] Read of size 1 at addr ffff888004c54728 by task insmod/63\n\
+         [    9.120000] ==================================================================\n\
+         [    9.120000] Disabling lock debugging due to kernel taint\n",
+    );
+    let lines = log.report().map(|report| report.lines.len());
+    assert_eq!(lines, Some(4));
+}
+
+#[test]
+fn lockdep_that_is_off_is_told() {
+    let off = "turning off the locking correctness validator.";
+    let log = read(&format!("[    9.100000] {off}\n"));
+    assert_eq!(log.lockdep_off(), Some(off));
+    assert_eq!(read(ABBA).lockdep_off(), None);
+    let before = KernelLog::read("N0", ABBA.as_bytes());
+    assert!(before.lockdep_off().is_some());
+}
+
+#[test]
+fn a_report_goes_without_what_only_lay_on_the_stack() {
+    let guesses = "[    9.100000]  ? __lock_acquire+0x62a/0x2aa0\n".repeat(70);
+    let report = "[    9.100000] BUG: KASAN: x\n[    9.100000] Freed by task 63:\n";
+    let lines_of = |frames: &str| {
+        let log = read(&format!("{report}{frames}"));
+        log.report().map(|report| report.lines.len())
+    };
+    // Better a guess than nothing.
+    assert_eq!(lines_of(&guesses), Some(72));
+    let sure = "[    9.100000]  kasan_save_stack+0x1c/0x40\n";
+    // The last line says how many were left out.
+    assert_eq!(lines_of(&format!("{sure}{guesses}")), Some(4));
 }

@@ -79,6 +79,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             version: "6.12.117".to_owned(),
             qemu: "7.2".to_owned(),
         }),
+        time: "virtual",
         repeat: 1,
         partition: "2/3".parse().ok(),
         wall: Duration::from_millis(2500),
@@ -150,6 +151,7 @@ fn json_has_the_fields_that_are_described() -> Result<()> {
     "version": "6.12.117",
     "qemu": "7.2"
   },
+  "time": "virtual",
   "repeat": 1,
   "partition": "2/3",
   "summary": {

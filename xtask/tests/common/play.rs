@@ -10,22 +10,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
-
-/// Copies parts of the clone, each into a folder of `clone`.
-pub fn copy(parts: &[(&str, &str)], clone: &Path) -> Result<()> {
-    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (part, folder) in parts {
-        let folder = clone.join(folder);
-        std::fs::create_dir_all(&folder)?;
-        let copied = Command::new("cp")
-            .arg("-r")
-            .args([&original.join(part), &folder])
-            .status()?;
-        ensure!(copied.success(), "cp failed on {part}");
-    }
-    Ok(())
-}
+use anyhow::{Context as _, Result};
 
 /// Plays lessons of the copy `clone`; gives the status and all that was
 /// printed.
