@@ -6,8 +6,10 @@
 //! state is some 50 KB.
 //!
 //! The guest itself says when it is to be saved: it writes to the device
-//! pvpanic, and QEMU stops it at that very instruction (`-action panic=pause`).
-//! So two guests that were saved by two xtasks are the same to the byte.
+//! pvpanic, and QEMU stops the CPU that does at that very instruction
+//! (`-action panic=pause`). The other CPU, which idles then, is stopped when
+//! QEMU's main loop comes to it: lessons that start from one saved guest say the
+//! same to the byte, but one that is saved anew may be some microseconds off.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
