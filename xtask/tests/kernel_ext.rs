@@ -10,6 +10,8 @@ mod play;
 #[path = "common/test_modules.rs"]
 mod test_modules;
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 
 /// Plays a test module; gives the status and all that was printed.
@@ -71,12 +73,15 @@ fn a_name_in_proc_that_is_taken() -> Result<()> {
     for part in ["kernel-report", "proc_register", "0 passed, 1 failed"] {
         ensure!(printed.contains(part), "{part:?} is missing\n{printed}");
     }
-    let record = printed
+    let known = printed
         .lines()
-        .find_map(|line| line.strip_prefix("all that the guest said: "))
+        .find_map(|line| line.strip_prefix("all that is known of it: "))
         .context("no record is named")?;
-    let record = std::fs::read(record).with_context(|| format!("cannot read {record}"))?;
-    let record = String::from_utf8_lossy(&record);
+    let read = |name: &str| {
+        let path = Path::new(known).join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let record = read("kernel.log")? + &read("shell.log")?;
     let times = |part: &str| record.matches(part).count();
     for part in [
         "insmod: can't insert 'proc_name_taken.ko': Cannot allocate memory",

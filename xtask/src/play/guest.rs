@@ -45,12 +45,12 @@ const GRACE: u32 = 60;
 /// An oops ends the guest, for nothing after it can be trusted; so does a task
 /// that has waited for 30 s of the guest's time without a chance to be woken
 /// by a signal, and a CPU that is kept from all other tasks for 2 s, or from its
-/// interrupts for 3 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
+/// interrupts for 6 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
 /// each of the guest's.
 const KERNEL_WORDS: [&str; 7] = [
     "oops=panic",
     "watchdog_thresh=1",
-    "rcupdate.rcu_cpu_stall_timeout=3",
+    "rcupdate.rcu_cpu_stall_timeout=6",
     "sysctl.kernel.panic_on_rcu_stall=1",
     "sysctl.kernel.hung_task_panic=1",
     "sysctl.kernel.hung_task_timeout_secs=30",
