@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use rustix::fs::FlockOperation;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::key::Key;
 
 /// The cache folder.
@@ -161,13 +161,7 @@ impl Cache {
 
     /// Says of an error that comes of a full disk what to do about that.
     pub fn explain_full_disk(&self, error: anyhow::Error) -> anyhow::Error {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let full = error.chain().any(|cause| {
-            let kind = cause.downcast_ref().map(std::io::Error::kind);
-            matches!(kind, Some(StorageFull | QuotaExceeded))
-                || cause.to_string().contains("No space left on device")
-        });
-        if !full {
+        if !failure::is_full_disk(&error) {
             return error;
         }
         error.context(Failure::machine(format!(
@@ -203,8 +197,12 @@ impl Cache {
         let folder = path.parent().unwrap_or(&self.root);
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("cannot write in {}", folder.display()))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| {
+            format!(
+                "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
+                folder.display()
+            )
+        })?;
         file.write_all(contents)
             .with_context(|| format!("cannot write {}", path.display()))?;
         file.persist(path)

@@ -89,6 +89,16 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(fault_of(error).status())
 }
 
+/// True if an error comes of a disk that has no room left, or of a quota.
+pub fn is_full_disk(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    error.chain().any(|cause| {
+        let kind = cause.downcast_ref().map(std::io::Error::kind);
+        matches!(kind, Some(StorageFull | QuotaExceeded))
+            || cause.to_string().contains("No space left on device")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

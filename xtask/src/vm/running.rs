@@ -15,6 +15,7 @@ use rustix::fs::{MemfdFlags, inotify};
 
 use super::machine::{Console, Machine};
 use super::qmp::Qmp;
+use crate::failure::{Failure, is_full_disk};
 use crate::kernel::KernelImage;
 use crate::process::Guarded;
 use crate::toolchain::Toolchain;
@@ -81,7 +82,8 @@ impl Running {
                 shell: shell.path(),
                 control: control.clone(),
             },
-        )?;
+        )
+        .map_err(no_room)?;
         let (sender, events) = channel();
         log.follow(Channel::Log, &sender)?;
         shell.follow(Channel::Shell, &sender)?;
@@ -209,6 +211,18 @@ pub fn socket_folder() -> Result<tempfile::TempDir> {
         .prefix(&format!("{PREFIX}{}.", std::process::id()))
         .tempdir_in(&parent)
         .with_context(|| format!("cannot make a folder in {}", parent.display()))
+}
+
+/// Says of an error that comes of a full disk what to do about that.
+pub fn no_room(error: anyhow::Error) -> anyhow::Error {
+    if !is_full_disk(&error) {
+        return error;
+    }
+    error.context(Failure::machine(format!(
+        "no space left in {}, where a guest keeps a few MB while it plays: make room, or name \
+         another folder with TMPDIR=FOLDER",
+        std::env::temp_dir().display()
+    )))
 }
 
 /// A file in memory that QEMU writes to, whatever disks are full. Unlike a

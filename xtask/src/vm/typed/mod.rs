@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use super::guest_run::{GuestEnd, GuestRun};
 use super::machine::{Console, Machine};
-use super::running::socket_folder;
+use super::running::{no_room, socket_folder};
 use super::sockets::{Channel, Event, forward, serve};
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
@@ -80,7 +80,7 @@ pub fn run_typed(
     machine: impl FnOnce(&Path) -> Result<Machine>,
 ) -> Result<TypedRun> {
     let folder = socket_folder()?;
-    let machine = machine(folder.path())?;
+    let machine = machine(folder.path()).map_err(no_room)?;
     debug_assert!(matches!(machine.console, Console::Sockets { .. }));
     let (sender, news) = channel();
     let listen = |name: &str| {
