@@ -202,7 +202,7 @@ impl Terminal {
         end(&mut self)?;
         self.wait(&format!("status {status}."))?;
         for pid in pids {
-            wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+            wait_for_end(pid)?;
         }
         ensure!(
             Modes::of(&running)? == self.before,
@@ -293,7 +293,18 @@ fn a_terminal_that_is_closed_ends_the_guest() -> Result<()> {
     let pids = terminal.processes()?;
     terminal.window = None;
     for pid in pids {
-        wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+        wait_for_end(pid)?;
     }
     Ok(())
+}
+
+/// Waits until a process has ended. If it does not, the error tells what it is
+/// and what it does.
+fn wait_for_end(pid: u32) -> Result<()> {
+    wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(())).with_context(|| {
+        let of = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+        ["cmdline", "stat", "wchan"]
+            .map(|file| of(file).unwrap_or_default().replace('\0', " "))
+            .join("; ")
+    })
 }

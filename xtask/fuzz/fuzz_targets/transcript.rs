@@ -1,40 +1,6 @@
-//! Any text is a transcript or an error that names its line, and a transcript
-//! says nothing that the text does not.
-
 #![no_main]
 
-use std::path::Path;
+#[path = "../checks/transcript.rs"]
+mod transcript;
 
-use libfuzzer_sys::fuzz_target;
-use xtask::lesson::{script, transcript};
-
-fuzz_target!(|data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else {
-        return;
-    };
-    let _ = transcript::title(text);
-    match transcript::parse(text, Path::new("README.md")) {
-        Ok(parsed) => {
-            assert!(!parsed.steps.is_empty());
-            let mut last = 0;
-            for step in &parsed.steps {
-                assert!(step.line > last, "steps come in the order of the text");
-                last = step.line;
-                let first = step.command.lines().next().unwrap_or("");
-                // A tab may stand for the spaces of a list's item.
-                let line = text.split('\n').nth(step.line - 1).expect("a line of the text");
-                assert!(line.contains(first.trim()), "{line:?} has no {first:?}");
-            }
-            let files = script::compile(&parsed, "kmodlab-nonce", 120);
-            // A file for each step, and the play script, the nonce and the limit.
-            assert_eq!(files.len(), parsed.steps.len() + 3);
-        }
-        Err(error) => {
-            let message = error.to_string();
-            let rest = message.strip_prefix("README.md:").expect("the file's name");
-            let (line, _) = rest.split_once(": ").expect("the line's number");
-            let line: usize = line.parse().expect("a number");
-            assert!((1..=text.split('\n').count() + 1).contains(&line), "{message}");
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| transcript::check(data));

@@ -1,0 +1,24 @@
+//! What is expected and what was printed, of any lines, are aligned without a
+//! panic; a text without wildcards matches itself and nothing else.
+//!
+//! The input is two texts with a byte 0xff between them.
+
+use xtask::lesson::compare::{compare, printed_lines};
+use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
+
+/// Looks at one input.
+pub fn check(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0xff);
+    let expected = printed_lines(parts.next().unwrap_or_default());
+    let printed = printed_lines(parts.next().unwrap_or_default());
+    let compared = compare(&expected, &printed, None, VIRTUAL_TOLERANCE);
+    assert_eq!(
+        compared.matches,
+        compared.normalised == expected,
+        "what matches is told in the text's own words, and nothing else is"
+    );
+    let plain = |line: &String| !line.contains("[..]") && line != "..." && !line.starts_with("[+");
+    if expected.iter().all(plain) {
+        assert_eq!(compared.matches, expected == printed);
+    }
+}

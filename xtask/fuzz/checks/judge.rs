@@ -1,0 +1,66 @@
+//! Whatever a guest says on its two channels, it is judged without a panic;
+//! and a guest that never says the run's nonce does not pass.
+//!
+//! The input is the console and the kernel's log, with a byte 0xff between
+//! them. `NONCE` in it stands for the nonce.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
+use xtask::lesson::transcript::{LIMIT, Step, Transcript};
+use xtask::lesson::verdict::Verdict;
+use xtask::lesson::{Lesson, judge};
+use xtask::vm::{GuestEnd, GuestRun};
+
+const NONCE: &str = "NONCE";
+
+/// Looks at one input.
+pub fn check(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0xff);
+    let console = parts.next().unwrap_or_default().to_vec();
+    let log = parts.next().unwrap_or_default().to_vec();
+    let step = |line, command: &str, expected: &[&str]| Step {
+        line,
+        command: command.to_owned(),
+        expected: expected.iter().map(ToString::to_string).collect(),
+        status: 0,
+    };
+    let lesson = Lesson {
+        name: "x".to_owned(),
+        folder: PathBuf::new(),
+        readme: PathBuf::from("README.md"),
+        title: "x".to_owned(),
+        transcript: Transcript {
+            limit: LIMIT,
+            steps: vec![
+                step(1, "insmod x.ko", &[]),
+                step(2, "dmesg -c", &["[..] x: one", "...", "[+1.0s] x: two"]),
+            ],
+        },
+    };
+    let told = |bytes: &[u8]| {
+        bytes
+            .windows(NONCE.len())
+            .any(|word| word == NONCE.as_bytes())
+    };
+    let told = told(&console) && told(&log);
+    for end in [
+        GuestEnd::Ended,
+        GuestEnd::Stuck,
+        GuestEnd::OutOfTime { guest_seconds: 9.0 },
+    ] {
+        let run = GuestRun {
+            console: console.clone(),
+            log: log.clone(),
+            end,
+            wall: Duration::ZERO,
+            since_panic: None,
+            boot: None,
+            command: String::new(),
+        };
+        let verdict = judge::judge(&lesson, NONCE, &run, VIRTUAL_TOLERANCE);
+        assert!(told || verdict != Verdict::Pass, "passed without a nonce");
+        let _ = (verdict.to_string(), verdict.name(), verdict.place());
+    }
+}
