@@ -20,7 +20,6 @@ use crate::lesson::record;
 use crate::lesson::transcript::{self, Step, Transcript};
 use crate::modules::{Language, Module};
 use crate::play;
-use crate::vm::GuestEnd;
 
 /// A module in Rust may be so many times as large as its twin in C.
 const SIZE: Aim = Aim::AtMost(1.5);
@@ -233,7 +232,7 @@ impl super::Bench<'_> {
         let record = record::read(&nonce, &run.console);
         let played = record.steps.first().context("the guest played nothing")?;
         let output = String::from_utf8_lossy(&played.output).into_owned();
-        if run.end != GuestEnd::Ended || played.end.is_none() {
+        if !record.ended || played.end.is_none() {
             let (shell, end) = (record.shell, run.end);
             bail!("{name} was not loaded and removed (shell: {shell:?}, {end:?}):\n{output}");
         }

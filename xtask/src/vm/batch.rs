@@ -37,8 +37,9 @@ impl fmt::Display for DidNotGoOn {
 
 impl std::error::Error for DidNotGoOn {}
 
-/// How the kernel begins to say that it panics.
-const PANIC: &[u8] = b"Kernel panic - not syncing";
+/// How the kernel begins to say that it panics, after the time stamp. A module
+/// that says so has its name in front.
+const PANIC: &[u8] = b"] Kernel panic - not syncing";
 
 /// A guest that panics ends within so many seconds of its own time, or not: its
 /// kernel waits for the other CPUs to stop, in steps of a microsecond between
