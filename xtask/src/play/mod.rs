@@ -2,8 +2,11 @@
 //! side, all of it as often as is asked for.
 
 mod guest;
+mod machine;
 pub mod outcome;
 pub mod plan;
+mod scripted;
+mod typed;
 pub mod update;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +21,9 @@ use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, Time, judged, lesson, saved, transcript, typed};
+pub use guest::{Played, Time, judged, lesson};
+pub use scripted::{saved, transcript};
+pub use typed::typed;
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::guest_run::{GuestEnd, GuestRun};
-use super::machine::{Console, Machine, Start};
+use super::machine::{Console, Machine};
 use super::pulse::{Pulse, SAMPLE};
 use super::running::{Channel, Running, Seen};
 use super::saved::SavedGuest;
@@ -48,27 +48,22 @@ const PANIC_GRACE: u32 = 1;
 
 /// Runs a guest in virtual time until it ends, or until its clock passes
 /// `limit` seconds. `heard` gets what comes on the shell's channel, piece by
-/// piece; `machine` returns the guest for a folder of its own and this console.
+/// piece; `machine` returns the guest for a folder of its own and this console,
+/// which goes on from `saved` if that is given.
 ///
 /// That a saved guest does not go on is the error [`DidNotGoOn`].
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     limit: u32,
+    saved: Option<&SavedGuest>,
     heard: &mut dyn FnMut(&[u8]),
     machine: impl FnOnce(&Path, Console) -> Result<Machine>,
 ) -> Result<GuestRun> {
-    let mut saved = None;
-    let mut guest = Running::start(toolchain, kernel, |folder, console| {
-        let machine = machine(folder, console)?;
-        if let Start::GoOn { from, .. } = &machine.start {
-            saved = Some(from.clone());
-        }
-        Ok(machine)
-    })?;
+    let mut guest = Running::start(toolchain, kernel, machine)?;
     let mut control = None;
     if let Some(saved) = saved {
-        control = Some(go_on(&mut guest, &saved)?);
+        control = Some(go_on(&mut guest, saved)?);
     }
     let mut pulse = Pulse::default();
     let mut panic = PanicLine::default();

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::lesson_device::{self, LessonDevice};
 use super::qmp::EPOCH;
-use super::saved::SavedGuest;
 use super::tsc;
 use crate::kernel::KernelImage;
 use crate::process::Tool;
@@ -86,8 +85,8 @@ pub enum Start {
     },
     /// Where it was saved, once [`Qmp`](super::qmp::Qmp) has told it to go on.
     GoOn {
-        /// The guest; it stays as it is.
-        from: SavedGuest,
+        /// The file that was its memory; it stays as it is.
+        memory: PathBuf,
         /// What is in the lesson's device now.
         lesson: LessonDevice,
     },
@@ -203,8 +202,8 @@ impl Machine {
             Start::Boot => tool,
             Start::Save { memory, lesson } => self.saved(tool, &mut words, memory, "on", lesson),
             // A private mapping: what the guest writes stays its own.
-            Start::GoOn { from, lesson } => self
-                .saved(tool, &mut words, &from.memory(), "off", lesson)
+            Start::GoOn { memory, lesson } => self
+                .saved(tool, &mut words, memory, "off", lesson)
                 .args(["-incoming", "defer"]),
         };
         if let (Clock::Real(_), Console::Sockets { .. }) = (self.clock, &self.console) {

@@ -1,0 +1,188 @@
+//! A guest in virtual time, which plays a script by itself: from the saved one,
+//! or from its boot.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::initramfs::GuestFile;
+use crate::kernel::Profile;
+use crate::lesson::script;
+use crate::lesson::transcript::Transcript;
+use crate::pipeline::Prepared;
+use crate::session::Session;
+use crate::vm::{
+    self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+};
+
+use super::machine::{GRACE, heard, leaks_wanted, machine, nonce};
+
+/// One instruction takes 2^5 ns of the guest's time; 2^3 on a kernel that looks
+/// for bugs, which takes four to twenty instructions for one and would else
+/// seem too slow for the times that lessons tell.
+fn shift(profile: Profile) -> u8 {
+    match profile {
+        Profile::Teaching => 5,
+        Profile::Debug | Profile::Kasan => 3,
+    }
+}
+
+/// An oops ends the guest, for nothing after it can be trusted; so does a task
+/// that has waited for 30 s of the guest's time without a chance to be woken
+/// by a signal, and a CPU that is kept from all other tasks for 2 s, or from its
+/// interrupts for 6 s: a CPU that only waits (`cpu_relax`) costs QEMU 2 s for
+/// each of the guest's.
+const KERNEL_WORDS: [&str; 7] = [
+    "oops=panic",
+    "watchdog_thresh=1",
+    "rcupdate.rcu_cpu_stall_timeout=6",
+    "sysctl.kernel.panic_on_rcu_stall=1",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
+/// Plays a transcript with more `files` in the guest; returns the word that
+/// marks its notes, and what became of the guest.
+pub fn transcript(
+    session: &Session,
+    prepared: &Prepared,
+    transcript: &Transcript,
+    files: Vec<GuestFile>,
+) -> Result<(String, GuestRun)> {
+    scripted(session, prepared, transcript, files, &mut |_| ())
+}
+
+/// As [`transcript`]; `on_step` gets the number, from 1, of each step that
+/// begins.
+pub(super) fn scripted(
+    session: &Session,
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+    on_step: &mut dyn FnMut(usize),
+) -> Result<(String, GuestRun)> {
+    let nonce = nonce(transcript, &files);
+    let mut heard = heard(&nonce, on_step);
+    let limit = u32::from(transcript.limit);
+    files.extend(script::compile(transcript, &nonce, limit));
+    files.extend(leaks_wanted(prepared));
+    let limit = limit + GRACE;
+    if let Some(saved) = &prepared.saved {
+        match from_saved(session, prepared, saved, &nonce, limit, &files, &mut heard) {
+            Ok(Some(run)) => return Ok((nonce, run)),
+            Ok(None) => {}
+            Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    let run = from_boot(prepared, limit, &files, &mut heard)?;
+    Ok((nonce, run))
+}
+
+/// Boots one guest, and keeps it for every lesson to start from, unless the
+/// cache has it. Where that cannot be, it says why and returns `None`: every
+/// lesson boots a guest of its own then.
+pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let machine = scripted_machine(prepared, &initramfs.path, Console::Output, Start::Boot);
+    SavedGuest::keep(session, toolchain, kernel, &machine)
+        .inspect_err(|error| {
+            crate::process::park_if_interrupted();
+            session.ui.note(format!(
+                "every lesson boots its own guest, for none could be saved: {error:#}"
+            ));
+        })
+        .ok()
+}
+
+/// Plays in a guest that goes on from the saved one; `None` if the `files` have
+/// no room in the device that would bring them. What the guest had said before
+/// it was saved comes first, as if it had booted for this lesson.
+fn from_saved(
+    session: &Session,
+    prepared: &Prepared,
+    saved: &SavedGuest,
+    nonce: &str,
+    limit: u32,
+    files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
+) -> Result<Option<GuestRun>> {
+    let Prepared {
+        toolchain, kernel, ..
+    } = prepared;
+    if !saved.is_good() {
+        return Ok(None);
+    }
+    let Some(archive) = vm::packed(files)? else {
+        return Ok(None);
+    };
+    // Before the guest runs: it may be given up, and removed, by another's.
+    let (log, console) = match saved.log().and_then(|log| Ok((log, saved.console()?))) {
+        Ok(said) => said,
+        Err(error) => {
+            saved.give_up(&session.ui, &error);
+            return Ok(None);
+        }
+    };
+    let mut run = vm::run_batch(
+        toolchain,
+        kernel,
+        limit,
+        Some(saved),
+        heard,
+        |folder, console| {
+            let start = Start::GoOn {
+                memory: saved.memory(),
+                lesson: LessonDevice::holding(folder, &archive)?,
+            };
+            Ok(scripted_machine(
+                prepared,
+                &prepared.initramfs.path,
+                console,
+                start,
+            ))
+        },
+    )?;
+    run.log.splice(0..0, log);
+    run.console
+        .splice(0..0, script::noted_before(nonce, &console));
+    Ok(Some(run))
+}
+
+/// Plays in a guest that boots, with the `files` in its initramfs.
+fn from_boot(
+    prepared: &Prepared,
+    limit: u32,
+    files: &[GuestFile],
+    heard: &mut dyn FnMut(&[u8]),
+) -> Result<GuestRun> {
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    vm::run_batch(toolchain, kernel, limit, None, heard, |folder, console| {
+        let initrd = folder.join("initrd");
+        initramfs.with(files, &initrd)?;
+        Ok(scripted_machine(prepared, &initrd, console, Start::Boot))
+    })
+}
+
+/// The guest that plays by itself.
+fn scripted_machine(prepared: &Prepared, initrd: &Path, console: Console, start: Start) -> Machine {
+    let clock = Clock::Virtual {
+        shift: shift(prepared.kernel.profile),
+    };
+    Machine {
+        console,
+        start,
+        ..machine(initrd.to_owned(), clock, &KERNEL_WORDS)
+    }
+}
