@@ -62,15 +62,17 @@ impl Ctx {
             // waking makes the thread running again; so if the look misses the flag, `schedule` finds
             // a task that is running and comes back. The other way round the wake-up could come
             // between the look and the state, and the thread would sleep for ever.
-            // SAFETY: Writes the state of the current task, which only that task does.
+            // SAFETY: Every task may write its own state, and by the type invariant the current task is
+            // our thread, in its closure: no wait is under way that has set another.
             unsafe { bindings::kernel_ext_set_current_state(bindings::TASK_INTERRUPTIBLE) };
             if self.should_stop() {
                 break;
             }
-            // SAFETY: May be called by a task that may sleep, whatever its state.
+            // SAFETY: As for `WaitQueue::wait_event`: we are in a thread, which may sleep, and its stack
+            // and closure stay while it does, for only its own return ends it.
             unsafe { bindings::schedule() };
         }
-        // SAFETY: As above.
+        // SAFETY: As for the other state.
         unsafe { bindings::kernel_ext_set_current_state(bindings::TASK_RUNNING) };
     }
 }
