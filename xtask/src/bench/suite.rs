@@ -81,6 +81,7 @@ impl super::Bench<'_> {
             time: Time::Virtual,
             seeds: None,
             repeat: 1,
+            timeline: false,
             fail_fast: false,
             keep_output: false,
         };

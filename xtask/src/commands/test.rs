@@ -12,8 +12,9 @@ use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::play::plan::{Partition, Play, plan};
-use crate::play::{Manner, Time, update};
+use crate::play::{Manner, Played, Time, update};
 use crate::report::artifacts::Artifacts;
+use crate::report::timelines::Timelines;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::schedule::{self, Seeds};
 use crate::session::Session;
@@ -85,6 +86,13 @@ pub struct Options {
     #[arg(long, conflicts_with_all = ["partition", "fail_fast"])]
     update: bool,
 
+    /// Tell of each play which thread ran on which CPU when, who woke whom, and
+    /// what was said: as text, a page and a trace for Perfetto, in this folder
+    ///
+    /// In virtual time alone. Of a single play the text is printed too.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["list", "update"])]
+    timeline: Option<PathBuf>,
+
     #[command(flatten)]
     targets: Targets,
 
@@ -124,6 +132,18 @@ impl Options {
         })?;
         Ok(Some(seeds))
     }
+
+    /// Where timelines go, if there are to be any.
+    fn timelines(&self) -> Result<Option<Timelines>> {
+        let Some(folder) = &self.timeline else {
+            return Ok(None);
+        };
+        if self.time == TimeOption::Real {
+            let what = "--timeline: a guest is traced in virtual time alone; leave out --time real";
+            return Err(Failure::usage(what).into());
+        }
+        Timelines::new(folder).map(Some)
+    }
 }
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
@@ -138,6 +158,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .into());
     }
     let seeds = options.seeds()?;
+    let timelines = options.timelines()?;
     let languages = options.lang.languages();
     let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
@@ -166,7 +187,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         outcomes: Vec::new(),
     };
     if !plays.is_empty() {
-        play(options, &session, &plays, seeds, &artifacts, &mut report)?;
+        let kept = Kept {
+            artifacts: &artifacts,
+            timelines: timelines.as_ref(),
+        };
+        play(options, &session, &plays, seeds, kept, &mut report)?;
     }
     report.wall = started.elapsed();
     report.stages = session.ui.stages();
@@ -178,11 +203,18 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     } else {
         Ok(())
     };
-    print(options, &report)?;
+    print(options, &report, timelines.as_ref())?;
     options.targets.write(&report)?;
     updated?;
     let fault = report::fault(&report.outcomes);
     Ok(fault.map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
+}
+
+/// Where what is known of the plays is kept.
+#[derive(Clone, Copy)]
+struct Kept<'a> {
+    artifacts: &'a Artifacts,
+    timelines: Option<&'a Timelines>,
 }
 
 /// Builds what the plays need, and plays them.
@@ -191,7 +223,10 @@ fn play(
     session: &Session,
     plays: &[Play<'_>],
     seeds: Option<Seeds>,
-    artifacts: &Artifacts,
+    Kept {
+        artifacts,
+        timelines,
+    }: Kept<'_>,
     report: &mut Report,
 ) -> Result<()> {
     let mut modules: Vec<_> = plays
@@ -230,16 +265,30 @@ fn play(
         time,
         repeat: options.repeat,
         seeds,
+        timeline: timelines.is_some(),
         fail_fast: options.fail_fast,
         keep_output: options.update,
     };
+    let note = |played: &Played, kept: Result<()>| {
+        if let Err(error) = kept {
+            let label = played.outcome.label();
+            session.ui.note(format!("{label}: {error:#}"));
+        }
+    };
     report.outcomes = play::all(session, &prepared, plays, manner, &|lesson, played| {
-        if let Err(error) = artifacts.keep(lesson, &prepared.kernel, played) {
-            session
-                .ui
-                .note(format!("{}: {error:#}", played.outcome.label()));
+        if let Some(timelines) = timelines {
+            note(played, timelines.keep(played));
+        }
+        if played.outcome.failed() {
+            let kept = artifacts.keep(lesson, &prepared.kernel, played);
+            note(played, kept);
         }
     });
+    if let Some(timelines) = timelines {
+        session
+            .ui
+            .note(format!("timelines: {}", timelines.folder().display()));
+    }
     if let Some(folder) = artifacts.folder() {
         session
             .ui
@@ -248,18 +297,21 @@ fn play(
     Ok(())
 }
 
-/// Prints the report for a person: to standard error if another report takes
-/// standard output.
-fn print(options: &Options, report: &Report) -> Result<()> {
-    let verbose = options.common.verbose;
-    if options.targets.take_standard_output() {
-        let mut stderr = std::io::stderr();
-        let style = terminal::Style::new(stderr.is_terminal(), verbose);
-        terminal::print(&mut stderr, &report.outcomes, &style)?;
+/// Prints the report for a person, and the timeline behind it if there is just
+/// one: to standard error if another report takes standard output.
+fn print(options: &Options, report: &Report, timelines: Option<&Timelines>) -> Result<()> {
+    let (mut stderr, mut stdout) = (std::io::stderr(), std::io::stdout());
+    let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
+        let terminal = stderr.is_terminal();
+        (&mut stderr, terminal)
     } else {
-        let mut stdout = std::io::stdout();
-        let style = terminal::Style::new(stdout.is_terminal(), verbose);
-        terminal::print(&mut stdout, &report.outcomes, &style)?;
+        let terminal = stdout.is_terminal();
+        (&mut stdout, terminal)
+    };
+    let style = terminal::Style::new(terminal, options.common.verbose);
+    terminal::print(out, &report.outcomes, &style)?;
+    if let Some(text) = timelines.and_then(|timelines| timelines.only(terminal)) {
+        write!(out, "\n{text}")?;
     }
     Ok(())
 }

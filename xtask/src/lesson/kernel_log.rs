@@ -178,6 +178,13 @@ impl KernelLog {
             .collect()
     }
 
+    /// The lesson's lines: the kernel's time in seconds since boot, if there is
+    /// one, and what comes behind it.
+    pub fn stamped(&self) -> impl Iterator<Item = (Option<f64>, &str)> {
+        let lines = self.since_lesson().iter();
+        lines.map(|line| (line.at, line.message()))
+    }
+
     /// The lesson's lines without their times.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.since_lesson().iter().map(LogLine::message)

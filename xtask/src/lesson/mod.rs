@@ -18,6 +18,7 @@ pub mod stamp;
 pub mod state;
 pub mod subject;
 pub mod syntax;
+pub mod tracing;
 pub mod transcript;
 pub mod update;
 pub mod verdict;

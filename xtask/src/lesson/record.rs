@@ -28,6 +28,9 @@ pub struct GuestRecord {
     pub sections: Vec<CodeSection>,
     /// What the guest could not check, though its kernel is made for it.
     pub unchecked: Vec<String>,
+    /// What the kernel traced, if the guest was asked to tell it: the contents
+    /// of `/sys/kernel/tracing/trace`.
+    pub trace: Option<String>,
     /// True if the guest came to the end of it all.
     pub ended: bool,
 }
@@ -109,6 +112,7 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
                 Section::Proc => &mut state.proc,
                 Section::Taint => &mut state.taint,
                 Section::Kmemleak => record.kmemleak.get_or_insert_default(),
+                Section::Trace => record.trace.get_or_insert_default(),
                 Section::Other => continue,
             };
             listing.push_str(&String::from_utf8_lossy(text));
@@ -166,6 +170,10 @@ pub fn read(nonce: &str, console: &[u8]) -> GuestRecord {
                 record.kmemleak = Some(String::new());
                 section = Section::Kmemleak;
             }
+            ["trace", _] => {
+                record.trace = Some(String::new());
+                section = Section::Trace;
+            }
             ["shell", status, _] => record.shell = status.parse().ok(),
             // Output that is under way goes on: the guest is not gone yet.
             ["timeout", at] => {
@@ -189,6 +197,7 @@ enum Section {
     Proc,
     Taint,
     Kmemleak,
+    Trace,
     Other,
 }
 
@@ -290,6 +299,10 @@ N0 step 2 end 0 2.90
 
 N0 shell 0 3.00
 
+N0 trace 3.05
+# tracer: nop
+          <idle>-0       [000] d..2.     2.900000: sched_switch: and so on
+
 N0 modules 3.1
 
 N0 threads 3.2
@@ -333,6 +346,8 @@ N0 end 3.5
         assert_eq!(record.jiffies, Some(4_294_893_000));
         let leaks = record.kmemleak.unwrap_or_default();
         assert_eq!(leaks.lines().count(), 2, "{leaks}");
+        let trace = record.trace.unwrap_or_default();
+        assert_eq!(trace.lines().count(), 2, "{trace}");
         assert_eq!(record.after.unwrap_or_default().taint, "4096\n");
         assert!(record.ended);
     }

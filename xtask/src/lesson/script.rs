@@ -13,12 +13,13 @@
 
 use std::fmt::Write as _;
 
+use super::tracing;
 use super::transcript::Transcript;
 use crate::initramfs::GuestFile;
 use crate::vm::Exchange;
 
 /// The folder that the files are in; the base has it.
-const FOLDER: &str = "/kmodlab";
+pub(super) const FOLDER: &str = "/kmodlab";
 
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
@@ -27,7 +28,8 @@ const FOLDER: &str = "/kmodlab";
 /// that ends interrupts a line that is just being written; then it is written
 /// once more, and the half is no note. Where a kernel
 /// looks for leaks, it also notes where each loaded module's code is: when the
-/// leaks are told the module is gone, and its functions have no names.
+/// leaks are told the module is gone, and its functions have no names. Where the
+/// kernel may be traced, the trace is told too where a step begins and ends.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
 exec 9>&1 2>/dev/null
 cd "$HOME"
@@ -36,6 +38,7 @@ _kmodlab() {
 	read -r uptime _ </proc/uptime
 	until printf '\n%s step %s %s\n' NONCE "$*" "$uptime"; do :; done >&9
 	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
+	[ ! -e "${0%/*}/before" ] || echo "kmodlab: step $1 $2" >MARKER
 	return "${3:-0}"
 }
 _kmodlab_modules() {
@@ -132,7 +135,10 @@ fn played(number: usize) -> String {
 
 /// The files of every script.
 fn script(play: &str, nonce: &str, limit_seconds: u32) -> Vec<GuestFile> {
-    let play = play.replace("NONCE", nonce).replace("KMEMLEAK", KMEMLEAK);
+    let play = play
+        .replace("NONCE", nonce)
+        .replace("KMEMLEAK", KMEMLEAK)
+        .replace("MARKER", tracing::MARKER);
     vec![
         file("play", play + "exit 0\n"),
         file("nonce", format!("{nonce}\n")),

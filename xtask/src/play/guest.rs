@@ -11,11 +11,13 @@ use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::record;
 use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
+use crate::lesson::tracing::{self, Tracing};
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::{self, Prepared};
 use crate::schedule::{self, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
+use crate::timeline::{Timeline, Told};
 use crate::vm::{Accel, GuestRun};
 
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
@@ -52,6 +54,8 @@ pub struct Played {
     pub run: GuestRun,
     /// What the guest noted of itself.
     pub seen: Seen,
+    /// Who ran when, if that was asked for.
+    pub timeline: Option<Timeline>,
 }
 
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
@@ -62,31 +66,58 @@ pub fn lesson(
     play: &Play<'_>,
     time: Time,
 ) -> Result<Outcome> {
-    followed(session, prepared, play, time, None, &mut |_| ()).map(|played| played.outcome)
+    let asked = Asked::default();
+    followed(session, prepared, play, time, asked, &mut |_| ()).map(|played| played.outcome)
 }
 
-/// As [`lesson`], with its threads held up as a seed's schedule wants it; `on_step`
+/// What may be asked of a play in virtual time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked<'a> {
+    /// To hold up its threads as a seed's schedule wants it.
+    pub schedule: Option<(u32, &'a Schedule)>,
+    /// To tell who ran when.
+    pub timeline: bool,
+}
+
+impl Asked<'_> {
+    /// What is held up is always traced, so that a seed's run is the same if its
+    /// timeline is asked for.
+    fn tracing(&self) -> Tracing {
+        match (self.timeline, self.schedule) {
+            (true, _) => Tracing::Told,
+            (false, Some(_)) => Tracing::Recorded,
+            (false, None) => Tracing::Off,
+        }
+    }
+}
+
+/// As [`lesson`], with more that is `asked` of it; `on_step`
 /// gets the number, from 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
     time: Time,
-    schedule: Option<(u32, &Schedule)>,
+    asked: Asked<'_>,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<Played> {
     let Play { lesson, language } = *play;
+    let Asked { schedule, timeline } = asked;
     let mut files = lesson_files(prepared, play)?;
     if let Some((_, schedule)) = schedule {
         files.extend(scheduled::files(prepared, lesson, schedule)?);
     }
-    let (nonce, run) = match time {
-        Time::Virtual => scripted(session, prepared, &lesson.transcript, files, on_step)?,
+    let (nonce, mut run) = match time {
+        Time::Virtual => {
+            let (text, tracing) = (&lesson.transcript, asked.tracing());
+            scripted(session, prepared, text, files, tracing, on_step)?
+        }
         Time::Real(accel) => {
             let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
             (nonce, typed.run)
         }
     };
+    let dump = timeline.then(|| tracing::take_dump(&mut run.log)).flatten();
     let kernel = prepared.kernel.label();
     let log = session
         .cache
@@ -130,6 +161,20 @@ pub(super) fn followed(
         ..Outcome::new(lesson, language, verdict)
     };
     let record = record::read(&nonce, &run.console);
+    let timeline = timeline.then(|| {
+        let steps = lesson.transcript.steps.iter();
+        let commands: Vec<&str> = steps.map(|step| step.command.as_str()).collect();
+        Timeline::of(&Told {
+            name: &outcome.label(),
+            lesson: &lesson.name,
+            verdict: &outcome.verdict.to_string(),
+            nonce: &nonce,
+            commands: &commands,
+            trace: record.trace.as_deref(),
+            dump: dump.as_deref(),
+            log: &kernel_log,
+        })
+    });
     let states = record.before.as_ref().zip(record.after.as_ref());
     let seen = Seen {
         left: states.map_or_else(Vec::new, |(before, after)| left_over(before, after)),
@@ -143,6 +188,7 @@ pub(super) fn followed(
         },
         run,
         seen,
+        timeline,
     })
 }
 

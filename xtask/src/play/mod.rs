@@ -36,6 +36,8 @@ pub struct Manner {
     pub repeat: u32,
     /// With its threads held up as each of these wants it; none: as they run.
     pub seeds: Option<Seeds>,
+    /// Tell of each who ran when.
+    pub timeline: bool,
     /// Start no guest after a failure.
     pub fail_fast: bool,
     /// Keep in the outcomes what each step printed.
@@ -70,8 +72,8 @@ fn runs(plays: &[Play<'_>], manner: Manner) -> Vec<Run> {
 }
 
 /// Plays `plays`, as many guests side by side as jobs may run: a guest keeps
-/// one core busy. `on_failure` gets each play that failed, as soon as
-/// it has, and its lesson.
+/// one core busy. `on_played` gets each that was played, as soon as
+/// it was, and its lesson.
 ///
 /// The outcomes come in the order of the plays, and of the runs for each. A
 /// guest that could not be made is an outcome too
@@ -82,7 +84,7 @@ pub fn all(
     prepared: &Prepared,
     plays: &[Play<'_>],
     manner: Manner,
-    on_failure: &(dyn Fn(&Lesson, &mut Played) + Sync),
+    on_played: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     let runs = runs(plays, manner);
     let places: Vec<OnceLock<Result<Vec<Place>, String>>> =
@@ -110,7 +112,10 @@ pub fn all(
             prepared,
             play,
             manner.time,
-            schedule,
+            guest::Asked {
+                schedule,
+                timeline: manner.timeline,
+            },
             &mut |number| {
                 if let Some(step) = steps.get(number.wrapping_sub(1)) {
                     row.step(number as u64, &step.command);
@@ -118,9 +123,10 @@ pub fn all(
             },
         )?;
         played.outcome.run = run;
-        if played.outcome.failed() {
-            on_failure(play.lesson, &mut played);
+        if let Some(timeline) = &mut played.timeline {
+            timeline.name = played.outcome.label();
         }
+        on_played(play.lesson, &mut played);
         Ok(Outcome {
             seen: manner.keep_output.then_some(played.seen),
             ..played.outcome

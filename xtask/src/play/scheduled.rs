@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::initramfs::GuestFile;
 use crate::lesson::Lesson;
+use crate::lesson::tracing::Tracing;
 use crate::modules::Module;
 use crate::pipeline::Prepared;
 use crate::schedule::{self, MOST_PLACES, Place, Schedule};
@@ -41,7 +42,8 @@ pub(super) fn places(
         let survey = Schedule::survey(some);
         let mut files = lesson_files(prepared, play)?;
         files.extend(self::files(prepared, lesson, &survey)?);
-        let (_, run) = scripted(session, prepared, &lesson.transcript, files, &mut |_| ())?;
+        let (tracing, text) = (Tracing::Off, &lesson.transcript);
+        let (_, run) = scripted(session, prepared, text, files, tracing, &mut |_| ())?;
         met.extend(survey.met(&run.debug));
     }
     Ok(met)

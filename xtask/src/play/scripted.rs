@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::initramfs::GuestFile;
 use crate::kernel::Profile;
 use crate::lesson::script;
+use crate::lesson::tracing::Tracing;
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Prepared;
 use crate::session::Session;
@@ -50,7 +51,8 @@ pub fn transcript(
     transcript: &Transcript,
     files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
-    scripted(session, prepared, transcript, files, &mut |_| ())
+    let tracing = Tracing::Off;
+    scripted(session, prepared, transcript, files, tracing, &mut |_| ())
 }
 
 /// As [`transcript`]; `on_step` gets the number, from 1, of each step that
@@ -60,6 +62,7 @@ pub(super) fn scripted(
     prepared: &Prepared,
     transcript: &Transcript,
     mut files: Vec<GuestFile>,
+    tracing: Tracing,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
     let nonce = nonce(transcript, &files);
@@ -67,17 +70,30 @@ pub(super) fn scripted(
     let limit = u32::from(transcript.limit);
     files.extend(script::compile(transcript, &nonce, limit));
     files.extend(leaks_wanted(prepared));
+    tracing.add_to(&mut files);
+    let bring = Bring {
+        files: &files,
+        tracing,
+    };
     let limit = limit + GRACE;
     if let Some(saved) = &prepared.saved {
-        match from_saved(session, prepared, saved, &nonce, limit, &files, &mut heard) {
+        match from_saved(session, prepared, saved, &nonce, limit, bring, &mut heard) {
             Ok(Some(run)) => return Ok((nonce, run)),
             Ok(None) => {}
             Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
             Err(error) => return Err(error),
         }
     }
+    files.extend(tracing.wish());
     let run = from_boot(prepared, limit, &files, &mut heard)?;
     Ok((nonce, run))
+}
+
+/// What a guest is brought that goes on from the saved one.
+#[derive(Clone, Copy)]
+struct Bring<'a> {
+    files: &'a [GuestFile],
+    tracing: Tracing,
 }
 
 /// Boots one guest, and keeps it for every lesson to start from, unless the
@@ -101,7 +117,7 @@ pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
         .ok()
 }
 
-/// Plays in a guest that goes on from the saved one; `None` if the `files` have
+/// Plays in a guest that goes on from the saved one; `None` if the files have
 /// no room in the device that would bring them. What the guest had said before
 /// it was saved comes first, as if it had booted for this lesson.
 fn from_saved(
@@ -110,7 +126,7 @@ fn from_saved(
     saved: &SavedGuest,
     nonce: &str,
     limit: u32,
-    files: &[GuestFile],
+    bring: Bring<'_>,
     heard: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<GuestRun>> {
     let Prepared {
@@ -119,7 +135,7 @@ fn from_saved(
     if !saved.is_good() {
         return Ok(None);
     }
-    let Some(archive) = vm::packed(files)? else {
+    let Some(archive) = vm::packed(bring.files)? else {
         return Ok(None);
     };
     // Before the guest runs: it may be given up, and removed, by another's.
@@ -139,7 +155,7 @@ fn from_saved(
         |folder, console| {
             let start = Start::GoOn {
                 memory: saved.memory(),
-                lesson: LessonDevice::holding(folder, &archive)?,
+                lesson: LessonDevice::holding(folder, &archive, bring.tracing.is_told())?,
             };
             Ok(scripted_machine(
                 prepared,

@@ -7,6 +7,7 @@
 //! shell.log        the shell's channel, byte by byte
 //! transcript.cast  the commands and what they printed, for `asciinema play`
 //! trace.txt        the kernel's report of an oops, a warning or a hang
+//! timeline.txt     which thread ran when, if that was asked for
 //! qemu.txt         QEMU's command line
 //! kernel.config    the kernel's configuration
 //! ```
@@ -16,7 +17,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 
-use super::{asciicast, detail_lines, json};
+use super::{asciicast, detail_lines, json, timelines};
 use crate::cache::{Cache, remove};
 use crate::failure::Failure;
 use crate::kernel::KernelImage;
@@ -76,7 +77,12 @@ impl Artifacts {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         played.outcome.artifacts = Some(folder.clone());
-        let Played { outcome, run, seen } = played;
+        let Played {
+            outcome,
+            run,
+            seen,
+            timeline,
+        } = played;
         let write = |name: &str, contents: &[u8]| {
             let path = folder.join(name);
             std::fs::write(&path, contents)
@@ -107,6 +113,10 @@ impl Artifacts {
         } else {
             // Of an earlier run, if the folder was given.
             remove(&folder.join("trace.txt"))?;
+        }
+        match timeline {
+            Some(timeline) => write("timeline.txt", timelines::text(timeline).as_bytes())?,
+            None => remove(&folder.join("timeline.txt"))?,
         }
         write("qemu.txt", format!("{}\n", run.command).as_bytes())?;
         let config = kernel.objects.join(".config");

@@ -8,6 +8,7 @@ pub mod json;
 pub mod junit;
 pub mod ktap;
 pub mod terminal;
+pub mod timelines;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,130 @@
+//! The timelines of a run of the suite: three files a play in one folder.
+//!
+//! ```text
+//! kthread_run-rust.txt            as on a terminal, with all times
+//! kthread_run-rust.html           a page that needs nothing else
+//! kthread_run-rust.perfetto.json  for https://ui.perfetto.dev
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use rustix::termios::tcgetwinsize;
+
+use crate::failure::Failure;
+use crate::play::Played;
+use crate::timeline::{Style, Timeline};
+
+/// Letters in a line where nothing tells how wide the terminal is.
+const WIDTH: usize = 100;
+
+/// Narrower than this, a line says nothing.
+const LEAST_WIDTH: usize = 60;
+
+/// The place for them.
+#[derive(Debug)]
+pub struct Timelines {
+    folder: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    count: usize,
+    /// The first, while it is the only one.
+    only: Option<Timeline>,
+}
+
+impl Timelines {
+    /// In this folder, which is made if it is not there. What cannot be a folder
+    /// to write to is refused now.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let refuse = |why: &str| -> anyhow::Error {
+            let folder = folder.display();
+            Failure::usage(format!("--timeline: {folder} cannot be used: {why}")).into()
+        };
+        if folder.exists() && !folder.is_dir() {
+            return Err(refuse("it is no folder"));
+        }
+        std::fs::create_dir_all(folder).map_err(|error| refuse(&error.to_string()))?;
+        tempfile::tempfile_in(folder).map_err(|error| refuse(&error.to_string()))?;
+        Ok(Self {
+            folder: std::path::absolute(folder)
+                .with_context(|| format!("cannot use {}", folder.display()))?,
+            kept: Mutex::default(),
+        })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes the timeline of a play, over that of an earlier one of its name.
+    pub fn keep(&self, played: &Played) -> Result<()> {
+        let Some(timeline) = &played.timeline else {
+            return Ok(());
+        };
+        let id = played.outcome.id();
+        let write = |ending: &str, contents: &str| {
+            let path = self.folder.join(format!("{id}.{ending}"));
+            std::fs::write(&path, contents)
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("txt", &text(timeline))?;
+        write("html", &timeline.page())?;
+        write("perfetto.json", &timeline.perfetto()?)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.count += 1;
+        kept.only = (kept.count == 1).then(|| timeline.clone());
+        Ok(())
+    }
+
+    /// The only one as text, if there is just one: as wide as the terminal is,
+    /// if it goes to one.
+    pub fn only(&self, terminal: bool) -> Option<String> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let width = terminal
+            .then(|| tcgetwinsize(std::io::stdout()).ok())
+            .flatten()
+            .map(|size| usize::from(size.ws_col))
+            .filter(|width| *width > 0);
+        let style = Style {
+            width: Some(width.unwrap_or(WIDTH).max(LEAST_WIDTH)),
+            stamps: false,
+        };
+        kept.only.as_ref().map(|timeline| timeline.text(style))
+    }
+}
+
+/// A timeline as text for a file.
+pub(super) fn text(timeline: &Timeline) -> String {
+    timeline.text(Style {
+        width: None,
+        stamps: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_folder_is_refused_and_a_new_one_is_made() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        let file = parent.path().join("file");
+        std::fs::write(&file, "")?;
+        for bad in [file.clone(), file.join("below"), PathBuf::from("/proc/x")] {
+            let Err(error) = Timelines::new(&bad) else {
+                panic!("{} was taken", bad.display());
+            };
+            assert!(error.to_string().starts_with("--timeline: "), "{error:#}");
+            assert!(error.is::<Failure>());
+        }
+        let new = parent.path().join("a/b");
+        assert_eq!(Timelines::new(&new)?.folder(), new);
+        assert!(new.is_dir());
+        Ok(())
+    }
+}

@@ -1,0 +1,356 @@
+//! Reads what the kernel wrote of its trace, in either of two formats: that of
+//! `/sys/kernel/tracing/trace`, and that in which a kernel that stops writes its
+//! buffer to its log (kernel/trace/trace_output.c, `trace_print_context` and
+//! `trace_print_lat_context`).
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The events, in the order in which they were written.
+    pub events: Vec<Event>,
+    /// So many events were overwritten before they could be read.
+    pub lost: u64,
+}
+
+/// Something that the kernel traced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When, in microseconds: on the clock of the kernel's log, or, where the
+    /// kernel wrote it to its log, since some moment before.
+    pub at: u64,
+    /// On which CPU.
+    pub cpu: usize,
+    /// The task that ran there; 0 is none.
+    pub pid: u32,
+    /// True if not the task did it but an interrupt that it was interrupted by.
+    pub interrupt: bool,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened. A `comm` is the first 15 letters of a task's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A CPU turned from one task to another.
+    Switch {
+        /// The task that ran.
+        prev: Named,
+        /// What becomes of it: `R` it would run on, `S`, `D` and `I` it sleeps,
+        /// `X` and `Z` it is dead; `R+` it was made to leave.
+        state: String,
+        /// The task that runs now.
+        next: Named,
+    },
+    /// A sleeping task is to run again.
+    Waking(Named),
+    /// A new task is to run.
+    WakingNew(Named),
+    /// A task made another.
+    Fork {
+        /// The new one; its name is still its parent's.
+        child: Named,
+    },
+    /// A process became another program: the path of its file.
+    Exec(String),
+    /// A task came to its end.
+    Exit,
+    /// `kthread_stop` was called for a thread.
+    KthreadStop(Named),
+    /// A line for the kernel's log.
+    Console(String),
+    /// A line that was written to `trace_marker`.
+    Marker(String),
+    /// A module was loaded.
+    ModuleLoad(String),
+    /// A module's memory is given back.
+    ModuleFree(String),
+    /// Anything else.
+    Other,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+}
+
+/// Reads a trace. What is no event is passed over, but for further lines of a
+/// message of several.
+pub fn parse(text: &str) -> Trace {
+    let mut trace = Trace::default();
+    for line in text.lines() {
+        if let Some(event) = full(line).or_else(|| short(line)) {
+            trace.events.push(event);
+        } else if let Some(lost) = lost(line) {
+            trace.lost += lost;
+        } else if let Some(Event {
+            what: What::Console(message),
+            ..
+        }) = trace.events.last_mut()
+            && !line.starts_with('#')
+        {
+            message.push('\n');
+            message.push_str(line);
+        }
+    }
+    trace
+}
+
+/// The events that such a line says are not there: `CPU:1 [LOST 12 EVENTS]`, or
+/// `# entries-in-buffer/entries-written: 2049/3000   #P:2`.
+fn lost(line: &str) -> Option<u64> {
+    if let Some((_, counts)) = line.split_once("entries-in-buffer/entries-written: ") {
+        let (there, written) = counts.split_once('/')?;
+        return leading(written)?.checked_sub(there.trim().parse().ok()?);
+    }
+    let rest = line.strip_prefix("CPU:")?;
+    let (_, rest) = rest.split_once(" [LOST ")?;
+    leading(rest.strip_suffix(" EVENTS]")?)
+}
+
+/// `          insmod-65      [000] d..2.     6.370442: sched_waking: comm=…`
+fn full(line: &str) -> Option<Event> {
+    line.match_indices(" [").find_map(|(at, opening)| {
+        let (cpu, rest) = line[at + opening.len()..].split_once("] ")?;
+        let (_, pid) = line[..at].trim_end().rsplit_once('-')?;
+        let (flags, rest) = rest.trim_start().split_once(' ')?;
+        let (stamp, rest) = rest.trim_start().split_once(": ")?;
+        let (seconds, micros) = stamp.split_once('.')?;
+        if micros.len() != 6 {
+            return None;
+        }
+        let at = digits(seconds)?.checked_mul(1_000_000)? + digits(micros)?;
+        event(at, digits(cpu)?, pid, flags, rest)
+    })
+}
+
+/// `  insmod-65        0d..2. 66916us+: sched_waking: comm=…`
+fn short(line: &str) -> Option<Event> {
+    line.match_indices('-').find_map(|(at, dash)| {
+        let (pid, rest) = line[at + dash.len()..].split_once(' ')?;
+        let rest = rest.trim_start();
+        let flags = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (cpu, rest) = rest.split_at(flags);
+        let (flags, rest) = rest.split_once(' ')?;
+        let (stamp, rest) = rest.trim_start().split_once(": ")?;
+        let stamp = stamp.trim_end_matches([' ', '+', '!', '#', '*', '@', '$']);
+        let at = digits(stamp.strip_suffix("us")?)?;
+        event(at, digits(cpu)?, pid, flags, rest)
+    })
+}
+
+/// An event whose flags and text are these: `d.h4.` and `sched_waking: comm=…`.
+fn event(at: u64, cpu: u64, pid: &str, flags: &str, text: &str) -> Option<Event> {
+    let (name, fields) = text.split_once(':')?;
+    Some(Event {
+        at,
+        cpu: usize::try_from(cpu).ok()?,
+        pid: digits(pid)?.try_into().ok()?,
+        interrupt: flags.contains(['h', 'H', 's', 'z', 'Z']),
+        what: what(name, fields.strip_prefix(' ').unwrap_or(fields)).unwrap_or(What::Other),
+    })
+}
+
+fn what(name: &str, fields: &str) -> Option<What> {
+    Some(match name {
+        "sched_switch" => {
+            // From the right: a task's name may be anything.
+            let (prev, next) = fields.rsplit_once(" ==> next_comm=")?;
+            let (next, _) = next.rsplit_once(" next_prio=")?;
+            let (prev, state) = prev.rsplit_once(" prev_state=")?;
+            let (prev, _) = prev.rsplit_once(" prev_prio=")?;
+            What::Switch {
+                prev: named(prev.strip_prefix("prev_comm=")?, " prev_pid=")?,
+                state: state.to_owned(),
+                next: named(next, " next_pid=")?,
+            }
+        }
+        "sched_waking" => What::Waking(task(fields)?),
+        "sched_wakeup_new" => What::WakingNew(task(fields)?),
+        "sched_process_fork" => {
+            let (_, child) = fields.rsplit_once(" child_comm=")?;
+            What::Fork {
+                child: named(child, " child_pid=")?,
+            }
+        }
+        "sched_process_exec" => {
+            let (file, _) = fields.rsplit_once(" pid=")?;
+            What::Exec(file.strip_prefix("filename=")?.to_owned())
+        }
+        "sched_process_exit" => What::Exit,
+        "sched_kthread_stop" => What::KthreadStop(task(fields)?),
+        "console" => What::Console(fields.to_owned()),
+        "tracing_mark_write" => What::Marker(fields.to_owned()),
+        "module_load" => What::ModuleLoad(fields.split(' ').next()?.to_owned()),
+        "module_free" => What::ModuleFree(fields.trim_end().to_owned()),
+        _ => return None,
+    })
+}
+
+/// `comm=io_wait_event w pid=66 prio=120 target_cpu=000`
+fn task(fields: &str) -> Option<Named> {
+    named(fields.strip_prefix("comm=")?, " pid=")
+}
+
+/// `io_wait_event w pid=66 …`, where `key` is ` pid=`.
+fn named(text: &str, key: &str) -> Option<Named> {
+    let (comm, rest) = text.rsplit_once(key)?;
+    Some(Named {
+        pid: leading(rest)?.try_into().ok()?,
+        comm: comm.to_owned(),
+    })
+}
+
+/// The number that a text begins with.
+fn leading(text: &str) -> Option<u64> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit());
+    digits(&text[..end.unwrap_or(text.len())])
+}
+
+/// A number of digits and nothing else.
+fn digits(text: &str) -> Option<u64> {
+    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(pid: u32, comm: &str) -> Named {
+        Named {
+            pid,
+            comm: comm.to_owned(),
+        }
+    }
+
+    fn one(line: &str) -> Event {
+        let mut events = parse(line).events;
+        assert_eq!(events.len(), 1, "{line}");
+        events.remove(0)
+    }
+
+    #[test]
+    fn a_switch_is_read_whatever_the_names_are() {
+        let event = one(
+            " io_wait_event w-66      [001] d..2.     9.446442: sched_switch: \
+             prev_comm=io_wait_event w prev_pid=66 prev_prio=120 prev_state=R+ ==> \
+             next_comm=a prev_pid=1 ==> b next_pid=67 next_prio=120",
+        );
+        assert_eq!((event.at, event.cpu, event.pid), (9_446_442, 1, 66));
+        assert!(!event.interrupt);
+        let What::Switch { prev, state, next } = event.what else {
+            panic!("{event:?}");
+        };
+        assert_eq!(prev, named(66, "io_wait_event w"));
+        assert_eq!(state, "R+");
+        assert_eq!(next, named(67, "a prev_pid=1 ==> b"));
+    }
+
+    #[test]
+    fn the_task_may_have_no_name_or_a_strange_one() {
+        for task in [
+            "<...>",
+            "a [001] b",
+            "x-1 [000] d..2. 1.2: y",
+            "-",
+            "kworker/u8:0-ev",
+        ] {
+            let line = format!(
+                "{task:>16}-12      [003] d.h2.   100.000001: sched_waking: \
+                 comm=rcu_preempt pid=14 prio=120 target_cpu=001"
+            );
+            let event = one(&line);
+            assert_eq!((event.at, event.cpu, event.pid), (100_000_001, 3, 12));
+            assert!(event.interrupt);
+            assert_eq!(event.what, What::Waking(named(14, "rcu_preempt")));
+        }
+    }
+
+    #[test]
+    fn a_stopped_kernels_format_is_read() {
+        for mark in [" ", "+", "!"] {
+            let line = format!(
+                "io_wait_-66        1d.s3. 66916us{mark}: sched_waking: \
+                 comm=x pid=5 prio=120 target_cpu=000"
+            );
+            let event = one(&line);
+            assert_eq!((event.at, event.cpu, event.pid), (66_916, 1, 66));
+            assert!(event.interrupt);
+            assert_eq!(event.what, What::Waking(named(5, "x")));
+        }
+        let event = one("khungtas-27        1d..1. 56764470us : console:  </TASK>");
+        assert_eq!(event.what, What::Console(" </TASK>".to_owned()));
+    }
+
+    #[test]
+    fn what_was_lost_is_counted() {
+        let text = "# tracer: nop\n#\n# entries-in-buffer/entries-written: 20/30   #P:2\n\
+                    CPU:1 [LOST 12 EVENTS]\n";
+        assert_eq!(parse(text).lost, 22);
+        assert_eq!(parse("CPU:1 [LOST x EVENTS]\nCPU:0").lost, 0);
+    }
+
+    #[test]
+    fn a_message_may_have_several_lines_and_any_text() {
+        let text = "    x-1   [000] d....     1.000000: console: one: [2.000000]: two\n\
+                    three\n\
+                    rubbish-\n";
+        let trace = parse(text);
+        let [event] = &trace.events[..] else {
+            panic!("{trace:?}");
+        };
+        let said = "one: [2.000000]: two\nthree\nrubbish-";
+        assert_eq!(event.what, What::Console(said.to_owned()));
+    }
+
+    #[test]
+    fn half_a_line_is_no_event_and_no_harm() {
+        let line = "    x-1   [000] d..2.     1.000000: sched_switch: prev_comm=a prev_pid=1 \
+                    prev_prio=120 prev_state=S ==> next_comm=b next_pid=2 next_prio=120";
+        for end in 0..line.len() - " next_prio=120".len() {
+            for event in parse(&line[..end]).events {
+                assert!(matches!(event.what, What::Other), "{end}");
+            }
+        }
+        assert_eq!(parse("\u{fffd}-1 [\u{fffd}] : :\n- - -us: \n").events, []);
+    }
+
+    #[test]
+    fn the_other_events_are_read() {
+        let read = |text: &str| one(&format!("  a-1  [000] .....     1.000000: {text}")).what;
+        assert_eq!(
+            read("sched_process_fork: comm=kthreadd pid=2 child_comm=kthreadd child_pid=66"),
+            What::Fork {
+                child: named(66, "kthreadd")
+            }
+        );
+        assert_eq!(
+            read("sched_process_exec: filename=/sbin/insmod pid=65 old_pid=65"),
+            What::Exec("/sbin/insmod".to_owned())
+        );
+        assert_eq!(
+            read("sched_process_exit: comm=a pid=1 prio=120"),
+            What::Exit
+        );
+        assert_eq!(
+            read("sched_kthread_stop: comm=io_wait_event w pid=66"),
+            What::KthreadStop(named(66, "io_wait_event w"))
+        );
+        assert_eq!(
+            read("sched_wakeup_new: comm=a b pid=7 prio=120 target_cpu=000"),
+            What::WakingNew(named(7, "a b"))
+        );
+        assert_eq!(
+            read("tracing_mark_write: kmodlab: step 1 begin"),
+            What::Marker("kmodlab: step 1 begin".to_owned())
+        );
+        assert_eq!(read("module_load: x O"), What::ModuleLoad("x".to_owned()));
+        assert_eq!(read("module_free: x"), What::ModuleFree("x".to_owned()));
+        assert_eq!(read("sched_switch: rubbish"), What::Other);
+        assert_eq!(read("print_nothing:"), What::Other);
+    }
+}

@@ -1,0 +1,469 @@
+//! A timeline as text: a column a task, a line an event, from top to bottom.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+
+use super::model::{Happening, Kind, Left, Moment, Timeline, seconds};
+use crate::lesson::compare::printable;
+
+/// How the text looks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Lines are cut off at so many letters; none if they are not.
+    pub width: Option<usize>,
+    /// Tell the time of the kernel's log too, on each line.
+    pub stamps: bool,
+}
+
+/// A wait that is this long, in microseconds, is told in a line of its own.
+const WAIT: u64 = 200_000;
+
+/// A thread that lost its CPU for less than this, in microseconds, to a task
+/// which is none of the lesson's runs on, as the text has it.
+const BREAK: u64 = 2_000;
+
+/// There is room for so many columns.
+const MOST_COLUMNS: usize = 16;
+
+/// What a task does, as its column shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// It is not there, or is a program that is over.
+    Nothing,
+    /// It sleeps.
+    Sleeps,
+    /// It was woken, or made to leave, and waits for a CPU.
+    Waits,
+    /// It runs.
+    Runs,
+}
+
+impl Doing {
+    fn sign(self) -> char {
+        match self {
+            Doing::Nothing => ' ',
+            Doing::Sleeps => '·',
+            Doing::Waits => '▒',
+            Doing::Runs => '█',
+        }
+    }
+}
+
+impl Timeline {
+    /// The timeline as text, with a line's end at its end.
+    pub fn text(&self, style: Style) -> String {
+        Writer::new(self, style).write()
+    }
+}
+
+struct Writer<'a> {
+    timeline: &'a Timeline,
+    style: Style,
+    /// The lanes' letters: those of the lanes that matter.
+    letters: BTreeMap<usize, String>,
+    /// The lanes' columns.
+    columns: BTreeMap<usize, usize>,
+    /// What each lane's task does.
+    doing: BTreeMap<usize, Doing>,
+    /// Switches that are not shown: a short break, as a CPU and a time.
+    breaks: HashSet<(usize, u64)>,
+    out: String,
+    last: Option<u64>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(timeline: &'a Timeline, style: Style) -> Self {
+        let matters = |lane: &usize| timeline.lanes[*lane].kind.matters();
+        let mut order: Vec<usize> = Vec::new();
+        for moment in &timeline.moments {
+            let lanes = lanes_of(timeline, moment).into_iter().flatten();
+            for lane in lanes.filter(matters) {
+                if !order.contains(&lane) {
+                    order.push(lane);
+                }
+            }
+        }
+        let letters = order.iter().zip(0..);
+        Self {
+            timeline,
+            style,
+            letters: letters
+                .map(|(&lane, number)| (lane, letter(number)))
+                .collect(),
+            columns: columns(timeline, &order),
+            doing: BTreeMap::new(),
+            breaks: breaks(timeline),
+            out: String::new(),
+            last: None,
+        }
+    }
+
+    fn write(mut self) -> String {
+        self.head();
+        for moment in &self.timeline.moments {
+            self.moment(moment);
+        }
+        let end = self.timeline.end;
+        self.wait(end);
+        let still = self.still();
+        self.line(Some(end), None, "", &still);
+        self.out
+    }
+
+    fn head(&mut self) {
+        let Timeline {
+            name,
+            verdict,
+            begin,
+            missing,
+            lanes,
+            ..
+        } = self.timeline;
+        let begin = seconds(*begin);
+        let title = format!("{name}: {verdict}");
+        self.plain(&title);
+        self.plain(&format!(
+            "Seconds since the lesson began, which was at {begin:.6} of the kernel's log."
+        ));
+        for sentence in missing {
+            self.plain(sentence);
+        }
+        self.plain("");
+        let mut order: Vec<(&usize, &String)> = self.letters.iter().collect();
+        order.sort_by_key(|(_, letter)| (letter.len(), letter.as_str()));
+        let names: Vec<String> = order
+            .into_iter()
+            .map(|(lane, letter)| format!("{letter} {}", printable(&lanes[*lane].name)))
+            .collect();
+        let width = self.style.width.unwrap_or(100);
+        let mut row = String::new();
+        for name in names {
+            if !row.is_empty() && row.chars().count() + name.chars().count() + 3 > width {
+                self.plain(&std::mem::take(&mut row));
+            }
+            if !row.is_empty() {
+                row.push_str("   ");
+            }
+            row.push_str(&name);
+        }
+        if !row.is_empty() {
+            self.plain(&row);
+            self.plain("█ runs   ▒ could run, has no CPU   · sleeps   ▶ wakes");
+            self.plain("");
+        }
+        let stamps = if self.style.stamps {
+            format!("{:>14}  ", "kernel's log")
+        } else {
+            String::new()
+        };
+        self.plain(&format!("{stamps}{:>10} CPU", "seconds"));
+    }
+
+    fn moment(&mut self, moment: &Moment) {
+        let Moment { at, cpu, by, what } = moment;
+        let lane = by.and_then(|by| self.shown(by));
+        let who = || self.who(*by);
+        match what {
+            Happening::Step(command) => {
+                let first = command.lines().next().unwrap_or("");
+                let more = if command.lines().count() > 1 {
+                    " …"
+                } else {
+                    ""
+                };
+                self.told(*at, None, &format!("$ {}{more}", printable(first)));
+            }
+            Happening::StepEnd => {}
+            Happening::Message(text) => {
+                let text = printable(&self.timeline.without_name(text).replace('\n', " "));
+                let said = match cpu {
+                    Some(_) => format!("{}: {text}", who()),
+                    None => text,
+                };
+                self.told(*at, *cpu, &said);
+            }
+            Happening::Makes(pid) if self.shown(*pid).is_some() => {
+                let name = self.timeline.task(*pid);
+                let thread = self.timeline.kind(*pid) == Kind::Thread;
+                if thread {
+                    let said = format!(
+                        "{} makes {}, {}",
+                        who(),
+                        self.who(Some(*pid)),
+                        printable(&name)
+                    );
+                    self.doing(*pid, Doing::Sleeps);
+                    self.told(*at, *cpu, &said);
+                }
+            }
+            Happening::AsksToStop(pid) if self.shown(*pid).is_some() => {
+                let said = format!(
+                    "{} asks {} to stop, and waits for it",
+                    who(),
+                    self.who(Some(*pid))
+                );
+                self.told(*at, *cpu, &said);
+            }
+            Happening::Loads(name) => {
+                let said = format!("{} loads the module {}", who(), printable(name));
+                self.told(*at, *cpu, &said);
+            }
+            Happening::Unloads(name) => {
+                let said = format!("{} gives back the memory of {}", who(), printable(name));
+                self.told(*at, *cpu, &said);
+            }
+            Happening::Wakes { pid, .. } => {
+                let thread = |pid: u32| self.timeline.kind(pid) == Kind::Thread;
+                // A new program is told when it runs.
+                let told =
+                    self.shown(*pid).is_some() && (thread(*pid) || lane.is_some() || by.is_none());
+                if told {
+                    let said = format!("{} wakes {}", who(), self.who(Some(*pid)));
+                    if self.is(*pid) != Doing::Runs {
+                        self.doing(*pid, Doing::Waits);
+                    }
+                    self.wait(*at);
+                    let columns = self.arrow(lane, self.shown(*pid));
+                    self.line(Some(*at), *cpu, &columns, &said);
+                }
+            }
+            Happening::Switch { left, next } => {
+                self.switch(*at, *cpu, by.unwrap_or(0), *left, *next);
+            }
+            Happening::Makes(_) | Happening::AsksToStop(_) => {}
+        }
+    }
+
+    fn switch(&mut self, at: u64, cpu: Option<usize>, prev: u32, left: Left, next: u32) {
+        let short = cpu.is_some_and(|cpu| self.breaks.contains(&(cpu, at)));
+        let mut said = Vec::new();
+        if self.shown(prev).is_some() && !short {
+            let (doing, words) = match left {
+                Left::Ready => (Doing::Waits, "loses the CPU"),
+                Left::Asleep => (Doing::Sleeps, "sleeps"),
+                Left::Dead => (Doing::Nothing, "is gone"),
+                Left::Running => (Doing::Runs, ""),
+            };
+            self.doing(prev, doing);
+            said.push(format!("{} {words}", self.who(Some(prev))));
+        }
+        if self.shown(next).is_some() && !short {
+            self.doing(next, Doing::Runs);
+            said.push(format!("{} runs", self.who(Some(next))));
+        }
+        if !said.is_empty() {
+            self.told(at, cpu, &said.join(", "));
+        }
+    }
+
+    /// A line of which the columns show what each task does now.
+    fn told(&mut self, at: u64, cpu: Option<usize>, said: &str) {
+        self.wait(at);
+        let columns = self.arrow(None, None);
+        self.line(Some(at), cpu, &columns, said);
+    }
+
+    /// The lane of a task, if it is one that is told of.
+    fn shown(&self, pid: u32) -> Option<usize> {
+        let lane = self.timeline.lane(pid)?;
+        self.letters.contains_key(&lane).then_some(lane)
+    }
+
+    fn is(&self, pid: u32) -> Doing {
+        let lane = self.shown(pid);
+        let doing = lane.and_then(|lane| self.doing.get(&lane));
+        doing.copied().unwrap_or(Doing::Nothing)
+    }
+
+    fn doing(&mut self, pid: u32, doing: Doing) {
+        if let Some(lane) = self.shown(pid) {
+            self.doing.insert(lane, doing);
+        }
+    }
+
+    /// A task's letter; the name of one that has none.
+    fn who(&self, pid: Option<u32>) -> String {
+        let Some(pid) = pid else {
+            return "an interrupt".to_owned();
+        };
+        match self.shown(pid).and_then(|lane| self.letters.get(&lane)) {
+            Some(letter) => letter.clone(),
+            None if pid == 0 => "the idle CPU".to_owned(),
+            None => match self.timeline.tasks.get(&pid) {
+                Some(task) => printable(&task.name),
+                None => format!("task {pid}"),
+            },
+        }
+    }
+
+    /// What the tasks do that still do something at the end.
+    fn still(&self) -> String {
+        let of = |wanted: Doing| -> Vec<&str> {
+            let lanes = self.letters.iter();
+            lanes
+                .filter(|(lane, _)| self.doing.get(lane) == Some(&wanted))
+                .map(|(_, letter)| letter.as_str())
+                .collect()
+        };
+        let mut said = "the end".to_owned();
+        for (doing, words) in [
+            (Doing::Runs, "runs"),
+            (Doing::Waits, "waits for a CPU"),
+            (Doing::Sleeps, "sleeps"),
+        ] {
+            for letter in of(doing) {
+                // `write!` to a String cannot fail.
+                let _ = write!(said, "; {letter} still {words}");
+            }
+        }
+        said
+    }
+
+    /// The columns, with an arrow from one lane to another if both have one.
+    fn arrow(&self, from: Option<usize>, to: Option<usize>) -> String {
+        let count = self.columns.values().map(|column| column + 1).max();
+        let mut signs = vec![' '; count.unwrap_or(0) * 2];
+        for (lane, column) in &self.columns {
+            let doing = self.doing.get(lane).copied();
+            // A column may have been another's before.
+            if let Some(doing) = doing.filter(|doing| *doing != Doing::Nothing) {
+                signs[column * 2] = doing.sign();
+            }
+        }
+        let column = |lane: Option<usize>| lane.and_then(|lane| self.columns.get(&lane));
+        if let (Some(from), Some(to)) = (column(from), column(to)) {
+            if from < to {
+                signs[from * 2 + 1..to * 2].fill('─');
+                signs[to * 2 - 1] = '▶';
+            } else if to < from {
+                signs[to * 2 + 1..from * 2].fill('─');
+                signs[to * 2 + 1] = '◀';
+            }
+        }
+        signs.into_iter().collect()
+    }
+
+    /// Says how long nothing was told, if that was long.
+    fn wait(&mut self, at: u64) {
+        if let Some(last) = self.last
+            && at.saturating_sub(last) >= WAIT
+        {
+            let waited = seconds(at - last);
+            let columns = self.arrow(None, None);
+            let columns: String = columns
+                .chars()
+                .map(|sign| if sign == ' ' { ' ' } else { '┊' })
+                .collect();
+            self.line(None, None, &columns, &format!("({waited:.3} s)"));
+        }
+    }
+
+    fn line(&mut self, at: Option<u64>, cpu: Option<usize>, columns: &str, said: &str) {
+        let mut line = String::new();
+        // `write!` to a String cannot fail.
+        if let Some(at) = at {
+            if self.style.stamps {
+                let stamp = seconds(at);
+                let _ = write!(line, "{:>14}  ", format!("[{stamp:.6}]"));
+            }
+            let _ = write!(line, "{:>10.6}", self.timeline.seconds(at));
+            self.last = Some(at);
+        } else {
+            let stamps = if self.style.stamps { 16 } else { 0 };
+            let _ = write!(line, "{:>1$}", "┊", stamps + 3);
+            let _ = write!(line, "{:>7}", "");
+        }
+        match cpu {
+            Some(cpu) => {
+                let _ = write!(line, " {cpu:>2}  ");
+            }
+            None => line.push_str("     "),
+        }
+        let count = self.columns.values().map(|column| column + 1).max();
+        let width = count.unwrap_or(0) * 2;
+        let _ = write!(line, "{columns:width$} {said}");
+        self.plain(&line);
+    }
+
+    fn plain(&mut self, line: &str) {
+        let line = line.trim_end();
+        match self.style.width {
+            Some(width) if line.chars().count() > width => {
+                self.out.extend(line.chars().take(width.saturating_sub(1)));
+                self.out.push('…');
+            }
+            _ => self.out.push_str(line),
+        }
+        self.out.push('\n');
+    }
+}
+
+/// A, B, … Z, A1, B1, …
+fn letter(number: usize) -> String {
+    let letter = char::from(b'A' + u8::try_from(number % 26).unwrap_or(0));
+    match number / 26 {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+/// The lanes of the tasks that a moment is about.
+fn lanes_of(timeline: &Timeline, moment: &Moment) -> [Option<usize>; 2] {
+    let other = match &moment.what {
+        Happening::Wakes { pid, .. } | Happening::Makes(pid) | Happening::AsksToStop(pid) => *pid,
+        Happening::Switch { next, .. } => *next,
+        _ => 0,
+    };
+    [moment.by.unwrap_or(0), other].map(|pid| timeline.lane(pid))
+}
+
+/// A column for each lane; one that is free again is used again.
+fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, usize> {
+    let mut span: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for moment in &timeline.moments {
+        for lane in lanes_of(timeline, moment).into_iter().flatten() {
+            let span = span.entry(lane).or_insert((moment.at, moment.at));
+            span.1 = moment.at;
+        }
+    }
+    let mut free_at: Vec<u64> = Vec::new();
+    let mut columns = BTreeMap::new();
+    for lane in order {
+        let (first, last) = span.get(lane).copied().unwrap_or((0, 0));
+        let column = match free_at.iter().position(|free| *free < first) {
+            Some(column) => column,
+            None if free_at.len() < MOST_COLUMNS => {
+                free_at.push(0);
+                free_at.len() - 1
+            }
+            None => continue,
+        };
+        free_at[column] = last;
+        columns.insert(*lane, column);
+    }
+    columns
+}
+
+/// Where a task that matters leaves a CPU for a short break, or comes back to
+/// the same one from that.
+fn breaks(timeline: &Timeline) -> HashSet<(usize, u64)> {
+    let matters = |pid: u32| timeline.kind(pid).matters();
+    let mut breaks = HashSet::new();
+    for (index, run) in timeline.runs.iter().enumerate() {
+        if !matters(run.pid) || run.left != Left::Ready {
+            continue;
+        }
+        let later = &timeline.runs[index + 1..];
+        let next = later
+            .iter()
+            .take_while(|next| next.from < run.to + BREAK)
+            .find(|next| next.pid == run.pid || next.cpu == run.cpu && matters(next.pid));
+        if let Some(next) = next
+            && (next.pid, next.cpu) == (run.pid, run.cpu)
+        {
+            breaks.insert((run.cpu, run.to));
+            breaks.insert((next.cpu, next.from));
+        }
+    }
+    breaks
+}
