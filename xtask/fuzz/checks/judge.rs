@@ -51,6 +51,7 @@ pub fn check(data: &[u8]) {
         GuestEnd::OutOfTime { guest_seconds: 9.0 },
     ] {
         let run = GuestRun {
+            debug: Vec::new(),
             console: console.clone(),
             log: log.clone(),
             end,

@@ -169,7 +169,7 @@ impl Builder<'_> {
         if lesson.is_dir() {
             return lesson;
         }
-        self.sources.join(name)
+        self.sources.join("tools").join(name)
     }
 
     fn lesson_key(&self, name: &str, language: Language) -> Result<Key> {
