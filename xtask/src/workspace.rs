@@ -42,7 +42,7 @@ impl Workspace {
         self.root.join("kernel-config")
     }
 
-    /// `modules/`: kernel_ext and the lessons.
+    /// `modules/`: kernel_ext, the lessons and the races.
     pub fn modules(&self) -> PathBuf {
         self.root.join("modules")
     }
@@ -50,6 +50,21 @@ impl Workspace {
     /// `modules/lessons/`: one folder a lesson.
     pub fn lessons(&self) -> PathBuf {
         self.modules().join("lessons")
+    }
+
+    /// `modules/races/`: one folder a race, and one its mended twin.
+    pub fn races(&self) -> PathBuf {
+        self.modules().join("races")
+    }
+
+    /// The folder of the lesson or race `name`, which has the module's sources.
+    /// No race has a lesson's name; one that nobody has is taken for a lesson's.
+    pub fn folder_of(&self, name: &str) -> PathBuf {
+        let race = self.races().join(name);
+        match race.is_dir() && !self.lessons().join(name).is_dir() {
+            true => race,
+            false => self.lessons().join(name),
+        }
     }
 
     /// `initramfs/`: what runs in the guest besides busybox.

@@ -208,6 +208,7 @@ impl Bench<'_> {
                 steps: vec![step],
                 limit: transcript::LIMIT,
             },
+            no_rust: None,
         };
         self.play(&lesson)
     }

@@ -154,7 +154,7 @@ impl Builder<'_> {
     }
 
     fn lesson_key(&self, name: &str, language: Language) -> Result<Key> {
-        let folder = self.sources.join("lessons").join(name);
+        let folder = self.session.workspace.folder_of(name);
         let mut inputs = Inputs::new(KIND);
         inputs
             .text("lesson", name)
@@ -204,13 +204,8 @@ impl Builder<'_> {
             std::fs::create_dir_all(work.join("kernel_ext"))?;
         }
         for (name, _) in missing {
-            let folder = self.sources.join("lessons").join(name);
-            for source in language.sources(&folder)? {
-                let target = work
-                    .join("lessons")
-                    .join(name)
-                    .join(source.strip_prefix(&folder)?);
-                copy(&source, &target)?;
+            for source in language.sources(&self.session.workspace.folder_of(name))? {
+                copy(&source, &work.join(source.strip_prefix(&self.sources)?))?;
             }
         }
         self.make(stage, work, &variables, DOES_NOT_COMPILE)?;
