@@ -12,7 +12,9 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
+#include <linux/module.h>
 #include <linux/numa.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
@@ -28,6 +30,15 @@ void kernel_ext_might_sleep(void);
 void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 void kernel_ext_init_completion(struct completion *completion);
 void kernel_ext_reinit_completion(struct completion *completion);
+
+char *kernel_ext_copy_text(const char *text);
+void kernel_ext_free_text(char *text);
+
+int kernel_ext_stop_before(struct kprobe *probe);
+void kernel_ext_stop_hook(void (*function)(unsigned long address));
+void kernel_ext_hold_up(u64 nanoseconds, u64 spin);
+int kernel_ext_current(char name[TASK_COMM_LEN]);
+void kernel_ext_debug_console(const char *text, unsigned long length);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);

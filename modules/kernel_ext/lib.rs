@@ -30,6 +30,7 @@
 //! | `try_wait_for_completion(x)`                   | [`Completion::try_wait`](completion::Completion::try_wait) |
 //! | `reinit_completion(x)`                         | [`Completion::reinit`](completion::Completion::reinit) |
 //! | `module_param(name, int, 0444)`                | [`module_param!`]                         |
+//! | `module_param(name, charp, 0444)`              | [`module_param!`]                         |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
 //! | `proc_mkdir(name, parent)`                     | [`ProcDir::new`](proc::ProcDir::new)      |
@@ -70,5 +71,6 @@ pub mod delay;
 pub mod kthread;
 pub mod param;
 pub mod proc;
+pub mod stop;
 pub mod sync;
 pub mod wait;

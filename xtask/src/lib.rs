@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod play;
 pub mod process;
 pub mod report;
+pub mod schedule;
 pub mod session;
 pub mod symbols;
 pub mod toolchain;

@@ -91,7 +91,7 @@ pub fn in_guest(module: &Module) -> Result<GuestFile> {
     Ok(GuestFile {
         path: format!("/root/{}.ko", module.name),
         mode: 0o644,
-        contents: std::fs::read(&module.path)
-            .with_context(|| format!("cannot read {}", module.path.display()))?,
+        contents: std::fs::read(&module.stripped)
+            .with_context(|| format!("cannot read {}", module.stripped.display()))?,
     })
 }

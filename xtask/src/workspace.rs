@@ -57,14 +57,12 @@ impl Workspace {
         self.modules().join("races")
     }
 
-    /// The folder of the lesson or race `name`, which has the module's sources.
-    /// No race has a lesson's name; one that nobody has is taken for a lesson's.
+    /// The folder of the lesson or race `name`, which has the module's sources,
+    /// or of a module that is neither but a tool. No two have the same name.
     pub fn folder_of(&self, name: &str) -> PathBuf {
-        let race = self.races().join(name);
-        match race.is_dir() && !self.lessons().join(name).is_dir() {
-            true => race,
-            false => self.lessons().join(name),
-        }
+        let folders = [self.lessons(), self.races()].map(|folder| folder.join(name));
+        let known = folders.into_iter().find(|folder| folder.is_dir());
+        known.unwrap_or_else(|| self.modules().join(name))
     }
 
     /// `initramfs/`: what runs in the guest besides busybox.

@@ -91,7 +91,14 @@ fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Time
         lesson,
         language: Language::Rust,
     };
-    let (verdict, spots) = play::judged(session, prepared, &of_rust, Time::Virtual, &nonce, &run);
+    let (verdict, spots) = play::judged(
+        session,
+        prepared,
+        &of_rust,
+        Time::Virtual.tolerance(),
+        &nonce,
+        &run,
+    );
     let since_panic = run.since_panic.with_context(|| {
         let name = verdict.name();
         format!("{} came to {name} without a panic", lesson.name)

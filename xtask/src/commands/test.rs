@@ -10,10 +10,12 @@ use anyhow::Result;
 use super::common::{Common, Lang, ProfileOption, refuse_lacking};
 use crate::failure::Failure;
 use crate::lesson::Lesson;
+use crate::modules::Language;
 use crate::play::plan::{Partition, Play, plan};
 use crate::play::{Manner, Time, update};
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
+use crate::schedule::{self, Seeds};
 use crate::session::Session;
 use crate::vm::accel;
 use crate::workspace::Workspace;
@@ -61,6 +63,18 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     repeat: u32,
 
+    /// Play each lesson under N different schedules: its threads are held up at
+    /// other places each time
+    ///
+    /// Which and for how long follows from a seed, and the seeds are
+    /// consecutive numbers. A failure's seed is told, and --seed plays it again.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = ["list", "update"])]
+    schedules: Option<u32>,
+
+    /// The seed of the schedule, or of the first of several
+    #[arg(long, value_name = "S", conflicts_with_all = ["list", "update"])]
+    seed: Option<u32>,
+
     /// Play the Kth of N parts: each play is in one of them, always the same
     #[arg(long, value_name = "K/N")]
     partition: Option<Partition>,
@@ -93,6 +107,30 @@ enum TimeOption {
     Real,
 }
 
+/// The seed of the first schedule, unless one is given.
+const FIRST_SEED: u32 = 1;
+
+impl Options {
+    /// The schedules' seeds, if there are to be any.
+    fn seeds(&self) -> Result<Option<Seeds>> {
+        let (first, count) = match (self.seed, self.schedules) {
+            (None, None) => return Ok(None),
+            (first, count) => (first.unwrap_or(FIRST_SEED), count.unwrap_or(1)),
+        };
+        if self.time == TimeOption::Real {
+            let what = "a schedule is repeated in virtual time alone; leave out --time real";
+            return Err(Failure::usage(what).into());
+        }
+        let seeds = Seeds::new(first, count).ok_or_else(|| {
+            let last = u32::MAX;
+            Failure::usage(format!(
+                "--seed {first}: there are not {count} seeds from there on; the last is {last}"
+            ))
+        })?;
+        Ok(Some(seeds))
+    }
+}
+
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
 /// a guest could not be run.
 pub fn run(options: &Options) -> Result<ExitCode> {
@@ -104,6 +142,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         )
         .into());
     }
+    let seeds = options.seeds()?;
     let languages = options.lang.languages();
     let select = match options.races {
         true => lesson::select_races,
@@ -136,7 +175,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         outcomes: Vec::new(),
     };
     if !plays.is_empty() {
-        play(options, &session, &plays, &artifacts, &mut report)?;
+        play(options, &session, &plays, seeds, &artifacts, &mut report)?;
     }
     report.wall = started.elapsed();
     report.stages = session.ui.stages();
@@ -160,14 +199,18 @@ fn play(
     options: &Options,
     session: &Session,
     plays: &[Play<'_>],
+    seeds: Option<Seeds>,
     artifacts: &Artifacts,
     report: &mut Report,
 ) -> Result<()> {
-    let modules: Vec<_> = plays
+    let mut modules: Vec<_> = plays
         .iter()
         .filter(|play| play.lacks().is_none())
         .map(|play| (play.lesson.name.as_str(), play.language))
         .collect();
+    if seeds.is_some() && !modules.is_empty() {
+        modules.push((schedule::MODULE, Language::Rust));
+    }
     let mut prepared = pipeline::prepare_modules(
         session,
         &options.common.wanted(),
@@ -195,6 +238,7 @@ fn play(
     let manner = Manner {
         time,
         repeat: options.repeat,
+        seeds,
         fail_fast: options.fail_fast,
         keep_output: options.update,
     };

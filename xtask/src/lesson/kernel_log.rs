@@ -178,6 +178,11 @@ impl KernelLog {
             .collect()
     }
 
+    /// The lesson's lines without their times.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.since_lesson().iter().map(LogLine::message)
+    }
+
     /// Lockdep reports one thing and then turns itself off, and does so when it
     /// runs out of memory: the line that says that it no longer looks, though
     /// nothing of the lesson's was reported.

@@ -23,7 +23,9 @@ const FOLDER: &str = "/kmodlab";
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
 /// lesson and not these lines. `_kmodlab` hands on the status it is given, so
-/// that `$?` at the beginning of a step is the step before's. Where a kernel
+/// that `$?` at the beginning of a step is the step before's. A background job
+/// that ends interrupts a line that is just being written; then it is written
+/// once more, and the half is no note. Where a kernel
 /// looks for leaks, it also notes where each loaded module's code is: when the
 /// leaks are told the module is gone, and its functions have no names.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
@@ -32,7 +34,7 @@ cd "$HOME"
 _kmodlab() {
 	local uptime
 	read -r uptime _ </proc/uptime
-	printf '\n%s step %s %s\n' NONCE "$*" "$uptime" >&9
+	until printf '\n%s step %s %s\n' NONCE "$*" "$uptime"; do :; done >&9
 	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
 	return "${3:-0}"
 }

@@ -12,6 +12,7 @@ use crate::cache::remove;
 use crate::failure::Failure;
 use crate::kernel::{self, KernelImage};
 use crate::key::{Inputs, Key, files_below};
+use crate::process::Tool;
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
@@ -20,7 +21,10 @@ pub use doc::Pages;
 pub use language::Language;
 
 /// The recipes' number; a change of how modules are built changes it.
-const KIND: &str = "modules 2";
+const KIND: &str = "modules 3";
+
+/// The folder of modules without line tables, in each module's.
+const STRIPPED: &str = "stripped";
 
 /// What is said of sources that a compiler refuses.
 const DOES_NOT_COMPILE: &str = "this does not compile";
@@ -40,8 +44,11 @@ pub struct Module {
     pub name: String,
     /// What it is written in.
     pub language: Language,
-    /// The `.ko` file.
+    /// The `.ko` file, with line tables.
     pub path: PathBuf,
+    /// The same without them, for a guest: it reads each byte at some cost, and
+    /// has no use for these.
+    pub stripped: PathBuf,
 }
 
 /// Builds for `image` the modules of `wanted`, each a lesson's name and a
@@ -69,13 +76,16 @@ pub fn build(
     let modules: Vec<Module> = wanted
         .iter()
         .zip(&keys)
-        .map(|((name, language), key)| Module {
-            name: (*name).to_owned(),
-            language: *language,
-            path: session
+        .map(|((name, language), key)| {
+            let folder = session
                 .cache
-                .path("modules", &entry_name(name, *language), key)
-                .join(format!("{name}.ko")),
+                .path("modules", &entry_name(name, *language), key);
+            Module {
+                name: (*name).to_owned(),
+                language: *language,
+                path: folder.join(format!("{name}.ko")),
+                stripped: folder.join(STRIPPED).join(format!("{name}.ko")),
+            }
         })
         .collect();
     let missing: Vec<(&Module, &Key)> = modules
@@ -204,8 +214,13 @@ impl Builder<'_> {
             std::fs::create_dir_all(work.join("kernel_ext"))?;
         }
         for (name, _) in missing {
-            for source in language.sources(&self.session.workspace.folder_of(name))? {
-                copy(&source, &work.join(source.strip_prefix(&self.sources)?))?;
+            let folder = self.session.workspace.folder_of(name);
+            let target = match folder.starts_with(self.session.workspace.races()) {
+                true => work.join("races").join(name),
+                false => work.join("lessons").join(name),
+            };
+            for source in language.sources(&folder)? {
+                copy(&source, &target.join(source.strip_prefix(&folder)?))?;
             }
         }
         self.make(stage, work, &variables, DOES_NOT_COMPILE)?;
@@ -214,7 +229,16 @@ impl Builder<'_> {
             self.session
                 .cache
                 .entry("modules", &entry_name(name, language), key, |staging| {
-                    copy(&work.join(&file), &staging.join(&file))
+                    copy(&work.join(&file), &staging.join(&file))?;
+                    let stripped = staging.join(STRIPPED);
+                    std::fs::create_dir(&stripped)
+                        .with_context(|| format!("cannot make {}", stripped.display()))?;
+                    Tool::new(self.toolchain.llvm_bin.join("llvm-strip"))
+                        .args(["--strip-debug", "-o"])
+                        .arg(stripped.join(&file))
+                        .arg(staging.join(&file))
+                        .output()
+                        .map(drop)
                 })?;
         }
         Ok(())

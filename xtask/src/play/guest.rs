@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::initramfs::GuestFile;
 use crate::lesson::judge;
 use crate::lesson::kernel_log::KernelLog;
 use crate::lesson::record;
@@ -12,12 +13,14 @@ use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::{self, Prepared};
+use crate::schedule::{self, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::{Accel, GuestRun};
 
-use super::outcome::{Outcome, Phases, Seen};
+use super::outcome::{Outcome, Phases, Scheduled, Seen};
 use super::plan::Play;
+use super::scheduled;
 use super::scripted::scripted;
 use super::typed::type_all;
 
@@ -32,7 +35,7 @@ pub enum Time {
 
 impl Time {
     /// By how much a stamp in a lesson may be off.
-    fn tolerance(self) -> Tolerance {
+    pub fn tolerance(self) -> Tolerance {
         match self {
             Time::Virtual => VIRTUAL_TOLERANCE,
             Time::Real(_) => REAL_TOLERANCE,
@@ -59,25 +62,23 @@ pub fn lesson(
     play: &Play<'_>,
     time: Time,
 ) -> Result<Outcome> {
-    followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
+    followed(session, prepared, play, time, None, &mut |_| ()).map(|played| played.outcome)
 }
 
-/// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
+/// As [`lesson`], with its threads held up as a seed's schedule wants it; `on_step`
+/// gets the number, from 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
     time: Time,
+    schedule: Option<(u32, &Schedule)>,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<Played> {
     let Play { lesson, language } = *play;
-    let mut files = Vec::new();
-    for module in prepared
-        .modules
-        .iter()
-        .filter(|module| module.name == lesson.name && module.language == language)
-    {
-        files.push(pipeline::in_guest(module)?);
+    let mut files = lesson_files(prepared, play)?;
+    if let Some((_, schedule)) = schedule {
+        files.extend(scheduled::files(prepared, lesson, schedule)?);
     }
     let (nonce, run) = match time {
         Time::Virtual => scripted(session, prepared, &lesson.transcript, files, on_step)?,
@@ -91,21 +92,35 @@ pub(super) fn followed(
         .cache
         .folder("logs")?
         .join(format!("{}-{language}-{kernel}", lesson.name));
-    let said = [
+    let mut said = [
         b"== the kernel (ttyS0)\n",
         run.log.as_slice(),
         b"\n== the shell (hvc0)\n",
         run.console.as_slice(),
     ]
     .concat();
+    if !run.debug.is_empty() {
+        said.extend(b"\n== modules, to the host (debug console)\n");
+        said.extend(&run.debug);
+    }
     session.cache.write(&log, &said)?;
     session.ui.tool_output(&String::from_utf8_lossy(&said));
     let ended = Instant::now();
-    let (verdict, spots) = judged(session, prepared, play, time, &nonce, &run);
+    let tolerance = match schedule {
+        Some(_) => schedule::tolerance(time.tolerance()),
+        None => time.tolerance(),
+    };
+    let (verdict, spots) = judged(session, prepared, play, tolerance, &nonce, &run);
+    let kernel_log = KernelLog::read(&nonce, &run.log);
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
-        guest_seconds: KernelLog::read("", &run.log).last_time(),
+        guest_seconds: kernel_log.last_time(),
+        scheduled: schedule.map(|(seed, schedule)| Scheduled {
+            seed,
+            held_up: schedule.held_up(&run.debug),
+            messages: kernel_log.messages().map(str::to_owned).collect(),
+        }),
         phases: Some(Phases {
             boot,
             lesson: run.wall.saturating_sub(boot),
@@ -131,17 +146,28 @@ pub(super) fn followed(
     })
 }
 
+/// The lesson's module, as a file for the guest.
+pub(super) fn lesson_files(prepared: &Prepared, play: &Play<'_>) -> Result<Vec<GuestFile>> {
+    let Play { lesson, language } = *play;
+    prepared
+        .modules
+        .iter()
+        .filter(|module| module.name == lesson.name && module.language == language)
+        .map(pipeline::in_guest)
+        .collect()
+}
+
 /// Judges what became of a guest, and explains the kernel's report, if there is
 /// one, from the kernel's and the modules' line tables.
 pub fn judged(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
-    time: Time,
+    tolerance: Tolerance,
     nonce: &str,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(play.lesson, nonce, run, time.tolerance());
+    let mut verdict = judge::judge(play.lesson, nonce, run, tolerance);
     let spots = verdict.report_mut().map(|report| {
         let modules = prepared
             .modules

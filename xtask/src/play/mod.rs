@@ -5,6 +5,7 @@ mod guest;
 mod machine;
 pub mod outcome;
 pub mod plan;
+mod scheduled;
 mod scripted;
 mod typed;
 pub mod update;
@@ -12,11 +13,12 @@ pub mod update;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
+use crate::schedule::{Place, Schedule, Seeds};
 use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
@@ -32,6 +34,8 @@ pub struct Manner {
     pub time: Time,
     /// How often each.
     pub repeat: u32,
+    /// With its threads held up as each of these wants it; none: as they run.
+    pub seeds: Option<Seeds>,
     /// Start no guest after a failure.
     pub fail_fast: bool,
     /// Keep in the outcomes what each step printed.
@@ -43,6 +47,27 @@ const FAILED_FAST: &str = "not played: an earlier one failed, and --fail-fast wa
 
 /// Why a play was not played that came after the machine failed.
 const MACHINE_FAILED: &str = "not played: the machine failed before it";
+
+/// Which play, with which seed, and for which time, from 1.
+type Run = (usize, Option<u32>, u32);
+
+/// What is played one after the other: round by round, and seed by seed. What
+/// cannot be played need not be told more than once.
+fn runs(plays: &[Play<'_>], manner: Manner) -> Vec<Run> {
+    let seeds: Vec<Option<u32>> = match manner.seeds {
+        Some(seeds) => seeds.all().map(Some).collect(),
+        None => vec![None],
+    };
+    let rounds = (1..=manner.repeat).flat_map(|run| seeds.iter().map(move |&seed| (seed, run)));
+    rounds
+        .enumerate()
+        .flat_map(|(round, (seed, run))| {
+            (0..plays.len())
+                .filter(move |&play| round == 0 || plays[play].lacks().is_none())
+                .map(move |play| (play, seed, run))
+        })
+        .collect()
+}
 
 /// Plays `plays`, as many guests side by side as jobs may run: a guest keeps
 /// one core busy. `on_failure` gets each play that failed, as soon as
@@ -59,23 +84,39 @@ pub fn all(
     manner: Manner,
     on_failure: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
-    // Round by round; what cannot be played need not be told more than once.
-    let runs: Vec<(usize, u32)> = (1..=manner.repeat)
-        .flat_map(|run| (0..plays.len()).map(move |play| (play, run)))
-        .filter(|(play, run)| *run == 1 || plays[*play].lacks().is_none())
-        .collect();
+    let runs = runs(plays, manner);
+    let places: Vec<OnceLock<Result<Vec<Place>, String>>> =
+        plays.iter().map(|_| OnceLock::new()).collect();
     let board = session.ui.board("lessons", runs.len() as u64);
     let next = AtomicUsize::new(0);
     let stop: OnceLock<&'static str> = OnceLock::new();
     let ended = Mutex::new(Vec::new());
-    let one = |play: &Play<'_>, run: Option<u32>| -> Result<Outcome> {
+    let one = |at: usize, seed: Option<u32>, run: Option<u32>| -> Result<Outcome> {
+        let play = &plays[at];
+        let schedule = match seed {
+            Some(seed) => {
+                let survey = || scheduled::places(session, prepared, play);
+                let places = places[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
+                let places = places.as_ref().map_err(|what| anyhow!(what.clone()))?;
+                Some((seed, Schedule::new(seed, places)))
+            }
+            None => None,
+        };
+        let schedule = schedule.as_ref().map(|(seed, schedule)| (*seed, schedule));
         let steps = &play.lesson.transcript.steps;
         let row = board.guest(&play.name(), steps.len() as u64);
-        let mut played = guest::followed(session, prepared, play, manner.time, &mut |number| {
-            if let Some(step) = steps.get(number.wrapping_sub(1)) {
-                row.step(number as u64, &step.command);
-            }
-        })?;
+        let mut played = guest::followed(
+            session,
+            prepared,
+            play,
+            manner.time,
+            schedule,
+            &mut |number| {
+                if let Some(step) = steps.get(number.wrapping_sub(1)) {
+                    row.step(number as u64, &step.command);
+                }
+            },
+        )?;
         played.outcome.run = run;
         if played.outcome.failed() {
             on_failure(play.lesson, &mut played);
@@ -88,7 +129,7 @@ pub fn all(
     let player = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(at, run)) = runs.get(index) else {
+            let Some(&(at, seed, run)) = runs.get(index) else {
                 return;
             };
             let play = &plays[at];
@@ -102,7 +143,7 @@ pub fn all(
             };
             let outcome = match reason {
                 Some(why) => unplayed(Verdict::Skipped { why }),
-                None => one(play, number).unwrap_or_else(|error| {
+                None => one(at, seed, number).unwrap_or_else(|error| {
                     // The first reason to stop is the one that is told.
                     let _ = stop.set(MACHINE_FAILED);
                     unplayed(Verdict::Infrastructure {
@@ -117,7 +158,7 @@ pub fn all(
                 }
             }
             let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.push(((at, run), outcome));
+            ended.push(((at, run, seed), outcome));
             board.position(ended.len() as u64);
         }
     };

@@ -8,6 +8,7 @@ use crate::lesson::Lesson;
 use crate::lesson::record::PlayedStep;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
+use crate::schedule::HoldUp;
 use crate::symbols::Spot;
 
 /// A lesson in one language and what its run came to.
@@ -21,6 +22,8 @@ pub struct Outcome {
     pub language: Language,
     /// Which of several runs this is, from 1; none where there is one.
     pub run: Option<u32>,
+    /// What was done to its threads, and what came of it; none if nothing was.
+    pub scheduled: Option<Scheduled>,
     /// Its text, as shown to the user.
     pub readme: PathBuf,
     /// What its run came to.
@@ -53,6 +56,17 @@ pub struct Seen {
     pub left: Vec<String>,
 }
 
+/// A run of a schedule.
+#[derive(Debug, Clone)]
+pub struct Scheduled {
+    /// What it follows from.
+    pub seed: u32,
+    /// Who was held up.
+    pub held_up: Vec<HoldUp>,
+    /// What the kernel logged during the lesson, without the times.
+    pub messages: Vec<String>,
+}
+
 /// The host's time for the parts of a play.
 #[derive(Debug, Clone, Copy)]
 pub struct Phases {
@@ -72,6 +86,7 @@ impl Outcome {
             title: lesson.title.clone(),
             language,
             run: None,
+            scheduled: None,
             readme: lesson.readme.clone(),
             verdict,
             spots: Vec::new(),
@@ -90,20 +105,32 @@ impl Outcome {
         format!("{} ({})", self.lesson, self.language)
     }
 
-    /// The play's name and, of several runs, which: `kthread_run (c), run 3`.
-    pub fn label(&self) -> String {
-        match self.run {
-            Some(run) => format!("{}, run {run}", self.name()),
-            None => self.name(),
-        }
+    /// What its threads' schedule follows from, if they had one.
+    pub fn seed(&self) -> Option<u32> {
+        self.scheduled.as_ref().map(|scheduled| scheduled.seed)
     }
 
-    /// The same in one word, for files and machines: `kthread_run-c.3`.
+    /// The play's name and, of several runs, which:
+    /// `kthread_run (c), seed 17, run 3`.
+    pub fn label(&self) -> String {
+        let part = |word: &str, number: Option<u32>| {
+            number.map_or_else(String::new, |number| format!(", {word} {number}"))
+        };
+        self.name() + &part("seed", self.seed()) + &part("run", self.run)
+    }
+
+    /// The same in one word, for files and machines: `kthread_run-c.seed17.3`.
     pub fn id(&self) -> String {
-        match self.run {
-            Some(run) => format!("{}-{}.{run}", self.lesson, self.language),
-            None => format!("{}-{}", self.lesson, self.language),
-        }
+        let part = |word: &str, number: Option<u32>| {
+            number.map_or_else(String::new, |number| format!(".{word}{number}"))
+        };
+        let seed = part("seed", self.seed());
+        format!(
+            "{}-{}{seed}{}",
+            self.lesson,
+            self.language,
+            part("", self.run)
+        )
     }
 
     /// Was it played, and did it not pass?

@@ -113,6 +113,7 @@ pub fn run_batch(
     panic.look(&log);
     Ok(GuestRun {
         console: guest.shell()?,
+        debug: guest.debug()?,
         log,
         end,
         wall: guest.started.elapsed(),

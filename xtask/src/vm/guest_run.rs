@@ -9,6 +9,9 @@ pub struct GuestRun {
     pub console: Vec<u8>,
     /// All bytes of the serial line: the kernel's log.
     pub log: Vec<u8>,
+    /// What a module told the host (`kernel_ext::stop::tell_host`); nothing of a
+    /// guest that was typed at.
+    pub debug: Vec<u8>,
     /// How it ended.
     pub end: GuestEnd,
     /// The host's time from QEMU's start to its end.

@@ -59,13 +59,15 @@ pub enum Console {
         folder: PathBuf,
     },
     /// The same, but recorded: the log, the shell's own channel (`/dev/hvc0`),
-    /// and QEMU's control channel. QEMU writes to a file at once, so that no
+    /// what modules tell the host, and QEMU's control channel. QEMU writes to a file at once, so that no
     /// reader's delay reaches the guest.
     Recorded {
         /// A file for the log.
         log: PathBuf,
         /// A file for what the shell prints.
         shell: PathBuf,
+        /// A file for what a module tells the host (`kernel_ext::stop::tell_host`).
+        debug: PathBuf,
         /// A socket that xtask listens on.
         control: PathBuf,
     },
@@ -188,8 +190,11 @@ impl Machine {
             Console::Recorded {
                 log,
                 shell,
+                debug,
                 control,
             } => tool
+                .args(["-chardev", &chardev("file,id=debug", debug)])
+                .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
                 .args(["-chardev", &chardev("file,id=log", log)])
                 .args(["-serial", "chardev:log"])
                 .args(["-chardev", &chardev("file,id=shell", shell)])

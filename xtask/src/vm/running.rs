@@ -30,6 +30,7 @@ pub struct Running {
     pub command: String,
     log: Recorder,
     shell: Recorder,
+    debug: Recorder,
     folder: tempfile::TempDir,
     events: Receiver<Event>,
     errors: Vec<u8>,
@@ -74,12 +75,14 @@ impl Running {
     ) -> Result<Self> {
         let folder = socket_folder()?;
         let (log, shell) = (Recorder::new("log")?, Recorder::new("shell")?);
+        let debug = Recorder::new("debug")?;
         let control = folder.path().join(CONTROL);
         let machine = machine(
             folder.path(),
             Console::Recorded {
                 log: log.path(),
                 shell: shell.path(),
+                debug: debug.path(),
                 control: control.clone(),
             },
         )
@@ -111,6 +114,7 @@ impl Running {
             command: command.quoted(),
             log,
             shell,
+            debug,
             folder,
             events,
             errors: Vec::new(),
@@ -165,6 +169,11 @@ impl Running {
     /// All that the shell has printed so far.
     pub fn shell(&mut self) -> Result<Vec<u8>> {
         self.shell.bytes()
+    }
+
+    /// All that modules have told the host so far.
+    pub fn debug(&mut self) -> Result<Vec<u8>> {
+        self.debug.bytes()
     }
 
     /// Ends QEMU, if it has not ended; returns its status and what it said.

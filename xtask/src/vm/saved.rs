@@ -138,6 +138,7 @@ fn key(toolchain: &Toolchain, kernel: &KernelImage, machine: &Machine) -> Key {
         console: Console::Recorded {
             log: PathBuf::from("log"),
             shell: PathBuf::from("shell"),
+            debug: PathBuf::from("debug"),
             control: PathBuf::from("control"),
         },
         start: Start::Save {

@@ -70,6 +70,7 @@ const LOG: &str = "\
 
 fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
     let run = GuestRun {
+        debug: Vec::new(),
         console: console.to_owned(),
         log: log.to_owned(),
         end,

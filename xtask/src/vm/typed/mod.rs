@@ -131,6 +131,7 @@ pub fn run_typed(
     };
     Ok(TypedRun {
         run: GuestRun {
+            debug: Vec::new(),
             console: shell,
             log,
             end,
