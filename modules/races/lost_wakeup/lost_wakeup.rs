@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread waits for news that another one has, and looks outside their lock whether they have come.
+//! A thread waits for news, and looks outside their lock whether they have come.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -29,10 +29,12 @@ struct Shared {
     lock: Arc<Mutex<()>>,
     queue: Arc<CondVar>,
     news: AtomicBool,
+    here: Completion,
     heard: Completion,
 }
 
 fn waiter(shared: &Shared) {
+    shared.here.complete();
     let mut guard = shared.lock.lock();
     if !shared.news.load(Relaxed) {
         // The news may come here, and wake nobody.
@@ -42,22 +44,20 @@ fn waiter(shared: &Shared) {
     shared.heard.complete();
 }
 
-fn teller(shared: &Shared) {
-    shared.news.store(true, Relaxed);
-    shared.queue.notify_one();
-}
-
 impl kernel::Module for LostWakeup {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             lock: shared_in_place(new_mutex!(()))?,
             queue: shared_in_place(new_condvar!())?,
             news: AtomicBool::new(false),
+            here: Completion::new()?,
             heard: Completion::new()?,
         })?;
-        let (for_waiter, for_teller) = (shared.clone(), shared.clone());
+        let for_waiter = shared.clone();
         let _waiter = KThread::run(c_str!("waiter"), move |_ctx| waiter(&for_waiter))?;
-        let _teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
+        shared.here.wait();
+        shared.news.store(true, Relaxed);
+        shared.queue.notify_one();
         if shared.heard.wait_timeout(1000) {
             pr_info!("the waiter has heard the news\n");
         } else {

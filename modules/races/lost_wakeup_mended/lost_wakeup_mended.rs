@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread waits for news that another one has: the look is repeated under the lock.
+//! A thread waits for news: the look is repeated under the lock.
 
 use kernel::{
     c_str, new_condvar, new_mutex,
@@ -26,10 +26,12 @@ struct LostWakeupMended;
 struct Shared {
     lock: Arc<Mutex<bool>>,
     queue: Arc<CondVar>,
+    here: Completion,
     heard: Completion,
 }
 
 fn waiter(shared: &Shared) {
+    shared.here.complete();
     let mut news = shared.lock.lock();
     while !*news {
         let _ = shared.queue.wait(&mut news);
@@ -38,21 +40,19 @@ fn waiter(shared: &Shared) {
     shared.heard.complete();
 }
 
-fn teller(shared: &Shared) {
-    *shared.lock.lock() = true;
-    shared.queue.notify_one();
-}
-
 impl kernel::Module for LostWakeupMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             lock: shared_in_place(new_mutex!(false))?,
             queue: shared_in_place(new_condvar!())?,
+            here: Completion::new()?,
             heard: Completion::new()?,
         })?;
-        let (for_waiter, for_teller) = (shared.clone(), shared.clone());
+        let for_waiter = shared.clone();
         let _waiter = KThread::run(c_str!("waiter"), move |_ctx| waiter(&for_waiter))?;
-        let _teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
+        shared.here.wait();
+        *shared.lock.lock() = true;
+        shared.queue.notify_one();
         if shared.heard.wait_timeout(1000) {
             pr_info!("the waiter has heard the news\n");
         } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread waits for news that another one has, and looks whether they have
+ * A thread waits for news, and looks whether they have
  * come before it arms its wait.
  */
 
@@ -16,7 +16,7 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);
-static DECLARE_COMPLETION(told);
+static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(heard);
 static bool news;
 
@@ -24,6 +24,7 @@ static int waiter(void *data)
 {
 	DEFINE_WAIT(wait);
 
+	complete(&here);
 	if (!READ_ONCE(news)) {
 		/* The news may come here, and wake nobody. */
 		prepare_to_wait(&queue, &wait, TASK_UNINTERRUPTIBLE);
@@ -33,26 +34,15 @@ static int waiter(void *data)
 	kthread_complete_and_exit(&heard, 0);
 }
 
-static int teller(void *data)
-{
-	WRITE_ONCE(news, true);
-	wake_up(&queue);
-	kthread_complete_and_exit(&told, 0);
-}
-
 static int __init lost_wakeup_init(void)
 {
-	struct task_struct *task;
+	struct task_struct *task = kthread_run(waiter, NULL, "waiter");
 
-	task = kthread_run(waiter, NULL, "waiter");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	task = kthread_run(teller, NULL, "teller");
-	if (IS_ERR(task)) {
-		WRITE_ONCE(news, true);
-		complete(&told);
-	}
-	wait_for_completion(&told);
+	wait_for_completion(&here);
+	WRITE_ONCE(news, true);
+	wake_up(&queue);
 	if (wait_for_completion_timeout(&heard, HZ)) {
 		pr_info("the waiter has heard the news\n");
 	} else {
@@ -60,7 +50,7 @@ static int __init lost_wakeup_init(void)
 		wake_up(&queue);
 		wait_for_completion(&heard);
 	}
-	return PTR_ERR_OR_ZERO(task);
+	return 0;
 }
 
 static void __exit lost_wakeup_exit(void)

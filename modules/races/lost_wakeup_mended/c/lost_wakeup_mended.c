@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread waits for news that another one has: the look is repeated when
+ * A thread waits for news: the look is repeated when
  * the wait has been armed.
  */
 
@@ -15,36 +15,26 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);
-static DECLARE_COMPLETION(told);
+static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(heard);
 static bool news;
 
 static int waiter(void *data)
 {
+	complete(&here);
 	wait_event(queue, READ_ONCE(news));
 	kthread_complete_and_exit(&heard, 0);
 }
 
-static int teller(void *data)
-{
-	WRITE_ONCE(news, true);
-	wake_up(&queue);
-	kthread_complete_and_exit(&told, 0);
-}
-
 static int __init lost_wakeup_mended_init(void)
 {
-	struct task_struct *task;
+	struct task_struct *task = kthread_run(waiter, NULL, "waiter");
 
-	task = kthread_run(waiter, NULL, "waiter");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	task = kthread_run(teller, NULL, "teller");
-	if (IS_ERR(task)) {
-		WRITE_ONCE(news, true);
-		complete(&told);
-	}
-	wait_for_completion(&told);
+	wait_for_completion(&here);
+	WRITE_ONCE(news, true);
+	wake_up(&queue);
 	if (wait_for_completion_timeout(&heard, HZ)) {
 		pr_info("the waiter has heard the news\n");
 	} else {
@@ -52,7 +42,7 @@ static int __init lost_wakeup_mended_init(void)
 		wake_up(&queue);
 		wait_for_completion(&heard);
 	}
-	return PTR_ERR_OR_ZERO(task);
+	return 0;
 }
 
 static void __exit lost_wakeup_mended_exit(void)
