@@ -30,12 +30,17 @@ pub struct Options {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lessons to play; all if left out
+    /// The lessons and races to play; all lessons if left out
     ///
     /// A `*` in a name stands for any letters: 'kthread_*' means all lessons
     /// whose names begin so.
     #[arg(value_name = "LESSON")]
     lessons: Vec<String>,
+
+    /// Play the races and their mended twins (modules/races) instead of the
+    /// lessons: those that are named, or all
+    #[arg(long)]
+    races: bool,
 
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
@@ -139,7 +144,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let seeds = options.seeds()?;
     let languages = options.lang.languages();
-    let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
+    let select = match options.races {
+        true => lesson::select_races,
+        false => lesson::select,
+    };
+    let lessons = select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
         let named = |lesson: &&Lesson| options.lessons.contains(&lesson.name);
         refuse_lacking(lessons.iter().filter(named), *language)?;

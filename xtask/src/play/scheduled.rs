@@ -10,6 +10,7 @@ use crate::schedule::findings::{Findings, Run, Telling};
 use crate::schedule::{self, MOST_PLACES, Place, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
+use crate::vm::GuestRun;
 
 use super::guest::{lesson_files, modules_of};
 use super::outcome::Outcome;
@@ -31,11 +32,7 @@ pub(super) fn files(
 
 /// The places in the lesson's module that its lesson comes by: it is played for
 /// that, and nobody is held up. That there are none is an error.
-pub(super) fn places(
-    session: &Session,
-    prepared: &Prepared,
-    play: &Play<'_>,
-) -> Result<Vec<Place>> {
+pub fn places(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Vec<Place>> {
     let Play { lesson, language } = *play;
     let module = modules_of(prepared, &lesson.name, language).next();
     let module = module.context("the lesson's module was not built")?;
@@ -54,6 +51,25 @@ pub(super) fn places(
         play.name()
     );
     Ok(met)
+}
+
+/// Plays a lesson as `seed` wants it, of whose module these places are met.
+pub fn seed(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    seed: u32,
+    places: &[Place],
+) -> Result<GuestRun> {
+    let mut files = lesson_files(prepared, play)?;
+    files.extend(self::files(
+        prepared,
+        play.lesson,
+        &Schedule::new(seed, places),
+    )?);
+    let transcript = &play.lesson.transcript;
+    let (_, run) = scripted(session, prepared, transcript, files, &mut |_| ())?;
+    Ok(run)
 }
 
 /// What tells those runs of a play that fail from those that pass, and where that

@@ -25,6 +25,7 @@ pub(super) fn outcome(verdict: Verdict) -> Outcome {
                     steps: Vec::new(),
                     limit: LIMIT,
                 },
+                no_rust: None,
             },
             Language::Rust,
             verdict,

@@ -44,7 +44,7 @@ pub struct Spot {
 
 /// Folders below `modules/` whose sources are ours, as the compilers are told
 /// of them.
-const OURS: [&str; 2] = ["lessons/", "kernel_ext/"];
+const OURS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
 /// Modules are loaded from here on (Documentation/arch/x86/x86_64/mm.rst).
 const MODULES: u64 = 0xffff_ffff_a000_0000;
@@ -199,7 +199,7 @@ impl<'a> Symbols<'a> {
     fn spot(&self, origin: &Origin, task: &str) -> Option<Spot> {
         let file = Self::ours(origin)?;
         // What a lesson is about is its own code.
-        if !file.starts_with("modules/lessons/") {
+        if file.starts_with("modules/kernel_ext/") {
             return None;
         }
         Some(Spot {
