@@ -42,7 +42,7 @@ impl Workspace {
         self.root.join("kernel-config")
     }
 
-    /// `modules/`: kernel_ext and the lessons.
+    /// `modules/`: kernel_ext, the lessons and the races.
     pub fn modules(&self) -> PathBuf {
         self.root.join("modules")
     }
@@ -50,6 +50,19 @@ impl Workspace {
     /// `modules/lessons/`: one folder a lesson.
     pub fn lessons(&self) -> PathBuf {
         self.modules().join("lessons")
+    }
+
+    /// `modules/races/`: one folder a race, and one its mended twin.
+    pub fn races(&self) -> PathBuf {
+        self.modules().join("races")
+    }
+
+    /// The folder of the lesson or race `name`, which has the module's sources,
+    /// or of a module that is neither but a tool. No two have the same name.
+    pub fn folder_of(&self, name: &str) -> PathBuf {
+        let folders = [self.lessons(), self.races()].map(|folder| folder.join(name));
+        let known = folders.into_iter().find(|folder| folder.is_dir());
+        known.unwrap_or_else(|| self.modules().join("tools").join(name))
     }
 
     /// `initramfs/`: what runs in the guest besides busybox.

@@ -50,7 +50,7 @@ pub struct Options {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lesson whose module is wanted; every lesson's if left out
+    /// The lesson or race whose module is wanted; every lesson's if left out
     lesson: Option<String>,
 
     /// The language of the modules that the guest gets

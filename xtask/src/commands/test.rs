@@ -31,12 +31,17 @@ pub struct Options {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lessons to play; all if left out
+    /// The lessons and races to play; all lessons if left out
     ///
     /// A `*` in a name stands for any letters: 'kthread_*' means all lessons
     /// whose names begin so.
     #[arg(value_name = "LESSON")]
     lessons: Vec<String>,
+
+    /// Play the races and their mended twins (modules/races) instead of the
+    /// lessons: those that are named, or all
+    #[arg(long)]
+    races: bool,
 
     /// The language of the modules that are played
     #[arg(long, value_enum, default_value = "both")]
@@ -160,7 +165,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let seeds = options.seeds()?;
     let timelines = options.timelines()?;
     let languages = options.lang.languages();
-    let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
+    let select = match options.races {
+        true => lesson::select_races,
+        false => lesson::select,
+    };
+    let lessons = select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
         let named = |lesson: &&Lesson| options.lessons.contains(&lesson.name);
         refuse_lacking(lessons.iter().filter(named), *language)?;
@@ -185,6 +194,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         wall: started.elapsed(),
         stages: Vec::new(),
         outcomes: Vec::new(),
+        found: Vec::new(),
     };
     if !plays.is_empty() {
         let kept = Kept {
@@ -289,6 +299,7 @@ fn play(
             .ui
             .note(format!("timelines: {}", timelines.folder().display()));
     }
+    report.found = play::found(session, &prepared, &report.outcomes);
     if let Some(folder) = artifacts.folder() {
         session
             .ui
@@ -309,7 +320,7 @@ fn print(options: &Options, report: &Report, timelines: Option<&Timelines>) -> R
         (&mut stdout, terminal)
     };
     let style = terminal::Style::new(terminal, options.common.verbose);
-    terminal::print(out, &report.outcomes, &style)?;
+    terminal::print(out, &report.outcomes, &report.found, &style)?;
     if let Some(text) = timelines.and_then(|timelines| timelines.only(terminal)) {
         write!(out, "\n{text}")?;
     }

@@ -23,7 +23,7 @@ pub mod transcript;
 pub mod update;
 pub mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -32,7 +32,8 @@ use crate::modules::Language;
 use crate::workspace::Workspace;
 use transcript::Transcript;
 
-/// A lesson: a folder of `modules/lessons/` with a README.
+/// A lesson: a folder of `modules/lessons/` with a README. A race, a folder of
+/// `modules/races/`, is one too, but is not played unless it is asked for.
 #[derive(Debug, Clone)]
 pub struct Lesson {
     /// The folder's name, which is the module's too.
@@ -45,6 +46,8 @@ pub struct Lesson {
     pub title: String,
     /// What the text's console blocks say.
     pub transcript: Transcript,
+    /// Why there is no module in Rust, if the text says so.
+    pub no_rust: Option<String>,
 }
 
 impl Lesson {
@@ -56,13 +59,20 @@ impl Lesson {
 }
 
 impl Lesson {
-    /// Whether there is a module in this language; in Rust there always is.
+    /// Whether there is a module in this language. In Rust there is, unless the
+    /// text says why not; in C there is if its source is there.
     pub fn is_in(&self, language: Language) -> bool {
-        language == Language::Rust || self.folder.join(language.source(&self.name)).is_file()
+        match language {
+            Language::Rust => self.no_rust.is_none(),
+            Language::C => self.folder.join(language.source(&self.name)).is_file(),
+        }
     }
 
     /// What to say of a lesson that has no module in `language`.
     pub fn lacks(&self, language: Language) -> String {
+        if let (Language::Rust, Some(why)) = (language, &self.no_rust) {
+            return format!("no Rust module: {why}");
+        }
         format!(
             "no {} twin: {} is not there",
             language.title(),
@@ -78,31 +88,50 @@ impl Lesson {
 ///
 /// A lesson whose text is malformed is an error that names file and line.
 pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
-    names(workspace)?
-        .iter()
-        .map(|name| load(workspace, name))
-        .collect()
+    load_all(workspace, &lessons(workspace)?)
 }
 
-/// The lessons with these names, in their order; without names, all. A name
-/// with a `*`, which stands for any letters or none, means all that fit. A
-/// lesson that is named twice counts once.
+/// All races and their mended twins, as [`all`] has all lessons.
+pub fn all_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
+    load_all(workspace, &races(workspace)?)
+}
+
+/// The lessons and races with these names, in their order; without names, all
+/// lessons. A name with a `*`, which stands for any letters or none, means all
+/// that fit. A lesson that is named twice counts once.
 ///
-/// A name that no lesson has, or that none fits, is an error of usage.
+/// A name that no lesson or race has, or that none fits, is an error of usage.
 pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
     if wanted.is_empty() {
         return all(workspace);
     }
-    let names = names(workspace)?;
+    let (lessons, races) = (lessons(workspace)?, races(workspace)?);
+    named(workspace, wanted, &[("lesson", lessons), ("race", races)])
+}
+
+/// The races with these names, as [`select`] has lessons; without names, all.
+pub fn select_races(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
+    if wanted.is_empty() {
+        return all_races(workspace);
+    }
+    named(workspace, wanted, &[("race", races(workspace)?)])
+}
+
+/// Those of `known`, names of each kind, that are `wanted`.
+fn named(
+    workspace: &Workspace,
+    wanted: &[String],
+    known: &[(&str, Vec<String>)],
+) -> Result<Vec<Lesson>> {
+    let names = || known.iter().flat_map(|(_, names)| names);
     let mut lessons: Vec<Lesson> = Vec::new();
     for name in wanted {
         let pattern = name.replace('*', compare::WILDCARD);
-        let mut meant = names
-            .iter()
+        let mut meant = names()
             .filter(|known| compare::line_matches(&pattern, known))
             .peekable();
         if meant.peek().is_none() {
-            return Err(Failure::usage(unknown(name, &names)).into());
+            return Err(Failure::usage(unknown(name, known)).into());
         }
         for name in meant {
             if !lessons.iter().any(|lesson| lesson.name == *name) {
@@ -114,11 +143,24 @@ pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
 }
 
 /// The names of all lessons, sorted.
-pub fn names(workspace: &Workspace) -> Result<Vec<String>> {
-    let folder = workspace.lessons();
+fn lessons(workspace: &Workspace) -> Result<Vec<String>> {
+    names_in(&workspace.lessons())
+}
+
+/// The names of all races and of their mended twins, sorted. A clone may have
+/// none.
+fn races(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = workspace.races();
+    match folder.is_dir() {
+        true => names_in(&folder),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn names_in(folder: &Path) -> Result<Vec<String>> {
     let list = || format!("cannot list the lessons in {}", folder.display());
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(list)? {
+    for entry in std::fs::read_dir(folder).with_context(list)? {
         let entry = entry.with_context(list)?;
         if entry.path().join("README.md").is_file() {
             names.push(entry.file_name().to_string_lossy().into_owned());
@@ -128,8 +170,12 @@ pub fn names(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(names)
 }
 
+fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<Lesson>> {
+    names.iter().map(|name| load(workspace, name)).collect()
+}
+
 fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
-    let folder = workspace.lessons().join(name);
+    let folder = workspace.folder_of(name);
     let path = folder.join("README.md");
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let readme = path
@@ -147,6 +193,7 @@ fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
     Ok(Lesson {
         name: name.to_owned(),
         title: transcript::title(&text).unwrap_or_else(|| name.to_owned()),
+        no_rust: transcript::no_rust(&text),
         folder,
         readme,
         transcript,
@@ -158,24 +205,30 @@ fn bytecount(bytes: &[u8]) -> usize {
 }
 
 /// What to say of a lesson that does not exist.
-fn unknown(name: &str, names: &[String]) -> String {
-    let nearest = names
+fn unknown(name: &str, known: &[(&str, Vec<String>)]) -> String {
+    let nearest = known
         .iter()
+        .flat_map(|(_, names)| names)
         .map(|known| (distance(name, known), known))
         .min()
         .filter(|(distance, known)| *distance <= known.chars().count().div_ceil(3))
         .map_or_else(String::new, |(_, known)| {
             format!("; did you mean `{known}`?")
         });
-    if names.is_empty() {
-        return format!("there is no lesson `{name}`, nor any other in modules/lessons");
+    let kind = known.first().map_or("lesson", |(kind, _)| *kind);
+    if known.iter().all(|(_, names)| names.is_empty()) {
+        return format!("there is no {kind} `{name}`, nor any other in modules/{kind}s");
     }
     let none = if name.contains('*') {
-        format!("no lesson's name fits `{name}`")
+        format!("no {kind}'s name fits `{name}`")
     } else {
-        format!("there is no lesson `{name}`{nearest}")
+        format!("there is no {kind} `{name}`{nearest}")
     };
-    format!("{none}\nthe lessons are: {}", names.join(", "))
+    let lists = known
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(kind, names)| format!("\nthe {kind}s are: {}", names.join(", ")));
+    none + &lists.collect::<String>()
 }
 
 /// How many letters must be added, dropped or changed to make `a` of `b`.
@@ -212,6 +265,71 @@ mod tests {
         }
         let workspace = Workspace::at(folder.path())?;
         Ok((folder, workspace))
+    }
+
+    /// Adds a race with this text.
+    fn add_race(workspace: &Workspace, name: &str, text: &str) -> Result<()> {
+        let folder = workspace.races().join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(std::fs::write(folder.join("README.md"), text)?)
+    }
+
+    #[test]
+    fn races_come_when_they_are_asked_for() -> Result<()> {
+        let (_folder, workspace) = clone()?;
+        assert!(all_races(&workspace)?.is_empty());
+        let text = "# A race\n\n```console\n$ true\n```\n";
+        add_race(&workspace, "wait_lost", text)?;
+        let forbidden = "<!-- no rust: the borrow checker\nforbids it -->\n";
+        add_race(&workspace, "use_late", &format!("{text}{forbidden}"))?;
+        let names = |lessons: Vec<Lesson>| -> Vec<String> {
+            lessons.into_iter().map(|lesson| lesson.name).collect()
+        };
+        let wanted = |name: &str| vec![name.to_owned()];
+        assert_eq!(
+            names(select(&workspace, &[])?),
+            ["kthread_run", "waitqueue"]
+        );
+        assert_eq!(
+            names(select(&workspace, &wanted("use_late"))?),
+            ["use_late"]
+        );
+        let both = names(select(&workspace, &wanted("wait*"))?);
+        assert_eq!(both, ["waitqueue", "wait_lost"]);
+        assert_eq!(
+            names(select_races(&workspace, &wanted("wait*"))?),
+            ["wait_lost"]
+        );
+        let races = select_races(&workspace, &[])?;
+        let race = &races[0];
+        assert_eq!(
+            race.readme,
+            PathBuf::from("modules/races/use_late/README.md")
+        );
+        assert!(!race.is_in(Language::Rust) && races[1].is_in(Language::Rust));
+        assert_eq!(
+            race.lacks(Language::Rust),
+            "no Rust module: the borrow checker forbids it"
+        );
+        assert_eq!(
+            race.lacks(Language::C),
+            "no C twin: modules/races/use_late/c/use_late.c is not there"
+        );
+        assert_eq!(names(races), ["use_late", "wait_lost"]);
+
+        let error = select(&workspace, &wanted("use_lat")).expect_err("an error");
+        assert_eq!(
+            error.to_string(),
+            "there is no lesson `use_lat`; did you mean `use_late`?\n\
+             the lessons are: kthread_run, waitqueue\n\
+             the races are: use_late, wait_lost"
+        );
+        let error = select_races(&workspace, &wanted("kthread_run")).expect_err("an error");
+        assert_eq!(
+            error.to_string(),
+            "there is no race `kthread_run`\nthe races are: use_late, wait_lost"
+        );
+        Ok(())
     }
 
     #[test]

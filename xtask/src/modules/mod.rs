@@ -163,17 +163,8 @@ impl Builder<'_> {
         Ok(entry.path)
     }
 
-    /// The folder of a module's sources: a lesson's, or one that is a tool.
-    fn folder(&self, name: &str) -> PathBuf {
-        let lesson = self.sources.join("lessons").join(name);
-        if lesson.is_dir() {
-            return lesson;
-        }
-        self.sources.join(name)
-    }
-
     fn lesson_key(&self, name: &str, language: Language) -> Result<Key> {
-        let folder = self.folder(name);
+        let folder = self.session.workspace.folder_of(name);
         let mut inputs = Inputs::new(KIND);
         inputs
             .text("lesson", name)
@@ -223,13 +214,10 @@ impl Builder<'_> {
             std::fs::create_dir_all(work.join("kernel_ext"))?;
         }
         for (name, _) in missing {
-            let folder = self.folder(name);
+            let folder = self.session.workspace.folder_of(name);
+            let target = work.join(folder.strip_prefix(&self.sources)?);
             for source in language.sources(&folder)? {
-                let target = work
-                    .join("lessons")
-                    .join(name)
-                    .join(source.strip_prefix(&folder)?);
-                copy(&source, &target)?;
+                copy(&source, &target.join(source.strip_prefix(&folder)?))?;
             }
         }
         self.make(stage, work, &variables, DOES_NOT_COMPILE)?;

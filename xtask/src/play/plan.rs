@@ -105,6 +105,7 @@ mod tests {
                     steps: Vec::new(),
                     limit: LIMIT,
                 },
+                no_rust: None,
             })
             .into();
         let languages = [Language::Rust, Language::C];

@@ -44,7 +44,7 @@ pub struct Spot {
 
 /// Folders below `modules/` whose sources are ours, as the compilers are told
 /// of them.
-const OURS: [&str; 2] = ["lessons/", "kernel_ext/"];
+const OURS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
 /// Modules are loaded from here on (Documentation/arch/x86/x86_64/mm.rst).
 const MODULES: u64 = 0xffff_ffff_a000_0000;
@@ -104,6 +104,15 @@ impl<'a> Symbols<'a> {
         }
         *report = explained;
         spots
+    }
+
+    /// The line of the lesson's source that the instruction `offset` bytes into a
+    /// function of a module was made of.
+    pub fn spot_of(&mut self, module: &str, function: &str, offset: u32) -> Option<Spot> {
+        let object = self.object(Some(module))?;
+        let address = object.address(function, 0)? + u64::from(offset);
+        let origins = object.origins(address);
+        origins.iter().find_map(|origin| self.spot(origin, ""))
     }
 
     /// Where the code comes from that the line names, innermost first.
@@ -190,7 +199,7 @@ impl<'a> Symbols<'a> {
     fn spot(&self, origin: &Origin, task: &str) -> Option<Spot> {
         let file = Self::ours(origin)?;
         // What a lesson is about is its own code.
-        if !file.starts_with("modules/lessons/") {
+        if file.starts_with("modules/kernel_ext/") {
             return None;
         }
         Some(Spot {

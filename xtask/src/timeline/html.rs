@@ -17,6 +17,8 @@ const TOP: u32 = 62;
 /// The rows of messages.
 const MESSAGE_ROWS: usize = 8;
 const MESSAGE_ROW: u32 = 17;
+/// The colours of `page.html`.
+const COLORS: usize = 8;
 /// Pixels of a letter of a message, about.
 const LETTER: f64 = 6.3;
 /// Pixels left of time 0.
@@ -165,7 +167,7 @@ impl<'a> Page<'a> {
         };
         let kind = timeline.lanes[lane].kind;
         let class = match kind {
-            Kind::Thread | Kind::Program => format!("c{}", self.place(lane) % 6),
+            Kind::Thread | Kind::Program => format!("c{}", self.place(lane) % COLORS),
             Kind::Shell | Kind::Command => "command".to_owned(),
             Kind::Kernel => "kernel".to_owned(),
         };

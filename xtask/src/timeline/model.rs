@@ -508,12 +508,16 @@ impl<'a> Builder<'a> {
     }
 
     fn wakes(&mut self, event: &Event, pid: u32, new: bool) -> Happening {
-        let index = (event.at >= self.begin).then_some(self.moments.len());
-        self.woken.insert(pid, (event.at, index));
+        // One that was about to sleep, and is still there, runs on.
+        let runs = self.running.values().any(|running| running.0 == pid);
+        if !runs {
+            let index = (event.at >= self.begin).then_some(self.moments.len());
+            self.woken.insert(pid, (event.at, index));
+        }
         Happening::Wakes {
             pid,
             new,
-            runs: None,
+            runs: runs.then_some(event.at),
         }
     }
 

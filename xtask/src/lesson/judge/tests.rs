@@ -33,6 +33,7 @@ fn lesson() -> Lesson {
             readme,
             title: "x".to_owned(),
             transcript,
+            no_rust: None,
         },
         Err(error) => panic!("{error}"),
     }

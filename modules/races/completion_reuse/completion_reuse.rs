@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two threads look for an answer and whoever believes to be the first to find it completes; then
+//! the same completion is waited for again.
+
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+
+use kernel::{c_str, prelude::*};
+use kernel_ext::{
+    completion::Completion,
+    delay::msleep,
+    kthread::KThread,
+    sync::{shared, Arc},
+};
+
+module! {
+    type: CompletionReuse,
+    name: "completion_reuse",
+    author: "kmodlab",
+    description: "A completion that is used twice",
+    license: "GPL",
+}
+
+struct CompletionReuse;
+
+struct Shared {
+    found: AtomicBool,
+    answer: AtomicI32,
+    answered: Completion,
+    ended: Completion,
+}
+
+fn searcher(shared: &Shared) {
+    if !shared.found.load(Relaxed) {
+        // Another may come here, and both complete.
+        shared.found.store(true, Relaxed);
+        shared.answer.store(1, Relaxed);
+        shared.answered.complete();
+    }
+    shared.ended.complete();
+}
+
+fn thinker(shared: &Shared) {
+    msleep(1);
+    shared.answer.store(2, Relaxed);
+    shared.answered.complete();
+}
+
+fn search(shared: &Arc<Shared>) -> Result<KThread<()>> {
+    let shared = shared.clone();
+    KThread::create(c_str!("searcher"), move |_ctx| searcher(&shared))
+}
+
+impl kernel::Module for CompletionReuse {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let shared = shared(Shared {
+            found: AtomicBool::new(false),
+            answer: AtomicI32::new(0),
+            answered: Completion::new()?,
+            ended: Completion::new()?,
+        })?;
+        let searchers = (search(&shared)?, search(&shared)?);
+        searchers.0.start();
+        searchers.1.start();
+        shared.ended.wait();
+        shared.ended.wait();
+        shared.answered.wait();
+        let first = shared.answer.load(Relaxed);
+
+        let for_thinker = shared.clone();
+        let _thinker = KThread::run(c_str!("thinker"), move |_ctx| thinker(&for_thinker))?;
+        shared.answered.wait();
+        let second = shared.answer.load(Relaxed);
+        pr_info!("the answers are {first} and {second}\n");
+        Ok(CompletionReuse)
+    }
+}

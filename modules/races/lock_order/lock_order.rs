@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Two threads move money between two accounts, each in the other direction, and lock the accounts
+//! in the order in which they name them.
+
+use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel_ext::{
+    completion::Completion,
+    kthread::KThread,
+    sync::{shared, shared_in_place, Arc},
+};
+
+module! {
+    type: LockOrder,
+    name: "lock_order",
+    author: "kmodlab",
+    description: "Two mutexes in opposite order",
+    license: "GPL",
+}
+
+struct LockOrder;
+
+struct Shared {
+    left: Arc<Mutex<i32>>,
+    right: Arc<Mutex<i32>>,
+    done: Completion,
+}
+
+fn to_right(shared: &Shared) {
+    let mut left = shared.left.lock();
+    let mut right = shared.right.lock();
+    *left -= 10;
+    *right += 10;
+    drop((right, left));
+    shared.done.complete();
+}
+
+fn to_left(shared: &Shared) {
+    let mut right = shared.right.lock();
+    // Who has the left one now waits for the right one.
+    let mut left = shared.left.lock();
+    *right -= 30;
+    *left += 30;
+    drop((left, right));
+    shared.done.complete();
+}
+
+impl kernel::Module for LockOrder {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let shared = shared(Shared {
+            left: shared_in_place(new_mutex!(100))?,
+            right: shared_in_place(new_mutex!(100))?,
+            done: Completion::new()?,
+        })?;
+        let (for_first, for_second) = (shared.clone(), shared.clone());
+        let first = KThread::create(c_str!("to_right"), move |_ctx| to_right(&for_first))?;
+        let second = KThread::create(c_str!("to_left"), move |_ctx| to_left(&for_second))?;
+        first.start();
+        second.start();
+        shared.done.wait();
+        shared.done.wait();
+        let (left, right) = (*shared.left.lock(), *shared.right.lock());
+        pr_info!("left has {left}, right has {right}\n");
+        Ok(LockOrder)
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two threads move money between two accounts, each in the other direction,
+ * and lock the accounts in one order.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+
+static DEFINE_MUTEX(left);
+static DEFINE_MUTEX(right);
+static int in_left = 100;
+static int in_right = 100;
+static DECLARE_COMPLETION(done);
+
+static int to_right(void *data)
+{
+	mutex_lock(&left);
+	mutex_lock(&right);
+	in_left -= 10;
+	in_right += 10;
+	mutex_unlock(&right);
+	mutex_unlock(&left);
+	kthread_complete_and_exit(&done, 0);
+}
+
+static int to_left(void *data)
+{
+	mutex_lock(&left);
+	mutex_lock(&right);
+	in_right -= 30;
+	in_left += 30;
+	mutex_unlock(&right);
+	mutex_unlock(&left);
+	kthread_complete_and_exit(&done, 0);
+}
+
+static int __init lock_order_mended_init(void)
+{
+	struct task_struct *first, *second;
+
+	first = kthread_create(to_right, NULL, "to_right");
+	if (IS_ERR(first))
+		return PTR_ERR(first);
+	second = kthread_create(to_left, NULL, "to_left");
+	if (IS_ERR(second)) {
+		kthread_stop(first);
+		return PTR_ERR(second);
+	}
+	wake_up_process(first);
+	wake_up_process(second);
+	wait_for_completion(&done);
+	wait_for_completion(&done);
+	pr_info("left has %d, right has %d\n", in_left, in_right);
+	return 0;
+}
+
+static void __exit lock_order_mended_exit(void)
+{
+}
+
+module_init(lock_order_mended_init);
+module_exit(lock_order_mended_exit);
+
+MODULE_AUTHOR("kmodlab");
+MODULE_DESCRIPTION("Two mutexes in one order");
+MODULE_LICENSE("GPL");
