@@ -18,6 +18,7 @@
 #include <linux/numa.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/wait.h>
 

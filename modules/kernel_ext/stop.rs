@@ -186,14 +186,15 @@ pub fn hold_up(nanoseconds: u64, spin: u64) -> u64 {
     now() - begin
 }
 
-/// The kernel's monotonic clock, in nanoseconds since it booted.
+/// The clock of the kernel's log and of what it traces, in nanoseconds since it
+/// booted.
 ///
 /// # Context
 ///
 /// Any.
 pub fn now() -> u64 {
     // SAFETY: The function may be called anywhere, and touches no memory of ours.
-    unsafe { bindings::ktime_get_mono_fast_ns() }
+    unsafe { bindings::local_clock() }
 }
 
 /// The running task, written as its name and its number: `insmod/123`.

@@ -7,7 +7,7 @@ use super::places::Place;
 pub struct HoldUp {
     /// Where.
     pub place: Place,
-    /// When, in nanoseconds on the kernel's monotonic clock.
+    /// When, in nanoseconds on the clock of the kernel's log.
     pub at: u64,
     /// For how many nanoseconds.
     pub nanoseconds: u64,

@@ -117,7 +117,7 @@ pub struct HoldUpEntry {
     pub function: String,
     /// The instruction's distance from the function's beginning, in bytes.
     pub offset: u32,
-    /// When, in seconds on the guest's monotonic clock.
+    /// When, in seconds on the clock of the kernel's log.
     pub at: f64,
     /// For how long.
     pub guest_seconds: f64,
