@@ -173,6 +173,10 @@ pub(super) fn followed(
             commands: &commands,
             trace: record.trace.as_deref(),
             dump: dump.as_deref(),
+            held_up: outcome
+                .scheduled
+                .as_ref()
+                .map_or(&[], |scheduled| &scheduled.held_up),
             log: &kernel_log,
         })
     });

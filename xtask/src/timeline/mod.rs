@@ -12,6 +12,7 @@ mod perfetto;
 mod text;
 
 use crate::lesson::kernel_log::KernelLog;
+use crate::schedule::HoldUp;
 
 pub use model::{Happening, Kind, Lane, Left, Moment, Run, Task, Timeline};
 pub use text::Style;
@@ -33,6 +34,8 @@ pub struct Told<'a> {
     pub trace: Option<&'a str>,
     /// What a kernel that stopped wrote into its log of its trace.
     pub dump: Option<&'a str>,
+    /// Who was held up by a schedule.
+    pub held_up: &'a [HoldUp],
     /// The kernel's log.
     pub log: &'a KernelLog,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Told;
 use super::parse::{self, Event, What};
+use crate::schedule::HoldUp;
 
 /// A run of a lesson, on the clock of the kernel's log in microseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -230,7 +231,9 @@ impl Timeline {
                 }
             }
         }
-        let (runs, moments, end) = builder.finish();
+        let (runs, mut moments, end) = builder.finish();
+        moments.extend(told.held_up.iter().map(held_up));
+        moments.sort_by_key(|moment| moment.at);
         let (tasks, lanes) = lanes(&read.events, begin, &moments);
         Self {
             name: name.to_owned(),
@@ -313,6 +316,27 @@ fn ahead(events: &[Event], log_begin: u64, beginning: &str, told: &Told<'_>) -> 
         }
         _ => None,
     })
+}
+
+/// A task that was held up, as a message: it is in no log, for that takes time.
+fn held_up(held: &HoldUp) -> Moment {
+    let HoldUp {
+        place,
+        at,
+        nanoseconds,
+        task,
+    } = held;
+    let millis = seconds(*nanoseconds);
+    let function = rustc_demangle::demangle(&place.function);
+    let offset = place.offset;
+    Moment {
+        at: at / 1000,
+        cpu: None,
+        by: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
+        what: Happening::Message(format!(
+            "perturb: held up for {millis:.3} ms at {function:#}+{offset:#x}"
+        )),
+    }
 }
 
 /// Goes through the events in their order.

@@ -176,9 +176,9 @@ impl<'a> Writer<'a> {
             Happening::StepEnd => {}
             Happening::Message(text) => {
                 let text = printable(&self.timeline.without_name(text).replace('\n', " "));
-                let said = match cpu {
-                    Some(_) => format!("{}: {text}", who()),
-                    None => text,
+                let said = match (cpu, by) {
+                    (None, None) => text,
+                    _ => format!("{}: {text}", who()),
                 };
                 self.told(*at, *cpu, &said);
             }
