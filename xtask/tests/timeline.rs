@@ -1,0 +1,289 @@
+//! `cargo xtask test --timeline`: what real guests tell of who ran when.
+//!
+//! These tests use the kernel that `cargo xtask build` has made, and make it
+//! if it is not there.
+
+#[path = "common/copy.rs"]
+mod copy;
+#[path = "common/play.rs"]
+mod play;
+#[path = "common/test_modules.rs"]
+mod test_modules;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use xtask::report::json::Suite;
+
+/// The clone itself.
+fn clone() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
+/// and what the file tells.
+fn played(clone: &Path, folder: &Path, status: i32, args: &[&str]) -> Result<(String, Suite)> {
+    let json = folder.join("report.json");
+    let [timelines, report] = [folder, &json].map(|path| path.to_string_lossy().into_owned());
+    let mut all = args.to_vec();
+    all.extend(["--timeline", &timelines, "--json", &report]);
+    let (was, said) = play::play(clone, &all)?;
+    ensure!(was == status, "status {was}\n{said}");
+    Ok((said, serde_json::from_str(&std::fs::read_to_string(json)?)?))
+}
+
+/// The kernel's log of a play that was just played.
+fn log(suite: &Suite, play: usize) -> Result<String> {
+    let log = suite.plays[play].log.as_ref().context("no log")?;
+    let said = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
+    let (kernel, _) = said.split_once("== the shell").context("no shell")?;
+    Ok(kernel.to_owned())
+}
+
+/// The events of `FOLDER/ID.perfetto.json`.
+fn events(folder: &Path, id: &str) -> Result<Vec<Value>> {
+    let path = folder.join(format!("{id}.perfetto.json"));
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let events = file["traceEvents"].as_array().context("no events")?;
+    Ok(events.clone())
+}
+
+/// Those of one phase.
+fn of<'a>(events: &'a [Value], phase: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["ph"] == phase).collect()
+}
+
+fn number(event: &Value, key: &str) -> Result<u64> {
+    event[key]
+        .as_u64()
+        .with_context(|| format!("no {key} in {event}"))
+}
+
+/// The message that contains `text`: the task that said it, and when.
+fn message(events: &[Value], text: &str) -> Result<(u64, u64)> {
+    let said = |event: &&&Value| {
+        event["name"]
+            .as_str()
+            .is_some_and(|name| name.contains(text))
+    };
+    let messages = of(events, "i");
+    let event = messages
+        .iter()
+        .find(said)
+        .with_context(|| format!("nobody said {text}"))?;
+    Ok((number(event, "tid")?, number(event, "ts")?))
+}
+
+#[test]
+fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (said, suite) = played(clone(), folder.path(), 0, &["io_wait_event"])?;
+    for (play, language) in ["rust", "c"].into_iter().enumerate() {
+        let id = format!("io_wait_event-{language}");
+        let events = events(folder.path(), &id)?;
+        let (waker, third) = message(&events, "wake thread execution i value =  3")?;
+        let (waiter, woke) = message(&events, "wait thread execution i value = 4")?;
+        ensure!(
+            waker != waiter && third < woke,
+            "{language}: {waker} {waiter}"
+        );
+        for task in [waker, waiter] {
+            let name = of(&events, "M")
+                .into_iter()
+                .find(|event| event["tid"] == task && event["name"] == "thread_name")
+                .with_context(|| format!("{task} has no name"))?;
+            // The first 15 letters of both.
+            ensure!(name["args"]["name"] == "io_wait_event w", "{name}");
+        }
+        // The waker wakes the waiter after it has spoken, and before that speaks.
+        let wake = of(&events, "s").into_iter().find(|event| {
+            let at = event["ts"].as_u64().unwrap_or(0);
+            event["tid"] == waker && (third..woke).contains(&at)
+        });
+        let wake = wake.with_context(|| format!("{language}: {waker} wakes nobody"))?;
+        let ran = of(&events, "f")
+            .into_iter()
+            .find(|event| event["id"] == wake["id"]);
+        let ran = ran.context("the one that was woken never ran")?;
+        ensure!(ran["tid"] == waiter, "{language}: {wake} woke {ran}");
+        // At that very moment the waiter runs, and goes on until it has spoken.
+        let run = of(&events, "X").into_iter().find(|event| {
+            event["tid"] == waiter
+                && event["ts"] == ran["ts"]
+                && event["cat"] == "sched"
+                && event["name"]
+                    .as_str()
+                    .is_some_and(|name| name.starts_with("runs on CPU "))
+        });
+        let run = run.context("the waiter does not run")?;
+        let end = number(run, "ts")? + number(run, "dur")?;
+        ensure!(
+            number(run, "ts")? < woke && woke < end,
+            "{language}: {run} {woke}"
+        );
+        // Who reads the text sees the same.
+        let text = std::fs::read_to_string(folder.path().join(format!("{id}.txt")))?;
+        let lines: Vec<&str> = text.lines().collect();
+        let at = |what: &str| {
+            let found = lines.iter().position(|line| line.contains(what));
+            found.with_context(|| format!("no {what}\n{text}"))
+        };
+        let between = &lines[at("i value =  3")?..at("i value = 4")?];
+        ensure!(
+            between
+                .iter()
+                .any(|line| line.contains("█▶▒") && line.ends_with("B wakes C")),
+            "{text}"
+        );
+        ensure!(
+            between.iter().any(|line| line.ends_with("C runs")),
+            "{text}"
+        );
+        // The clock is that of the log: a message is traced right after it is logged.
+        let log = log(&suite, play)?;
+        let line = log.lines().find(|line| line.contains("i value =  3"));
+        let stamp = line
+            .and_then(|line| line.split(['[', ']']).nth(1))
+            .context("no stamp")?;
+        let logged: f64 = stamp.trim().parse()?;
+        #[expect(clippy::cast_precision_loss, reason = "a guest lives for seconds")]
+        let later = third as f64 / 1e6 - logged;
+        ensure!((0.0..0.001).contains(&later), "{language}: {later} s");
+        ensure!(folder.path().join(format!("{id}.html")).is_file(), "{said}");
+    }
+    // Of two, none is printed.
+    ensure!(!said.contains("wakes"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn of_a_single_play_the_text_is_printed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let args = ["kthread_run", "--lang", "c"];
+    let (said, _) = played(clone(), folder.path(), 0, &args)?;
+    let report = said.find("1 passed, 0 failed").context("no report")?;
+    let text = said
+        .find("asks B to stop, and waits for it")
+        .context("no text")?;
+    ensure!(report < text, "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let json = folder
+        .path()
+        .join("alone.json")
+        .to_string_lossy()
+        .into_owned();
+    let args = ["kthread_run", "--lang", "rust", "--seed", "5"];
+    let mut alone = args.to_vec();
+    alone.extend(["--json", &json]);
+    let (status, said) = play::play(clone(), &alone)?;
+    ensure!(status == 0, "{said}");
+    let suite: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
+    // Up to the lesson's end; after it the guest takes its time to tell.
+    let lesson = |suite: &Suite| -> Result<String> {
+        let log = log(suite, 0)?;
+        let (lesson, _) = log.split_once(" reboot: ").context("no end")?;
+        let (lesson, _) = lesson.rsplit_once('\n').context("no line")?;
+        Ok(lesson.to_owned())
+    };
+    let without = lesson(&suite)?;
+    let (_, suite) = played(clone(), folder.path(), 0, &args)?;
+    ensure!(lesson(&suite)? == without, "the logs differ");
+    ensure!(folder.path().join("kthread_run-rust.seed5.html").is_file());
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("file");
+    std::fs::write(&file, "")?;
+    let [folder, file] = [folder.path(), &file].map(|path| path.to_string_lossy().into_owned());
+    for (args, words) in [
+        (
+            ["--timeline", &folder, "--time", "real"],
+            "leave out --time real",
+        ),
+        (["--timeline", &file, "--lang", "c"], "it is no folder"),
+        (
+            ["--timeline", "/proc/timelines", "--lang", "c"],
+            "cannot be used",
+        ),
+        (["--timeline", &folder, "--repeat", "x"], "--repeat"),
+    ] {
+        let (status, said) = play::play(clone(), &args)?;
+        ensure!(status == 2 && said.contains(words), "{status}\n{said}");
+        ensure!(!said.contains("kernel"), "something was built\n{said}");
+    }
+    Ok(())
+}
+
+/// The verdict, without its times, and the lines of the report.
+fn report(suite: &Suite) -> (String, Vec<String>) {
+    let play = &suite.plays[0];
+    let lines = play.log_lines.iter().map(|line| {
+        let message = line
+            .split_once("] ")
+            .map_or(line.as_str(), |(_, message)| message);
+        // A number of a process, an address, a CPU: these are another run's.
+        message
+            .chars()
+            .filter(|letter| !letter.is_ascii_hexdigit())
+            .collect()
+    });
+    (play.verdict.clone(), lines.collect())
+}
+
+#[test]
+fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let clone = test_modules::clone_with(&["fails_deadlock"])?;
+    let json = folder
+        .path()
+        .join("alone.json")
+        .to_string_lossy()
+        .into_owned();
+    let args = ["--lang", "rust"];
+    let (status, said) = play::play(clone.path(), &["--lang", "rust", "--json", &json])?;
+    ensure!(status == 1, "{said}");
+    let without: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
+    let (said, with) = played(clone.path(), folder.path(), 1, &args)?;
+    ensure!(report(&with) == report(&without), "{said}");
+    ensure!(!log(&with, 0)?.contains("ftrace"), "the log has the trace");
+    ensure!(
+        said.contains("B loses the CPU") || said.contains("B sleeps"),
+        "{said}"
+    );
+    ensure!(said.contains("B still sleeps; C still sleeps"), "{said}");
+    let artifacts = with.plays[0].artifacts.as_ref().context("no artifacts")?;
+    let kept = std::fs::read_to_string(Path::new(artifacts).join("timeline.txt"))?;
+    ensure!(kept.contains("INFO: task deadlocked:"), "{kept}");
+    Ok(())
+}
+
+#[test]
+fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let clone = test_modules::clone_with(&["fails_thread_left"])?;
+    std::fs::write(
+        clone
+            .path()
+            .join("modules/lessons/fails_thread_left/README.md"),
+        "# Test\n\n<!-- limit: 5 s -->\n\n```console\n$ insmod fails_thread_left.ko\n\
+         $ sleep 1000\n```\n",
+    )?;
+    let (said, suite) = played(clone.path(), folder.path(), 1, &["--lang", "rust"])?;
+    ensure!(suite.plays[0].verdict == "hang", "{said}");
+    ensure!(
+        said.contains("A loads the module fails_thread_left"),
+        "{said}"
+    );
+    ensure!(said.contains("the end; "), "{said}");
+    ensure!(!said.contains("Nothing is known"), "{said}");
+    Ok(())
+}
