@@ -31,17 +31,20 @@ pub(super) const MARKER: &str = "/sys/kernel/tracing/trace_marker";
 /// The clock `global` is that of the kernel's log, and orders what two CPUs do.
 /// Half a MiB a CPU holds some seven thousand events; a lesson of ten seconds
 /// has about two thousand in all. Where the kernel stops, it writes its
-/// buffer to its log: 0.8 ms of its time a line.
+/// buffer to its log: 0.8 ms of its time a line. (To read a 0 takes another number
+/// of instructions than to read a 1. So both are told, and only the last counts.)
 const RECORD: &str = r#"# The kernel is traced from here on.
 if [ -e "$later" ]; then
-	{ read -r _ && read -r tell; } <"$later/count/raw"
+	{ read -r _ && read -r other tell; } <"$later/count/raw"
 else
-	read -r tell <"$folder/tell"
+	read -r other tell <"$folder/tell"
 fi
 tracing=/sys/kernel/tracing
 echo global >$tracing/trace_clock
 echo 512 >$tracing/buffer_size_kb
-echo "$tell" >/proc/sys/kernel/ftrace_dump_on_oops
+for value in "$other" "$tell"; do
+	echo "$value" >/proc/sys/kernel/ftrace_dump_on_oops
+done
 echo 'EVENTS' >$tracing/set_event
 "#;
 
@@ -80,9 +83,14 @@ impl Tracing {
         (self != Tracing::Off).then(|| GuestFile {
             path: format!("{FOLDER}/tell"),
             mode: 0o644,
-            contents: format!("{}\n", u8::from(self.is_told())).into_bytes(),
+            contents: wish(self.is_told()).into_bytes(),
         })
     }
+}
+
+/// What the guest reads of that.
+pub fn wish(told: bool) -> String {
+    format!("{} {}\n", u8::from(!told), u8::from(told))
 }
 
 /// Adds lines to the file of that name, or makes it.

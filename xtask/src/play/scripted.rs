@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::initramfs::GuestFile;
 use crate::kernel::Profile;
 use crate::lesson::script;
-use crate::lesson::tracing::Tracing;
+use crate::lesson::tracing::{self, Tracing};
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Prepared;
 use crate::session::Session;
@@ -155,7 +155,11 @@ fn from_saved(
         |folder, console| {
             let start = Start::GoOn {
                 memory: saved.memory(),
-                lesson: LessonDevice::holding(folder, &archive, bring.tracing.is_told())?,
+                lesson: LessonDevice::holding(
+                    folder,
+                    &archive,
+                    &tracing::wish(bring.tracing.is_told()),
+                )?,
             };
             Ok(scripted_machine(
                 prepared,

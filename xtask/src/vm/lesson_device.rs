@@ -29,11 +29,11 @@ pub const KERNEL_WORD: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
 const FOLDER: &str = "opt/kmodlab";
 
 /// The file that says in how many of the parts something is; and, in a line
-/// of its own, what is asked of the guest beside the lesson: 1 or 0. That is no
-/// part of the archive, since a guest takes another time to unpack another one.
+/// of its own, what is wished beside the lesson. That is no part of the archive,
+/// since a guest takes another time to unpack another one.
 const COUNT: &str = "count";
 
-/// Its bytes: two numbers, and line ends.
+/// Its bytes: a number, a short wish, and line ends.
 const COUNT_BYTES: usize = 16;
 
 /// Files that an archive is cut into. QEMU has room for about 20 of a user's.
@@ -60,15 +60,15 @@ impl LessonDevice {
     /// The device with nothing in it, as a guest has it that is to be saved.
     /// Its files are made in `folder`.
     pub fn empty(folder: &Path) -> Result<Self> {
-        Self::holding(folder, &[], false)
+        Self::holding(folder, &[], "")
     }
 
-    /// The device with an archive in it that [`packed`] has made; `asked` is what
+    /// The device with an archive in it that [`packed`] has made; `wish` is what
     /// the guest finds in the second line of the file that counts the parts. The
     /// device's files are made in `folder`.
-    pub fn holding(folder: &Path, archive: &[u8], asked: bool) -> Result<Self> {
+    pub fn holding(folder: &Path, archive: &[u8], wish: &str) -> Result<Self> {
         let parts: Vec<&[u8]> = archive.chunks(PART_BYTES).collect();
-        let mut count = format!("{}\n{}", parts.len(), u8::from(asked)).into_bytes();
+        let mut count = format!("{}\n{wish}", parts.len()).into_bytes();
         count.resize(COUNT_BYTES, b'\n');
         let contents = (0..PARTS).map(|number| {
             let mut padded = parts.get(number).map_or(Vec::new(), |part| part.to_vec());
@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let empty = sizes(&LessonDevice::empty(folder.path())?)?;
         let archive = packed(&[file(noise(50_000))])?.context("it has room")?;
-        let full = sizes(&LessonDevice::holding(folder.path(), &archive, true)?)?;
+        let full = sizes(&LessonDevice::holding(folder.path(), &archive, "1 0\n")?)?;
         assert_eq!(full, empty);
         assert_eq!(empty.len(), 1 + PARTS);
         Ok(())
@@ -164,12 +164,12 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let contents = noise(20_000);
         let archive = packed(&[file(contents.clone())])?.context("it has room")?;
-        LessonDevice::holding(folder.path(), &archive, true)?;
+        LessonDevice::holding(folder.path(), &archive, "1 0\n")?;
         let count = std::fs::read_to_string(folder.path().join(COUNT))?;
         let mut bytes = Vec::new();
         let mut lines = count.lines();
         let parts = lines.next().context("no count")?;
-        assert_eq!(lines.next(), Some("1"));
+        assert_eq!(lines.next(), Some("1 0"));
         for number in 0..parts.parse::<usize>()? {
             bytes.extend(std::fs::read(
                 folder.path().join(format!("part.{number:02}")),
