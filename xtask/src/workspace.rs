@@ -62,7 +62,7 @@ impl Workspace {
     pub fn folder_of(&self, name: &str) -> PathBuf {
         let folders = [self.lessons(), self.races()].map(|folder| folder.join(name));
         let known = folders.into_iter().find(|folder| folder.is_dir());
-        known.unwrap_or_else(|| self.modules().join(name))
+        known.unwrap_or_else(|| self.modules().join("tools").join(name))
     }
 
     /// `initramfs/`: what runs in the guest besides busybox.

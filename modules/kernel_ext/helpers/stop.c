@@ -111,16 +111,9 @@ static int before(struct kprobe *probe, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(before);
 
-/* A probe that has this is never made into a jump, which `before` is not for. */
-static void after(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
-{
-}
-NOKPROBE_SYMBOL(after);
-
 int kernel_ext_stop_before(struct kprobe *probe)
 {
 	probe->pre_handler = before;
-	probe->post_handler = after;
 	return register_kprobe(probe);
 }
 

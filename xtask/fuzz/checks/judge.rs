@@ -31,6 +31,7 @@ pub fn check(data: &[u8]) {
         folder: PathBuf::new(),
         readme: PathBuf::from("README.md"),
         title: "x".to_owned(),
+        no_rust: None,
         transcript: Transcript {
             limit: LIMIT,
             steps: vec![
@@ -51,6 +52,7 @@ pub fn check(data: &[u8]) {
         GuestEnd::OutOfTime { guest_seconds: 9.0 },
     ] {
         let run = GuestRun {
+            debug: Vec::new(),
             console: console.clone(),
             log: log.clone(),
             end,

@@ -173,6 +173,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         wall: started.elapsed(),
         stages: Vec::new(),
         outcomes: Vec::new(),
+        found: Vec::new(),
     };
     if !plays.is_empty() {
         play(options, &session, &plays, seeds, &artifacts, &mut report)?;
@@ -249,6 +250,7 @@ fn play(
                 .note(format!("{}: {error:#}", played.outcome.label()));
         }
     });
+    report.found = play::found(session, &prepared, &report.outcomes);
     if let Some(folder) = artifacts.folder() {
         session
             .ui
@@ -264,11 +266,11 @@ fn print(options: &Options, report: &Report) -> Result<()> {
     if options.targets.take_standard_output() {
         let mut stderr = std::io::stderr();
         let style = terminal::Style::new(stderr.is_terminal(), verbose);
-        terminal::print(&mut stderr, &report.outcomes, &style)?;
+        terminal::print(&mut stderr, &report.outcomes, &report.found, &style)?;
     } else {
         let mut stdout = std::io::stdout();
         let style = terminal::Style::new(stdout.is_terminal(), verbose);
-        terminal::print(&mut stdout, &report.outcomes, &style)?;
+        terminal::print(&mut stdout, &report.outcomes, &report.found, &style)?;
     }
     Ok(())
 }

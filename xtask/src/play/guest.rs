@@ -12,6 +12,7 @@ use crate::lesson::record;
 use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
 use crate::lesson::verdict::Verdict;
+use crate::modules::{Language, Module};
 use crate::pipeline::{self, Prepared};
 use crate::schedule::{self, Schedule};
 use crate::session::Session;
@@ -146,13 +147,21 @@ pub(super) fn followed(
     })
 }
 
-/// The lesson's module, as a file for the guest.
-pub(super) fn lesson_files(prepared: &Prepared, play: &Play<'_>) -> Result<Vec<GuestFile>> {
-    let Play { lesson, language } = *play;
+/// The modules of this name and language, of which there is one at the most.
+pub(super) fn modules_of<'a>(
+    prepared: &'a Prepared,
+    name: &'a str,
+    language: Language,
+) -> impl Iterator<Item = &'a Module> {
     prepared
         .modules
         .iter()
-        .filter(|module| module.name == lesson.name && module.language == language)
+        .filter(move |module| module.name == name && module.language == language)
+}
+
+/// The lesson's module, as a file for the guest.
+pub(super) fn lesson_files(prepared: &Prepared, play: &Play<'_>) -> Result<Vec<GuestFile>> {
+    modules_of(prepared, &play.lesson.name, play.language)
         .map(pipeline::in_guest)
         .collect()
 }
@@ -169,10 +178,7 @@ pub fn judged(
 ) -> (Verdict, Vec<Spot>) {
     let mut verdict = judge::judge(play.lesson, nonce, run, tolerance);
     let spots = verdict.report_mut().map(|report| {
-        let modules = prepared
-            .modules
-            .iter()
-            .filter(|module| module.name == play.lesson.name && module.language == play.language)
+        let modules = modules_of(prepared, &play.lesson.name, play.language)
             .map(|module| (&*module.name, &*module.path));
         Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
     });

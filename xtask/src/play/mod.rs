@@ -24,6 +24,7 @@ use outcome::Outcome;
 use plan::Play;
 
 pub use guest::{Played, Time, judged, lesson};
+pub use scheduled::{Found, found};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 

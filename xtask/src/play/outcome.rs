@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::record::PlayedStep;
+use crate::lesson::stamp;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
 use crate::schedule::HoldUp;
@@ -138,8 +139,8 @@ impl Outcome {
         !self.verdict.passed() && !self.verdict.skipped()
     }
 
-    /// Did this run come to the same as another of the same play? What differs
-    /// between two runs in virtual time, if anything, is a time in the log.
+    /// Did this run come to the same as another of the same play? Times may
+    /// differ.
     pub fn is_like(&self, other: &Self) -> bool {
         let (a, b) = (&self.verdict, &other.verdict);
         let same = match (a, b) {
@@ -149,7 +150,16 @@ impl Outcome {
                     first: other,
                     further: others,
                 },
-            ) => (&first.printed, first.status, further) == (&other.printed, other.status, others),
+            ) => {
+                let untimed = |lines: &[String]| -> Vec<String> {
+                    let rest = |line: &String| {
+                        stamp::kernel(line).map_or(line.clone(), |(_, rest)| rest.to_owned())
+                    };
+                    lines.iter().map(rest).collect()
+                };
+                (first.status, further) == (other.status, others)
+                    && untimed(&first.printed) == untimed(&other.printed)
+            }
             (Verdict::LeftOver { left }, Verdict::LeftOver { left: other }) => left == other,
             _ => true,
         };

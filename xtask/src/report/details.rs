@@ -205,7 +205,7 @@ fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
 }
 
 /// A line that is not wider than can be read.
-fn clip(line: &str) -> String {
+pub(super) fn clip(line: &str) -> String {
     let length = line.chars().count();
     if length <= WIDEST {
         return line.to_owned();

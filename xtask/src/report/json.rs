@@ -1,5 +1,5 @@
 //! The report as JSON, for programs: [`Suite`] is the whole document, and its
-//! types are the schema.
+//! types, in `schema.rs`, are the schema.
 //!
 //! `schema` is 1. New fields may come without a new number, so a reader leaves
 //! alone what it does not know; a field whose name or meaning changes makes it
@@ -7,193 +7,21 @@
 //! host's clock unless the field says `guest`. All paths and texts are UTF-8;
 //! what is not, in a guest's output, is replaced by U+FFFD.
 
-use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+mod schema;
 
-use super::{Counts, Outcome, Report};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::{Counts, Found, Outcome, Report};
 use crate::lesson::verdict::Verdict;
 use crate::play::plan::Play;
+use crate::schedule::HoldUp;
 use crate::symbols::Spot;
+
+pub use schema::*;
 
 /// The number of this schema.
 pub const SCHEMA: u32 = 1;
-
-/// What `cargo xtask test --json FILE` writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Suite {
-    /// The number of the schema: 1.
-    pub schema: u32,
-    /// The kernel; null if nothing had to be played.
-    pub kernel: Option<KernelEntry>,
-    /// How time passed in the guests: `"virtual"` or `"real"`.
-    pub time: String,
-    /// How often each play was to be played.
-    pub repeat: u32,
-    /// The part of the suite, as given to `--partition`: `"2/3"`.
-    pub partition: Option<String>,
-    /// Counts of what is in `plays`.
-    pub summary: Summary,
-    /// All of it, the making of kernel and modules included.
-    pub wall_seconds: f64,
-    /// What the stages before the guests took, and the guests together.
-    pub stages: Vec<Stage>,
-    /// Every run of every play.
-    pub plays: Vec<Entry>,
-}
-
-/// The kernel that was played with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KernelEntry {
-    /// Its name in kernels.toml: `"6.12"`.
-    pub name: String,
-    /// Its version: `"6.12.117"`.
-    pub version: String,
-    /// QEMU's version.
-    pub qemu: String,
-}
-
-/// How many runs came to what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Those with the verdict `pass`.
-    pub passed: usize,
-    /// Those with any other, `infrastructure` included.
-    pub failed: usize,
-    /// Those with the verdict `skipped`.
-    pub skipped: usize,
-}
-
-/// A stage of the pipeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    /// Its name: `"kernel"`, `"modules"`, `"lessons"`.
-    pub name: String,
-    /// What it took.
-    pub seconds: f64,
-    /// True if its result was in the cache.
-    pub cached: bool,
-    /// A version, a size.
-    pub detail: String,
-}
-
-/// A lesson in one language, played once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The lesson's name.
-    pub lesson: String,
-    /// The lesson's title.
-    pub title: String,
-    /// `"rust"` or `"c"`.
-    pub language: String,
-    /// Which of `repeat` runs, from 1.
-    pub run: u32,
-    /// The lesson's text, as a path from the clone's top folder.
-    pub readme: String,
-    /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
-    /// `left-over`, `shell-lost`, `guest-lost`, `infrastructure`, `skipped`.
-    /// These names do not change; new ones may come.
-    pub verdict: String,
-    /// The verdict in a few words, for people.
-    pub message: String,
-    /// The step at which it went wrong, where there is one.
-    pub place: Option<Place>,
-    /// With `mismatch`: what was expected, and what came.
-    pub mismatch: Option<Difference>,
-    /// Lines of the kernel's log: its report, or its last words.
-    pub log_lines: Vec<String>,
-    /// Where in the lesson's sources the tasks were that the kernel reported.
-    pub spots: Vec<SpotEntry>,
-    /// With `left-over`: one sentence for each thing.
-    pub left: Vec<String>,
-    /// From QEMU's start to its end; 0 if no guest ran.
-    pub wall_seconds: f64,
-    /// The guest's clock at its end, since its boot.
-    pub guest_seconds: Option<f64>,
-    /// The parts of it; null if no guest ran.
-    pub phases: Option<PhaseTimes>,
-    /// The word that marked the guest's notes.
-    pub nonce: Option<String>,
-    /// The file with all that the guest said; a later run writes it anew.
-    pub log: Option<String>,
-    /// The folder with what is left of a failure.
-    pub artifacts: Option<String>,
-}
-
-/// A step of a lesson.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Place {
-    /// The line of `readme`, from 1.
-    pub line: usize,
-    /// The command; its lines are separated by `\n`.
-    pub command: String,
-}
-
-/// A place in a source that a task was at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SpotEntry {
-    /// The task's name and number: `"rmmod (60)"`; empty if it is not known.
-    pub task: String,
-    /// The file, as a path from the clone's top folder.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The function, as its source calls it.
-    pub function: String,
-    /// The line's text.
-    pub source: String,
-}
-
-/// What was expected of a command, and what came.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The lines of the text.
-    pub expected: Vec<String>,
-    /// The lines that were printed, in the text's words where they hold.
-    pub printed: Vec<String>,
-    /// The exit status that the text states.
-    pub expected_status: u8,
-    /// The exit status that the command had.
-    pub status: u8,
-    /// How many more commands went wrong after it.
-    pub further: usize,
-}
-
-/// The host's time for the parts of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PhaseTimes {
-    /// From QEMU's start until the guest turned to the lesson.
-    pub boot_seconds: f64,
-    /// From there to QEMU's end.
-    pub lesson_seconds: f64,
-    /// For comparing and judging.
-    pub compare_seconds: f64,
-}
-
-/// What `cargo xtask test --list --json FILE` writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct List {
-    /// The number of the schema: 1.
-    pub schema: u32,
-    /// Every play.
-    pub plays: Vec<Listed>,
-}
-
-/// A lesson in one language that would be played.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Listed {
-    /// The lesson's name.
-    pub lesson: String,
-    /// `"rust"` or `"c"`.
-    pub language: String,
-    /// The lesson's title.
-    pub title: String,
-    /// The lesson's text, as a path from the clone's top folder.
-    pub readme: String,
-    /// How many commands it has.
-    pub steps: usize,
-    /// Why it would be skipped, if it would.
-    pub skipped: Option<String>,
-}
 
 /// The report's text.
 pub fn text(report: &Report) -> Result<String> {
@@ -229,6 +57,7 @@ pub fn text(report: &Report) -> Result<String> {
             })
             .collect(),
         plays: report.outcomes.iter().map(Entry::from).collect(),
+        found: report.found.iter().map(FoundEntry::from).collect(),
     })
 }
 
@@ -273,6 +102,13 @@ impl From<&Outcome> for Entry {
             title: outcome.title.clone(),
             language: outcome.language.to_string(),
             run: outcome.run.unwrap_or(1),
+            seed: outcome.seed(),
+            held_up: outcome
+                .scheduled
+                .iter()
+                .flat_map(|scheduled| &scheduled.held_up)
+                .map(HoldUpEntry::from)
+                .collect(),
             readme: path(&outcome.readme),
             verdict: verdict.name().to_owned(),
             message: if passed {
@@ -307,6 +143,53 @@ impl From<&Outcome> for Entry {
             nonce: outcome.nonce.clone(),
             log: outcome.log.as_ref().map(path),
             artifacts: outcome.artifacts.as_ref().map(path),
+        }
+    }
+}
+
+impl From<&HoldUp> for HoldUpEntry {
+    fn from(held: &HoldUp) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "no guest runs for 2^53 ns")]
+        let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+        Self {
+            function: held.place.function.clone(),
+            offset: held.place.offset,
+            at: seconds(held.at),
+            guest_seconds: seconds(held.nanoseconds),
+            task: held.task.clone(),
+        }
+    }
+}
+
+impl From<&Found> for FoundEntry {
+    fn from(found: &Found) -> Self {
+        let Found {
+            lesson,
+            language,
+            findings,
+            spots,
+        } = found;
+        let parting = findings.parting.as_ref();
+        let places = findings.places.iter().zip(spots);
+        Self {
+            lesson: lesson.clone(),
+            language: language.to_string(),
+            failed: findings.failed,
+            passed: findings.passed,
+            first_seed: findings.first,
+            places: places
+                .map(|(telling, spot)| FoundPlace {
+                    function: telling.place.function.clone(),
+                    offset: telling.place.offset,
+                    spot: spot.as_ref().map(SpotEntry::from),
+                    failed: telling.failed,
+                    passed: telling.passed,
+                })
+                .collect(),
+            nearest_seed: parting.map(|parting| parting.passing),
+            last_line: parting.and_then(|parting| parting.last.clone()),
+            failing_next: parting.and_then(|parting| parting.failing_next.clone()),
+            passing_next: parting.and_then(|parting| parting.passing_next.clone()),
         }
     }
 }

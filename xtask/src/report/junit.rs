@@ -43,10 +43,13 @@ fn case(outcome: &Outcome) -> TestCase {
         status.set_type(outcome.verdict.name());
         status.set_description(tame(&detail_lines(outcome).join("\n")));
     }
-    let name = match outcome.run {
-        Some(run) => format!("{}.{run}", outcome.language),
-        None => outcome.language.to_string(),
-    };
+    let mut name = outcome.language.to_string();
+    if let Some(seed) = outcome.seed() {
+        name += &format!(".seed{seed}");
+    }
+    if let Some(run) = outcome.run {
+        name += &format!(".{run}");
+    }
     let mut case = TestCase::new(name, status);
     case.set_classname(tame(&outcome.lesson));
     case.set_time(outcome.wall);

@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod asciicast;
 mod details;
+mod found;
 pub mod json;
 pub mod junit;
 pub mod ktap;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::play::plan::Partition;
 use crate::ui::StageTime;
 
+pub use crate::play::Found;
 pub use crate::play::outcome::{Counts, Outcome, fault};
 
 /// A run of the suite, as all formats tell it.
@@ -38,6 +40,8 @@ pub struct Report {
     pub stages: Vec<StageTime>,
     /// What the plays came to, in their order, and of the runs for each.
     pub outcomes: Vec<Outcome>,
+    /// Of plays with several schedules, what tells those that fail from the others.
+    pub found: Vec<Found>,
 }
 
 /// The kernel that was played with.
@@ -60,7 +64,7 @@ pub struct Targets {
 
     /// Write the report as JSON into this file; `-` is standard output
     ///
-    /// Its fields are described in xtask/src/report/json.rs.
+    /// Its fields are described in xtask/src/report/json/schema.rs.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use snapbox::report::Palette;
 
-use super::{Counts, Outcome, details};
+use super::{Counts, Found, Outcome, details, found};
 use crate::key::Inputs;
 use crate::lesson::compare::printable;
 
 /// With more plays than this, those that passed share a line.
 const MOST_ROWS: usize = 24;
+
+/// So many kinds of a play's failures are listed.
+const MOST_KINDS: usize = 5;
 
 /// How the report looks.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +53,12 @@ impl Style {
 }
 
 /// Writes the report.
-pub fn print(out: &mut dyn Write, outcomes: &[Outcome], style: &Style) -> io::Result<()> {
+pub fn print(
+    out: &mut dyn Write,
+    outcomes: &[Outcome],
+    found: &[Found],
+    style: &Style,
+) -> io::Result<()> {
     let palette = style.palette();
     let rows: Vec<&[Outcome]> = outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
@@ -75,11 +83,18 @@ pub fn print(out: &mut dyn Write, outcomes: &[Outcome], style: &Style) -> io::Re
         print_row(out, row, width, style, palette)?;
     }
     for row in &rows {
-        for (first, times) in kinds(row) {
-            if first.failed() {
-                print_details(out, first, times, style, palette)?;
-            }
+        let mut failed = kinds(row);
+        failed.retain(|(first, _)| first.failed());
+        // Of one race there are many ways to fail; the first tells as much as all.
+        if row.iter().any(|outcome| outcome.scheduled.is_some()) {
+            failed.truncate(1);
         }
+        for (first, runs) in failed {
+            print_details(out, first, runs, style, palette)?;
+        }
+    }
+    for found in found {
+        found::print(out, found)?;
     }
     let Counts {
         passed,
@@ -157,14 +172,18 @@ fn print_row(
         };
     }
     writeln!(out)?;
-    for (first, times) in kinds(row) {
-        if !first.verdict.passed() {
-            let often = match times.len() {
-                1 => "once".to_owned(),
-                times => format!("{times} times"),
-            };
-            writeln!(out, "{:width$}  {often} {}", "", verdict(first))?;
-        }
+    let mut bad = kinds(row);
+    bad.retain(|(first, _)| !first.verdict.passed());
+    let more = bad.len().saturating_sub(MOST_KINDS);
+    for (first, times) in bad.into_iter().take(MOST_KINDS) {
+        let often = match times.len() {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        writeln!(out, "{:width$}  {often} {}", "", verdict(first))?;
+    }
+    if more > 0 {
+        writeln!(out, "{:width$}  and {more} other kinds of failure", "")?;
     }
     Ok(())
 }
@@ -174,11 +193,12 @@ fn verdict(outcome: &Outcome) -> String {
     format!("{}: {words}", outcome.verdict.name())
 }
 
-/// The different outcomes of one play, each with the numbers of its runs.
+/// The different outcomes of one play, each with the numbers of its runs, or their
+/// seeds.
 fn kinds(row: &[Outcome]) -> Vec<(&Outcome, Vec<u32>)> {
     let mut kinds: Vec<(&Outcome, Vec<u32>)> = Vec::new();
     for outcome in row {
-        let run = outcome.run.unwrap_or(1);
+        let run = outcome.seed().or(outcome.run).unwrap_or(1);
         match kinds.iter_mut().find(|(first, _)| outcome.is_like(first)) {
             Some((_, runs)) => runs.push(run),
             None => kinds.push((outcome, vec![run])),
@@ -232,7 +252,12 @@ fn print_details(
         } else {
             ""
         };
-        writeln!(out, "so it was in runs {}{more}\n", numbers.join(", "))?;
+        let what = if outcome.scheduled.is_some() {
+            "with the seeds"
+        } else {
+            "in runs"
+        };
+        writeln!(out, "so it was {what} {}{more}\n", numbers.join(", "))?;
     }
     if let Some(word) = &style.runner {
         writeln!(out, "::{word}::")?;

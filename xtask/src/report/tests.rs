@@ -1,6 +1,7 @@
 //! What a report looks like.
 
 mod formats;
+mod found;
 
 use super::*;
 use crate::failure::Fault;
@@ -38,7 +39,7 @@ fn printed(outcomes: &[Outcome]) -> String {
 
 fn styled(outcomes: &[Outcome], style: &terminal::Style) -> String {
     let mut out = Vec::new();
-    terminal::print(&mut out, outcomes, style).map_or_else(
+    terminal::print(&mut out, outcomes, &[], style).map_or_else(
         |error| error.to_string(),
         |()| String::from_utf8_lossy(&out).into_owned(),
     )

@@ -5,7 +5,7 @@
 //! others go on: delays injected at memory accesses, as DataCollider does
 //! (Erickson et al., OSDI 2010). It is done by breakpoints (kprobes) in the
 //! lesson's module, whichever language that is written in, and without another
-//! compilation of it (see `modules/perturb`). Few of them at a time: most races
+//! compilation of it (see `modules/tools/perturb`). Few of them at a time: most races
 //! need one or two threads to be late (the bug depth of PCT, Burckhardt et al.,
 //! ASPLOS 2010), and more tend to hide each other.
 //!

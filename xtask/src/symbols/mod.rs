@@ -106,6 +106,15 @@ impl<'a> Symbols<'a> {
         spots
     }
 
+    /// The line of the lesson's source that the instruction `offset` bytes into a
+    /// function of a module was made of.
+    pub fn spot_of(&mut self, module: &str, function: &str, offset: u32) -> Option<Spot> {
+        let object = self.object(Some(module))?;
+        let address = object.address(function, 0)? + u64::from(offset);
+        let origins = object.origins(address);
+        origins.iter().find_map(|origin| self.spot(origin, ""))
+    }
+
     /// Where the code comes from that the line names, innermost first.
     fn origins(&mut self, line: &str, gone: Option<&str>) -> Vec<Origin> {
         // A call's return address is the next instruction's, and that may be

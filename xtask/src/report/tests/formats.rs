@@ -7,6 +7,7 @@ use quick_junit::TestCaseStatus;
 
 use super::*;
 use crate::cache::Cache;
+use crate::play::outcome::Scheduled;
 
 /// A text with all that breaks formats: control characters, ends of XML and
 /// of lines, half a character, imitations of each format's own words.
@@ -90,6 +91,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             detail: "6.12.117".to_owned(),
         }],
         outcomes,
+        found: vec![super::found::found()],
     }
 }
 
@@ -139,6 +141,11 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
 fn json_has_the_fields_that_are_described() -> Result<()> {
     let outcome = Outcome {
         spots: vec![spot()],
+        scheduled: Some(Scheduled {
+            seed: 7,
+            held_up: vec![super::found::held(9)],
+            messages: Vec::new(),
+        }),
         ..outcome(Verdict::Pass)
     };
     let text = json::text(&report(vec![outcome]))?;
@@ -174,6 +181,16 @@ fn json_has_the_fields_that_are_described() -> Result<()> {
       "title": "About x",
       "language": "rust",
       "run": 1,
+      "seed": 7,
+      "held_up": [
+        {
+          "function": "_RNvCs1_1x4work",
+          "offset": 9,
+          "at": 6.0,
+          "guest_seconds": 0.0042,
+          "task": "worker/70"
+        }
+      ],
       "readme": "modules/lessons/x/README.md",
       "verdict": "pass",
       "message": "",
@@ -196,6 +213,34 @@ fn json_has_the_fields_that_are_described() -> Result<()> {
       "nonce": null,
       "log": null,
       "artifacts": null
+    }
+  ],
+  "found": [
+    {
+      "lesson": "x",
+      "language": "rust",
+      "failed": 2,
+      "passed": 2,
+      "first_seed": 2,
+      "places": [
+        {
+          "function": "_RNvCs1_1x4work",
+          "offset": 9,
+          "spot": {
+            "task": "rmmod (60)",
+            "file": "modules/lessons/x/x.rs",
+            "line": 9,
+            "function": "Drop::drop",
+            "source": "stop();"
+          },
+          "failed": 2,
+          "passed": 0
+        }
+      ],
+      "nearest_seed": 1,
+      "last_line": "x: began",
+      "failing_next": "x: gave up",
+      "passing_next": "x: woken"
     }
   ]
 }

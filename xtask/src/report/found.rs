@@ -1,0 +1,121 @@
+//! What several schedules of a play have shown, for a person.
+
+use std::io::{self, Write};
+
+use crate::lesson::compare::printable;
+use crate::modules::Language;
+use crate::schedule::findings::{Findings, Parting, Telling};
+use crate::symbols::Spot;
+
+use super::Found;
+use super::details::clip;
+
+/// Writes what tells those schedules that fail from those that pass.
+pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
+    let Found {
+        lesson,
+        language,
+        findings,
+        spots,
+    } = found;
+    let Findings {
+        failed,
+        passed,
+        first,
+        places,
+        parting,
+    } = findings;
+    let of = failed + passed;
+    writeln!(
+        out,
+        "{lesson} ({language}): {failed} of {of} schedules failed, the first with seed {first}"
+    )?;
+    for (telling, spot) in places.iter().zip(spots) {
+        place(out, findings, telling, spot.as_ref())?;
+    }
+    match parting {
+        Some(parting) => part(out, *first, parting)?,
+        None => writeln!(out, "  none has passed that could be compared with it")?,
+    }
+    let lang = match language {
+        Language::Rust => "rust",
+        Language::C => "c",
+    };
+    writeln!(
+        out,
+        "  the same again: cargo xtask test {lesson} --lang {lang} --seed {first}\n"
+    )
+}
+
+fn place(
+    out: &mut dyn Write,
+    findings: &Findings,
+    telling: &Telling,
+    spot: Option<&Spot>,
+) -> io::Result<()> {
+    let Telling {
+        place,
+        failed,
+        passed,
+        task,
+        nanoseconds,
+    } = telling;
+    let there = match spot {
+        Some(spot) => format!("{}:{}", spot.file, spot.line),
+        None => format!(
+            "{:#}+{:#x}",
+            rustc_demangle::demangle(&place.function),
+            place.offset
+        ),
+    };
+    writeln!(
+        out,
+        "  a task was late at {there} in {failed} of {} that failed and {passed} of {} that passed",
+        findings.failed, findings.passed
+    )?;
+    if let Some(Spot { line, source, .. }) = spot {
+        writeln!(out, "{line:6} | {}", clip(source))?;
+    }
+    if let (Some(task), Some(nanoseconds)) = (task, nanoseconds) {
+        #[expect(clippy::cast_precision_loss, reason = "it is some milliseconds")]
+        let milliseconds = *nanoseconds as f64 / 1e6;
+        let (task, first) = (clip(&printable(task)), findings.first);
+        writeln!(
+            out,
+            "    with seed {first}: {task}, by {milliseconds:.3} ms"
+        )?;
+    }
+    Ok(())
+}
+
+fn part(out: &mut dyn Write, first: u32, parting: &Parting) -> io::Result<()> {
+    let Parting {
+        passing,
+        last,
+        failing_next,
+        passing_next,
+    } = parting;
+    let line = |line: &Option<String>| match line {
+        Some(line) => clip(&printable(line)),
+        None => "(nothing more)".to_owned(),
+    };
+    if failing_next.is_none() && passing_next.is_none() {
+        return writeln!(
+            out,
+            "  the kernel logged the same as with seed {passing}, which passed"
+        );
+    }
+    match last {
+        Some(_) => writeln!(
+            out,
+            "  the kernel's log is that of seed {passing}, which passed, up to\n    {}",
+            line(last)
+        )?,
+        None => writeln!(
+            out,
+            "  the kernel's log is another than with any seed that passed, from the beginning"
+        )?,
+    }
+    writeln!(out, "  then seed {first}:\n    {}", line(failing_next))?;
+    writeln!(out, "  but seed {passing}:\n    {}", line(passing_next))
+}

@@ -1,0 +1,122 @@
+//! What is told of several schedules.
+
+use super::*;
+use crate::play::outcome::Scheduled;
+use crate::schedule::findings::{Findings, Run};
+use crate::schedule::{HoldUp, Kind, Place};
+
+pub(super) fn held(offset: u32) -> HoldUp {
+    HoldUp {
+        place: Place {
+            function: "_RNvCs1_1x4work".to_owned(),
+            offset,
+            section: 2,
+            at: u64::from(offset),
+            kind: Kind::Access,
+        },
+        at: 6_000_000_000,
+        nanoseconds: 4_200_000,
+        task: "worker/70".to_owned(),
+    }
+}
+
+/// Of four schedules two failed, both with a task held up at the same place.
+pub(super) fn found() -> Found {
+    let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(ToString::to_string).collect() };
+    let runs = [
+        (1, false, vec![held(3)], lines(&["x: began", "x: woken"])),
+        (
+            2,
+            true,
+            vec![held(3), held(9)],
+            lines(&["x: began", "x: gave up"]),
+        ),
+        (3, false, vec![], lines(&["x: began", "x: woken"])),
+        (4, true, vec![held(9)], lines(&["x: began", "x: gave up"])),
+    ];
+    let runs: Vec<Run<'_>> = runs
+        .iter()
+        .map(|(seed, failed, held_up, messages)| Run {
+            seed: *seed,
+            failed: *failed,
+            held_up,
+            messages,
+        })
+        .collect();
+    let Some(findings) = Findings::of(&runs) else {
+        panic!("two have failed");
+    };
+    Found {
+        lesson: "x".to_owned(),
+        language: Language::Rust,
+        spots: findings.places.iter().map(|_| Some(spot())).collect(),
+        findings,
+    }
+}
+
+#[test]
+fn it_tells_the_seed_the_place_and_where_the_logs_part() {
+    let mut out = Vec::new();
+    let written = super::super::found::print(&mut out, &found());
+    assert!(written.is_ok());
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "\
+x (rust): 2 of 4 schedules failed, the first with seed 2
+  a task was late at modules/lessons/x/x.rs:9 in 2 of 2 that failed and 0 of 2 that passed
+     9 | stop();
+    with seed 2: worker/70, by 4.200 ms
+  the kernel's log is that of seed 1, which passed, up to
+    x: began
+  then seed 2:
+    x: gave up
+  but seed 1:
+    x: woken
+  the same again: cargo xtask test x --lang rust --seed 2
+
+"
+    );
+}
+
+#[test]
+fn without_a_source_the_function_is_told() {
+    let found = Found {
+        spots: vec![None],
+        ..found()
+    };
+    let mut out = Vec::new();
+    assert!(super::super::found::print(&mut out, &found).is_ok());
+    let out = String::from_utf8_lossy(&out);
+    assert!(out.contains("late at x::work+0x9 in 2 of 2"), "{out}");
+}
+
+#[test]
+fn of_many_ways_to_fail_the_first_is_shown_and_its_seeds_are_listed() {
+    let outcomes: Vec<Outcome> = (1..=9)
+        .map(|seed| {
+            let verdict = match seed % 3 {
+                0 => Verdict::Pass,
+                _ => Verdict::LeftOver {
+                    left: vec![format!("thing {}", seed % 3)],
+                },
+            };
+            let scheduled = Scheduled {
+                seed,
+                held_up: Vec::new(),
+                messages: Vec::new(),
+            };
+            Outcome {
+                scheduled: Some(scheduled),
+                ..outcome(verdict)
+            }
+        })
+        .collect();
+    let out = printed(&outcomes);
+    assert!(out.contains("x (rust), seed 1: left"), "{out}");
+    assert!(out.contains("so it was with the seeds 1, 4, 7\n"), "{out}");
+    assert!(
+        out.contains("- thing 1") && !out.contains("- thing 2"),
+        "{out}"
+    );
+    assert!(out.contains("3 passed, 6 failed, 0 skipped"), "{out}");
+}
