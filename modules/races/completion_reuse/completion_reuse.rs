@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads look for an answer and whoever believes to be the first to find it completes; then
+//! A thread and `insmod` look for an answer and whoever believes to be the first to find it completes; then
 //! the same completion is waited for again.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
@@ -27,17 +27,23 @@ struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
     answered: Completion,
-    ended: Completion,
+    here: Completion,
+    done: Completion,
 }
 
-fn searcher(shared: &Shared) {
+fn search(shared: &Shared) {
     if !shared.found.load(Relaxed) {
         // Another may come here, and both complete.
         shared.found.store(true, Relaxed);
         shared.answer.store(1, Relaxed);
         shared.answered.complete();
     }
-    shared.ended.complete();
+}
+
+fn searcher(shared: &Shared) {
+    shared.here.complete();
+    search(shared);
+    shared.done.complete();
 }
 
 fn thinker(shared: &Shared) {
@@ -46,24 +52,20 @@ fn thinker(shared: &Shared) {
     shared.answered.complete();
 }
 
-fn search(shared: &Arc<Shared>) -> Result<KThread<()>> {
-    let shared = shared.clone();
-    KThread::create(c_str!("searcher"), move |_ctx| searcher(&shared))
-}
-
 impl kernel::Module for CompletionReuse {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             found: AtomicBool::new(false),
             answer: AtomicI32::new(0),
             answered: Completion::new()?,
-            ended: Completion::new()?,
+            here: Completion::new()?,
+            done: Completion::new()?,
         })?;
-        let searchers = (search(&shared)?, search(&shared)?);
-        searchers.0.start();
-        searchers.1.start();
-        shared.ended.wait();
-        shared.ended.wait();
+        let for_searcher = shared.clone();
+        let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
+        shared.here.wait();
+        search(&shared);
+        shared.done.wait();
         shared.answered.wait();
         let first = shared.answer.load(Relaxed);
 

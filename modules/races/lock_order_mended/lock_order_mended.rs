@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads move money between two accounts, each in the other direction, and lock the accounts
-//! in one order.
+//! A thread and `insmod` move money between two accounts, each in the other direction, and lock the
+//! accounts in one order.
 
 use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
 use kernel_ext::{
@@ -23,10 +23,12 @@ struct LockOrderMended;
 struct Shared {
     left: Arc<Mutex<i32>>,
     right: Arc<Mutex<i32>>,
+    here: Completion,
     done: Completion,
 }
 
 fn to_right(shared: &Shared) {
+    shared.here.complete();
     let mut left = shared.left.lock();
     let mut right = shared.right.lock();
     *left -= 10;
@@ -41,7 +43,6 @@ fn to_left(shared: &Shared) {
     *right -= 30;
     *left += 30;
     drop((right, left));
-    shared.done.complete();
 }
 
 impl kernel::Module for LockOrderMended {
@@ -49,14 +50,13 @@ impl kernel::Module for LockOrderMended {
         let shared = shared(Shared {
             left: shared_in_place(new_mutex!(100))?,
             right: shared_in_place(new_mutex!(100))?,
+            here: Completion::new()?,
             done: Completion::new()?,
         })?;
-        let (for_first, for_second) = (shared.clone(), shared.clone());
-        let first = KThread::create(c_str!("to_right"), move |_ctx| to_right(&for_first))?;
-        let second = KThread::create(c_str!("to_left"), move |_ctx| to_left(&for_second))?;
-        first.start();
-        second.start();
-        shared.done.wait();
+        let for_thread = shared.clone();
+        let _thread = KThread::run(c_str!("to_right"), move |_ctx| to_right(&for_thread))?;
+        shared.here.wait();
+        to_left(&shared);
         shared.done.wait();
         let (left, right) = (*shared.left.lock(), *shared.right.lock());
         pr_info!("left has {left}, right has {right}\n");

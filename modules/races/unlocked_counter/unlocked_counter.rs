@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads draw a ticket each: they read a counter and write back one more, with no lock.
+//! A thread and `insmod` draw a ticket each: they read a counter and write back one more, with no lock.
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*, str::CStr};
+use kernel::{c_str, prelude::*};
 use kernel_ext::{
     completion::Completion,
     kthread::KThread,
@@ -15,7 +15,7 @@ module! {
     type: UnlockedCounter,
     name: "unlocked_counter",
     author: "kmodlab",
-    description: "Two threads draw from a counter without a lock",
+    description: "Two draw from a counter without a lock",
     license: "GPL",
 }
 
@@ -23,6 +23,7 @@ struct UnlockedCounter;
 
 struct Shared {
     next: AtomicI32,
+    here: Completion,
     done: Completion,
 }
 
@@ -30,32 +31,33 @@ fn draw(shared: &Shared) -> i32 {
     let ticket = shared.next.load(Relaxed);
     // Another may draw here, and gets the same.
     shared.next.store(ticket + 1, Relaxed);
-    shared.done.complete();
     ticket
 }
 
-fn drawer(name: &CStr, shared: &Arc<Shared>) -> Result<KThread<i32>> {
-    let shared = shared.clone();
-    KThread::create(name, move |_ctx| draw(&shared))
+fn drawer(shared: &Shared) -> i32 {
+    shared.here.complete();
+    let ticket = draw(shared);
+    shared.done.complete();
+    ticket
 }
 
 impl kernel::Module for UnlockedCounter {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             next: AtomicI32::new(0),
+            here: Completion::new()?,
             done: Completion::new()?,
         })?;
-        let first = drawer(c_str!("draw/0"), &shared)?;
-        let second = drawer(c_str!("draw/1"), &shared)?;
-        first.start();
-        second.start();
+        let for_drawer = shared.clone();
+        let drawer = KThread::run(c_str!("drawer"), move |_ctx| drawer(&for_drawer))?;
+        shared.here.wait();
+        let own = draw(&shared);
         shared.done.wait();
-        shared.done.wait();
-        let (first, second) = (first.stop()?, second.stop()?);
+        let drawn = drawer.stop()?;
         pr_info!(
             "the tickets are {} and {}\n",
-            first.min(second),
-            first.max(second)
+            drawn.min(own),
+            drawn.max(own)
         );
         Ok(UnlockedCounter)
     }

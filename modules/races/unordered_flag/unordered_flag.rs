@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread writes an answer and a flag, and another one reads the answer when it sees the flag.
+//! A thread writes an answer and a flag, and `insmod` reads the answer when it sees
+//! the flag.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -25,23 +26,16 @@ struct UnorderedFlag;
 struct Shared {
     ready: AtomicBool,
     answer: AtomicI32,
+    here: Completion,
     done: Completion,
 }
 
 fn writer(shared: &Shared) {
+    shared.here.complete();
     shared.ready.store(true, Relaxed);
     // Who looks here finds the flag and no answer.
     shared.answer.store(42, Relaxed);
     shared.done.complete();
-}
-
-fn reader(shared: &Shared) -> i32 {
-    while !shared.ready.load(Relaxed) {
-        msleep(1);
-    }
-    let seen = shared.answer.load(Relaxed);
-    shared.done.complete();
-    seen
 }
 
 impl kernel::Module for UnorderedFlag {
@@ -49,18 +43,19 @@ impl kernel::Module for UnorderedFlag {
         let shared = shared(Shared {
             ready: AtomicBool::new(false),
             answer: AtomicI32::new(0),
+            here: Completion::new()?,
             done: Completion::new()?,
         })?;
-        let (for_writer, for_reader) = (shared.clone(), shared.clone());
-        let writer = KThread::create(c_str!("writer"), move |_ctx| writer(&for_writer))?;
-        let reader = KThread::create(c_str!("reader"), move |_ctx| reader(&for_reader))?;
-        writer.start();
-        reader.start();
-        shared.done.wait();
+        let for_writer = shared.clone();
+        let writer = KThread::run(c_str!("writer"), move |_ctx| writer(&for_writer))?;
+        shared.here.wait();
+        while !shared.ready.load(Relaxed) {
+            msleep(1);
+        }
+        let seen = shared.answer.load(Relaxed);
         shared.done.wait();
         writer.stop()?;
-        let seen = reader.stop()?;
-        pr_info!("the reader has seen the answer {seen}\n");
+        pr_info!("the answer is {seen}\n");
         Ok(UnorderedFlag)
     }
 }

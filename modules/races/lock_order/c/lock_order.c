@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two threads move money between two accounts, each in the other direction,
+ * A thread and insmod move money between two accounts, each in the other direction,
  * and lock the accounts in the order in which they name them.
  */
 
@@ -17,10 +17,12 @@ static DEFINE_MUTEX(left);
 static DEFINE_MUTEX(right);
 static int in_left = 100;
 static int in_right = 100;
+static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(done);
 
 static int to_right(void *data)
 {
+	complete(&here);
 	mutex_lock(&left);
 	mutex_lock(&right);
 	in_left -= 10;
@@ -30,7 +32,7 @@ static int to_right(void *data)
 	kthread_complete_and_exit(&done, 0);
 }
 
-static int to_left(void *data)
+static void to_left(void)
 {
 	mutex_lock(&right);
 	/* Who has the left one now waits for the right one. */
@@ -39,24 +41,16 @@ static int to_left(void *data)
 	in_left += 30;
 	mutex_unlock(&left);
 	mutex_unlock(&right);
-	kthread_complete_and_exit(&done, 0);
 }
 
 static int __init lock_order_init(void)
 {
-	struct task_struct *first, *second;
+	struct task_struct *task = kthread_run(to_right, NULL, "to_right");
 
-	first = kthread_create(to_right, NULL, "to_right");
-	if (IS_ERR(first))
-		return PTR_ERR(first);
-	second = kthread_create(to_left, NULL, "to_left");
-	if (IS_ERR(second)) {
-		kthread_stop(first);
-		return PTR_ERR(second);
-	}
-	wake_up_process(first);
-	wake_up_process(second);
-	wait_for_completion(&done);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	wait_for_completion(&here);
+	to_left();
 	wait_for_completion(&done);
 	pr_info("left has %d, right has %d\n", in_left, in_right);
 	return 0;

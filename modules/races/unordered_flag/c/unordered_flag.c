@@ -16,42 +16,31 @@
 
 static bool ready;
 static int answer;
-static int seen;
+static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(done);
 
 static int writer(void *data)
 {
+	complete(&here);
 	WRITE_ONCE(ready, true);
 	/* Who looks here finds the flag and no answer. */
 	WRITE_ONCE(answer, 42);
 	kthread_complete_and_exit(&done, 0);
 }
 
-static int reader(void *data)
+static int __init unordered_flag_init(void)
 {
+	struct task_struct *task = kthread_run(writer, NULL, "writer");
+	int seen;
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	wait_for_completion(&here);
 	while (!READ_ONCE(ready))
 		schedule_timeout_uninterruptible(1);
 	seen = READ_ONCE(answer);
-	kthread_complete_and_exit(&done, 0);
-}
-
-static int __init unordered_flag_init(void)
-{
-	struct task_struct *first, *second;
-
-	first = kthread_create(writer, NULL, "writer");
-	if (IS_ERR(first))
-		return PTR_ERR(first);
-	second = kthread_create(reader, NULL, "reader");
-	if (IS_ERR(second)) {
-		kthread_stop(first);
-		return PTR_ERR(second);
-	}
-	wake_up_process(first);
-	wake_up_process(second);
 	wait_for_completion(&done);
-	wait_for_completion(&done);
-	pr_info("the reader has seen the answer %d\n", seen);
+	pr_info("the answer is %d\n", seen);
 	return 0;
 }
 
