@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread and `insmod` look for an answer and whoever believes to be the first to find it completes; then
-//! the same completion is waited for again.
+//! A thread and `insmod` look for an answer and whoever believes to be the first to find it
+//! completes; then the same completion is waited for again.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -17,7 +17,7 @@ module! {
     type: CompletionReuse,
     name: "completion_reuse",
     author: "kmodlab",
-    description: "A completion that is used twice",
+    description: "A completion that is completed twice and used again",
     license: "GPL",
 }
 
@@ -27,25 +27,24 @@ struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
     answered: Completion,
-    here: Completion,
     done: Completion,
 }
 
 fn search(shared: &Shared) {
     if !shared.found.load(Relaxed) {
-        // Another may come here, and both complete.
-        shared.found.store(true, Relaxed);
         shared.answer.store(1, Relaxed);
+        // Another may look until here, and both complete.
+        shared.found.store(true, Relaxed);
         shared.answered.complete();
     }
 }
 
 fn searcher(shared: &Shared) {
-    shared.here.complete();
     search(shared);
     shared.done.complete();
 }
 
+/// The second question takes longer.
 fn thinker(shared: &Shared) {
     msleep(1);
     shared.answer.store(2, Relaxed);
@@ -58,12 +57,10 @@ impl kernel::Module for CompletionReuse {
             found: AtomicBool::new(false),
             answer: AtomicI32::new(0),
             answered: Completion::new()?,
-            here: Completion::new()?,
             done: Completion::new()?,
         })?;
         let for_searcher = shared.clone();
         let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
-        shared.here.wait();
         search(&shared);
         shared.done.wait();
         shared.answered.wait();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread and `insmod` look for an answer and the first to find it completes; then the same completion is
-//! waited for again.
+//! A thread and `insmod` look for an answer and the first to find it completes; then the same
+//! completion is waited for again.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -17,7 +17,7 @@ module! {
     type: CompletionReuseMended,
     name: "completion_reuse_mended",
     author: "kmodlab",
-    description: "A completion that is used twice",
+    description: "A completion that is completed once and used again",
     license: "GPL",
 }
 
@@ -27,7 +27,6 @@ struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
     answered: Completion,
-    here: Completion,
     done: Completion,
 }
 
@@ -39,11 +38,11 @@ fn search(shared: &Shared) {
 }
 
 fn searcher(shared: &Shared) {
-    shared.here.complete();
     search(shared);
     shared.done.complete();
 }
 
+/// The second question takes longer.
 fn thinker(shared: &Shared) {
     msleep(1);
     shared.answer.store(2, Relaxed);
@@ -56,12 +55,10 @@ impl kernel::Module for CompletionReuseMended {
             found: AtomicBool::new(false),
             answer: AtomicI32::new(0),
             answered: Completion::new()?,
-            here: Completion::new()?,
             done: Completion::new()?,
         })?;
         let for_searcher = shared.clone();
         let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
-        shared.here.wait();
         search(&shared);
         shared.done.wait();
         shared.answered.wait();

@@ -23,27 +23,22 @@ struct LockOrder;
 struct Shared {
     left: Arc<Mutex<i32>>,
     right: Arc<Mutex<i32>>,
-    here: Completion,
     done: Completion,
 }
 
 fn to_right(shared: &Shared) {
-    shared.here.complete();
     let mut left = shared.left.lock();
-    let mut right = shared.right.lock();
     *left -= 10;
+    // Who has the right one now waits for the left one.
+    let mut right = shared.right.lock();
     *right += 10;
-    drop((right, left));
-    shared.done.complete();
 }
 
 fn to_left(shared: &Shared) {
     let mut right = shared.right.lock();
-    // Who has the left one now waits for the right one.
-    let mut left = shared.left.lock();
     *right -= 30;
+    let mut left = shared.left.lock();
     *left += 30;
-    drop((left, right));
 }
 
 impl kernel::Module for LockOrder {
@@ -51,13 +46,14 @@ impl kernel::Module for LockOrder {
         let shared = shared(Shared {
             left: shared_in_place(new_mutex!(100))?,
             right: shared_in_place(new_mutex!(100))?,
-            here: Completion::new()?,
             done: Completion::new()?,
         })?;
         let for_thread = shared.clone();
-        let _thread = KThread::run(c_str!("to_right"), move |_ctx| to_right(&for_thread))?;
-        shared.here.wait();
-        to_left(&shared);
+        let _thread = KThread::run(c_str!("to_left"), move |_ctx| {
+            to_left(&for_thread);
+            for_thread.done.complete();
+        })?;
+        to_right(&shared);
         shared.done.wait();
         let (left, right) = (*shared.left.lock(), *shared.right.lock());
         pr_info!("left has {left}, right has {right}\n");

@@ -23,18 +23,14 @@ struct LockOrderMended;
 struct Shared {
     left: Arc<Mutex<i32>>,
     right: Arc<Mutex<i32>>,
-    here: Completion,
     done: Completion,
 }
 
 fn to_right(shared: &Shared) {
-    shared.here.complete();
     let mut left = shared.left.lock();
-    let mut right = shared.right.lock();
     *left -= 10;
+    let mut right = shared.right.lock();
     *right += 10;
-    drop((right, left));
-    shared.done.complete();
 }
 
 fn to_left(shared: &Shared) {
@@ -42,7 +38,6 @@ fn to_left(shared: &Shared) {
     let mut right = shared.right.lock();
     *right -= 30;
     *left += 30;
-    drop((right, left));
 }
 
 impl kernel::Module for LockOrderMended {
@@ -50,13 +45,14 @@ impl kernel::Module for LockOrderMended {
         let shared = shared(Shared {
             left: shared_in_place(new_mutex!(100))?,
             right: shared_in_place(new_mutex!(100))?,
-            here: Completion::new()?,
             done: Completion::new()?,
         })?;
         let for_thread = shared.clone();
-        let _thread = KThread::run(c_str!("to_right"), move |_ctx| to_right(&for_thread))?;
-        shared.here.wait();
-        to_left(&shared);
+        let _thread = KThread::run(c_str!("to_left"), move |_ctx| {
+            to_left(&for_thread);
+            for_thread.done.complete();
+        })?;
+        to_right(&shared);
         shared.done.wait();
         let (left, right) = (*shared.left.lock(), *shared.right.lock());
         pr_info!("left has {left}, right has {right}\n");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread writes an answer and then a flag, and `insmod` reads the answer when it sees
-//! the flag.
+//! `insmod` writes a date and then a flag, and a thread reads the date when it sees the flag.
 
 use core::sync::atomic::{
     AtomicBool, AtomicI32,
@@ -28,36 +27,45 @@ struct UnorderedFlagMended;
 
 struct Shared {
     ready: AtomicBool,
-    answer: AtomicI32,
-    here: Completion,
+    year: AtomicI32,
+    month: AtomicI32,
+    day: AtomicI32,
     done: Completion,
 }
 
-fn writer(shared: &Shared) {
-    shared.here.complete();
-    shared.answer.store(42, Relaxed);
-    shared.ready.store(true, Release);
+fn reader(shared: &Shared) -> (i32, i32, i32) {
+    while !shared.ready.load(Acquire) {
+        msleep(1);
+    }
+    let year = shared.year.load(Relaxed);
+    let month = shared.month.load(Relaxed);
+    let day = shared.day.load(Relaxed);
     shared.done.complete();
+    (year, month, day)
+}
+
+fn write_date(shared: &Shared) {
+    shared.year.store(1991, Relaxed);
+    shared.month.store(8, Relaxed);
+    shared.day.store(25, Relaxed);
+    shared.ready.store(true, Release);
 }
 
 impl kernel::Module for UnorderedFlagMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             ready: AtomicBool::new(false),
-            answer: AtomicI32::new(0),
-            here: Completion::new()?,
+            year: AtomicI32::new(0),
+            month: AtomicI32::new(0),
+            day: AtomicI32::new(0),
             done: Completion::new()?,
         })?;
-        let for_writer = shared.clone();
-        let writer = KThread::run(c_str!("writer"), move |_ctx| writer(&for_writer))?;
-        shared.here.wait();
-        while !shared.ready.load(Acquire) {
-            msleep(1);
-        }
-        let seen = shared.answer.load(Relaxed);
+        let for_reader = shared.clone();
+        let reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
+        write_date(&shared);
         shared.done.wait();
-        writer.stop()?;
-        pr_info!("the answer is {seen}\n");
+        let (year, month, day) = reader.stop()?;
+        pr_info!("the date is {year:04}-{month:02}-{day:02}\n");
         Ok(UnorderedFlagMended)
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread and insmod look for an answer and whoever believes to be the first to
- * find it completes; then the same completion is waited for again.
+ * A thread and insmod look for an answer and whoever believes to be the
+ * first to find it completes; then the same completion is waited for again.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -16,22 +17,20 @@
 static bool found;
 static int answer;
 static DECLARE_COMPLETION(answered);
-static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(done);
 
 static void search(void)
 {
 	if (!READ_ONCE(found)) {
-		/* Another may come here, and both complete. */
-		WRITE_ONCE(found, true);
 		WRITE_ONCE(answer, 1);
+		/* Another may look until here, and both complete. */
+		WRITE_ONCE(found, true);
 		complete(&answered);
 	}
 }
 
 static int searcher(void *data)
 {
-	complete(&here);
 	search();
 	kthread_complete_and_exit(&done, 0);
 }
@@ -52,7 +51,6 @@ static int __init completion_reuse_init(void)
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
 	search();
 	wait_for_completion(&done);
 	wait_for_completion(&answered);
@@ -76,5 +74,5 @@ module_init(completion_reuse_init);
 module_exit(completion_reuse_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("A completion that is used twice");
+MODULE_DESCRIPTION("A completion that is completed twice and used again");
 MODULE_LICENSE("GPL");

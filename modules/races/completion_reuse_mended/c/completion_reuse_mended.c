@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread and insmod look for an answer and the first to find it completes; then
- * the same completion is waited for again.
+ * A thread and insmod look for an answer and the first to find it
+ * completes; then the same completion is waited for again.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -17,7 +18,6 @@
 static atomic_t found = ATOMIC_INIT(false);
 static int answer;
 static DECLARE_COMPLETION(answered);
-static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(done);
 
 static void search(void)
@@ -30,7 +30,6 @@ static void search(void)
 
 static int searcher(void *data)
 {
-	complete(&here);
 	search();
 	kthread_complete_and_exit(&done, 0);
 }
@@ -51,7 +50,6 @@ static int __init completion_reuse_mended_init(void)
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
 	search();
 	wait_for_completion(&done);
 	wait_for_completion(&answered);
@@ -75,5 +73,5 @@ module_init(completion_reuse_mended_init);
 module_exit(completion_reuse_mended_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("A completion that is used twice");
+MODULE_DESCRIPTION("A completion that is completed once and used again");
 MODULE_LICENSE("GPL");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread and insmod move money between two accounts, each in the other direction,
- * and lock the accounts in one order.
+ * A thread and insmod move money between two accounts, each in the other
+ * direction, and lock the accounts in one order.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -17,22 +17,19 @@ static DEFINE_MUTEX(left);
 static DEFINE_MUTEX(right);
 static int in_left = 100;
 static int in_right = 100;
-static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(done);
 
-static int to_right(void *data)
+static void to_right(void)
 {
-	complete(&here);
 	mutex_lock(&left);
-	mutex_lock(&right);
 	in_left -= 10;
+	mutex_lock(&right);
 	in_right += 10;
 	mutex_unlock(&right);
 	mutex_unlock(&left);
-	kthread_complete_and_exit(&done, 0);
 }
 
-static void to_left(void)
+static int to_left(void *data)
 {
 	mutex_lock(&left);
 	mutex_lock(&right);
@@ -40,16 +37,16 @@ static void to_left(void)
 	in_left += 30;
 	mutex_unlock(&right);
 	mutex_unlock(&left);
+	kthread_complete_and_exit(&done, 0);
 }
 
 static int __init lock_order_mended_init(void)
 {
-	struct task_struct *task = kthread_run(to_right, NULL, "to_right");
+	struct task_struct *task = kthread_run(to_left, NULL, "to_left");
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
-	to_left();
+	to_right();
 	wait_for_completion(&done);
 	pr_info("left has %d, right has %d\n", in_left, in_right);
 	return 0;

@@ -10,38 +10,34 @@
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 
-static atomic_t next;
-static int drawn;
-static DECLARE_COMPLETION(here);
+static atomic_t next = ATOMIC_INIT(0);
+static atomic_t draws = ATOMIC_INIT(0);
 static DECLARE_COMPLETION(done);
 
-static int draw(void)
+static void draw(void)
 {
-	return atomic_fetch_inc(&next);
+	atomic_inc(&draws);
+	atomic_inc(&next);
 }
 
 static int drawer(void *data)
 {
-	complete(&here);
-	drawn = draw();
+	draw();
 	kthread_complete_and_exit(&done, 0);
 }
 
 static int __init unlocked_counter_mended_init(void)
 {
 	struct task_struct *task = kthread_run(drawer, NULL, "drawer");
-	int own;
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
-	own = draw();
+	draw();
 	wait_for_completion(&done);
-	pr_info("the tickets are %d and %d\n", min(drawn, own),
-		max(drawn, own));
+	pr_info("%d draws, and the next ticket is %d\n", atomic_read(&draws),
+		atomic_read(&next));
 	return 0;
 }
 
@@ -53,5 +49,5 @@ module_init(unlocked_counter_mended_init);
 module_exit(unlocked_counter_mended_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("Two draw from a counter in one step");
+MODULE_DESCRIPTION("Two draw from a counter, in one step");
 MODULE_LICENSE("GPL");
