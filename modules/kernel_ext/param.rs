@@ -15,9 +15,7 @@ use core::{
 
 use crate::{bindings, compat::ffi};
 use kernel::{
-    bindings::{
-        kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, module, param_ops_int,
-    },
+    bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, module, param_ops_int},
     prelude::ENOMEM,
     str::CStr,
     types::Opaque,
@@ -92,17 +90,16 @@ pub static TEXT_OPS: TextOps = TextOps(kernel_param_ops {
 });
 
 /// The kernel has read a value; `param` is an entry for a [`TextParam`].
-unsafe extern "C" fn set_text(
-    value: *const ffi::c_char,
-    param: *const kernel_param,
-) -> ffi::c_int {
+unsafe extern "C" fn set_text(value: *const ffi::c_char, param: *const kernel_param) -> ffi::c_int {
     // SAFETY: `value` ends with a NUL.
     let copy = unsafe { bindings::kernel_ext_copy_text(value) };
     if copy.is_null() {
         return ENOMEM.to_errno();
     }
     // SAFETY: The entry's argument is a static `TextParam`, see `Entry::text`.
-    let old = unsafe { of_text(param) }.value.swap(copy, Ordering::Relaxed);
+    let old = unsafe { of_text(param) }
+        .value
+        .swap(copy, Ordering::Relaxed);
     // SAFETY: It is null or came from the function above, when `insmod` was given two values; nobody
     // has read it yet, for the module has not begun.
     unsafe { bindings::kernel_ext_free_text(old) };

@@ -242,7 +242,10 @@ pub fn tell_host(text: core::fmt::Arguments<'_>) {
     // SAFETY: The line has so many bytes. Its port is QEMU's debug console, or nobody's: there is nothing
     // that the machine would do for it.
     unsafe {
-        bindings::kernel_ext_debug_console(line.bytes.as_ptr().cast(), line.length as ffi::c_ulong + 1);
+        bindings::kernel_ext_debug_console(
+            line.bytes.as_ptr().cast(),
+            line.length as ffi::c_ulong + 1,
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::fs::FlockOperation;
@@ -145,6 +146,35 @@ impl Cache {
             path,
             cached: false,
         })
+    }
+
+    /// Notes that `entry` is used now, and removes those of its kind that were used
+    /// the longest ago, so that `keep` are left, and none that was used within the
+    /// last `rest`. For what is quickly made again: who uses one just then finds it
+    /// gone.
+    pub fn used(&self, entry: &Path, keep: usize, rest: Duration) -> Result<()> {
+        let folder = entry.parent().unwrap_or(entry);
+        let now = SystemTime::now();
+        File::open(entry)
+            .and_then(|entry| entry.set_modified(now))
+            .with_context(|| format!("cannot note the use of {}", entry.display()))?;
+        let list = || format!("cannot list {}", folder.display());
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(folder).with_context(list)? {
+            let entry = entry.with_context(list)?;
+            // It may be going just now.
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            all.push((metadata.modified()?, entry.path()));
+        }
+        all.sort_by(|a, b| b.cmp(a));
+        for (used, old) in all.into_iter().skip(keep) {
+            if now.duration_since(used).is_ok_and(|since| since > rest) {
+                remove(&old)?;
+            }
+        }
+        Ok(())
     }
 
     /// An empty folder in staging, for work whose results are kept elsewhere;
@@ -307,6 +337,26 @@ mod tests {
         Cache::at(folder.path())?;
         assert!(!left.exists());
         assert!(used.path().exists());
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_not_used_for_long_goes_if_there_is_much_of_it() -> Result<()> {
+        let (_folder, cache, key) = cache()?;
+        let entry = |name: &str| -> Result<PathBuf> {
+            let made = cache.entry("guests", name, &key, |staging| {
+                Ok(std::fs::create_dir(staging)?)
+            })?;
+            Ok(made.path)
+        };
+        let hour = Duration::from_secs(3600);
+        let (old, older, young) = (entry("old")?, entry("older")?, entry("young")?);
+        File::open(&old)?.set_modified(SystemTime::now() - 2 * hour)?;
+        File::open(&older)?.set_modified(SystemTime::now() - 3 * hour)?;
+        cache.used(&entry("new")?, 3, hour)?;
+        assert!(old.exists() && !older.exists() && young.exists());
+        cache.used(&entry("new")?, 1, hour)?;
+        assert!(!old.exists() && young.exists());
         Ok(())
     }
 

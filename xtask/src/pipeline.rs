@@ -13,7 +13,7 @@ use crate::toolchain::{self, Toolchain};
 use crate::vm::SavedGuest;
 
 /// Everything a guest is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Prepared {
     /// The tools.
     pub toolchain: Toolchain,
@@ -29,6 +29,16 @@ pub struct Prepared {
     /// The guest that every lesson starts from, if one was saved (see
     /// [`crate::play::saved`]).
     pub saved: Option<SavedGuest>,
+}
+
+impl Prepared {
+    /// The same with these modules, each a lesson's name and a language.
+    pub fn with_modules(&self, session: &Session, modules: &[(&str, Language)]) -> Result<Self> {
+        Ok(Self {
+            modules: modules::build(session, &self.toolchain, &self.kernel, modules)?,
+            ..self.clone()
+        })
+    }
 }
 
 /// Runs the stages up to the initramfs for `lessons`, on a kernel with this

@@ -119,7 +119,10 @@ fn came(place: usize) {
     }
     let begin = now();
     let held = hold_up(time, SPIN);
-    tell_host(format_args!("held {place} at {begin} for {held} {}", Current::get()));
+    tell_host(format_args!(
+        "held {place} at {begin} for {held} {}",
+        Current::get()
+    ));
 }
 
 /// The module has come, and has all breakpoints but so many.

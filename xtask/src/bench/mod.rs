@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod schedules;
 mod suite;
 mod test_modules;
 mod typed;
@@ -50,7 +51,8 @@ impl Results {
 pub struct Figure {
     /// Its name.
     pub name: &'static str,
-    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`.
+    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`, or
+    /// what is counted.
     pub unit: &'static str,
     /// What it must be for a two-core machine under TCG, if anything.
     pub aim: Option<Aim>,

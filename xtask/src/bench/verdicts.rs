@@ -8,7 +8,7 @@ use super::figures::{Bench, figure};
 use super::test_modules::TestModules;
 use super::{Aim, Figure};
 use crate::lesson::{self, Lesson};
-use crate::modules::{self, Language};
+use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::play::plan::Play;
 use crate::play::{self, Time};
@@ -24,23 +24,8 @@ impl Bench<'_> {
     /// Plays test modules that kill their guests.
     pub(super) fn verdicts(&self) -> Result<Vec<Figure>> {
         let TestModules { session, .. } = &self.test_modules(&[DEADLOCK, PANIC])?;
-        let Prepared {
-            toolchain,
-            source,
-            kernel,
-            initramfs,
-            saved,
-            ..
-        } = self.prepared;
         let wanted = [DEADLOCK, PANIC].map(|name| (name, Language::Rust));
-        let prepared = Prepared {
-            toolchain: toolchain.clone(),
-            source: source.clone(),
-            kernel: kernel.clone(),
-            initramfs: initramfs.clone(),
-            saved: saved.clone(),
-            modules: modules::build(session, toolchain, kernel, &wanted)?,
-        };
+        let prepared = self.prepared.with_modules(session, &wanted)?;
         let lessons = lesson::all(&session.workspace)?;
         let one = |name| -> Result<Vec<Times>> {
             let lesson = lessons.iter().find(|lesson| lesson.name == name);

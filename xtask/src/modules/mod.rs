@@ -215,10 +215,7 @@ impl Builder<'_> {
         }
         for (name, _) in missing {
             let folder = self.session.workspace.folder_of(name);
-            let target = match folder.starts_with(self.session.workspace.races()) {
-                true => work.join("races").join(name),
-                false => work.join("lessons").join(name),
-            };
+            let target = work.join(folder.strip_prefix(&self.sources)?);
             for source in language.sources(&folder)? {
                 copy(&source, &target.join(source.strip_prefix(&folder)?))?;
             }

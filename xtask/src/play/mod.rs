@@ -18,13 +18,13 @@ use anyhow::{Result, anyhow};
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
-use crate::schedule::{Place, Schedule, Seeds};
+use crate::schedule::{Line, Schedule, Seeds};
 use crate::session::Session;
 use outcome::Outcome;
 use plan::Play;
 
 pub use guest::{Played, Time, judged, lesson};
-pub use scheduled::{Found, found};
+pub use scheduled::{Found, found, lines, seed};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 
@@ -86,7 +86,7 @@ pub fn all(
     on_failure: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     let runs = runs(plays, manner);
-    let places: Vec<OnceLock<Result<Vec<Place>, String>>> =
+    let lines: Vec<OnceLock<Result<Vec<Line>, String>>> =
         plays.iter().map(|_| OnceLock::new()).collect();
     let board = session.ui.board("lessons", runs.len() as u64);
     let next = AtomicUsize::new(0);
@@ -96,10 +96,10 @@ pub fn all(
         let play = &plays[at];
         let schedule = match seed {
             Some(seed) => {
-                let survey = || scheduled::places(session, prepared, play);
-                let places = places[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
-                let places = places.as_ref().map_err(|what| anyhow!(what.clone()))?;
-                Some((seed, Schedule::new(seed, places)))
+                let survey = || scheduled::lines(session, prepared, play);
+                let lines = lines[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
+                let lines = lines.as_ref().map_err(|what| anyhow!(what.clone()))?;
+                Some((seed, Schedule::new(seed, lines)))
             }
             None => None,
         };

@@ -1,5 +1,7 @@
 //! A lesson whose threads are held up: what its guest is given for that.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 
 use crate::initramfs::GuestFile;
@@ -7,9 +9,10 @@ use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::schedule::findings::{Findings, Run, Telling};
-use crate::schedule::{self, MOST_PLACES, Place, Schedule};
+use crate::schedule::{self, Line, MOST_PLACES, Place, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
+use crate::vm::GuestRun;
 
 use super::guest::{lesson_files, modules_of};
 use super::outcome::Outcome;
@@ -29,13 +32,9 @@ pub(super) fn files(
     Ok(schedule.files(&lesson.name, perturb))
 }
 
-/// The places in the lesson's module that its lesson comes by: it is played for
-/// that, and nobody is held up. That there are none is an error.
-pub(super) fn places(
-    session: &Session,
-    prepared: &Prepared,
-    play: &Play<'_>,
-) -> Result<Vec<Place>> {
+/// The lines of the lesson's module that its lesson comes by, with their places: it
+/// is played for that, and nobody is held up. That there are none is an error.
+pub fn lines(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Vec<Line>> {
     let Play { lesson, language } = *play;
     let module = modules_of(prepared, &lesson.name, language).next();
     let module = module.context("the lesson's module was not built")?;
@@ -53,7 +52,48 @@ pub(super) fn places(
         "there is nothing to hold up: no place in {}'s module was met when the lesson was played",
         play.name()
     );
-    Ok(met)
+    let mut symbols = symbols(session, prepared, &lesson.name, language);
+    let mut lines: BTreeMap<_, Vec<Place>> = BTreeMap::new();
+    for place in met {
+        let spot = symbols.spot_of(&lesson.name, &place.function, place.offset);
+        let line = match spot {
+            Some(spot) => (spot.file, spot.line),
+            None => (place.function.clone(), 0),
+        };
+        lines.entry(line).or_default().push(place);
+    }
+    let line = |places| Line { places };
+    Ok(lines.into_values().map(line).collect())
+}
+
+fn symbols<'a>(
+    session: &Session,
+    prepared: &'a Prepared,
+    lesson: &'a str,
+    language: Language,
+) -> Symbols<'a> {
+    let modules = modules_of(prepared, lesson, language);
+    let paths = modules.map(|module| (&*module.name, &*module.path));
+    Symbols::new(&prepared.kernel, paths, session.workspace.modules())
+}
+
+/// Plays a lesson as `seed` wants it, whose module has these lines.
+pub fn seed(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    seed: u32,
+    lines: &[Line],
+) -> Result<GuestRun> {
+    let mut files = lesson_files(prepared, play)?;
+    files.extend(self::files(
+        prepared,
+        play.lesson,
+        &Schedule::new(seed, lines),
+    )?);
+    let transcript = &play.lesson.transcript;
+    let (_, run) = scripted(session, prepared, transcript, files, &mut |_| ())?;
+    Ok(run)
 }
 
 /// What tells those runs of a play that fail from those that pass, and where that
@@ -81,9 +121,7 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
             let Outcome {
                 lesson, language, ..
             } = &outcomes[0];
-            let modules = modules_of(prepared, lesson, *language);
-            let paths = modules.map(|module| (&*module.name, &*module.path));
-            let mut symbols = Symbols::new(&prepared.kernel, paths, session.workspace.modules());
+            let mut symbols = symbols(session, prepared, lesson, *language);
             let places = findings.places.iter();
             let spots = places
                 .map(|Telling { place, .. }| symbols.spot_of(lesson, &place.function, place.offset))

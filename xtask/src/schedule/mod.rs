@@ -68,6 +68,14 @@ impl Seeds {
     }
 }
 
+/// A line of the source, or a function whose lines are not the lesson's, and its
+/// places that are met.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The places, in the order of the module's code; there is one at least.
+    pub places: Vec<Place>,
+}
+
 /// Which places of a module are watched, and what is done to a task that comes
 /// to one.
 #[derive(Debug, Clone)]
@@ -94,15 +102,19 @@ impl Schedule {
         }
     }
 
-    /// What `seed` does to a module of which these places are met.
-    pub fn new(seed: u32, places: &[Place]) -> Self {
+    /// What `seed` does to a module of which these lines are met, each with its
+    /// places: the lines are chosen, and of each one place, for else it would be
+    /// those lines that the compiler makes the most of.
+    pub fn new(seed: u32, lines: &[Line]) -> Self {
         let mut random = fastrand::Rng::with_seed(u64::from(seed));
         let most = random.choice([1, 2, 4, 8, 16]).unwrap_or(1);
-        let mut chosen = random.choose_multiple(places.iter(), most);
+        let lines = random.choose_multiple(lines.iter(), most);
+        let one = |line: &'_ Line| random.choice(line.places.iter()).cloned();
+        let mut chosen: Vec<Place> = lines.into_iter().filter_map(one).collect();
         // The order is the module's, so that what is told of a schedule can be read.
-        chosen.sort_by_key(|place| place.address());
+        chosen.sort_by_key(Place::address);
         Self {
-            places: chosen.into_iter().cloned().collect(),
+            places: chosen,
             seed: random.u32(1..i32::MAX.unsigned_abs()),
             chance: random.choice([1, 2]).unwrap_or(1),
             longest: random.choice([17, 21, 25]).unwrap_or(21),
@@ -197,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_seed_does_the_same_each_time_and_another_something_else() {
-        let places: Vec<Place> = (0..40).map(|offset| place("f", offset)).collect();
-        let files = |seed| Schedule::new(seed, &places).files("m", Vec::new());
+        let lines = lines();
+        let files = |seed| Schedule::new(seed, &lines).files("m", Vec::new());
         let before = |seed| String::from_utf8_lossy(&files(seed)[1].contents).into_owned();
         for seed in 0..50 {
             assert_eq!(before(seed), before(seed));
@@ -207,13 +219,27 @@ mod tests {
     }
 
     #[test]
-    fn every_place_is_chosen_by_some_of_a_hundred_seeds() {
-        let places: Vec<Place> = (0..40).map(|offset| place("f", offset)).collect();
-        for wanted in &places {
-            let chosen = |seed: &u32| Schedule::new(*seed, &places).places.contains(wanted);
+    fn every_line_is_chosen_by_some_of_a_hundred_seeds_however_many_places_it_has() {
+        let lines = lines();
+        for line in &lines {
+            let of_line = |place: &Place| line.places.contains(place);
+            let chosen = |seed: &u32| Schedule::new(*seed, &lines).places.iter().any(of_line);
             let count = (0..100).filter(chosen).count();
-            assert!((4..40).contains(&count), "{wanted:?}: {count}");
+            assert!((4..40).contains(&count), "{line:?}: {count}");
         }
+    }
+
+    /// 40 lines, of which every fourth has four places.
+    fn lines() -> Vec<Line> {
+        (0..40)
+            .map(|line| {
+                let count = if line % 4 == 0 { 4 } else { 1 };
+                let places = (0..count).map(|n| place("f", 10 * line + n));
+                Line {
+                    places: places.collect(),
+                }
+            })
+            .collect()
     }
 
     #[test]

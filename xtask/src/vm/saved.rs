@@ -14,6 +14,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -33,6 +34,12 @@ const KIND: &str = "saved guest 1";
 
 /// A guest has so many seconds of its own time to ask to be saved.
 const LIMIT: u32 = 60;
+
+/// So many are kept, of some 50 MB each: one a kernel and profile and a few more.
+const MOST: usize = 8;
+
+/// One that was used within this time may be in use, by another xtask.
+const REST: Duration = Duration::from_secs(3600);
 
 /// A guest in the cache.
 #[derive(Debug, Clone)]
@@ -62,6 +69,9 @@ impl SavedGuest {
                     .with_context(|| format!("cannot make {}", staging.display()))?;
                 save(toolchain, kernel, machine, staging)
             })?;
+        if let Err(error) = session.cache.used(&entry.path, MOST, REST) {
+            session.ui.note(format!("old saved guests stay: {error:#}"));
+        }
         stage.done(entry.cached, format!("Linux {}", kernel.label()));
         Ok(Self {
             folder: entry.path,

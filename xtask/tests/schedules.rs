@@ -1,0 +1,132 @@
+//! Schedules: a race that a plain run passes is found, and a seed repeats.
+//!
+//! These tests use the kernel and the modules that `cargo xtask build` has
+//! made, and make them if they are not there.
+
+#[path = "common/copy.rs"]
+mod copy;
+
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::report::json::{Entry, Suite};
+
+fn xtask(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(["test", "--no-install"])
+        .args(args)
+        .stdin(Stdio::null());
+    command
+}
+
+/// What `xtask test` with these `args` tells programs.
+fn report(args: &[&str]) -> Result<Suite> {
+    let output = xtask(args).args(["--json", "-"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_slice(&output.stdout).with_context(|| said)
+}
+
+fn only(suite: &Suite) -> Result<&Entry> {
+    ensure!(suite.plays.len() == 1, "{:?}", suite.summary);
+    suite.plays.first().context("no play")
+}
+
+const RACE: [&str; 3] = ["unlocked_counter", "--lang", "c"];
+
+#[test]
+fn a_race_that_a_plain_run_passes_is_found_and_fails_again_with_its_seed() -> Result<()> {
+    let plain = report(&RACE)?;
+    assert_eq!(plain.summary.passed, 1, "{:?}", only(&plain)?.message);
+    assert!(only(&plain)?.seed.is_none());
+
+    let suite = report(&[&RACE[..], &["--schedules", "100", "--fail-fast"]].concat())?;
+    let found = suite.found.first().context("not found by 100 schedules")?;
+    let seed = found.first_seed;
+    let failed = suite.plays.iter().find(|play| play.seed == Some(seed));
+    let failed = failed.context("the first failure is no play")?;
+    assert_eq!(failed.verdict, "mismatch");
+    assert!(!failed.held_up.is_empty());
+    assert!(found.places.iter().any(|place| place.spot.is_some()));
+
+    let again = seed.to_string();
+    let again = report(&[&RACE[..], &["--seed", &again, "--repeat", "3"]].concat())?;
+    assert_eq!(again.summary.failed, 3);
+    for play in &again.plays {
+        assert_eq!(play.held_up, failed.held_up);
+        assert_eq!(play.mismatch, failed.mismatch);
+        assert_eq!(play.guest_seconds, failed.guest_seconds);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_mended_twin_passes_schedules_in_which_somebody_is_held_up() -> Result<()> {
+    let suite = report(&["unlocked_counter_mended", "--schedules", "20"])?;
+    assert_eq!(suite.summary.failed, 0, "{:?}", suite.found);
+    assert!(suite.found.is_empty());
+    for language in ["rust", "c"] {
+        let plays = suite.plays.iter().filter(|play| play.language == language);
+        let seeds: Vec<Option<u32>> = plays.clone().map(|play| play.seed).collect();
+        assert_eq!(seeds, (1..=20).map(Some).collect::<Vec<_>>());
+        let held = plays.filter(|play| !play.held_up.is_empty()).count();
+        assert!(held >= 10, "in {held} of 20 schedules somebody was held up");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_seed_says_the_same_to_the_byte() -> Result<()> {
+    let said = |seed: &str| -> Result<Vec<u8>> {
+        let suite = report(&["thread_drv", "--lang", "c", "--seed", seed])?;
+        let log = only(&suite)?.log.clone().context("no log is kept")?;
+        Ok(std::fs::read(log)?)
+    };
+    let first = said("11")?;
+    assert!(first.windows(5).any(|word| word == b"held "));
+    assert_eq!(said("11")?, first);
+    assert_ne!(said("12")?, first);
+    Ok(())
+}
+
+fn refused(args: &[&str], what: &str) -> Result<()> {
+    let Output { status, stderr, .. } = xtask(args).output()?;
+    let said = String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(2), "{args:?}: {said}");
+    assert!(said.contains(what), "{args:?}: {said}");
+    Ok(())
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_built() -> Result<()> {
+    refused(&["--schedules", "0"], "0 is not in 1..=1000000")?;
+    refused(&["--seed", "4294967295", "--schedules", "2"], "the last is")?;
+    refused(&["--seed=-1"], "--seed")?;
+    refused(&["--schedules", "2", "--time", "real"], "--time real")?;
+    refused(&["--schedules", "2", "--update"], "--update")?;
+    refused(&["--schedules", "2", "--list"], "--list")
+}
+
+#[test]
+fn a_lesson_without_its_module_cannot_be_scheduled_and_does_not_pass() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let parts = [
+        ("kernel-config", ""),
+        ("initramfs", ""),
+        ("modules/Kbuild", "modules"),
+        ("modules/kernel_ext", "modules"),
+        ("modules/tools", "modules"),
+        ("modules/lessons/kthread_run", "modules/lessons"),
+    ];
+    copy::copy(&parts, folder.path())?;
+    let readme = folder.path().join("modules/lessons/kthread_run/README.md");
+    std::fs::write(readme, "# x\n\n```console\n$ true\n```\n")?;
+    let output = xtask(&["--lang", "c", "--schedules", "2"])
+        .env("KMODLAB_WORKSPACE", folder.path())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    assert!(said.contains("there is nothing to hold up"), "{said}");
+    assert!(said.contains("0 passed"), "{said}");
+    Ok(())
+}
