@@ -3,7 +3,7 @@
 //! `insmod` waits for news that a thread brings, and looks outside their lock whether they have
 //! come.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 use kernel::{
     c_str, new_condvar, new_mutex,
@@ -30,6 +30,7 @@ struct Shared {
     lock: Arc<Mutex<()>>,
     queue: Arc<CondVar>,
     news: AtomicBool,
+    sleeps: AtomicI32,
     heard: Completion,
 }
 
@@ -47,7 +48,8 @@ fn teller(shared: &Shared) -> bool {
 fn wait_for_news(shared: &Shared) {
     let mut guard = shared.lock.lock();
     if !shared.news.load(Relaxed) {
-        // The news may come here, and wake nobody.
+        // The news may come from here on, and wake nobody.
+        shared.sleeps.fetch_add(1, Relaxed);
         let _ = shared.queue.wait(&mut guard);
     }
 }
@@ -58,6 +60,7 @@ impl kernel::Module for LostWakeup {
             lock: shared_in_place(new_mutex!(()))?,
             queue: shared_in_place(new_condvar!())?,
             news: AtomicBool::new(false),
+            sleeps: AtomicI32::new(0),
             heard: Completion::new()?,
         })?;
         let for_teller = shared.clone();

@@ -6,6 +6,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -20,7 +21,7 @@ static DECLARE_COMPLETION(heard);
 static DECLARE_COMPLETION(done);
 static bool news;
 static bool late;
-static int sleeps;
+static atomic_t sleeps = ATOMIC_INIT(0);
 
 static int teller(void *data)
 {
@@ -38,8 +39,8 @@ static void wait_for_news(void)
 	DEFINE_WAIT(wait);
 
 	if (!READ_ONCE(news)) {
-		sleeps++;
-		/* The news may come here, and wake nobody. */
+		/* The news may come from here on, and wake nobody. */
+		atomic_inc(&sleeps);
 		prepare_to_wait(&queue, &wait, TASK_UNINTERRUPTIBLE);
 		schedule();
 		finish_wait(&queue, &wait);
