@@ -1,20 +1,27 @@
-//! The lessons of this clone: their texts are transcripts, and show the code
-//! that there is; their C is in the kernel's style; and what README.md says of
-//! them is so.
+//! The lessons and races of this clone: their texts are transcripts, and show the
+//! code that there is; their C is in the kernel's style; and what README.md says
+//! of them is so.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use xtask::kernel::source::{self, Wanted};
-use xtask::lesson::{all, excerpts};
+use xtask::lesson::{Lesson, all, all_races, excerpts};
 use xtask::modules::Language;
 use xtask::session::Session;
 use xtask::workspace::Workspace;
 
+/// How the name of a race's mended twin ends.
+const MENDED: &str = "_mended";
+
+fn lessons_and_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
+    Ok([all(workspace)?, all_races(workspace)?].concat())
+}
+
 #[test]
 fn every_lesson_is_a_transcript_and_shows_its_own_code() -> Result<()> {
     let workspace = Workspace::find()?;
-    for lesson in all(&workspace)? {
+    for lesson in lessons_and_races(&workspace)? {
         lesson.check_commands()?;
         let text = std::fs::read_to_string(lesson.folder.join("README.md"))
             .with_context(|| lesson.readme.display().to_string())?;
@@ -44,7 +51,7 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
         },
     )?;
     let mut seen = 0;
-    for lesson in all(&session.workspace)? {
+    for lesson in lessons_and_races(&session.workspace)? {
         if !lesson.is_in(Language::C) {
             continue;
         }
@@ -72,6 +79,36 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
         seen += 1;
     }
     ensure!(seen > 0, "no lesson has a C twin");
+    Ok(())
+}
+
+/// Each race has a twin in which it is mended, and their texts lead to each other;
+/// both are in C, and in Rust unless the text says why not. No race has a
+/// lesson's name, for both are asked for by name alone.
+#[test]
+fn every_race_has_a_mended_twin() -> Result<()> {
+    let workspace = Workspace::find()?;
+    let races = all_races(&workspace)?;
+    assert!(races.len() >= 16, "{} races", races.len());
+    let (mended, broken): (Vec<&Lesson>, Vec<_>) =
+        races.iter().partition(|race| race.name.ends_with(MENDED));
+    let text = |race: &Lesson| std::fs::read_to_string(race.folder.join("README.md"));
+    for race in &broken {
+        let name = format!("{}{MENDED}", race.name);
+        let twin = mended.iter().find(|twin| twin.name == name);
+        let twin = twin.with_context(|| format!("no {name}"))?;
+        let there = race.folder.join(Language::Rust.source(&race.name));
+        assert_eq!(race.is_in(Language::Rust), there.is_file(), "{}", race.name);
+        let there = twin.folder.join(Language::Rust.source(&name));
+        assert_eq!(twin.is_in(Language::Rust), there.is_file(), "{name}");
+        assert!(race.is_in(Language::C) && twin.is_in(Language::C), "{name}");
+        assert!(text(race)?.contains(&format!("../{name}/README.md")));
+        assert!(text(twin)?.contains(&format!("../{}/README.md", race.name)));
+    }
+    assert_eq!(mended.len(), broken.len(), "a twin without a race");
+    for lesson in all(&workspace)? {
+        assert!(races.iter().all(|race| race.name != lesson.name));
+    }
     Ok(())
 }
 
@@ -120,6 +157,24 @@ fn the_readmes_tables_are_true() -> Result<()> {
     listed.sort_unstable();
     let there: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
     assert_eq!(listed, there);
+
+    let rows = table(&readme, "| race | in Rust | what it is about |");
+    let races = all_races(&workspace)?;
+    let broken: Vec<&Lesson> = races
+        .iter()
+        .filter(|race| !race.name.ends_with(MENDED))
+        .collect();
+    assert_eq!(rows.len(), broken.len());
+    for race in broken {
+        let row = rows.iter().find(|row| names(row[0]) == [&race.name]);
+        let row = row.with_context(|| format!("no row for {}", race.name))?;
+        let there = if race.is_in(Language::Rust) {
+            "yes"
+        } else {
+            "no"
+        };
+        assert_eq!(row[1], there, "{}", race.name);
+    }
 
     let rows = table(&readme, "| C | Rust | lessons |");
     assert!(rows.len() > 10, "{} rows", rows.len());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads look for an answer and whoever believes to be the first to find it completes; then
-//! the same completion is waited for again.
+//! A thread and `insmod` look for an answer and whoever believes to be the first to find it
+//! completes; then the same completion is waited for again.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -17,7 +17,7 @@ module! {
     type: CompletionReuse,
     name: "completion_reuse",
     author: "kmodlab",
-    description: "A completion that is used twice",
+    description: "A completion that is completed twice and used again",
     license: "GPL",
 }
 
@@ -27,28 +27,28 @@ struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
     answered: Completion,
-    ended: Completion,
+    done: Completion,
+}
+
+fn search(shared: &Shared) {
+    if !shared.found.load(Relaxed) {
+        shared.answer.store(1, Relaxed);
+        // Another may look until here, and both complete.
+        shared.found.store(true, Relaxed);
+        shared.answered.complete();
+    }
 }
 
 fn searcher(shared: &Shared) {
-    if !shared.found.load(Relaxed) {
-        // Another may come here, and both complete.
-        shared.found.store(true, Relaxed);
-        shared.answer.store(1, Relaxed);
-        shared.answered.complete();
-    }
-    shared.ended.complete();
+    search(shared);
+    shared.done.complete();
 }
 
+/// The second question takes longer.
 fn thinker(shared: &Shared) {
     msleep(1);
     shared.answer.store(2, Relaxed);
     shared.answered.complete();
-}
-
-fn search(shared: &Arc<Shared>) -> Result<KThread<()>> {
-    let shared = shared.clone();
-    KThread::create(c_str!("searcher"), move |_ctx| searcher(&shared))
 }
 
 impl kernel::Module for CompletionReuse {
@@ -57,13 +57,12 @@ impl kernel::Module for CompletionReuse {
             found: AtomicBool::new(false),
             answer: AtomicI32::new(0),
             answered: Completion::new()?,
-            ended: Completion::new()?,
+            done: Completion::new()?,
         })?;
-        let searchers = (search(&shared)?, search(&shared)?);
-        searchers.0.start();
-        searchers.1.start();
-        shared.ended.wait();
-        shared.ended.wait();
+        let for_searcher = shared.clone();
+        let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
+        search(&shared);
+        shared.done.wait();
         shared.answered.wait();
         let first = shared.answer.load(Relaxed);
 

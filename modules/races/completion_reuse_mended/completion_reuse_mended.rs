@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads look for an answer and the first to find it completes; then the same completion is
-//! waited for again.
+//! A thread and `insmod` look for an answer and the first to find it completes; then the same
+//! completion is waited for again.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -17,7 +17,7 @@ module! {
     type: CompletionReuseMended,
     name: "completion_reuse_mended",
     author: "kmodlab",
-    description: "A completion that is used twice",
+    description: "A completion that is completed once and used again",
     license: "GPL",
 }
 
@@ -27,26 +27,26 @@ struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
     answered: Completion,
-    ended: Completion,
+    done: Completion,
 }
 
-fn searcher(shared: &Shared) {
+fn search(shared: &Shared) {
     if !shared.found.swap(true, Relaxed) {
         shared.answer.store(1, Relaxed);
         shared.answered.complete();
     }
-    shared.ended.complete();
 }
 
+fn searcher(shared: &Shared) {
+    search(shared);
+    shared.done.complete();
+}
+
+/// The second question takes longer.
 fn thinker(shared: &Shared) {
     msleep(1);
     shared.answer.store(2, Relaxed);
     shared.answered.complete();
-}
-
-fn search(shared: &Arc<Shared>) -> Result<KThread<()>> {
-    let shared = shared.clone();
-    KThread::create(c_str!("searcher"), move |_ctx| searcher(&shared))
 }
 
 impl kernel::Module for CompletionReuseMended {
@@ -55,13 +55,12 @@ impl kernel::Module for CompletionReuseMended {
             found: AtomicBool::new(false),
             answer: AtomicI32::new(0),
             answered: Completion::new()?,
-            ended: Completion::new()?,
+            done: Completion::new()?,
         })?;
-        let searchers = (search(&shared)?, search(&shared)?);
-        searchers.0.start();
-        searchers.1.start();
-        shared.ended.wait();
-        shared.ended.wait();
+        let for_searcher = shared.clone();
+        let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
+        search(&shared);
+        shared.done.wait();
         shared.answered.wait();
         let first = shared.answer.load(Relaxed);
 

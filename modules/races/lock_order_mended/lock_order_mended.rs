@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Two threads move money between two accounts, each in the other direction, and lock the accounts
-//! in one order.
+//! A thread and `insmod` move money between two accounts, each in the other direction, and lock the
+//! accounts in one order.
 
 use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
 use kernel_ext::{
@@ -28,11 +28,9 @@ struct Shared {
 
 fn to_right(shared: &Shared) {
     let mut left = shared.left.lock();
-    let mut right = shared.right.lock();
     *left -= 10;
+    let mut right = shared.right.lock();
     *right += 10;
-    drop((right, left));
-    shared.done.complete();
 }
 
 fn to_left(shared: &Shared) {
@@ -40,8 +38,6 @@ fn to_left(shared: &Shared) {
     let mut right = shared.right.lock();
     *right -= 30;
     *left += 30;
-    drop((right, left));
-    shared.done.complete();
 }
 
 impl kernel::Module for LockOrderMended {
@@ -51,12 +47,12 @@ impl kernel::Module for LockOrderMended {
             right: shared_in_place(new_mutex!(100))?,
             done: Completion::new()?,
         })?;
-        let (for_first, for_second) = (shared.clone(), shared.clone());
-        let first = KThread::create(c_str!("to_right"), move |_ctx| to_right(&for_first))?;
-        let second = KThread::create(c_str!("to_left"), move |_ctx| to_left(&for_second))?;
-        first.start();
-        second.start();
-        shared.done.wait();
+        let for_thread = shared.clone();
+        let _thread = KThread::run(c_str!("to_left"), move |_ctx| {
+            to_left(&for_thread);
+            for_thread.done.complete();
+        })?;
+        to_right(&shared);
         shared.done.wait();
         let (left, right) = (*shared.left.lock(), *shared.right.lock());
         pr_info!("left has {left}, right has {right}\n");

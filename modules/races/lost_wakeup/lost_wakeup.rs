@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread waits for news, and looks outside their lock whether they have come.
+//! `insmod` waits for news that a thread brings, and looks outside their lock whether they have
+//! come.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 use kernel::{
     c_str, new_condvar, new_mutex,
@@ -19,7 +20,7 @@ module! {
     type: LostWakeup,
     name: "lost_wakeup",
     author: "kmodlab",
-    description: "Two threads and a lost wake-up",
+    description: "A wake-up that can be lost",
     license: "GPL",
 }
 
@@ -29,19 +30,28 @@ struct Shared {
     lock: Arc<Mutex<()>>,
     queue: Arc<CondVar>,
     news: AtomicBool,
-    here: Completion,
+    sleeps: AtomicI32,
     heard: Completion,
 }
 
-fn waiter(shared: &Shared) {
-    shared.here.complete();
+/// Says whether the news were heard within a second.
+fn teller(shared: &Shared) -> bool {
+    shared.news.store(true, Relaxed);
+    shared.queue.notify_one();
+    let heard = shared.heard.wait_timeout(1000);
+    if !heard {
+        shared.queue.notify_one();
+    }
+    heard
+}
+
+fn wait_for_news(shared: &Shared) {
     let mut guard = shared.lock.lock();
     if !shared.news.load(Relaxed) {
-        // The news may come here, and wake nobody.
+        // The news may come from here on, and wake nobody.
+        shared.sleeps.fetch_add(1, Relaxed);
         let _ = shared.queue.wait(&mut guard);
     }
-    drop(guard);
-    shared.heard.complete();
 }
 
 impl kernel::Module for LostWakeup {
@@ -50,20 +60,17 @@ impl kernel::Module for LostWakeup {
             lock: shared_in_place(new_mutex!(()))?,
             queue: shared_in_place(new_condvar!())?,
             news: AtomicBool::new(false),
-            here: Completion::new()?,
+            sleeps: AtomicI32::new(0),
             heard: Completion::new()?,
         })?;
-        let for_waiter = shared.clone();
-        let _waiter = KThread::run(c_str!("waiter"), move |_ctx| waiter(&for_waiter))?;
-        shared.here.wait();
-        shared.news.store(true, Relaxed);
-        shared.queue.notify_one();
-        if shared.heard.wait_timeout(1000) {
-            pr_info!("the waiter has heard the news\n");
+        let for_teller = shared.clone();
+        let teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
+        wait_for_news(&shared);
+        shared.heard.complete();
+        if teller.stop()? {
+            pr_info!("the news have been heard\n");
         } else {
-            pr_info!("the waiter still sleeps after 1 s\n");
-            shared.queue.notify_one();
-            shared.heard.wait();
+            pr_info!("the news came and nobody was woken for 1 s\n");
         }
         Ok(LostWakeup)
     }

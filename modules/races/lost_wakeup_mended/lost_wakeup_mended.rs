@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread waits for news: the look is repeated under the lock.
+//! `insmod` waits for news that a thread brings, and looks for them under the lock that it sleeps
+//! on.
 
 use kernel::{
     c_str, new_condvar, new_mutex,
@@ -17,7 +18,7 @@ module! {
     type: LostWakeupMended,
     name: "lost_wakeup_mended",
     author: "kmodlab",
-    description: "Two threads and no lost wake-up",
+    description: "A wait that cannot miss its wake-up",
     license: "GPL",
 }
 
@@ -26,18 +27,25 @@ struct LostWakeupMended;
 struct Shared {
     lock: Arc<Mutex<bool>>,
     queue: Arc<CondVar>,
-    here: Completion,
     heard: Completion,
 }
 
-fn waiter(shared: &Shared) {
-    shared.here.complete();
+/// Says whether the news were heard within a second.
+fn teller(shared: &Shared) -> bool {
+    *shared.lock.lock() = true;
+    shared.queue.notify_one();
+    let heard = shared.heard.wait_timeout(1000);
+    if !heard {
+        shared.queue.notify_one();
+    }
+    heard
+}
+
+fn wait_for_news(shared: &Shared) {
     let mut news = shared.lock.lock();
     while !*news {
         let _ = shared.queue.wait(&mut news);
     }
-    drop(news);
-    shared.heard.complete();
 }
 
 impl kernel::Module for LostWakeupMended {
@@ -45,20 +53,16 @@ impl kernel::Module for LostWakeupMended {
         let shared = shared(Shared {
             lock: shared_in_place(new_mutex!(false))?,
             queue: shared_in_place(new_condvar!())?,
-            here: Completion::new()?,
             heard: Completion::new()?,
         })?;
-        let for_waiter = shared.clone();
-        let _waiter = KThread::run(c_str!("waiter"), move |_ctx| waiter(&for_waiter))?;
-        shared.here.wait();
-        *shared.lock.lock() = true;
-        shared.queue.notify_one();
-        if shared.heard.wait_timeout(1000) {
-            pr_info!("the waiter has heard the news\n");
+        let for_teller = shared.clone();
+        let teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
+        wait_for_news(&shared);
+        shared.heard.complete();
+        if teller.stop()? {
+            pr_info!("the news have been heard\n");
         } else {
-            pr_info!("the waiter still sleeps after 1 s\n");
-            shared.queue.notify_one();
-            shared.heard.wait();
+            pr_info!("the news came and nobody was woken for 1 s\n");
         }
         Ok(LostWakeupMended)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread writes an answer and a flag, and another one reads the answer when it sees the flag.
+//! `insmod` writes a date and a flag, and a thread reads the date when it sees the flag: nothing
+//! orders the two.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
@@ -16,7 +17,7 @@ module! {
     type: UnorderedFlag,
     name: "unordered_flag",
     author: "kmodlab",
-    description: "A flag and what it stands for, without an order",
+    description: "A flag and what it stands for, in no order",
     license: "GPL",
 }
 
@@ -24,43 +25,46 @@ struct UnorderedFlag;
 
 struct Shared {
     ready: AtomicBool,
-    answer: AtomicI32,
+    year: AtomicI32,
+    month: AtomicI32,
+    day: AtomicI32,
     done: Completion,
 }
 
-fn writer(shared: &Shared) {
-    shared.ready.store(true, Relaxed);
-    // Who looks here finds the flag and no answer.
-    shared.answer.store(42, Relaxed);
-    shared.done.complete();
-}
-
-fn reader(shared: &Shared) -> i32 {
+fn reader(shared: &Shared) -> (i32, i32, i32) {
     while !shared.ready.load(Relaxed) {
         msleep(1);
     }
-    let seen = shared.answer.load(Relaxed);
+    let year = shared.year.load(Relaxed);
+    let month = shared.month.load(Relaxed);
+    let day = shared.day.load(Relaxed);
     shared.done.complete();
-    seen
+    (year, month, day)
+}
+
+fn write_date(shared: &Shared) {
+    shared.ready.store(true, Relaxed);
+    // Who reads from here on finds the flag and no date.
+    shared.year.store(1991, Relaxed);
+    shared.month.store(8, Relaxed);
+    shared.day.store(25, Relaxed);
 }
 
 impl kernel::Module for UnorderedFlag {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let shared = shared(Shared {
             ready: AtomicBool::new(false),
-            answer: AtomicI32::new(0),
+            year: AtomicI32::new(0),
+            month: AtomicI32::new(0),
+            day: AtomicI32::new(0),
             done: Completion::new()?,
         })?;
-        let (for_writer, for_reader) = (shared.clone(), shared.clone());
-        let writer = KThread::create(c_str!("writer"), move |_ctx| writer(&for_writer))?;
-        let reader = KThread::create(c_str!("reader"), move |_ctx| reader(&for_reader))?;
-        writer.start();
-        reader.start();
+        let for_reader = shared.clone();
+        let reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
+        write_date(&shared);
         shared.done.wait();
-        shared.done.wait();
-        writer.stop()?;
-        let seen = reader.stop()?;
-        pr_info!("the reader has seen the answer {seen}\n");
+        let (year, month, day) = reader.stop()?;
+        pr_info!("the date is {year:04}-{month:02}-{day:02}\n");
         Ok(UnorderedFlag)
     }
 }

@@ -32,6 +32,7 @@ pub fn check(data: &[u8]) {
         folder: PathBuf::new(),
         readme: PathBuf::from("README.md"),
         title: "x".to_owned(),
+        no_rust: None,
         transcript: Transcript {
             limit: LIMIT,
             steps: vec![

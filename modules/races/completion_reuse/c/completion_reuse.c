@@ -1,70 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two threads look for an answer and whoever believes to be the first to
- * find it completes; then the same completion is waited for again.
+ * A thread and insmod look for an answer and whoever believes to be the
+ * first to find it completes; then the same completion is waited for again.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 
 static bool found;
 static int answer;
 static DECLARE_COMPLETION(answered);
-static DECLARE_COMPLETION(ended);
+static DECLARE_COMPLETION(done);
+
+static void search(void)
+{
+	if (!READ_ONCE(found)) {
+		WRITE_ONCE(answer, 1);
+		/* Another may look until here, and both complete. */
+		WRITE_ONCE(found, true);
+		complete(&answered);
+	}
+}
 
 static int searcher(void *data)
 {
-	if (!READ_ONCE(found)) {
-		/* Another may come here, and both complete. */
-		WRITE_ONCE(found, true);
-		WRITE_ONCE(answer, 1);
-		complete(&answered);
-	}
-	kthread_complete_and_exit(&ended, 0);
+	search();
+	kthread_complete_and_exit(&done, 0);
 }
 
-/* The second question: whoever knows the answer is told to start last. */
+/* The second question takes longer. */
 static int thinker(void *data)
 {
 	schedule_timeout_uninterruptible(1);
 	WRITE_ONCE(answer, 2);
 	complete(&answered);
-	kthread_complete_and_exit(&ended, 0);
-}
-
-static int __init run_two(void)
-{
-	struct task_struct *task[2];
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		task[i] = kthread_create(searcher, NULL, "searcher");
-		if (IS_ERR(task[i])) {
-			if (i)
-				kthread_stop(task[0]);
-			return PTR_ERR(task[i]);
-		}
-	}
-	for (i = 0; i < 2; i++)
-		wake_up_process(task[i]);
-	for (i = 0; i < 2; i++)
-		wait_for_completion(&ended);
-	return 0;
+	kthread_complete_and_exit(&done, 0);
 }
 
 static int __init completion_reuse_init(void)
 {
-	struct task_struct *task;
-	int first, second, ret;
+	struct task_struct *task = kthread_run(searcher, NULL, "searcher");
+	int first, second;
 
-	ret = run_two();
-	if (ret)
-		return ret;
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	search();
+	wait_for_completion(&done);
 	wait_for_completion(&answered);
 	first = READ_ONCE(answer);
 
@@ -73,7 +61,7 @@ static int __init completion_reuse_init(void)
 		return PTR_ERR(task);
 	wait_for_completion(&answered);
 	second = READ_ONCE(answer);
-	wait_for_completion(&ended);
+	wait_for_completion(&done);
 	pr_info("the answers are %d and %d\n", first, second);
 	return 0;
 }
@@ -86,5 +74,5 @@ module_init(completion_reuse_init);
 module_exit(completion_reuse_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("A completion that is used twice");
+MODULE_DESCRIPTION("A completion that is completed twice and used again");
 MODULE_LICENSE("GPL");

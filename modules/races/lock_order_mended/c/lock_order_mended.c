@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two threads move money between two accounts, each in the other direction,
- * and lock the accounts in one order.
+ * A thread and insmod move money between two accounts, each in the other
+ * direction, and lock the accounts in one order.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -19,15 +19,14 @@ static int in_left = 100;
 static int in_right = 100;
 static DECLARE_COMPLETION(done);
 
-static int to_right(void *data)
+static void to_right(void)
 {
 	mutex_lock(&left);
-	mutex_lock(&right);
 	in_left -= 10;
+	mutex_lock(&right);
 	in_right += 10;
 	mutex_unlock(&right);
 	mutex_unlock(&left);
-	kthread_complete_and_exit(&done, 0);
 }
 
 static int to_left(void *data)
@@ -43,19 +42,11 @@ static int to_left(void *data)
 
 static int __init lock_order_mended_init(void)
 {
-	struct task_struct *first, *second;
+	struct task_struct *task = kthread_run(to_left, NULL, "to_left");
 
-	first = kthread_create(to_right, NULL, "to_right");
-	if (IS_ERR(first))
-		return PTR_ERR(first);
-	second = kthread_create(to_left, NULL, "to_left");
-	if (IS_ERR(second)) {
-		kthread_stop(first);
-		return PTR_ERR(second);
-	}
-	wake_up_process(first);
-	wake_up_process(second);
-	wait_for_completion(&done);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	to_right();
 	wait_for_completion(&done);
 	pr_info("left has %d, right has %d\n", in_left, in_right);
 	return 0;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread waits for news, and looks whether they have
+ * insmod waits for news that a thread brings, and looks whether they have
  * come before it arms its wait.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
@@ -16,40 +17,49 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);
-static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(heard);
+static DECLARE_COMPLETION(done);
 static bool news;
+static bool late;
+static atomic_t sleeps = ATOMIC_INIT(0);
 
-static int waiter(void *data)
+static int teller(void *data)
+{
+	WRITE_ONCE(news, true);
+	wake_up(&queue);
+	if (!wait_for_completion_timeout(&heard, HZ)) {
+		late = true;
+		wake_up(&queue);
+	}
+	kthread_complete_and_exit(&done, 0);
+}
+
+static void wait_for_news(void)
 {
 	DEFINE_WAIT(wait);
 
-	complete(&here);
 	if (!READ_ONCE(news)) {
-		/* The news may come here, and wake nobody. */
+		/* The news may come from here on, and wake nobody. */
+		atomic_inc(&sleeps);
 		prepare_to_wait(&queue, &wait, TASK_UNINTERRUPTIBLE);
 		schedule();
 		finish_wait(&queue, &wait);
 	}
-	kthread_complete_and_exit(&heard, 0);
 }
 
 static int __init lost_wakeup_init(void)
 {
-	struct task_struct *task = kthread_run(waiter, NULL, "waiter");
+	struct task_struct *task = kthread_run(teller, NULL, "teller");
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
-	WRITE_ONCE(news, true);
-	wake_up(&queue);
-	if (wait_for_completion_timeout(&heard, HZ)) {
-		pr_info("the waiter has heard the news\n");
-	} else {
-		pr_info("the waiter still sleeps after 1 s\n");
-		wake_up(&queue);
-		wait_for_completion(&heard);
-	}
+	wait_for_news();
+	complete(&heard);
+	wait_for_completion(&done);
+	if (late)
+		pr_info("the news came and nobody was woken for 1 s\n");
+	else
+		pr_info("the news have been heard\n");
 	return 0;
 }
 
@@ -61,5 +71,5 @@ module_init(lost_wakeup_init);
 module_exit(lost_wakeup_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("Two threads and a lost wake-up");
+MODULE_DESCRIPTION("A wake-up that can be lost");
 MODULE_LICENSE("GPL");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread waits for news: the look is repeated when
- * the wait has been armed.
+ * insmod waits for news that a thread brings, and looks again when its wait
+ * is armed.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -15,33 +15,40 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);
-static DECLARE_COMPLETION(here);
 static DECLARE_COMPLETION(heard);
+static DECLARE_COMPLETION(done);
 static bool news;
+static bool late;
 
-static int waiter(void *data)
+static int teller(void *data)
 {
-	complete(&here);
+	WRITE_ONCE(news, true);
+	wake_up(&queue);
+	if (!wait_for_completion_timeout(&heard, HZ)) {
+		late = true;
+		wake_up(&queue);
+	}
+	kthread_complete_and_exit(&done, 0);
+}
+
+static void wait_for_news(void)
+{
 	wait_event(queue, READ_ONCE(news));
-	kthread_complete_and_exit(&heard, 0);
 }
 
 static int __init lost_wakeup_mended_init(void)
 {
-	struct task_struct *task = kthread_run(waiter, NULL, "waiter");
+	struct task_struct *task = kthread_run(teller, NULL, "teller");
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_completion(&here);
-	WRITE_ONCE(news, true);
-	wake_up(&queue);
-	if (wait_for_completion_timeout(&heard, HZ)) {
-		pr_info("the waiter has heard the news\n");
-	} else {
-		pr_info("the waiter still sleeps after 1 s\n");
-		wake_up(&queue);
-		wait_for_completion(&heard);
-	}
+	wait_for_news();
+	complete(&heard);
+	wait_for_completion(&done);
+	if (late)
+		pr_info("the news came and nobody was woken for 1 s\n");
+	else
+		pr_info("the news have been heard\n");
 	return 0;
 }
 
@@ -53,5 +60,5 @@ module_init(lost_wakeup_mended_init);
 module_exit(lost_wakeup_mended_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("Two threads and no lost wake-up");
+MODULE_DESCRIPTION("A wait that cannot miss its wake-up");
 MODULE_LICENSE("GPL");

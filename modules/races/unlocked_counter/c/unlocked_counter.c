@@ -1,60 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two threads draw a ticket each: they read a counter and write back one
- * more, with no lock.
+ * A thread and insmod draw a ticket each: they read a counter and write
+ * back one more, with no lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 
 static int next;
-static int drawn[2];
+static atomic_t draws = ATOMIC_INIT(0);
 static DECLARE_COMPLETION(done);
 
-static int draw(void *data)
+static void draw(void)
 {
-	int *ticket = data;
+	int ticket = READ_ONCE(next);
 
-	*ticket = READ_ONCE(next);
-	/* Another may draw here, and gets the same. */
-	WRITE_ONCE(next, *ticket + 1);
-	kthread_complete_and_exit(&done, 0);
+	/* Another may draw from here on, and gets the same. */
+	atomic_inc(&draws);
+	WRITE_ONCE(next, ticket + 1);
 }
 
-static int __init run_two(void)
+static int drawer(void *data)
 {
-	struct task_struct *task[2];
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		task[i] = kthread_create(draw, &drawn[i], "draw/%d", i);
-		if (IS_ERR(task[i])) {
-			if (i)
-				kthread_stop(task[0]);
-			return PTR_ERR(task[i]);
-		}
-	}
-	for (i = 0; i < 2; i++)
-		wake_up_process(task[i]);
-	for (i = 0; i < 2; i++)
-		wait_for_completion(&done);
-	return 0;
+	draw();
+	kthread_complete_and_exit(&done, 0);
 }
 
 static int __init unlocked_counter_init(void)
 {
-	int ret = run_two();
+	struct task_struct *task = kthread_run(drawer, NULL, "drawer");
 
-	if (ret)
-		return ret;
-	pr_info("the tickets are %d and %d\n", min(drawn[0], drawn[1]),
-		max(drawn[0], drawn[1]));
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	draw();
+	wait_for_completion(&done);
+	pr_info("%d draws, and the next ticket is %d\n", atomic_read(&draws),
+		next);
 	return 0;
 }
 
@@ -66,5 +54,5 @@ module_init(unlocked_counter_init);
 module_exit(unlocked_counter_exit);
 
 MODULE_AUTHOR("kmodlab");
-MODULE_DESCRIPTION("Two threads draw from a counter without a lock");
+MODULE_DESCRIPTION("Two draw from a counter, with no lock");
 MODULE_LICENSE("GPL");

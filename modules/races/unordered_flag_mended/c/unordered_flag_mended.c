@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread writes an answer and then a flag, in this order, and another one
- * reads the answer when it sees the flag.
+ * insmod writes a date and then a flag, and a thread reads the date when it
+ * sees the flag.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -14,44 +14,39 @@
 #include <linux/sched.h>
 
 static bool ready;
-static int answer;
-static int seen;
+static int year, month, day;
+static int seen[3];
 static DECLARE_COMPLETION(done);
-
-static int writer(void *data)
-{
-	WRITE_ONCE(answer, 42);
-	/* Pairs with smp_load_acquire() in reader(). */
-	smp_store_release(&ready, true);
-	kthread_complete_and_exit(&done, 0);
-}
 
 static int reader(void *data)
 {
-	/* Pairs with smp_store_release() in writer(). */
+	/* Pairs with smp_store_release() in write_date(). */
 	while (!smp_load_acquire(&ready))
 		schedule_timeout_uninterruptible(1);
-	seen = READ_ONCE(answer);
+	seen[0] = READ_ONCE(year);
+	seen[1] = READ_ONCE(month);
+	seen[2] = READ_ONCE(day);
 	kthread_complete_and_exit(&done, 0);
+}
+
+static void write_date(void)
+{
+	WRITE_ONCE(year, 1991);
+	WRITE_ONCE(month, 8);
+	WRITE_ONCE(day, 25);
+	/* Pairs with smp_load_acquire() in reader(). */
+	smp_store_release(&ready, true);
 }
 
 static int __init unordered_flag_mended_init(void)
 {
-	struct task_struct *first, *second;
+	struct task_struct *task = kthread_run(reader, NULL, "reader");
 
-	first = kthread_create(writer, NULL, "writer");
-	if (IS_ERR(first))
-		return PTR_ERR(first);
-	second = kthread_create(reader, NULL, "reader");
-	if (IS_ERR(second)) {
-		kthread_stop(first);
-		return PTR_ERR(second);
-	}
-	wake_up_process(first);
-	wake_up_process(second);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	write_date();
 	wait_for_completion(&done);
-	wait_for_completion(&done);
-	pr_info("the reader has seen the answer %d\n", seen);
+	pr_info("the date is %04d-%02d-%02d\n", seen[0], seen[1], seen[2]);
 	return 0;
 }
 
