@@ -5,7 +5,10 @@
 //! what the kernel traced -> Trace -> Timeline -> text, a page, a trace for Perfetto
 //! ```
 
+mod build;
+mod columns;
 mod html;
+mod lanes;
 mod model;
 mod parse;
 mod perfetto;

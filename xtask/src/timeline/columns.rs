@@ -1,0 +1,83 @@
+//! The columns of a timeline as text: their letters, who has which, and what they
+//! do not show.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::model::{Happening, Left, Moment, Timeline};
+
+/// A thread that lost its CPU for less than this, in microseconds, to a task
+/// which is none of the lesson's runs on, as the text has it.
+const BREAK: u64 = 2_000;
+
+/// There is room for so many columns.
+const MOST_COLUMNS: usize = 16;
+
+/// A, B, … Z, A1, B1, …
+pub(super) fn letter(number: usize) -> String {
+    let letter = char::from(b'A' + u8::try_from(number % 26).unwrap_or(0));
+    match number / 26 {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+/// The lanes of the tasks that a moment is about.
+pub(super) fn lanes_of(timeline: &Timeline, moment: &Moment) -> [Option<usize>; 2] {
+    let other = match &moment.what {
+        Happening::Wakes { pid, .. } | Happening::Makes(pid) | Happening::AsksToStop(pid) => *pid,
+        Happening::Switch { next, .. } => *next,
+        _ => 0,
+    };
+    [moment.by.unwrap_or(0), other].map(|pid| timeline.lane(pid))
+}
+
+/// A column for each lane; one that is free again is used again.
+pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, usize> {
+    let mut span: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for moment in &timeline.moments {
+        for lane in lanes_of(timeline, moment).into_iter().flatten() {
+            let span = span.entry(lane).or_insert((moment.at, moment.at));
+            span.1 = moment.at;
+        }
+    }
+    let mut free_at: Vec<u64> = Vec::new();
+    let mut columns = BTreeMap::new();
+    for lane in order {
+        let (first, last) = span.get(lane).copied().unwrap_or((0, 0));
+        let column = match free_at.iter().position(|free| *free < first) {
+            Some(column) => column,
+            None if free_at.len() < MOST_COLUMNS => {
+                free_at.push(0);
+                free_at.len() - 1
+            }
+            None => continue,
+        };
+        free_at[column] = last;
+        columns.insert(*lane, column);
+    }
+    columns
+}
+
+/// Where a task that matters leaves a CPU for a short break, or comes back to
+/// the same one from that.
+pub(super) fn breaks(timeline: &Timeline) -> HashSet<(usize, u64)> {
+    let matters = |pid: u32| timeline.kind(pid).matters();
+    let mut breaks = HashSet::new();
+    for (index, run) in timeline.runs.iter().enumerate() {
+        if !matters(run.pid) || run.left != Left::Ready {
+            continue;
+        }
+        let later = &timeline.runs[index + 1..];
+        let next = later
+            .iter()
+            .take_while(|next| next.from < run.to + BREAK)
+            .find(|next| next.pid == run.pid || next.cpu == run.cpu && matters(next.pid));
+        if let Some(next) = next
+            && (next.pid, next.cpu) == (run.pid, run.cpu)
+        {
+            breaks.insert((run.cpu, run.to));
+            breaks.insert((next.cpu, next.from));
+        }
+    }
+    breaks
+}
