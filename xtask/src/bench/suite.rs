@@ -79,6 +79,7 @@ impl super::Bench<'_> {
         let plays = plan(self.lessons, &languages, None);
         let manner = Manner {
             time: Time::Virtual,
+            record: None,
             repeat: 1,
             fail_fast: false,
             keep_output: false,

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::play::plan::{Partition, Play, plan};
 use crate::play::{Manner, Time, update};
+use crate::recording::Folder;
 use crate::report::artifacts::Artifacts;
 use crate::report::{Kernel, Report, Targets, json, terminal};
 use crate::session::Session;
@@ -48,8 +49,14 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "virtual")]
     time: TimeOption,
 
+    /// Record each play into a file in this folder, for `cargo xtask replay`
+    ///
+    /// A recorded guest has one CPU, boots for its lesson, and has virtual time.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+
     /// Say what would be played, and build and play nothing
-    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
+    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update", "record"])]
     list: bool,
 
     /// Play each lesson N times, and say how often it passed
@@ -99,6 +106,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         )
         .into());
     }
+    if options.record.is_some() && options.time == TimeOption::Real {
+        let what = "--record keeps guests in virtual time; leave out --time real";
+        return Err(Failure::usage(what).into());
+    }
     let languages = options.lang.languages();
     let lessons = lesson::select(&Workspace::find()?, &options.lessons)?;
     if let [language] = languages {
@@ -114,6 +125,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let session = options.common.session()?;
     let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
+    let record = options.record.as_deref().map(Folder::new).transpose()?;
     let mut report = Report {
         kernel: None,
         time: match options.time {
@@ -127,7 +139,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         outcomes: Vec::new(),
     };
     if !plays.is_empty() {
-        play(options, &session, &plays, &artifacts, &mut report)?;
+        let record = record.as_ref();
+        play(options, &session, &plays, record, &artifacts, &mut report)?;
     }
     report.wall = started.elapsed();
     report.stages = session.ui.stages();
@@ -151,6 +164,7 @@ fn play(
     options: &Options,
     session: &Session,
     plays: &[Play<'_>],
+    record: Option<&Folder>,
     artifacts: &Artifacts,
     report: &mut Report,
 ) -> Result<()> {
@@ -171,6 +185,7 @@ fn play(
         qemu: prepared.toolchain.qemu_version.clone(),
     });
     let time = match options.time {
+        TimeOption::Virtual if record.is_some() => Time::Recorded,
         TimeOption::Virtual => Time::Virtual,
         TimeOption::Real => Time::Real(accel::choose(
             session,
@@ -185,6 +200,7 @@ fn play(
     }
     let manner = Manner {
         time,
+        record,
         repeat: options.repeat,
         fail_fast: options.fail_fast,
         keep_output: options.update,
@@ -196,6 +212,13 @@ fn play(
                 .note(format!("{}: {error:#}", played.outcome.label()));
         }
     });
+    if let Some(folder) = record {
+        let replay = format!(
+            "replay one with: cargo xtask replay {}/FILE",
+            folder.path().display()
+        );
+        session.ui.note(replay);
+    }
     if let Some(folder) = artifacts.folder() {
         session
             .ui

@@ -18,6 +18,7 @@ use crate::vm::{Accel, GuestRun};
 
 use super::outcome::{Outcome, Phases, Seen};
 use super::plan::Play;
+use super::recorded::{Tape, recorded};
 use super::scripted::scripted;
 use super::typed::type_all;
 
@@ -26,6 +27,8 @@ use super::typed::type_all;
 pub enum Time {
     /// As fast as it can: the guest plays by itself.
     Virtual,
+    /// The same, in a guest that boots, has one CPU, and is recorded.
+    Recorded,
     /// As on the wall, with this accelerator: the guest is typed at.
     Real(Accel),
 }
@@ -34,7 +37,7 @@ impl Time {
     /// By how much a stamp in a lesson may be off.
     fn tolerance(self) -> Tolerance {
         match self {
-            Time::Virtual => VIRTUAL_TOLERANCE,
+            Time::Virtual | Time::Recorded => VIRTUAL_TOLERANCE,
             Time::Real(_) => REAL_TOLERANCE,
         }
     }
@@ -49,6 +52,9 @@ pub struct Played {
     pub run: GuestRun,
     /// What the guest noted of itself.
     pub seen: Seen,
+    /// What it takes to play it again, if it was recorded and the recording is
+    /// whole.
+    pub tape: Option<Tape>,
 }
 
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
@@ -60,6 +66,16 @@ pub fn lesson(
     time: Time,
 ) -> Result<Outcome> {
     followed(session, prepared, play, time, &mut |_| ()).map(|played| played.outcome)
+}
+
+/// As [`lesson`], with all that the outcome can be seen by.
+pub fn played(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    time: Time,
+) -> Result<Played> {
+    followed(session, prepared, play, time, &mut |_| ())
 }
 
 /// As [`lesson`]; `on_step` gets the number, from 1, of each step that begins.
@@ -79,7 +95,13 @@ pub(super) fn followed(
     {
         files.push(pipeline::in_guest(module)?);
     }
+    let mut tape = None;
     let (nonce, run) = match time {
+        Time::Recorded => {
+            let recorded = recorded(prepared, &lesson.transcript, files, on_step)?;
+            tape = recorded.tape;
+            (recorded.nonce, recorded.run)
+        }
         Time::Virtual => scripted(session, prepared, &lesson.transcript, files, on_step)?,
         Time::Real(accel) => {
             let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
@@ -128,6 +150,7 @@ pub(super) fn followed(
         },
         run,
         seen,
+        tape,
     })
 }
 

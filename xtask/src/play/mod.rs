@@ -5,6 +5,7 @@ mod guest;
 mod machine;
 pub mod outcome;
 pub mod plan;
+mod recorded;
 mod scripted;
 mod typed;
 pub mod update;
@@ -17,19 +18,23 @@ use anyhow::Result;
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
+use crate::recording::{Folder, Recording};
 use crate::session::Session;
-use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, Time, judged, lesson};
+pub use guest::{Played, Time, judged, lesson, played};
+pub use outcome::Outcome;
+pub use recorded::Tape;
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct Manner<'a> {
     /// How time passes in the guests.
     pub time: Time,
+    /// Where recordings are kept, if [`Time::Recorded`].
+    pub record: Option<&'a Folder>,
     /// How often each.
     pub repeat: u32,
     /// Start no guest after a failure.
@@ -44,6 +49,28 @@ const FAILED_FAST: &str = "not played: an earlier one failed, and --fail-fast wa
 /// Why a play was not played that came after the machine failed.
 const MACHINE_FAILED: &str = "not played: the machine failed before it";
 
+/// Keeps the recording of a play, if it is whole; else says that it is not.
+fn keep(
+    folder: &Folder,
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    played: &mut Played,
+) -> Result<()> {
+    let tape = played.tape.take();
+    let Played { outcome, run, .. } = played;
+    match tape {
+        Some(tape) => {
+            folder.keep(&Recording::of(prepared, play, outcome, run, tape)?)?;
+        }
+        None => session.ui.note(format!(
+            "{}: no recording, for QEMU had to be killed",
+            outcome.label()
+        )),
+    }
+    Ok(())
+}
+
 /// Plays `plays`, as many guests side by side as jobs may run: a guest keeps
 /// one core busy. `on_failure` gets each play that failed, as soon as
 /// it has, and its lesson.
@@ -56,7 +83,7 @@ pub fn all(
     session: &Session,
     prepared: &Prepared,
     plays: &[Play<'_>],
-    manner: Manner,
+    manner: Manner<'_>,
     on_failure: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     // Round by round; what cannot be played need not be told more than once.
@@ -77,6 +104,9 @@ pub fn all(
             }
         })?;
         played.outcome.run = run;
+        if let Some(folder) = manner.record {
+            keep(folder, session, prepared, play, &mut played)?;
+        }
         if played.outcome.failed() {
             on_failure(play.lesson, &mut played);
         }

@@ -76,7 +76,9 @@ impl Artifacts {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         played.outcome.artifacts = Some(folder.clone());
-        let Played { outcome, run, seen } = played;
+        let Played {
+            outcome, run, seen, ..
+        } = played;
         let write = |name: &str, contents: &[u8]| {
             let path = folder.join(name);
             std::fs::write(&path, contents)

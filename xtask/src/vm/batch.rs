@@ -93,6 +93,7 @@ pub fn run_batch(
                     limit_after_panic.get_or_insert(pulse.guest_seconds() + PANIC_GRACE);
                 }
                 if end.is_some() {
+                    guest.end_recording(control.as_mut());
                     break end;
                 }
             }
