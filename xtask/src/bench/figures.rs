@@ -48,6 +48,8 @@ pub enum Part {
     Typed,
     /// How soon a dead guest has its verdict
     Verdicts,
+    /// A replay, against its recording
+    Replay,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -90,6 +92,9 @@ impl Bench<'_> {
         }
         if wanted(Part::Verdicts) {
             figures.extend(self.verdicts()?);
+        }
+        if wanted(Part::Replay) {
+            figures.push(self.replay_over_recording()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;

@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod replay;
 mod suite;
 mod test_modules;
 mod typed;

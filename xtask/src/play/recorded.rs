@@ -2,8 +2,8 @@
 //! plays a script by itself.
 //!
 //! Whatever files a run brings to the guest are recorded with it. They are in
-//! its initramfs, for QEMU refuses to record a guest that goes on from a saved
-//! one, as it refuses to record more than one CPU.
+//! its initramfs, so that a replay takes no more than that and the kernel. QEMU
+//! refuses to record more than one CPU.
 
 use anyhow::{Context as _, Result};
 

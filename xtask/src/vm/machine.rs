@@ -260,6 +260,13 @@ impl Machine {
             // person's tells the date.
             tool = tool.args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
         }
+        if self.events != Events::Live {
+            // A device that only a guest under KVM has a use for. When a
+            // debugger runs backwards, QEMU resets it in its main thread, which
+            // waits for the CPU there while the CPU waits for that thread's
+            // lock (vapic_reset in hw/i386/kvmvapic.c; seen with QEMU 7.2).
+            tool = tool.args(["-global", "apic-common.vapic=off"]);
+        }
         if let Events::Replayed {
             snapshots: Some(disk),
             ..
