@@ -20,6 +20,12 @@ impl Key {
         &self.0[..12]
     }
 
+    /// The key of these 64 hexadecimal digits, if that is what they are.
+    pub fn of(digits: &str) -> Option<Self> {
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (digits.len() == 64 && digits.bytes().all(digit)).then(|| Self(digits.to_owned()))
+    }
+
     /// All 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -21,6 +21,7 @@ pub mod modules;
 pub mod pipeline;
 pub mod play;
 pub mod process;
+pub mod recording;
 pub mod report;
 pub mod schedule;
 pub mod session;

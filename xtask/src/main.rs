@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use xtask::commands::{bench, build, doc, doctor, qemu, test};
+use xtask::commands::{bench, build, doc, doctor, qemu, replay, test};
 use xtask::{failure, process, vm};
 
 /// Builds a Linux kernel with Rust, the lessons' modules and a guest for them
@@ -22,6 +22,8 @@ enum Command {
     Qemu(qemu::Options),
     /// Play lessons in a guest and compare what happens with their text
     Test(test::Options),
+    /// Play a recording of `test --record` again, to its end or under gdb
+    Replay(replay::Options),
     /// Measure what takes how long, against what it should
     Bench(bench::Options),
     /// Make the pages of kernel_ext and of the kernel crate, and say where they are
@@ -51,6 +53,7 @@ fn run() -> Result<ExitCode> {
         Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),

@@ -3,9 +3,11 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::failure::Failure;
 use crate::initramfs::{GuestFile, Initramfs};
 use crate::kernel::source::{self, KernelSource, Wanted};
 use crate::kernel::{KernelImage, Profile};
+use crate::key::Key;
 use crate::lesson::Lesson;
 use crate::modules::{self, Language, Module};
 use crate::session::Session;
@@ -94,6 +96,41 @@ pub fn kernel(
     let toolchain = toolchain::provision(session)?;
     let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
     Ok((toolchain, source, kernel))
+}
+
+/// The tools, and the kernel with this key: from the cache, else built, if it is
+/// this kernel that `wanted` means in this clone. Another one is nobody's to
+/// guess, so that is an error that says what to do.
+pub fn kernel_with_key(
+    session: &Session,
+    wanted: &Wanted,
+    name: &str,
+    label: &str,
+    key: &Key,
+) -> Result<(Toolchain, KernelImage)> {
+    if let Some(kernel) = KernelImage::find(&session.cache, name, label, key) {
+        return Ok((toolchain::provision(session)?, kernel));
+    }
+    let wanted = Wanted {
+        kernel: wanted.kernel.clone().or_else(|| Some(name.to_owned())),
+        source: wanted.source.clone(),
+    };
+    let (_, profile) = Profile::of_label(label);
+    wanted.check(&session.workspace)?;
+    toolchain::install_packages(session)?;
+    let source = source::obtain(session, &wanted)?;
+    let toolchain = toolchain::provision(session)?;
+    let here = KernelImage::key(session, &toolchain, &source, profile)?;
+    if here != *key {
+        let at = session.cache.path("kernels", label, key);
+        return Err(Failure::machine(format!(
+            "its kernel, Linux {label} with the key {key}, is not in the cache, and what this              clone builds as {label} has the key {here}: the source, the configuration or the              tools are others. Replay it with the clone that it was recorded with, name its              source with --kernel-source, or bring its kernel to {}",
+            at.display()
+        ))
+        .into());
+    }
+    let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
+    Ok((toolchain, kernel))
 }
 
 /// A module as a file in the guest's `/root`.

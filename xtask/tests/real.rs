@@ -20,7 +20,7 @@ use xtask::lesson::{record, script};
 use xtask::pipeline::{self, Prepared};
 use xtask::play;
 use xtask::session::Session;
-use xtask::vm::{self, Accel, Clock, Console, GuestEnd, Machine, Start, Talk, TypedRun};
+use xtask::vm::{self, Accel, Clock, Console, Events, GuestEnd, Machine, Start, Talk, TypedRun};
 
 /// A boot under load, and all that comes after it but the time under test.
 const SOON: Duration = Duration::from_secs(45);
@@ -170,7 +170,8 @@ fn sleeps(prepared: &Prepared, limit: u32) -> Result<TypedRun> {
             smp: 2,
             memory: 256,
             kernel_words: Vec::new(),
-            gdb: false,
+            events: Events::Live,
+            gdb: None,
             start: Start::Boot,
         })
     })

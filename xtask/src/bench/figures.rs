@@ -50,6 +50,8 @@ pub enum Part {
     Verdicts,
     /// Schedules: how fast, whether a seed repeats, what is found (half an hour)
     Schedules,
+    /// A replay, against its recording
+    Replay,
     /// Rust and C side by side
     Languages,
     /// The cold compile of xtask
@@ -95,6 +97,9 @@ impl Bench<'_> {
         }
         if wanted(Part::Schedules) {
             figures.extend(self.schedules()?);
+        }
+        if wanted(Part::Replay) {
+            figures.push(self.replay_over_recording()?);
         }
         if wanted(Part::Languages) {
             results.languages = self.languages()?;

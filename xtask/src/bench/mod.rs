@@ -3,6 +3,7 @@
 mod figures;
 mod languages;
 mod measure;
+mod replay;
 mod schedules;
 mod suite;
 mod test_modules;

@@ -130,6 +130,7 @@ impl super::Bench<'_> {
                 let manner = Manner {
                     time: Time::Virtual,
                     repeat: 1,
+                    record: None,
                     seeds: Seeds::new(first, SCHEDULES),
                     timeline: false,
                     fail_fast: true,

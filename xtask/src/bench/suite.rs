@@ -80,6 +80,7 @@ impl super::Bench<'_> {
         let manner = Manner {
             time: Time::Virtual,
             seeds: None,
+            record: None,
             repeat: 1,
             timeline: false,
             fail_fast: false,

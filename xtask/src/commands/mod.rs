@@ -7,4 +7,5 @@ pub mod common;
 pub mod doc;
 pub mod doctor;
 pub mod qemu;
+pub mod replay;
 pub mod test;

@@ -9,7 +9,7 @@ use crate::lesson::{self, Lesson};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
 use crate::session::Session;
-use crate::vm::{Accel, Clock, Console, Machine, Start, accel, terminal};
+use crate::vm::{Accel, Clock, Console, Events, Gdb, Machine, Start, accel, terminal};
 
 /// CPUs of a guest: two, so that threads really run side by side.
 const SMP: u32 = 2;
@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
     let machine = Machine {
         smp: options.smp,
         memory: options.memory,
-        gdb: options.gdb,
+        gdb: options.gdb.then_some(Gdb::Port),
         kernel_words: [vec![QUIET.to_owned()], terminal::kernel_words()].concat(),
         ..machine(&session, &prepared, &lessons, accel)?
     };
@@ -145,7 +145,8 @@ pub fn machine(
         smp: SMP,
         memory: MEMORY,
         kernel_words: vec![QUIET.to_owned()],
-        gdb: false,
+        events: Events::Live,
+        gdb: None,
     })
 }
 

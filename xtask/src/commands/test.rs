@@ -13,6 +13,7 @@ use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::play::plan::{Partition, Play, plan};
 use crate::play::{Manner, Played, Time, update};
+use crate::recording::Folder;
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
 use crate::report::{Kernel, Report, Targets, json, terminal};
@@ -56,8 +57,14 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "virtual")]
     time: TimeOption,
 
+    /// Record each play into a file in this folder, for `cargo xtask replay`
+    ///
+    /// A recorded guest has one CPU, boots for its lesson, and has virtual time.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+
     /// Say what would be played, and build and play nothing
-    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update"])]
+    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update", "record"])]
     list: bool,
 
     /// Play each lesson N times, and say how often it passed
@@ -95,7 +102,7 @@ pub struct Options {
     /// what was said: as text, a page and a trace for Perfetto, in this folder
     ///
     /// In virtual time alone. Of a single play the text is printed too.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["list", "update"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["list", "update", "record"])]
     timeline: Option<PathBuf>,
 
     #[command(flatten)]
@@ -164,6 +171,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let seeds = options.seeds()?;
     let timelines = options.timelines()?;
+    if options.record.is_some() && options.time == TimeOption::Real {
+        let what = "--record keeps guests in virtual time; leave out --time real";
+        return Err(Failure::usage(what).into());
+    }
     let languages = options.lang.languages();
     let select = match options.races {
         true => lesson::select_races,
@@ -183,6 +194,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let session = options.common.session()?;
     let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
+    let record = options.record.as_deref().map(Folder::new).transpose()?;
     let mut report = Report {
         kernel: None,
         time: match options.time {
@@ -200,6 +212,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let kept = Kept {
             artifacts: &artifacts,
             timelines: timelines.as_ref(),
+            record: record.as_ref(),
         };
         play(options, &session, &plays, seeds, kept, &mut report)?;
     }
@@ -225,6 +238,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 struct Kept<'a> {
     artifacts: &'a Artifacts,
     timelines: Option<&'a Timelines>,
+    record: Option<&'a Folder>,
 }
 
 /// Builds what the plays need, and plays them.
@@ -236,6 +250,7 @@ fn play(
     Kept {
         artifacts,
         timelines,
+        record,
     }: Kept<'_>,
     report: &mut Report,
 ) -> Result<()> {
@@ -259,6 +274,7 @@ fn play(
         qemu: prepared.toolchain.qemu_version.clone(),
     });
     let time = match options.time {
+        TimeOption::Virtual if record.is_some() => Time::Recorded,
         TimeOption::Virtual => Time::Virtual,
         TimeOption::Real => Time::Real(accel::choose(
             session,
@@ -273,6 +289,7 @@ fn play(
     }
     let manner = Manner {
         time,
+        record,
         repeat: options.repeat,
         seeds,
         timeline: timelines.is_some(),
@@ -300,6 +317,13 @@ fn play(
             .note(format!("timelines: {}", timelines.folder().display()));
     }
     report.found = play::found(session, &prepared, &report.outcomes);
+    if let Some(folder) = record {
+        let replay = format!(
+            "replay one with: cargo xtask replay {}/FILE",
+            folder.path().display()
+        );
+        session.ui.note(replay);
+    }
     if let Some(folder) = artifacts.folder() {
         session
             .ui

@@ -88,6 +88,34 @@ impl KernelImage {
         Ok(other)
     }
 
+    /// The kernel `name` with this label and key, if the cache has it.
+    pub fn find(cache: &Cache, name: &str, label: &str, key: &Key) -> Option<Self> {
+        let (version, profile) = Profile::of_label(label);
+        let objects = cache.path("kernels", label, key);
+        let image = Self {
+            kernel: name.to_owned(),
+            version: version.to_owned(),
+            profile,
+            // kbuild's own link to the tree.
+            tree: std::fs::read_link(objects.join("source")).unwrap_or_default(),
+            objects,
+            key: key.clone(),
+            cached: true,
+        };
+        image.vmlinux().is_file().then_some(image)
+    }
+
+    /// The key that the kernel has which [`KernelImage::build`] would build.
+    pub fn key(
+        session: &Session,
+        toolchain: &Toolchain,
+        source: &KernelSource,
+        profile: Profile,
+    ) -> Result<Key> {
+        let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
+        Ok(key(toolchain, source, &fragments))
+    }
+
     /// Builds the kernel with this profile, unless the cache has it.
     pub fn build(
         session: &Session,
@@ -97,11 +125,7 @@ impl KernelImage {
     ) -> Result<Self> {
         let stage = session.ui.stage("kernel");
         let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
-        let key = Inputs::new(KIND)
-            .text("source", source.key.as_str())
-            .text("toolchain", &toolchain.identity)
-            .text("config", fragments.options.render())
-            .key();
+        let key = key(toolchain, source, &fragments);
         let label = profile.label(&source.version);
         let recipe = Recipe {
             session,
@@ -143,6 +167,15 @@ impl KernelImage {
         stage.done(image.cached, detail);
         Ok(image)
     }
+}
+
+/// The key of all that goes into a kernel.
+fn key(toolchain: &Toolchain, source: &KernelSource, fragments: &Fragments) -> Key {
+    Inputs::new(KIND)
+        .text("source", source.key.as_str())
+        .text("toolchain", &toolchain.identity)
+        .text("config", fragments.options.render())
+        .key()
 }
 
 fn steps_of_last_time(remembered: &Path) -> u64 {

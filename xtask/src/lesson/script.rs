@@ -164,6 +164,12 @@ pub fn must_find_leaks() -> GuestFile {
     }
 }
 
+/// The file that tells the guest that its notes and the shell's words go to
+/// this device.
+pub fn console_at(device: &str) -> GuestFile {
+    file("console", format!("{device}\n"))
+}
+
 /// Stands for the nonce in the notes of a guest that has no lesson yet (see
 /// `initramfs/kmodlab/supervise`).
 const NO_NONCE: &str = "kmodlab-before";

@@ -23,6 +23,7 @@ use crate::vm::{Accel, GuestRun};
 
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
 use super::plan::Play;
+use super::recorded::{Tape, recorded};
 use super::scheduled;
 use super::scripted::scripted;
 use super::typed::type_all;
@@ -32,6 +33,8 @@ use super::typed::type_all;
 pub enum Time {
     /// As fast as it can: the guest plays by itself.
     Virtual,
+    /// The same, in a guest that boots, has one CPU, and is recorded.
+    Recorded,
     /// As on the wall, with this accelerator: the guest is typed at.
     Real(Accel),
 }
@@ -40,7 +43,7 @@ impl Time {
     /// By how much a stamp in a lesson may be off.
     pub fn tolerance(self) -> Tolerance {
         match self {
-            Time::Virtual => VIRTUAL_TOLERANCE,
+            Time::Virtual | Time::Recorded => VIRTUAL_TOLERANCE,
             Time::Real(_) => REAL_TOLERANCE,
         }
     }
@@ -57,6 +60,9 @@ pub struct Played {
     pub seen: Seen,
     /// Who ran when, if that was asked for.
     pub timeline: Option<Timeline>,
+    /// What it takes to play it again, if it was recorded and the recording is
+    /// whole.
+    pub tape: Option<Tape>,
 }
 
 /// Plays a lesson in a guest of its own, and keeps all that the guest says in
@@ -92,8 +98,19 @@ impl Asked<'_> {
     }
 }
 
-/// As [`lesson`], with more that is `asked` of it; `on_step`
-/// gets the number, from 1, of each step that begins.
+/// As [`lesson`], with all that the outcome can be seen by.
+pub fn played(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    time: Time,
+) -> Result<Played> {
+    let asked = Asked::default();
+    followed(session, prepared, play, time, asked, &mut |_| ())
+}
+
+/// As [`played`], with more that is `asked` of it; `on_step` gets the number, from
+/// 1, of each step that begins.
 pub(super) fn followed(
     session: &Session,
     prepared: &Prepared,
@@ -108,10 +125,16 @@ pub(super) fn followed(
     if let Some((_, schedule)) = schedule {
         files.extend(scheduled::files(prepared, lesson, schedule)?);
     }
+    let mut tape = None;
     let (nonce, mut run) = match time {
         Time::Virtual => {
             let (text, tracing) = (&lesson.transcript, asked.tracing());
             scripted(session, prepared, text, files, tracing, on_step)?
+        }
+        Time::Recorded => {
+            let recorded = recorded(prepared, &lesson.transcript, files, on_step)?;
+            tape = recorded.tape;
+            (recorded.nonce, recorded.run)
         }
         Time::Real(accel) => {
             let (nonce, typed) = type_all(prepared, &lesson.transcript, files, accel, on_step)?;
@@ -194,6 +217,7 @@ pub(super) fn followed(
         run,
         seen,
         timeline,
+        tape,
     })
 }
 

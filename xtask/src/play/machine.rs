@@ -8,7 +8,7 @@ use crate::lesson::follow::Follower;
 use crate::lesson::script;
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Prepared;
-use crate::vm::{Clock, Console, Machine, Start};
+use crate::vm::{Clock, Console, Events, Machine, Start};
 
 /// A guest may live this many seconds longer than its lesson: its boot, and its
 /// report of a time-out.
@@ -24,7 +24,8 @@ pub(super) fn machine(initrd: PathBuf, clock: Clock, kernel_words: &[&str]) -> M
         smp: 2,
         memory: 256,
         kernel_words: kernel_words.iter().map(|&word| word.to_owned()).collect(),
-        gdb: false,
+        events: Events::Live,
+        gdb: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod guest;
 mod machine;
 pub mod outcome;
 pub mod plan;
+mod recorded;
 mod scheduled;
 mod scripted;
 mod typed;
@@ -18,21 +19,25 @@ use anyhow::{Result, anyhow};
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
+use crate::recording::{Folder, Recording};
 use crate::schedule::{Line, Schedule, Seeds};
 use crate::session::Session;
-use outcome::Outcome;
 use plan::Play;
 
-pub use guest::{Played, Time, judged, lesson};
+pub use guest::{Played, Time, judged, lesson, played};
+pub use outcome::Outcome;
+pub use recorded::Tape;
 pub use scheduled::{Found, found, lines, seed};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 
 /// How plays are played.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct Manner<'a> {
     /// How time passes in the guests.
     pub time: Time,
+    /// Where recordings are kept, if [`Time::Recorded`].
+    pub record: Option<&'a Folder>,
     /// How often each.
     pub repeat: u32,
     /// With its threads held up as each of these wants it; none: as they run.
@@ -56,7 +61,7 @@ type Run = (usize, Option<u32>, u32);
 
 /// What is played one after the other: round by round, and seed by seed. What
 /// cannot be played need not be told more than once.
-fn runs(plays: &[Play<'_>], manner: Manner) -> Vec<Run> {
+fn runs(plays: &[Play<'_>], manner: Manner<'_>) -> Vec<Run> {
     let seeds: Vec<Option<u32>> = match manner.seeds {
         Some(seeds) => seeds.all().map(Some).collect(),
         None => vec![None],
@@ -72,6 +77,28 @@ fn runs(plays: &[Play<'_>], manner: Manner) -> Vec<Run> {
         .collect()
 }
 
+/// Keeps the recording of a play, if it is whole; else says that it is not.
+fn keep(
+    folder: &Folder,
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    played: &mut Played,
+) -> Result<()> {
+    let tape = played.tape.take();
+    let Played { outcome, run, .. } = played;
+    match tape {
+        Some(tape) => {
+            folder.keep(&Recording::of(prepared, play, outcome, run, tape)?)?;
+        }
+        None => session.ui.note(format!(
+            "{}: no recording, for QEMU had to be killed",
+            outcome.label()
+        )),
+    }
+    Ok(())
+}
+
 /// Plays `plays`, as many guests side by side as jobs may run: a guest keeps
 /// one core busy. `on_played` gets each that was played, as soon as
 /// it was, and its lesson.
@@ -84,7 +111,7 @@ pub fn all(
     session: &Session,
     prepared: &Prepared,
     plays: &[Play<'_>],
-    manner: Manner,
+    manner: Manner<'_>,
     on_played: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     let runs = runs(plays, manner);
@@ -124,6 +151,9 @@ pub fn all(
             },
         )?;
         played.outcome.run = run;
+        if let Some(folder) = manner.record {
+            keep(folder, session, prepared, play, &mut played)?;
+        }
         if let Some(timeline) = &mut played.timeline {
             timeline.name = played.outcome.label();
         }

@@ -61,21 +61,18 @@ pub(super) fn scripted(
     session: &Session,
     prepared: &Prepared,
     transcript: &Transcript,
-    mut files: Vec<GuestFile>,
+    files: Vec<GuestFile>,
     tracing: Tracing,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
-    let nonce = nonce(transcript, &files);
+    let (nonce, mut files) = with_script(prepared, transcript, files);
     let mut heard = heard(&nonce, on_step);
-    let limit = u32::from(transcript.limit);
-    files.extend(script::compile(transcript, &nonce, limit));
-    files.extend(leaks_wanted(prepared));
     tracing.add_to(&mut files);
     let bring = Bring {
         files: &files,
         tracing,
     };
-    let limit = limit + GRACE;
+    let limit = u32::from(transcript.limit) + GRACE;
     if let Some(saved) = &prepared.saved {
         match from_saved(session, prepared, saved, &nonce, limit, bring, &mut heard) {
             Ok(Some(run)) => return Ok((nonce, run)),
@@ -94,6 +91,19 @@ pub(super) fn scripted(
 struct Bring<'a> {
     files: &'a [GuestFile],
     tracing: Tracing,
+}
+
+/// The word that marks the guest's notes, and all the files that it gets.
+pub(super) fn with_script(
+    prepared: &Prepared,
+    transcript: &Transcript,
+    mut files: Vec<GuestFile>,
+) -> (String, Vec<GuestFile>) {
+    let nonce = nonce(transcript, &files);
+    let limit = u32::from(transcript.limit);
+    files.extend(script::compile(transcript, &nonce, limit));
+    files.extend(leaks_wanted(prepared));
+    (nonce, files)
 }
 
 /// Boots one guest, and keeps it for every lesson to start from, unless the
@@ -196,7 +206,12 @@ fn from_boot(
 }
 
 /// The guest that plays by itself.
-fn scripted_machine(prepared: &Prepared, initrd: &Path, console: Console, start: Start) -> Machine {
+pub(super) fn scripted_machine(
+    prepared: &Prepared,
+    initrd: &Path,
+    console: Console,
+    start: Start,
+) -> Machine {
     let clock = Clock::Virtual {
         shift: shift(prepared.kernel.profile),
     };

@@ -82,6 +82,7 @@ impl Artifacts {
             run,
             seen,
             timeline,
+            ..
         } = played;
         let write = |name: &str, contents: &[u8]| {
             let path = folder.join(name);

@@ -6,15 +6,20 @@
 //! `NAME.ko`; nothing of the running guest is needed.
 
 mod line;
+mod loaded;
 mod object;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
+
 use crate::kernel::KernelImage;
 use crate::lesson::stamp;
 use line::Mention;
 use object::{Object, Origin};
+
+pub use loaded::{BEFORE_INIT, LoadedModule};
 
 /// The files that tell functions' lines; read when they are first asked.
 pub struct Symbols<'a> {
@@ -48,6 +53,13 @@ const OURS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
 /// Modules are loaded from here on (Documentation/arch/x86/x86_64/mm.rst).
 const MODULES: u64 = 0xffff_ffff_a000_0000;
+
+/// The address of the kernel's function `name`.
+pub fn kernel_function(kernel: &KernelImage, name: &str) -> Result<u64> {
+    let object = Object::load(&kernel.vmlinux())?;
+    let address = object.address(name, 0);
+    address.with_context(|| format!("the kernel has no function {name}"))
+}
 
 impl<'a> Symbols<'a> {
     /// Of a guest with this kernel and these modules, each a name and a file,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Accel, Clock, Console, Machine, Start};
+use super::machine::{Accel, Clock, Console, Events, Machine, Start};
 use crate::failure::Failure;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
@@ -151,7 +151,8 @@ fn probe(toolchain: &Toolchain, kernel: &KernelImage, initramfs: &Initramfs) -> 
         smp: 2,
         memory: 256,
         kernel_words: Vec::new(),
-        gdb: false,
+        events: Events::Live,
+        gdb: None,
     };
     let (output, output_writer) = std::io::pipe().context("cannot make a pipe")?;
     let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;

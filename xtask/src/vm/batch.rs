@@ -100,6 +100,7 @@ pub fn run_batch(
                     panicked_at.get_or_insert(pulse.guest_seconds());
                 }
                 if end.is_some() {
+                    guest.end_recording(control.as_mut());
                     break end;
                 }
             }

@@ -94,6 +94,36 @@ pub enum Start {
     },
 }
 
+/// What QEMU does with all that reaches a guest from outside: the moments of
+/// interrupts and the like (QEMU manual, "Record/replay"). Such a guest has one
+/// CPU and virtual time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Events {
+    /// It comes as it comes.
+    Live,
+    /// The same, and QEMU writes it to this file, which is whole when QEMU has
+    /// ended by itself.
+    Recorded(PathBuf),
+    /// It comes as it was recorded.
+    Replayed {
+        /// The file that was recorded.
+        from: PathBuf,
+        /// A disk for snapshots of the guest, which it does not see (see
+        /// [`Snapshots`](super::Snapshots)): with one, QEMU takes a snapshot
+        /// when a debugger attaches, and the debugger can step backwards.
+        snapshots: Option<PathBuf>,
+    },
+}
+
+/// Where QEMU waits for a debugger, before the guest's first instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gdb {
+    /// The port 1234, as gdb's users expect of a QEMU.
+    Port,
+    /// A socket that QEMU makes.
+    Socket(PathBuf),
+}
+
 /// A guest before it starts.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -111,9 +141,17 @@ pub struct Machine {
     pub memory: u32,
     /// More words for the kernel's command line.
     pub kernel_words: Vec<String>,
-    /// Wait for a debugger before the first instruction.
-    pub gdb: bool,
+    /// What becomes of what reaches it from outside.
+    pub events: Events,
+    /// Whether a debugger is waited for, and where.
+    pub gdb: Option<Gdb>,
 }
+
+/// The second serial line's name in the guest.
+pub const SECOND_SERIAL: &str = "/dev/ttyS1";
+
+/// Lets the kernel find the second serial line; without it, it looks for one.
+const SECOND_SERIAL_WORD: &str = "8250.nr_uarts=2";
 
 /// The smallest machine that QEMU has: no firmware, no PCI, no ACPI. The kernel
 /// is started by PVH. Without ACPI it keeps the PIT, which it needs to find out
@@ -135,7 +173,7 @@ impl Machine {
             Clock::Virtual { shift } => {
                 tool = tool
                     .args(["-accel", "tcg"])
-                    .args(["-icount", &format!("shift={shift},sleep=off")])
+                    .args(["-icount", &self.icount(shift)])
                     .args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
                 // The TSC counts nanoseconds then.
                 words.extend(tsc_words(1_000_000));
@@ -192,16 +230,27 @@ impl Machine {
                 shell,
                 debug,
                 control,
-            } => tool
-                .args(["-chardev", &chardev("file,id=debug", debug)])
-                .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
-                .args(["-chardev", &chardev("file,id=log", log)])
-                .args(["-serial", "chardev:log"])
-                .args(["-chardev", &chardev("file,id=shell", shell)])
-                .args(["-device", "virtio-serial-device"])
-                .args(["-device", "virtconsole,chardev=shell"])
-                .args(["-chardev", &chardev("socket,id=control", control)])
-                .args(["-mon", "chardev=control,mode=control"]),
+            } => {
+                let tool = tool
+                    .args(["-chardev", &chardev("file,id=debug", debug)])
+                    .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
+                    .args(["-chardev", &chardev("file,id=log", log)])
+                    .args(["-serial", "chardev:log"])
+                    .args(["-chardev", &chardev("file,id=shell", shell)])
+                    .args(["-chardev", &chardev("socket,id=control", control)])
+                    .args(["-mon", "chardev=control,mode=control"]);
+                if self.events == Events::Live {
+                    tool.args(["-device", "virtio-serial-device"])
+                        .args(["-device", "virtconsole,chardev=shell"])
+                } else {
+                    // QEMU's virtio console sets a timer when a snapshot of it
+                    // is loaded, which was not recorded: the replay would stop
+                    // there (virtio_serial_post_load_timer_cb in
+                    // hw/char/virtio-serial-bus.c).
+                    words.push(SECOND_SERIAL_WORD.to_owned());
+                    tool.args(["-device", "isa-serial,index=1,chardev=shell"])
+                }
+            }
         };
         tool = match &self.start {
             Start::Boot => tool,
@@ -216,11 +265,43 @@ impl Machine {
             // person's tells the date.
             tool = tool.args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
         }
-        if self.gdb {
-            tool = tool.args(["-s", "-S"]);
+        if self.events != Events::Live {
+            // A device that only a guest under KVM has a use for. When a
+            // debugger runs backwards, QEMU resets it in its main thread, which
+            // waits for the CPU there while the CPU waits for that thread's
+            // lock (vapic_reset in hw/i386/kvmvapic.c; seen with QEMU 7.2).
+            tool = tool.args(["-global", "apic-common.vapic=off"]);
         }
+        if let Events::Replayed {
+            snapshots: Some(disk),
+            ..
+        } = &self.events
+        {
+            let disk = format!("if=none,format=qcow2,file={}", escaped(disk));
+            tool = tool.args(["-drive", &disk]);
+        }
+        tool = match &self.gdb {
+            None => tool,
+            Some(Gdb::Port) => tool.args(["-s", "-S"]),
+            Some(Gdb::Socket(path)) => {
+                let socket = format!("unix:{},server=on,wait=off", escaped(path));
+                tool.args(["-gdb", &socket, "-S"])
+            }
+        };
         words.extend(self.kernel_words.iter().cloned());
         tool.args(["-append", &words.join(" ")])
+    }
+
+    /// The value of `-icount`.
+    fn icount(&self, shift: u8) -> String {
+        let clock = format!("shift={shift},sleep=off");
+        match &self.events {
+            Events::Live => clock,
+            Events::Recorded(file) => format!("{clock},rr=record,rrfile={}", escaped(file)),
+            Events::Replayed { from, .. } => {
+                format!("{clock},rr=replay,rrfile={}", escaped(from))
+            }
+        }
     }
 
     /// What only a guest has that is saved, or was: memory in a file, a device

@@ -95,6 +95,13 @@ impl Qmp {
         seconds(self.execute("qom-get", &clock())?)
     }
 
+    /// How many instructions a replayed guest has executed.
+    pub fn replayed_instructions(&mut self) -> Result<u64> {
+        let answer = self.execute("query-replay", &json!({}))?;
+        let count = answer["icount"].as_u64();
+        count.context("QEMU tells no count of instructions")
+    }
+
     /// Whether the guest has asked to be stopped, which may take it so long.
     pub fn asked_to_stop(&mut self, wait: Duration) -> Result<bool> {
         self.stream.set_read_timeout(Some(wait))?;

@@ -8,12 +8,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{MemfdFlags, inotify};
 
-use super::machine::{Console, Machine};
+use super::machine::{Console, Events, Machine};
 use super::qmp::Qmp;
 use crate::failure::{Failure, is_full_disk};
 use crate::kernel::KernelImage;
@@ -28,6 +28,8 @@ pub struct Running {
     pub started: Instant,
     /// Its command line, quoted for a shell.
     pub command: String,
+    /// What becomes of what reaches it from outside.
+    events_are: Events,
     log: Recorder,
     shell: Recorder,
     debug: Recorder,
@@ -112,6 +114,7 @@ impl Running {
             qemu,
             started,
             command: command.quoted(),
+            events_are: machine.events,
             log,
             shell,
             debug,
@@ -176,6 +179,22 @@ impl Running {
         self.debug.bytes()
     }
 
+    /// Asks QEMU through `control` to end by itself, if it records: what it has
+    /// recorded is not whole otherwise. One that does not, for it is stuck, is
+    /// left to [`Running::end`].
+    pub fn end_recording(&mut self, control: Option<&mut Qmp>) {
+        let Events::Recorded(_) = self.events_are else {
+            return;
+        };
+        if control.is_some_and(|control| control.quit().is_ok()) {
+            let deadline = Instant::now() + QUIT_PATIENCE;
+            while !matches!(
+                self.wait(Some(deadline)),
+                Ok(Seen::End | Seen::Nothing) | Err(_)
+            ) {}
+        }
+    }
+
     /// Ends QEMU, if it has not ended; returns its status and what it said.
     pub fn end(&mut self) -> Result<(std::process::ExitStatus, String)> {
         let status = self.qemu.end()?;
@@ -193,6 +212,9 @@ impl Running {
         Ok((status, errors))
     }
 }
+
+/// How long a QEMU that has agreed to end may take to write its last words.
+const QUIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The control channel's socket in the guest's folder.
 const CONTROL: &str = "control";

@@ -215,7 +215,7 @@ fn stopped_state(guest: &mut Running) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vm::Clock;
+    use crate::vm::{Clock, Events};
 
     fn toolchain() -> Toolchain {
         Toolchain {
@@ -252,7 +252,8 @@ mod tests {
             smp: 2,
             memory: 256,
             kernel_words: Vec::new(),
-            gdb: false,
+            events: Events::Live,
+            gdb: None,
         }
     }
 

@@ -1,0 +1,119 @@
+//! `cargo xtask replay`: plays a recording again.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use super::common::Common;
+use crate::failure::{Failure, Fault};
+use crate::kernel::KernelImage;
+use crate::key::Key;
+use crate::pipeline;
+use crate::recording::{self, Compared, Manifest, Recording};
+use crate::session::Session;
+use crate::toolchain::Toolchain;
+
+/// Options of `replay`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// The recording, as `cargo xtask test --record FOLDER` has made it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Wait for a debugger before the first instruction; it can step backwards
+    #[arg(long)]
+    gdb: bool,
+}
+
+/// Replays; the status is 0 if the guest did the same to the byte, and 1 if
+/// not. With `--gdb`, it is 0 once QEMU has ended.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let recording = Recording::load(&options.file)?;
+    let session = options.common.session()?;
+    let recording::Kernel { name, label, key } = &recording.manifest.kernel;
+    let key = Key::of(key).ok_or_else(|| {
+        Failure::usage(format!("{}: its kernel has no key", options.file.display()))
+    })?;
+    let wanted = options.common.wanted();
+    let (toolchain, kernel) = pipeline::kernel_with_key(&session, &wanted, name, label, &key)?;
+    if options.gdb {
+        debug(&session, &recording, &toolchain, &kernel)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let compared = recording::play_again(&recording, &toolchain, &kernel)?;
+    show(&recording, &compared)?;
+    Ok(match compared.difference {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(Fault::Lesson.status()),
+    })
+}
+
+/// Prints what the guest said this time, and how that compares.
+fn show(recording: &Recording, compared: &Compared) -> Result<()> {
+    let Manifest {
+        id,
+        verdict,
+        verdict_text,
+        wall_seconds,
+        ..
+    } = &recording.manifest;
+    let Compared {
+        replayed,
+        difference,
+    } = compared;
+    let mut stdout = std::io::stdout().lock();
+    let mut print = |bytes: &[u8]| stdout.write_all(bytes).context("cannot print");
+    print(b"== the kernel\n")?;
+    print(&replayed.log)?;
+    print(b"\n== the shell\n")?;
+    print(recording.session(&replayed.console).as_bytes())?;
+    let verdict = if verdict == "pass" {
+        verdict.clone()
+    } else {
+        format!("{verdict}: {verdict_text}")
+    };
+    let (log, shell) = (replayed.log.len(), replayed.console.len());
+    let wall = replayed.wall.as_secs_f64();
+    let comparison = match difference {
+        None => format!(
+            "the same to the byte: {log} of the kernel's log, {shell} of the shell's channel"
+        ),
+        Some(difference) => format!("NOT the same: {difference}"),
+    };
+    print(
+        format!(
+            "\n{id}: replayed in {wall:.1} s (recorded in {wall_seconds:.1} s)\n\
+             {comparison}\n\
+             verdict when it was recorded: {verdict}\n"
+        )
+        .as_bytes(),
+    )
+}
+
+/// Waits for a debugger, and lets it have the guest.
+fn debug(
+    session: &Session,
+    recording: &Recording,
+    toolchain: &Toolchain,
+    kernel: &KernelImage,
+) -> Result<()> {
+    let sources = [kernel.tree.clone(), session.workspace.modules()];
+    let sources: Vec<_> = sources.iter().map(PathBuf::as_path).collect();
+    let ready = |commands: &std::path::Path| {
+        eprintln!(
+            "the replay waits for a debugger; in another terminal: gdb -x {}",
+            commands.display()
+        );
+    };
+    let mut heard = |bytes: &[u8]| {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush().context("cannot print")
+    };
+    recording::debug(recording, toolchain, kernel, &sources, ready, &mut heard)
+}

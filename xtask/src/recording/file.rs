@@ -1,0 +1,207 @@
+//! A recording as one file: a tar archive, compressed by gzip.
+//!
+//! ```text
+//! recording.json    what it is a recording of
+//! events            what reached the guest from outside
+//! initrd            the guest's files
+//! kernel.log        the kernel's log
+//! shell.log         the shell's channel
+//! modules/NAME.ko   the modules that were in the guest
+//! ```
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+
+use super::{FORMAT, Manifest, Module, Recording};
+use crate::failure::Failure;
+
+const MANIFEST: &str = "recording.json";
+const EVENTS: &str = "events";
+const INITRD: &str = "initrd";
+const LOG: &str = "kernel.log";
+const SHELL: &str = "shell.log";
+const MODULES: &str = "modules/";
+
+/// More than any recording has, in bytes: what says so much of itself is none.
+const MOST: u64 = 1 << 30;
+
+impl Recording {
+    /// The file's bytes.
+    pub fn packed(&self) -> Result<Vec<u8>> {
+        let Self {
+            manifest,
+            events,
+            initrd,
+            log,
+            console,
+            modules,
+        } = self;
+        let encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut archive = tar::Builder::new(encoder);
+        let mut add = |name: &str, contents: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(contents.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, contents)
+        };
+        // First, so that it can be told of without reading all.
+        add(MANIFEST, &serde_json::to_vec_pretty(manifest)?)?;
+        add(LOG, log)?;
+        add(SHELL, console)?;
+        add(EVENTS, events)?;
+        add(INITRD, initrd)?;
+        for Module { name, file } in modules {
+            add(&format!("{MODULES}{name}.ko"), file)?;
+        }
+        let encoder = archive.into_inner()?;
+        encoder.finish().context("cannot compress a recording")
+    }
+
+    /// Reads the file at `path`. One that cannot be read, or is no recording,
+    /// is the command line's fault.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| {
+            Failure::usage(format!(
+                "cannot read the recording {}: {error}",
+                path.display()
+            ))
+        })?;
+        Self::unpacked(&bytes).map_err(|error| {
+            Failure::usage(format!(
+                "{} is no recording of `cargo xtask test --record`, or not a whole one: {error:#}",
+                path.display()
+            ))
+            .into()
+        })
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Self> {
+        let mut manifest = None;
+        let [mut events, mut initrd, mut log, mut console] = [const { None }; 4];
+        let mut modules = Vec::new();
+        let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MOST));
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            let name = entry.path()?.to_string_lossy().into_owned();
+            let mut contents = Vec::new();
+            entry.read_to_end(&mut contents)?;
+            match name.as_str() {
+                MANIFEST => manifest = Some(manifest_of(&contents)?),
+                EVENTS => events = Some(contents),
+                INITRD => initrd = Some(contents),
+                LOG => log = Some(contents),
+                SHELL => console = Some(contents),
+                _ => {
+                    let module = name.strip_prefix(MODULES);
+                    if let Some(name) = module.and_then(|name| name.strip_suffix(".ko")) {
+                        modules.push(Module {
+                            name: name.to_owned(),
+                            file: contents,
+                        });
+                    }
+                }
+            }
+        }
+        let lacks = |name: &'static str| move || format!("it has no {name}");
+        Ok(Self {
+            manifest: manifest.with_context(lacks(MANIFEST))?,
+            events: events.with_context(lacks(EVENTS))?,
+            initrd: initrd.with_context(lacks(INITRD))?,
+            log: log.with_context(lacks(LOG))?,
+            console: console.with_context(lacks(SHELL))?,
+            modules,
+        })
+    }
+}
+
+/// The manifest, if its format is ours.
+fn manifest_of(json: &[u8]) -> Result<Manifest> {
+    let any: serde_json::Value = serde_json::from_slice(json).context(MANIFEST)?;
+    if any["format"] != FORMAT {
+        bail!(
+            "its format is {}, and this kmodlab reads {FORMAT}",
+            any["format"]
+        );
+    }
+    serde_json::from_value(any).context(MANIFEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Hardware, Kernel};
+    use super::*;
+
+    fn recording() -> Recording {
+        Recording {
+            manifest: Manifest {
+                format: FORMAT,
+                id: "probe-rust".to_owned(),
+                lesson: "probe".to_owned(),
+                language: "rust".to_owned(),
+                commands: vec!["true".to_owned()],
+                verdict: "pass".to_owned(),
+                verdict_text: "passed".to_owned(),
+                nonce: "kmodlab-1".to_owned(),
+                kernel: Kernel {
+                    name: "6.12".to_owned(),
+                    label: "6.12.117".to_owned(),
+                    key: "0".repeat(64),
+                },
+                qemu: "7.2.22".to_owned(),
+                machine: Hardware {
+                    shift: 5,
+                    memory: 256,
+                    kernel_words: vec!["quiet".to_owned()],
+                },
+                command: "qemu".to_owned(),
+                wall_seconds: 1.5,
+            },
+            events: vec![1, 2, 3],
+            initrd: vec![0; 100_000],
+            log: b"log\xff".to_vec(),
+            console: Vec::new(),
+            modules: vec![Module {
+                name: "probe".to_owned(),
+                file: b"\x7fELF".to_vec(),
+            }],
+        }
+    }
+
+    #[test]
+    fn what_was_packed_comes_out() -> Result<()> {
+        let packed = recording().packed()?;
+        assert!(packed.len() < 2000);
+        assert_eq!(Recording::unpacked(&packed)?, recording());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_whole_recording_is_refused() -> Result<()> {
+        let packed = recording().packed()?;
+        for bytes in [&b""[..], b"hello", &packed[..packed.len() / 2]] {
+            assert!(Recording::unpacked(bytes).is_err());
+        }
+        let mut other = recording();
+        other.manifest.format = 2;
+        let error = Recording::unpacked(&other.packed()?).expect_err("another format");
+        assert_eq!(
+            error.to_string(),
+            "its format is 2, and this kmodlab reads 1"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn no_file_is_the_command_lines_fault() {
+        let error = Recording::load(Path::new("/nowhere/x")).expect_err("there is none");
+        assert_eq!(
+            crate::failure::fault_of(&error),
+            crate::failure::Fault::Usage
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! The little of gdb's remote protocol that it takes to stop a guest at an
+//! instruction and look at its memory (gdb manual, "Remote Protocol").
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// QEMU's answer to `g` begins with rax, rbx, rcx, rdx, rsi and rdi, of 8 bytes
+/// each (gdb-xml/i386-64bit.xml).
+const RDI: usize = 5;
+
+/// Why a guest does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It is at a breakpoint.
+    Breakpoint,
+    /// It has ended.
+    End,
+}
+
+/// A guest's memory, while it is stopped.
+pub trait Memory {
+    /// The first argument of the function that the guest is about to begin.
+    fn first_argument(&mut self) -> Result<u64>;
+
+    /// `length` bytes at a virtual address.
+    fn read(&mut self, address: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// The 64-bit number at a virtual address.
+    fn number(&mut self, address: u64) -> Result<u64> {
+        let bytes = self.read(address, 8)?;
+        let bytes: [u8; 8] = bytes.as_slice().try_into().context("no 8 bytes")?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// A connection to QEMU's debugger stub.
+pub(super) struct Gdb {
+    stream: UnixStream,
+}
+
+impl Gdb {
+    /// Attaches to the guest, which is stopped by that.
+    pub(super) fn attach(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket)
+            .with_context(|| format!("cannot connect to {}", socket.display()))?;
+        Ok(Self { stream })
+    }
+
+    /// Lets the guest run until it comes to `address`, or ends.
+    pub(super) fn run_to(&mut self, address: u64) -> Result<Stop> {
+        // A guest that is there would stop at once: it goes a step first.
+        if self.resume("s")? == Stop::End {
+            return Ok(Stop::End);
+        }
+        self.breakpoint('Z', address)?;
+        let stop = self.resume("c")?;
+        if stop == Stop::Breakpoint {
+            self.breakpoint('z', address)?;
+        }
+        Ok(stop)
+    }
+
+    fn breakpoint(&mut self, set: char, address: u64) -> Result<()> {
+        let answer = self.ask(&format!("{set}0,{address:x},1"))?;
+        ensure!(answer == "OK", "QEMU sets no breakpoint: {answer:?}");
+        Ok(())
+    }
+
+    fn resume(&mut self, how: &str) -> Result<Stop> {
+        let mut answer = self.ask(how)?;
+        loop {
+            match answer.bytes().next() {
+                Some(b'T' | b'S') => return Ok(Stop::Breakpoint),
+                Some(b'W' | b'X') => return Ok(Stop::End),
+                // A message of the stub's, not an answer.
+                Some(b'O') => answer = self.answer()?,
+                _ => bail!("QEMU's debugger stub says {answer:?}"),
+            }
+        }
+    }
+
+    fn ask(&mut self, question: &str) -> Result<String> {
+        let sum = question.bytes().fold(0_u8, u8::wrapping_add);
+        write!(self.stream, "${question}#{sum:02x}")?;
+        self.answer()
+    }
+
+    /// The next packet's contents. What comes between packets are receipts.
+    fn answer(&mut self) -> Result<String> {
+        while self.byte()? != b'$' {}
+        let mut answer = Vec::new();
+        loop {
+            match self.byte()? {
+                b'#' => break,
+                byte => answer.push(byte),
+            }
+        }
+        // The check sum: bytes do not get lost on a socket.
+        self.byte()?;
+        self.byte()?;
+        // A stub that has said that its guest has ended does not wait for it.
+        let _ = self.stream.write_all(b"+");
+        String::from_utf8(answer).context("QEMU's debugger stub sends no text")
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        let mut byte = [0];
+        let read = self.stream.read_exact(&mut byte);
+        read.context("QEMU's debugger stub has gone")?;
+        Ok(byte[0])
+    }
+
+    fn bytes(&mut self, question: &str) -> Result<Vec<u8>> {
+        let answer = self.ask(question)?;
+        let digits = answer.as_bytes().chunks(2);
+        let bytes: Option<Vec<u8>> = digits
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        match bytes {
+            Some(bytes) if !answer.starts_with('E') => Ok(bytes),
+            _ => bail!("QEMU's debugger stub answers {question} with {answer:?}"),
+        }
+    }
+}
+
+impl Memory for Gdb {
+    fn first_argument(&mut self) -> Result<u64> {
+        let registers = self.bytes("g")?;
+        let rdi = registers.get(RDI * 8..RDI * 8 + 8);
+        let rdi: [u8; 8] = rdi.and_then(|rdi| rdi.try_into().ok()).context("no rdi")?;
+        Ok(u64::from_le_bytes(rdi))
+    }
+
+    fn read(&mut self, address: u64, length: usize) -> Result<Vec<u8>> {
+        self.bytes(&format!("m{address:x},{length:x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stub that answers each question in turn; returns what it was asked.
+    fn stub(answers: &'static [&'static str]) -> (Gdb, std::thread::JoinHandle<Vec<u8>>) {
+        let (stream, mut stub) = UnixStream::pair().expect("a pair of sockets");
+        let thread = std::thread::spawn(move || {
+            for answer in answers {
+                write!(stub, "+${answer}#00").expect("it is listening");
+            }
+            let mut asked = Vec::new();
+            stub.read_to_end(&mut asked).expect("it is there");
+            asked
+        });
+        (Gdb { stream }, thread)
+    }
+
+    #[test]
+    fn questions_have_their_sums_and_answers_their_receipts() {
+        let (mut gdb, stub) = stub(&["T05thread:01;", "OK", "T05thread:01;", "OK", "W00"]);
+        assert_eq!(gdb.run_to(0xffff).expect("it stops"), Stop::Breakpoint);
+        assert_eq!(gdb.run_to(0xffff).expect("it ends"), Stop::End);
+        drop(gdb);
+        let asked = stub.join().expect("it ends");
+        assert_eq!(
+            String::from_utf8_lossy(&asked),
+            "$s#73+$Z0,ffff,1#ab+$c#63+$z0,ffff,1#cb+$s#73+"
+        );
+    }
+
+    #[test]
+    fn memory_is_hexadecimal_and_errors_are_errors() {
+        let (mut gdb, _stub) = stub(&["0102030405060708", "E14", ""]);
+        assert_eq!(gdb.number(1).expect("a number"), 0x0807_0605_0403_0201);
+        assert!(gdb.read(1, 4).is_err());
+        assert!(gdb.first_argument().is_err());
+    }
+}

@@ -1,0 +1,305 @@
+//! `cargo xtask test --record` and `cargo xtask replay`, with gdb too.
+//!
+//! These tests use the kernel that `cargo xtask build` has made, and make it
+//! if it is not there. KMODLAB_TEST_ARGS names another, as for `common/play.rs`.
+
+#[path = "common/copy.rs"]
+mod copy;
+mod probe;
+#[path = "common/test_modules.rs"]
+mod test_modules;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use probe::{Ended, Probe, alive, named, processes_below, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
+use xtask::recording::Recording;
+
+/// The clone itself.
+fn original() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// An xtask on a clone.
+fn xtask(clone: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(args)
+        .arg("--no-install")
+        .env("KMODLAB_WORKSPACE", clone)
+        .stdin(Stdio::null());
+    if args.first() == Some(&"test") {
+        let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
+        command.args(more.split_whitespace());
+    }
+    command
+}
+
+fn run(clone: &Path, args: &[&str]) -> Result<Ended> {
+    let output = xtask(clone, args).output()?;
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    Ok(Ended {
+        status: output.status.code().context("no status")?,
+        printed: format!("{stdout}{stderr}"),
+    })
+}
+
+/// Records a lesson with an xtask that `run` runs and that comes to `status`;
+/// gives the folder and the recording's file.
+fn record(
+    run: impl Fn(&[&str]) -> Result<Ended>,
+    lesson: &str,
+    lang: &str,
+    status: i32,
+) -> Result<(tempfile::TempDir, String)> {
+    let folder = tempfile::tempdir()?;
+    let into = folder.path().display().to_string();
+    run(&["test", lesson, "--lang", lang, "--record", &into])?.expect(status, &[])?;
+    let file = format!("{into}/{lesson}-{lang}.kmodrec");
+    ensure!(Path::new(&file).is_file(), "there is no {file}");
+    Ok((folder, file))
+}
+
+/// A lesson that does little.
+const CONSOLE: &str = "$ insmod probe.ko\n$ rmmod probe\n";
+
+/// A replay that waits for gdb.
+struct Debugged {
+    xtask: Child,
+    /// What it printed until it waited.
+    commands: String,
+}
+
+impl Debugged {
+    /// Starts this `cargo xtask replay --gdb`, and waits until it waits.
+    fn start(mut xtask: Command) -> Result<Self> {
+        let mut xtask = xtask.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let stderr = xtask.stderr.take().context("no standard error")?;
+        let mut lines = BufReader::new(stderr);
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            ensure!(lines.read_line(&mut line)? > 0, "it has ended:\n{seen}");
+            seen.push_str(&line);
+            if let Some((_, commands)) = line.split_once(" gdb -x ") {
+                let commands = commands.trim().to_owned();
+                std::thread::spawn(move || lines.read_to_string(&mut String::new()));
+                return Ok(Self { xtask, commands });
+            }
+        }
+    }
+
+    /// What gdb prints that attaches as it was told to, and then does this.
+    fn gdb(&self, commands: &str) -> Result<String> {
+        let mut script = tempfile::NamedTempFile::new()?;
+        std::io::Write::write_all(&mut script, commands.as_bytes())?;
+        let output = Command::new("gdb")
+            .args(["-nx", "-batch", "-x", &self.commands, "-x"])
+            .arg(script.path())
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run gdb, which these tests need")?;
+        let [stdout, stderr] =
+            [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        Ok(format!("{stdout}{stderr}"))
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        processes_below(self.xtask.id())
+    }
+
+    /// It ends by itself, with this status, and nothing of it is left.
+    fn ends(mut self, status: i32, processes: Vec<u32>) -> Result<()> {
+        let ended = self.xtask.wait()?;
+        ensure!(ended.code() == Some(status), "{ended}, not {status}");
+        for pid in processes {
+            wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+        }
+        ensure!(!Path::new(&self.commands).exists(), "its folder is left");
+        Ok(())
+    }
+}
+
+impl Drop for Debugged {
+    fn drop(&mut self) {
+        let _ = self.xtask.kill();
+        let _ = self.xtask.wait();
+    }
+}
+
+/// The number of the line of a lesson's source that has `text`.
+fn line_with(source: &str, text: &str) -> Result<usize> {
+    let path = original().join("modules/lessons").join(source);
+    let source = std::fs::read_to_string(path)?;
+    let at = source.lines().position(|line| line.contains(text));
+    Ok(1 + at.context("no such line")?)
+}
+
+/// The word behind each `mark` that gdb was told to print.
+fn marks(printed: &str) -> Vec<(&str, &str)> {
+    let marks = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("MARK "));
+    marks.filter_map(|mark| mark.split_once(' ')).collect()
+}
+
+#[test]
+fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
+    let probe = Probe::new(CONSOLE)?;
+    let (folder, file) = record(|args| probe.run(args), "probe", "rust", 0)?;
+    probe.run(&["replay", &file])?.expect(
+        0,
+        &[
+            "\n$ insmod probe.ko\n",
+            "probe: loading out-of-tree module taints kernel.",
+            "\nthe same to the byte: ",
+            "verdict when it was recorded: pass",
+        ],
+    )?;
+    let recording = Recording::load(Path::new(&file))?;
+    let changed = |change: &dyn Fn(&mut Recording)| -> Result<String> {
+        let mut other = recording.clone();
+        change(&mut other);
+        let path = folder.path().join("other.kmodrec");
+        std::fs::write(&path, other.packed()?)?;
+        Ok(path.display().to_string())
+    };
+    let other = changed(&|recording| {
+        let last = recording.log.len() - 2;
+        recording.log[last] = b'?';
+    })?;
+    probe.run(&["replay", &other])?.expect(
+        1,
+        &[
+            "NOT the same: the kernel's log differs from byte ",
+            "    recorded  [",
+            "    replayed  [",
+        ],
+    )?;
+    let other = changed(&|recording| recording.manifest.qemu = "0.1".to_owned())?;
+    probe
+        .run(&["replay", &other])?
+        .expect(69, &["recorded with QEMU 0.1, and this is QEMU "])?;
+    let other = changed(&|recording| recording.manifest.command.push_str(" -m 1"))?;
+    probe
+        .run(&["replay", &other])?
+        .expect(2, &["recorded by another version of kmodlab"])?;
+    let whole = std::fs::read(&file)?;
+    std::fs::write(&other, &whole[..whole.len() / 2])?;
+    probe
+        .run(&["replay", &other])?
+        .expect(2, &["is no recording of", "or not a whole one"])
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_told_before_anything_is_built() -> Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    let into = file.path().display().to_string();
+    let ended = run(&original(), &["test", "--record", &into])?;
+    ended.expect(2, &["--record: ", " is no folder"])?;
+    ensure!(!ended.printed.contains("kernel"), "{}", ended.printed);
+    let into = tempfile::tempdir()?.path().display().to_string();
+    run(&original(), &["test", "--record", &into, "--time", "real"])?
+        .expect(2, &["leave out --time real"])
+}
+
+/// Both breakpoints in a lesson's module, and steps and runs backwards.
+fn there_and_back(lang: &str, source: &str) -> Result<()> {
+    let (_folder, file) = record(|args| run(&original(), args), "kthread_run", lang, 0)?;
+    let name = Path::new(source).file_name().context("no name")?;
+    let name = name.to_string_lossy();
+    let first = line_with(source, "thread created successfully")?;
+    let second = line_with(source, "Inside kthread exit function")?;
+    let debugged = Debugged::start(xtask(&original(), &["replay", "--gdb", &file]))?;
+    let processes = debugged.processes();
+    let printed = debugged.gdb(&format!(
+        "set pagination off\n\
+         break {name}:{first}\n\
+         break {name}:{second}\n\
+         continue\nprintf \"MARK first %#lx\\n\", $pc\n\
+         continue\nprintf \"MARK second %#lx\\n\", $pc\n\
+         stepi\nstepi\nstepi\nprintf \"MARK stepped %#lx\\n\", $pc\n\
+         reverse-stepi\nreverse-stepi\nreverse-stepi\nprintf \"MARK back %#lx\\n\", $pc\n\
+         reverse-continue\nprintf \"MARK again %#lx\\n\", $pc\n\
+         backtrace 2\n\
+         kill\n"
+    ))?;
+    let marks = marks(&printed);
+    let of = |name: &str| {
+        let mark = marks.iter().find(|(mark, _)| *mark == name);
+        mark.map(|(_, pc)| *pc)
+            .with_context(|| format!("no {name}:\n{printed}"))
+    };
+    ensure!(of("first")? != of("second")?, "{printed}");
+    ensure!(of("stepped")? != of("second")?, "{printed}");
+    ensure!(of("back")? == of("second")?, "{printed}");
+    ensure!(of("again")? == of("first")?, "{printed}");
+    // Where it is, in the sources.
+    ensure!(printed.contains(&format!("{name}:{first}")), "{printed}");
+    ensure!(
+        printed.contains("Inside kthread exit function"),
+        "{printed}"
+    );
+    debugged.ends(0, processes)
+}
+
+#[test]
+fn gdb_goes_forwards_and_back_in_rust() -> Result<()> {
+    there_and_back("rust", "kthread_run/kthread_run.rs")
+}
+
+#[test]
+fn gdb_goes_forwards_and_back_in_c() -> Result<()> {
+    there_and_back("c", "kthread_run/c/kthread_run.c")
+}
+
+#[test]
+fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
+    let clone = test_modules::clone_with(&["fails_rust_panic"])?;
+    let (_folder, file) = record(
+        |args| run(clone.path(), args),
+        "fails_rust_panic",
+        "rust",
+        1,
+    )?;
+    run(clone.path(), &["replay", &file])?.expect(
+        0,
+        &[
+            "the same to the byte",
+            "verdict when it was recorded: panic: ",
+        ],
+    )?;
+    let debugged = Debugged::start(xtask(clone.path(), &["replay", "--gdb", &file]))?;
+    let processes = debugged.processes();
+    // gdb goes, and the guest runs to its end.
+    let printed = debugged.gdb("break panic\ncontinue\nbacktrace\ndelete\n")?;
+    ensure!(
+        printed.contains(" at lessons/fails_rust_panic/fails_rust_panic.rs:27"),
+        "{printed}"
+    );
+    debugged.ends(0, processes)
+}
+
+#[test]
+fn an_interrupted_replay_leaves_nothing() -> Result<()> {
+    let probe = Probe::new(CONSOLE)?;
+    let (_folder, file) = record(|args| probe.run(args), "probe", "rust", 0)?;
+    let mut debugged = Debugged::start(probe.xtask(&["replay", "--gdb", &file]))?;
+    let processes = debugged.processes();
+    ensure!(
+        named(&processes, "qemu-system").is_some(),
+        "there is no QEMU"
+    );
+    let pid = Pid::from_raw(i32::try_from(debugged.xtask.id())?).context("a number")?;
+    kill_process(pid, Signal::INT)?;
+    let ended = debugged.xtask.wait()?;
+    ensure!(ended.code() == Some(130), "{ended}");
+    for pid in processes {
+        wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
+    }
+    Ok(())
+}
