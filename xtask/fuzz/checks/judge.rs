@@ -27,7 +27,6 @@ pub fn check(data: &[u8]) {
         status: 0,
     };
     let lesson = Lesson {
-        no_rust: None,
         name: "x".to_owned(),
         folder: PathBuf::new(),
         readme: PathBuf::from("README.md"),
