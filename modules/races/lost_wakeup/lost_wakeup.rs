@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `insmod` asks for news that a thread brings, and looks outside their lock whether they have
+//! `insmod` waits for news that a thread brings, and looks outside their lock whether they have
 //! come.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
@@ -31,13 +31,11 @@ struct Shared {
     queue: Arc<CondVar>,
     news: AtomicBool,
     sleeps: AtomicI32,
-    asked: Completion,
     heard: Completion,
 }
 
 /// Says whether the news were heard within a second.
 fn teller(shared: &Shared) -> bool {
-    shared.asked.wait();
     shared.news.store(true, Relaxed);
     shared.queue.notify_one();
     let heard = shared.heard.wait_timeout(1000);
@@ -63,12 +61,10 @@ impl kernel::Module for LostWakeup {
             queue: shared_in_place(new_condvar!())?,
             news: AtomicBool::new(false),
             sleeps: AtomicI32::new(0),
-            asked: Completion::new()?,
             heard: Completion::new()?,
         })?;
         let for_teller = shared.clone();
         let teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
-        shared.asked.complete();
         wait_for_news(&shared);
         shared.heard.complete();
         if teller.stop()? {

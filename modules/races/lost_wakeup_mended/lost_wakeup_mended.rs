@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `insmod` asks for news that a thread brings, and looks for them under the lock that it sleeps
+//! `insmod` waits for news that a thread brings, and looks for them under the lock that it sleeps
 //! on.
 
 use kernel::{
@@ -27,13 +27,11 @@ struct LostWakeupMended;
 struct Shared {
     lock: Arc<Mutex<bool>>,
     queue: Arc<CondVar>,
-    asked: Completion,
     heard: Completion,
 }
 
 /// Says whether the news were heard within a second.
 fn teller(shared: &Shared) -> bool {
-    shared.asked.wait();
     *shared.lock.lock() = true;
     shared.queue.notify_one();
     let heard = shared.heard.wait_timeout(1000);
@@ -55,12 +53,10 @@ impl kernel::Module for LostWakeupMended {
         let shared = shared(Shared {
             lock: shared_in_place(new_mutex!(false))?,
             queue: shared_in_place(new_condvar!())?,
-            asked: Completion::new()?,
             heard: Completion::new()?,
         })?;
         let for_teller = shared.clone();
         let teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
-        shared.asked.complete();
         wait_for_news(&shared);
         shared.heard.complete();
         if teller.stop()? {

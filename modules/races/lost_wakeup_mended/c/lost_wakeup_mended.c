@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * insmod asks for news that a thread brings, and looks again when its wait
+ * insmod waits for news that a thread brings, and looks again when its wait
  * is armed.
  */
 
@@ -15,7 +15,6 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);
-static DECLARE_COMPLETION(asked);
 static DECLARE_COMPLETION(heard);
 static DECLARE_COMPLETION(done);
 static bool news;
@@ -23,7 +22,6 @@ static bool late;
 
 static int teller(void *data)
 {
-	wait_for_completion(&asked);
 	WRITE_ONCE(news, true);
 	wake_up(&queue);
 	if (!wait_for_completion_timeout(&heard, HZ)) {
@@ -44,7 +42,6 @@ static int __init lost_wakeup_mended_init(void)
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	complete(&asked);
 	wait_for_news();
 	complete(&heard);
 	wait_for_completion(&done);
