@@ -30,6 +30,7 @@ struct Shared {
     done: Completion,
 }
 
+#[inline(never)]
 fn search(shared: &Shared) {
     if !shared.found.load(Relaxed) {
         shared.answer.store(1, Relaxed);

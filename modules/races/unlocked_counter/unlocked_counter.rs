@@ -28,6 +28,7 @@ struct Shared {
     done: Completion,
 }
 
+#[inline(never)]
 fn draw(shared: &Shared) {
     let ticket = shared.next.load(Relaxed);
     // Another may draw from here on, and gets the same.

@@ -19,7 +19,7 @@ static int answer;
 static DECLARE_COMPLETION(answered);
 static DECLARE_COMPLETION(done);
 
-static void search(void)
+static noinline void search(void)
 {
 	if (!READ_ONCE(found)) {
 		WRITE_ONCE(answer, 1);

@@ -18,7 +18,7 @@ static int next;
 static atomic_t draws = ATOMIC_INIT(0);
 static DECLARE_COMPLETION(done);
 
-static void draw(void)
+static noinline void draw(void)
 {
 	int ticket = READ_ONCE(next);
 
