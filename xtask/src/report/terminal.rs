@@ -190,7 +190,10 @@ fn print_row(
 
 fn verdict(outcome: &Outcome) -> String {
     let words = printable(&outcome.verdict.to_string());
-    format!("{}: {words}", outcome.verdict.name())
+    match outcome.verdict.skipped() {
+        true => words, // which begin with the name
+        false => format!("{}: {words}", outcome.verdict.name()),
+    }
 }
 
 /// The different outcomes of one play, each with the numbers of its runs, or their

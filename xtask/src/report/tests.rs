@@ -320,6 +320,7 @@ fn of_many_plays_those_that_passed_share_a_line() {
         "{report}"
     );
     assert!(report.contains("\nx24 (rust)  --  skipped: "), "{report}");
+    assert!(!report.contains("skipped: skipped"), "{report}");
     let verbose = terminal::Style {
         verbose: true,
         ..terminal::Style::default()
