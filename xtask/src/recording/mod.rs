@@ -6,7 +6,9 @@ mod debug;
 mod file;
 mod folder;
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::initramfs::GuestFile;
@@ -203,16 +205,33 @@ impl Recording {
             initrd,
             log: run.log.clone(),
             console: run.console.clone(),
-            modules: files.iter().filter_map(module).collect(),
+            modules: files
+                .iter()
+                .filter_map(|file| module(prepared, file).transpose())
+                .collect::<Result<_>>()?,
         })
     }
 }
 
-/// The module that is in a guest's file, if one is.
-fn module(file: &GuestFile) -> Option<Module> {
-    let name = file.path.rsplit('/').next()?.strip_suffix(".ko")?;
-    Some(Module {
+/// The module that is in a guest's file, if one is: as it was built, with the line
+/// tables that the guest's has not.
+fn module(prepared: &Prepared, file: &GuestFile) -> Result<Option<Module>> {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let Some(name) = name.strip_suffix(".ko") else {
+        return Ok(None);
+    };
+    let mut contents = file.contents.clone();
+    for module in prepared.modules.iter().filter(|module| module.name == name) {
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        // The other language's has the same name.
+        if read(&module.stripped)? == file.contents {
+            contents = read(&module.path)?;
+        }
+    }
+    Ok(Some(Module {
         name: name.to_owned(),
-        file: file.contents.clone(),
-    })
+        file: contents,
+    }))
 }
