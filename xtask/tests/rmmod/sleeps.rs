@@ -75,6 +75,8 @@ fn sleeps(lesson: &Lesson) -> Result<&'static [Sleep]> {
     })
 }
 
+/// The text of a lesson. It asks anew who sleeps if nobody does: a thread that
+/// sleeps for 0.1 s again and again may have been awake just then.
 fn text(lesson: &Lesson) -> Result<String> {
     let Lesson { name, threads } = lesson;
     let mut text = format!(
@@ -90,9 +92,14 @@ $ remove() {{
 >     ! lsmod | grep '^{name} ' && ! grep -shx '{threads}' /proc/[0-9]*/comm && echo gone
 > }}
 $ asleep() {{
->     dmesg -c > /dev/null
->     echo w > /proc/sysrq-trigger
->     dmesg -c | sed -nE 's/.*[]] task:(.*[^ ]) *state:(.).*/\\1 \\2/p; s/.*[]]  ({WAITS})[+].*/\\1/p'
+>     local blocked
+>     for _ in 1 2 3 4 5; do
+>         dmesg -c > /dev/null
+>         echo w > /proc/sysrq-trigger
+>         blocked=$(dmesg -c | sed -nE 's/.*[]] task:(.*[^ ]) *state:(.).*/\\1 \\2/p; s/.*[]]  ({WAITS})[+].*/\\1/p')
+>         [ -n \"$blocked\" ] && break
+>     done
+>     echo \"$blocked\"
 > }}
 $ insmod {name}.ko && remove 0 {}
 in time
