@@ -59,7 +59,8 @@ static WATCH: AtomicPtr<Watch> = AtomicPtr::new(null_mut());
 /// or in an interrupt. What it calls in the watched module is watched too.
 ///
 /// There can be one watch, and it stays. The module that has asked for it cannot be unloaded any more:
-/// nobody knows when the last task has left its code.
+/// nobody knows when the last task has left its code. Call it last in the module's `init`: a module
+/// whose `init` fails after it is freed all the same, and the kernel would go on to call what was there.
 ///
 /// # Errors
 ///
@@ -102,8 +103,9 @@ pub fn watch<'a>(
         drop(unsafe { KBox::from_raw(watch) });
         return Err(EBUSY);
     }
-    // SAFETY: `stopped` can be called at any time from now on: the reference on this module that the
-    // function takes, and nobody gives back, keeps its code where it is.
+    // SAFETY: `stopped` can be called once there are breakpoints: the reference on this module that the
+    // function takes, and nobody gives back, keeps its code where it is if `init` succeeds, and without
+    // the notifier below there are none.
     unsafe { bindings::kernel_ext_stop_hook(Some(stopped)) };
     // SAFETY: The notifier is never freed nor moved, for `WATCH` has it and stays, and the module that
     // `notified` is in stays too. The kernel links it into a list under a lock of the list's own.
