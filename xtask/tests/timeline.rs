@@ -187,7 +187,7 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
     // Up to the lesson's end; after it the guest takes its time to tell.
     let lesson = |suite: &Suite| -> Result<String> {
         let log = log(suite, 0)?;
-        let (lesson, _) = log.split_once(" reboot: ").context("no end")?;
+        let (lesson, _) = log.split_once(" sysrq: Resetting").context("no end")?;
         let (lesson, _) = lesson.rsplit_once('\n').context("no line")?;
         Ok(lesson.to_owned())
     };

@@ -110,6 +110,7 @@ const NOT_OF_A_REPORT: &[&str] = &[
     "=====",
     "ACPI: PM: Preparing",
     "reboot: ",
+    "sysrq: Resetting",
 ];
 
 /// The lines of one report come one right after the other: these are seconds.

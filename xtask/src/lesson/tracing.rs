@@ -26,39 +26,29 @@ pub enum Tracing {
 /// What is written into this file stands in the trace.
 pub(super) const MARKER: &str = "/sys/kernel/tracing/trace_marker";
 
-/// Is run before a lesson (see `initramfs/kmodlab/supervise`).
+/// Is run before a lesson (see `initramfs/kmodlab/supervise`, which has made the
+/// kernel ready for it).
 ///
-/// The clock `global` is that of the kernel's log, and orders what two CPUs do.
-/// Half a MiB a CPU holds some seven thousand events; a lesson of ten seconds
-/// has about two thousand in all. Where the kernel stops, it writes its
-/// buffer to its log: 0.8 ms of its time a line. (To read a 0 takes another number
-/// of instructions than to read a 1. So both are told, and only the last counts.)
+/// Where the kernel stops, it writes its buffer to its log: 0.8 ms of its time a
+/// line. (To read a 0 takes another number of instructions than to read a 1. So
+/// both are told, and only the last counts.)
 const RECORD: &str = r#"# The kernel is traced from here on.
 if [ -e "$later" ]; then
 	{ read -r _ && read -r other tell; } <"$later/count/raw"
 else
 	read -r other tell <"$folder/tell"
 fi
-tracing=/sys/kernel/tracing
-echo global >$tracing/trace_clock
-echo 512 >$tracing/buffer_size_kb
 for value in "$other" "$tell"; do
 	echo "$value" >/proc/sys/kernel/ftrace_dump_on_oops
 done
-echo 'EVENTS' >$tracing/set_event
+echo 1 >"$tracing/tracing_on"
 "#;
 
-/// The events that are traced.
-const EVENTS: &str = "sched:sched_switch sched:sched_waking sched:sched_wakeup_new \
-    sched:sched_process_fork sched:sched_process_exec sched:sched_process_exit \
-    sched:sched_migrate_task sched:sched_kthread_stop \
-    module:module_load module:module_free printk:console";
-
 /// Is run after a lesson, and when a lesson's time is over.
-const TELL: &str = r#"echo 0 >/sys/kernel/tracing/tracing_on
+const TELL: &str = r#"echo 0 >"$tracing/tracing_on"
 if [ "$tell" = 1 ]; then
 	note trace
-	cat /sys/kernel/tracing/trace >>"$console"
+	cat "$tracing/trace" >>"$console"
 fi
 "#;
 
@@ -72,7 +62,7 @@ impl Tracing {
     /// before a lesson comes before what is run for this.
     pub fn add_to(self, files: &mut Vec<GuestFile>) {
         if self != Tracing::Off {
-            append(files, "before", &RECORD.replace("EVENTS", EVENTS));
+            append(files, "before", RECORD);
             append(files, "after", TELL);
         }
     }

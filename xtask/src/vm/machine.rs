@@ -158,6 +158,10 @@ const SECOND_SERIAL_WORD: &str = "8250.nr_uarts=2";
 /// how fast the TSC is.
 const MACHINE: &str = "microvm,acpi=off,isa-serial=on,rtc=on";
 
+/// The bus of the shell's channel. It has one port: the guest looks at all that
+/// there may be, 31 if nothing is said, each time something was written.
+const VIRTIO_SERIAL: &str = "virtio-serial-device,max_ports=1";
+
 /// Words on every guest's kernel command line.
 ///
 /// A panic resets the guest at once, by a triple fault, and `-no-reboot` turns
@@ -219,7 +223,7 @@ impl Machine {
                         "-chardev",
                         &socket("shell"),
                         "-device",
-                        "virtio-serial-device",
+                        VIRTIO_SERIAL,
                     ])
                     .args(["-device", "virtconsole,chardev=shell"])
                     .args(["-chardev", &socket("control")])
@@ -240,7 +244,7 @@ impl Machine {
                     .args(["-chardev", &chardev("socket,id=control", control)])
                     .args(["-mon", "chardev=control,mode=control"]);
                 if self.events == Events::Live {
-                    tool.args(["-device", "virtio-serial-device"])
+                    tool.args(["-device", VIRTIO_SERIAL])
                         .args(["-device", "virtconsole,chardev=shell"])
                 } else {
                     // QEMU's virtio console sets a timer when a snapshot of it

@@ -22,6 +22,7 @@ kmsg=$PWD/kmsg
 sysctl=$PWD/none
 kmemleak=$PWD/kmemleak
 timers=$PWD/timers
+tracing=$PWD/none
 folder=$PWD/kmodlab
 console=$PWD/console
 . \"$INITRAMFS/kmodlab/supervise\"
