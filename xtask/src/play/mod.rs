@@ -20,14 +20,14 @@ use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
 use crate::recording::{Folder, Recording};
-use crate::schedule::{Line, Schedule, Seeds};
+use crate::schedule::{Schedule, Seeds, Survey};
 use crate::session::Session;
 use plan::Play;
 
 pub use guest::{Played, Time, judged, lesson, played};
 pub use outcome::Outcome;
 pub use recorded::Tape;
-pub use scheduled::{Found, found, lines, seed};
+pub use scheduled::{Found, found, seed, survey};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 
@@ -115,7 +115,7 @@ pub fn all(
     on_played: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     let runs = runs(plays, manner);
-    let lines: Vec<OnceLock<Result<Vec<Line>, String>>> =
+    let surveys: Vec<OnceLock<Result<Survey, String>>> =
         plays.iter().map(|_| OnceLock::new()).collect();
     let board = session.ui.board("lessons", runs.len() as u64);
     let next = AtomicUsize::new(0);
@@ -125,10 +125,10 @@ pub fn all(
         let play = &plays[at];
         let schedule = match seed {
             Some(seed) => {
-                let survey = || scheduled::lines(session, prepared, play);
-                let lines = lines[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
-                let lines = lines.as_ref().map_err(|what| anyhow!(what.clone()))?;
-                Some((seed, Schedule::new(seed, lines)))
+                let survey = || scheduled::survey(session, prepared, play);
+                let survey = surveys[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
+                let survey = survey.as_ref().map_err(|what| anyhow!(what.clone()))?;
+                Some((seed, Schedule::new(seed, survey)))
             }
             None => None,
         };

@@ -1,6 +1,6 @@
 //! A lesson whose threads are held up: what its guest is given for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -10,7 +10,7 @@ use crate::lesson::tracing::Tracing;
 use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::schedule::findings::{Findings, Run, Telling};
-use crate::schedule::{self, Line, MOST_PLACES, Place, Schedule};
+use crate::schedule::{self, Line, MOST_PLACES, Place, Schedule, Survey};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::GuestRun;
@@ -33,20 +33,30 @@ pub(super) fn files(
     Ok(schedule.files(&lesson.name, perturb))
 }
 
-/// The lines of the lesson's module that its lesson comes by, with their places: it
-/// is played for that, and nobody is held up. That there are none is an error.
-pub fn lines(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Vec<Line>> {
+/// Stands for all lines that are not the lesson's: of what Rust's library and the
+/// kernel's headers bring into a module there is more than of its own.
+const NOT_OURS: (String, u32) = (String::new(), 0);
+
+/// Where the lesson's tasks come by in its module: it is played for that, and
+/// nobody is held up. That they come nowhere is an error.
+///
+/// A line that this one run did not come to is there too if its function was met,
+/// for another run may: where a condition holds in one and not in the other, there
+/// may be a race. Of a line that it did come to, there are only the places that it
+/// met.
+pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Survey> {
     let Play { lesson, language } = *play;
     let module = modules_of(prepared, &lesson.name, language).next();
     let module = module.context("the lesson's module was not built")?;
+    let places = schedule::places(&module.path)?;
     let mut met = Vec::new();
-    for some in schedule::places(&module.path)?.chunks(MOST_PLACES) {
-        let survey = Schedule::survey(some);
+    for some in places.chunks(MOST_PLACES) {
+        let all = Schedule::all(some);
         let mut files = lesson_files(prepared, play)?;
-        files.extend(self::files(prepared, lesson, &survey)?);
+        files.extend(self::files(prepared, lesson, &all)?);
         let (tracing, text) = (Tracing::Off, &lesson.transcript);
         let (_, run) = scripted(session, prepared, text, files, tracing, &mut |_| ())?;
-        met.extend(survey.met(&run.debug));
+        met.extend(all.met(&run.debug));
     }
     // Else every schedule would do nothing, and pass.
     ensure!(
@@ -55,17 +65,43 @@ pub fn lines(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<
         play.name()
     );
     let mut symbols = symbols(session, prepared, &lesson.name, language);
-    let mut lines: BTreeMap<_, Vec<Place>> = BTreeMap::new();
-    for place in met {
+    let mut line_of = |place: &Place| {
         let spot = symbols.spot_of(&lesson.name, &place.function, place.offset);
-        let line = match spot {
-            Some(spot) => (spot.file, spot.line),
-            None => (place.function.clone(), 0),
-        };
-        lines.entry(line).or_default().push(place);
+        spot.map_or(NOT_OURS, |spot| (spot.file, spot.line))
+    };
+    let mut starts: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut lines: BTreeMap<_, Line> = BTreeMap::new();
+    let mut here = HashSet::new();
+    for (place, task) in &met {
+        starts.entry(task).or_insert(place);
+        let of_function = tasks.entry(&place.function).or_default();
+        of_function.insert(task.clone());
+        let key = (line_of(place), "");
+        here.insert((key.0.clone(), &*place.function));
+        let line: &mut Line = lines.entry(key).or_default();
+        line.places.push(place.clone());
+        line.tasks.insert(task.clone());
     }
-    let line = |places| Line { places };
-    Ok(lines.into_values().map(line).collect())
+    for place in &places {
+        // An inlined function's line is in several functions.
+        let key = (line_of(place), &*place.function);
+        if let Some(tasks) = tasks.get(key.1)
+            && !here.contains(&key)
+        {
+            let line = lines.entry(key).or_default();
+            line.places.push(place.clone());
+            line.tasks.extend(tasks.iter().cloned());
+        }
+    }
+    let mut lines: Vec<Line> = lines.into_values().collect();
+    for line in &mut lines {
+        line.places.sort_by_key(Place::address);
+    }
+    Ok(Survey {
+        starts: starts.into_values().cloned().collect(),
+        lines,
+    })
 }
 
 fn symbols<'a>(
@@ -79,19 +115,19 @@ fn symbols<'a>(
     Symbols::new(&prepared.kernel, paths, session.workspace.modules())
 }
 
-/// Plays a lesson as `seed` wants it, whose module has these lines.
+/// Plays a lesson as `seed` wants it, of whose module this is known.
 pub fn seed(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
     seed: u32,
-    lines: &[Line],
+    survey: &Survey,
 ) -> Result<GuestRun> {
     let mut files = lesson_files(prepared, play)?;
     files.extend(self::files(
         prepared,
         play.lesson,
-        &Schedule::new(seed, lines),
+        &Schedule::new(seed, survey),
     )?);
     let transcript = &play.lesson.transcript;
     let tracing = Tracing::Recorded;

@@ -37,13 +37,17 @@ fn one(line: &str, places: &[Place]) -> Option<HoldUp> {
     })
 }
 
-/// Reads the lines `met PLACE`.
-pub(super) fn met(told: &[u8]) -> impl Iterator<Item = usize> {
+/// Reads the lines `met PLACE TASK`: the place's number, and the name of the task
+/// that was there first.
+pub(super) fn met(told: &[u8]) -> Vec<(usize, String)> {
     String::from_utf8_lossy(told)
         .lines()
-        .filter_map(|line| line.strip_prefix("met ")?.parse().ok())
-        .collect::<Vec<usize>>()
-        .into_iter()
+        .filter_map(|line| {
+            let (place, task) = line.strip_prefix("met ")?.split_once(' ')?;
+            let (name, _) = task.rsplit_once('/')?;
+            Some((place.parse().ok()?, name.to_owned()))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -61,7 +65,7 @@ mod tests {
             kind: Kind::Call,
         };
         let told = b"refused 0\nheld 0 at 12 for 34 a task/5\nheld 1 at 1 for 1 x\n\
-                     held 0 at x for 1 y\nheld\n\xff\xff\nmet 3\nmet x\nmet 0\n";
+                     held 0 at x for 1 y\nheld\n\xff\xff\nmet 3 a/b/5\nmet x y/1\nmet 1\nmet 0 c/6\n";
         let held = read(told, std::slice::from_ref(&place));
         assert_eq!(
             held,
@@ -72,6 +76,6 @@ mod tests {
                 task: "a task/5".to_owned()
             }]
         );
-        assert_eq!(met(told).collect::<Vec<_>>(), [3, 0]);
+        assert_eq!(met(told), [(3, "a/b".to_owned()), (0, "c".to_owned())]);
     }
 }

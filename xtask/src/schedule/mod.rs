@@ -5,12 +5,12 @@
 //! others go on: delays injected at memory accesses, as DataCollider does
 //! (Erickson et al., OSDI 2010). It is done by breakpoints (kprobes) in the
 //! lesson's module, whichever language that is written in, and without another
-//! compilation of it (see `modules/tools/perturb`). Few of them at a time: most races
+//! compilation of it (see `modules/tools/perturb`). Some of them at a time: most races
 //! need one or two threads to be late (the bug depth of PCT, Burckhardt et al.,
-//! ASPLOS 2010), and more tend to hide each other.
+//! ASPLOS 2010), and which is first when nobody is held up is chance too.
 //!
 //! ```text
-//! .ko -> Places -> (a guest tells which of them are met) -> Schedule(seed)
+//! .ko -> Places -> (a guest tells who meets them) -> Survey -> Schedule(seed)
 //!     -> files for a guest -> what it told -> HoldUp -> Findings
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod findings;
 mod hold_up;
 mod places;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::initramfs::GuestFile;
@@ -68,12 +69,23 @@ impl Seeds {
     }
 }
 
-/// A line of the source, or a function whose lines are not the lesson's, and its
-/// places that are met.
-#[derive(Debug, Clone)]
+/// Where tasks come by in a module while its lesson is played.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// The first place of each task.
+    pub starts: Vec<Place>,
+    /// All lines, the starts' among them.
+    pub lines: Vec<Line>,
+}
+
+/// A line of the lesson's source, or all others together.
+#[derive(Debug, Clone, Default)]
 pub struct Line {
-    /// The places, in the order of the module's code; there is one at least.
+    /// The places that are met, or may be, in the order of the module's code; there
+    /// is one at least.
     pub places: Vec<Place>,
+    /// The names of the tasks that come here; there is one at least.
+    pub tasks: BTreeSet<String>,
 }
 
 /// Which places of a module are watched, and what is done to a task that comes
@@ -93,7 +105,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Holds up nobody, and tells which of the places are met.
-    pub fn survey(places: &[Place]) -> Self {
+    pub fn all(places: &[Place]) -> Self {
         Self {
             places: places.to_vec(),
             seed: 0,
@@ -102,22 +114,44 @@ impl Schedule {
         }
     }
 
-    /// What `seed` does to a module of which these lines are met, each with its
-    /// places: the lines are chosen, and of each one place, for else it would be
-    /// those lines that the compiler makes the most of.
-    pub fn new(seed: u32, lines: &[Line]) -> Self {
+    /// What `seed` does to a module of which this is known.
+    ///
+    /// Each task may be late from its first step on, as PCT gives each a priority
+    /// of its own: so who comes first is not always who does when nobody is held
+    /// up. The other places are chosen by their tasks first, for else it would be
+    /// the task that has the most lines; then comes one of its lines, and of that
+    /// one place, for else it would be those lines that the compiler makes the most
+    /// of.
+    pub fn new(seed: u32, survey: &Survey) -> Self {
         let mut random = fastrand::Rng::with_seed(u64::from(seed));
-        let most = random.choice([1, 2, 4, 8, 16]).unwrap_or(1);
-        let lines = random.choose_multiple(lines.iter(), most);
-        let one = |line: &'_ Line| random.choice(line.places.iter()).cloned();
-        let mut chosen: Vec<Place> = lines.into_iter().filter_map(one).collect();
+        let most = random.choice([2, 4, 8, 16]).unwrap_or(2);
+        let chance = random.choice([1, 1, 2]).unwrap_or(1);
+        let longest = random.choice([17, 20, 23, 25]).unwrap_or(23);
+        let starts = survey.starts.iter().filter(|_| random.bool());
+        let mut chosen: Vec<Place> = starts.cloned().collect();
+        chosen.truncate(most);
+        let mut left: Vec<&Line> = survey.lines.iter().collect();
+        while chosen.len() < most {
+            let tasks: BTreeSet<&String> = left.iter().flat_map(|line| &line.tasks).collect();
+            let Some(task) = random.choice(tasks) else {
+                break;
+            };
+            let of_task = |index: &usize| left[*index].tasks.contains(task);
+            let index = random.choice((0..left.len()).filter(of_task).collect::<Vec<_>>());
+            // The task is one of a line that is left.
+            let Some(line) = index.map(|index| left.remove(index)) else {
+                break;
+            };
+            chosen.extend(random.choice(line.places.iter()).cloned());
+        }
         // The order is the module's, so that what is told of a schedule can be read.
         chosen.sort_by_key(Place::address);
+        chosen.dedup();
         Self {
             places: chosen,
             seed: random.u32(1..i32::MAX.unsigned_abs()),
-            chance: random.choice([1, 2]).unwrap_or(1),
-            longest: random.choice([17, 21, 25]).unwrap_or(21),
+            chance,
+            longest,
         }
     }
 
@@ -167,13 +201,12 @@ impl Schedule {
         text
     }
 
-    /// Which of the places were met in the guest that told this.
-    pub fn met(&self, told: &[u8]) -> Vec<Place> {
-        let mut met: Vec<Place> = hold_up::met(told)
-            .filter_map(|number| self.places.get(number).cloned())
-            .collect();
-        met.sort_by_key(Place::address);
-        met
+    /// Which of the places were met in the guest that told this, and by which task
+    /// first: its name. They come in the order in which they were.
+    pub fn met(&self, told: &[u8]) -> Vec<(Place, String)> {
+        let named =
+            |(number, task): (usize, String)| Some((self.places.get(number)?.clone(), task));
+        hold_up::met(told).into_iter().filter_map(named).collect()
     }
 
     /// Who was held up in the guest that told this.
@@ -209,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_seed_does_the_same_each_time_and_another_something_else() {
-        let lines = lines();
-        let files = |seed| Schedule::new(seed, &lines).files("m", Vec::new());
+        let survey = survey();
+        let files = |seed| Schedule::new(seed, &survey).files("m", Vec::new());
         let before = |seed| String::from_utf8_lossy(&files(seed)[1].contents).into_owned();
         for seed in 0..50 {
             assert_eq!(before(seed), before(seed));
@@ -220,32 +253,77 @@ mod tests {
 
     #[test]
     fn every_line_is_chosen_by_some_of_a_hundred_seeds_however_many_places_it_has() {
-        let lines = lines();
-        for line in &lines {
+        let survey = survey();
+        for line in &survey.lines {
             let of_line = |place: &Place| line.places.contains(place);
-            let chosen = |seed: &u32| Schedule::new(*seed, &lines).places.iter().any(of_line);
+            let chosen = |seed: &u32| Schedule::new(*seed, &survey).places.iter().any(of_line);
             let count = (0..100).filter(chosen).count();
-            assert!((4..40).contains(&count), "{line:?}: {count}");
+            let start = survey
+                .starts
+                .iter()
+                .any(|place| line.places.contains(place));
+            let most = if start || line.tasks.contains("few") {
+                100
+            } else {
+                40
+            };
+            assert!((4..most).contains(&count), "{line:?}: {count}");
         }
     }
 
-    /// 40 lines, of which every fourth has four places.
-    fn lines() -> Vec<Line> {
-        (0..40)
+    /// 40 lines, of which every fourth has four places, and of which one task has
+    /// three and another the others.
+    fn survey() -> Survey {
+        let lines = (0..40)
             .map(|line| {
                 let count = if line % 4 == 0 { 4 } else { 1 };
                 let places = (0..count).map(|n| place("f", 10 * line + n));
+                let task = if line < 3 { "few" } else { "many" };
                 Line {
                     places: places.collect(),
+                    tasks: BTreeSet::from([task.to_owned()]),
                 }
             })
-            .collect()
+            .collect();
+        Survey {
+            starts: vec![place("f", 20), place("f", 30)],
+            lines,
+        }
+    }
+
+    #[test]
+    fn a_task_with_few_lines_is_chosen_as_often_as_one_with_many() {
+        let survey = Survey {
+            starts: Vec::new(),
+            ..survey()
+        };
+        let few: Vec<&Place> = survey.lines[..3].iter().flat_map(|l| &l.places).collect();
+        let two = (0..500).map(|seed| Schedule::new(seed, &survey).places);
+        let two: Vec<Vec<Place>> = two.filter(|places| places.len() == 2).collect();
+        let places: Vec<&Place> = two.iter().flatten().collect();
+        let count = places.iter().filter(|place| few.contains(place)).count();
+        assert!(places.len() > 100, "{}", places.len());
+        assert!(
+            (places.len() * 2 / 5..places.len() * 3 / 5).contains(&count),
+            "{count} of {}",
+            places.len()
+        );
+    }
+
+    #[test]
+    fn each_start_is_chosen_by_half_of_the_seeds_or_more() {
+        let survey = survey();
+        for start in &survey.starts {
+            let chosen = |seed: &u32| Schedule::new(*seed, &survey).places.contains(start);
+            let count = (0..100).filter(chosen).count();
+            assert!((40..90).contains(&count), "{count}");
+        }
     }
 
     #[test]
     fn places_are_told_by_function() {
         let places = [place("f", 1), place("f", 12), place("g", 3)];
-        assert_eq!(Schedule::survey(&places).places_parameter(), "f+1+12,g+3");
+        assert_eq!(Schedule::all(&places).places_parameter(), "f+1+12,g+3");
     }
 
     #[test]

@@ -219,12 +219,7 @@ impl Machine {
             Console::Sockets { folder } => {
                 let socket = |name: &str| socket_option(folder, name);
                 tool.args(["-chardev", &socket("log"), "-serial", "chardev:log"])
-                    .args([
-                        "-chardev",
-                        &socket("shell"),
-                        "-device",
-                        VIRTIO_SERIAL,
-                    ])
+                    .args(["-chardev", &socket("shell"), "-device", VIRTIO_SERIAL])
                     .args(["-device", "virtconsole,chardev=shell"])
                     .args(["-chardev", &socket("control")])
                     .args(["-mon", "chardev=control,mode=control"])

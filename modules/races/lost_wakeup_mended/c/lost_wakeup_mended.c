@@ -14,6 +14,9 @@
 #include <linux/module.h>
 #include <linux/wait.h>
 
+/* So many times there are news. */
+#define NEWS 4
+
 static DECLARE_WAIT_QUEUE_HEAD(queue);
 static DECLARE_COMPLETION(heard);
 static DECLARE_COMPLETION(done);
@@ -22,11 +25,14 @@ static bool late;
 
 static int teller(void *data)
 {
-	WRITE_ONCE(news, true);
-	wake_up(&queue);
-	if (!wait_for_completion_timeout(&heard, HZ)) {
-		late = true;
+	for (int i = 0; i < NEWS; i++) {
+		WRITE_ONCE(news, true);
 		wake_up(&queue);
+		if (!wait_for_completion_timeout(&heard, HZ)) {
+			late = true;
+			wake_up(&queue);
+			wait_for_completion(&heard);
+		}
 	}
 	kthread_complete_and_exit(&done, 0);
 }
@@ -42,8 +48,11 @@ static int __init lost_wakeup_mended_init(void)
 
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	wait_for_news();
-	complete(&heard);
+	for (int i = 0; i < NEWS; i++) {
+		wait_for_news();
+		WRITE_ONCE(news, false);
+		complete(&heard);
+	}
 	wait_for_completion(&done);
 	if (late)
 		pr_info("the news came and nobody was woken for 1 s\n");
