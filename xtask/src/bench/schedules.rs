@@ -135,6 +135,7 @@ impl super::Bench<'_> {
                     timeline: false,
                     fail_fast: true,
                     keep_output: false,
+                    kernel_options: "",
                 };
                 let one = std::slice::from_ref(play);
                 let outcomes = play::all(self.session, &prepared, one, manner, &|_, _| ());

@@ -85,6 +85,7 @@ impl super::Bench<'_> {
             timeline: false,
             fail_fast: false,
             keep_output: false,
+            kernel_options: "",
         };
         let outcomes = play::all(self.session, self.prepared, &plays, manner, &|_, _| ());
         let wall = started.elapsed().as_secs_f64();

@@ -86,6 +86,16 @@ enum ProfileName {
 }
 
 impl ProfileOption {
+    /// The words that ask another xtask for the same profile.
+    pub fn args(&self) -> Vec<String> {
+        let name = match self.profile {
+            ProfileName::Teaching => return Vec::new(),
+            ProfileName::Debug => "debug",
+            ProfileName::Kasan => "kasan",
+        };
+        vec!["--profile".to_owned(), name.to_owned()]
+    }
+
     /// The profile that is meant.
     pub fn profile(&self) -> Profile {
         match self.profile {

@@ -287,6 +287,15 @@ fn play(
     if time == Time::Virtual && !options.cold && !modules.is_empty() {
         prepared.saved = play::saved(session, &prepared);
     }
+    let mut words = options.common.kernel_args();
+    words.extend(options.profile.args());
+    let quoted =
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
+    let kernel_options = if words.is_empty() {
+        quoted
+    } else {
+        " ".to_owned() + &quoted
+    };
     let manner = Manner {
         time,
         record,
@@ -295,6 +304,7 @@ fn play(
         timeline: timelines.is_some(),
         fail_fast: options.fail_fast,
         keep_output: options.update,
+        kernel_options: &kernel_options,
     };
     let note = |played: &Played, kept: Result<()>| {
         if let Err(error) = kept {

@@ -48,6 +48,8 @@ pub struct Manner<'a> {
     pub fail_fast: bool,
     /// Keep in the outcomes what each step printed.
     pub keep_output: bool,
+    /// What [`Outcome::kernel_options`] is to be.
+    pub kernel_options: &'a str,
 }
 
 /// Why a play was not played that came after a failure.
@@ -151,6 +153,9 @@ pub fn all(
             },
         )?;
         played.outcome.run = run;
+        manner
+            .kernel_options
+            .clone_into(&mut played.outcome.kernel_options);
         if let Some(folder) = manner.record {
             keep(folder, session, prepared, play, &mut played)?;
         }

@@ -25,6 +25,9 @@ pub struct Outcome {
     pub run: Option<u32>,
     /// What was done to its threads, and what came of it; none if nothing was.
     pub scheduled: Option<Scheduled>,
+    /// The options that ask for the same kernel, each behind a space; empty where
+    /// none was given.
+    pub kernel_options: String,
     /// Its text, as shown to the user.
     pub readme: PathBuf,
     /// What its run came to.
@@ -88,6 +91,7 @@ impl Outcome {
             language,
             run: None,
             scheduled: None,
+            kernel_options: String::new(),
             readme: lesson.readme.clone(),
             verdict,
             spots: Vec::new(),

@@ -143,6 +143,8 @@ pub struct Found {
     pub lesson: String,
     /// What its module is written in.
     pub language: Language,
+    /// As in [`Outcome::kernel_options`].
+    pub kernel_options: String,
     /// What is known.
     pub findings: Findings,
     /// The source's line of each of the findings' places, where it is ours.
@@ -157,9 +159,16 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
         .filter_map(|outcomes| {
             let runs: Vec<Run<'_>> = outcomes.iter().filter_map(run).collect();
             let findings = Findings::of(&runs)?;
+            // One that was not played does not know the options.
+            let played = outcomes
+                .iter()
+                .find(|outcome| outcome.scheduled.is_some())?;
             let Outcome {
-                lesson, language, ..
-            } = &outcomes[0];
+                lesson,
+                language,
+                kernel_options,
+                ..
+            } = played;
             let mut symbols = symbols(session, prepared, lesson, *language);
             let places = findings.places.iter();
             let spots = places
@@ -168,6 +177,7 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
             Some(Found {
                 lesson: lesson.clone(),
                 language: *language,
+                kernel_options: kernel_options.clone(),
                 findings,
                 spots,
             })

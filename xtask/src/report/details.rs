@@ -190,8 +190,9 @@ fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     };
     writeln!(
         out,
-        "to try it by hand: cargo xtask qemu {option}{}{}",
+        "to try it by hand: cargo xtask qemu {option}{}{}{}",
         outcome.lesson,
+        outcome.kernel_options,
         if place.is_some() { ", and there:" } else { "" }
     )?;
     if let Some(place) = place {

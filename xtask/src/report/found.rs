@@ -15,6 +15,7 @@ pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     let Found {
         lesson,
         language,
+        kernel_options,
         findings,
         spots,
     } = found;
@@ -43,7 +44,7 @@ pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     };
     writeln!(
         out,
-        "  the same again: cargo xtask test {lesson} --lang {lang} --seed {first}\n"
+        "  the same again: cargo xtask test {lesson} --lang {lang} --seed {first}{kernel_options}\n"
     )
 }
 

@@ -168,6 +168,7 @@ impl From<&Found> for FoundEntry {
             language,
             findings,
             spots,
+            kernel_options: _, // the report's beginning tells the kernel
         } = found;
         let parting = findings.parting.as_ref();
         let places = findings.places.iter().zip(spots);

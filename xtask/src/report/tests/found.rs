@@ -49,6 +49,7 @@ pub(super) fn found() -> Found {
     Found {
         lesson: "x".to_owned(),
         language: Language::Rust,
+        kernel_options: " --kernel 6.7.9".to_owned(),
         spots: findings.places.iter().map(|_| Some(spot())).collect(),
         findings,
     }
@@ -72,7 +73,7 @@ x (rust): 2 of 4 schedules failed, the first with seed 2
     x: gave up
   but seed 1:
     x: woken
-  the same again: cargo xtask test x --lang rust --seed 2
+  the same again: cargo xtask test x --lang rust --seed 2 --kernel 6.7.9
 
 "
     );
