@@ -67,6 +67,22 @@ fn record(
 /// A lesson that does little.
 const CONSOLE: &str = "$ insmod probe.ko\n$ rmmod probe\n";
 
+#[test]
+fn a_lesson_that_needs_two_cpus_is_not_recorded() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let into = folder.path().display().to_string();
+    let args = ["test", "kthread_create_on_node", "--record", &into];
+    run(&original(), &args)?.expect(
+        0,
+        &[
+            "skipped: a recorded guest has one CPU:",
+            "0 passed, 0 failed, 2 skipped",
+        ],
+    )?;
+    ensure!(std::fs::read_dir(folder.path())?.next().is_none());
+    Ok(())
+}
+
 /// A replay that waits for gdb.
 struct Debugged {
     xtask: Child,

@@ -32,6 +32,7 @@ pub fn check(data: &[u8]) {
         readme: PathBuf::from("README.md"),
         title: "x".to_owned(),
         no_rust: None,
+        two_cpus: None,
         transcript: Transcript {
             limit: LIMIT,
             steps: vec![

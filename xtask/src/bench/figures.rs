@@ -219,6 +219,7 @@ impl Bench<'_> {
                 limit: transcript::LIMIT,
             },
             no_rust: None,
+            two_cpus: None,
         };
         self.play(&lesson)
     }

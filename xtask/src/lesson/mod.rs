@@ -46,8 +46,10 @@ pub struct Lesson {
     pub title: String,
     /// What the text's console blocks say.
     pub transcript: Transcript,
-    /// Why there is no module in Rust, if the text says so.
+    /// Why there is no module in Rust, if the text says so: `<!-- no rust: WHY -->`.
     pub no_rust: Option<String>,
+    /// Why it cannot be played on one CPU, if the text says so: `<!-- two cpus: WHY -->`.
+    pub two_cpus: Option<String>,
 }
 
 impl Lesson {
@@ -193,7 +195,8 @@ fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
     Ok(Lesson {
         name: name.to_owned(),
         title: transcript::title(&text).unwrap_or_else(|| name.to_owned()),
-        no_rust: transcript::no_rust(&text),
+        no_rust: transcript::comment(&text, "no rust"),
+        two_cpus: transcript::comment(&text, "two cpus"),
         folder,
         readme,
         transcript,

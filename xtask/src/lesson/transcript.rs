@@ -122,16 +122,15 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
     })
 }
 
-/// Why there is no module in Rust: what the text says in a comment
-/// `<!-- no rust: WHY -->`, if it has one.
-pub fn no_rust(markdown: &str) -> Option<String> {
+/// What the text says in a comment `<!-- NAME: WHY -->`, if it has one of this name.
+pub fn comment(markdown: &str, name: &str) -> Option<String> {
     let mut html = String::new();
     for event in Parser::new(markdown) {
         if let Event::Html(line) = event {
             html.push_str(&line);
         }
     }
-    let (_, rest) = html.split_once("<!-- no rust:")?;
+    let (_, rest) = html.split_once(&format!("<!-- {name}:"))?;
     let (why, _) = rest.split_once("-->")?;
     Some(why.split_whitespace().collect::<Vec<_>>().join(" "))
 }

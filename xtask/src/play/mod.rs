@@ -175,8 +175,11 @@ pub fn all(
                 return;
             };
             let play = &plays[at];
+            let one_cpu = manner.time == Time::Recorded;
+            let two_cpus = play.lesson.two_cpus.as_ref().filter(|_| one_cpu);
             let reason = play
                 .lacks()
+                .or_else(|| two_cpus.map(|why| format!("a recorded guest has one CPU: {why}")))
                 .or_else(|| stop.get().map(|reason| (*reason).to_owned()));
             let number = (manner.repeat > 1).then_some(run);
             let unplayed = |verdict| Outcome {

@@ -106,6 +106,7 @@ mod tests {
                     limit: LIMIT,
                 },
                 no_rust: None,
+                two_cpus: None,
             })
             .into();
         let languages = [Language::Rust, Language::C];

@@ -26,6 +26,7 @@ pub(super) fn outcome(verdict: Verdict) -> Outcome {
                     limit: LIMIT,
                 },
                 no_rust: None,
+                two_cpus: None,
             },
             Language::Rust,
             verdict,

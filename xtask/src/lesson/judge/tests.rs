@@ -34,6 +34,7 @@ fn lesson() -> Lesson {
             title: "x".to_owned(),
             transcript,
             no_rust: None,
+            two_cpus: None,
         },
         Err(error) => panic!("{error}"),
     }
