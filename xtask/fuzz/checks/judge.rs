@@ -7,10 +7,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use xtask::lesson::Lesson;
+use xtask::lesson::judge::{self, Evidence};
 use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
 use xtask::lesson::transcript::{LIMIT, Step, Transcript};
 use xtask::lesson::verdict::Verdict;
-use xtask::lesson::{Lesson, judge};
 use xtask::vm::{GuestEnd, GuestRun};
 
 const NONCE: &str = "NONCE";
@@ -62,7 +63,8 @@ pub fn check(data: &[u8]) {
             boot: None,
             command: String::new(),
         };
-        let verdict = judge::judge(&lesson, NONCE, &run, VIRTUAL_TOLERANCE);
+        let evidence = Evidence::read(NONCE, &run);
+        let verdict = judge::judge(&lesson, &evidence, &run, VIRTUAL_TOLERANCE);
         assert!(told || verdict != Verdict::Pass, "passed without a nonce");
         let _ = (verdict.to_string(), verdict.name(), verdict.place());
     }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::figures::{Bench, figure};
 use super::test_modules::TestModules;
 use super::{Aim, Figure};
+use crate::lesson::judge::Evidence;
 use crate::lesson::{self, Lesson};
 use crate::modules::Language;
 use crate::pipeline::{self, Prepared};
@@ -81,7 +82,7 @@ fn times(session: &Session, prepared: &Prepared, lesson: &Lesson) -> Result<Time
         prepared,
         &of_rust,
         Time::Virtual.tolerance(),
-        &nonce,
+        &Evidence::read(&nonce, &run),
         &run,
     );
     let since_panic = run.since_panic.with_context(|| {

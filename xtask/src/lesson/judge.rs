@@ -16,18 +16,43 @@ const LAST_LINES: usize = 20;
 /// The log around a command: so many seconds before and after it.
 const MARGIN: f64 = 0.05;
 
-/// Judges the run of a guest that played `lesson` with `nonce`. Stamps may be
-/// off by the `tolerance`, which depends on the guest's clock.
+/// What a guest said, read.
+#[derive(Debug)]
+pub struct Evidence {
+    /// What it noted on its console.
+    pub record: GuestRecord,
+    /// What its kernel logged.
+    pub log: KernelLog,
+}
+
+impl Evidence {
+    /// Reads what the guest said that played with `nonce`.
+    pub fn read(nonce: &str, run: &GuestRun) -> Self {
+        Self {
+            record: record::read(nonce, &run.console),
+            log: KernelLog::read(nonce, &run.log),
+        }
+    }
+}
+
+/// Judges the run of a guest that played `lesson`. Stamps may be off by the
+/// `tolerance`, which depends on the guest's clock.
 ///
 /// The gravest finding counts: a machine that failed before a kernel that
 /// stopped, a kernel that stopped before a shell that was lost, that before a
 /// report of the kernel's, and that before a difference in what was printed.
-pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance) -> Verdict {
+pub fn judge(
+    lesson: &Lesson,
+    evidence: &Evidence,
+    run: &GuestRun,
+    tolerance: Tolerance,
+) -> Verdict {
+    let Evidence { record, log } = evidence;
     let case = Case {
         lesson,
         tolerance,
-        record: record::read(nonce, &run.console),
-        log: KernelLog::read(nonce, &run.log),
+        record,
+        log,
     };
     case.machine(run)
         .or_else(|| case.before_lesson(run))
@@ -44,8 +69,8 @@ pub fn judge(lesson: &Lesson, nonce: &str, run: &GuestRun, tolerance: Tolerance)
 struct Case<'a> {
     lesson: &'a Lesson,
     tolerance: Tolerance,
-    record: GuestRecord,
-    log: KernelLog,
+    record: &'a GuestRecord,
+    log: &'a KernelLog,
 }
 
 impl Case<'_> {

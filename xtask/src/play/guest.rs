@@ -6,9 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::initramfs::GuestFile;
-use crate::lesson::judge;
-use crate::lesson::kernel_log::KernelLog;
-use crate::lesson::record;
+use crate::lesson::judge::{self, Evidence};
 use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
 use crate::lesson::tracing::{self, Tracing};
@@ -165,8 +163,12 @@ pub(super) fn followed(
         Some(_) => schedule::tolerance(time.tolerance()),
         None => time.tolerance(),
     };
-    let (verdict, spots) = judged(session, prepared, play, tolerance, &nonce, &run);
-    let kernel_log = KernelLog::read(&nonce, &run.log);
+    let evidence = Evidence::read(&nonce, &run);
+    let (verdict, spots) = judged(session, prepared, play, tolerance, &evidence, &run);
+    let Evidence {
+        record,
+        log: kernel_log,
+    } = evidence;
     let boot = run.boot.unwrap_or(run.wall);
     let outcome = Outcome {
         wall: run.wall,
@@ -184,7 +186,6 @@ pub(super) fn followed(
         log: Some(log),
         ..Outcome::new(lesson, language, verdict)
     };
-    let record = record::read(&nonce, &run.console);
     let timeline = timeline.then(|| {
         let steps = lesson.transcript.steps.iter();
         let commands: Vec<&str> = steps.map(|step| step.command.as_str()).collect();
@@ -247,10 +248,10 @@ pub fn judged(
     prepared: &Prepared,
     play: &Play<'_>,
     tolerance: Tolerance,
-    nonce: &str,
+    evidence: &Evidence,
     run: &GuestRun,
 ) -> (Verdict, Vec<Spot>) {
-    let mut verdict = judge::judge(play.lesson, nonce, run, tolerance);
+    let mut verdict = judge::judge(play.lesson, evidence, run, tolerance);
     let spots = verdict.report_mut().map(|report| {
         let modules = modules_of(prepared, &play.lesson.name, play.language)
             .map(|module| (&*module.name, &*module.path));

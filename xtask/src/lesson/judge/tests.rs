@@ -80,7 +80,8 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         boot: None,
         command: String::new(),
     };
-    judge(&lesson(), "N0", &run, VIRTUAL_TOLERANCE)
+    let evidence = Evidence::read("N0", &run);
+    judge(&lesson(), &evidence, &run, VIRTUAL_TOLERANCE)
 }
 
 /// The verdict for a guest that ended by itself.
