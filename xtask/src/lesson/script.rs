@@ -35,7 +35,7 @@ exec 9>&1 2>/dev/null
 cd "$HOME"
 _kmodlab() {
 	local uptime
-	read -r uptime _ </proc/uptime
+	read -r -d ' ' uptime </proc/uptime
 	until printf '\n%s step %s %s\n' NONCE "$*" "$uptime"; do :; done >&9
 	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
 	[ ! -e "${0%/*}/before" ] || echo "kmodlab: step $1 $2" >MARKER
