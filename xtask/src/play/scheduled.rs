@@ -69,6 +69,8 @@ pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result
         let spot = symbols.spot_of(&lesson.name, &place.function, place.offset);
         spot.map_or(NOT_OURS, |spot| (spot.file, spot.line))
     };
+    // A module with many places is played several times for them, and then a start
+    // is the first place that the first of these runs knows of.
     let mut starts: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut lines: BTreeMap<_, Line> = BTreeMap::new();
