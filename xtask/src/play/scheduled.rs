@@ -89,6 +89,7 @@ pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result
         // An inlined function's line is in several functions.
         let key = (line_of(place), &*place.function);
         if let Some(tasks) = tasks.get(key.1)
+            && key.0 != NOT_OURS
             && !here.contains(&key)
         {
             let line = lines.entry(key).or_default();
