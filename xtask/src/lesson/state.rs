@@ -13,6 +13,9 @@ const ALLOWED_TAINT: u64 = 1 << 12 | 1 << 13;
 /// and goes as the kernel likes.
 const WORKQUEUE_WORKER: u64 = 0x20;
 
+/// How the names of these threads begin.
+const WORKER_NAME: &str = "kworker/";
+
 /// The process that all kernel threads are children of.
 const KTHREADD: &str = "2";
 
@@ -77,15 +80,21 @@ fn threads(state: &State) -> BTreeSet<(&str, &str)> {
         let Some((name, fields)) = process.rsplit_once(") ") else {
             continue;
         };
-        // Fields count from 3 here: state, parent, four more, then flags.
+        // Fields count from 3 here: state, parent, four more, then flags, four
+        // more, and the ticks that it ran, in user mode and in the kernel.
         let fields: Vec<&str> = fields.split_whitespace().collect();
-        let (Some(&parent), Some(Ok(flags))) = (
+        let (Some(&state), Some(&parent), Some(Ok(flags))) = (
+            fields.first(),
             fields.get(1),
             fields.get(6).map(|flags| flags.parse::<u64>()),
         ) else {
             continue;
         };
-        if parent == KTHREADD && flags & WORKQUEUE_WORKER == 0 {
+        // A worker says what it is when it first runs (`worker_thread` in
+        // kernel/workqueue.c); one that is just being made has its name alone.
+        let has_not_run = fields.get(11..13).is_some_and(|ticks| ticks == ["0", "0"]);
+        let being_made = name.starts_with(WORKER_NAME) && has_not_run && "DR".contains(state);
+        if parent == KTHREADD && flags & WORKQUEUE_WORKER == 0 && !being_made {
             threads.insert((pid, name));
         }
     }
@@ -141,8 +150,9 @@ mod tests {
         assert_eq!(left_over(&before, &before), [""; 0]);
         let after = state(
             "",
-            // A user's process, a workqueue's thread.
-            "53 (sleep) S 1 0 0 0 -1 4194304 57\n59 (kworker/0:2) I 2 0 0 0 -1 69238880 0\n",
+            // A user's process, a workqueue's thread, and one that is being made.
+            "53 (sleep) S 1 0 0 0 -1 4194304 57\n59 (kworker/0:2) I 2 0 0 0 -1 69238880 0\n\
+             72 (kworker/0:3) D 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 652 0\n",
             "",
             "12800\n",
         );
@@ -156,7 +166,8 @@ mod tests {
             "x 16384 0 - Live 0x0 (O)\n",
             "34 (khvcd) R 2 0 0 0 -1 2129984 0\n\
              60 (odd) name (\n1 2) S 2 0 0 0 -1 2129984 0\n\
-             61 (khvcd) R 2 0 0 0 -1 2129984 0\n",
+             61 (khvcd) R 2 0 0 0 -1 2129984 0\n\
+             62 (kworker/x) S 2 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 652 0\n",
             "/proc/driver/x\n",
             "4736\n",
         );
@@ -166,6 +177,7 @@ mod tests {
                 "the module x is still loaded",
                 "the kernel thread 60 [odd) name (\n1 2] still runs",
                 "the kernel thread 61 [khvcd] still runs",
+                "the kernel thread 62 [kworker/x] still runs",
                 "/proc/driver/x is still there",
                 "the kernel is tainted: the kernel died: an oops or a BUG (bit 7)",
                 "the kernel is tainted: the kernel issued a warning (bit 9)",
