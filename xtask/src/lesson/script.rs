@@ -23,23 +23,34 @@ pub(super) const FOLDER: &str = "/kmodlab";
 
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
-/// lesson and not these lines. `_kmodlab` hands on the status it is given, so
-/// that `$?` at the beginning of a step is the step before's. A background job
-/// that ends interrupts a line that is just being written; then it is written
-/// once more, and the half is no note. Where a kernel
-/// looks for leaks, it also notes where each loaded module's code is: when the
-/// leaks are told the module is gone, and its functions have no names. Where the
-/// kernel may be traced, the trace is told too where a step begins and ends.
+/// lesson and not these lines.
+///
+/// `_kmodlab STATUS NOTE..` notes what happens at one moment, and hands on the
+/// status, so that `$?` at the beginning of a step is the step before's. A
+/// background job that ends interrupts a line that is just being written; then all
+/// is written once more, and the half is no note. Where a kernel looks for leaks, it
+/// also notes where each loaded module's code is: when the leaks are told the module
+/// is gone, and its functions have no names. Where the kernel may be traced, the
+/// trace is told too where a step begins and ends.
 const PROLOGUE: &str = r#"# Plays a lesson, command by command, and notes where each begins and ends.
 exec 9>&1 2>/dev/null
 cd "$HOME"
+_kmodlab_leaks= _kmodlab_marks=
+[ ! -e KMEMLEAK ] || _kmodlab_leaks=1
+[ ! -e "${0%/*}/before" ] || _kmodlab_marks=1
 _kmodlab() {
-	local uptime
+	local uptime note notes= status="$1"
+	shift
 	read -r -d ' ' uptime </proc/uptime
-	until printf '\n%s step %s %s\n' NONCE "$*" "$uptime"; do :; done >&9
-	[ ! -e KMEMLEAK ] || [ "$2" = begin ] || _kmodlab_modules
-	[ ! -e "${0%/*}/before" ] || echo "kmodlab: step $1 $2" >MARKER
-	return "${3:-0}"
+	for note; do
+		notes="$notes
+NONCE step $note $status $uptime
+"
+	done
+	until printf %s "$notes"; do :; done >&9
+	[ -z "$_kmodlab_leaks" ] || _kmodlab_modules
+	[ -z "$_kmodlab_marks" ] || for note; do echo "kmodlab: step $note"; done >MARKER
+	return "$status"
 }
 _kmodlab_modules() {
 	local module size at
@@ -64,7 +75,7 @@ fi
 shift
 _kmodlab_type() {
 	local line
-	_kmodlab type "$1" "$2"
+	_kmodlab "$2" "type $1"
 	while IFS= read -r line; do
 		case $line in
 		'>'*) printf '%s\n' "${line#?}" ;;
@@ -89,7 +100,15 @@ pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<
         .clone()
         .map(|(number, step)| file(&format!("step.{number}"), step.command.clone() + "\n"))
         .collect();
-    let play = PROLOGUE.to_owned() + &steps.map(|(number, _)| played(number)).collect::<String>();
+    let mut play = PROLOGUE.to_owned();
+    // A note costs the guest as much as a short command: a step's end and the
+    // next's beginning are one moment.
+    let mut last = None;
+    for (number, _) in steps {
+        play.push_str(&begun(last, number));
+        last = Some(number);
+    }
+    play.extend(last.map(ended));
     files.extend(script(&play, nonce, limit_seconds));
     files
 }
@@ -110,7 +129,8 @@ pub fn compile_typed(
     for (number, step) in (1..).zip(&transcript.steps) {
         // `write!` to a String cannot fail.
         let _ = writeln!(play, "_kmodlab_type {number} $?");
-        play.push_str(&played(number));
+        play.push_str(&begun(None, number));
+        play.push_str(&ended(number));
         let lines: String = step
             .command
             .split('\n')
@@ -124,13 +144,19 @@ pub fn compile_typed(
     (script(&play, nonce, limit_seconds), exchanges)
 }
 
-/// The lines that play a step, whose command is in its file.
-fn played(number: usize) -> String {
+/// The lines that play a step, whose command is in its file, up to its end; it
+/// begins where the step before it ends, if that was not noted.
+fn begun(ends: Option<usize>, number: usize) -> String {
+    let end = ends.map_or(String::new(), |number| format!("\"{number} end\" "));
     format!(
-        "_kmodlab {number} begin $?\n\
-         . \"${{0%/*}}/step.{number}\" >&9 2>&9\n\
-         _kmodlab {number} end $?\n"
+        "_kmodlab $? {end}\"{number} begin\"\n\
+         . \"${{0%/*}}/step.{number}\" >&9 2>&9\n"
     )
+}
+
+/// The line that notes a step's end.
+fn ended(number: usize) -> String {
+    format!("_kmodlab $? \"{number} end\"\n")
 }
 
 /// The files of every script.
