@@ -32,11 +32,10 @@ void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 void kernel_ext_init_completion(struct completion *completion);
 void kernel_ext_reinit_completion(struct completion *completion);
 
-char *kernel_ext_copy_text(const char *text);
-void kernel_ext_free_text(char *text);
+bool kernel_ext_is_live(void);
 
 int kernel_ext_stop_before(struct kprobe *probe);
-void kernel_ext_stop_hook(void (*function)(unsigned long address));
+int kernel_ext_stop_hook(void (*function)(unsigned long address));
 void kernel_ext_hold_up(u64 nanoseconds, u64 spin);
 int kernel_ext_current(char name[TASK_COMM_LEN]);
 void kernel_ext_debug_console(const char *text, unsigned long length);

@@ -30,7 +30,7 @@
 //! | `try_wait_for_completion(x)`                   | [`Completion::try_wait`](completion::Completion::try_wait) |
 //! | `reinit_completion(x)`                         | [`Completion::reinit`](completion::Completion::reinit) |
 //! | `module_param(name, int, 0444)`                | [`module_param!`]                         |
-//! | `module_param(name, charp, 0444)`              | [`module_param!`]                         |
+//! | `module_param_cb(name, ops, argument, 0200)`   | [`module_param_cb!`]                      |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
 //! | `proc_mkdir(name, parent)`                     | [`ProcDir::new`](proc::ProcDir::new)      |

@@ -9,14 +9,14 @@
 //! the loader reads. [`module_param!`](crate::module_param) leaves the same there.
 
 use core::{
-    ptr::{addr_of, from_ref, null_mut},
-    sync::atomic::{AtomicI32, AtomicPtr, Ordering},
+    ptr::{addr_of, from_ref},
+    sync::atomic::{AtomicI32, Ordering},
 };
 
 use crate::{bindings, compat::ffi};
 use kernel::{
     bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, module, param_ops_int},
-    prelude::ENOMEM,
+    prelude::{Result, EAGAIN},
     str::CStr,
     types::Opaque,
 };
@@ -48,80 +48,49 @@ impl IntParam {
     }
 }
 
-/// A parameter that is text, of any length, where C's `charp` has no more than 1024 bytes. [`module_param!`](crate::module_param) declares one.
-pub struct TextParam {
-    // The kernel writes here before the module's `init` is called, and never again, for the file in
-    // /sys/module cannot be written. It frees the text when the module is gone.
-    value: AtomicPtr<ffi::c_char>,
+/// A parameter that is a call: what is written to its file is given to a function.
+/// [`module_param_cb!`](crate::module_param_cb) declares one.
+pub struct CallParam {
+    call: fn(&CStr) -> Result,
 }
 
-impl TextParam {
-    /// A parameter that has no value unless `insmod` is given one.
+impl CallParam {
     #[doc(hidden)]
-    pub const fn new() -> Self {
-        Self {
-            value: AtomicPtr::new(null_mut()),
-        }
-    }
-
-    /// The text that `insmod` was given, if any.
-    pub fn get(&self) -> Option<&CStr> {
-        let text = self.value.load(Ordering::Relaxed);
-        // SAFETY: What the kernel wrote here is a string that ends with a NUL, which nobody changes, and
-        // which is there for as long as the module.
-        (!text.is_null()).then(|| unsafe { CStr::from_char_ptr(text) })
+    pub const fn new(call: fn(&CStr) -> Result) -> Self {
+        Self { call }
     }
 }
 
-/// What reads and writes a [`TextParam`]: as `param_ops_charp`.
+/// What writes a [`CallParam`].
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct TextOps(kernel_param_ops);
+pub struct CallOps(kernel_param_ops);
 
-// SAFETY: Nobody writes to it, and its functions may be called by any thread.
-unsafe impl Sync for TextOps {}
+// SAFETY: Nobody writes to it, and its function may be called by any thread.
+unsafe impl Sync for CallOps {}
 
 #[doc(hidden)]
-pub static TEXT_OPS: TextOps = TextOps(kernel_param_ops {
+pub static CALL_OPS: CallOps = CallOps(kernel_param_ops {
     flags: 0,
-    set: Some(set_text),
-    get: Some(bindings::param_get_charp),
-    free: Some(free_text),
+    set: Some(call),
+    get: None,
+    free: None,
 });
 
-/// The kernel has read a value; `param` is an entry for a [`TextParam`].
-unsafe extern "C" fn set_text(value: *const ffi::c_char, param: *const kernel_param) -> ffi::c_int {
-    // SAFETY: `value` ends with a NUL.
-    let copy = unsafe { bindings::kernel_ext_copy_text(value) };
-    if copy.is_null() {
-        return ENOMEM.to_errno();
+/// The kernel has read a value; `param` is an entry for a [`CallParam`].
+unsafe extern "C" fn call(value: *const ffi::c_char, param: *const kernel_param) -> ffi::c_int {
+    // SAFETY: It reads a field of this module's, which is there while its code runs.
+    if !unsafe { bindings::kernel_ext_is_live() } {
+        return EAGAIN.to_errno();
     }
-    // SAFETY: The entry's argument is a static `TextParam`, see `Entry::text`.
-    let old = unsafe { of_text(param) }
-        .value
-        .swap(copy, Ordering::Relaxed);
-    // SAFETY: It is null or came from the function above, when `insmod` was given two values; nobody
-    // has read it yet, for the module has not begun.
-    unsafe { bindings::kernel_ext_free_text(old) };
-    0
-}
-
-/// The module is gone; `argument` is a [`TextParam`].
-unsafe extern "C" fn free_text(argument: *mut ffi::c_void) {
-    // SAFETY: See `Entry::text`.
-    let text = unsafe { &*argument.cast::<TextParam>() };
-    // SAFETY: It is null or came from `kernel_ext_copy_text`, and the code that could read it is gone.
-    unsafe { bindings::kernel_ext_free_text(text.value.swap(null_mut(), Ordering::Relaxed)) };
-}
-
-/// The parameter of an entry.
-///
-/// # Safety
-///
-/// The entry is one that `Entry::text` has made.
-unsafe fn of_text<'a>(param: *const kernel_param) -> &'a TextParam {
-    // SAFETY: By the caller's promise, the argument is a static `TextParam`.
-    unsafe { &*(*param).__bindgen_anon_1.arg.cast::<TextParam>() }
+    // SAFETY: The entry is one that `Entry::call` has made, so its argument is a static `CallParam`.
+    let param = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<CallParam>() };
+    // SAFETY: The kernel gives no null pointer to what takes an argument, and `value` ends with a NUL.
+    let value = unsafe { CStr::from_char_ptr(value) };
+    match (param.call)(value) {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
 }
 
 /// An element of the table `__param`, which the loader looks through.
@@ -138,29 +107,29 @@ impl Entry {
     pub const fn int(name: &'static CStr, param: &'static IntParam) -> Self {
         // An `int` of C and an `AtomicI32` have the same size and bits.
         let value = from_ref(param).cast_mut().cast::<ffi::c_void>();
-        Self::new(name, addr_of!(param_ops_int), value)
+        Self::new(name, addr_of!(param_ops_int), value, 0o444)
     }
 
-    /// The same, of a text.
-    pub const fn text(name: &'static CStr, param: &'static TextParam) -> Self {
-        // `param_get_charp` reads a pointer, and an `AtomicPtr` has the same size and bits.
-        let value = from_ref(param).cast_mut().cast::<ffi::c_void>();
-        Self::new(name, addr_of!(TEXT_OPS.0), value)
+    /// The entry of `param`: root alone may write to the file, and nobody read it.
+    pub const fn call(name: &'static CStr, param: &'static CallParam) -> Self {
+        let param = from_ref(param).cast_mut().cast::<ffi::c_void>();
+        Self::new(name, addr_of!(CALL_OPS.0), param, 0o200)
     }
 
     const fn new(
         name: &'static CStr,
         ops: *const kernel_param_ops,
-        value: *mut ffi::c_void,
+        argument: *mut ffi::c_void,
+        perm: u16,
     ) -> Self {
         Self(kernel_param {
             name: name.as_char_ptr(),
             mod_: addr_of!(__this_module).cast::<module>().cast_mut(),
             ops,
-            perm: 0o444,
+            perm,
             level: -1,
             flags: 0,
-            __bindgen_anon_1: kernel_param__bindgen_ty_1 { arg: value },
+            __bindgen_anon_1: kernel_param__bindgen_ty_1 { arg: argument },
         })
     }
 }
@@ -178,8 +147,7 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 }
 
 /// Declares a parameter of the module: a static of type [`IntParam`](crate::param::IntParam), with the
-/// value that it has unless `insmod` is given another, or [`TextParam`](crate::param::TextParam), which
-/// has none then.
+/// value that it has unless `insmod` is given another.
 ///
 /// `name` is what is written behind `insmod`, and `description` what `modinfo` shows. What is no
 /// number, or too large for an `int`, makes `insmod` fail. See `module_param` and `MODULE_PARM_DESC` in C.
@@ -195,14 +163,8 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 ///     description: "where the memory comes from",
 /// }
 ///
-/// module_param! {
-///     LABEL: str,
-///     name: "label",
-///     description: "what to call it",
-/// }
-///
-/// # fn example() -> (i32, Option<&'static kernel::str::CStr>) {
-/// (NODE.get(), LABEL.get())
+/// # fn example() -> i32 {
+/// NODE.get()
 /// # }
 /// ```
 #[macro_export]
@@ -213,17 +175,53 @@ macro_rules! module_param {
         description: $description:literal $(,)?
     ) => {
         static $param: $crate::param::IntParam = $crate::param::IntParam::new($default);
-        $crate::module_param!(@entry int, $param, $name, "int", $description);
+        $crate::__param_entry!(int, $param, $name, "int", $description);
     };
+}
+
+/// Declares a parameter that is a call: `call` is given what root writes to
+/// `/sys/module/MODULE/parameters/NAME`, and what it returns is what the writer gets. `insmod` cannot
+/// set it (`EAGAIN`), nor can anybody before the module's `init` is over.
+///
+/// One such call at a time is made of a module, and the module stays while it is. A text has less than
+/// 4096 bytes; `echo` ends it with a line end. See `module_param_cb` in C.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, str::CStr};
+/// use kernel_ext::module_param_cb;
+///
+/// fn greet(whom: &CStr) -> Result {
+///     pr_info!("Hello, {}\n", whom.to_str().map_err(|_| EINVAL)?.trim_end());
+///     Ok(())
+/// }
+///
+/// module_param_cb! {
+///     call: greet,
+///     name: "greet",
+///     description: "whom to greet",
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_param_cb {
     (
-        $param:ident: str,
+        call: $call:path,
         name: $name:literal,
         description: $description:literal $(,)?
     ) => {
-        static $param: $crate::param::TextParam = $crate::param::TextParam::new();
-        $crate::module_param!(@entry text, $param, $name, "charp", $description);
+        const _: () = {
+            static PARAM: $crate::param::CallParam = $crate::param::CallParam::new($call);
+            $crate::__param_entry!(call, PARAM, $name, "charp", $description);
+        };
     };
-    (@entry $kind:ident, $param:ident, $name:literal, $type:literal, $description:literal) => {
+}
+
+/// Leaves a parameter's entry in the table, and its description and type in `.modinfo`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __param_entry {
+    ($kind:ident, $param:ident, $name:literal, $type:literal, $description:literal) => {
         const _: () = {
             const DESCRIPTION: &str = concat!("parm=", $name, ":", $description, "\0");
             const TYPE: &str = concat!("parmtype=", $name, ":", $type, "\0");

@@ -59,22 +59,26 @@ static WATCH: AtomicPtr<Watch> = AtomicPtr::new(null_mut());
 /// or in an interrupt. What it calls in the watched module is watched too.
 ///
 /// There can be one watch, and it stays. The module that has asked for it cannot be unloaded any more:
-/// nobody knows when the last task has left its code. Call it last in the module's `init`: a module
-/// whose `init` fails after it is freed all the same, and the kernel would go on to call what was there.
+/// nobody knows when the last task has left its code. It can ask once its `init` is over: a module whose
+/// `init` fails is freed whatever it has asked for, and the kernel would go on to call what was there.
 ///
 /// # Errors
 ///
-/// `EBUSY`: there is a watch. `E2BIG`: more than [`PLACES`] places. `ENOMEM`: no memory.
+/// `EAGAIN`: the module's `init` is not over. `EBUSY`: there is a watch. `E2BIG`: more than [`PLACES`]
+/// places. `ENOMEM`: no memory.
 ///
 /// # Context
 ///
 /// May sleep.
 pub fn watch<'a>(
-    module: &CStr,
+    module: &str,
     places: impl Iterator<Item = (&'a str, u32)>,
     hook: fn(usize),
     set: fn(usize),
 ) -> Result {
+    // SAFETY: `stopped` may be called at any time: it looks at `WATCH`. Its code stays where it is, for
+    // the function takes a reference on this module, which is past its `init`, and nobody gives it back.
+    to_result(unsafe { bindings::kernel_ext_stop_hook(Some(stopped)) })?;
     let mut watch = kbox(Watch {
         notifier: UnsafeCell::new(bindings::notifier_block {
             notifier_call: Some(notified),
@@ -103,12 +107,8 @@ pub fn watch<'a>(
         drop(unsafe { KBox::from_raw(watch) });
         return Err(EBUSY);
     }
-    // SAFETY: `stopped` can be called once there are breakpoints: the reference on this module that the
-    // function takes, and nobody gives back, keeps its code where it is if `init` succeeds, and without
-    // the notifier below there are none.
-    unsafe { bindings::kernel_ext_stop_hook(Some(stopped)) };
     // SAFETY: The notifier is never freed nor moved, for `WATCH` has it and stays, and the module that
-    // `notified` is in stays too. The kernel links it into a list under a lock of the list's own.
+    // `notified` is in stays too, see above. The kernel links it into a list under a lock of the list's own.
     to_result(unsafe { bindings::register_module_notifier((*watch).notifier.get()) })
 }
 

@@ -28,6 +28,9 @@ pub struct Prepared {
     /// The lessons' modules, in the order of the lessons, and of languages for
     /// each.
     pub modules: Vec<Module>,
+    /// Is this for guests in which threads are held up (see
+    /// [`crate::play::held_up`])?
+    pub held_up: bool,
     /// The guest that every lesson starts from, if one was saved (see
     /// [`crate::play::saved`]).
     pub saved: Option<SavedGuest>,
@@ -72,13 +75,14 @@ pub fn prepare_modules(
 ) -> Result<Prepared> {
     let (toolchain, source, kernel) = kernel(session, wanted, profile)?;
     let modules = modules::build(session, &toolchain, &kernel, modules)?;
-    let initramfs = Initramfs::pack(session, &toolchain)?;
+    let initramfs = Initramfs::pack(session, &toolchain, &[])?;
     Ok(Prepared {
         toolchain,
         source,
         kernel,
         initramfs,
         modules,
+        held_up: false,
         saved: None,
     })
 }

@@ -117,11 +117,16 @@ int kernel_ext_stop_before(struct kprobe *probe)
 	return register_kprobe(probe);
 }
 
-/* For good: nobody knows when the last task has left the code above. */
-void kernel_ext_stop_hook(void (*function)(unsigned long address))
+/*
+ * For good: nobody knows when the last task has left the code above. A module
+ * whose init fails is freed whoever has a reference, so it must be past that.
+ */
+int kernel_ext_stop_hook(void (*function)(unsigned long address))
 {
-	__module_get(THIS_MODULE);
+	if (!kernel_ext_is_live() || !try_module_get(THIS_MODULE))
+		return -EAGAIN;
 	hook = function;
+	return 0;
 }
 
 /*

@@ -2,10 +2,10 @@
 
 //! Holds up the threads of another module, so that its races show.
 //!
-//! `cargo xtask test LESSON --schedules N` loads it before the lesson, with places in the lesson's
-//! module that it chose by a seed, and with the seed. A task that comes to such a place may be kept
-//! there for a while, in which the others go on: the seed says which, and how long. The same seed does
-//! the same each time. What was done is told to the host, line by line:
+//! `cargo xtask test LESSON --schedules N` loads it before the lesson, and then gives it an order: the
+//! lesson's module, places in it that were chosen by a seed, and the seed. A task that comes to such a
+//! place may be kept there for a while, in which the others go on: the seed says which, and how long. The
+//! same order does the same each time. What was done is told to the host, line by line:
 //!
 //! ```text
 //! refused 0
@@ -13,11 +13,14 @@
 //! held 3 at 2718281828 for 1048576 insmod/123
 //! ```
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::{
+    str::FromStr,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
 
-use kernel::prelude::*;
+use kernel::{prelude::*, str::CStr};
 use kernel_ext::{
-    module_param,
+    module_param_cb,
     stop::{hold_up, now, tell_host, watch, Current, PLACES as MOST},
 };
 
@@ -29,40 +32,10 @@ module! {
     license: "GPL",
 }
 
-module_param! {
-    MODULE: str,
-    name: "module",
-    description: "the module whose threads are held up",
-}
-
-module_param! {
-    PLACES: str,
-    name: "places",
-    description: "where: FUNCTION+BYTES[+BYTES..][,FUNCTION+..]",
-}
-
-module_param! {
-    SEED: i32 = 0,
-    name: "seed",
-    description: "what decides who is held up, and for how long",
-}
-
-module_param! {
-    CHANCE: i32 = 1,
-    name: "chance",
-    description: "of so many that come to a place, about one is held up; 0: none, but tell which places are met",
-}
-
-module_param! {
-    LONGEST: i32 = 24,
-    name: "longest",
-    description: "a task is held up for no longer than two to the power of so many nanoseconds",
-}
-
-module_param! {
-    BUDGET: i32 = 40,
-    name: "budget",
-    description: "all tasks together are held up for no longer than so many milliseconds",
+module_param_cb! {
+    call: obey,
+    name: "order",
+    description: "MODULE SEED CHANCE LONGEST BUDGET PLACES, see perturb.rs",
 }
 
 /// A task that may not sleep spins, and for no longer than so many nanoseconds: that costs the host more
@@ -71,6 +44,12 @@ const SPIN: u64 = 2_000_000;
 
 /// The random numbers' state.
 static RANDOM: AtomicU64 = AtomicU64::new(0);
+
+/// Of so many that come to a place, about one is held up; 0: none, but it is told which places are met.
+static CHANCE: AtomicU64 = AtomicU64::new(0);
+
+/// A task is held up for less than two to the power of so many nanoseconds.
+static LONGEST: AtomicU64 = AtomicU64::new(0);
 
 /// Nanoseconds that are left of the budget.
 static LEFT: AtomicU64 = AtomicU64::new(0);
@@ -90,12 +69,12 @@ fn random() -> u64 {
 
 /// Some time up to the longest.
 fn some_time() -> u64 {
-    random() % (1 << LONGEST.get().clamp(0, 40))
+    random() % (1 << LONGEST.load(Relaxed).min(40))
 }
 
 /// A task has come to a place.
 fn came(place: usize) {
-    let chance = CHANCE.get().max(0) as u64;
+    let chance = CHANCE.load(Relaxed);
     if chance == 0 {
         if !MET[place].swap(true, Relaxed) {
             tell_host(format_args!("met {place} {}", Current::get()));
@@ -134,17 +113,35 @@ fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
     })
 }
 
+/// Does what an order says, which is the one that there can be:
+///
+/// - the module whose tasks are held up,
+/// - a number that decides who is, and for how long,
+/// - of how many that come to a place one is held up, or 0,
+/// - for how long a task is held up: for less than two to the power of this many nanoseconds,
+/// - for how many milliseconds all together are,
+/// - where: `FUNCTION+BYTES[+BYTES..][,FUNCTION+..]`.
+fn obey(order: &CStr) -> Result {
+    let mut words = order.to_str().map_err(|_| EINVAL)?.split_ascii_whitespace();
+    let module = words.next().ok_or(EINVAL)?;
+    let mut number = || -> Result<u64> {
+        let word = words.next().ok_or(EINVAL)?;
+        u64::from_str(word).map_err(|_| EINVAL)
+    };
+    RANDOM.store(number()?, Relaxed);
+    CHANCE.store(number()?, Relaxed);
+    LONGEST.store(number()?, Relaxed);
+    LEFT.store(number()?.saturating_mul(1_000_000), Relaxed);
+    let text = words.next().ok_or(EINVAL)?;
+    // Where the lesson begins within a tick is chance too.
+    hold_up(random() % 4_000_000, 0);
+    watch(module, places(text), came, set)
+}
+
 struct Perturb;
 
 impl kernel::Module for Perturb {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let module = MODULE.get().ok_or(EINVAL)?;
-        let text = PLACES.get().ok_or(EINVAL)?.to_str().map_err(|_| EINVAL)?;
-        RANDOM.store(SEED.get() as u64, Relaxed);
-        LEFT.store(BUDGET.get().max(0) as u64 * 1_000_000, Relaxed);
-        // Where the lesson begins within a tick is chance too.
-        hold_up(random() % 4_000_000, 0);
-        watch(module, places(text), came, set)?;
         Ok(Self)
     }
 }

@@ -156,10 +156,13 @@ impl super::Bench<'_> {
         Ok((found, of))
     }
 
-    /// The guest with these modules, and the one that holds them up.
+    /// Guests in which the threads of these modules can be held up.
     fn with_modules(&self, modules: &[(&str, Language)]) -> Result<Prepared> {
         let tool = [(schedule::MODULE, Language::Rust)];
         let modules = [modules, &tool].concat();
-        self.prepared.with_modules(self.session, &modules)
+        let prepared = self.prepared.with_modules(self.session, &modules)?;
+        let mut prepared = play::held_up(self.session, &prepared)?;
+        prepared.saved = play::saved(self.session, &prepared);
+        Ok(prepared)
     }
 }

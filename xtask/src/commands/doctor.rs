@@ -49,7 +49,7 @@ fn kvm(session: &Session, needs: &[Need]) -> Result<String> {
     let Some(kernel) = KernelImage::any(&session.cache)? else {
         return Ok("not tried: only a boot tells, and no kernel is built yet".to_owned());
     };
-    let initramfs = Initramfs::pack(session, &toolchain)?;
+    let initramfs = Initramfs::pack(session, &toolchain, &[])?;
     Ok(word(accel::try_kvm(
         session, &toolchain, &kernel, &initramfs,
     )?))

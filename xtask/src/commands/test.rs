@@ -268,6 +268,9 @@ fn play(
         options.profile.profile(),
         &modules,
     )?;
+    if seeds.is_some() && !modules.is_empty() {
+        prepared = play::held_up(session, &prepared)?;
+    }
     report.kernel = Some(Kernel {
         name: prepared.kernel.kernel.clone(),
         version: prepared.kernel.version.clone(),

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use cpio::newc::Builder;
 
+use super::GuestFile;
+
 // File types of st_mode, inode(7).
 const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
@@ -26,6 +28,20 @@ impl Archive {
     /// An empty archive.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The bytes of one with these files in it.
+    pub fn of(files: &[GuestFile]) -> Result<Vec<u8>> {
+        let mut archive = Self::new();
+        for GuestFile {
+            path,
+            mode,
+            contents,
+        } in files
+        {
+            archive.file(path, *mode, contents)?;
+        }
+        archive.finish()
     }
 
     /// Adds a folder, and those above it.

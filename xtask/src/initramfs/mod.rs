@@ -42,17 +42,21 @@ pub struct GuestFile {
 }
 
 impl Initramfs {
-    /// Packs the base from busybox and the files of `initramfs/`.
-    pub fn pack(session: &Session, toolchain: &Toolchain) -> Result<Self> {
+    /// Packs the base from busybox, the files of `initramfs/`, and `more`.
+    pub fn pack(session: &Session, toolchain: &Toolchain, more: &[GuestFile]) -> Result<Self> {
         let stage = session.ui.stage("initramfs");
         let files = session.workspace.initramfs();
-        let key = Inputs::new(KIND)
-            .file("busybox", &toolchain.busybox)?
-            .tree("files", &files)?
-            .key();
+        let mut inputs = Inputs::new(KIND);
+        inputs.file("busybox", &toolchain.busybox)?;
+        inputs.tree("files", &files)?;
+        for file in more {
+            inputs.bytes(&file.path, &file.contents);
+        }
+        let key = inputs.key();
         let entry = session.cache.entry("initramfs", "base", &key, |staging| {
             stage.begin("packing busybox and init", 0);
-            let bytes = base(&toolchain.busybox, &files)?;
+            let mut bytes = base(&toolchain.busybox, &files)?;
+            bytes.extend(Archive::of(more)?);
             std::fs::write(staging, bytes)
                 .with_context(|| format!("cannot write {}", staging.display()))
         })?;
@@ -68,16 +72,7 @@ impl Initramfs {
     pub fn with(&self, overlay: &[GuestFile], path: &Path) -> Result<()> {
         let mut bytes = std::fs::read(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
-        let mut archive = Archive::new();
-        for GuestFile {
-            path,
-            mode,
-            contents,
-        } in overlay
-        {
-            archive.file(path, *mode, contents)?;
-        }
-        bytes.extend(archive.finish()?);
+        bytes.extend(Archive::of(overlay)?);
         std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 }

@@ -24,10 +24,6 @@ pub fn left_over(before: &State, after: &State) -> Vec<String> {
     let mut left = Vec::new();
     let old = modules(before);
     for name in modules(after).difference(&old) {
-        // It is the host's, and stays (see `modules/tools/perturb`).
-        if *name == crate::schedule::MODULE {
-            continue;
-        }
         left.push(format!("the module {name} is still loaded"));
     }
     let old = threads(before);

@@ -22,7 +22,6 @@ use crate::vm::{Accel, GuestRun};
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
 use super::plan::Play;
 use super::recorded::{Tape, recorded};
-use super::scheduled;
 use super::scripted::scripted;
 use super::typed::type_all;
 
@@ -121,7 +120,7 @@ pub(super) fn followed(
     let Asked { schedule, timeline } = asked;
     let mut files = lesson_files(prepared, play)?;
     if let Some((_, schedule)) = schedule {
-        files.extend(scheduled::files(prepared, lesson, schedule)?);
+        files.push(schedule.file(&lesson.name));
     }
     let mut tape = None;
     let (nonce, mut run) = match time {

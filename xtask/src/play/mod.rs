@@ -27,7 +27,7 @@ use plan::Play;
 pub use guest::{Played, Time, judged, lesson, played};
 pub use outcome::Outcome;
 pub use recorded::Tape;
-pub use scheduled::{Found, found, seed, survey};
+pub use scheduled::{Found, found, held_up, seed, survey};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::initramfs::GuestFile;
-use crate::lesson::Lesson;
+use crate::initramfs::Initramfs;
 use crate::lesson::tracing::Tracing;
 use crate::modules::Language;
 use crate::pipeline::Prepared;
 use crate::schedule::findings::{Findings, Run, Telling};
-use crate::schedule::{self, Line, MOST_PLACES, Place, Schedule, Survey};
+use crate::schedule::{self, Line, Place, Schedule, Survey};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::GuestRun;
@@ -20,24 +19,28 @@ use super::outcome::Outcome;
 use super::plan::Play;
 use super::scripted::scripted;
 
-/// The files that a guest needs to hold up the lesson's threads.
-pub(super) fn files(
-    prepared: &Prepared,
-    lesson: &Lesson,
-    schedule: &Schedule,
-) -> Result<Vec<GuestFile>> {
+/// The same with guests in which the module waits that holds up others' threads,
+/// and which is one of the modules that were built.
+pub fn held_up(session: &Session, prepared: &Prepared) -> Result<Prepared> {
     let module = modules_of(prepared, schedule::MODULE, Language::Rust).next();
     let module = module.context("the module that holds up others was not built")?;
-    let perturb = std::fs::read(&module.stripped)
+    let contents = std::fs::read(&module.stripped)
         .with_context(|| format!("cannot read {}", module.stripped.display()))?;
-    Ok(schedule.files(&lesson.name, perturb))
+    let more = [schedule::module_file(contents)];
+    Ok(Prepared {
+        initramfs: Initramfs::pack(session, &prepared.toolchain, &more)?,
+        held_up: true,
+        saved: None,
+        ..prepared.clone()
+    })
 }
 
 /// Stands for all lines that are not the lesson's: of what Rust's library and the
 /// kernel's headers bring into a module there is more than of its own.
 const NOT_OURS: (String, u32) = (String::new(), 0);
 
-/// Where the lesson's tasks come by in its module: it is played for that, and
+/// Where the lesson's tasks come by in its module: it is played for that, in guests
+/// that [`held_up`] has prepared, and
 /// nobody is held up. That they come nowhere is an error.
 ///
 /// A line that this one run did not come to is there too if its function was met,
@@ -50,10 +53,10 @@ pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result
     let module = module.context("the lesson's module was not built")?;
     let places = schedule::places(&module.path)?;
     let mut met = Vec::new();
-    for some in places.chunks(MOST_PLACES) {
+    for some in schedule::parts(&places) {
         let all = Schedule::all(some);
         let mut files = lesson_files(prepared, play)?;
-        files.extend(self::files(prepared, lesson, &all)?);
+        files.push(all.file(&lesson.name));
         let (tracing, text) = (Tracing::Off, &lesson.transcript);
         let (_, run) = scripted(session, prepared, text, files, tracing, &mut |_| ())?;
         met.extend(all.met(&run.debug));
@@ -127,11 +130,7 @@ pub fn seed(
     survey: &Survey,
 ) -> Result<GuestRun> {
     let mut files = lesson_files(prepared, play)?;
-    files.extend(self::files(
-        prepared,
-        play.lesson,
-        &Schedule::new(seed, survey),
-    )?);
+    files.push(Schedule::new(seed, survey).file(&play.lesson.name));
     let transcript = &play.lesson.transcript;
     let tracing = Tracing::Recorded;
     let (_, run) = scripted(session, prepared, transcript, files, tracing, &mut |_| ())?;

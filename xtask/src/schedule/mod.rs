@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! .ko -> Places -> (a guest tells who meets them) -> Survey -> Schedule(seed)
-//!     -> files for a guest -> what it told -> HoldUp -> Findings
+//!     -> a file for a guest -> what it told -> HoldUp -> Findings
 //! ```
 //!
 //! What a seed does follows from it, the module and the saved guest alone: the
@@ -35,7 +35,11 @@ pub use places::{Kind, Place, places};
 pub const MODULE: &str = "perturb";
 
 /// So many places can be watched in one guest (`kernel_ext::stop::PLACES`).
-pub const MOST_PLACES: usize = 256;
+const MOST_PLACES: usize = 256;
+
+/// So many bytes of places can be told to a guest: a parameter's file takes a page
+/// at once (`PAGE_SIZE` in fs/kernfs/file.c), and there are some numbers before.
+const MOST_BYTES: usize = 3900;
 
 /// Milliseconds for which all tasks of a run together are held up at the most.
 const BUDGET: u32 = 40;
@@ -103,6 +107,22 @@ pub struct Schedule {
     longest: u32,
 }
 
+/// Cuts places into as few runs of them as can be watched in one guest each.
+pub fn parts(places: &[Place]) -> Vec<&[Place]> {
+    let mut parts = Vec::new();
+    let mut rest = places;
+    while !rest.is_empty() {
+        let fits = |count: &usize| in_order(&rest[..*count]).len() <= MOST_BYTES;
+        let most = rest.len().min(MOST_PLACES);
+        // No name is so long that not even one place fits.
+        let count = (2..=most).take_while(fits).last().unwrap_or(1);
+        let (part, others) = rest.split_at(count);
+        parts.push(part);
+        rest = others;
+    }
+    parts
+}
+
 impl Schedule {
     /// Holds up nobody, and tells which of the places are met.
     pub fn all(places: &[Place]) -> Self {
@@ -147,6 +167,10 @@ impl Schedule {
         // The order is the module's, so that what is told of a schedule can be read.
         chosen.sort_by_key(Place::address);
         chosen.dedup();
+        // Sixteen names of 240 letters: hardly ever.
+        while in_order(&chosen).len() > MOST_BYTES {
+            chosen.pop();
+        }
         Self {
             places: chosen,
             seed: random.u32(1..i32::MAX.unsigned_abs()),
@@ -155,50 +179,25 @@ impl Schedule {
         }
     }
 
-    /// The files that a guest needs to do this to `module`: the contents of
-    /// `perturb.ko`, and what is run before the lesson.
-    pub fn files(&self, module: &str, perturb: Vec<u8>) -> Vec<GuestFile> {
+    /// The file that a guest needs to do this to `module`: it is run before the
+    /// lesson, and gives [`MODULE`] its order.
+    pub fn file(&self, module: &str) -> GuestFile {
         let Self {
             seed,
             chance,
             longest,
             ..
         } = self;
-        let places = self.places_parameter();
-        // No message: all that matters is told to the host.
+        let places = in_order(&self.places);
         let before = format!(
-            "insmod {PERTURB} module={module} seed={seed} chance={chance} longest={longest} \
-             budget={BUDGET} places={places} 2>/dev/null || note unchecked {MODULE}\n"
+            "echo '{module} {seed} {chance} {longest} {BUDGET} {places}' \
+             2>/dev/null >/sys/module/{MODULE}/parameters/order || note unchecked {MODULE}\n"
         );
-        vec![
-            GuestFile {
-                path: PERTURB.to_owned(),
-                mode: 0o644,
-                contents: perturb,
-            },
-            GuestFile {
-                path: "/kmodlab/before".to_owned(),
-                mode: 0o644,
-                contents: before.into_bytes(),
-            },
-        ]
-    }
-
-    /// The places as the module's parameter has them: `f+1+2,g+3`.
-    fn places_parameter(&self) -> String {
-        let mut text = String::new();
-        let by_function = |a: &Place, b: &Place| a.function == b.function;
-        for group in self.places.chunk_by(by_function) {
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(&group[0].function);
-            for place in group {
-                // `write!` to a String cannot fail.
-                let _ = write!(text, "+{}", place.offset);
-            }
+        GuestFile {
+            path: "/kmodlab/before".to_owned(),
+            mode: 0o644,
+            contents: before.into_bytes(),
         }
-        text
     }
 
     /// Which of the places were met in the guest that told this, and by which task
@@ -215,8 +214,32 @@ impl Schedule {
     }
 }
 
-/// Where the guest finds the module.
-const PERTURB: &str = "/kmodlab/perturb.ko";
+/// Places as the module's order has them: `f+1+2,g+3`.
+fn in_order(places: &[Place]) -> String {
+    let mut text = String::new();
+    let by_function = |a: &Place, b: &Place| a.function == b.function;
+    for group in places.chunk_by(by_function) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&group[0].function);
+        for place in group {
+            // `write!` to a String cannot fail.
+            let _ = write!(text, "+{}", place.offset);
+        }
+    }
+    text
+}
+
+/// The module as a file for guests, which load it before they have a lesson (see
+/// `initramfs/kmodlab/supervise`).
+pub fn module_file(contents: Vec<u8>) -> GuestFile {
+    GuestFile {
+        path: format!("/kmodlab/{MODULE}.ko"),
+        mode: 0o644,
+        contents,
+    }
+}
 
 /// By how much a stamp may be off where tasks are held up.
 pub fn tolerance(tolerance: Tolerance) -> Tolerance {
@@ -243,11 +266,10 @@ mod tests {
     #[test]
     fn a_seed_does_the_same_each_time_and_another_something_else() {
         let survey = survey();
-        let files = |seed| Schedule::new(seed, &survey).files("m", Vec::new());
-        let before = |seed| String::from_utf8_lossy(&files(seed)[1].contents).into_owned();
+        let file = |seed| Schedule::new(seed, &survey).file("m");
         for seed in 0..50 {
-            assert_eq!(before(seed), before(seed));
-            assert_ne!(before(seed), before(seed + 1));
+            assert_eq!(file(seed), file(seed));
+            assert_ne!(file(seed), file(seed + 1));
         }
     }
 
@@ -323,7 +345,39 @@ mod tests {
     #[test]
     fn places_are_told_by_function() {
         let places = [place("f", 1), place("f", 12), place("g", 3)];
-        assert_eq!(Schedule::all(&places).places_parameter(), "f+1+12,g+3");
+        assert_eq!(in_order(&places), "f+1+12,g+3");
+    }
+
+    #[test]
+    fn no_part_is_too_long_and_all_together_are_whole() {
+        for letters in [1, 100, 500] {
+            let functions = (0..300).map(|n| format!("{n:0letters$}"));
+            let places: Vec<Place> = functions.map(|name| place(&name, 7)).collect();
+            let parts = parts(&places);
+            assert_eq!(parts.concat(), places);
+            for pair in parts.windows(2) {
+                let more = [pair[0], &pair[1][..1]].concat();
+                assert!(in_order(pair[0]).len() <= MOST_BYTES);
+                assert!(more.len() > MOST_PLACES || in_order(&more).len() > MOST_BYTES);
+            }
+        }
+        assert!(parts(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_order_fits_into_a_page_however_long_the_names_are() {
+        let lines = (0..40).map(|n| Line {
+            places: vec![place(&format!("{n:0500}"), 1)],
+            tasks: BTreeSet::from(["task".to_owned()]),
+        });
+        let survey = Survey {
+            starts: Vec::new(),
+            lines: lines.collect(),
+        };
+        for seed in 0..20 {
+            let file = Schedule::new(seed, &survey).file("m");
+            assert!((500..4096).contains(&file.contents.len()));
+        }
     }
 
     #[test]

@@ -100,17 +100,8 @@ fn names() -> impl Iterator<Item = String> {
 /// It is compressed: for a guest, a byte of the device costs more than the
 /// decompression of one.
 pub fn packed(files: &[GuestFile]) -> Result<Option<Vec<u8>>> {
-    let mut archive = Archive::new();
-    for GuestFile {
-        path,
-        mode,
-        contents,
-    } in files
-    {
-        archive.file(path, *mode, contents)?;
-    }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&archive.finish()?)?;
+    encoder.write_all(&Archive::of(files)?)?;
     let archive = encoder.finish().context("cannot compress an archive")?;
     Ok((archive.len() <= PARTS * PART_BYTES).then_some(archive))
 }
