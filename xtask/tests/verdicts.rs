@@ -129,6 +129,17 @@ const CASES: &[Case] = &[
             ") was at modules/lessons/fails_irqs_off/c/fails_irqs_off.c:16, in spin:",
         ],
     },
+    Case {
+        name: "fails_all_deaf",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: no CPU took interrupts any more, after ",
+            ") was at modules/lessons/fails_all_deaf/c/fails_all_deaf.c:26, in take:",
+            "    26 |     spin_lock(other);",
+        ],
+    },
     // Nothing in the teaching kernel sees these three.
     Case {
         name: "fails_might_sleep",

@@ -2,7 +2,7 @@
 
 use super::Lesson;
 use super::compare::{compare, printed_lines};
-use super::kernel_log::{KernelLog, Report, ReportKind};
+use super::kernel_log::{INTERRUPTED, KernelLog, Report, ReportKind};
 use super::leaks::{self, Leaks};
 use super::record::{self, GuestRecord, PlayedStep};
 use super::stamp::Tolerance;
@@ -135,6 +135,9 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let seen = match (&run.end, &report) {
+            (_, Some(Report { headline, .. })) if headline == INTERRUPTED => {
+                "no CPU took interrupts any more".to_owned()
+            }
             (_, Some(Report { headline, .. })) => headline.trim_end_matches(['.', ':']).to_owned(),
             // A guest that has said its last word has ended, whatever QEMU does:
             // while it resets the machine, its clock may run on for a day.

@@ -54,12 +54,17 @@ impl Report {
     }
 }
 
+/// What a kernel says that the host has interrupted, for no CPU takes interrupts any
+/// more (`xtask/src/vm/pulse.rs`).
+pub const INTERRUPTED: &str = "Kernel panic - not syncing: NMI: Not continuing";
+
 /// How a report's first line begins, and what kind it is. The first that fits
 /// counts. Only a line's beginning does: `pr_info!` puts the module's name
 /// there, so a module that talks about a `BUG:` has none.
 const REPORTS: &[(&str, ReportKind)] = {
     use ReportKind::{Complaint, Fatal, Hang};
     &[
+        (INTERRUPTED, Hang),
         ("Kernel panic - not syncing", Fatal),
         ("kernel BUG at ", Fatal),
         ("Oops", Fatal),

@@ -81,6 +81,7 @@ pub fn run_batch(
             Ok(Seen::End) => break None,
             Ok(Seen::Control(channel)) => control = Some(channel),
             Ok(Seen::Said(Channel::Log, bytes)) => {
+                pulse.heard();
                 if panic.look(&bytes) {
                     next_sample = next_sample.min(Instant::now() + SAMPLE);
                 }
@@ -102,6 +103,16 @@ pub fn run_batch(
                 if end.is_some() {
                     guest.end_recording(control.as_mut());
                     break end;
+                }
+                // It panics then, and says where it was (see `unknown_nmi_panic`
+                // in `initramfs/kmodlab/supervise`); if it does not, that is seen
+                // when its time is over.
+                if guest.may_be_interrupted()
+                    && pulse.is_deaf(&mut control)
+                    && let Some(control) = &mut control
+                {
+                    let _ = control.nmi();
+                    pulse.heard();
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Whether a guest is alive, by its own clock: it is dead if that has passed a
-//! limit, or stands still while QEMU sleeps, never for a long wait on the wall.
+//! limit, or stands still while QEMU sleeps, never for a long wait on the wall. And
+//! whether anybody in it can still notice that something is wrong: a kernel finds a
+//! task or a CPU that is stuck by its timers, and these need a CPU that listens.
 
 use std::time::Duration;
 
@@ -13,11 +15,19 @@ pub const SAMPLE: Duration = Duration::from_millis(200);
 /// 2 seconds in which no thread of QEMU ran when it was looked at.
 const STUCK_SAMPLES: u32 = 10;
 
+/// A guest whose CPUs all have their interrupts off whenever it is looked at, so
+/// often and for so many seconds of its own time, and which logs nothing meanwhile,
+/// is deaf: nobody is left in it who could notice.
+const DEAF_SAMPLES: u32 = 10;
+const DEAF_SECONDS: u32 = 3;
+
 /// What was seen of a guest's clock.
 #[derive(Debug, Default)]
 pub struct Pulse {
     guest_seconds: u32,
     still: u32,
+    /// How often it was deaf in a row, and what its clock said at the first time.
+    deaf: Option<(u32, u32)>,
 }
 
 impl Pulse {
@@ -47,6 +57,24 @@ impl Pulse {
             _ => self.still += 1,
         }
         (self.still >= STUCK_SAMPLES).then_some(GuestEnd::Stuck)
+    }
+
+    /// Looks through `control` whether the guest is deaf; call it after each
+    /// [`beat`](Self::beat).
+    pub fn is_deaf(&mut self, control: &mut Option<Qmp>) -> bool {
+        let deaf = control.as_mut().map(Qmp::is_deaf);
+        if !matches!(deaf, Some(Ok(true))) {
+            self.deaf = None;
+            return false;
+        }
+        let (samples, since) = self.deaf.get_or_insert((0, self.guest_seconds));
+        *samples += 1;
+        *samples >= DEAF_SAMPLES && self.guest_seconds - *since >= DEAF_SECONDS
+    }
+
+    /// The guest has said something.
+    pub fn heard(&mut self) {
+        self.deaf = None;
     }
 
     /// What the guest's clock said when it was last read, in seconds.

@@ -95,6 +95,19 @@ impl Qmp {
         seconds(self.execute("qom-get", &clock())?)
     }
 
+    /// Do all of the guest's CPUs have their interrupts off?
+    pub fn is_deaf(&mut self) -> Result<bool> {
+        let command = json!({"command-line": "info registers -a"});
+        let answer = self.execute("human-monitor-command", &command)?;
+        let registers = answer.as_str().context("QEMU tells no registers")?;
+        Ok(interrupts(registers).is_some_and(|on| !on))
+    }
+
+    /// Interrupts the guest's CPUs, whether they want to be or not.
+    pub fn nmi(&mut self) -> Result<()> {
+        self.execute("inject-nmi", &json!({})).map(drop)
+    }
+
     /// How many instructions a replayed guest has executed.
     pub fn replayed_instructions(&mut self) -> Result<u64> {
         let answer = self.execute("query-replay", &json!({}))?;
@@ -232,6 +245,17 @@ impl Qmp {
     }
 }
 
+/// Does one CPU at least take interrupts, by `info registers -a`? None if nothing
+/// is told. Each CPU's flags are told in hexadecimal, `RFL=00000202 [-------]`, and
+/// bit 9 is that (Intel's manual, volume 1, "EFLAGS Register").
+fn interrupts(registers: &str) -> Option<bool> {
+    let flags = registers.split_whitespace().filter_map(|word| {
+        let (_, flags) = word.split_once("FL=")?;
+        u32::from_str_radix(flags, 16).ok()
+    });
+    flags.map(|flags| flags & 1 << 9 != 0).reduce(|a, b| a || b)
+}
+
 fn uri(socket: &Path) -> String {
     format!("unix:{}", socket.display())
 }
@@ -240,4 +264,23 @@ fn is_timeout(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cpu_that_takes_interrupts_is_enough() {
+        let of = |first: &str, second: &str| {
+            format!(
+                "\r\nCPU#0\r\nRIP=ffffffff8102d3c5 RFL={first} [----A--] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n\
+                 CPU#1\r\nRIP=ffffffff8102d3c5 RFL={second} [-------] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
+            )
+        };
+        assert_eq!(interrupts(&of("00000212", "00000046")), Some(true));
+        assert_eq!(interrupts(&of("00000002", "00000202")), Some(true));
+        assert_eq!(interrupts(&of("00000002", "00000046")), Some(false));
+        assert_eq!(interrupts("no such command"), None);
+    }
 }

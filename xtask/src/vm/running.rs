@@ -179,6 +179,11 @@ impl Running {
         self.debug.bytes()
     }
 
+    /// May xtask interrupt it? A recording has no place for that.
+    pub fn may_be_interrupted(&self) -> bool {
+        self.events_are == Events::Live
+    }
+
     /// Asks QEMU through `control` to end by itself, if it records: what it has
     /// recorded is not whole otherwise. One that does not, for it is stuck, is
     /// left to [`Running::end`].

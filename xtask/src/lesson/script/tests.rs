@@ -20,6 +20,7 @@ reboot() { exit 99; }
 settle=0
 kmsg=$PWD/kmsg
 sysctl=$PWD/none
+sysrq=$PWD/sysrq
 kmemleak=$PWD/kmemleak
 timers=$PWD/timers
 tracing=$PWD/none
