@@ -128,7 +128,10 @@ pub fn kernel_with_key(
     if here != *key {
         let at = session.cache.path("kernels", label, key);
         return Err(Failure::machine(format!(
-            "its kernel, Linux {label} with the key {key}, is not in the cache, and what this              clone builds as {label} has the key {here}: the source, the configuration or the              tools are others. Replay it with the clone that it was recorded with, name its              source with --kernel-source, or bring its kernel to {}",
+            "its kernel, Linux {label} with the key {key}, is not in the cache, and what \
+             this clone builds as {label} has the key {here}: the source, the configuration \
+             or the tools are others. Replay it with the clone that it was recorded with, \
+             name its source with --kernel-source, or bring its kernel to {}",
             at.display()
         ))
         .into());
