@@ -51,6 +51,11 @@ fn wait_queues() -> Result<()> {
     passes("test_wait")
 }
 
+#[test]
+fn a_parameter_that_is_a_call() -> Result<()> {
+    passes("param_call")
+}
+
 /// The pair of modules that the bench compares.
 #[test]
 fn wake_ups_there_and_back() -> Result<()> {
