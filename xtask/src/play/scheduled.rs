@@ -40,8 +40,8 @@ pub fn held_up(session: &Session, prepared: &Prepared) -> Result<Prepared> {
 const NOT_OURS: (String, u32) = (String::new(), 0);
 
 /// Where the lesson's tasks come by in its module: it is played for that, in guests
-/// that [`held_up`] has prepared, and
-/// nobody is held up. That they come nowhere is an error.
+/// that [`held_up`] has prepared, and nobody is held up. That they come nowhere is an
+/// error.
 ///
 /// A line that this one run did not come to is there too if its function was met,
 /// for another run may: where a condition holds in one and not in the other, there

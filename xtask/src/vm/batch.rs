@@ -104,9 +104,9 @@ pub fn run_batch(
                     guest.end_recording(control.as_mut());
                     break end;
                 }
-                // It panics then, and says where it was (see `unknown_nmi_panic`
-                // in `initramfs/kmodlab/supervise`); if it does not, that is seen
-                // when its time is over.
+                // It panics then, and says where it was
+                // (`panic_on_unrecovered_nmi` in `initramfs/kmodlab/supervise`); if
+                // it does not, that is seen when its time is over.
                 if guest.may_be_interrupted()
                     && pulse.is_deaf(&mut control)
                     && let Some(control) = &mut control
