@@ -20,13 +20,13 @@ use super::machine::{GRACE, heard, leaks_wanted, machine, nonce};
 
 /// How long an instruction takes on the guest's clock: `2^shift` nanoseconds.
 ///
-/// By default 2^5: a CPU that does nothing but run keeps the host busy for about as
-/// long as itself then, and a boot, which measures its clocks by running, too.
-/// 2^3 on a kernel that looks for bugs, which takes four to twenty instructions for
-/// one and would else seem too slow for the times that lessons tell; and where
-/// threads are held up, which is done a hundred times from one boot: in the same
-/// lesson there are then four times fewer ticks, half of all interrupts, and each
-/// leaves the translated code (12 % of a run).
+/// By default 2^5: with less, a boot takes the host longer, for it measures its
+/// clocks by waiting (a suite of cold boots 1.4 times as long with 2^3), and so does
+/// a CPU that never sleeps. 2^3 on a kernel that looks for bugs, which takes four to
+/// twenty instructions for one and would else seem too slow for the times that
+/// lessons tell; and where threads are held up, which is done a hundred times from
+/// one boot: the same lesson then has four times fewer ticks, and a run takes a
+/// tenth less of the host's CPU.
 fn shift(prepared: &Prepared) -> u8 {
     match prepared.kernel.profile {
         Profile::Teaching if !prepared.held_up => 5,
