@@ -1,19 +1,12 @@
 //! One deliberate module a verdict: the test modules `fails_*` and `prints_*`
-//! below `modules/tests`, played in real guests, and what each comes to.
+//! below `modules/tests`, and what each comes to.
 //!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there. Those of another profile's kernel are ignored unless
-//! asked for, since that kernel takes minutes to build:
-//! `cargo test --test verdicts -- --ignored`.
-
-#[path = "common/copy.rs"]
-mod copy;
-#[path = "common/test_modules.rs"]
-mod test_modules;
-
-use std::process::{Command, Stdio};
+//! Those of another profile's kernel are ignored unless asked for, since that
+//! kernel takes minutes to build: `cargo test --test with_kernel -- --ignored`.
 
 use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::{Clone, Ended};
 
 /// A module and what it must come to.
 struct Case {
@@ -247,33 +240,16 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What an xtask came to that played some cases.
-struct Played {
-    status: i32,
-    printed: String,
-}
-
 /// Plays the cases of a profile in a language, side by side, as lessons of a
 /// clone of their own.
-fn play(profile: &str, language: &str) -> Result<Played> {
+fn play(profile: &str, language: &str) -> Result<Ended> {
     let names: Vec<&str> = of(profile, language).map(|case| case.name).collect();
-    let clone = test_modules::clone_with(&names)?;
-    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    xtask.args(["test", "--no-install", "--lang", language]);
+    let mut args = vec!["test", "--lang", language];
     if profile != TEACHING {
-        xtask.args(["--profile", profile]);
+        args.extend(["--profile", profile]);
     }
-    let output = xtask
-        .args(&names)
-        .env("KMODLAB_WORKSPACE", clone.path())
-        .stdin(Stdio::null())
-        .output()?;
-    let [stdout, stderr] =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Played {
-        status: output.status.code().context("no status")?,
-        printed: stdout + &stderr,
-    })
+    args.extend(&names);
+    Clone::with_tests(&names)?.run(&args)
 }
 
 fn of(profile: &str, language: &str) -> impl Iterator<Item = &'static Case> {
@@ -282,37 +258,37 @@ fn of(profile: &str, language: &str) -> impl Iterator<Item = &'static Case> {
         .filter(move |case| case.profile == profile && case.language == language)
 }
 
-impl Played {
-    /// The line with what a case came to, and all that is said of it.
-    fn of(&self, case: &Case) -> Result<(&str, &str)> {
-        let name = format!("{} ({})", case.name, case.language);
-        let row = self
-            .printed
-            .lines()
-            .find(|line| {
-                line.strip_prefix(&name)
-                    .is_some_and(|rest| rest.starts_with(' '))
-            })
-            .with_context(|| format!("no row\n{}", self.printed))?;
-        let begin = format!("\nmodules/lessons/{}/README.md:", case.name);
-        let details = self.printed.find(&begin).map_or("", |at| {
-            let details = &self.printed[at..];
-            let end = details[1..].find("\nmodules/lessons/").map(|end| end + 1);
-            &details[..end.unwrap_or(details.len())]
-        });
-        Ok((row, details))
-    }
+/// The line with what a case came to, and all that is said of it.
+fn told<'a>(printed: &'a str, case: &Case) -> Result<(&'a str, &'a str)> {
+    let name = format!("{} ({})", case.name, case.language);
+    let row = printed
+        .lines()
+        .find(|line| {
+            line.strip_prefix(&name)
+                .is_some_and(|rest| rest.starts_with(' '))
+        })
+        .with_context(|| format!("no row\n{printed}"))?;
+    let begin = format!("\nmodules/lessons/{}/README.md:", case.name);
+    let details = printed.find(&begin).map_or("", |at| {
+        let details = &printed[at..];
+        let end = details[1..].find("\nmodules/lessons/").map(|end| end + 1);
+        &details[..end.unwrap_or(details.len())]
+    });
+    Ok((row, details))
+}
 
-    fn expect(&self, case: &Case) -> Result<()> {
-        let (row, details) = self.of(case)?;
-        if case.verdict == "pass" {
+impl Case {
+    /// Holds if what was printed says what this comes to.
+    fn is_told(&self, printed: &str) -> Result<()> {
+        let (row, details) = told(printed, self)?;
+        if self.verdict == "pass" {
             ensure!(row.contains("  ok  "), "{row}\n{details}");
         } else {
-            let verdict = format!("  {}: ", case.verdict);
+            let verdict = format!("  {}: ", self.verdict);
             ensure!(row.contains("  FAILED  "), "{row}");
             ensure!(row.contains(&verdict), "no {verdict:?} in {row}\n{details}");
         }
-        for words in case.words {
+        for words in self.words {
             ensure!(
                 row.contains(words) || details.contains(words),
                 "{words:?} is missing\n{row}\n{details}"
@@ -324,11 +300,12 @@ impl Played {
 
 /// Plays the cases of a profile in a language; what is wrong with each is told.
 fn all_come_to_what_they_should(profile: &str, language: &str) -> Result<()> {
-    let played = play(profile, language)?;
+    let ended = play(profile, language)?;
+    let printed = ended.printed();
     let mut wrong = String::new();
     let (mut cases, mut failures) = (0, 0);
     for case in of(profile, language) {
-        if let Err(error) = played.expect(case) {
+        if let Err(error) = case.is_told(&printed) {
             wrong += &format!("== {}: {error:#}\n", case.name);
         }
         cases += 1;
@@ -336,27 +313,17 @@ fn all_come_to_what_they_should(profile: &str, language: &str) -> Result<()> {
     }
     ensure!(wrong.is_empty(), "{wrong}");
     let counts = format!("{} passed, {failures} failed, 0 skipped", cases - failures);
-    ensure!(
-        played.status == i32::from(failures > 0) && played.printed.contains(&counts),
-        "{counts:?} is missing, status {}\n{}",
-        played.status,
-        played.printed
-    );
-    Ok(())
+    ended.expect(i32::from(failures > 0), &[&counts])
 }
 
 /// The kernel's own buffer keeps the newest lines only; the serial console has
 /// them all, in order.
 #[test]
 fn ten_thousand_lines_all_arrive() -> Result<()> {
-    let clone = test_modules::clone_with(&["prints_a_storm"])?;
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(["test", "--no-install", "--lang", "rust", "--verbose"])
-        .env("KMODLAB_WORKSPACE", clone.path())
-        .stdin(Stdio::null())
-        .output()?;
+    let clone = Clone::with_tests(&["prints_a_storm"])?;
+    let ended = clone.run(&["test", "--lang", "rust", "--verbose"])?;
     // With --verbose all that the guest said is printed.
-    let printed = String::from_utf8_lossy(&output.stderr);
+    let printed = &ended.stderr;
     let numbers: Vec<u32> = printed
         .lines()
         .filter_map(|line| {
@@ -369,8 +336,7 @@ fn ten_thousand_lines_all_arrive() -> Result<()> {
     // The last comes once more: `dmesg` shows it.
     let all: Vec<u32> = (1..=10_000).chain([10_000]).collect();
     ensure!(numbers == all, "{} lines came", numbers.len());
-    ensure!(output.status.success(), "{printed}");
-    Ok(())
+    ended.expect(0, &[])
 }
 
 #[test]

@@ -1,23 +1,13 @@
 //! What `kernel_ext` promises, in real guests: the test modules below
 //! `modules/tests`, each with a text that is its transcript, as a lesson has.
-//!
-//! `common/play.rs` says which kernel is used, and how another is.
 
-#[path = "common/copy.rs"]
-mod copy;
-#[path = "common/play.rs"]
-mod play;
-#[path = "common/test_modules.rs"]
-mod test_modules;
+use anyhow::{Result, ensure};
 
-use std::path::Path;
+use crate::lab::{Clone, Ended};
 
-use anyhow::{Context as _, Result, ensure};
-
-/// Plays a test module; gives the status and all that was printed.
-fn play(name: &str, language: &str) -> Result<(i32, String)> {
-    let clone = test_modules::clone_with(&[name])?;
-    play::play(clone.path(), &[name, "--lang", language])
+/// Plays a test module.
+fn play(name: &str, language: &str) -> Result<Ended> {
+    Clone::with_tests(&[name])?.run(&["test", name, "--lang", language])
 }
 
 fn passes(name: &str) -> Result<()> {
@@ -25,10 +15,7 @@ fn passes(name: &str) -> Result<()> {
 }
 
 fn passes_in(name: &str, language: &str) -> Result<()> {
-    let (status, printed) = play(name, language)?;
-    ensure!(status == 0, "status {status}\n{printed}");
-    ensure!(printed.contains("\n1 passed, 0 failed"), "{printed}");
-    Ok(())
+    play(name, language)?.expect(0, &["\n1 passed, 0 failed"])
 }
 
 #[test]
@@ -73,20 +60,9 @@ fn completions() -> Result<()> {
 /// so what was printed is looked up in the guest's record.
 #[test]
 fn a_name_in_proc_that_is_taken() -> Result<()> {
-    let (status, printed) = play("proc_name_taken", "rust")?;
-    ensure!(status == 1, "status {status}\n{printed}");
-    for part in ["kernel-report", "proc_register", "0 passed, 1 failed"] {
-        ensure!(printed.contains(part), "{part:?} is missing\n{printed}");
-    }
-    let known = printed
-        .lines()
-        .find_map(|line| line.strip_prefix("all that is known of it: "))
-        .context("no record is named")?;
-    let read = |name: &str| {
-        let path = Path::new(known).join(name);
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let record = read("kernel.log")? + &read("shell.log")?;
+    let ended = play("proc_name_taken", "rust")?;
+    ended.expect(1, &["kernel-report", "proc_register", "0 passed, 1 failed"])?;
+    let record = ended.artifact("kernel.log")? + &ended.artifact("shell.log")?;
     let times = |part: &str| record.matches(part).count();
     for part in [
         "insmod: can't insert 'proc_name_taken.ko': Cannot allocate memory",

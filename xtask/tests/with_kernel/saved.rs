@@ -1,57 +1,25 @@
 //! Lessons that start from a guest which was saved when it had booted.
-//!
-//! These tests use the kernel and the modules that `cargo xtask build` has
-//! made, and make them if they are not there.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::cache::Cache;
 
+use crate::lab::{Clone, Ended, qemu_stand_in, run};
+
 /// A clone whose lessons have other texts, and a cache of its own that has all
 /// that was built but no saved guest.
 struct Lab {
-    folder: tempfile::TempDir,
-}
-
-/// What a run of xtask came to.
-struct Ended {
-    status: Option<i32>,
-    said: String,
+    clone: Clone,
 }
 
 impl Lab {
     /// With these lessons of the real clone, and these console blocks.
     fn new(lessons: &[(&str, &str)]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let clone = folder.path().join("clone");
-        std::fs::create_dir(&clone)?;
-        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for part in ["kernel-config", "modules", "initramfs"] {
-            let copied = Command::new("cp")
-                .arg("-r")
-                .args([&original.join(part), &clone])
-                .status()?;
-            ensure!(copied.success(), "cp failed");
-        }
-        let root = clone.join("modules/lessons");
-        for lesson in std::fs::read_dir(&root)? {
-            let lesson = lesson?;
-            let name = lesson.file_name().to_string_lossy().into_owned();
-            match lessons.iter().find(|(lesson, _)| *lesson == name) {
-                Some((_, console)) => std::fs::write(
-                    lesson.path().join("README.md"),
-                    format!("# {name}\n\n```console\n{console}```\n"),
-                )?,
-                None => std::fs::remove_dir_all(lesson.path())?,
-            }
-        }
-        let lab = Self { folder };
+        let clone = Clone::with_texts(lessons)?;
         // What is missing is built where everybody finds it.
-        let built = lab.xtask().arg("build").arg("--no-install").output()?;
-        ensure!(built.status.success(), "the build failed: {built:?}");
+        clone.run(&["build"])?.expect(0, &[])?;
+        let lab = Self { clone };
         let cache = lab.cache();
         std::fs::create_dir(&cache)?;
         for entry in std::fs::read_dir(Cache::from_env()?.root())? {
@@ -65,54 +33,24 @@ impl Lab {
     }
 
     fn cache(&self) -> PathBuf {
-        self.folder.path().join("cache")
-    }
-
-    fn xtask(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .env("KMODLAB_WORKSPACE", self.folder.path().join("clone"))
-            .stdin(Stdio::null());
-        command
+        self.clone.path("cache")
     }
 
     /// `xtask test` with more `args`, one guest after the other.
     fn test(&self, args: &[&str]) -> Result<Ended> {
-        self.test_with(args, "")
+        self.test_with(args, &std::env::var("PATH")?)
     }
 
-    /// The same, with `first` before all other folders of the PATH.
-    fn test_with(&self, args: &[&str], first: &str) -> Result<Ended> {
-        let path = std::env::var("PATH")?;
-        let output = self
-            .xtask()
-            .args(["test", "--lang", "c", "--jobs", "1", "--no-install"])
-            .args(args)
-            .env("KMODLAB_CACHE", self.cache())
-            .env("PATH", format!("{first}:{path}"))
-            .output()?;
-        let [stdout, stderr] = [output.stdout, output.stderr]
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ok(Ended {
-            status: output.status.code(),
-            said: stdout + &stderr,
-        })
+    /// The same, with this PATH.
+    fn test_with(&self, args: &[&str], path: &str) -> Result<Ended> {
+        let args = [&["test", "--lang", "c", "--jobs", "1"], args].concat();
+        let mut xtask = self.clone.xtask(&args);
+        run(xtask.env("KMODLAB_CACHE", self.cache()).env("PATH", path))
     }
 
-    /// Puts a program in QEMU's place that runs `script` and then QEMU; returns
-    /// its folder.
+    /// A PATH in which QEMU is a script that runs this first.
     fn qemu_after(&self, script: &str) -> Result<String> {
-        let which = Command::new("sh")
-            .args(["-c", "command -v qemu-system-x86_64"])
-            .output()?;
-        let qemu = String::from_utf8(which.stdout)?;
-        let folder = self.folder.path().join("bin");
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join("qemu-system-x86_64");
-        let text = format!("#!/bin/sh\n{script}\nexec {} \"$@\"\n", qemu.trim());
-        std::fs::write(&path, text)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        Ok(folder.to_string_lossy().into_owned())
+        qemu_stand_in(&self.clone.path("bin"), script)
     }
 
     /// The saved guests in the cache.
@@ -135,17 +73,6 @@ impl Lab {
             }
         }
         bail!("{lesson} has no log")
-    }
-}
-
-impl Ended {
-    fn expect(&self, status: i32, parts: &[&str]) -> Result<()> {
-        let Self { status: got, said } = self;
-        ensure!(*got == Some(status), "{got:?}, not {status}\n{said}");
-        for part in parts {
-            ensure!(said.contains(part), "{part:?} is missing\n{said}");
-        }
-        Ok(())
     }
 }
 
@@ -253,10 +180,10 @@ fn a_saved_guest_that_is_broken_is_made_anew() -> Result<()> {
         .expect(0, &["1 passed", "lessons boot guests of their own"])?;
     let again = lab.test(&[])?;
     again.expect(0, &["1 passed"])?;
+    let printed = again.printed();
     ensure!(
-        !again.said.contains("of their own"),
-        "it was not made anew\n{}",
-        again.said
+        !printed.contains("of their own"),
+        "it was not made anew\n{printed}"
     );
     Ok(())
 }

@@ -1,130 +1,20 @@
-//! The ways to play a suite, and what is written of it: in real guests, with
-//! the kernel that `cargo xtask build` has made.
+//! The ways to play a suite, and what is written of it.
 
-#[path = "common/copy.rs"]
-mod copy;
+use std::path::Path;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use xtask::report::json::{Entry, List, Suite};
 
-/// A module that does nothing.
-const MODULE: &str = r#"// SPDX-License-Identifier: GPL-2.0
-use kernel::prelude::*;
+use crate::lab::{Clone, TWIN, run, text, words};
 
-module! {
-    type: Probe,
-    name: "probe",
-    author: "kmodlab",
-    description: "Does nothing",
-    license: "GPL",
-}
-
-struct Probe;
-
-impl kernel::Module for Probe {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Probe)
+/// A clone with these lessons in both languages, each a name and what is in its
+/// console block.
+fn clone_with(lessons: &[(&str, &str)]) -> Result<Clone> {
+    let clone = Clone::with_lessons(lessons)?;
+    for (name, _) in lessons {
+        clone.add_twin(name, TWIN)?;
     }
-}
-"#;
-
-/// The same in C.
-const TWIN: &str = r#"// SPDX-License-Identifier: GPL-2.0
-#include <linux/module.h>
-
-static int __init probe_init(void)
-{
-	pr_info("this is C\n");
-	return 0;
-}
-
-static void __exit probe_exit(void)
-{
-}
-
-module_init(probe_init);
-module_exit(probe_exit);
-
-MODULE_LICENSE("GPL");
-"#;
-
-/// A copy of the clone with lessons of the test's own.
-struct Clone {
-    folder: tempfile::TempDir,
-}
-
-/// What an xtask came to.
-struct Ended {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Clone {
-    /// With these lessons, each a name and what is in its console block.
-    fn new(lessons: &[(&str, &str)]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let parts = ["kernel-config", "modules", "initramfs"].map(|part| (part, ""));
-        copy::copy(&parts, folder.path())?;
-        let clone = Self { folder };
-        std::fs::remove_dir_all(clone.path("modules/lessons"))?;
-        for (name, console) in lessons {
-            let lesson = clone.path("modules/lessons").join(name);
-            std::fs::create_dir_all(lesson.join("c"))?;
-            let module = MODULE.replace("\"probe\"", &format!("\"{name}\""));
-            std::fs::write(lesson.join(name).with_extension("rs"), module)?;
-            std::fs::write(lesson.join("c").join(name).with_extension("c"), TWIN)?;
-            std::fs::write(clone.readme(name), text(name, console))?;
-        }
-        Ok(clone)
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn readme(&self, name: &str) -> PathBuf {
-        self.path("modules/lessons").join(name).join("README.md")
-    }
-
-    fn xtask(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .args(args.split(' '))
-            .current_dir(self.folder.path())
-            .env("KMODLAB_WORKSPACE", self.folder.path())
-            .env_remove("GITHUB_ACTIONS")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &str) -> Result<Ended> {
-        let output = self.xtask(&format!("{args} --no-install")).output()?;
-        Ok(Ended {
-            status: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
-    }
-}
-
-impl Ended {
-    /// Holds if the status and all of `parts` are there.
-    fn expect(self, status: i32, parts: &[&str]) -> Result<Self> {
-        let all = format!("{}{}", self.stdout, self.stderr);
-        ensure!(self.status == Some(status), "{:?}\n{all}", self.status);
-        for part in parts {
-            ensure!(all.contains(part), "{part:?} is missing\n{all}");
-        }
-        Ok(self)
-    }
-}
-
-fn text(name: &str, console: &str) -> String {
-    format!("# About {name}\n\n```console\n{console}```\n")
+    Ok(clone)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
@@ -134,14 +24,13 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 
 #[test]
 fn a_list_builds_nothing() -> Result<()> {
-    let clone = Clone::new(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    let clone = clone_with(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
     std::fs::remove_dir_all(clone.path("modules/lessons/probe_two/c"))?;
     let list = |args: &str| -> Result<String> {
-        let mut command = clone.xtask(args);
-        let output = command.env("KMODLAB_CACHE", clone.path("cache")).output()?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{stderr}");
-        Ok(String::from_utf8(output.stdout)?)
+        let mut xtask = clone.xtask(&words(args));
+        let ended = run(xtask.env("KMODLAB_CACHE", clone.path("cache")))?;
+        ended.expect(0, &[])?;
+        Ok(ended.stdout)
     };
     let all = list("test --list")?;
     assert_eq!(
@@ -179,7 +68,7 @@ is not there)
 
 #[test]
 fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
-    let clone = Clone::new(&[("probe", "$ true\n")])?;
+    let clone = clone_with(&[("probe", "$ true\n")])?;
     for (args, part) in [
         ("--repeat 0", "0 is not in 1..=100000"),
         ("--partition 4/3", "2/3 is the second of three parts"),
@@ -192,20 +81,23 @@ fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
         ("--update --fail-fast", "cannot be used with"),
         ("--list --update", "cannot be used with"),
     ] {
-        clone.run(&format!("test {args}"))?.expect(2, &[part])?;
+        clone
+            .run(&words(&format!("test {args}")))?
+            .expect(2, &[part])?;
     }
     Ok(())
 }
 
 #[test]
 fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Result<()> {
-    let clone = Clone::new(&[(
+    let clone = clone_with(&[(
         "probe",
         "$ insmod probe.ko\n$ sleep 1\n$ lsmod | grep -c probe\n2\n$ rmmod probe\n",
     )])?;
-    let ended = clone
-        .run("test --junit x.xml --json x.json --ktap - --artifacts kept --lang rust")?
-        .expect(1, &["artifacts of each failure: "])?;
+    let ended = clone.run(&words(
+        "test --junit x.xml --json x.json --ktap - --artifacts kept --lang rust",
+    ))?;
+    ended.expect(1, &["artifacts of each failure: "])?;
     assert_eq!(
         ended.stderr.lines().last(),
         Some("0 passed, 1 failed, 0 skipped")
@@ -279,8 +171,9 @@ fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Resul
 
 #[test]
 fn after_a_failure_nothing_starts_if_so_asked() -> Result<()> {
-    let clone = Clone::new(&[("probe", "$ false\n"), ("probe_two", "$ true\n")])?;
-    let ended = clone.run("test --jobs 1 --lang c --fail-fast")?.expect(
+    let clone = clone_with(&[("probe", "$ false\n"), ("probe_two", "$ true\n")])?;
+    let ended = clone.run(&words("test --jobs 1 --lang c --fail-fast"))?;
+    ended.expect(
         1,
         &[
             "probe_two (c)  --",
@@ -294,33 +187,32 @@ fn after_a_failure_nothing_starts_if_so_asked() -> Result<()> {
         ended.stderr
     );
     clone
-        .run("test --lang c")?
+        .run(&words("test --lang c"))?
         .expect(1, &["\n1 passed, 1 failed, 0 skipped\n"])?;
     Ok(())
 }
 
 #[test]
 fn a_play_that_is_repeated_is_one_row() -> Result<()> {
-    let clone = Clone::new(&[("probe", "$ insmod probe.ko\n$ rmmod probe\n")])?;
-    clone.run("test --lang c --repeat 3")?.expect(
+    let clone = clone_with(&[("probe", "$ insmod probe.ko\n$ rmmod probe\n")])?;
+    clone.run(&words("test --lang c --repeat 3"))?.expect(
         0,
         &[
             "probe (c)  ok  3 of 3 passed",
             "\n3 passed, 0 failed, 0 skipped\n",
         ],
     )?;
-    std::fs::write(clone.readme("probe"), text("probe", "$ echo one\nuno\n"))?;
-    let ended = clone
-        .run("test --lang c --repeat 3 --artifacts kept")?
-        .expect(
-            1,
-            &[
-                "probe (c)  FAILED  0 of 3 passed",
-                "  3 times mismatch: ",
-                "\nso it was in runs 1, 2, 3\n",
-                "\n0 passed, 3 failed, 0 skipped\n",
-            ],
-        )?;
+    clone.write_lesson("probe", "README.md", &text("probe", "$ echo one\nuno\n"))?;
+    let ended = clone.run(&words("test --lang c --repeat 3 --artifacts kept"))?;
+    ended.expect(
+        1,
+        &[
+            "probe (c)  FAILED  0 of 3 passed",
+            "  3 times mismatch: ",
+            "\nso it was in runs 1, 2, 3\n",
+            "\n0 passed, 3 failed, 0 skipped\n",
+        ],
+    )?;
     assert_eq!(ended.stdout.matches("to try it by hand").count(), 1);
     for run in 1..=3 {
         assert!(
@@ -334,10 +226,10 @@ fn a_play_that_is_repeated_is_one_row() -> Result<()> {
 
 #[test]
 fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
-    let clone = Clone::new(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
-    clone.run("build")?.expect(0, &[])?;
+    let clone = clone_with(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    clone.run(&["build"])?.expect(0, &[])?;
     let output = clone
-        .xtask("test --no-install --lang c --jobs 1 --json - --junit x.xml")
+        .xtask(&words("test --lang c --jobs 1 --json - --junit x.xml"))
         .env("TMPDIR", clone.path("no/such/folder"))
         .output()?;
     assert_eq!(output.status.code(), Some(69));
@@ -366,24 +258,24 @@ fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
 fn an_update_writes_what_both_languages_saw() -> Result<()> {
     let before = "$ insmod probe.ko\n$ ls\nmodule.ko\n\
                   $ rmmod probe; echo a; echo b\n[..]\nc\n$ false\n";
-    let clone = Clone::new(&[("probe", before)])?;
-    clone.run("test --update")?.expect(
+    let clone = clone_with(&[("probe", before)])?;
+    clone.run(&["test", "--update"])?.expect(
         1,
         &["updated modules/lessons/probe/README.md: the commands of lines 5, 7, 10\n"],
     )?;
-    let after = std::fs::read_to_string(clone.readme("probe"))?;
+    let after = std::fs::read_to_string(clone.lesson("probe").join("README.md"))?;
     let console = "$ insmod probe.ko\n$ ls\nprobe.ko\n\
                    $ rmmod probe; echo a; echo b\n[..]\nb\n$ false\n? 1\n";
     assert_eq!(after, text("probe", console));
     clone
-        .run("test")?
+        .run(&["test"])?
         .expect(0, &["\n2 passed, 0 failed, 0 skipped\n"])?;
     Ok(())
 }
 
 #[test]
 fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> {
-    let clone = Clone::new(&[
+    let clone = clone_with(&[
         (
             "probe",
             "$ insmod probe.ko\n$ dmesg | grep -c 'is C'\n2\n$ rmmod probe\n",
@@ -397,11 +289,15 @@ fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> 
     let texts = || -> Result<Vec<String>> {
         let names = ["probe", "probe_two", "probe_three"].iter();
         names
-            .map(|name| Ok(std::fs::read_to_string(clone.readme(name))?))
+            .map(|name| {
+                Ok(std::fs::read_to_string(
+                    clone.lesson(name).join("README.md"),
+                )?)
+            })
             .collect()
     };
     let before = texts()?;
-    clone.run("test --update")?.expect(
+    clone.run(&["test", "--update"])?.expect(
         1,
         &[
             "not updated: modules/lessons/probe/README.md:5: \

@@ -1,9 +1,4 @@
 //! `cargo xtask qemu` as a person uses it: on a terminal, key by key.
-//!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there.
-
-mod probe;
 
 use std::fs::File;
 use std::io::{PipeWriter, Read as _, Write as _};
@@ -13,12 +8,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use probe::{Probe, alive, named, processes_below, wait_for};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::lab::{Clone, alive, kill, named, processes_below, wait_for};
 
 /// What is waited for comes within this time, on a machine that does other
 /// things too.
@@ -43,7 +39,7 @@ struct Terminal {
     read: usize,
     name: String,
     before: Modes,
-    _probe: Probe,
+    _clone: Clone,
 }
 
 /// A terminal's settings, all of them.
@@ -79,9 +75,9 @@ fn open(path: &str) -> Result<File> {
 impl Terminal {
     /// Types `cargo xtask qemu`, and waits for the guest's prompt.
     fn new() -> Result<Self> {
-        let probe = Probe::new("$ true\n")?;
+        let clone = Clone::probe("$ true\n")?;
         // What is made first is none of this terminal's business.
-        probe.run(&["build"])?.expect(0, &[])?;
+        clone.run(&["build"])?.expect(0, &[])?;
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -95,7 +91,7 @@ impl Terminal {
         tcsetwinsize(&master, size)?;
         let terminal = open(&name)?;
         let before = Modes::of(&terminal)?;
-        let xtask = probe.xtask(&["qemu", "--accel", "tcg"]);
+        let xtask = clone.xtask(&["qemu", "--accel", "tcg"]);
         // Whoever runs the tests may ignore signals, as nohup does; a person's
         // shell does not.
         let mut shell = Command::new("setsid");
@@ -145,7 +141,7 @@ impl Terminal {
             read: 0,
             name,
             before,
-            _probe: probe,
+            _clone: clone,
         };
         terminal.wait(PROMPT)?;
         Ok(terminal)
@@ -224,11 +220,6 @@ impl Drop for Terminal {
     }
 }
 
-fn signal(pid: u32, signal: Signal) -> Result<()> {
-    let pid = Pid::from_raw(i32::try_from(pid)?).context("a process number")?;
-    Ok(kill_process(pid, signal)?)
-}
-
 #[test]
 fn a_module_is_loaded_and_removed_and_the_guest_switched_off() -> Result<()> {
     let mut terminal = Terminal::new()?;
@@ -274,21 +265,21 @@ fn keys_are_the_guests_and_ctrl_a_x_quits() -> Result<()> {
 fn a_term_signal_to_xtask_ends_the_guest() -> Result<()> {
     let terminal = Terminal::new()?;
     let xtask = terminal.xtask()?;
-    terminal.ends(130, |_| signal(xtask, Signal::TERM))
+    terminal.ends(130, |_| kill(xtask, Signal::TERM))
 }
 
 #[test]
 fn a_killed_xtask_leaves_nothing_and_the_terminal_as_it_was() -> Result<()> {
     let terminal = Terminal::new()?;
     let xtask = terminal.xtask()?;
-    terminal.ends(137, |_| signal(xtask, Signal::KILL))
+    terminal.ends(137, |_| kill(xtask, Signal::KILL))
 }
 
 #[test]
 fn a_killed_qemu_leaves_the_terminal_as_it_was() -> Result<()> {
     let terminal = Terminal::new()?;
     let qemu = terminal.qemu()?;
-    terminal.ends(69, |_| signal(qemu, Signal::KILL))
+    terminal.ends(69, |_| kill(qemu, Signal::KILL))
 }
 
 #[test]

@@ -1,51 +1,20 @@
 //! `cargo xtask test --record` and `cargo xtask replay`, with gdb too.
-//!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there. KMODLAB_TEST_ARGS names another, as for `common/play.rs`.
-
-#[path = "common/copy.rs"]
-mod copy;
-mod probe;
-#[path = "common/test_modules.rs"]
-mod test_modules;
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use probe::{Ended, Probe, alive, named, processes_below, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use xtask::recording::Recording;
 
-/// The clone itself.
-fn original() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use crate::lab::{
+    Clone, Ended, alive, kill, named, original, processes_below, run, wait_for, xtask,
+};
 
-/// An xtask on a clone.
-fn xtask(clone: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .args(args)
-        .arg("--no-install")
-        .env("KMODLAB_WORKSPACE", clone)
-        .stdin(Stdio::null());
-    if args.first() == Some(&"test") {
-        let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
-        command.args(more.split_whitespace());
-    }
-    command
-}
-
-fn run(clone: &Path, args: &[&str]) -> Result<Ended> {
-    let output = xtask(clone, args).output()?;
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    Ok(Ended {
-        status: output.status.code().context("no status")?,
-        printed: format!("{stdout}{stderr}"),
-    })
+/// Runs an xtask on the clone itself.
+fn run_here(args: &[&str]) -> Result<Ended> {
+    run(&mut xtask(original(), args))
 }
 
 /// Records a lesson with an xtask that `run` runs and that comes to `status`;
@@ -72,7 +41,7 @@ fn a_lesson_that_needs_two_cpus_is_not_recorded() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let into = folder.path().display().to_string();
     let args = ["test", "kthread_create_on_node", "--record", &into];
-    run(&original(), &args)?.expect(
+    run_here(&args)?.expect(
         0,
         &[
             "skipped: a recorded guest has one CPU:",
@@ -165,9 +134,9 @@ fn marks(printed: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
-    let probe = Probe::new(CONSOLE)?;
-    let (folder, file) = record(|args| probe.run(args), "probe", "rust", 0)?;
-    probe.run(&["replay", &file])?.expect(
+    let clone = Clone::probe(CONSOLE)?;
+    let (folder, file) = record(|args| clone.run(args), "probe", "rust", 0)?;
+    clone.run(&["replay", &file])?.expect(
         0,
         &[
             "\n$ insmod probe.ko\n",
@@ -188,7 +157,7 @@ fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
         let last = recording.log.len() - 2;
         recording.log[last] = b'?';
     })?;
-    probe.run(&["replay", &other])?.expect(
+    clone.run(&["replay", &other])?.expect(
         1,
         &[
             "NOT the same: the kernel's log differs from byte ",
@@ -197,16 +166,16 @@ fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
         ],
     )?;
     let other = changed(&|recording| recording.manifest.qemu = "0.1".to_owned())?;
-    probe
+    clone
         .run(&["replay", &other])?
         .expect(69, &["recorded with QEMU 0.1, and this is QEMU "])?;
     let other = changed(&|recording| recording.manifest.command.push_str(" -m 1"))?;
-    probe
+    clone
         .run(&["replay", &other])?
         .expect(2, &["recorded by another version of kmodlab"])?;
     let whole = std::fs::read(&file)?;
     std::fs::write(&other, &whole[..whole.len() / 2])?;
-    probe
+    clone
         .run(&["replay", &other])?
         .expect(2, &["is no recording of", "or not a whole one"])
 }
@@ -215,22 +184,21 @@ fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
 fn a_folder_that_cannot_be_used_is_told_before_anything_is_built() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
     let into = file.path().display().to_string();
-    let ended = run(&original(), &["test", "--record", &into])?;
+    let ended = run_here(&["test", "--record", &into])?;
     ended.expect(2, &["--record: ", " is no folder"])?;
-    ensure!(!ended.printed.contains("kernel"), "{}", ended.printed);
+    ensure!(!ended.printed().contains("kernel"), "{}", ended.printed());
     let into = tempfile::tempdir()?.path().display().to_string();
-    run(&original(), &["test", "--record", &into, "--time", "real"])?
-        .expect(2, &["leave out --time real"])
+    run_here(&["test", "--record", &into, "--time", "real"])?.expect(2, &["leave out --time real"])
 }
 
 /// Both breakpoints in a lesson's module, and steps and runs backwards.
 fn there_and_back(lang: &str, source: &str) -> Result<()> {
-    let (_folder, file) = record(|args| run(&original(), args), "kthread_run", lang, 0)?;
+    let (_folder, file) = record(run_here, "kthread_run", lang, 0)?;
     let name = Path::new(source).file_name().context("no name")?;
     let name = name.to_string_lossy();
     let first = line_with(source, "thread created successfully")?;
     let second = line_with(source, "Inside kthread exit function")?;
-    let debugged = Debugged::start(xtask(&original(), &["replay", "--gdb", &file]))?;
+    let debugged = Debugged::start(xtask(original(), &["replay", "--gdb", &file]))?;
     let processes = debugged.processes();
     let printed = debugged.gdb(&format!(
         "set pagination off\n\
@@ -275,21 +243,16 @@ fn gdb_goes_forwards_and_back_in_c() -> Result<()> {
 
 #[test]
 fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
-    let clone = test_modules::clone_with(&["fails_rust_panic"])?;
-    let (_folder, file) = record(
-        |args| run(clone.path(), args),
-        "fails_rust_panic",
-        "rust",
-        1,
-    )?;
-    run(clone.path(), &["replay", &file])?.expect(
+    let clone = Clone::with_tests(&["fails_rust_panic"])?;
+    let (_folder, file) = record(|args| clone.run(args), "fails_rust_panic", "rust", 1)?;
+    clone.run(&["replay", &file])?.expect(
         0,
         &[
             "the same to the byte",
             "verdict when it was recorded: panic: ",
         ],
     )?;
-    let debugged = Debugged::start(xtask(clone.path(), &["replay", "--gdb", &file]))?;
+    let debugged = Debugged::start(clone.xtask(&["replay", "--gdb", &file]))?;
     let processes = debugged.processes();
     // gdb goes, and the guest runs to its end.
     let printed = debugged.gdb("break panic\ncontinue\nbacktrace\ndelete\n")?;
@@ -302,16 +265,15 @@ fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
 
 #[test]
 fn an_interrupted_replay_leaves_nothing() -> Result<()> {
-    let probe = Probe::new(CONSOLE)?;
-    let (_folder, file) = record(|args| probe.run(args), "probe", "rust", 0)?;
-    let mut debugged = Debugged::start(probe.xtask(&["replay", "--gdb", &file]))?;
+    let clone = Clone::probe(CONSOLE)?;
+    let (_folder, file) = record(|args| clone.run(args), "probe", "rust", 0)?;
+    let mut debugged = Debugged::start(clone.xtask(&["replay", "--gdb", &file]))?;
     let processes = debugged.processes();
     ensure!(
         named(&processes, "qemu-system").is_some(),
         "there is no QEMU"
     );
-    let pid = Pid::from_raw(i32::try_from(debugged.xtask.id())?).context("a number")?;
-    kill_process(pid, Signal::INT)?;
+    kill(debugged.xtask.id(), Signal::INT)?;
     let ended = debugged.xtask.wait()?;
     ensure!(ended.code() == Some(130), "{ended}");
     for pid in processes {

@@ -1,18 +1,13 @@
 //! Guests in real time that are typed at: what a lesson may do to the console,
 //! and how soon a guest that is dead is known to be.
-//!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there.
 
-mod probe;
-
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use probe::{Probe, alive, named, processes_below, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
 use xtask::kernel::Profile;
 use xtask::kernel::source::Wanted;
 use xtask::lesson::transcript::{self, Transcript};
@@ -22,16 +17,18 @@ use xtask::play;
 use xtask::session::Session;
 use xtask::vm::{self, Accel, Clock, Console, Events, GuestEnd, Machine, Start, Talk, TypedRun};
 
+use crate::lab::{Clone, alive, kill, named, processes_below, wait_for};
+
 /// A boot under load, and all that comes after it but the time under test.
 const SOON: Duration = Duration::from_secs(45);
 
 fn plays(console: &str, status: i32, parts: &[&str]) -> Result<()> {
-    let probe = Probe::new(console)?;
+    let clone = Clone::probe(console)?;
     let started = Instant::now();
-    let ended = probe.run(&["test", "--time", "real", "--lang", "rust"])?;
+    let ended = clone.run(&["test", "--time", "real", "--lang", "rust"])?;
     ended.expect(status, parts)?;
     let wall = started.elapsed();
-    ensure!(wall < SOON, "{wall:?}\n{}", ended.printed);
+    ensure!(wall < SOON, "{wall:?}\n{}", ended.printed());
     Ok(())
 }
 
@@ -98,9 +95,9 @@ fn a_shell_that_is_killed_ends_the_wait() -> Result<()> {
 
 #[test]
 fn a_qemu_that_is_killed_is_no_lessons_fault() -> Result<()> {
-    let probe = Probe::new("$ sleep 1000\n")?;
-    probe.run(&["build"])?.expect(0, &[])?;
-    let xtask = probe
+    let clone = Clone::probe("$ sleep 1000\n")?;
+    clone.run(&["build"])?.expect(0, &[])?;
+    let xtask = clone
         .xtask(&["test", "--time", "real", "--lang", "rust"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -126,11 +123,6 @@ fn a_qemu_that_is_killed_is_no_lessons_fault() -> Result<()> {
     Ok(())
 }
 
-fn kill(pid: u32, signal: Signal) -> Result<()> {
-    let pid = Pid::from_raw(i32::try_from(pid)?).context("a process number")?;
-    Ok(kill_process(pid, signal)?)
-}
-
 fn prepared() -> Result<Prepared> {
     let session = Session::new(false, false, None)?;
     let wanted = Wanted {
@@ -145,8 +137,9 @@ fn one_command(command: &str) -> Result<Transcript> {
     transcript::parse(&text, Path::new("README.md"))
 }
 
-/// Runs a guest that is sent to sleep, with a limit of `limit` seconds.
-fn sleeps(prepared: &Prepared, limit: u32) -> Result<TypedRun> {
+/// Runs a guest that is sent to sleep, with a limit of `limit` seconds; `begun`
+/// is told the guest's folder before there is a QEMU.
+fn sleeps(prepared: &Prepared, limit: u32, begun: impl FnOnce(PathBuf)) -> Result<TypedRun> {
     let (files, exchanges) = script::compile_typed(&one_command("sleep 1000")?, "N0", 600);
     let Prepared {
         toolchain,
@@ -159,6 +152,7 @@ fn sleeps(prepared: &Prepared, limit: u32) -> Result<TypedRun> {
         heard: &mut |_| (),
     };
     vm::run_typed(toolchain, kernel, limit, talk, |folder| {
+        begun(folder.to_owned());
         let initrd = folder.join("initrd");
         initramfs.with(&files, &initrd)?;
         Ok(Machine {
@@ -180,7 +174,7 @@ fn sleeps(prepared: &Prepared, limit: u32) -> Result<TypedRun> {
 #[test]
 fn a_guest_that_hangs_ends_at_its_limit() -> Result<()> {
     let prepared = prepared()?;
-    let TypedRun { run, .. } = sleeps(&prepared, 8)?;
+    let TypedRun { run, .. } = sleeps(&prepared, 8, drop)?;
     let GuestEnd::OutOfTime { guest_seconds } = run.end else {
         anyhow::bail!("{:?}", run.end);
     };
@@ -191,18 +185,24 @@ fn a_guest_that_hangs_ends_at_its_limit() -> Result<()> {
 #[test]
 fn a_qemu_that_answers_no_more_ends_at_the_limit_too() -> Result<()> {
     let prepared = prepared()?;
-    let own = std::process::id();
-    let before: Vec<u32> = processes_below(own);
+    let (begun, folder) = channel::<PathBuf>();
     let stopper = std::thread::spawn(move || -> Result<u32> {
+        let folder = folder.recv()?.display().to_string();
+        // Other tests' guests are below this process too.
         let qemu = wait_for("QEMU", || {
-            let mut new = processes_below(own);
-            new.retain(|pid| !before.contains(pid));
-            named(&new, "qemu-system")
+            let mut own = processes_below(std::process::id());
+            own.retain(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|command| command.contains(&folder))
+            });
+            named(&own, "qemu-system")
         })?;
         kill(qemu, Signal::STOP)?;
         Ok(qemu)
     });
-    let TypedRun { run, .. } = sleeps(&prepared, 3)?;
+    let TypedRun { run, .. } = sleeps(&prepared, 3, |folder| {
+        let _ = begun.send(folder);
+    })?;
     let qemu = stopper
         .join()
         .map_err(|_| anyhow::anyhow!("the stopper"))??;

@@ -1,30 +1,15 @@
 //! Schedules: a race that a plain run passes is found, and a seed repeats.
-//!
-//! These tests use the kernel and the modules that `cargo xtask build` has
-//! made, and make them if they are not there.
-
-#[path = "common/copy.rs"]
-mod copy;
-
-use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use xtask::report::json::{Entry, Suite};
 
-fn xtask(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .args(["test", "--no-install"])
-        .args(args)
-        .stdin(Stdio::null());
-    command
-}
+use crate::lab::{Clone, original, run, xtask};
 
 /// What `xtask test` with these `args` tells programs.
 fn report(args: &[&str]) -> Result<Suite> {
-    let output = xtask(args).args(["--json", "-"]).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    serde_json::from_slice(&output.stdout).with_context(|| said)
+    let args = [&["test", "--json", "-"], args].concat();
+    let ended = run(&mut xtask(original(), &args))?;
+    serde_json::from_str(&ended.stdout).with_context(|| ended.stderr)
 }
 
 fn only(suite: &Suite) -> Result<&Entry> {
@@ -90,11 +75,7 @@ fn a_seed_says_the_same_to_the_byte() -> Result<()> {
 }
 
 fn refused(args: &[&str], what: &str) -> Result<()> {
-    let Output { status, stderr, .. } = xtask(args).output()?;
-    let said = String::from_utf8_lossy(&stderr);
-    assert_eq!(status.code(), Some(2), "{args:?}: {said}");
-    assert!(said.contains(what), "{args:?}: {said}");
-    Ok(())
+    run(&mut xtask(original(), &[&["test"], args].concat()))?.expect(2, &[what])
 }
 
 #[test]
@@ -109,24 +90,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_built() -> Result<()> {
 
 #[test]
 fn a_lesson_without_its_module_cannot_be_scheduled_and_does_not_pass() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let parts = [
-        ("kernel-config", ""),
-        ("initramfs", ""),
-        ("modules/Kbuild", "modules"),
-        ("modules/kernel_ext", "modules"),
-        ("modules/tools", "modules"),
-        ("modules/lessons/kthread_run", "modules/lessons"),
-    ];
-    copy::copy(&parts, folder.path())?;
-    let readme = folder.path().join("modules/lessons/kthread_run/README.md");
-    std::fs::write(readme, "# x\n\n```console\n$ true\n```\n")?;
-    let output = xtask(&["--lang", "c", "--schedules", "2"])
-        .env("KMODLAB_WORKSPACE", folder.path())
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(69), "{output:?}");
-    assert!(said.contains("there is nothing to hold up"), "{said}");
-    assert!(said.contains("0 passed"), "{said}");
-    Ok(())
+    let clone = Clone::with_texts(&[("kthread_run", "$ true\n")])?;
+    clone
+        .run(&["test", "--lang", "c", "--schedules", "2"])?
+        .expect(69, &["there is nothing to hold up", "0 passed"])
 }

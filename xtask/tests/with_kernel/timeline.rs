@@ -1,14 +1,4 @@
 //! `cargo xtask test --timeline`: what real guests tell of who ran when.
-//!
-//! These tests use the kernel that `cargo xtask build` has made, and make it
-//! if it is not there.
-
-#[path = "common/copy.rs"]
-mod copy;
-#[path = "common/play.rs"]
-mod play;
-#[path = "common/test_modules.rs"]
-mod test_modules;
 
 use std::path::Path;
 
@@ -16,21 +6,20 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xtask::report::json::Suite;
 
-/// The clone itself.
-fn clone() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
+use crate::lab::{Clone, original, run, xtask};
 
 /// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
 /// and what the file tells.
 fn played(clone: &Path, folder: &Path, status: i32, args: &[&str]) -> Result<(String, Suite)> {
     let json = folder.join("report.json");
     let [timelines, report] = [folder, &json].map(|path| path.to_string_lossy().into_owned());
-    let mut all = args.to_vec();
-    all.extend(["--timeline", &timelines, "--json", &report]);
-    let (was, said) = play::play(clone, &all)?;
-    ensure!(was == status, "status {was}\n{said}");
-    Ok((said, serde_json::from_str(&std::fs::read_to_string(json)?)?))
+    let own = ["--timeline", &timelines, "--json", &report];
+    let ended = run(&mut xtask(clone, &[&["test"], args, &own].concat()))?;
+    ended.expect(status, &[])?;
+    Ok((
+        ended.printed(),
+        serde_json::from_str(&std::fs::read_to_string(json)?)?,
+    ))
 }
 
 /// The kernel's log of a play that was just played.
@@ -78,7 +67,7 @@ fn message(events: &[Value], text: &str) -> Result<(u64, u64)> {
 #[test]
 fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let (said, suite) = played(clone(), folder.path(), 0, &["io_wait_event"])?;
+    let (said, suite) = played(original(), folder.path(), 0, &["io_wait_event"])?;
     for (play, language) in ["rust", "c"].into_iter().enumerate() {
         let id = format!("io_wait_event-{language}");
         let events = events(folder.path(), &id)?;
@@ -161,7 +150,7 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
 fn of_a_single_play_the_text_is_printed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let args = ["kthread_run", "--lang", "c"];
-    let (said, _) = played(clone(), folder.path(), 0, &args)?;
+    let (said, _) = played(original(), folder.path(), 0, &args)?;
     let report = said.find("1 passed, 0 failed").context("no report")?;
     let text = said
         .find("asks B to stop, and waits for it")
@@ -179,10 +168,8 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
         .to_string_lossy()
         .into_owned();
     let args = ["kthread_run", "--lang", "rust", "--seed", "5"];
-    let mut alone = args.to_vec();
-    alone.extend(["--json", &json]);
-    let (status, said) = play::play(clone(), &alone)?;
-    ensure!(status == 0, "{said}");
+    let alone = [&["test"], &args[..], &["--json", &json]].concat();
+    run(&mut xtask(original(), &alone))?.expect(0, &[])?;
     let suite: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
     // Up to the lesson's end; after it the guest takes its time to tell.
     let lesson = |suite: &Suite| -> Result<String> {
@@ -192,7 +179,7 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
         Ok(lesson.to_owned())
     };
     let without = lesson(&suite)?;
-    let (_, suite) = played(clone(), folder.path(), 0, &args)?;
+    let (_, suite) = played(original(), folder.path(), 0, &args)?;
     ensure!(lesson(&suite)? == without, "the logs differ");
     ensure!(folder.path().join("kthread_run-rust.seed5.html").is_file());
     Ok(())
@@ -216,8 +203,9 @@ fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
         ),
         (["--timeline", &folder, "--repeat", "x"], "--repeat"),
     ] {
-        let (status, said) = play::play(clone(), &args)?;
-        ensure!(status == 2 && said.contains(words), "{status}\n{said}");
+        let ended = run(&mut xtask(original(), &[&["test"], &args[..]].concat()))?;
+        ended.expect(2, &[words])?;
+        let said = ended.printed();
         ensure!(!said.contains("kernel"), "something was built\n{said}");
     }
     Ok(())
@@ -242,17 +230,18 @@ fn report(suite: &Suite) -> (String, Vec<String>) {
 #[test]
 fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let clone = test_modules::clone_with(&["fails_deadlock"])?;
+    let clone = Clone::with_tests(&["fails_deadlock"])?;
     let json = folder
         .path()
         .join("alone.json")
         .to_string_lossy()
         .into_owned();
     let args = ["--lang", "rust"];
-    let (status, said) = play::play(clone.path(), &["--lang", "rust", "--json", &json])?;
-    ensure!(status == 1, "{said}");
+    clone
+        .run(&["test", "--lang", "rust", "--json", &json])?
+        .expect(1, &[])?;
     let without: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
-    let (said, with) = played(clone.path(), folder.path(), 1, &args)?;
+    let (said, with) = played(&clone.path(""), folder.path(), 1, &args)?;
     ensure!(report(&with) == report(&without), "{said}");
     ensure!(!log(&with, 0)?.contains("ftrace"), "the log has the trace");
     ensure!(
@@ -269,15 +258,14 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
 #[test]
 fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let clone = test_modules::clone_with(&["fails_thread_left"])?;
-    std::fs::write(
-        clone
-            .path()
-            .join("modules/lessons/fails_thread_left/README.md"),
+    let clone = Clone::with_tests(&["fails_thread_left"])?;
+    clone.write_lesson(
+        "fails_thread_left",
+        "README.md",
         "# Test\n\n<!-- limit: 5 s -->\n\n```console\n$ insmod fails_thread_left.ko\n\
          $ sleep 1000\n```\n",
     )?;
-    let (said, suite) = played(clone.path(), folder.path(), 1, &["--lang", "rust"])?;
+    let (said, suite) = played(&clone.path(""), folder.path(), 1, &["--lang", "rust"])?;
     ensure!(suite.plays[0].verdict == "hang", "{said}");
     ensure!(
         said.contains("A loads the module fails_thread_left"),

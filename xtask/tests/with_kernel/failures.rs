@@ -1,0 +1,226 @@
+//! What becomes of lessons that go wrong.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use crate::lab::{Clone, Ended, MODULE, TWIN, alive, kill, named, processes_below, wait_for};
+
+/// Plays the lesson `probe` in Rust.
+fn test(clone: &Clone) -> Result<Ended> {
+    clone.run(&["test", "--lang", "rust", "probe"])
+}
+
+/// The lesson `probe` with this module in Rust.
+fn with_module(module: &str, console: &str) -> Result<Clone> {
+    let clone = Clone::probe(console)?;
+    clone.write_lesson("probe", "probe.rs", module)?;
+    Ok(clone)
+}
+
+/// The lesson `probe` with this twin.
+fn with_twin(twin: &str, console: &str) -> Result<Clone> {
+    let clone = Clone::probe(console)?;
+    clone.add_twin("probe", twin)?;
+    Ok(clone)
+}
+
+fn plays(console: &str, status: i32, parts: &[&str]) -> Result<()> {
+    test(&Clone::probe(console)?)?.expect(status, parts)
+}
+
+#[test]
+fn a_module_that_comes_and_goes_passes() -> Result<()> {
+    plays(
+        "$ insmod probe.ko\n$ lsmod | grep -c probe\n1\n$ rmmod probe\n",
+        0,
+        &["\n1 passed, 0 failed, 0 skipped\n"],
+    )
+}
+
+#[test]
+fn a_difference_is_shown_with_its_place_and_a_way_to_try_it() -> Result<()> {
+    plays(
+        "$ echo one\nuno\n",
+        1,
+        &[
+            "modules/lessons/probe/README.md:4",
+            "echo one",
+            "uno",
+            "cargo xtask qemu probe",
+            "\n0 passed, 1 failed, 0 skipped\n",
+        ],
+    )
+}
+
+#[test]
+fn a_panic_is_a_panic() -> Result<()> {
+    plays("$ echo c > /proc/sysrq-trigger\n", 1, &["panic", "sysrq"])
+}
+
+#[test]
+fn a_lesson_that_waits_for_ever_is_a_hang() -> Result<()> {
+    plays("$ sleep 100000\n", 1, &["hang", "sleep 100000"])
+}
+
+#[test]
+fn a_lesson_that_runs_for_ever_is_a_hang() -> Result<()> {
+    plays(
+        "$ while :; do :; done\n",
+        1,
+        &["hang", "while :; do :; done"],
+    )
+}
+
+#[test]
+fn a_lost_shell_is_told_with_the_command() -> Result<()> {
+    plays("$ true\n$ kill -9 $$\n", 1, &["shell", "kill -9 $$"])
+}
+
+#[test]
+fn a_module_that_stays_is_left_over() -> Result<()> {
+    plays("$ insmod probe.ko\n", 1, &["left", "probe"])
+}
+
+#[test]
+fn a_guest_that_never_comes_to_the_lesson_is_lost() -> Result<()> {
+    let clone = Clone::probe("$ true\n")?;
+    let init = clone.path("initramfs/init");
+    std::fs::write(init, "#!/bin/sh\nwhile :; do sleep 1; done\n")?;
+    test(&clone)?.expect(1, &["lost", "\n0 passed, 1 failed, 0 skipped\n"])
+}
+
+#[test]
+fn a_module_whose_init_fails_says_so() -> Result<()> {
+    let module = MODULE.replace("Ok(Probe)", "Err(EBUSY)");
+    let console = "$ insmod probe.ko\n? 16\n\
+                   insmod: can't insert 'probe.ko': Device or resource busy\n";
+    test(&with_module(&module, console)?)?.expect(0, &["1 passed"])
+}
+
+#[test]
+fn a_module_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
+    let module = MODULE.replace("Ok(Probe)", "Ok(Prober)");
+    test(&with_module(&module, "$ true\n")?)?.expect(
+        1,
+        &[
+            "does not compile",
+            "modules/lessons/probe/probe.rs:16",
+            "Prober",
+        ],
+    )
+}
+
+#[test]
+fn a_malformed_block_is_told_with_file_and_line() -> Result<()> {
+    plays(
+        "no command\n$ true\n",
+        1,
+        &["modules/lessons/probe/README.md:4"],
+    )
+}
+
+#[test]
+fn unknown_names_are_told_with_the_names_there_are() -> Result<()> {
+    let clone = Clone::probe("$ true\n")?;
+    let run = |args: &[&str]| clone.run(args);
+    run(&["test", "prob"])?.expect(2, &["prob", "probe"])?;
+    run(&["qemu", "nothing"])?.expect(2, &["nothing", "probe"])?;
+    run(&["build", "--kernel", "5.4"])?.expect(2, &["5.4", "6.7.9", "6.12"])
+}
+
+#[test]
+fn each_language_is_played_in_a_guest_of_its_own() -> Result<()> {
+    let console = "$ insmod probe.ko\n$ dmesg | grep -c 'this is C'\n1\n$ rmmod probe\n";
+    let clone = with_twin(TWIN, console)?;
+    clone.run(&["test"])?.expect(
+        1,
+        &[
+            "probe (rust)  FAILED",
+            "probe (c)     ok",
+            "\n1 passed, 1 failed, 0 skipped\n",
+        ],
+    )?;
+    clone
+        .run(&["test", "--lang", "c"])?
+        .expect(0, &["probe (c)  ok", "\n1 passed, 0 failed, 0 skipped\n"])
+}
+
+#[test]
+fn a_twin_that_is_not_there_is_skipped_unless_it_was_asked_for() -> Result<()> {
+    let clone = Clone::probe("$ true\n")?;
+    let reason = "no C twin: modules/lessons/probe/c/probe.c is not there";
+    clone.run(&["test", "probe"])?.expect(
+        0,
+        &[
+            "probe (rust)  ok",
+            "probe (c)     --",
+            reason,
+            "\n1 passed, 0 failed, 1 skipped\n",
+        ],
+    )?;
+    for command in ["test", "qemu"] {
+        clone
+            .run(&[command, "--lang", "c", "probe"])?
+            .expect(2, &[reason])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_twin_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
+    let twin = TWIN.replace("return 0;", "return nothing;");
+    let clone = with_twin(&twin, "$ true\n")?;
+    clone.run(&["test", "--lang", "c"])?.expect(
+        1,
+        &[
+            "does not compile",
+            "\nmodules/lessons/probe/c/probe.c:7:9: error:",
+            "nothing",
+        ],
+    )
+}
+
+/// Starts a test that would never end, waits until its guest runs, sends
+/// `signal` to xtask and waits until QEMU is gone.
+fn ends_with_xtask(signal: Signal) -> Result<Option<i32>> {
+    let clone = Clone::probe("$ while :; do :; done\n")?;
+    // What is made first must not be in the way.
+    clone.xtask(&["build"]).output()?;
+    let (terminal, writer) = std::io::pipe()?;
+    let mut xtask = clone
+        .xtask(&["test", "probe"])
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .process_group(0)
+        .spawn()?;
+    let qemu = wait_for("QEMU", || {
+        named(&processes_below(xtask.id()), "qemu-system")
+    })?;
+    // Nobody can read any more what xtask says of its end: a closed terminal.
+    drop(terminal);
+    kill(xtask.id(), signal)?;
+    let status = xtask.wait()?;
+    wait_for("the end of QEMU", || (!alive(qemu)).then_some(()))?;
+    Ok(status.code())
+}
+
+#[test]
+fn qemu_ends_with_an_interrupted_xtask() -> Result<()> {
+    assert_eq!(ends_with_xtask(Signal::INT)?, Some(130));
+    Ok(())
+}
+
+#[test]
+fn qemu_ends_with_an_xtask_whose_terminal_is_closed() -> Result<()> {
+    assert_eq!(ends_with_xtask(Signal::HUP)?, Some(130));
+    Ok(())
+}
+
+#[test]
+fn qemu_ends_with_a_killed_xtask() -> Result<()> {
+    assert_eq!(ends_with_xtask(Signal::KILL)?, None);
+    Ok(())
+}

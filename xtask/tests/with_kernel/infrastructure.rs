@@ -1,0 +1,106 @@
+//! A machine that fails is never a lesson's failure. QEMU is a script here, which
+//! plays the fault.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
+
+use crate::lab::{Clone, kill, qemu_stand_in, wait_for};
+
+/// A clone with one lesson, and a QEMU of its own.
+struct Faulty {
+    clone: Clone,
+    path: String,
+}
+
+impl Faulty {
+    /// The lesson's commands; and a script for a guest that is to start, where
+    /// `$QEMU` is the real one and `$FOLDER` is the clone.
+    fn new(console: &str, script: &str) -> Result<Self> {
+        let clone = Clone::probe(console)?;
+        // xtask asks QEMU for its version too.
+        let script = format!(
+            "FOLDER='{}'\ncase $* in *-version*) ;; *) {script} ;; esac",
+            clone.path("").display(),
+        );
+        let path = qemu_stand_in(&clone.path("bin"), &script)?;
+        Ok(Self { clone, path })
+    }
+
+    /// Starts `xtask test` on the lesson in Rust.
+    fn start(&self) -> Result<Child> {
+        let mut xtask = self.clone.xtask(&["test", "--lang", "rust", "probe"]);
+        Ok(xtask
+            .env("PATH", &self.path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?)
+    }
+}
+
+/// Status 69, and words that leave the lesson out of it.
+fn ends_as_the_machines_fault(xtask: Child, words: &[&str]) -> Result<()> {
+    let output = xtask.wait_with_output()?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.code() == Some(69),
+        "{}\n{stdout}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let always = [
+        "  infrastructure: not judged: ",
+        "The lesson was not judged. `cargo xtask doctor` looks at the machine.",
+        "\n0 passed, 1 failed, 0 skipped\n",
+    ];
+    for words in always.iter().chain(words) {
+        ensure!(stdout.contains(words), "{words:?} is missing\n{stdout}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_qemu_that_does_not_start() -> Result<()> {
+    let faulty = Faulty::new("$ true\n", "echo 'cannot get memory' >&2; exit 1")?;
+    ends_as_the_machines_fault(
+        faulty.start()?,
+        &["QEMU failed (exit status: 1)", "  cannot get memory"],
+    )
+}
+
+#[test]
+fn a_qemu_that_the_host_does_not_know_how_to_run() -> Result<()> {
+    let faulty = Faulty::new("$ true\n", "exec \"$QEMU\" -nonsense")?;
+    ends_as_the_machines_fault(faulty.start()?, &["QEMU failed", "nonsense"])
+}
+
+/// The kernel kills who takes the most memory when there is none left.
+#[test]
+fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
+    let faulty = Faulty::new(
+        "$ while :; do :; done\n",
+        "echo $$ > \"$FOLDER/starting\"; mv \"$FOLDER/starting\" \"$FOLDER/pid\"",
+    )?;
+    let xtask = faulty.start()?;
+    // A boot takes about one second of CPU time, the lesson takes all there is.
+    // (The first QEMU may be one whose guest is saved.)
+    let ticks = 3 * rustix::param::clock_ticks_per_second();
+    let pid = wait_for("the lesson", || {
+        let pid = std::fs::read_to_string(faulty.clone.path("pid")).ok()?;
+        let pid: u32 = pid.trim().parse().ok()?;
+        (cpu_ticks(pid)? >= ticks).then_some(pid)
+    })?;
+    kill(pid, Signal::KILL)?;
+    ends_as_the_machines_fault(xtask, &["not judged: QEMU was killed by signal 9"])
+}
+
+/// The CPU time of a process, by fields 14 and 15 of proc_pid_stat(5).
+fn cpu_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    let stat = stat.ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let times = fields.split(' ').skip(11).take(2);
+    Some(times.filter_map(|time| time.parse::<u64>().ok()).sum())
+}

@@ -1,0 +1,171 @@
+//! Copies of the clone, with lessons of a test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::xtask::{Ended, run, xtask};
+
+/// A module that does nothing.
+pub const MODULE: &str = r#"// SPDX-License-Identifier: GPL-2.0
+use kernel::prelude::*;
+
+module! {
+    type: Probe,
+    name: "probe",
+    author: "kmodlab",
+    description: "Does nothing",
+    license: "GPL",
+}
+
+struct Probe;
+
+impl kernel::Module for Probe {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Probe)
+    }
+}
+"#;
+
+/// A twin in C, which says something that the other does not.
+pub const TWIN: &str = r#"// SPDX-License-Identifier: GPL-2.0
+#include <linux/module.h>
+
+static int __init probe_init(void)
+{
+	pr_info("this is C\n");
+	return 0;
+}
+
+static void __exit probe_exit(void)
+{
+}
+
+module_init(probe_init);
+module_exit(probe_exit);
+
+MODULE_LICENSE("GPL");
+"#;
+
+/// The clone itself.
+pub fn original() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A lesson's text whose transcript is `console`; it begins in line 4.
+pub fn text(name: &str, console: &str) -> String {
+    format!("# About {name}\n\n```console\n{console}```\n")
+}
+
+/// A copy of what a clone is to xtask, in a folder that goes with it.
+pub struct Clone {
+    folder: tempfile::TempDir,
+}
+
+impl Clone {
+    /// Of these parts of the clone, each copied into a folder.
+    fn of(parts: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let clone = Self { folder };
+        for (part, folder) in parts {
+            let folder = clone.path(folder);
+            std::fs::create_dir_all(&folder)?;
+            let copied = Command::new("cp")
+                .arg("-r")
+                .args([&original().join(part), &folder])
+                .status()?;
+            ensure!(copied.success(), "cp failed on {part}");
+        }
+        Ok(clone)
+    }
+
+    /// With all that there is.
+    pub fn whole() -> Result<Self> {
+        Self::of(&["kernel-config", "initramfs", "modules"].map(|part| (part, "")))
+    }
+
+    /// With these lessons, each a module in Rust that does nothing, and what is
+    /// in its console block.
+    pub fn with_lessons(lessons: &[(&str, &str)]) -> Result<Self> {
+        let clone = Self::whole()?;
+        std::fs::remove_dir_all(clone.path("modules/lessons"))?;
+        for (name, console) in lessons {
+            std::fs::create_dir_all(clone.lesson(name))?;
+            let module = MODULE.replace("\"probe\"", &format!("\"{name}\""));
+            clone.write_lesson(name, &format!("{name}.rs"), &module)?;
+            clone.write_lesson(name, "README.md", &text(name, console))?;
+        }
+        Ok(clone)
+    }
+
+    /// With the one lesson `probe`, and what is in its console block.
+    pub fn probe(console: &str) -> Result<Self> {
+        Self::with_lessons(&[("probe", console)])
+    }
+
+    /// With these modules of `modules/tests` as its lessons: the folder tells
+    /// xtask what a lesson is.
+    pub fn with_tests(tests: &[&str]) -> Result<Self> {
+        let tests: Vec<String> = tests
+            .iter()
+            .map(|name| format!("modules/tests/{name}"))
+            .collect();
+        let mut parts = vec![
+            ("kernel-config", ""),
+            ("initramfs", ""),
+            ("modules/Kbuild", "modules"),
+            ("modules/kernel_ext", "modules"),
+        ];
+        parts.extend(tests.iter().map(|test| (test.as_str(), "modules/lessons")));
+        Self::of(&parts)
+    }
+
+    /// With these of the clone's lessons, and other console blocks.
+    pub fn with_texts(lessons: &[(&str, &str)]) -> Result<Self> {
+        let clone = Self::whole()?;
+        for lesson in std::fs::read_dir(clone.path("modules/lessons"))? {
+            let lesson = lesson?;
+            let name = lesson.file_name().to_string_lossy().into_owned();
+            match lessons.iter().find(|(lesson, _)| *lesson == name) {
+                Some((_, console)) => {
+                    clone.write_lesson(&name, "README.md", &text(&name, console))?;
+                }
+                None => std::fs::remove_dir_all(lesson.path())?,
+            }
+        }
+        Ok(clone)
+    }
+
+    /// A path in it.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The folder of a lesson.
+    pub fn lesson(&self, name: &str) -> PathBuf {
+        self.path("modules/lessons").join(name)
+    }
+
+    /// Writes a file of a lesson.
+    pub fn write_lesson(&self, name: &str, file: &str, text: &str) -> Result<()> {
+        let path = self.lesson(name).join(file);
+        std::fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Gives a lesson this twin in C.
+    pub fn add_twin(&self, name: &str, twin: &str) -> Result<()> {
+        std::fs::create_dir(self.lesson(name).join("c"))?;
+        self.write_lesson(name, &format!("c/{name}.c"), twin)
+    }
+
+    /// An xtask on it.
+    pub fn xtask(&self, args: &[&str]) -> Command {
+        xtask(self.folder.path(), args)
+    }
+
+    /// Runs an xtask on it to its end.
+    pub fn run(&self, args: &[&str]) -> Result<Ended> {
+        run(&mut self.xtask(args))
+    }
+}
