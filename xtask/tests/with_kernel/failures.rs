@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use crate::lab::{Clone, Ended, MODULE, TWIN, alive, kill, named, processes_below, wait_for};
@@ -66,12 +66,15 @@ fn a_lesson_that_waits_for_ever_is_a_hang() -> Result<()> {
 }
 
 #[test]
-fn a_lesson_that_runs_for_ever_is_a_hang() -> Result<()> {
-    plays(
-        "$ while :; do :; done\n",
-        1,
-        &["hang", "while :; do :; done"],
-    )
+fn a_lesson_that_runs_for_ever_is_a_hang_and_tells_where_each_cpu_was() -> Result<()> {
+    let ended = test(&Clone::probe("$ while :; do :; done\n")?)?;
+    ended.expect(1, &["hang", "while :; do :; done"])?;
+    let log = ended.artifact("kernel.log")?;
+    for cpu in [0, 1] {
+        let told = format!("NMI backtrace for cpu {cpu}");
+        ensure!(log.contains(&told), "{told:?} is missing\n{log}");
+    }
+    Ok(())
 }
 
 #[test]
