@@ -14,9 +14,9 @@
 //!     -> a file for a guest -> what it told -> HoldUp -> Findings
 //! ```
 //!
-//! What a seed does follows from it, the module and the saved guest alone: the
-//! guest's time is counted in instructions, and so a run of a seed is repeated to
-//! the byte.
+//! What a seed does follows from it, the module and the saved guest alone, which is
+//! the same wherever it is saved: the guest's time is counted in instructions, and so
+//! a run of a seed is repeated to the byte.
 
 pub mod findings;
 mod hold_up;

@@ -2,6 +2,7 @@
 
 pub mod accel;
 mod batch;
+mod cpus;
 mod gdb;
 mod guest_run;
 mod lesson_device;

@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cpus;
+
 /// How long QEMU may take to answer; it answers at once unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -97,10 +99,30 @@ impl Qmp {
 
     /// Do all of the guest's CPUs have their interrupts off?
     pub fn is_deaf(&mut self) -> Result<bool> {
-        let command = json!({"command-line": "info registers -a"});
-        let answer = self.execute("human-monitor-command", &command)?;
-        let registers = answer.as_str().context("QEMU tells no registers")?;
-        Ok(interrupts(registers).is_some_and(|on| !on))
+        let registers = self.monitor("info registers -a")?;
+        Ok(cpus::interrupts(&registers).is_some_and(|on| !on))
+    }
+
+    /// Is a guest of so many CPUs that was stopped at its own wish as it was when
+    /// it asked: did no other CPU run, and is no CPU's timer over? What QEMU does
+    /// not tell counts as if it were.
+    pub fn is_as_it_asked(&mut self, cpus: u32) -> Result<bool> {
+        for cpu in 0..cpus {
+            let apic = self.monitor(&format!("info lapic {cpu}"))?;
+            if cpus::timer_is_over(&apic) == Some(true) {
+                return Ok(false);
+            }
+        }
+        let registers = self.monitor("info registers -a")?;
+        Ok(cpus::running(&registers).is_none_or(|running| running == 1))
+    }
+
+    /// What QEMU's monitor for people answers.
+    fn monitor(&mut self, command: &str) -> Result<String> {
+        let line = json!({"command-line": command});
+        let answer = self.execute("human-monitor-command", &line)?;
+        let text = answer.as_str().map(str::to_owned);
+        text.with_context(|| format!("QEMU has no answer to {command}"))
     }
 
     /// Interrupts the guest's CPUs, whether they want to be or not.
@@ -115,12 +137,13 @@ impl Qmp {
         count.context("QEMU tells no count of instructions")
     }
 
-    /// Whether the guest has asked to be stopped, which may take it so long.
-    pub fn asked_to_stop(&mut self, wait: Duration) -> Result<bool> {
+    /// Whether the guest has been stopped, as it asks to be, which may take it so
+    /// long.
+    pub fn has_stopped(&mut self, wait: Duration) -> Result<bool> {
         self.stream.set_read_timeout(Some(wait))?;
-        let asked = self.wait_for(|event, _| event == "GUEST_PANICKED");
+        let stopped = self.wait_for(|event, _| event == "STOP");
         self.stream.set_read_timeout(Some(PATIENCE))?;
-        match asked {
+        match stopped {
             Ok(_) => Ok(true),
             Err(error) if is_timeout(&error) => Ok(false),
             Err(error) => Err(error),
@@ -245,17 +268,6 @@ impl Qmp {
     }
 }
 
-/// Does one CPU at least take interrupts, by `info registers -a`? None if nothing
-/// is told. Each CPU's flags are told in hexadecimal, `RFL=00000202 [-------]`, and
-/// bit 9 is that (Intel's manual, volume 1, "EFLAGS Register").
-fn interrupts(registers: &str) -> Option<bool> {
-    let flags = registers.split_whitespace().filter_map(|word| {
-        let (_, flags) = word.split_once("FL=")?;
-        u32::from_str_radix(flags, 16).ok()
-    });
-    flags.map(|flags| flags & 1 << 9 != 0).reduce(|a, b| a || b)
-}
-
 fn uri(socket: &Path) -> String {
     format!("unix:{}", socket.display())
 }
@@ -264,23 +276,4 @@ fn is_timeout(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_cpu_that_takes_interrupts_is_enough() {
-        let of = |first: &str, second: &str| {
-            format!(
-                "\r\nCPU#0\r\nRIP=ffffffff8102d3c5 RFL={first} [----A--] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n\
-                 CPU#1\r\nRIP=ffffffff8102d3c5 RFL={second} [-------] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
-            )
-        };
-        assert_eq!(interrupts(&of("00000212", "00000046")), Some(true));
-        assert_eq!(interrupts(&of("00000002", "00000202")), Some(true));
-        assert_eq!(interrupts(&of("00000002", "00000046")), Some(false));
-        assert_eq!(interrupts("no such command"), None);
-    }
 }

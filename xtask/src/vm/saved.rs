@@ -7,9 +7,16 @@
 //!
 //! The guest itself says when it is to be saved: it writes to the device
 //! pvpanic, and QEMU stops the CPU that does at that very instruction
-//! (`-action panic=pause`). The other CPU, which idles then, is stopped when
-//! QEMU's main loop comes to it: lessons that start from one saved guest say the
-//! same to the byte, but one that is saved anew may be some microseconds off.
+//! (`-action panic=pause`). The rest is stopped when QEMU's main loop comes to
+//! it. So the guest asks when no other CPU runs; and a guest whose clock has
+//! jumped on meanwhile, to the moment for which a timer was set, as QEMU lets it
+//! when all CPUs wait (`icount_start_warp_timer` in softmmu/icount.c, where a CPU
+//! that is stopped counts as one that waits), is thrown away and booted again.
+//!
+//! So what is saved anew is the same, here and elsewhere, as long as the kernel,
+//! the initramfs and QEMU are: a seed means the same. (But for what no guest sees:
+//! bytes of QEMU's own stack that it leaves in the second page of the memory, and
+//! the host's clocks in the state.)
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +41,10 @@ const KIND: &str = "saved guest 1";
 
 /// A guest has so many seconds of its own time to ask to be saved.
 const LIMIT: u32 = 60;
+
+/// A guest is booted so often at the most. Of those of one CPU that asks, a third
+/// were seen to jump.
+const TRIES: u32 = 12;
 
 /// So many are kept, of some 50 MB each: one a kernel and profile and a few more.
 const MOST: usize = 8;
@@ -65,9 +76,13 @@ impl SavedGuest {
             .cache
             .entry("guests", &kernel.label(), &key, |staging| {
                 stage.begin("booting a guest for all lessons", 0);
-                std::fs::create_dir(staging)
-                    .with_context(|| format!("cannot make {}", staging.display()))?;
-                save(toolchain, kernel, machine, staging)
+                if !save(toolchain, kernel, machine, staging)? {
+                    session.ui.note(
+                        "the saved guest was never found as it asked to be saved: a seed may do \
+                         something else here than elsewhere",
+                    );
+                }
+                Ok(())
             })?;
         if let Err(error) = session.cache.used(&entry.path, MOST, REST) {
             session.ui.note(format!("old saved guests stay: {error:#}"));
@@ -165,13 +180,32 @@ fn key(toolchain: &Toolchain, kernel: &KernelImage, machine: &Machine) -> Key {
         .key()
 }
 
-/// Boots the guest and writes what is kept of it to `folder`.
+/// Boots the guest until it is found as it asked to be saved, and writes what is
+/// kept of it to `folder`. False if it never was: then the last is kept.
 fn save(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     machine: &Machine,
     folder: &Path,
-) -> Result<()> {
+) -> Result<bool> {
+    for _ in 0..TRIES {
+        remove(folder)?; // the memory of the last
+        std::fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        if save_once(toolchain, kernel, machine, folder)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Boots the guest once and writes what is kept of it to `folder`; false if it was
+/// not found as it asked to be saved.
+fn save_once(
+    toolchain: &Toolchain,
+    kernel: &KernelImage,
+    machine: &Machine,
+    folder: &Path,
+) -> Result<bool> {
     let mut guest = Running::start(toolchain, kernel, |own, console| {
         Ok(Machine {
             console,
@@ -182,29 +216,41 @@ fn save(
             ..machine.clone()
         })
     })?;
-    let saved = stopped_state(&mut guest).and_then(|bytes| write(&state(folder), &bytes));
+    let saved = stopped(&mut guest, machine.smp).and_then(|stopped| {
+        write(&state(folder), &stopped.state)?;
+        Ok(stopped.as_it_asked)
+    });
     let (status, errors) = guest.end()?;
     crate::process::park_if_interrupted();
-    saved.with_context(|| format!("QEMU: {status} {errors}"))?;
+    let as_it_asked = saved.with_context(|| format!("QEMU: {status} {errors}"))?;
     write(&log(folder), &guest.log()?)?;
-    write(&console(folder), &guest.shell()?)
+    write(&console(folder), &guest.shell()?)?;
+    Ok(as_it_asked)
+}
+
+/// A guest that has stopped itself.
+struct Stopped {
+    state: Vec<u8>,
+    /// Nothing has happened since it asked.
+    as_it_asked: bool,
 }
 
 /// Waits until the guest has stopped itself; returns its state when QEMU has
 /// told it and is about to end.
-fn stopped_state(guest: &mut Running) -> Result<Vec<u8>> {
+fn stopped(guest: &mut Running, cpus: u32) -> Result<Stopped> {
     let mut control = Some(guest.control()?);
     let mut pulse = Pulse::default();
     loop {
         let channel = control
             .as_mut()
             .ok_or_else(|| anyhow!("QEMU does not answer"))?;
-        if channel.asked_to_stop(SAMPLE)? {
+        if channel.has_stopped(SAMPLE)? {
+            let as_it_asked = channel.is_as_it_asked(cpus)?;
             let state = channel.state(&guest.folder().join("state"))?;
             channel.quit()?;
             // Its memory is whole when it has ended by itself.
             while !matches!(guest.wait(None)?, Seen::End) {}
-            return Ok(state);
+            return Ok(Stopped { state, as_it_asked });
         }
         if pulse.beat(&mut control, LIMIT, guest.qemu.id()).is_some() {
             bail!("it did not ask to be saved within {LIMIT} s of its own time");
