@@ -103,18 +103,21 @@ impl Qmp {
         Ok(cpus::interrupts(&registers).is_some_and(|on| !on))
     }
 
-    /// Is a guest of so many CPUs that was stopped at its own wish as it was when
-    /// it asked: did no other CPU run, and is no CPU's timer over? What QEMU does
-    /// not tell counts as if it were.
-    pub fn is_as_it_asked(&mut self, cpus: u32) -> Result<bool> {
+    /// Has a guest of so many CPUs that was stopped at its own wish come to rest
+    /// first: no other CPU runs, and the clock is at the moment for which a CPU's
+    /// timer was set? What QEMU does not tell counts as if it were so.
+    pub fn is_at_rest(&mut self, cpus: u32) -> Result<bool> {
+        let registers = self.monitor("info registers -a")?;
+        if cpus::running(&registers).is_some_and(|running| running != 1) {
+            return Ok(false);
+        }
         for cpu in 0..cpus {
             let apic = self.monitor(&format!("info lapic {cpu}"))?;
-            if cpus::timer_is_over(&apic) == Some(true) {
-                return Ok(false);
+            if cpus::timer_is_over(&apic).unwrap_or(true) {
+                return Ok(true);
             }
         }
-        let registers = self.monitor("info registers -a")?;
-        Ok(cpus::running(&registers).is_none_or(|running| running == 1))
+        Ok(false)
     }
 
     /// What QEMU's monitor for people answers.
