@@ -109,6 +109,9 @@ fn script(
         script.push('\n');
     }
     script.push_str("set confirm on\n");
+    // gdb asks again after two seconds, which a busy host may take, and then takes
+    // the late answer for that of its next question.
+    script.push_str("set remotetimeout 60\n");
     let _ = writeln!(script, "target remote {}", folder.join(SOCKET).display());
     script
 }
