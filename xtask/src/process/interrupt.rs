@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
-use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::failure::Fault;
@@ -17,6 +18,29 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The write ends of the guards' pipes, by process number.
 static LIFELINES: Mutex<BTreeMap<u32, ChildStdin>> = Mutex::new(BTreeMap::new());
+
+/// The tool that has the terminal, or had it.
+static ON_TERMINAL: Mutex<Option<OwnedFd>> = Mutex::new(None);
+
+/// A tool on the terminal may take so long to set it right.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
+
+fn on_terminal() -> MutexGuard<'static, Option<OwnedFd>> {
+    ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a tool that has the terminal until it ends.
+pub(super) fn run_on_terminal(mut command: Command) -> std::io::Result<ExitStatus> {
+    // The lock is held across the start, as for a guarded tool.
+    let mut tool = on_terminal();
+    let mut child = command.spawn()?;
+    *tool = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+    drop(tool);
+    child.wait()
+}
 
 fn lifelines() -> MutexGuard<'static, BTreeMap<u32, ChildStdin>> {
     LIFELINES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,11 +134,21 @@ fn end_children() {
     let guards = lifelines
         .keys()
         .filter_map(|id| Pid::from_raw(i32::try_from(*id).ok()?))
-        .filter_map(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
+        .filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
         .collect::<Vec<_>>();
     lifelines.clear();
     for guard in &guards {
         // A process descriptor becomes readable when its process ends.
-        let _ = rustix::event::poll(&mut [PollFd::new(guard, PollFlags::IN)], None);
+        let _ = poll(&mut [PollFd::new(guard, PollFlags::IN)], None);
+    }
+    // QEMU sets the terminal right when it ends; a shell that had it back before
+    // would find its own settings undone.
+    if let Some(tool) = &*on_terminal() {
+        let mut ended = [PollFd::new(tool, PollFlags::IN)];
+        let _ = pidfd_send_signal(tool, Signal::TERM);
+        if poll(&mut ended, Some(&PATIENCE)) == Ok(0) {
+            let _ = pidfd_send_signal(tool, Signal::KILL);
+            let _ = poll(&mut ended, None);
+        }
     }
 }

@@ -5,11 +5,13 @@ mod interrupt;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, IsTerminal, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
 
@@ -171,14 +173,34 @@ impl Tool {
 
     /// Runs the tool on xtask's own terminal, in its process group, until it
     /// ends. It is sent SIGTERM if xtask ends first.
+    ///
+    /// QEMU makes its terminal one that does not wait, which holds for all who
+    /// share its opening: a shell would lose a line that it prints while QEMU
+    /// does. So the tool has openings of its own.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
         let mut command = guard::command(TERMINAL_GUARD, &self.command, self.clean)?;
-        let status = command
-            .status()
+        if let Some(terminal) = opened_again(0, std::io::stdin()) {
+            command.stdin(terminal);
+        }
+        if let Some(terminal) = opened_again(1, std::io::stdout()) {
+            command.stdout(terminal);
+        }
+        let status = interrupt::run_on_terminal(command)
             .with_context(|| format!("cannot run {}", self.quoted()))?;
         park_if_interrupted();
         Ok(status)
     }
+}
+
+/// The terminal that xtask has as this descriptor, opened once more; `None` if it is
+/// no terminal, or another user's.
+fn opened_again(number: u8, descriptor: impl IsTerminal) -> Option<OwnedFd> {
+    if !descriptor.is_terminal() {
+        return None;
+    }
+    let path = format!("/proc/self/fd/{number}");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).ok()
 }
 
 fn read_all(mut reader: impl std::io::Read) -> Result<String> {

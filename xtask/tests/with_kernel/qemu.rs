@@ -190,12 +190,24 @@ impl Terminal {
         Ok(pids)
     }
 
+    /// Would a line get lost that the shell prints while another does?
+    fn shell_may_lose_lines(&self) -> Result<bool> {
+        let opening = std::fs::read_to_string(format!("/proc/{}/fdinfo/1", self.shell.id()))?;
+        let flags = opening.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.context("no flags")?.trim(), 8)?;
+        Ok(flags & OFlags::NONBLOCK.bits() != 0)
+    }
+
     /// `end` ends it all; then the status is `status`, no process is left and
     /// the terminal is as it was.
     fn ends(mut self, status: i32, end: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let running = open(&self.name)?;
         let raw = Modes::of(&running)?;
         ensure!(raw != self.before, "QEMU has not taken the terminal");
+        ensure!(
+            !self.shell_may_lose_lines()?,
+            "the shell's terminal does not wait"
+        );
         let pids = self.processes()?;
         end(&mut self)?;
         self.wait(&format!("status {status}."))?;
