@@ -69,11 +69,11 @@ impl super::Bench<'_> {
         let prepared = self.with_modules(&[(LESSON, Language::Rust)])?;
         let runs: Mutex<Vec<GuestRun>> = Mutex::default();
         let next = AtomicUsize::new(0);
-        let survey = play::survey(self.session, &prepared, &play)?;
+        let rehearsal = play::rehearse(self.session, &prepared, &play)?;
         std::thread::scope(|scope| -> Result<()> {
             let player = || -> Result<()> {
                 while next.fetch_add(1, Ordering::Relaxed) < REPEATS {
-                    let run = play::seed(self.session, &prepared, &play, SEED, &survey)?;
+                    let run = play::seed(self.session, &prepared, &play, SEED, &rehearsal)?;
                     runs.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .push(run);

@@ -190,6 +190,16 @@ pub fn must_find_leaks() -> GuestFile {
     }
 }
 
+/// The file with lines that a guest's shell runs right before its lesson.
+pub fn order(lines: &str) -> GuestFile {
+    file("order", lines.to_owned())
+}
+
+/// The file that tells the guest to ask to be saved when its lesson is about to begin.
+pub fn keep() -> GuestFile {
+    file("keep", String::new())
+}
+
 /// The file that tells the guest that its notes and the shell's words go to
 /// this device.
 pub fn console_at(device: &str) -> GuestFile {

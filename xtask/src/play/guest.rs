@@ -7,13 +7,14 @@ use anyhow::Result;
 
 use crate::initramfs::GuestFile;
 use crate::lesson::judge::{self, Evidence};
+use crate::lesson::script;
 use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
 use crate::lesson::tracing::{self, Tracing};
 use crate::lesson::verdict::Verdict;
 use crate::modules::{Language, Module};
 use crate::pipeline::{self, Prepared};
-use crate::schedule::{self, Schedule};
+use crate::schedule;
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::timeline::{Timeline, Told};
@@ -22,7 +23,8 @@ use crate::vm::{Accel, GuestRun};
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
 use super::plan::Play;
 use super::recorded::{Tape, recorded};
-use super::scripted::scripted;
+use super::scheduled::Seeded;
+use super::scripted::{Order, Script, scripted};
 use super::typed::type_all;
 
 /// How a guest's time passes, and with that how it is played.
@@ -78,7 +80,7 @@ pub fn lesson(
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Asked<'a> {
     /// To hold up its threads as a seed's schedule wants it.
-    pub schedule: Option<(u32, &'a Schedule)>,
+    pub schedule: Option<&'a Seeded<'a>>,
     /// To tell who ran when.
     pub timeline: bool,
 }
@@ -119,16 +121,21 @@ pub(super) fn followed(
     let Play { lesson, language } = *play;
     let Asked { schedule, timeline } = asked;
     let mut files = lesson_files(prepared, play)?;
-    if let Some((_, schedule)) = schedule {
-        files.push(schedule.file(&lesson.name));
-    }
+    let order = schedule.map(|seeded| seeded.schedule.order(&lesson.name));
     let mut tape = None;
     let (nonce, mut run) = match time {
         Time::Virtual => {
-            let (text, tracing) = (&lesson.transcript, asked.tracing());
-            scripted(session, prepared, text, files, tracing, on_step)?
+            let guest = schedule.and_then(|seeded| seeded.guest);
+            let script = Script {
+                transcript: &lesson.transcript,
+                files,
+                tracing: asked.tracing(),
+                order: order.as_deref().map(|lines| Order { lines, guest }),
+            };
+            scripted(session, prepared, &script, on_step)?
         }
         Time::Recorded => {
+            files.extend(order.as_deref().map(script::order));
             let recorded = recorded(prepared, &lesson.transcript, files, on_step)?;
             tape = recorded.tape;
             (recorded.nonce, recorded.run)
@@ -172,9 +179,9 @@ pub(super) fn followed(
     let outcome = Outcome {
         wall: run.wall,
         guest_seconds: kernel_log.last_time(),
-        scheduled: schedule.map(|(seed, schedule)| Scheduled {
-            seed,
-            held_up: schedule.held_up(&run.debug),
+        scheduled: schedule.map(|seeded| Scheduled {
+            seed: seeded.seed,
+            held_up: seeded.schedule.held_up(&run.debug),
             messages: kernel_log.messages().map(str::to_owned).collect(),
         }),
         phases: Some(Phases {

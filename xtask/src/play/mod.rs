@@ -20,14 +20,14 @@ use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::pipeline::Prepared;
 use crate::recording::{Folder, Recording};
-use crate::schedule::{Schedule, Seeds, Survey};
+use crate::schedule::Seeds;
 use crate::session::Session;
 use plan::Play;
 
 pub use guest::{Played, Time, judged, lesson, played};
 pub use outcome::Outcome;
 pub use recorded::Tape;
-pub use scheduled::{Found, found, held_up, seed, survey};
+pub use scheduled::{Found, Rehearsal, found, held_up, rehearse, seed};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 
@@ -117,7 +117,7 @@ pub fn all(
     on_played: &(dyn Fn(&Lesson, &mut Played) + Sync),
 ) -> Vec<Outcome> {
     let runs = runs(plays, manner);
-    let surveys: Vec<OnceLock<Result<Survey, String>>> =
+    let rehearsals: Vec<OnceLock<Result<Rehearsal, String>>> =
         plays.iter().map(|_| OnceLock::new()).collect();
     let board = session.ui.board("lessons", runs.len() as u64);
     let next = AtomicUsize::new(0);
@@ -127,14 +127,17 @@ pub fn all(
         let play = &plays[at];
         let schedule = match seed {
             Some(seed) => {
-                let survey = || scheduled::survey(session, prepared, play);
-                let survey = surveys[at].get_or_init(|| survey().map_err(|e| format!("{e:#}")));
-                let survey = survey.as_ref().map_err(|what| anyhow!(what.clone()))?;
-                Some((seed, Schedule::new(seed, survey)))
+                let rehearse = || scheduled::rehearse(session, prepared, play);
+                let once = || rehearse().map_err(|error| format!("{error:#}"));
+                let rehearsal = rehearsals[at].get_or_init(once).as_ref();
+                Some(
+                    rehearsal
+                        .map_err(|what| anyhow!(what.clone()))?
+                        .seeded(seed),
+                )
             }
             None => None,
         };
-        let schedule = schedule.as_ref().map(|(seed, schedule)| (*seed, schedule));
         let steps = &play.lesson.transcript.steps;
         let row = board.guest(&play.name(), steps.len() as u64);
         let mut played = guest::followed(
@@ -143,7 +146,7 @@ pub fn all(
             play,
             manner.time,
             guest::Asked {
-                schedule,
+                schedule: schedule.as_ref(),
                 timeline: manner.timeline,
             },
             &mut |number| {

@@ -12,12 +12,12 @@ use crate::schedule::findings::{Findings, Run, Telling};
 use crate::schedule::{self, Line, Place, Schedule, Survey};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
-use crate::vm::GuestRun;
+use crate::vm::{GuestRun, SavedGuest};
 
 use super::guest::{lesson_files, modules_of};
 use super::outcome::Outcome;
 use super::plan::Play;
-use super::scripted::scripted;
+use super::scripted::{Order, Script, saved_with, scripted};
 
 /// The same with guests in which the module waits that holds up others' threads,
 /// and which is one of the modules that were built.
@@ -39,15 +39,73 @@ pub fn held_up(session: &Session, prepared: &Prepared) -> Result<Prepared> {
 /// kernel's headers bring into a module there is more than of its own.
 const NOT_OURS: (String, u32) = (String::new(), 0);
 
-/// Where the lesson's tasks come by in its module: it is played for that, in guests
-/// that [`held_up`] has prepared, and nobody is held up. That they come nowhere is an
-/// error.
+/// What many schedules of one play have in common.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// The guest in which the lesson is about to begin, if one was saved.
+    guest: Option<SavedGuest>,
+    /// Where the lesson's tasks come by in its module.
+    survey: Survey,
+}
+
+impl Rehearsal {
+    /// What a seed does to the play.
+    pub(super) fn seeded(&self, seed: u32) -> Seeded<'_> {
+        Seeded {
+            seed,
+            schedule: Schedule::new(seed, &self.survey),
+            guest: self.guest.as_ref(),
+        }
+    }
+}
+
+/// A schedule of a play.
+#[derive(Debug)]
+pub(super) struct Seeded<'a> {
+    pub seed: u32,
+    pub schedule: Schedule,
+    /// As in [`Rehearsal`].
+    pub guest: Option<&'a SavedGuest>,
+}
+
+/// Makes ready what all schedules of a play need, in guests that [`held_up`] has
+/// prepared: one is saved in which the lesson is about to begin, and the lesson is
+/// played in it, and nobody is held up.
+pub fn rehearse(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Rehearsal> {
+    let name = format!("{}-{}", play.lesson.name, play.language);
+    let guest = saved_with(session, prepared, &name, &script(prepared, play, None)?);
+    let survey = survey(session, prepared, play, guest.as_ref())?;
+    Ok(Rehearsal { guest, survey })
+}
+
+/// What a guest plays whose threads are held up by this order. It is always traced, so
+/// that all guests of a lesson are the same, and a seed's run too if its timeline is
+/// asked for.
+fn script<'a>(
+    prepared: &Prepared,
+    play: &Play<'a>,
+    order: Option<Order<'a>>,
+) -> Result<Script<'a>> {
+    Ok(Script {
+        transcript: &play.lesson.transcript,
+        files: lesson_files(prepared, play)?,
+        tracing: Tracing::Recorded,
+        order,
+    })
+}
+
+/// Where the lesson's tasks come by in its module. That they come nowhere is an error.
 ///
 /// A line that this one run did not come to is there too if its function was met,
 /// for another run may: where a condition holds in one and not in the other, there
 /// may be a race. Of a line that it did come to, there are only the places that it
 /// met.
-pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Survey> {
+fn survey(
+    session: &Session,
+    prepared: &Prepared,
+    play: &Play<'_>,
+    guest: Option<&SavedGuest>,
+) -> Result<Survey> {
     let Play { lesson, language } = *play;
     let module = modules_of(prepared, &lesson.name, language).next();
     let module = module.context("the lesson's module was not built")?;
@@ -55,10 +113,9 @@ pub fn survey(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result
     let mut met = Vec::new();
     for some in schedule::parts(&places) {
         let all = Schedule::all(some);
-        let mut files = lesson_files(prepared, play)?;
-        files.push(all.file(&lesson.name));
-        let (tracing, text) = (Tracing::Off, &lesson.transcript);
-        let (_, run) = scripted(session, prepared, text, files, tracing, &mut |_| ())?;
+        let lines = &all.order(&lesson.name);
+        let script = script(prepared, play, Some(Order { lines, guest }))?;
+        let (_, run) = scripted(session, prepared, &script, &mut |_| ())?;
         met.extend(all.met(&run.debug));
     }
     // Else every schedule would do nothing, and pass.
@@ -121,19 +178,20 @@ fn symbols<'a>(
     Symbols::new(&prepared.kernel, paths, session.workspace.modules())
 }
 
-/// Plays a lesson as `seed` wants it, of whose module this is known.
+/// Plays a lesson as `seed` wants it.
 pub fn seed(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
     seed: u32,
-    survey: &Survey,
+    rehearsal: &Rehearsal,
 ) -> Result<GuestRun> {
-    let mut files = lesson_files(prepared, play)?;
-    files.push(Schedule::new(seed, survey).file(&play.lesson.name));
-    let transcript = &play.lesson.transcript;
-    let tracing = Tracing::Recorded;
-    let (_, run) = scripted(session, prepared, transcript, files, tracing, &mut |_| ())?;
+    let Seeded {
+        schedule, guest, ..
+    } = rehearsal.seeded(seed);
+    let lines = &schedule.order(&play.lesson.name);
+    let script = script(prepared, play, Some(Order { lines, guest }))?;
+    let (_, run) = scripted(session, prepared, &script, &mut |_| ())?;
     Ok(run)
 }
 

@@ -13,7 +13,7 @@ use crate::lesson::transcript::Transcript;
 use crate::pipeline::Prepared;
 use crate::session::Session;
 use crate::vm::{
-    self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+    self, Clock, Console, Contents, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
 };
 
 use super::machine::{GRACE, heard, leaks_wanted, machine, nonce};
@@ -49,6 +49,37 @@ const KERNEL_WORDS: [&str; 7] = [
     "sysctl.kernel.softlockup_panic=1",
 ];
 
+/// What a guest plays by itself.
+pub(super) struct Script<'a> {
+    pub transcript: &'a Transcript,
+    /// More files for the guest.
+    pub files: Vec<GuestFile>,
+    pub tracing: Tracing,
+    /// What a lesson that is played many times has of its own each time.
+    pub order: Option<Order<'a>>,
+}
+
+/// What is done right before a lesson.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// Lines for the guest's shell.
+    pub lines: &'a str,
+    /// The guest that was saved with the lesson (see [`saved_with`]); without one, a
+    /// guest boots.
+    pub guest: Option<&'a SavedGuest>,
+}
+
+impl Script<'_> {
+    /// The word that marks the guest's notes, and all the files that it gets if it is
+    /// given its order later.
+    fn brought(&self, prepared: &Prepared) -> (String, Vec<GuestFile>) {
+        let files = self.files.clone();
+        let (nonce, mut files) = with_script(prepared, self.transcript, files);
+        self.tracing.add_to(&mut files);
+        (nonce, files)
+    }
+}
+
 /// Plays a transcript with more `files` in the guest; returns the word that
 /// marks its notes, and what became of the guest.
 pub fn transcript(
@@ -57,8 +88,13 @@ pub fn transcript(
     transcript: &Transcript,
     files: Vec<GuestFile>,
 ) -> Result<(String, GuestRun)> {
-    let tracing = Tracing::Off;
-    scripted(session, prepared, transcript, files, tracing, &mut |_| ())
+    let script = Script {
+        transcript,
+        files,
+        tracing: Tracing::Off,
+        order: None,
+    };
+    scripted(session, prepared, &script, &mut |_| ())
 }
 
 /// As [`transcript`]; `on_step` gets the number, from 1, of each step that
@@ -66,37 +102,43 @@ pub fn transcript(
 pub(super) fn scripted(
     session: &Session,
     prepared: &Prepared,
-    transcript: &Transcript,
-    files: Vec<GuestFile>,
-    tracing: Tracing,
+    script: &Script<'_>,
     on_step: &mut dyn FnMut(usize),
 ) -> Result<(String, GuestRun)> {
-    let (nonce, mut files) = with_script(prepared, transcript, files);
+    let (nonce, mut files) = script.brought(prepared);
     let mut heard = heard(&nonce, on_step);
-    tracing.add_to(&mut files);
-    let bring = Bring {
-        files: &files,
-        tracing,
+    let limit = u32::from(script.transcript.limit) + GRACE;
+    let wish = tracing::wish(script.tracing.is_told());
+    let from = match (&script.order, &prepared.saved) {
+        (Some(order), _) => order.guest.map(|guest| (guest, Vec::new())),
+        (None, Some(saved)) => vm::packed(&files)?.map(|archive| (saved, archive)),
+        (None, None) => None,
     };
-    let limit = u32::from(transcript.limit) + GRACE;
-    if let Some(saved) = &prepared.saved {
-        match from_saved(session, prepared, saved, &nonce, limit, bring, &mut heard) {
+    if let Some((saved, archive)) = &from {
+        // The guest's shell looks no further then.
+        let order = script
+            .order
+            .map(|order| order.lines.to_owned() + "return\n");
+        let contents = Contents {
+            archive,
+            wish: &wish,
+            order: order.as_deref().unwrap_or_default(),
+        };
+        match from_saved(
+            session, prepared, saved, &nonce, limit, contents, &mut heard,
+        ) {
             Ok(Some(run)) => return Ok((nonce, run)),
             Ok(None) => {}
             Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
             Err(error) => return Err(error),
         }
     }
-    files.extend(tracing.wish());
+    if let Some(order) = &script.order {
+        files.push(script::order(order.lines));
+    }
+    files.extend(script.tracing.wish());
     let run = from_boot(prepared, limit, &files, &mut heard)?;
     Ok((nonce, run))
-}
-
-/// What a guest is brought that goes on from the saved one.
-#[derive(Clone, Copy)]
-struct Bring<'a> {
-    files: &'a [GuestFile],
-    tracing: Tracing,
 }
 
 /// The word that marks the guest's notes, and all the files that it gets.
@@ -133,16 +175,51 @@ pub fn saved(session: &Session, prepared: &Prepared) -> Option<SavedGuest> {
         .ok()
 }
 
-/// Plays in a guest that goes on from the saved one; `None` if the files have
-/// no room in the device that would bring them. What the guest had said before
-/// it was saved comes first, as if it had booted for this lesson.
+/// A guest that is saved with a lesson which is about to begin, for its orders to come.
+/// Where that cannot be, it says why and returns `None`.
+pub(super) fn saved_with(
+    session: &Session,
+    prepared: &Prepared,
+    name: &str,
+    script: &Script<'_>,
+) -> Option<SavedGuest> {
+    let Prepared {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = prepared;
+    let saved = prepared.saved.as_ref().filter(|saved| saved.is_good())?;
+    let machine = scripted_machine(prepared, &initramfs.path, Console::Output, Start::Boot);
+    let keep = || -> Result<Option<SavedGuest>> {
+        let (_, mut files) = script.brought(prepared);
+        files.push(script::keep());
+        let Some(archive) = vm::packed(&files)? else {
+            return Ok(None);
+        };
+        let name = format!("{}-{name}", kernel.label());
+        let kept = saved.keep_with(session, toolchain, kernel, &machine, &name, &archive)?;
+        Ok(Some(kept))
+    };
+    keep().unwrap_or_else(|error| {
+        crate::process::park_if_interrupted();
+        session.ui.note(format!(
+            "every schedule of {name} boots its own guest, for none could be saved: {error:#}"
+        ));
+        None
+    })
+}
+
+/// Plays in a guest that goes on from the saved one; `None` if that has been given up.
+/// What the guest had said before it was saved comes first, as if it had booted for
+/// this lesson.
 fn from_saved(
     session: &Session,
     prepared: &Prepared,
     saved: &SavedGuest,
     nonce: &str,
     limit: u32,
-    bring: Bring<'_>,
+    contents: Contents<'_>,
     heard: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<GuestRun>> {
     let Prepared {
@@ -151,9 +228,6 @@ fn from_saved(
     if !saved.is_good() {
         return Ok(None);
     }
-    let Some(archive) = vm::packed(bring.files)? else {
-        return Ok(None);
-    };
     // Before the guest runs: it may be given up, and removed, by another's.
     let (log, console) = match saved.log().and_then(|log| Ok((log, saved.console()?))) {
         Ok(said) => said,
@@ -171,11 +245,7 @@ fn from_saved(
         |folder, console| {
             let start = Start::GoOn {
                 memory: saved.memory(),
-                lesson: LessonDevice::holding(
-                    folder,
-                    &archive,
-                    &tracing::wish(bring.tracing.is_told()),
-                )?,
+                lesson: LessonDevice::holding(folder, contents)?,
             };
             Ok(scripted_machine(
                 prepared,

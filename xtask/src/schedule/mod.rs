@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! .ko -> Places -> (a guest tells who meets them) -> Survey -> Schedule(seed)
-//!     -> a file for a guest -> what it told -> HoldUp -> Findings
+//!     -> an order for a guest -> what it told -> HoldUp -> Findings
 //! ```
 //!
 //! What a seed does follows from it, the module and the saved guest alone, which is
@@ -179,9 +179,9 @@ impl Schedule {
         }
     }
 
-    /// The file that a guest needs to do this to `module`: it is run before the
-    /// lesson, and gives [`MODULE`] its order.
-    pub fn file(&self, module: &str) -> GuestFile {
+    /// What a guest's shell is told to do this to `module`, before the lesson begins:
+    /// it gives [`MODULE`] its order.
+    pub fn order(&self, module: &str) -> String {
         let Self {
             seed,
             chance,
@@ -189,15 +189,10 @@ impl Schedule {
             ..
         } = self;
         let places = in_order(&self.places);
-        let before = format!(
+        format!(
             "echo '{module} {seed} {chance} {longest} {BUDGET} {places}' \
              2>/dev/null >/sys/module/{MODULE}/parameters/order || note unchecked {MODULE}\n"
-        );
-        GuestFile {
-            path: "/kmodlab/before".to_owned(),
-            mode: 0o644,
-            contents: before.into_bytes(),
-        }
+        )
     }
 
     /// Which of the places were met in the guest that told this, and by which task
@@ -266,10 +261,10 @@ mod tests {
     #[test]
     fn a_seed_does_the_same_each_time_and_another_something_else() {
         let survey = survey();
-        let file = |seed| Schedule::new(seed, &survey).file("m");
+        let order = |seed| Schedule::new(seed, &survey).order("m");
         for seed in 0..50 {
-            assert_eq!(file(seed), file(seed));
-            assert_ne!(file(seed), file(seed + 1));
+            assert_eq!(order(seed), order(seed));
+            assert_ne!(order(seed), order(seed + 1));
         }
     }
 
@@ -375,8 +370,8 @@ mod tests {
             lines: lines.collect(),
         };
         for seed in 0..20 {
-            let file = Schedule::new(seed, &survey).file("m");
-            assert!((500..4096).contains(&file.contents.len()));
+            let order = Schedule::new(seed, &survey).order("m");
+            assert!((500..4096).contains(&order.len()));
         }
     }
 

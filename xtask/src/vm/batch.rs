@@ -175,6 +175,7 @@ impl PanicLine {
 fn go_on(guest: &mut Running, saved: &SavedGuest) -> Result<super::qmp::Qmp> {
     let gone_on = guest.control().and_then(|mut control| {
         let socket = guest.folder().join("state");
+        control.never_stop()?;
         control.go_on(&saved.state()?, &socket)?;
         Ok(control)
     });

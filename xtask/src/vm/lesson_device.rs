@@ -13,7 +13,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -36,11 +36,29 @@ const COUNT: &str = "count";
 /// Its bytes: a number, a short wish, and line ends.
 const COUNT_BYTES: usize = 16;
 
+/// The file that is another for each run of one lesson: a shell's script, which the
+/// guest reads as far as it comes.
+const ORDER: &str = "order";
+
+/// Its bytes.
+const ORDER_BYTES: usize = 4608;
+
 /// Files that an archive is cut into. QEMU has room for about 20 of a user's.
 const PARTS: usize = 16;
 
 /// Bytes of each.
 const PART_BYTES: usize = 8 << 10;
+
+/// What a guest finds in the device.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Contents<'a> {
+    /// Files, as [`packed`] has made an archive of them.
+    pub archive: &'a [u8],
+    /// The second line of the file that counts the archive's parts.
+    pub wish: &'a str,
+    /// A script for the guest's shell.
+    pub order: &'a str,
+}
 
 /// Files for the guest, as the device holds them: an archive in gzip's format,
 /// cut into parts.
@@ -60,22 +78,37 @@ impl LessonDevice {
     /// The device with nothing in it, as a guest has it that is to be saved.
     /// Its files are made in `folder`.
     pub fn empty(folder: &Path) -> Result<Self> {
-        Self::holding(folder, &[], "")
+        Self::holding(folder, Contents::default())
     }
 
-    /// The device with an archive in it that [`packed`] has made; `wish` is what
-    /// the guest finds in the second line of the file that counts the parts. The
-    /// device's files are made in `folder`.
-    pub fn holding(folder: &Path, archive: &[u8], wish: &str) -> Result<Self> {
+    /// The device with something in it. Its files are made in `folder`.
+    pub fn holding(folder: &Path, contents: Contents<'_>) -> Result<Self> {
+        let Contents {
+            archive,
+            wish,
+            order,
+        } = contents;
         let parts: Vec<&[u8]> = archive.chunks(PART_BYTES).collect();
-        let mut count = format!("{}\n{wish}", parts.len()).into_bytes();
-        count.resize(COUNT_BYTES, b'\n');
-        let contents = (0..PARTS).map(|number| {
-            let mut padded = parts.get(number).map_or(Vec::new(), |part| part.to_vec());
-            padded.resize(PART_BYTES, 0);
-            padded
+        let count = format!("{}\n{wish}", parts.len());
+        let padded = |contents: &[u8], bytes: usize, with: u8| {
+            let mut contents = contents.to_vec();
+            contents.resize(bytes, with);
+            contents
+        };
+        ensure!(
+            order.len() <= ORDER_BYTES,
+            "an order of {} bytes is too long",
+            order.len()
+        );
+        let parts = (0..PARTS).map(|number| {
+            let part = parts.get(number).copied().unwrap_or_default();
+            padded(part, PART_BYTES, 0)
         });
-        for (name, contents) in names().zip(std::iter::once(count).chain(contents)) {
+        let contents = [
+            padded(count.as_bytes(), COUNT_BYTES, b'\n'),
+            padded(order.as_bytes(), ORDER_BYTES, b'\n'),
+        ];
+        for (name, contents) in names().zip(contents.into_iter().chain(parts)) {
             let path = folder.join(name);
             std::fs::write(&path, contents)
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -89,10 +122,10 @@ impl LessonDevice {
     }
 }
 
-/// The names of the device's files, the count first.
+/// The names of the device's files, the parts last.
 fn names() -> impl Iterator<Item = String> {
     let parts = (0..PARTS).map(|number| format!("part.{number:02}"));
-    std::iter::once(COUNT.to_owned()).chain(parts)
+    [COUNT, ORDER].map(str::to_owned).into_iter().chain(parts)
 }
 
 /// An archive of `files` for the device; `None` if it has no room there.
@@ -144,9 +177,14 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let empty = sizes(&LessonDevice::empty(folder.path())?)?;
         let archive = packed(&[file(noise(50_000))])?.context("it has room")?;
-        let full = sizes(&LessonDevice::holding(folder.path(), &archive, "1 0\n")?)?;
+        let contents = Contents {
+            archive: &archive,
+            wish: "1 0\n",
+            order: "echo\nreturn\n",
+        };
+        let full = sizes(&LessonDevice::holding(folder.path(), contents)?)?;
         assert_eq!(full, empty);
-        assert_eq!(empty.len(), 1 + PARTS);
+        assert_eq!(empty.len(), 2 + PARTS);
         Ok(())
     }
 
@@ -155,7 +193,12 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let contents = noise(20_000);
         let archive = packed(&[file(contents.clone())])?.context("it has room")?;
-        LessonDevice::holding(folder.path(), &archive, "1 0\n")?;
+        let holding = Contents {
+            archive: &archive,
+            wish: "1 0\n",
+            ..Contents::default()
+        };
+        LessonDevice::holding(folder.path(), holding)?;
         let count = std::fs::read_to_string(folder.path().join(COUNT))?;
         let mut bytes = Vec::new();
         let mut lines = count.lines();
@@ -173,6 +216,23 @@ mod tests {
                 .windows(contents.len())
                 .any(|window| window == contents)
         );
+        Ok(())
+    }
+
+    #[test]
+    fn an_order_is_there_as_it_is_unless_it_is_too_long() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let hold = |order: &str| {
+            let contents = Contents {
+                order,
+                ..Contents::default()
+            };
+            LessonDevice::holding(folder.path(), contents)
+        };
+        hold("echo 1\n")?;
+        let text = std::fs::read_to_string(folder.path().join(ORDER))?;
+        assert_eq!(text.trim_end(), "echo 1");
+        assert!(hold(&"#".repeat(ORDER_BYTES + 1)).is_err());
         Ok(())
     }
 

@@ -85,6 +85,13 @@ pub enum Start {
         /// What is in the lesson's device, empty at that time.
         lesson: LessonDevice,
     },
+    /// Where one was saved, and it runs until it asks to be saved again.
+    SaveAgain {
+        /// The file that is its memory: a copy of what was saved.
+        memory: PathBuf,
+        /// What is in the lesson's device.
+        lesson: LessonDevice,
+    },
     /// Where it was saved, once [`Qmp`](super::qmp::Qmp) has told it to go on.
     GoOn {
         /// The file that was its memory; it stays as it is.
@@ -260,6 +267,9 @@ impl Machine {
         tool = match &self.start {
             Start::Boot => tool,
             Start::Save { memory, lesson } => self.saved(tool, &mut words, memory, "on", lesson),
+            Start::SaveAgain { memory, lesson } => self
+                .saved(tool, &mut words, memory, "on", lesson)
+                .args(["-incoming", "defer"]),
             // A private mapping: what the guest writes stays its own.
             Start::GoOn { memory, lesson } => self
                 .saved(tool, &mut words, memory, "off", lesson)

@@ -189,8 +189,6 @@ impl Qmp {
         // network does the same in every run (migration/migration.c,
         // icount_get_limit in accel/tcg/tcg-accel-ops-icount.c).
         self.execute("migrate-set-parameters", &json!({"announce-rounds": 0}))?;
-        // From here on the device that the guest was stopped by is nobody's.
-        self.execute("set-action", &json!({"panic": "none"}))?;
         self.execute("migrate-incoming", &json!({"uri": uri(socket)}))?;
         UnixStream::connect(socket)
             .and_then(|mut stream| stream.write_all(state))
@@ -199,6 +197,12 @@ impl Qmp {
         self.execute("cont", &json!({}))?;
         self.stream.set_read_timeout(Some(PATIENCE))?;
         Ok(())
+    }
+
+    /// From here on the device that a guest asks to be stopped by is nobody's.
+    pub fn never_stop(&mut self) -> Result<()> {
+        let action = json!({"panic": "none"});
+        self.execute("set-action", &action).map(drop)
     }
 
     /// Ends QEMU.

@@ -1,34 +1,24 @@
-//! A guest that has booted, kept in the cache, and that lessons start from.
+//! Guests that have booted, kept in the cache, and that lessons start from.
 //!
-//! Its memory is a file, and every guest that goes on from there maps it
+//! A guest's memory is a file, and every guest that goes on from there maps it
 //! privately: nothing is copied before it is written to, several guests share
 //! what they only read, and nothing of one reaches another. The rest of its
 //! state is some 50 KB.
 //!
-//! The guest itself says when it is to be saved: it writes to the device
-//! pvpanic, and QEMU stops the CPU that does at that very instruction
-//! (`-action panic=pause`). The rest is stopped when QEMU's main loop comes to
-//! it. So the guest asks when no other CPU runs. While all CPUs wait, and one that
-//! is stopped counts as one that waits, QEMU lets the clock jump on to the next
-//! timer (`icount_start_warp_timer` in softmmu/icount.c): mostly it does so before
-//! it stops the guest, and a guest in which it did not is booted again.
-//!
-//! So what is saved anew is the same, here and elsewhere, as long as the kernel,
-//! the initramfs and QEMU are: a seed means the same. (But for what no guest sees:
-//! bytes of QEMU's own stack that it leaves in the second page of the memory, and
-//! the host's clocks in the state.)
+//! One guest waits for a lesson, whichever that is. A lesson that is played many times
+//! has a guest of its own: it has gone on from the other one, and waits with the lesson
+//! for what is to be done right before.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 
 use super::lesson_device::LessonDevice;
 use super::machine::{Console, Machine, Start};
-use super::pulse::{Pulse, SAMPLE};
-use super::running::{Running, Seen};
+use super::saving::{After, Saving};
 use crate::cache::remove;
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
@@ -39,15 +29,16 @@ use crate::ui::Ui;
 /// The recipe's number; a change of how a guest is saved changes it.
 const KIND: &str = "saved guest 2";
 
-/// A guest has so many seconds of its own time to ask to be saved.
-const LIMIT: u32 = 60;
+/// The same of one that is saved with its lesson.
+const WITH_LESSON_KIND: &str = "saved guest with its lesson 1";
 
-/// A guest is booted so often at the most. Its clock had jumped in 140 of 141 on
-/// a quiet host, and in 8 of 22 on a busy one.
+/// A guest is run so often at the most until it is at rest when it is saved: 140 of 141
+/// were on a quiet host, and 8 of 22 on a busy one.
 const TRIES: u32 = 20;
 
-/// So many are kept, of some 50 MB each: one a kernel and profile and a few more.
-const MOST: usize = 8;
+/// So many are kept, of some 50 MB each: one a kernel and profile, and those of the
+/// lessons that were played many times.
+const MOST: usize = 16;
 
 /// One that was used within this time may be in use, by another xtask.
 const REST: Duration = Duration::from_secs(3600);
@@ -72,22 +63,70 @@ impl SavedGuest {
     ) -> Result<Self> {
         let stage = session.ui.stage("saved guest");
         let key = key(toolchain, kernel, machine);
-        let entry = session
-            .cache
-            .entry("guests", &kernel.label(), &key, |staging| {
-                stage.begin("booting a guest for all lessons", 0);
-                if !save(toolchain, kernel, machine, staging)? {
-                    session.ui.note(
-                        "the guest never came to rest when it was saved: a seed may do something \
-                         else here than elsewhere",
-                    );
-                }
-                Ok(())
-            })?;
+        let saving = Saving {
+            toolchain,
+            kernel,
+            machine,
+            after: None,
+        };
+        let saved = Self::entry(session, &kernel.label(), &key, |folder| {
+            stage.begin("booting a guest for all lessons", 0);
+            save(&saving, folder, (Vec::new(), Vec::new()))
+        })?;
+        stage.done(saved.cached, format!("Linux {}", kernel.label()));
+        Ok(saved)
+    }
+
+    /// Lets a guest go on from this one, of the same `machine`, until it asks again,
+    /// and keeps it under `name`, unless the cache has it. It is brought `archive`,
+    /// which [`packed`](super::packed) has made.
+    pub fn keep_with(
+        &self,
+        session: &Session,
+        toolchain: &Toolchain,
+        kernel: &KernelImage,
+        machine: &Machine,
+        name: &str,
+        archive: &[u8],
+    ) -> Result<Self> {
+        let key = Inputs::new(WITH_LESSON_KIND)
+            .text("guest", key(toolchain, kernel, machine).as_str())
+            .bytes("archive", archive)
+            .key();
+        Self::entry(session, name, &key, |folder| {
+            let saving = Saving {
+                toolchain,
+                kernel,
+                machine,
+                after: Some(After {
+                    memory: self.memory(),
+                    state: self.state()?,
+                    archive,
+                }),
+            };
+            save(&saving, folder, (self.log()?, self.console()?))
+        })
+    }
+
+    /// The guest with this key from the cache, else what `save` makes.
+    fn entry(
+        session: &Session,
+        name: &str,
+        key: &Key,
+        save: impl FnOnce(&Path) -> Result<bool>,
+    ) -> Result<Self> {
+        let entry = session.cache.entry("guests", name, key, |staging| {
+            if !save(staging)? {
+                session.ui.note(
+                    "the guest never came to rest when it was saved: a seed may do something \
+                     else here than elsewhere",
+                );
+            }
+            Ok(())
+        })?;
         if let Err(error) = session.cache.used(&entry.path, MOST, REST) {
             session.ui.note(format!("old saved guests stay: {error:#}"));
         }
-        stage.done(entry.cached, format!("Linux {}", kernel.label()));
         Ok(Self {
             folder: entry.path,
             cached: entry.cached,
@@ -180,82 +219,28 @@ fn key(toolchain: &Toolchain, kernel: &KernelImage, machine: &Machine) -> Key {
         .key()
 }
 
-/// Boots the guest until it is at rest when it is saved, and writes what is kept of
-/// it to `folder`. False if it never was: then the last is kept.
-fn save(
-    toolchain: &Toolchain,
-    kernel: &KernelImage,
-    machine: &Machine,
-    folder: &Path,
-) -> Result<bool> {
-    for _ in 0..TRIES {
+/// Runs a guest until it is at rest when it is saved, and writes what is kept of it to
+/// `folder`; its log and console go on from what is given. False if it never was at
+/// rest: then the last is kept.
+fn save(saving: &Saving<'_>, folder: &Path, said: (Vec<u8>, Vec<u8>)) -> Result<bool> {
+    let mut tries = 1;
+    let stopped = loop {
         remove(folder)?; // the memory of the last
         std::fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        if save_once(toolchain, kernel, machine, folder)? {
-            return Ok(true);
+        let stopped = saving.run(&memory(folder))?;
+        if stopped.at_rest || tries == TRIES {
+            break stopped;
         }
-    }
-    Ok(false)
-}
-
-/// Boots the guest once and writes what is kept of it to `folder`; false if it was
-/// not at rest.
-fn save_once(
-    toolchain: &Toolchain,
-    kernel: &KernelImage,
-    machine: &Machine,
-    folder: &Path,
-) -> Result<bool> {
-    let mut guest = Running::start(toolchain, kernel, |own, console| {
-        Ok(Machine {
-            console,
-            start: Start::Save {
-                memory: memory(folder),
-                lesson: LessonDevice::empty(own)?,
-            },
-            ..machine.clone()
-        })
-    })?;
-    let saved = stopped(&mut guest, machine.smp).and_then(|stopped| {
-        write(&state(folder), &stopped.state)?;
-        Ok(stopped.at_rest)
-    });
-    let (status, errors) = guest.end()?;
-    crate::process::park_if_interrupted();
-    let at_rest = saved.with_context(|| format!("QEMU: {status} {errors}"))?;
-    write(&log(folder), &guest.log()?)?;
-    write(&console(folder), &guest.shell()?)?;
-    Ok(at_rest)
-}
-
-/// A guest that has stopped itself.
-struct Stopped {
-    state: Vec<u8>,
-    /// As any that is saved anew.
-    at_rest: bool,
-}
-
-/// Waits until the guest has stopped itself; returns its state when QEMU has
-/// told it and is about to end.
-fn stopped(guest: &mut Running, cpus: u32) -> Result<Stopped> {
-    let mut control = Some(guest.control()?);
-    let mut pulse = Pulse::default();
-    loop {
-        let channel = control
-            .as_mut()
-            .ok_or_else(|| anyhow!("QEMU does not answer"))?;
-        if channel.has_stopped(SAMPLE)? {
-            let at_rest = channel.is_at_rest(cpus)?;
-            let state = channel.state(&guest.folder().join("state"))?;
-            channel.quit()?;
-            // Its memory is whole when it has ended by itself.
-            while !matches!(guest.wait(None)?, Seen::End) {}
-            return Ok(Stopped { state, at_rest });
-        }
-        if pulse.beat(&mut control, LIMIT, guest.qemu.id()).is_some() {
-            bail!("it did not ask to be saved within {LIMIT} s of its own time");
-        }
-    }
+        tries += 1;
+    };
+    let (before_log, before_console) = said;
+    write(&state(folder), &stopped.state)?;
+    write(&log(folder), &[before_log, stopped.log].concat())?;
+    write(
+        &console(folder),
+        &[before_console, stopped.console].concat(),
+    )?;
+    Ok(stopped.at_rest)
 }
 
 #[cfg(test)]
