@@ -32,8 +32,8 @@ const KIND: &str = "saved guest 2";
 /// The same of one that is saved with its lesson.
 const WITH_LESSON_KIND: &str = "saved guest with its lesson 1";
 
-/// A guest is run so often at the most until it is at rest when it is saved: 140 of 141
-/// were on a quiet host, and 8 of 22 on a busy one.
+/// A guest is run so often at the most until it is at rest when it is saved, which it
+/// nearly always is at once.
 const TRIES: u32 = 20;
 
 /// So many are kept, of some 50 MB each: one a kernel and profile, and those of the

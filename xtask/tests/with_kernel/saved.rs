@@ -1,6 +1,7 @@
 //! Lessons that start from a guest which was saved when it had booted.
 
 use std::path::PathBuf;
+use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::cache::Cache;
@@ -149,6 +150,29 @@ fn the_same_lesson_says_the_same_to_the_byte() -> Result<()> {
     Ok(())
 }
 
+/// Two processes that keep the host busy.
+struct Busy([Child; 2]);
+
+impl Busy {
+    fn new() -> Result<Self> {
+        let start = || {
+            Command::new("sh")
+                .args(["-c", "while :; do :; done"])
+                .spawn()
+        };
+        Ok(Self([start()?, start()?]))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for process in &mut self.0 {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
 /// So a seed means the same elsewhere: the guest that all lessons start from, and the
 /// one in which a lesson of many schedules is about to begin.
 #[test]
@@ -156,7 +180,9 @@ fn guests_that_are_saved_anew_are_the_same() -> Result<()> {
     const PAGE: usize = 4096;
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
     let saved = |args: &[&str], count: usize| -> Result<(Vec<Vec<u8>>, Vec<u8>)> {
-        lab.test(args)?.expect(0, &["1 passed"])?;
+        let ended = lab.test(args)?;
+        ended.expect(0, &["1 passed"])?;
+        ensure!(!ended.printed().contains("never came to rest"));
         let guests = lab.guests()?;
         ensure!(guests.len() == count, "{guests:?}");
         let memory = |guest: &PathBuf| std::fs::read(guest.join("memory"));
@@ -169,7 +195,9 @@ fn guests_that_are_saved_anew_are_the_same() -> Result<()> {
     for (args, count) in [(&[][..], 1), (&["--seed", "11"], 2)] {
         let (memories, log) = saved(args, count)?;
         for again in 0..2 {
+            let busy = (again == 1).then(Busy::new).transpose()?;
             let (others, other_log) = saved(args, count)?;
+            drop(busy);
             for (memory, other) in memories.iter().zip(&others) {
                 let mut pages = memory.chunks(PAGE).zip(other.chunks(PAGE)).enumerate();
                 // QEMU leaves bytes of its own stack in the second page.
