@@ -14,16 +14,15 @@ use crate::lesson::tracing::{self, Tracing};
 use crate::lesson::verdict::Verdict;
 use crate::modules::{Language, Module};
 use crate::pipeline::{self, Prepared};
-use crate::schedule;
+use crate::schedule::{self, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::timeline::{Timeline, Told};
-use crate::vm::{Accel, GuestRun};
+use crate::vm::{Accel, GuestRun, SavedGuest};
 
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
 use super::plan::Play;
 use super::recorded::{Tape, recorded};
-use super::scheduled::Seeded;
 use super::scripted::{Order, Script, scripted};
 use super::typed::type_all;
 
@@ -74,6 +73,15 @@ pub fn lesson(
 ) -> Result<Outcome> {
     let asked = Asked::default();
     followed(session, prepared, play, time, asked, &mut |_| ()).map(|played| played.outcome)
+}
+
+/// A schedule of a play.
+#[derive(Debug)]
+pub(super) struct Seeded<'a> {
+    pub seed: u32,
+    pub schedule: Schedule,
+    /// The guest in which the lesson is about to begin, if one was saved.
+    pub guest: Option<&'a SavedGuest>,
 }
 
 /// What may be asked of a play in virtual time.

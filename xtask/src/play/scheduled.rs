@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::{GuestRun, SavedGuest};
 
-use super::guest::{lesson_files, modules_of};
+use super::guest::{Seeded, lesson_files, modules_of};
 use super::outcome::Outcome;
 use super::plan::Play;
 use super::scripted::{Order, Script, saved_with, scripted};
@@ -57,15 +57,6 @@ impl Rehearsal {
             guest: self.guest.as_ref(),
         }
     }
-}
-
-/// A schedule of a play.
-#[derive(Debug)]
-pub(super) struct Seeded<'a> {
-    pub seed: u32,
-    pub schedule: Schedule,
-    /// As in [`Rehearsal`].
-    pub guest: Option<&'a SavedGuest>,
 }
 
 /// Makes ready what all schedules of a play need, in guests that [`held_up`] has
