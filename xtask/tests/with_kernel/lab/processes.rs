@@ -61,6 +61,7 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Result<T
             return Ok(value);
         }
         ensure!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::yield_now();
+        // So that looking does not take the CPU from what is waited for.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
