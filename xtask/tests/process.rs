@@ -109,6 +109,19 @@ fn a_clean_environment_has_nothing_of_the_shell() -> Result<()> {
     Ok(())
 }
 
+/// The policy's number is the 41st field of `/proc/PID/stat` (proc_pid_stat(5)).
+#[test]
+fn a_tool_may_wake_without_taking_a_cpu() -> Result<()> {
+    const SCHED_BATCH: &str = "3";
+    let script = "echo $WORD; cat /proc/self/stat";
+    let tool = Tool::new("sh").args(["-c", script]).env("WORD", "kept");
+    let printed = tool.batch().output()?;
+    let (word, stat) = printed.split_once('\n').context("two lines")?;
+    assert_eq!(word, "kept");
+    assert_eq!(stat.split(' ').nth(40), Some(SCHED_BATCH), "{stat}");
+    Ok(())
+}
+
 #[test]
 fn a_missing_program_is_told() {
     let error = Tool::new("/nowhere/make")

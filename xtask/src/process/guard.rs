@@ -22,12 +22,14 @@ pub const GUARD: &str = "__guard";
 /// The hidden first argument that makes xtask a guard on the terminal.
 pub const TERMINAL_GUARD: &str = "__terminal-guard";
 
-/// `tool` as it is run under a guard: `xtask MODE PARENT-PID PROGRAM ARG…`.
-pub(super) fn command(mode: &str, tool: &Command, clean: bool) -> Result<Command> {
+/// `tool` as it is run under a guard, started by the program `by` with its options, if
+/// there is one: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
+pub(super) fn command(mode: &str, by: &[&str], tool: &Command, clean: bool) -> Result<Command> {
     let mut command = Command::new(xtask_binary()?);
     command
         .arg(mode)
         .arg(std::process::id().to_string())
+        .args(by)
         .arg(tool.get_program());
     inherit(&mut command, tool, clean);
     if mode == GUARD {

@@ -29,7 +29,12 @@ const LAST_LINES: usize = 25;
 pub struct Tool {
     command: Command,
     clean: bool,
+    /// What starts it, with its own options.
+    by: &'static [&'static str],
 }
+
+/// Starts a program with `SCHED_BATCH`.
+const BATCH: [&str; 3] = ["chrt", "--batch", "0"];
 
 impl Tool {
     /// Starts a command line; `program` is a path or a name on the PATH.
@@ -37,6 +42,7 @@ impl Tool {
         Self {
             command: Command::new(program),
             clean: false,
+            by: &[],
         }
     }
 
@@ -75,6 +81,16 @@ impl Tool {
     /// Sets the folder the tool runs in.
     pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
+        self
+    }
+
+    /// The tool's threads do not take a CPU from another when they wake then
+    /// (`SCHED_BATCH`, sched(7)), where util-linux's chrt is there and may do that.
+    pub fn batch(mut self) -> Self {
+        let tried = Self::new(BATCH[0]).args(&BATCH[1..]).arg("true").capture();
+        if tried.is_ok_and(|(status, ..)| status.success()) {
+            self.by = &BATCH;
+        }
         self
     }
 
@@ -166,7 +182,7 @@ impl Tool {
             ))
             .into());
         }
-        let mut command = guard::command(GUARD, &self.command, self.clean)?;
+        let mut command = guard::command(GUARD, self.by, &self.command, self.clean)?;
         command.stdout(stdout).stderr(stderr);
         Guarded::spawn(command).with_context(|| format!("cannot run {}", self.quoted()))
     }
@@ -178,7 +194,7 @@ impl Tool {
     /// share its opening: a shell would lose a line that it prints while QEMU
     /// does. So the tool has openings of its own.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        let mut command = guard::command(TERMINAL_GUARD, &self.command, self.clean)?;
+        let mut command = guard::command(TERMINAL_GUARD, self.by, &self.command, self.clean)?;
         if let Some(terminal) = opened_again(0, std::io::stdin()) {
             command.stdin(terminal);
         }

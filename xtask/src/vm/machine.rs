@@ -6,7 +6,7 @@ use super::lesson_device::{self, LessonDevice};
 use super::qmp::EPOCH;
 use super::tsc;
 use crate::kernel::KernelImage;
-use crate::process::{Tool, which};
+use crate::process::Tool;
 use crate::toolchain::Toolchain;
 
 /// What runs a guest's instructions.
@@ -101,6 +101,16 @@ pub enum Start {
     },
 }
 
+impl Start {
+    /// Is the guest to be saved?
+    pub fn saves(&self) -> bool {
+        match self {
+            Start::Save { .. } | Start::SaveAgain { .. } => true,
+            Start::Boot | Start::GoOn { .. } => false,
+        }
+    }
+}
+
 /// What QEMU does with all that reaches a guest from outside: the moments of
 /// interrupts and the like (QEMU manual, "Record/replay"). Such a guest has one
 /// CPU and virtual time.
@@ -180,23 +190,11 @@ const RANDOM: [&str; 4] = ["-cpu", "qemu64,+rdrand", "-seed", "1"];
 /// that into the end of QEMU. Two NUMA nodes are made of the memory there is.
 const KERNEL_WORDS: [&str; 4] = ["console=ttyS0", "reboot=t", "panic=-1", "numa=fake=2"];
 
-/// Runs a QEMU whose threads do not take the CPU from each other when they wake
-/// (`SCHED_BATCH`, sched(7)), as one must that is to save a guest (see the module
-/// `saving`). From util-linux, which every host has.
-const BATCH: [&str; 3] = ["chrt", "--batch", "0"];
-
 impl Machine {
     /// QEMU's command line for `kernel`.
     pub fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> Tool {
         let mut words: Vec<String> = KERNEL_WORDS.map(str::to_owned).to_vec();
-        let saves = matches!(self.start, Start::Save { .. } | Start::SaveAgain { .. });
-        let mut tool = if saves && which(BATCH[0]).is_some() {
-            let [program, options @ ..] = BATCH;
-            Tool::new(program).args(options).arg(&toolchain.qemu)
-        } else {
-            Tool::new(&toolchain.qemu)
-        };
-        tool = tool.args(["-M", MACHINE]);
+        let mut tool = Tool::new(&toolchain.qemu).args(["-M", MACHINE]);
         match self.clock {
             Clock::Virtual { shift } => {
                 tool = tool

@@ -102,7 +102,11 @@ impl Running {
         });
         let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
         let started = Instant::now();
-        let command = machine.command(toolchain, kernel);
+        let mut command = machine.command(toolchain, kernel);
+        if machine.start.saves() {
+            // Why, is told in `saving`.
+            command = command.batch();
+        }
         let spawned = command.spawn(Stdio::null(), Stdio::from(errors_writer));
         if spawned.is_err() {
             log.close();
