@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use xtask::process::Tool;
 
 /// A tool with a child of its own; it prints the numbers of both and would
@@ -111,13 +111,16 @@ fn a_clean_environment_has_nothing_of_the_shell() -> Result<()> {
 
 /// The policy's number is the 41st field of `/proc/PID/stat` (proc_pid_stat(5)).
 #[test]
-fn a_tool_may_wake_without_taking_a_cpu() -> Result<()> {
+fn a_tool_may_be_on_one_cpu_and_take_it_from_nobody() -> Result<()> {
     const SCHED_BATCH: &str = "3";
-    let script = "echo $WORD; cat /proc/self/stat";
+    let script = "echo $WORD; nproc; cat /proc/self/stat";
     let tool = Tool::new("sh").args(["-c", script]).env("WORD", "kept");
-    let printed = tool.batch().output()?;
-    let (word, stat) = printed.split_once('\n').context("two lines")?;
-    assert_eq!(word, "kept");
+    let printed = tool.batch().on_one_cpu().output()?;
+    let lines: Vec<&str> = printed.lines().collect();
+    let [word, cpus, stat] = lines[..] else {
+        bail!("{printed}");
+    };
+    assert_eq!((word, cpus), ("kept", "1"));
     assert_eq!(stat.split(' ').nth(40), Some(SCHED_BATCH), "{stat}");
     Ok(())
 }

@@ -22,9 +22,9 @@ pub const GUARD: &str = "__guard";
 /// The hidden first argument that makes xtask a guard on the terminal.
 pub const TERMINAL_GUARD: &str = "__terminal-guard";
 
-/// `tool` as it is run under a guard, started by the program `by` with its options, if
-/// there is one: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
-pub(super) fn command(mode: &str, by: &[&str], tool: &Command, clean: bool) -> Result<Command> {
+/// `tool` as it is run under a guard, started by the programs `by` with their options, if
+/// there are any: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
+pub(super) fn command(mode: &str, by: &[String], tool: &Command, clean: bool) -> Result<Command> {
     let mut command = Command::new(xtask_binary()?);
     command
         .arg(mode)

@@ -29,12 +29,9 @@ const LAST_LINES: usize = 25;
 pub struct Tool {
     command: Command,
     clean: bool,
-    /// What starts it, with its own options.
-    by: &'static [&'static str],
+    /// The programs that start it, with their options.
+    by: Vec<String>,
 }
-
-/// Starts a program with `SCHED_BATCH`.
-const BATCH: [&str; 3] = ["chrt", "--batch", "0"];
 
 impl Tool {
     /// Starts a command line; `program` is a path or a name on the PATH.
@@ -42,7 +39,7 @@ impl Tool {
         Self {
             command: Command::new(program),
             clean: false,
-            by: &[],
+            by: Vec::new(),
         }
     }
 
@@ -86,10 +83,21 @@ impl Tool {
 
     /// The tool's threads do not take a CPU from another when they wake then
     /// (`SCHED_BATCH`, sched(7)), where util-linux's chrt is there and may do that.
-    pub fn batch(mut self) -> Self {
-        let tried = Self::new(BATCH[0]).args(&BATCH[1..]).arg("true").capture();
-        if tried.is_ok_and(|(status, ..)| status.success()) {
-            self.by = &BATCH;
+    pub fn batch(self) -> Self {
+        self.started_by(&["chrt", "--batch", "0"])
+    }
+
+    /// All of the tool's threads are on the CPU that xtask is on now, where
+    /// util-linux's taskset is there and may do that.
+    pub fn on_one_cpu(self) -> Self {
+        let cpu = rustix::thread::sched_getcpu().to_string();
+        self.started_by(&["taskset", "--cpu-list", &cpu])
+    }
+
+    fn started_by(mut self, program: &[&str]) -> Self {
+        let tried = Self::new(program[0]).args(&program[1..]).arg("true");
+        if tried.capture().is_ok_and(|(status, ..)| status.success()) {
+            self.by.extend(program.iter().map(|&word| word.to_owned()));
         }
         self
     }
@@ -182,7 +190,7 @@ impl Tool {
             ))
             .into());
         }
-        let mut command = guard::command(GUARD, self.by, &self.command, self.clean)?;
+        let mut command = guard::command(GUARD, &self.by, &self.command, self.clean)?;
         command.stdout(stdout).stderr(stderr);
         Guarded::spawn(command).with_context(|| format!("cannot run {}", self.quoted()))
     }
@@ -194,7 +202,7 @@ impl Tool {
     /// share its opening: a shell would lose a line that it prints while QEMU
     /// does. So the tool has openings of its own.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
-        let mut command = guard::command(TERMINAL_GUARD, self.by, &self.command, self.clean)?;
+        let mut command = guard::command(TERMINAL_GUARD, &self.by, &self.command, self.clean)?;
         if let Some(terminal) = opened_again(0, std::io::stdin()) {
             command.stdin(terminal);
         }

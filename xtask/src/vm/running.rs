@@ -107,6 +107,12 @@ impl Running {
             // Why, is told in `saving`.
             command = command.batch();
         }
+        if let Events::Replayed { .. } = machine.events {
+            // At each event that was recorded, QEMU's main thread and that of the CPU
+            // wait for each other: a sixth of a replay's time, where they are on two
+            // CPUs of the host or take one from each other.
+            command = command.batch().on_one_cpu();
+        }
         let spawned = command.spawn(Stdio::null(), Stdio::from(errors_writer));
         if spawned.is_err() {
             log.close();
