@@ -41,6 +41,17 @@ pub struct GuestFile {
     pub contents: Vec<u8>,
 }
 
+impl GuestFile {
+    /// A file of kmodlab's own, in the folder that the base has for them.
+    pub fn own(name: &str, contents: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: format!("/kmodlab/{name}"),
+            mode: 0o644,
+            contents: contents.into(),
+        }
+    }
+}
+
 impl Initramfs {
     /// Packs the base from busybox, the files of `initramfs/`, and `more`.
     pub fn pack(session: &Session, toolchain: &Toolchain, more: &[GuestFile]) -> Result<Self> {

@@ -18,9 +18,6 @@ use super::transcript::Transcript;
 use crate::initramfs::GuestFile;
 use crate::vm::Exchange;
 
-/// The folder that the files are in; the base has it.
-pub(super) const FOLDER: &str = "/kmodlab";
-
 /// The play script's first lines. Descriptor 9 is the console; the shell's own
 /// standard error goes nowhere, so that `set -x` in a lesson traces the
 /// lesson and not these lines.
@@ -98,7 +95,9 @@ pub fn compile(transcript: &Transcript, nonce: &str, limit_seconds: u32) -> Vec<
     let steps = (1..).zip(&transcript.steps);
     let mut files: Vec<GuestFile> = steps
         .clone()
-        .map(|(number, step)| file(&format!("step.{number}"), step.command.clone() + "\n"))
+        .map(|(number, step)| {
+            GuestFile::own(&format!("step.{number}"), step.command.clone() + "\n")
+        })
         .collect();
     let mut play = PROLOGUE.to_owned();
     // A note costs the guest as much as a short command: a step's end and the
@@ -166,44 +165,32 @@ fn script(play: &str, nonce: &str, limit_seconds: u32) -> Vec<GuestFile> {
         .replace("KMEMLEAK", KMEMLEAK)
         .replace("MARKER", tracing::MARKER);
     vec![
-        file("play", play + "exit 0\n"),
-        file("nonce", format!("{nonce}\n")),
-        file("limit", format!("{limit_seconds}\n")),
+        GuestFile::own("play", play + "exit 0\n"),
+        GuestFile::own("nonce", format!("{nonce}\n")),
+        GuestFile::own("limit", format!("{limit_seconds}\n")),
     ]
-}
-
-fn file(name: &str, contents: String) -> GuestFile {
-    GuestFile {
-        path: format!("{FOLDER}/{name}"),
-        mode: 0o644,
-        contents: contents.into_bytes(),
-    }
 }
 
 /// The file that tells the guest that its kernel is made to look for leaks: if
 /// it then cannot, that is noted.
 pub fn must_find_leaks() -> GuestFile {
-    GuestFile {
-        path: format!("{FOLDER}/must-find-leaks"),
-        mode: 0o644,
-        contents: Vec::new(),
-    }
+    GuestFile::own("must-find-leaks", "")
 }
 
 /// The file with lines that a guest's shell runs right before its lesson.
 pub fn order(lines: &str) -> GuestFile {
-    file("order", lines.to_owned())
+    GuestFile::own("order", lines)
 }
 
 /// The file that tells the guest to ask to be saved when its lesson is about to begin.
 pub fn keep() -> GuestFile {
-    file("keep", String::new())
+    GuestFile::own("keep", "")
 }
 
 /// The file that tells the guest that its notes and the shell's words go to
 /// this device.
 pub fn console_at(device: &str) -> GuestFile {
-    file("console", format!("{device}\n"))
+    GuestFile::own("console", format!("{device}\n"))
 }
 
 /// Stands for the nonce in the notes of a guest that has no lesson yet (see

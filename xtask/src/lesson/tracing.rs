@@ -8,8 +8,6 @@
 
 use crate::initramfs::GuestFile;
 
-use super::script::FOLDER;
-
 /// Whether the kernel is traced, and what becomes of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tracing {
@@ -70,11 +68,7 @@ impl Tracing {
     /// The file that tells a guest which boots whether the trace is wanted. One
     /// that goes on from a saved one finds it in the device that brings the lesson.
     pub fn wish(self) -> Option<GuestFile> {
-        (self != Tracing::Off).then(|| GuestFile {
-            path: format!("{FOLDER}/tell"),
-            mode: 0o644,
-            contents: wish(self.is_told()).into_bytes(),
-        })
+        (self != Tracing::Off).then(|| GuestFile::own("tell", wish(self.is_told())))
     }
 }
 
@@ -85,14 +79,10 @@ pub fn wish(told: bool) -> String {
 
 /// Adds lines to the file of that name, or makes it.
 fn append(files: &mut Vec<GuestFile>, name: &str, lines: &str) {
-    let path = format!("{FOLDER}/{name}");
-    match files.iter_mut().find(|file| file.path == path) {
+    let new = GuestFile::own(name, lines);
+    match files.iter_mut().find(|file| file.path == new.path) {
         Some(file) => file.contents.extend(lines.as_bytes()),
-        None => files.push(GuestFile {
-            path,
-            mode: 0o644,
-            contents: lines.as_bytes().to_vec(),
-        }),
+        None => files.push(new),
     }
 }
 

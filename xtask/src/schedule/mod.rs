@@ -229,11 +229,7 @@ fn in_order(places: &[Place]) -> String {
 /// The module as a file for guests, which load it before they have a lesson (see
 /// `initramfs/kmodlab/supervise`).
 pub fn module_file(contents: Vec<u8>) -> GuestFile {
-    GuestFile {
-        path: format!("/kmodlab/{MODULE}.ko"),
-        mode: 0o644,
-        contents,
-    }
+    GuestFile::own(&format!("{MODULE}.ko"), contents)
 }
 
 /// By how much a stamp may be off where tasks are held up.
