@@ -32,8 +32,8 @@ const KIND: &str = "saved guest 2";
 /// The same of one that is saved with its lesson.
 const WITH_LESSON_KIND: &str = "saved guest with its lesson 1";
 
-/// A guest is run so often at the most until it is at rest when it is saved, which it
-/// nearly always is at once.
+/// A guest is run so often at the most until it is at rest when it is saved, and as
+/// another was: nearly always twice.
 const TRIES: u32 = 20;
 
 /// So many are kept, of some 50 MB each: one a kernel and profile, and those of the
@@ -118,8 +118,8 @@ impl SavedGuest {
         let entry = session.cache.entry("guests", name, key, |staging| {
             if !save(staging)? {
                 session.ui.note(
-                    "the guest never came to rest when it was saved: a seed may do something \
-                     else here than elsewhere",
+                    "the guest was never the same twice when it was saved: a seed may do \
+                     something else here than elsewhere",
                 );
             }
             Ok(())
@@ -219,17 +219,27 @@ fn key(toolchain: &Toolchain, kernel: &KernelImage, machine: &Machine) -> Key {
         .key()
 }
 
-/// Runs a guest until it is at rest when it is saved, and writes what is kept of it to
-/// `folder`; its log and console go on from what is given. False if it never was at
-/// rest: then the last is kept.
+/// Runs a guest until it is at rest when it is saved, and as any that is: until its
+/// memory is that of one before. Writes what is kept of it to `folder`; its log and
+/// console go on from what is given. False if it never was: then the last is kept.
+///
+/// Of 200 guests at rest, one had another memory than the rest; why is not known.
 fn save(saving: &Saving<'_>, folder: &Path, said: (Vec<u8>, Vec<u8>)) -> Result<bool> {
+    let mut seen = Vec::new();
     let mut tries = 1;
-    let stopped = loop {
+    let (stopped, sure) = loop {
         remove(folder)?; // the memory of the last
         std::fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let stopped = saving.run(&memory(folder))?;
-        if stopped.at_rest || tries == TRIES {
-            break stopped;
+        if stopped.at_rest {
+            let key = memory_key(&memory(folder))?;
+            if seen.contains(&key) {
+                break (stopped, true);
+            }
+            seen.push(key);
+        }
+        if tries == TRIES {
+            break (stopped, false);
         }
         tries += 1;
     };
@@ -240,7 +250,16 @@ fn save(saving: &Saving<'_>, folder: &Path, said: (Vec<u8>, Vec<u8>)) -> Result<
         &console(folder),
         &[before_console, stopped.console].concat(),
     )?;
-    Ok(stopped.at_rest)
+    Ok(sure)
+}
+
+/// Stands for a guest's memory, all but the second page, where QEMU leaves bytes of its
+/// own stack.
+fn memory_key(memory: &Path) -> Result<Key> {
+    const PAGE: usize = 4096;
+    let mut bytes = read(memory)?;
+    bytes.drain(PAGE.min(bytes.len())..(2 * PAGE).min(bytes.len()));
+    Ok(Inputs::new("memory").bytes("all", &bytes).key())
 }
 
 #[cfg(test)]
