@@ -15,7 +15,8 @@
 //! So what is saved anew is the same, here and elsewhere, as long as the kernel,
 //! the initramfs and QEMU are: a seed means the same. (But for what no guest sees:
 //! bytes of QEMU's own stack that it leaves in the second page of the memory, and
-//! the host's clocks in the state.)
+//! the host's clocks in the state. And but for one of some 200, which is why `saved`
+//! keeps one when two are the same.)
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -58,7 +59,7 @@ pub(super) struct Stopped {
     /// What its kernel logged, and its shell noted.
     pub log: Vec<u8>,
     pub console: Vec<u8>,
-    /// It is as any that is saved anew.
+    /// Its clock had jumped, and no other CPU ran.
     pub at_rest: bool,
 }
 
