@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::{GuestRun, SavedGuest};
 
-use super::guest::{Seeded, lesson_files, modules_of};
+use super::guest::{Asked, Seeded, Time, followed, lesson_files, modules_of};
 use super::outcome::Outcome;
 use super::plan::Play;
 use super::scripted::{Order, Script, saved_with, scripted};
@@ -177,13 +177,12 @@ pub fn seed(
     seed: u32,
     rehearsal: &Rehearsal,
 ) -> Result<GuestRun> {
-    let Seeded {
-        schedule, guest, ..
-    } = rehearsal.seeded(seed);
-    let lines = &schedule.order(&play.lesson.name);
-    let script = script(prepared, play, Some(Order { lines, guest }))?;
-    let (_, run) = scripted(session, prepared, &script, &mut |_| ())?;
-    Ok(run)
+    let asked = Asked {
+        schedule: Some(&rehearsal.seeded(seed)),
+        timeline: false,
+    };
+    let played = followed(session, prepared, play, Time::Virtual, asked, &mut |_| ())?;
+    Ok(played.run)
 }
 
 /// What tells those runs of a play that fail from those that pass, and where that
