@@ -34,7 +34,7 @@ exec 9>&1 2>/dev/null
 cd "$HOME"
 _kmodlab_leaks= _kmodlab_marks=
 [ ! -e KMEMLEAK ] || _kmodlab_leaks=1
-[ ! -e "${0%/*}/before" ] || _kmodlab_marks=1
+[ ! -e "${0%/*}/after" ] || _kmodlab_marks=1
 _kmodlab() {
 	local uptime note notes= status="$1"
 	shift

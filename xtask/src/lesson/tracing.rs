@@ -24,24 +24,6 @@ pub enum Tracing {
 /// What is written into this file stands in the trace.
 pub(super) const MARKER: &str = "/sys/kernel/tracing/trace_marker";
 
-/// Is run before a lesson (see `initramfs/kmodlab/supervise`, which has made the
-/// kernel ready for it).
-///
-/// Where the kernel stops, it writes its buffer to its log: 0.8 ms of its time a
-/// line. (To read a 0 takes another number of instructions than to read a 1. So
-/// both are told, and only the last counts.)
-const RECORD: &str = r#"# The kernel is traced from here on.
-if [ -e "$later" ]; then
-	{ read -r _ && read -r other tell; } <"$later/count/raw"
-else
-	read -r other tell <"$folder/tell"
-fi
-for value in "$other" "$tell"; do
-	echo "$value" >/proc/sys/kernel/ftrace_dump_on_oops
-done
-echo 1 >"$tracing/tracing_on"
-"#;
-
 /// Is run after a lesson, and when a lesson's time is over.
 const TELL: &str = r#"echo 0 >"$tracing/tracing_on"
 if [ "$tell" = 1 ]; then
@@ -56,33 +38,33 @@ impl Tracing {
         self == Tracing::Told
     }
 
-    /// Adds what a guest needs to the files that it gets; what is run there
-    /// before a lesson comes before what is run for this.
-    pub fn add_to(self, files: &mut Vec<GuestFile>) {
-        if self != Tracing::Off {
-            append(files, "before", RECORD);
-            append(files, "after", TELL);
+    /// What a guest's shell does for it right before a lesson (see
+    /// `initramfs/kmodlab/supervise`).
+    ///
+    /// Where the kernel stops, it writes its buffer to its log: 0.8 ms of its time a
+    /// line. (To read a 0 takes another number of instructions than to read a 1. So
+    /// both are told, and only the last counts.)
+    pub fn order(self) -> String {
+        if self == Tracing::Off {
+            return String::new();
         }
+        let tell = u8::from(self.is_told());
+        format!(
+            r#"# The kernel is traced from here on.
+tell={tell}
+for value in {other} "$tell"; do
+	echo "$value" >/proc/sys/kernel/ftrace_dump_on_oops
+done
+echo 1 >"$tracing/tracing_on"
+"#,
+            other = 1 - tell
+        )
     }
 
-    /// The file that tells a guest which boots whether the trace is wanted. One
-    /// that goes on from a saved one finds it in the device that brings the lesson.
-    pub fn wish(self) -> Option<GuestFile> {
-        (self != Tracing::Off).then(|| GuestFile::own("tell", wish(self.is_told())))
-    }
-}
-
-/// What the guest reads of that.
-pub fn wish(told: bool) -> String {
-    format!("{} {}\n", u8::from(!told), u8::from(told))
-}
-
-/// Adds lines to the file of that name, or makes it.
-fn append(files: &mut Vec<GuestFile>, name: &str, lines: &str) {
-    let new = GuestFile::own(name, lines);
-    match files.iter_mut().find(|file| file.path == new.path) {
-        Some(file) => file.contents.extend(lines.as_bytes()),
-        None => files.push(new),
+    /// The file with what it does after a lesson; the same whether the trace is told
+    /// or not.
+    pub fn file(self) -> Option<GuestFile> {
+        (self != Tracing::Off).then(|| GuestFile::own("after", TELL))
     }
 }
 
@@ -206,19 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_schedule_needs_comes_first() {
-        let mut files = Vec::new();
-        append(&mut files, "before", "insmod x\n");
-        Tracing::Recorded.add_to(&mut files);
-        let recorded = files.clone();
-        let before = String::from_utf8_lossy(&files[0].contents).into_owned();
-        assert!(before.starts_with("insmod x\n#"), "{before}");
-        let mut files = Vec::new();
-        append(&mut files, "before", "insmod x\n");
-        Tracing::Told.add_to(&mut files);
-        // The files are the same whether it is told or not.
-        assert_eq!(files, recorded);
-        assert_ne!(Tracing::Told.wish(), Tracing::Recorded.wish());
-        assert_eq!(Tracing::Off.wish(), None);
+    fn a_guest_is_given_the_same_whether_its_trace_is_told_but_for_two_digits() {
+        let differ = |a: &str, b: &str| a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count();
+        let (told, recorded) = (Tracing::Told.order(), Tracing::Recorded.order());
+        assert_eq!((told.len(), differ(&told, &recorded)), (recorded.len(), 2));
+        assert_eq!(Tracing::Told.file(), Tracing::Recorded.file());
+        assert_eq!(
+            (Tracing::Off.order(), Tracing::Off.file()),
+            (String::new(), None)
+        );
     }
 }

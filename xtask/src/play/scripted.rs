@@ -8,12 +8,12 @@ use anyhow::Result;
 use crate::initramfs::GuestFile;
 use crate::kernel::Profile;
 use crate::lesson::script;
-use crate::lesson::tracing::{self, Tracing};
+use crate::lesson::tracing::Tracing;
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Prepared;
 use crate::session::Session;
 use crate::vm::{
-    self, Clock, Console, Contents, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
+    self, Clock, Console, DidNotGoOn, GuestRun, LessonDevice, Machine, SavedGuest, Start,
 };
 
 use super::machine::{GRACE, heard, leaks_wanted, machine, nonce};
@@ -71,11 +71,11 @@ pub(super) struct Order<'a> {
 
 impl Script<'_> {
     /// The word that marks the guest's notes, and all the files that it gets if it is
-    /// given its order later.
+    /// told later what to do right before the lesson.
     fn brought(&self, prepared: &Prepared) -> (String, Vec<GuestFile>) {
         let files = self.files.clone();
         let (nonce, mut files) = with_script(prepared, self.transcript, files);
-        self.tracing.add_to(&mut files);
+        files.extend(self.tracing.file());
         (nonce, files)
     }
 }
@@ -108,37 +108,35 @@ pub(super) fn scripted(
     let (nonce, mut files) = script.brought(prepared);
     let mut heard = heard(&nonce, on_step);
     let limit = u32::from(script.transcript.limit) + GRACE;
-    let wish = tracing::wish(script.tracing.is_told());
+    let lines = script.order.map_or("", |order| order.lines);
+    let order = lines.to_owned() + &script.tracing.order();
     let from = match (&script.order, &prepared.saved) {
         (Some(order), _) => order.guest.map(|guest| (guest, Vec::new())),
         (None, Some(saved)) => vm::packed(&files)?.map(|archive| (saved, archive)),
         (None, None) => None,
     };
     if let Some((saved, archive)) = &from {
-        // The guest's shell looks no further then.
-        let order = script
-            .order
-            .map(|order| order.lines.to_owned() + "return\n");
-        let contents = Contents {
+        let bring = Bring {
             archive,
-            wish: &wish,
-            order: order.as_deref().unwrap_or_default(),
+            order: &order,
         };
-        match from_saved(
-            session, prepared, saved, &nonce, limit, contents, &mut heard,
-        ) {
+        match from_saved(session, prepared, saved, &nonce, limit, bring, &mut heard) {
             Ok(Some(run)) => return Ok((nonce, run)),
             Ok(None) => {}
             Err(error) if error.is::<DidNotGoOn>() => saved.give_up(&session.ui, &error),
             Err(error) => return Err(error),
         }
     }
-    if let Some(order) = &script.order {
-        files.push(script::order(order.lines));
-    }
-    files.extend(script.tracing.wish());
+    files.push(script::order(&order));
     let run = from_boot(prepared, limit, &files, &mut heard)?;
     Ok((nonce, run))
+}
+
+/// What the device holds for a guest that goes on from a saved one.
+#[derive(Clone, Copy)]
+struct Bring<'a> {
+    archive: &'a [u8],
+    order: &'a str,
 }
 
 /// The word that marks the guest's notes, and all the files that it gets.
@@ -219,7 +217,7 @@ fn from_saved(
     saved: &SavedGuest,
     nonce: &str,
     limit: u32,
-    contents: Contents<'_>,
+    bring: Bring<'_>,
     heard: &mut dyn FnMut(&[u8]),
 ) -> Result<Option<GuestRun>> {
     let Prepared {
@@ -245,7 +243,7 @@ fn from_saved(
         |folder, console| {
             let start = Start::GoOn {
                 memory: saved.memory(),
-                lesson: LessonDevice::holding(folder, contents)?,
+                lesson: LessonDevice::holding(folder, bring.archive, bring.order)?,
             };
             Ok(scripted_machine(
                 prepared,

@@ -28,37 +28,27 @@ pub const KERNEL_WORD: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
 /// guest finds it in `/sys/firmware/qemu_fw_cfg/by_name`.
 const FOLDER: &str = "opt/kmodlab";
 
-/// The file that says in how many of the parts something is; and, in a line
-/// of its own, what is wished beside the lesson. That is no part of the archive,
-/// since a guest takes another time to unpack another one.
+/// The file that says in how many of the parts an archive is.
 const COUNT: &str = "count";
 
-/// Its bytes: a number, a short wish, and line ends.
-const COUNT_BYTES: usize = 16;
+/// Its bytes: a number and line ends.
+const COUNT_BYTES: usize = 4;
 
-/// The file that is another for each run of one lesson: a shell's script, which the
-/// guest reads as far as it comes.
+/// The file with what the guest's shell does right before a lesson: a script. It is no
+/// part of the archive, since a guest takes another time to unpack another one.
 const ORDER: &str = "order";
 
 /// Its bytes.
-const ORDER_BYTES: usize = 4608;
+const ORDER_BYTES: usize = 5120;
+
+/// The script's last line: what fills the file up is not read.
+const ORDER_ENDS: &str = "return\n";
 
 /// Files that an archive is cut into. QEMU has room for about 20 of a user's.
 const PARTS: usize = 16;
 
 /// Bytes of each.
 const PART_BYTES: usize = 8 << 10;
-
-/// What a guest finds in the device.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Contents<'a> {
-    /// Files, as [`packed`] has made an archive of them.
-    pub archive: &'a [u8],
-    /// The second line of the file that counts the archive's parts.
-    pub wish: &'a str,
-    /// A script for the guest's shell.
-    pub order: &'a str,
-}
 
 /// Files for the guest, as the device holds them: an archive in gzip's format,
 /// cut into parts.
@@ -78,18 +68,16 @@ impl LessonDevice {
     /// The device with nothing in it, as a guest has it that is to be saved.
     /// Its files are made in `folder`.
     pub fn empty(folder: &Path) -> Result<Self> {
-        Self::holding(folder, Contents::default())
+        Self::holding(folder, &[], "")
     }
 
-    /// The device with something in it. Its files are made in `folder`.
-    pub fn holding(folder: &Path, contents: Contents<'_>) -> Result<Self> {
-        let Contents {
-            archive,
-            wish,
-            order,
-        } = contents;
+    /// The device with an archive in it that [`packed`] has made, and a script that the
+    /// guest's shell runs right before the lesson. The device's files are made in
+    /// `folder`.
+    pub fn holding(folder: &Path, archive: &[u8], order: &str) -> Result<Self> {
         let parts: Vec<&[u8]> = archive.chunks(PART_BYTES).collect();
-        let count = format!("{}\n{wish}", parts.len());
+        let count = parts.len().to_string();
+        let order = order.to_owned() + ORDER_ENDS;
         let padded = |contents: &[u8], bytes: usize, with: u8| {
             let mut contents = contents.to_vec();
             contents.resize(bytes, with);
@@ -177,12 +165,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let empty = sizes(&LessonDevice::empty(folder.path())?)?;
         let archive = packed(&[file(noise(50_000))])?.context("it has room")?;
-        let contents = Contents {
-            archive: &archive,
-            wish: "1 0\n",
-            order: "echo\nreturn\n",
-        };
-        let full = sizes(&LessonDevice::holding(folder.path(), contents)?)?;
+        let full = sizes(&LessonDevice::holding(folder.path(), &archive, "echo\n")?)?;
         assert_eq!(full, empty);
         assert_eq!(empty.len(), 2 + PARTS);
         Ok(())
@@ -193,18 +176,10 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let contents = noise(20_000);
         let archive = packed(&[file(contents.clone())])?.context("it has room")?;
-        let holding = Contents {
-            archive: &archive,
-            wish: "1 0\n",
-            ..Contents::default()
-        };
-        LessonDevice::holding(folder.path(), holding)?;
+        LessonDevice::holding(folder.path(), &archive, "")?;
         let count = std::fs::read_to_string(folder.path().join(COUNT))?;
         let mut bytes = Vec::new();
-        let mut lines = count.lines();
-        let parts = lines.next().context("no count")?;
-        assert_eq!(lines.next(), Some("1 0"));
-        for number in 0..parts.parse::<usize>()? {
+        for number in 0..count.trim_end().parse::<usize>()? {
             bytes.extend(std::fs::read(
                 folder.path().join(format!("part.{number:02}")),
             )?);
@@ -222,16 +197,10 @@ mod tests {
     #[test]
     fn an_order_is_there_as_it_is_unless_it_is_too_long() -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let hold = |order: &str| {
-            let contents = Contents {
-                order,
-                ..Contents::default()
-            };
-            LessonDevice::holding(folder.path(), contents)
-        };
+        let hold = |order: &str| LessonDevice::holding(folder.path(), &[], order);
         hold("echo 1\n")?;
         let text = std::fs::read_to_string(folder.path().join(ORDER))?;
-        assert_eq!(text.trim_end(), "echo 1");
+        assert_eq!(text.trim_end(), "echo 1\nreturn");
         assert!(hold(&"#".repeat(ORDER_BYTES + 1)).is_err());
         Ok(())
     }

@@ -22,7 +22,7 @@ mod typed;
 pub use batch::{DidNotGoOn, run_batch};
 pub use gdb::{Memory, Stop};
 pub use guest_run::{GuestEnd, GuestRun};
-pub use lesson_device::{Contents, LessonDevice, packed};
+pub use lesson_device::{LessonDevice, packed};
 pub use machine::{Accel, Clock, Console, Events, Gdb, Machine, SECOND_SERIAL, Start};
 pub use replayed::{Replayed, debug_again, run_again, visit_again};
 pub use running::{Channel, socket_folder};

@@ -26,7 +26,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use super::lesson_device::{Contents, LessonDevice};
+use super::lesson_device::LessonDevice;
 use super::machine::{Machine, Start};
 use super::pulse::{Pulse, SAMPLE};
 use super::running::{Running, Seen};
@@ -83,16 +83,10 @@ impl Saving<'_> {
                     memory,
                     lesson: LessonDevice::empty(own)?,
                 },
-                Some(After { archive, .. }) => {
-                    let contents = Contents {
-                        archive,
-                        ..Contents::default()
-                    };
-                    Start::SaveAgain {
-                        memory,
-                        lesson: LessonDevice::holding(own, contents)?,
-                    }
-                }
+                Some(After { archive, .. }) => Start::SaveAgain {
+                    memory,
+                    lesson: LessonDevice::holding(own, archive, "")?,
+                },
             };
             Ok(Machine {
                 console,
