@@ -1,6 +1,6 @@
 //! The lessons and races of this clone: their texts are transcripts, and show the
-//! code that there is; their C is in the kernel's style; and what README.md says
-//! of them is so.
+//! code that there is; their C is in the kernel's style; and the documents' tables
+//! of them are right.
 
 use std::process::Command;
 
@@ -144,21 +144,25 @@ fn uses(code: &str, name: &str) -> bool {
     })
 }
 
-/// README.md has a row for every lesson, and one for each thing that C books
-/// name: the lesson that a row names uses it, in both languages.
+/// README.md has a row for every lesson, docs/races.md for every race, and each
+/// lesson in a row of docs/c-and-rust.md uses that row's names, in both languages.
 #[test]
-fn the_readmes_tables_are_true() -> Result<()> {
+fn the_tables_of_the_documents_are_true() -> Result<()> {
     let workspace = Workspace::find()?;
-    let readme = std::fs::read_to_string(workspace.root().join("README.md"))?;
+    let read = |path: &str| {
+        std::fs::read_to_string(workspace.root().join(path)).with_context(|| path.to_owned())
+    };
+    let readme = read("README.md")?;
     let lessons = all(&workspace)?;
 
-    let rows = table(&readme, "| lesson | minutes | what it is about |");
+    let rows = table(&readme, "| lesson | minutes | topic |");
     let mut listed: Vec<&str> = rows.iter().flat_map(|row| names(row[0])).collect();
     listed.sort_unstable();
     let there: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
     assert_eq!(listed, there);
 
-    let rows = table(&readme, "| race | in Rust | what it is about |");
+    let rows_of_races = read("docs/races.md")?;
+    let rows = table(&rows_of_races, "| race | in Rust | topic |");
     let races = all_races(&workspace)?;
     let broken: Vec<&Lesson> = races
         .iter()
@@ -176,7 +180,8 @@ fn the_readmes_tables_are_true() -> Result<()> {
         assert_eq!(row[1], there, "{}", race.name);
     }
 
-    let rows = table(&readme, "| C | Rust | lessons |");
+    let rows_of_names = read("docs/c-and-rust.md")?;
+    let rows = table(&rows_of_names, "| C | Rust | lessons |");
     assert!(rows.len() > 10, "{} rows", rows.len());
     for row in rows {
         let &[c, rust, users] = row.as_slice() else {
