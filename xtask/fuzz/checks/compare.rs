@@ -4,7 +4,7 @@
 //! The input is two texts with a byte 0xff between them.
 
 use xtask::lesson::compare::{compare, printed_lines};
-use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
+use xtask::lesson::timestamp::VIRTUAL_TOLERANCE;
 
 /// Looks at one input.
 pub fn check(data: &[u8]) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use xtask::lesson::Lesson;
 use xtask::lesson::judge::{self, Evidence};
-use xtask::lesson::stamp::VIRTUAL_TOLERANCE;
+use xtask::lesson::timestamp::VIRTUAL_TOLERANCE;
 use xtask::lesson::transcript::{LIMIT, Step, Transcript};
 use xtask::lesson::verdict::Verdict;
 use xtask::vm::{GuestEnd, GuestRun};
@@ -66,6 +66,6 @@ pub fn check(data: &[u8]) {
         let evidence = Evidence::read(NONCE, &run);
         let verdict = judge::judge(&lesson, &evidence, &run, VIRTUAL_TOLERANCE);
         assert!(told || verdict != Verdict::Pass, "passed without a nonce");
-        let _ = (verdict.to_string(), verdict.name(), verdict.place());
+        let _ = (verdict.to_string(), verdict.name(), verdict.location());
     }
 }

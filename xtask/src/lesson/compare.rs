@@ -5,7 +5,7 @@
 //! expectation, the result holds the expectation's own words: what then still
 //! differs is what a diff should show.
 
-use super::stamp::{self, Tolerance};
+use super::timestamp::{self, Tolerance};
 
 /// A line of its own that stands for any lines, or none.
 const ELISION: &str = "...";
@@ -19,42 +19,42 @@ const MOST_CELLS: usize = 4_000_000;
 
 /// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
+pub struct Comparison {
     /// Is it what the text says?
     pub matches: bool,
     /// What was printed, in the text's words where they hold.
     pub normalised: Vec<String>,
     /// The kernel's time on the last stamped line that a reader sees.
-    pub last_stamp: Option<f64>,
+    pub last_timestamp: Option<f64>,
 }
 
 /// Compares printed lines with expected ones. A stamp `[+1.0s]` counts from
 /// the stamped line above it that the text shows; above the first that is
 /// `above`, seconds since boot, from an earlier command. It may be off as
-/// [`stamp::is_near`] allows with this `tolerance`.
+/// [`timestamp::is_near`] allows with this `tolerance`.
 pub fn compare(
     expected: &[String],
     printed: &[String],
     above: Option<f64>,
     tolerance: Tolerance,
-) -> Compared {
-    let judge = Judge {
+) -> Comparison {
+    let aligner = Aligner {
         expected,
         printed,
         stamps: printed
             .iter()
-            .map(|line| stamp::kernel(line).map(|(at, _)| at))
+            .map(|line| timestamp::split_kernel(line).map(|(at, _)| at))
             .collect(),
         above,
         tolerance,
     };
     let cells = (expected.len() + 1).saturating_mul(printed.len() + 1);
     let moves = if cells <= MOST_CELLS {
-        judge.align()
+        aligner.align()
     } else {
-        judge.walk()
+        aligner.walk()
     };
-    judge.render(&moves)
+    aligner.render(&moves)
 }
 
 /// Does the text match the pattern, in which `[..]` is any text?
@@ -133,7 +133,7 @@ struct Cell {
     shown: Option<f64>,
 }
 
-struct Judge<'a> {
+struct Aligner<'a> {
     expected: &'a [String],
     printed: &'a [String],
     stamps: Vec<Option<f64>>,
@@ -141,18 +141,19 @@ struct Judge<'a> {
     tolerance: Tolerance,
 }
 
-impl Judge<'_> {
+impl Aligner<'_> {
     /// Match, right but for its time, or neither.
     fn pair(&self, expected: usize, printed: usize, shown: Option<f64>) -> Option<Move> {
         let (pattern, text) = (&self.expected[expected], &self.printed[printed]);
-        let Some((wanted, pattern)) = stamp::wanted(pattern) else {
+        let Some((wanted, pattern)) = timestamp::split_expected(pattern) else {
             return line_matches(pattern, text).then_some(Move::Match);
         };
-        let (at, text) = stamp::kernel(text)?;
+        let (at, text) = timestamp::split_kernel(text)?;
         if !line_matches(pattern, text) {
             return None;
         }
-        let in_time = shown.is_some_and(|shown| stamp::is_near(at - shown, wanted, self.tolerance));
+        let in_time =
+            shown.is_some_and(|shown| timestamp::is_near(at - shown, wanted, self.tolerance));
         Some(if in_time {
             Move::Match
         } else {
@@ -266,15 +267,15 @@ impl Judge<'_> {
         moves
     }
 
-    fn render(&self, moves: &[Move]) -> Compared {
+    fn render(&self, moves: &[Move]) -> Comparison {
         let times = self
             .expected
             .iter()
-            .any(|line| stamp::wanted(line).is_some());
-        let mut compared = Compared {
+            .any(|line| timestamp::split_expected(line).is_some());
+        let mut compared = Comparison {
             matches: true,
             normalised: Vec::new(),
-            last_stamp: self.above,
+            last_timestamp: self.above,
         };
         let (mut i, mut j) = (0, 0);
         let mut missed = false;
@@ -295,9 +296,9 @@ impl Judge<'_> {
                 Move::WrongTime | Move::Surplus | Move::Elided => {
                     compared.matches &= *choice == Move::Elided;
                     let wanted = (*choice == Move::WrongTime)
-                        .then(|| stamp::wanted(&self.expected[i]))
+                        .then(|| timestamp::split_expected(&self.expected[i]))
                         .flatten();
-                    let line = match (times, compared.last_stamp) {
+                    let line = match (times, compared.last_timestamp) {
                         (true, Some(above)) => relative(&self.printed[j], above, wanted),
                         _ => self.printed[j].clone(),
                     };
@@ -308,7 +309,7 @@ impl Judge<'_> {
             missed = *choice == Move::Missing;
             let shown = matches!(choice, Move::Match | Move::WrongTime | Move::Surplus);
             if shown || (open && *choice == Move::Elided) {
-                compared.last_stamp = self.stamps[j].or(compared.last_stamp);
+                compared.last_timestamp = self.stamps[j].or(compared.last_timestamp);
             }
             i += usize::from(!matches!(choice, Move::Surplus | Move::Elided));
             j += usize::from(!matches!(choice, Move::Missing | Move::Elide));
@@ -321,16 +322,16 @@ impl Judge<'_> {
 /// another time, there are decimals enough to see the difference, and the
 /// rest is the text's own.
 fn relative(line: &str, above: f64, wanted: Option<(f64, &str)>) -> String {
-    let Some((at, text)) = stamp::kernel(line) else {
+    let Some((at, text)) = timestamp::split_kernel(line) else {
         return line.to_owned();
     };
     let delta = at - above;
     match wanted {
         Some((wanted, pattern)) => {
             let decimals = if (delta - wanted).abs() < 0.1 { 3 } else { 1 };
-            stamp::write(delta, decimals) + pattern
+            timestamp::format(delta, decimals) + pattern
         }
-        None => stamp::write(delta, 1) + text,
+        None => timestamp::format(delta, 1) + text,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::Lesson;
 use super::compare::{compare, printed_lines};
-use super::kernel_log::{INTERRUPTED, KernelLog, Report, ReportKind};
+use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
 use super::leaks::{self, Leaks};
 use super::record::{self, GuestRecord, PlayedStep};
-use super::stamp::Tolerance;
 use super::state::left_over;
-use super::verdict::{Mismatch, Place, Verdict};
+use super::timestamp::Tolerance;
+use super::verdict::{Mismatch, TextLocation, Verdict};
 use crate::vm::{GuestEnd, GuestRun};
 
 /// How many of the log's last lines tell of a guest that was lost.
@@ -99,7 +99,7 @@ impl Case<'_> {
             "it printed nothing at all".to_owned()
         } else if self.log.lesson_began() {
             "its kernel has no virtio console, or the host does not listen there".to_owned()
-        } else if let Some(Report { headline, .. }) = self.log.report() {
+        } else if let Some(KernelReport { headline, .. }) = self.log.report() {
             format!("before the lesson began, the kernel reported: {headline}")
         } else if self.log.init_reached() {
             "it reached its first program, /init, but not the lesson".to_owned()
@@ -119,7 +119,7 @@ impl Case<'_> {
     /// The kernel stopped, or something in the guest hung.
     fn stopped(&self, run: &GuestRun) -> Option<Verdict> {
         let report = self.log.report();
-        if let Some(Report {
+        if let Some(KernelReport {
             kind: ReportKind::Fatal,
             headline,
             lines,
@@ -134,11 +134,13 @@ impl Case<'_> {
         }
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
-        let seen = match (&run.end, &report) {
-            (_, Some(Report { headline, .. })) if headline == INTERRUPTED => {
+        let symptom = match (&run.end, &report) {
+            (_, Some(KernelReport { headline, .. })) if headline == INTERRUPTED => {
                 "no CPU took interrupts any more".to_owned()
             }
-            (_, Some(Report { headline, .. })) => headline.trim_end_matches(['.', ':']).to_owned(),
+            (_, Some(KernelReport { headline, .. })) => {
+                headline.trim_end_matches(['.', ':']).to_owned()
+            }
             // A guest that has said its last word has ended, whatever QEMU does:
             // while it resets the machine, its clock may run on for a day.
             (GuestEnd::OutOfTime { .. }, _) if !self.record.ended => {
@@ -156,7 +158,7 @@ impl Case<'_> {
         };
         let began = self.step_under_way().map(|step| step.begin);
         Some(Verdict::Hang {
-            seen,
+            symptom,
             report: report.map_or_else(|| self.log.last(LAST_LINES * 3), |report| report.lines),
             seconds: now
                 .zip(began)
@@ -189,7 +191,8 @@ impl Case<'_> {
     fn complaint(&self) -> Option<Verdict> {
         // The scan that finds leaks comes after the lesson. In the log it says
         // how many there are, of what was lost before the lesson too.
-        let counts = |report: &Report| self.record.kmemleak.is_some() && report.counts_leaks();
+        let counts =
+            |report: &KernelReport| self.record.kmemleak.is_some() && report.counts_leaks();
         let Some(report) = self.log.report().filter(|report| !counts(report)) else {
             return self
                 .leaks()
@@ -236,7 +239,7 @@ impl Case<'_> {
         for (index, (step, played)) in steps.iter().zip(&self.record.steps).enumerate() {
             let printed = printed_lines(&played.output);
             let compared = compare(&step.expected, &printed, above, self.tolerance);
-            above = compared.last_stamp;
+            above = compared.last_timestamp;
             let end = played.end?;
             if compared.matches && end.status == step.status {
                 continue;
@@ -246,7 +249,7 @@ impl Case<'_> {
                 continue;
             }
             first = Some(Box::new(Mismatch {
-                place: self.place(index)?,
+                location: self.location(index)?,
                 expected: step.expected.clone(),
                 printed: if compared.matches {
                     step.expected.clone()
@@ -281,15 +284,15 @@ impl Case<'_> {
     }
 
     /// The step that was under way when all ended.
-    fn during(&self) -> Option<Place> {
+    fn during(&self) -> Option<TextLocation> {
         self.step_under_way()
-            .and_then(|_| self.place(self.record.steps.len() - 1))
+            .and_then(|_| self.location(self.record.steps.len() - 1))
     }
 
-    fn place(&self, index: usize) -> Option<Place> {
+    fn location(&self, index: usize) -> Option<TextLocation> {
         let steps = &self.lesson.transcript.steps;
         let step = steps.get(index)?;
-        Some(Place {
+        Some(TextLocation {
             line: step.line,
             command: step.command.clone(),
             before: steps[..index]
@@ -300,12 +303,12 @@ impl Case<'_> {
     }
 
     /// The step that was under way at a time of the kernel's log.
-    fn during_time(&self, at: Option<f64>) -> Option<Place> {
+    fn during_time(&self, at: Option<f64>) -> Option<TextLocation> {
         let at = at? - self.log_ahead();
         let steps = &self.record.steps;
         // The console's clock is cut off at hundredths of a second.
         let index = steps.iter().rposition(|step| step.begin <= at + 0.01)?;
-        self.place(index)
+        self.location(index)
     }
 
     /// What the kernel logged between two times of the guest's clock.

@@ -1,9 +1,9 @@
 //! The kernel's log of a run, and what in it no lesson may cause.
 
 use super::compare::printable;
-use super::noise::without_noise;
-use super::stamp;
 use super::subject::{Subject, subject};
+use super::timestamp;
+use super::trim::trim_report;
 
 /// The lines of the serial console.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ pub enum ReportKind {
 
 /// A report of the kernel's about itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct KernelReport {
     /// What kind it is; fatal if the kernel stopped after any other.
     pub kind: ReportKind,
     /// Its line that says what it is, without its stamp.
@@ -47,7 +47,7 @@ pub struct Report {
     pub lines: Vec<String>,
 }
 
-impl Report {
+impl KernelReport {
     /// Is it the line that says how many leaks a scan has found?
     pub fn counts_leaks(&self) -> bool {
         subject(&self.headline) == Subject::Kmemleak && self.headline.contains(LEAKS)
@@ -219,7 +219,7 @@ impl KernelLog {
 
     /// The first report since the lesson began, if there is any; or, where no
     /// lesson began, the first of all.
-    pub fn report(&self) -> Option<Report> {
+    pub fn report(&self) -> Option<KernelReport> {
         let lines = match self.lesson {
             Some(_) => self.since_lesson(),
             None => &self.lines,
@@ -246,11 +246,11 @@ impl KernelLog {
         } else {
             end_of_complaint(lines, at)
         };
-        Some(Report {
+        Some(KernelReport {
             kind: fatal.map_or(kind, |_| ReportKind::Fatal),
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: shorten(without_noise(texts(&lines[from..to]))),
+            lines: shorten(trim_report(texts(&lines[from..to]))),
         })
     }
 }
@@ -260,7 +260,7 @@ impl LogLine {
         // Whatever a program wrote to the serial line itself comes first.
         let stamped = text
             .match_indices('[')
-            .find_map(|(open, _)| Some((stamp::kernel(&text[open..])?, open)));
+            .find_map(|(open, _)| Some((timestamp::split_kernel(&text[open..])?, open)));
         let (at, message) = match stamped {
             Some(((at, rest), _)) => (Some(at), text.len() - rest.trim_start().len()),
             None => (None, 0),

@@ -11,15 +11,15 @@ pub mod follow;
 pub mod judge;
 pub mod kernel_log;
 pub mod leaks;
-mod noise;
 pub mod record;
 pub mod script;
-pub mod stamp;
 pub mod state;
 pub mod subject;
 pub mod syntax;
+pub mod timestamp;
 pub mod tracing;
 pub mod transcript;
+mod trim;
 pub mod update;
 pub mod verdict;
 

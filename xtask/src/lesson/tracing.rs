@@ -82,8 +82,8 @@ pub fn take_dump(log: &mut Vec<u8>) -> Option<String> {
         let text = String::from_utf8_lossy(line);
         // A line of the serial port's ends in `\r\n`.
         let text = text.trim_end_matches(['\n', '\r']);
-        let message =
-            super::stamp::kernel(text).map(|(_, rest)| rest.strip_prefix(' ').unwrap_or(rest));
+        let message = super::timestamp::split_kernel(text)
+            .map(|(_, rest)| rest.strip_prefix(' ').unwrap_or(rest));
         within = match (within, message) {
             (Within::Log, Some(HEADLINE)) => {
                 dump.get_or_insert_with(String::new);

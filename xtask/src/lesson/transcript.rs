@@ -62,7 +62,7 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
     let mut blocks = 0;
     // The block at hand: its first line's number, and its text.
     let mut block: Option<(usize, String)> = None;
-    let lines = LineNumbers::new(markdown);
+    let lines = LineIndex::new(markdown);
     for (event, range) in Parser::new(markdown).into_offset_iter() {
         match event {
             Event::Html(html) => {
@@ -100,7 +100,7 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
                 if let Some((first, block)) = block.take() {
                     blocks += 1;
                     read_block(first, &block, &mut steps)
-                        .map_err(|Malformed { line, what }| wrong(line, &what))?;
+                        .map_err(|SyntaxError { line, what }| wrong(line, &what))?;
                 }
             }
             _ => {}
@@ -194,21 +194,21 @@ fn is_closed(source: &str) -> bool {
     }
 }
 
-struct Malformed {
+struct SyntaxError {
     line: usize,
     what: String,
 }
 
-fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Malformed> {
+fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), SyntaxError> {
     /// What a line may follow.
     #[derive(PartialEq)]
-    enum After {
+    enum Previous {
         Nothing,
         Command,
         Output,
     }
-    let mut after = After::Nothing;
-    let wrong = |line: usize, what: String| Err(Malformed { line, what });
+    let mut after = Previous::Nothing;
+    let wrong = |line: usize, what: String| Err(SyntaxError { line, what });
     for (line, text) in (first..).zip(block.lines()) {
         if text == "$" || text.starts_with("$ ") {
             let command = text[1..].trim();
@@ -221,10 +221,10 @@ fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Ma
                 expected: Vec::new(),
                 status: 0,
             });
-            after = After::Command;
+            after = Previous::Command;
             continue;
         }
-        let (Some(step), true) = (steps.last_mut(), after != After::Nothing) else {
+        let (Some(step), true) = (steps.last_mut(), after != Previous::Nothing) else {
             if text.trim().is_empty() {
                 continue;
             }
@@ -236,7 +236,7 @@ fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Ma
                 ),
             );
         };
-        if after == After::Command {
+        if after == Previous::Command {
             if text == ">" || text.starts_with("> ") {
                 step.command.push('\n');
                 step.command.push_str(text.get(2..).unwrap_or(""));
@@ -255,11 +255,11 @@ fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Ma
                         );
                     }
                 };
-                after = After::Output;
+                after = Previous::Output;
                 continue;
             }
         }
-        after = After::Output;
+        after = Previous::Output;
         step.expected.push(text.trim_end().to_owned());
     }
     for step in steps {
@@ -279,9 +279,9 @@ fn shorten(text: &str) -> String {
 }
 
 /// Turns byte offsets into line numbers.
-struct LineNumbers(Vec<usize>);
+struct LineIndex(Vec<usize>);
 
-impl LineNumbers {
+impl LineIndex {
     fn new(text: &str) -> Self {
         Self(text.match_indices('\n').map(|(offset, _)| offset).collect())
     }

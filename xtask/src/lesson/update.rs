@@ -9,12 +9,12 @@ use std::path::Path;
 
 use super::compare::{WILDCARD, compare, printed_lines};
 use super::record::PlayedStep;
-use super::stamp::{self, VIRTUAL_TOLERANCE};
+use super::timestamp::{self, VIRTUAL_TOLERANCE};
 use super::transcript::{self, Step, Transcript};
 
 /// One guest's account of a lesson: all steps, each of which came to its end.
 #[derive(Debug)]
-pub struct Witness<'a> {
+pub struct RunOutput<'a> {
     /// Which guest: `kthread_run (c)`.
     pub name: String,
     /// What it noted.
@@ -30,7 +30,7 @@ pub struct Updated {
     pub lines: Vec<usize>,
 }
 
-/// Writes what the witnesses saw into the text `markdown`, whose path is
+/// Writes what the outputs saw into the text `markdown`, whose path is
 /// `readme`. None if it holds for all of them already.
 ///
 /// Witnesses who saw different things, and output that a text cannot say, are
@@ -38,15 +38,15 @@ pub struct Updated {
 pub fn update(
     markdown: &str,
     readme: &Path,
-    witnesses: &[Witness<'_>],
+    outputs: &[RunOutput<'_>],
 ) -> Result<Option<Updated>, String> {
     let old = transcript::parse(markdown, readme).map_err(|error| error.to_string())?;
-    let Some(first) = witnesses.first() else {
+    let Some(first) = outputs.first() else {
         return Ok(None);
     };
-    let seen: Vec<Vec<Seen>> = witnesses
+    let seen: Vec<Vec<ObservedStep>> = outputs
         .iter()
-        .map(|witness| read(witness, &old))
+        .map(|output| read(output, &old))
         .collect::<Result<_, _>>()?;
     let mut lines: Vec<String> = markdown.split_inclusive('\n').map(str::to_owned).collect();
     let mut changed = Vec::new();
@@ -54,7 +54,7 @@ pub fn update(
     let mut news = Vec::new();
     for (step, seen) in old.steps.iter().zip(&seen[0]) {
         let compared = compare(&step.expected, &seen.printed, above, VIRTUAL_TOLERANCE);
-        let before = std::mem::replace(&mut above, compared.last_stamp);
+        let before = std::mem::replace(&mut above, compared.last_timestamp);
         if !compared.matches || seen.status != step.status {
             changed.push(step.line);
             let expected = if compared.matches {
@@ -67,7 +67,7 @@ pub fn update(
                     .collect()
             };
             // Times further down count from what a reader sees now.
-            above = compare(&expected, &seen.printed, before, VIRTUAL_TOLERANCE).last_stamp;
+            above = compare(&expected, &seen.printed, before, VIRTUAL_TOLERANCE).last_timestamp;
             news.push((step, expected, seen.status));
         }
     }
@@ -96,10 +96,10 @@ pub fn update(
             first.name
         ));
     }
-    for (witness, seen) in witnesses.iter().zip(&seen) {
+    for (output, seen) in outputs.iter().zip(&seen) {
         if let Some(at) = first_difference(&new, seen) {
             let place = format!("{}:{}", readme.display(), old.steps[at].line);
-            return Err(if witness.name == first.name {
+            return Err(if output.name == first.name {
                 format!(
                     "{place}: what {} printed cannot be written as a text",
                     first.name
@@ -107,7 +107,7 @@ pub fn update(
             } else {
                 format!(
                     "{place}: {} and {} print different things",
-                    first.name, witness.name
+                    first.name, output.name
                 )
             });
         }
@@ -119,32 +119,32 @@ pub fn update(
 }
 
 /// What a step came to.
-struct Seen {
+struct ObservedStep {
     printed: Vec<String>,
     status: u8,
 }
 
-fn read(witness: &Witness<'_>, transcript: &Transcript) -> Result<Vec<Seen>, String> {
-    let seen: Option<Vec<Seen>> = witness
+fn read(output: &RunOutput<'_>, transcript: &Transcript) -> Result<Vec<ObservedStep>, String> {
+    let seen: Option<Vec<ObservedStep>> = output
         .steps
         .iter()
         .map(|step| {
-            Some(Seen {
+            Some(ObservedStep {
                 printed: printed_lines(&step.output),
                 status: step.end?.status,
             })
         })
         .collect();
     seen.filter(|seen| seen.len() == transcript.steps.len())
-        .ok_or_else(|| format!("{} did not come to the text's end", witness.name))
+        .ok_or_else(|| format!("{} did not come to the text's end", output.name))
 }
 
 /// The first step that did not go as the transcript says.
-fn first_difference(transcript: &Transcript, seen: &[Seen]) -> Option<usize> {
+fn first_difference(transcript: &Transcript, seen: &[ObservedStep]) -> Option<usize> {
     let mut above = None;
     transcript.steps.iter().zip(seen).position(|(step, seen)| {
         let compared = compare(&step.expected, &seen.printed, above, VIRTUAL_TOLERANCE);
-        above = compared.last_stamp;
+        above = compared.last_timestamp;
         !compared.matches || seen.status != step.status
     })
 }
@@ -154,7 +154,7 @@ fn first_difference(transcript: &Transcript, seen: &[Seen]) -> Option<usize> {
 fn expectation(step: &Step, printed: &[String], line: &str) -> String {
     let was_printed = printed.iter().any(|printed| printed == line);
     // What looks like a lesson's time stamp and was printed is none.
-    if let Some((_, text)) = stamp::wanted(line)
+    if let Some((_, text)) = timestamp::split_expected(line)
         && was_printed
     {
         return format!("{WILDCARD}{text}");
@@ -171,7 +171,7 @@ fn expectation(step: &Step, printed: &[String], line: &str) -> String {
         return line.to_owned();
     }
     // The kernel's own time stamp is another one on another kernel.
-    if let Some((_, text)) = stamp::kernel(line) {
+    if let Some((_, text)) = timestamp::split_kernel(line) {
         return format!("{WILDCARD}{text}");
     }
     // What would be read as syntax at a line's beginning.

@@ -23,7 +23,7 @@ pub enum Verdict {
         /// The report.
         report: Vec<String>,
         /// What was being played.
-        during: Option<Place>,
+        during: Option<TextLocation>,
     },
     /// The kernel stopped: a panic, an oops, a BUG.
     Panic {
@@ -32,16 +32,16 @@ pub enum Verdict {
         /// The log from there on.
         report: Vec<String>,
         /// What was being played.
-        during: Option<Place>,
+        during: Option<TextLocation>,
     },
     /// Something waited or ran for too long.
     Hang {
-        /// How that was seen.
-        seen: String,
+        /// The sign that it hangs, in a few words.
+        symptom: String,
         /// The kernel's report or its last words.
         report: Vec<String>,
         /// What was being played.
-        during: Option<Place>,
+        during: Option<TextLocation>,
         /// For how long, on the guest's clock.
         seconds: Option<f64>,
     },
@@ -55,14 +55,14 @@ pub enum Verdict {
         /// Its exit status: 128 and the signal's number if one killed it.
         status: i32,
         /// What was being played.
-        during: Option<Place>,
+        during: Option<TextLocation>,
     },
     /// The guest ended without a word about why, or never came to the lesson.
     GuestLost {
         /// What it did not do.
         what: String,
         /// What was being played.
-        during: Option<Place>,
+        during: Option<TextLocation>,
         /// The log's last lines.
         log: Vec<String>,
     },
@@ -80,7 +80,7 @@ pub enum Verdict {
 
 /// A step of a lesson, as a report names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct TextLocation {
     /// The text's line.
     pub line: usize,
     /// The command.
@@ -93,7 +93,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     /// Which.
-    pub place: Place,
+    pub location: TextLocation,
     /// The lines that the text has.
     pub expected: Vec<String>,
     /// The lines that were printed, in the text's words where they hold.
@@ -152,9 +152,9 @@ impl Verdict {
     }
 
     /// The step at which it went wrong, where there is one.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn location(&self) -> Option<&TextLocation> {
         match self {
-            Verdict::Mismatch { first, .. } => Some(&first.place),
+            Verdict::Mismatch { first, .. } => Some(&first.location),
             Verdict::KernelReport { during, .. }
             | Verdict::Panic { during, .. }
             | Verdict::Hang { during, .. }
@@ -177,8 +177,10 @@ impl fmt::Display for Verdict {
             Verdict::Mismatch { .. } => write!(f, "printed something else than the text says"),
             Verdict::KernelReport { headline, .. } => write!(f, "the kernel reported: {headline}"),
             Verdict::Panic { headline, .. } => write!(f, "the kernel crashed: {headline}"),
-            Verdict::Hang { seen, seconds, .. } => {
-                write!(f, "hung: {seen}")?;
+            Verdict::Hang {
+                symptom, seconds, ..
+            } => {
+                write!(f, "hung: {symptom}")?;
                 seconds.map_or(Ok(()), |seconds| {
                     write!(f, ", after {seconds:.0} s of the guest's time")
                 })

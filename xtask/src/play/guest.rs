@@ -8,8 +8,8 @@ use anyhow::Result;
 use crate::initramfs::GuestFile;
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::script;
-use crate::lesson::stamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::state::left_over;
+use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::lesson::tracing::{self, Tracing};
 use crate::lesson::verdict::Verdict;
 use crate::modules::{Language, Module};
@@ -129,7 +129,7 @@ pub(super) fn followed(
     let Play { lesson, language } = *play;
     let Asked { schedule, timeline } = asked;
     let mut files = lesson_files(prepared, play)?;
-    let order = schedule.map(|seeded| seeded.schedule.order(&lesson.name));
+    let order = schedule.map(|seeded| seeded.schedule.command(&lesson.name));
     let mut tape = None;
     let (nonce, mut run) = match time {
         Time::Virtual => {
@@ -189,7 +189,7 @@ pub(super) fn followed(
         guest_seconds: kernel_log.last_time(),
         scheduled: schedule.map(|seeded| Scheduled {
             seed: seeded.seed,
-            held_up: seeded.schedule.held_up(&run.debug),
+            held_up: seeded.schedule.delays(&run.debug),
             messages: kernel_log.messages().map(str::to_owned).collect(),
         }),
         phases: Some(Phases {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::record::PlayedStep;
-use crate::lesson::stamp;
+use crate::lesson::timestamp;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
-use crate::schedule::HoldUp;
+use crate::schedule::InjectedDelay;
 use crate::symbols::Spot;
 
 /// A lesson in one language and what its run came to.
@@ -66,7 +66,7 @@ pub struct Scheduled {
     /// What it follows from.
     pub seed: u32,
     /// Who was held up.
-    pub held_up: Vec<HoldUp>,
+    pub held_up: Vec<InjectedDelay>,
     /// What the kernel logged during the lesson, without the times.
     pub messages: Vec<String>,
 }
@@ -157,7 +157,8 @@ impl Outcome {
             ) => {
                 let untimed = |lines: &[String]| -> Vec<String> {
                     let rest = |line: &String| {
-                        stamp::kernel(line).map_or(line.clone(), |(_, rest)| rest.to_owned())
+                        timestamp::split_kernel(line)
+                            .map_or(line.clone(), |(_, rest)| rest.to_owned())
                     };
                     lines.iter().map(rest).collect()
                 };
@@ -167,7 +168,7 @@ impl Outcome {
             (Verdict::LeftOver { left }, Verdict::LeftOver { left: other }) => left == other,
             _ => true,
         };
-        let line = |verdict: &Verdict| verdict.place().map(|place| place.line);
+        let line = |verdict: &Verdict| verdict.location().map(|place| place.line);
         same && a.name() == b.name() && line(a) == line(b) && a.to_string() == b.to_string()
     }
 }

@@ -8,8 +8,8 @@ use crate::initramfs::Initramfs;
 use crate::lesson::tracing::Tracing;
 use crate::modules::Language;
 use crate::pipeline::Prepared;
-use crate::schedule::findings::{Findings, Run, Telling};
-use crate::schedule::{self, Line, Place, Schedule, Survey};
+use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
+use crate::schedule::{self, Baseline, ProbeLine, ProbePoint, Schedule};
 use crate::session::Session;
 use crate::symbols::{Spot, Symbols};
 use crate::vm::{GuestRun, SavedGuest};
@@ -45,7 +45,7 @@ pub struct Rehearsal {
     /// The guest in which the lesson is about to begin, if one was saved.
     guest: Option<SavedGuest>,
     /// Where the lesson's tasks come by in its module.
-    survey: Survey,
+    baseline: Baseline,
 }
 
 impl Rehearsal {
@@ -53,7 +53,7 @@ impl Rehearsal {
     pub(super) fn seeded(&self, seed: u32) -> Seeded<'_> {
         Seeded {
             seed,
-            schedule: Schedule::new(seed, &self.survey),
+            schedule: Schedule::new(seed, &self.baseline),
             guest: self.guest.as_ref(),
         }
     }
@@ -65,8 +65,8 @@ impl Rehearsal {
 pub fn rehearse(session: &Session, prepared: &Prepared, play: &Play<'_>) -> Result<Rehearsal> {
     let name = format!("{}-{}", play.lesson.name, play.language);
     let guest = saved_with(session, prepared, &name, &script(prepared, play, None)?);
-    let survey = survey(session, prepared, play, guest.as_ref())?;
-    Ok(Rehearsal { guest, survey })
+    let baseline = baseline(session, prepared, play, guest.as_ref())?;
+    Ok(Rehearsal { guest, baseline })
 }
 
 /// What a guest plays whose threads are held up by this order. It is always traced, so
@@ -91,23 +91,23 @@ fn script<'a>(
 /// for another run may: where a condition holds in one and not in the other, there
 /// may be a race. Of a line that it did come to, there are only the places that it
 /// met.
-fn survey(
+fn baseline(
     session: &Session,
     prepared: &Prepared,
     play: &Play<'_>,
     guest: Option<&SavedGuest>,
-) -> Result<Survey> {
+) -> Result<Baseline> {
     let Play { lesson, language } = *play;
     let module = modules_of(prepared, &lesson.name, language).next();
     let module = module.context("the lesson's module was not built")?;
-    let places = schedule::places(&module.path)?;
+    let places = schedule::probe_points(&module.path)?;
     let mut met = Vec::new();
-    for some in schedule::parts(&places) {
-        let all = Schedule::all(some);
-        let lines = &all.order(&lesson.name);
+    for some in schedule::chunks(&places) {
+        let all = Schedule::baseline(some);
+        let lines = &all.command(&lesson.name);
         let script = script(prepared, play, Some(Order { lines, guest }))?;
         let (_, run) = scripted(session, prepared, &script, &mut |_| ())?;
-        met.extend(all.met(&run.debug));
+        met.extend(all.reached(&run.debug));
     }
     // Else every schedule would do nothing, and pass.
     ensure!(
@@ -116,15 +116,15 @@ fn survey(
         play.name()
     );
     let mut symbols = symbols(session, prepared, &lesson.name, language);
-    let mut line_of = |place: &Place| {
+    let mut line_of = |place: &ProbePoint| {
         let spot = symbols.spot_of(&lesson.name, &place.function, place.offset);
         spot.map_or(NOT_OURS, |spot| (spot.file, spot.line))
     };
     // A module with many places is played several times for them, and then a start
     // is the first place that the first of these runs knows of.
-    let mut starts: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut starts: BTreeMap<&str, &ProbePoint> = BTreeMap::new();
     let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let mut lines: BTreeMap<_, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<_, ProbeLine> = BTreeMap::new();
     let mut here = HashSet::new();
     for (place, task) in &met {
         starts.entry(task).or_insert(place);
@@ -132,8 +132,8 @@ fn survey(
         of_function.insert(task.clone());
         let key = (line_of(place), "");
         here.insert((key.0.clone(), &*place.function));
-        let line: &mut Line = lines.entry(key).or_default();
-        line.places.push(place.clone());
+        let line: &mut ProbeLine = lines.entry(key).or_default();
+        line.points.push(place.clone());
         line.tasks.insert(task.clone());
     }
     for place in &places {
@@ -144,15 +144,15 @@ fn survey(
             && !here.contains(&key)
         {
             let line = lines.entry(key).or_default();
-            line.places.push(place.clone());
+            line.points.push(place.clone());
             line.tasks.extend(tasks.iter().cloned());
         }
     }
-    let mut lines: Vec<Line> = lines.into_values().collect();
+    let mut lines: Vec<ProbeLine> = lines.into_values().collect();
     for line in &mut lines {
-        line.places.sort_by_key(Place::address);
+        line.points.sort_by_key(ProbePoint::address);
     }
-    Ok(Survey {
+    Ok(Baseline {
         starts: starts.into_values().cloned().collect(),
         lines,
     })
@@ -207,7 +207,7 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
     outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
         .filter_map(|outcomes| {
-            let runs: Vec<Run<'_>> = outcomes.iter().filter_map(run).collect();
+            let runs: Vec<ScheduleRun<'_>> = outcomes.iter().filter_map(run).collect();
             let findings = Findings::of(&runs)?;
             // One that was not played does not know the options.
             let played = outcomes
@@ -220,9 +220,11 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
                 ..
             } = played;
             let mut symbols = symbols(session, prepared, lesson, *language);
-            let places = findings.places.iter();
+            let places = findings.suspects.iter();
             let spots = places
-                .map(|Telling { place, .. }| symbols.spot_of(lesson, &place.function, place.offset))
+                .map(|SuspectPoint { point, .. }| {
+                    symbols.spot_of(lesson, &point.function, point.offset)
+                })
                 .collect();
             Some(Found {
                 lesson: lesson.clone(),
@@ -235,12 +237,12 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
         .collect()
 }
 
-fn run(outcome: &Outcome) -> Option<Run<'_>> {
+fn run(outcome: &Outcome) -> Option<ScheduleRun<'_>> {
     let scheduled = outcome.scheduled.as_ref()?;
-    Some(Run {
+    Some(ScheduleRun {
         seed: scheduled.seed,
         failed: outcome.failed(),
-        held_up: &scheduled.held_up,
+        delays: &scheduled.held_up,
         messages: &scheduled.messages,
     })
 }

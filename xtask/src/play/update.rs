@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::lesson::Lesson;
-use crate::lesson::update::{Updated, Witness, update};
+use crate::lesson::update::{RunOutput, Updated, update};
 use crate::lesson::verdict::Verdict;
 use crate::workspace::Workspace;
 
@@ -52,7 +52,7 @@ pub fn texts(workspace: &Workspace, lessons: &[Lesson], outcomes: &[Outcome]) ->
 
 /// Updates one text; returns which of its lines, in words.
 fn text(path: &Path, lesson: &Lesson, outcomes: &[&Outcome]) -> Result<Option<String>> {
-    let mut witnesses = Vec::new();
+    let mut outputs = Vec::new();
     for outcome in outcomes {
         let (Verdict::Pass | Verdict::Mismatch { .. }, Some(Seen { steps, left })) =
             (&outcome.verdict, &outcome.seen)
@@ -66,7 +66,7 @@ fn text(path: &Path, lesson: &Lesson, outcomes: &[&Outcome]) -> Result<Option<St
             return Err(Failure::lesson(what).into());
         }
         let name = outcome.label();
-        witnesses.push(Witness { name, steps });
+        outputs.push(RunOutput { name, steps });
     }
     let markdown =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -74,7 +74,7 @@ fn text(path: &Path, lesson: &Lesson, outcomes: &[&Outcome]) -> Result<Option<St
     if now != lesson.transcript {
         return Err(Failure::lesson("it was changed while it was played").into());
     }
-    let updated = update(&markdown, &lesson.readme, &witnesses).map_err(Failure::lesson)?;
+    let updated = update(&markdown, &lesson.readme, &outputs).map_err(Failure::lesson)?;
     let Some(Updated { markdown, lines }) = updated else {
         return Ok(None);
     };

@@ -28,13 +28,13 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         ..
     } = outcome;
     writeln!(out)?;
-    match verdict.place() {
+    match verdict.location() {
         Some(place) => write!(out, "{}:{}: ", readme.display(), place.line)?,
         None => write!(out, "{}: ", readme.display())?,
     }
     let words = printable(&verdict.to_string());
     writeln!(out, "{}: {words}", palette.error(outcome.label()))?;
-    if let Some(place) = verdict.place() {
+    if let Some(place) = verdict.location() {
         if !matches!(verdict, Verdict::Mismatch { .. }) {
             writeln!(out, "while this was running:")?;
         }
@@ -183,7 +183,7 @@ fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()>
 
 /// The commands that lead to the place, for a person to type.
 fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
-    let place = outcome.verdict.place();
+    let place = outcome.verdict.location();
     let option = match outcome.language {
         Language::Rust => "",
         Language::C => "--lang c ",

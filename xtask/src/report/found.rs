@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::lesson::compare::printable;
 use crate::modules::Language;
-use crate::schedule::findings::{Findings, Parting, Telling};
+use crate::schedule::findings::{Divergence, Findings, SuspectPoint};
 use crate::symbols::Spot;
 
 use super::Found;
@@ -22,20 +22,20 @@ pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
     let Findings {
         failed,
         passed,
-        first,
-        places,
-        parting,
+        first_seed: first,
+        suspects,
+        divergence,
     } = findings;
     let of = failed + passed;
     writeln!(
         out,
         "{lesson} ({language}): {failed} of {of} schedules failed, the first with seed {first}"
     )?;
-    for (telling, spot) in places.iter().zip(spots) {
-        place(out, findings, telling, spot.as_ref())?;
+    for (suspect, spot) in suspects.iter().zip(spots) {
+        place(out, findings, suspect, spot.as_ref())?;
     }
-    match parting {
-        Some(parting) => part(out, *first, parting)?,
+    match divergence {
+        Some(divergence) => part(out, *first, divergence)?,
         None => writeln!(out, "  none has passed that could be compared with it")?,
     }
     let lang = match language {
@@ -51,22 +51,22 @@ pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
 fn place(
     out: &mut dyn Write,
     findings: &Findings,
-    telling: &Telling,
+    suspect: &SuspectPoint,
     spot: Option<&Spot>,
 ) -> io::Result<()> {
-    let Telling {
-        place,
+    let SuspectPoint {
+        point,
         failed,
         passed,
         task,
-        nanoseconds,
-    } = telling;
+        delay_nanoseconds,
+    } = suspect;
     let there = match spot {
         Some(spot) => format!("{}:{}", spot.file, spot.line),
         None => format!(
             "{:#}+{:#x}",
-            rustc_demangle::demangle(&place.function),
-            place.offset
+            rustc_demangle::demangle(&point.function),
+            point.offset
         ),
     };
     writeln!(
@@ -77,10 +77,10 @@ fn place(
     if let Some(Spot { line, source, .. }) = spot {
         writeln!(out, "{line:6} | {}", clip(source))?;
     }
-    if let (Some(task), Some(nanoseconds)) = (task, nanoseconds) {
+    if let (Some(task), Some(nanoseconds)) = (task, delay_nanoseconds) {
         #[expect(clippy::cast_precision_loss, reason = "it is some milliseconds")]
         let milliseconds = *nanoseconds as f64 / 1e6;
-        let (task, first) = (clip(&printable(task)), findings.first);
+        let (task, first) = (clip(&printable(task)), findings.first_seed);
         writeln!(
             out,
             "    with seed {first}: {task}, by {milliseconds:.3} ms"
@@ -89,13 +89,13 @@ fn place(
     Ok(())
 }
 
-fn part(out: &mut dyn Write, first: u32, parting: &Parting) -> io::Result<()> {
-    let Parting {
-        passing,
-        last,
+fn part(out: &mut dyn Write, first: u32, divergence: &Divergence) -> io::Result<()> {
+    let Divergence {
+        passing_seed: passing,
+        last_common: last,
         failing_next,
         passing_next,
-    } = parting;
+    } = divergence;
     let line = |line: &Option<String>| match line {
         Some(line) => clip(&printable(line)),
         None => "(nothing more)".to_owned(),

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Counts, Found, Outcome, Report};
 use crate::lesson::verdict::Verdict;
 use crate::play::plan::Play;
-use crate::schedule::HoldUp;
+use crate::schedule::InjectedDelay;
 use crate::symbols::Spot;
 
 pub use schema::*;
@@ -116,7 +116,7 @@ impl From<&Outcome> for Entry {
             } else {
                 message(verdict)
             },
-            place: verdict.place().map(|place| Place {
+            place: verdict.location().map(|place| Place {
                 line: place.line,
                 command: place.command.clone(),
             }),
@@ -147,15 +147,15 @@ impl From<&Outcome> for Entry {
     }
 }
 
-impl From<&HoldUp> for HoldUpEntry {
-    fn from(held: &HoldUp) -> Self {
+impl From<&InjectedDelay> for HoldUpEntry {
+    fn from(held: &InjectedDelay) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no guest runs for 2^53 ns")]
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
         Self {
-            function: held.place.function.clone(),
-            offset: held.place.offset,
-            at: seconds(held.at),
-            guest_seconds: seconds(held.nanoseconds),
+            function: held.point.function.clone(),
+            offset: held.point.offset,
+            at: seconds(held.clock_nanoseconds),
+            guest_seconds: seconds(held.duration_nanoseconds),
             task: held.task.clone(),
         }
     }
@@ -170,27 +170,27 @@ impl From<&Found> for FoundEntry {
             spots,
             kernel_options: _, // the report's beginning tells the kernel
         } = found;
-        let parting = findings.parting.as_ref();
-        let places = findings.places.iter().zip(spots);
+        let divergence = findings.divergence.as_ref();
+        let places = findings.suspects.iter().zip(spots);
         Self {
             lesson: lesson.clone(),
             language: language.to_string(),
             failed: findings.failed,
             passed: findings.passed,
-            first_seed: findings.first,
+            first_seed: findings.first_seed,
             places: places
-                .map(|(telling, spot)| FoundPlace {
-                    function: telling.place.function.clone(),
-                    offset: telling.place.offset,
+                .map(|(suspect, spot)| FoundPlace {
+                    function: suspect.point.function.clone(),
+                    offset: suspect.point.offset,
                     spot: spot.as_ref().map(SpotEntry::from),
-                    failed: telling.failed,
-                    passed: telling.passed,
+                    failed: suspect.failed,
+                    passed: suspect.passed,
                 })
                 .collect(),
-            nearest_seed: parting.map(|parting| parting.passing),
-            last_line: parting.and_then(|parting| parting.last.clone()),
-            failing_next: parting.and_then(|parting| parting.failing_next.clone()),
-            passing_next: parting.and_then(|parting| parting.passing_next.clone()),
+            nearest_seed: divergence.map(|divergence| divergence.passing_seed),
+            last_line: divergence.and_then(|divergence| divergence.last_common.clone()),
+            failing_next: divergence.and_then(|divergence| divergence.failing_next.clone()),
+            passing_next: divergence.and_then(|divergence| divergence.passing_next.clone()),
         }
     }
 }

@@ -219,7 +219,7 @@ fn print_details(
     palette: Palette,
 ) -> io::Result<()> {
     if let Some(word) = &style.runner {
-        let line = outcome.verdict.place().map_or(1, |place| place.line);
+        let line = outcome.verdict.location().map_or(1, |place| place.line);
         let label = outcome.label();
         writeln!(
             out,

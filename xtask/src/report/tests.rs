@@ -7,7 +7,7 @@ use super::*;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::transcript::{LIMIT, Transcript};
-use crate::lesson::verdict::{Mismatch, Place, Verdict};
+use crate::lesson::verdict::{Mismatch, TextLocation, Verdict};
 use crate::modules::Language;
 use crate::symbols::Spot;
 
@@ -56,8 +56,8 @@ pub(super) fn spot() -> Spot {
     }
 }
 
-fn place() -> Place {
-    Place {
+fn place() -> TextLocation {
+    TextLocation {
         line: 12,
         command: "dmesg -c".to_owned(),
         before: vec!["insmod x.ko".to_owned()],
@@ -77,7 +77,7 @@ fn a_mismatch_shows_place_diff_log_and_way() {
     let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
     let report = printed(&[outcome(Verdict::Mismatch {
         first: Box::new(Mismatch {
-            place: place(),
+            location: place(),
             expected: lines(&["[..] x: one", "[+1.0s] x: two"]),
             printed: lines(&["[..] x: one", "[+1.3s] x: two"]),
             status: (0, 1),
@@ -135,7 +135,7 @@ pub(super) fn verdicts() -> [Verdict; 10] {
         Verdict::Pass,
         Verdict::Mismatch {
             first: Box::new(Mismatch {
-                place: place(),
+                location: place(),
                 expected: vec!["uno".to_owned()],
                 printed: vec!["one".to_owned()],
                 status: (0, 0),
@@ -154,7 +154,7 @@ pub(super) fn verdicts() -> [Verdict; 10] {
             during: during.clone(),
         },
         Verdict::Hang {
-            seen: "INFO: task x blocked".to_owned(),
+            symptom: "INFO: task x blocked".to_owned(),
             report: Vec::new(),
             during: during.clone(),
             seconds: Some(30.4),
@@ -219,7 +219,7 @@ fn where_each_task_was_comes_before_the_log() {
     let report = printed(&[Outcome {
         spots: vec![spot("rmmod (60)", 7), spot("", 123)],
         ..outcome(Verdict::Hang {
-            seen: "INFO: task rmmod:60 blocked".to_owned(),
+            symptom: "INFO: task rmmod:60 blocked".to_owned(),
             report: vec!["[1.000000] Call Trace:".to_owned()],
             during: Some(place()),
             seconds: None,

@@ -1,156 +1,168 @@
-//! What tells the schedules that fail from those that pass.
+//! What the failing schedules of a test case have in common.
 
 use std::collections::HashSet;
 
-use super::hold_up::HoldUp;
-use super::places::Place;
+use super::delay::InjectedDelay;
+use super::probe_points::ProbePoint;
 
-/// A run of a schedule, as this looks at it.
+/// A run of one schedule, as the search for causes needs it.
 #[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
-    /// What its schedule follows from.
+pub struct ScheduleRun<'a> {
+    /// The schedule's seed.
     pub seed: u32,
-    /// Did it fail?
+    /// Whether the run failed.
     pub failed: bool,
-    /// Who was held up.
-    pub held_up: &'a [HoldUp],
-    /// What the kernel logged, without the times.
+    /// The delays that `perturb` injected.
+    pub delays: &'a [InjectedDelay],
+    /// The kernel's messages, without their timestamps.
     pub messages: &'a [String],
 }
 
-/// What is known of some runs of which some fail.
+/// Differences between the failing and the passing runs of one test case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
-    /// How many fail.
+    /// Number of failing runs.
     pub failed: usize,
-    /// How many pass.
+    /// Number of passing runs.
     pub passed: usize,
-    /// The seed of the first that fails.
-    pub first: u32,
-    /// The places where the most of those that fail were held up, and few of the
-    /// others; the most telling first.
-    pub places: Vec<Telling>,
-    /// Where the first that fails leaves the way of those that pass.
-    pub parting: Option<Parting>,
+    /// The lowest seed that fails.
+    pub first_seed: u32,
+    /// At most three probe points where failing runs had delays and
+    /// passing runs rarely had; the most suspect point first.
+    pub suspects: Vec<SuspectPoint>,
+    /// Where the log of the first failing run leaves the log of a passing run;
+    /// `None` if no run passed.
+    pub divergence: Option<Divergence>,
 }
 
-/// A place, and in how many runs somebody was held up there.
+/// A probe point, with the number of runs that had a delay there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Telling {
-    /// The place.
-    pub place: Place,
-    /// Of those that fail.
+pub struct SuspectPoint {
+    /// The point.
+    pub point: ProbePoint,
+    /// Number of failing runs with a delay at the point.
     pub failed: usize,
-    /// Of those that pass.
+    /// Number of passing runs with a delay at the point.
     pub passed: usize,
-    /// A task that was, in the first that fails: its name and number.
+    /// Name and number of the task that the first failing run delayed the longest
+    /// here; `None` if that run had no delay here.
     pub task: Option<String>,
-    /// The longest time there in the first that fails, in nanoseconds.
-    pub nanoseconds: Option<u64>,
+    /// The length of that delay, in nanoseconds.
+    pub delay_nanoseconds: Option<u64>,
 }
 
-/// Where two logs part: of the first run that fails, and of the one that passes
-/// whose log goes with it the longest.
+/// The first difference between two logs: that of the first failing run, and that
+/// of the passing run whose log has the longest common beginning with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parting {
-    /// The seed of the run that passes.
-    pub passing: u32,
-    /// The last line that both have.
-    pub last: Option<String>,
-    /// The line after that of the run that fails, if it has any.
+pub struct Divergence {
+    /// The seed of the passing run.
+    pub passing_seed: u32,
+    /// The last line of the common beginning.
+    pub last_common: Option<String>,
+    /// The next line of the failing run, if it logged any more.
     pub failing_next: Option<String>,
-    /// The line after that of the run that passes.
+    /// The next line of the passing run, if it logged any more.
     pub passing_next: Option<String>,
 }
 
-/// So many places are told.
-const MOST: usize = 3;
+/// Maximum number of suspect points that are reported.
+const MAX_SUSPECTS: usize = 3;
 
 impl Findings {
-    /// Looks at the runs of one play; none if none has failed.
-    pub fn of(runs: &[Run<'_>]) -> Option<Self> {
-        let (failed, passed): (Vec<&Run<'_>>, Vec<_>) = runs.iter().partition(|run| run.failed);
+    /// Compares the runs of one test case; returns `None` if no run failed.
+    pub fn of(runs: &[ScheduleRun<'_>]) -> Option<Self> {
+        let (failed, passed): (Vec<&ScheduleRun<'_>>, Vec<_>) =
+            runs.iter().partition(|run| run.failed);
         let first = failed.iter().min_by_key(|run| run.seed)?;
         Some(Self {
             failed: failed.len(),
             passed: passed.len(),
-            first: first.seed,
-            places: telling(&failed, &passed, first),
-            parting: parting(first, &passed),
+            first_seed: first.seed,
+            suspects: suspects(&failed, &passed, first),
+            divergence: divergence(first, &passed),
         })
     }
 }
 
-fn telling(failed: &[&Run<'_>], passed: &[&Run<'_>], first: &Run<'_>) -> Vec<Telling> {
-    let mut seen = HashSet::new();
-    let places = failed.iter().flat_map(|run| run.held_up);
-    let mut telling: Vec<Telling> = places
-        .filter(|held| seen.insert(held.place.address()))
-        .map(|HoldUp { place, .. }| {
-            let there = |run: &Run<'_>| run.held_up.iter().any(|held| held.place == *place);
-            let count = |runs: &[&Run<'_>]| runs.iter().filter(|run| there(run)).count();
-            let longest = first.held_up.iter().filter(|held| held.place == *place);
-            let longest = longest.max_by_key(|held| held.nanoseconds);
-            Telling {
-                failed: count(failed),
-                passed: count(passed),
-                task: longest.map(|held| held.task.clone()),
-                nanoseconds: longest.map(|held| held.nanoseconds),
-                place: place.clone(),
+fn suspects(
+    failed: &[&ScheduleRun<'_>],
+    passed: &[&ScheduleRun<'_>],
+    first: &ScheduleRun<'_>,
+) -> Vec<SuspectPoint> {
+    let count = |runs: &[&ScheduleRun<'_>], point: &ProbePoint| {
+        let delayed = |run: &&&ScheduleRun<'_>| run.delays.iter().any(|d| d.point == *point);
+        runs.iter().filter(delayed).count()
+    };
+    let mut known = HashSet::new();
+    let points = failed.iter().flat_map(|run| run.delays).map(|d| &d.point);
+    let mut suspects: Vec<SuspectPoint> = points
+        .filter(|point| known.insert(point.address()))
+        .map(|point| {
+            let delays = first.delays.iter().filter(|delay| delay.point == *point);
+            let longest = delays.max_by_key(|delay| delay.duration_nanoseconds);
+            SuspectPoint {
+                failed: count(failed, point),
+                passed: count(passed, point),
+                task: longest.map(|delay| delay.task.clone()),
+                delay_nanoseconds: longest.map(|delay| delay.duration_nanoseconds),
+                point: point.clone(),
             }
         })
         .collect();
-    // The share of those that fail, less the share of those that pass.
-    let share = |count: usize, of: usize| 1000 * count / of.max(1);
-    telling.sort_by_key(|telling| {
-        let apart = share(telling.passed, passed.len()).cast_signed()
-            - share(telling.failed, failed.len()).cast_signed();
-        (apart, telling.place.address())
+    let per_mille = |count: usize, of: usize| 1000 * count / of.max(1);
+    let shares = |suspect: &SuspectPoint| {
+        (
+            per_mille(suspect.failed, failed.len()),
+            per_mille(suspect.passed, passed.len()),
+        )
+    };
+    suspects.sort_by_key(|suspect| {
+        let (failed, passed) = shares(suspect);
+        let difference = passed.cast_signed() - failed.cast_signed();
+        (difference, suspect.point.address())
     });
-    telling.retain(|telling| {
-        2 * telling.failed >= failed.len()
-            && share(telling.failed, failed.len()) > share(telling.passed, passed.len())
+    suspects.retain(|suspect| {
+        let (in_failed, in_passed) = shares(suspect);
+        2 * suspect.failed >= failed.len() && in_failed > in_passed
     });
-    telling.truncate(MOST);
-    telling
+    suspects.truncate(MAX_SUSPECTS);
+    suspects
 }
 
-fn parting(first: &Run<'_>, passed: &[&Run<'_>]) -> Option<Parting> {
-    let together = |run: &Run<'_>| {
+fn divergence(first: &ScheduleRun<'_>, passed: &[&ScheduleRun<'_>]) -> Option<Divergence> {
+    let common_lines = |run: &ScheduleRun<'_>| {
         let pairs = run.messages.iter().zip(first.messages);
         pairs
             .take_while(|(passing, failing)| passing == failing)
             .count()
     };
-    // Of several the first: `max_by_key` takes the last.
-    let nearest = passed.iter().rev().max_by_key(|run| together(run))?;
-    let count = together(nearest);
-    let line = |run: &Run<'_>, index: usize| run.messages.get(index).cloned();
-    let (failing_next, passing_next) = (line(first, count), line(nearest, count));
-    Some(Parting {
-        passing: nearest.seed,
-        last: count.checked_sub(1).and_then(|index| line(first, index)),
-        failing_next,
-        passing_next,
+    // `max_by_key` returns the last maximum; the first one is wanted.
+    let nearest = passed.iter().rev().max_by_key(|run| common_lines(run))?;
+    let count = common_lines(nearest);
+    Some(Divergence {
+        passing_seed: nearest.seed,
+        last_common: first.messages[..count].last().cloned(),
+        failing_next: first.messages.get(count).cloned(),
+        passing_next: nearest.messages.get(count).cloned(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::places::Kind;
+    use super::super::probe_points::ProbeKind;
     use super::*;
 
-    fn held(offset: u32, nanoseconds: u64) -> HoldUp {
-        HoldUp {
-            place: Place {
+    fn delay(offset: u32, duration_nanoseconds: u64) -> InjectedDelay {
+        InjectedDelay {
+            point: ProbePoint {
                 function: "f".to_owned(),
                 offset,
                 section: 1,
-                at: u64::from(offset),
-                kind: Kind::Access,
+                section_offset: u64::from(offset),
+                kind: ProbeKind::Access,
             },
-            at: 0,
-            nanoseconds,
+            clock_nanoseconds: 0,
+            duration_nanoseconds,
             task: "t/1".to_owned(),
         }
     }
@@ -160,49 +172,51 @@ mod tests {
     }
 
     #[test]
-    fn the_place_that_all_failures_share_and_the_line_where_they_part_are_told() {
+    fn the_point_that_all_failing_runs_share_and_the_divergence_of_the_logs_are_found() {
         let runs = [
-            (1, false, vec![held(1, 5)], lines(&["a", "b", "c"])),
-            (2, true, vec![held(1, 5), held(7, 9)], lines(&["a", "x"])),
+            (1, false, vec![delay(1, 5)], lines(&["a", "b", "c"])),
+            (2, true, vec![delay(1, 5), delay(7, 9)], lines(&["a", "x"])),
             (3, false, vec![], lines(&["b"])),
-            (4, true, vec![held(7, 3)], lines(&["a", "b", "y"])),
+            (4, true, vec![delay(7, 3)], lines(&["a", "b", "y"])),
         ];
-        let runs: Vec<Run<'_>> = runs
+        let runs: Vec<ScheduleRun<'_>> = runs
             .iter()
-            .map(|(seed, failed, held_up, messages)| Run {
+            .map(|(seed, failed, delays, messages)| ScheduleRun {
                 seed: *seed,
                 failed: *failed,
-                held_up,
+                delays,
                 messages,
             })
             .collect();
         let Some(findings) = Findings::of(&runs) else {
-            panic!("two have failed");
+            panic!("two runs failed");
         };
         assert_eq!(
-            (findings.failed, findings.passed, findings.first),
+            (findings.failed, findings.passed, findings.first_seed),
             (2, 2, 2)
         );
-        let places: Vec<(u32, usize, usize)> = findings
-            .places
+        let suspects: Vec<(u32, usize, usize)> = findings
+            .suspects
             .iter()
-            .map(|telling| (telling.place.offset, telling.failed, telling.passed))
+            .map(|suspect| (suspect.point.offset, suspect.failed, suspect.passed))
             .collect();
-        assert_eq!(places, [(7, 2, 0)]);
-        assert_eq!(findings.places[0].nanoseconds, Some(9));
-        let parting = findings.parting.as_ref();
-        assert_eq!(parting.map(|parting| parting.passing), Some(1));
-        assert_eq!(parting.and_then(|p| p.last.as_deref()), Some("a"));
-        assert_eq!(parting.and_then(|p| p.failing_next.as_deref()), Some("x"));
-        assert_eq!(parting.and_then(|p| p.passing_next.as_deref()), Some("b"));
+        assert_eq!(suspects, [(7, 2, 0)]);
+        assert_eq!(findings.suspects[0].delay_nanoseconds, Some(9));
+        let expected = Divergence {
+            passing_seed: 1,
+            last_common: Some("a".to_owned()),
+            failing_next: Some("x".to_owned()),
+            passing_next: Some("b".to_owned()),
+        };
+        assert_eq!(findings.divergence, Some(expected));
     }
 
     #[test]
-    fn runs_that_all_pass_tell_nothing() {
-        let run = Run {
+    fn runs_that_all_pass_have_no_findings() {
+        let run = ScheduleRun {
             seed: 1,
             failed: false,
-            held_up: &[],
+            delays: &[],
             messages: &[],
         };
         assert_eq!(Findings::of(&[run]), None);

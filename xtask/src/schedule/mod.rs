@@ -1,54 +1,55 @@
-//! Schedules: the same lesson with its threads held up at other places.
+//! Schedules: runs of the same lesson whose tasks are delayed at different points.
 //!
-//! A race is a few instructions during which something else must not happen, and
-//! in most runs nothing does. So a task is kept, at some instruction, while the
-//! others go on: delays injected at memory accesses, as DataCollider does
-//! (Erickson et al., OSDI 2010). It is done by breakpoints (kprobes) in the
-//! lesson's module, whichever language that is written in, and without another
-//! compilation of it (see `modules/tools/perturb`). Some of them at a time: most races
-//! need one or two threads to be late (the bug depth of PCT, Burckhardt et al.,
-//! ASPLOS 2010), and which is first when nobody is held up is chance too.
+//! A race shows only if a second task runs during a window of a few instructions,
+//! and in most runs none does. `perturb` therefore delays a task at an instruction
+//! while the other tasks go on. DataCollider injects such delays at memory accesses
+//! (Erickson et al., OSDI 2010); kmodlab uses kprobes in the lesson's module, which
+//! need no second build and work in both languages (see `modules/tools/perturb`).
+//! Each schedule delays at a few points only: most races need one or two late tasks
+//! (the bug depth of PCT, Burckhardt et al., ASPLOS 2010).
 //!
 //! ```text
-//! .ko -> Places -> (a guest tells who meets them) -> Survey -> Schedule(seed)
-//!     -> an order for a guest -> what it told -> HoldUp -> Findings
+//! .ko -> ProbePoint -> (baseline run: which tasks reach them) -> Baseline
+//!     -> Schedule(seed) -> (run) -> InjectedDelay -> Findings
 //! ```
 //!
-//! What a seed does follows from it, the module and the saved guest alone, which is
-//! the same wherever it is saved: the guest's time is counted in instructions, and so
-//! a run of a seed is repeated to the byte.
+//! A run depends on its seed, the module and the snapshot only, and snapshots of the
+//! same guest are identical on every host. The guest's clock counts instructions, so
+//! two runs of one seed are identical to the byte.
 
+mod delay;
 pub mod findings;
-mod hold_up;
-mod places;
+mod probe_points;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::initramfs::GuestFile;
-use crate::lesson::stamp::Tolerance;
+use crate::lesson::timestamp::Tolerance;
 
-pub use hold_up::HoldUp;
-pub use places::{Kind, Place, places};
+pub use delay::InjectedDelay;
+pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 
-/// The module that holds up others; in Rust only.
+/// Name of the module that delays the tasks of another module. It is in Rust only.
 pub const MODULE: &str = "perturb";
 
-/// So many places can be watched in one guest (`kernel_ext::stop::PLACES`).
-const MOST_PLACES: usize = 256;
+/// Maximum number of probe points in one guest (`kernel_ext::stop::PLACES`).
+const MAX_POINTS: usize = 256;
 
-/// So many bytes of places can be told to a guest: a parameter's file takes a page
-/// at once (`PAGE_SIZE` in fs/kernfs/file.c), and there are some numbers before.
-const MOST_BYTES: usize = 3900;
+/// Maximum length of a list of probe points, in bytes: the kernel accepts a page at
+/// most for a module parameter (`PAGE_SIZE` in fs/kernfs/file.c), and some numbers
+/// precede the list.
+const MAX_LIST_BYTES: usize = 3900;
 
-/// Milliseconds for which all tasks of a run together are held up at the most.
-const BUDGET: u32 = 40;
+/// Maximum sum of all delays of a run, in milliseconds.
+const BUDGET_MILLISECONDS: u32 = 40;
 
-/// By how many seconds more a stamp may be off then: the budget, and one of the
-/// turns of 0.1 s that QEMU gives its CPUs, which now begin at any time.
-const LATE: f64 = 0.15;
+/// Additional tolerance for timestamps in runs with delays, in seconds: the budget
+/// and one turn of 0.1 s that QEMU gives to each of its CPUs, because the delays
+/// shift the beginnings of the turns.
+const EXTRA_TOLERANCE: f64 = 0.15;
 
-/// Consecutive seeds.
+/// A range of consecutive seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seeds {
     first: u32,
@@ -56,187 +57,187 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// `count` seeds from `first` on; none if there are not so many numbers.
+    /// Returns `count` seeds that begin with `first`, or `None` if there are none or
+    /// the last one is larger than `u32::MAX`.
     pub fn new(first: u32, count: u32) -> Option<Self> {
         first.checked_add(count.checked_sub(1)?)?;
         Some(Self { first, count })
     }
 
-    /// How many these are.
+    /// Returns the number of seeds.
     pub fn count(self) -> u32 {
         self.count
     }
 
-    /// The seeds, in their order.
+    /// Returns the seeds in ascending order.
     pub fn all(self) -> impl Iterator<Item = u32> {
         (0..self.count).map(move |index| self.first + index)
     }
 }
 
-/// Where tasks come by in a module while its lesson is played.
+/// The probe points that tasks reach in a run without delays.
 #[derive(Debug, Clone, Default)]
-pub struct Survey {
-    /// The first place of each task.
-    pub starts: Vec<Place>,
-    /// All lines, the starts' among them.
-    pub lines: Vec<Line>,
+pub struct Baseline {
+    /// The first point of each task.
+    pub starts: Vec<ProbePoint>,
+    /// All lines, including those of the starts.
+    pub lines: Vec<ProbeLine>,
 }
 
-/// A line of the lesson's source, or all others together.
+/// The probe points of one line of the lesson's source, or of all other code.
 #[derive(Debug, Clone, Default)]
-pub struct Line {
-    /// The places that are met, or may be, in the order of the module's code; there
-    /// is one at least.
-    pub places: Vec<Place>,
-    /// The names of the tasks that come here; there is one at least.
+pub struct ProbeLine {
+    /// The points that a task reaches or may reach, in the order of the module's
+    /// code; at least one.
+    pub points: Vec<ProbePoint>,
+    /// Names of the tasks that execute this line; at least one.
     pub tasks: BTreeSet<String>,
 }
 
-/// Which places of a module are watched, and what is done to a task that comes
-/// to one.
+/// Instructions for `perturb`: where it sets probes, and how it delays the tasks that
+/// reach them.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// The places that are watched.
-    places: Vec<Place>,
-    /// The guest's own seed, a positive `int` of C.
+    points: Vec<ProbePoint>,
+    /// Seed of the guest's own random numbers, a positive `int` of C.
     seed: u32,
-    /// Of so many tasks that come, one is held up; 0 holds up none, and tells
-    /// which places are met.
+    /// One of this many tasks that reach a point is delayed. With 0 no task is
+    /// delayed, and `perturb` reports which points are reached.
     chance: u32,
-    /// A task is held up for less than two to the power of this many nanoseconds.
+    /// Binary logarithm of the upper limit of a delay in nanoseconds.
     longest: u32,
 }
 
-/// Cuts places into as few runs of them as can be watched in one guest each.
-pub fn parts(places: &[Place]) -> Vec<&[Place]> {
-    let mut parts = Vec::new();
-    let mut rest = places;
+/// Splits probe points into as few slices as possible, each small enough for one
+/// guest.
+pub fn chunks(points: &[ProbePoint]) -> Vec<&[ProbePoint]> {
+    let mut chunks = Vec::new();
+    let mut rest = points;
     while !rest.is_empty() {
-        let fits = |count: &usize| in_order(&rest[..*count]).len() <= MOST_BYTES;
-        let most = rest.len().min(MOST_PLACES);
-        // No name is so long that not even one place fits.
-        let count = (2..=most).take_while(fits).last().unwrap_or(1);
-        let (part, others) = rest.split_at(count);
-        parts.push(part);
+        let fits = |count: &usize| list(&rest[..*count]).len() <= MAX_LIST_BYTES;
+        // A single point always fits: a symbol has at most 512 bytes.
+        let counts = 2..=rest.len().min(MAX_POINTS);
+        let count = counts.take_while(fits).last().unwrap_or(1);
+        let (chunk, others) = rest.split_at(count);
+        chunks.push(chunk);
         rest = others;
     }
-    parts
+    chunks
 }
 
 impl Schedule {
-    /// Holds up nobody, and tells which of the places are met.
-    pub fn all(places: &[Place]) -> Self {
+    /// Returns the schedule of a baseline run: it delays no task and reports which
+    /// points are reached.
+    pub fn baseline(points: &[ProbePoint]) -> Self {
         Self {
-            places: places.to_vec(),
+            points: points.to_vec(),
             seed: 0,
             chance: 0,
             longest: 0,
         }
     }
 
-    /// What `seed` does to a module of which this is known.
+    /// Returns the schedule of a seed, for a module with this baseline.
     ///
-    /// Each task may be late from its first step on, as PCT gives each a priority
-    /// of its own: so who comes first is not always who does when nobody is held
-    /// up. The other places are chosen by their tasks first, for else it would be
-    /// the task that has the most lines; then comes one of its lines, and of that
-    /// one place, for else it would be those lines that the compiler makes the most
-    /// of.
-    pub fn new(seed: u32, survey: &Survey) -> Self {
+    /// Each start is chosen with probability 1/2, because the order in which tasks
+    /// start matters too (PCT gives each task a priority of its own). The other
+    /// points are chosen by task first, then by line, then by point: otherwise the
+    /// task with the most lines would get most of the delays, and of its lines those
+    /// for which the compiler generates the most instructions.
+    pub fn new(seed: u32, baseline: &Baseline) -> Self {
         let mut random = fastrand::Rng::with_seed(u64::from(seed));
         let most = random.choice([2, 4, 8, 16]).unwrap_or(2);
         let chance = random.choice([1, 1, 2]).unwrap_or(1);
         let longest = random.choice([17, 20, 23, 25]).unwrap_or(23);
-        let starts = survey.starts.iter().filter(|_| random.bool());
-        let mut chosen: Vec<Place> = starts.cloned().collect();
-        chosen.truncate(most);
-        let mut left: Vec<&Line> = survey.lines.iter().collect();
-        while chosen.len() < most {
+        let starts = baseline.starts.iter().filter(|_| random.bool());
+        let mut points: Vec<ProbePoint> = starts.cloned().collect();
+        points.truncate(most);
+        let mut left: Vec<&ProbeLine> = baseline.lines.iter().collect();
+        while points.len() < most {
             let tasks: BTreeSet<&String> = left.iter().flat_map(|line| &line.tasks).collect();
             let Some(task) = random.choice(tasks) else {
                 break;
             };
             let of_task = |index: &usize| left[*index].tasks.contains(task);
             let index = random.choice((0..left.len()).filter(of_task).collect::<Vec<_>>());
-            // The task is one of a line that is left.
+            // Some line has the task, because the task was taken from these lines.
             let Some(line) = index.map(|index| left.remove(index)) else {
                 break;
             };
-            chosen.extend(random.choice(line.places.iter()).cloned());
+            points.extend(random.choice(line.points.iter()).cloned());
         }
-        // The order is the module's, so that what is told of a schedule can be read.
-        chosen.sort_by_key(Place::address);
-        chosen.dedup();
-        // Sixteen names of 240 letters: hardly ever.
-        while in_order(&chosen).len() > MOST_BYTES {
-            chosen.pop();
+        points.sort_by_key(ProbePoint::address);
+        points.dedup();
+        // Only 16 symbols of more than 240 bytes do not fit.
+        while list(&points).len() > MAX_LIST_BYTES {
+            points.pop();
         }
         Self {
-            places: chosen,
+            points,
             seed: random.u32(1..i32::MAX.unsigned_abs()),
             chance,
             longest,
         }
     }
 
-    /// What a guest's shell is told to do this to `module`, before the lesson begins:
-    /// it gives [`MODULE`] its order.
-    pub fn order(&self, module: &str) -> String {
+    /// Returns the shell command that makes `perturb` apply this schedule to `module`
+    /// in a guest.
+    pub fn command(&self, module: &str) -> String {
         let Self {
             seed,
             chance,
             longest,
             ..
         } = self;
-        let places = in_order(&self.places);
+        let points = list(&self.points);
         format!(
-            "echo '{module} {seed} {chance} {longest} {BUDGET} {places}' \
+            "echo '{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {points}' \
              2>/dev/null >/sys/module/{MODULE}/parameters/order || note unchecked {MODULE}\n"
         )
     }
 
-    /// Which of the places were met in the guest that told this, and by which task
-    /// first: its name. They come in the order in which they were.
-    pub fn met(&self, told: &[u8]) -> Vec<(Place, String)> {
-        let named =
-            |(number, task): (usize, String)| Some((self.places.get(number)?.clone(), task));
-        hold_up::met(told).into_iter().filter_map(named).collect()
+    /// Returns the points that were reached according to the `output` of `perturb`,
+    /// in order of time, each with the name of the first task that reached it.
+    pub fn reached(&self, output: &[u8]) -> Vec<(ProbePoint, String)> {
+        let points = delay::reached(output).into_iter();
+        points
+            .filter_map(|(number, task)| Some((self.points.get(number)?.clone(), task)))
+            .collect()
     }
 
-    /// Who was held up in the guest that told this.
-    pub fn held_up(&self, told: &[u8]) -> Vec<HoldUp> {
-        hold_up::read(told, &self.places)
+    /// Returns the delays according to the `output` of `perturb`.
+    pub fn delays(&self, output: &[u8]) -> Vec<InjectedDelay> {
+        delay::delays(output, &self.points)
     }
 }
 
-/// Places as the module's order has them: `f+1+2,g+3`.
-fn in_order(places: &[Place]) -> String {
+/// Formats probe points as `perturb` reads them: `f+1+2,g+3`.
+fn list(points: &[ProbePoint]) -> String {
     let mut text = String::new();
-    let by_function = |a: &Place, b: &Place| a.function == b.function;
-    for group in places.chunk_by(by_function) {
+    for group in points.chunk_by(|a, b| a.function == b.function) {
         if !text.is_empty() {
             text.push(',');
         }
         text.push_str(&group[0].function);
-        for place in group {
+        for point in group {
             // `write!` to a String cannot fail.
-            let _ = write!(text, "+{}", place.offset);
+            let _ = write!(text, "+{}", point.offset);
         }
     }
     text
 }
 
-/// The module as a file for guests, which load it before they have a lesson (see
-/// `initramfs/kmodlab/supervise`).
+/// Returns the module as a file for guests, which load it before the lesson begins
+/// (see `initramfs/kmodlab/supervise`).
 pub fn module_file(contents: Vec<u8>) -> GuestFile {
     GuestFile::own(&format!("{MODULE}.ko"), contents)
 }
 
-/// By how much a stamp may be off where tasks are held up.
+/// Returns the tolerance for timestamps in a run with delays.
 pub fn tolerance(tolerance: Tolerance) -> Tolerance {
     Tolerance {
-        early: tolerance.early + LATE,
-        late: tolerance.late + LATE,
+        early: tolerance.early + EXTRA_TOLERANCE,
+        late: tolerance.late + EXTRA_TOLERANCE,
     }
 }
 
@@ -244,37 +245,34 @@ pub fn tolerance(tolerance: Tolerance) -> Tolerance {
 mod tests {
     use super::*;
 
-    fn place(function: &str, offset: u32) -> Place {
-        Place {
+    fn point(function: &str, offset: u32) -> ProbePoint {
+        ProbePoint {
             function: function.to_owned(),
             offset,
             section: 1,
-            at: u64::from(offset),
-            kind: Kind::Access,
+            section_offset: u64::from(offset),
+            kind: ProbeKind::Access,
         }
     }
 
     #[test]
-    fn a_seed_does_the_same_each_time_and_another_something_else() {
-        let survey = survey();
-        let order = |seed| Schedule::new(seed, &survey).order("m");
+    fn equal_seeds_give_equal_schedules_and_other_seeds_other_schedules() {
+        let baseline = baseline();
+        let command = |seed| Schedule::new(seed, &baseline).command("m");
         for seed in 0..50 {
-            assert_eq!(order(seed), order(seed));
-            assert_ne!(order(seed), order(seed + 1));
+            assert_eq!(command(seed), command(seed));
+            assert_ne!(command(seed), command(seed + 1));
         }
     }
 
     #[test]
-    fn every_line_is_chosen_by_some_of_a_hundred_seeds_however_many_places_it_has() {
-        let survey = survey();
-        for line in &survey.lines {
-            let of_line = |place: &Place| line.places.contains(place);
-            let chosen = |seed: &u32| Schedule::new(*seed, &survey).places.iter().any(of_line);
+    fn some_of_a_hundred_seeds_choose_each_line_whatever_its_number_of_points() {
+        let baseline = baseline();
+        for line in &baseline.lines {
+            let of_line = |point: &ProbePoint| line.points.contains(point);
+            let chosen = |seed: &u32| Schedule::new(*seed, &baseline).points.iter().any(of_line);
             let count = (0..100).filter(chosen).count();
-            let start = survey
-                .starts
-                .iter()
-                .any(|place| line.places.contains(place));
+            let start = baseline.starts.iter().any(of_line);
             let most = if start || line.tasks.contains("few") {
                 100
             } else {
@@ -284,95 +282,96 @@ mod tests {
         }
     }
 
-    /// 40 lines, of which every fourth has four places, and of which one task has
-    /// three and another the others.
-    fn survey() -> Survey {
+    /// Returns 40 lines, of which every fourth has four points. The task `few`
+    /// executes three lines, and the task `many` the others.
+    fn baseline() -> Baseline {
         let lines = (0..40)
             .map(|line| {
                 let count = if line % 4 == 0 { 4 } else { 1 };
-                let places = (0..count).map(|n| place("f", 10 * line + n));
+                let points = (0..count).map(|n| point("f", 10 * line + n));
                 let task = if line < 3 { "few" } else { "many" };
-                Line {
-                    places: places.collect(),
+                ProbeLine {
+                    points: points.collect(),
                     tasks: BTreeSet::from([task.to_owned()]),
                 }
             })
             .collect();
-        Survey {
-            starts: vec![place("f", 20), place("f", 30)],
+        Baseline {
+            starts: vec![point("f", 20), point("f", 30)],
             lines,
         }
     }
 
     #[test]
     fn a_task_with_few_lines_is_chosen_as_often_as_one_with_many() {
-        let survey = Survey {
+        let baseline = Baseline {
             starts: Vec::new(),
-            ..survey()
+            ..baseline()
         };
-        let few: Vec<&Place> = survey.lines[..3].iter().flat_map(|l| &l.places).collect();
-        let two = (0..500).map(|seed| Schedule::new(seed, &survey).places);
-        let two: Vec<Vec<Place>> = two.filter(|places| places.len() == 2).collect();
-        let places: Vec<&Place> = two.iter().flatten().collect();
-        let count = places.iter().filter(|place| few.contains(place)).count();
-        assert!(places.len() > 100, "{}", places.len());
+        let few = baseline.lines[..3].iter().flat_map(|line| &line.points);
+        let few: Vec<&ProbePoint> = few.collect();
+        let schedules = (0..500).map(|seed| Schedule::new(seed, &baseline).points);
+        let pairs: Vec<Vec<ProbePoint>> = schedules.filter(|points| points.len() == 2).collect();
+        let points: Vec<&ProbePoint> = pairs.iter().flatten().collect();
+        let count = points.iter().filter(|point| few.contains(point)).count();
+        assert!(points.len() > 100, "{}", points.len());
         assert!(
-            (places.len() * 2 / 5..places.len() * 3 / 5).contains(&count),
+            (points.len() * 2 / 5..points.len() * 3 / 5).contains(&count),
             "{count} of {}",
-            places.len()
+            points.len()
         );
     }
 
     #[test]
-    fn each_start_is_chosen_by_half_of_the_seeds_or_more() {
-        let survey = survey();
-        for start in &survey.starts {
-            let chosen = |seed: &u32| Schedule::new(*seed, &survey).places.contains(start);
+    fn half_of_the_seeds_or_more_choose_each_start() {
+        let baseline = baseline();
+        for start in &baseline.starts {
+            let chosen = |seed: &u32| Schedule::new(*seed, &baseline).points.contains(start);
             let count = (0..100).filter(chosen).count();
             assert!((40..90).contains(&count), "{count}");
         }
     }
 
     #[test]
-    fn places_are_told_by_function() {
-        let places = [place("f", 1), place("f", 12), place("g", 3)];
-        assert_eq!(in_order(&places), "f+1+12,g+3");
+    fn a_list_of_points_is_grouped_by_function() {
+        let points = [point("f", 1), point("f", 12), point("g", 3)];
+        assert_eq!(list(&points), "f+1+12,g+3");
     }
 
     #[test]
-    fn no_part_is_too_long_and_all_together_are_whole() {
+    fn chunks_are_as_long_as_possible_and_together_complete() {
         for letters in [1, 100, 500] {
             let functions = (0..300).map(|n| format!("{n:0letters$}"));
-            let places: Vec<Place> = functions.map(|name| place(&name, 7)).collect();
-            let parts = parts(&places);
-            assert_eq!(parts.concat(), places);
-            for pair in parts.windows(2) {
+            let points: Vec<ProbePoint> = functions.map(|name| point(&name, 7)).collect();
+            let chunks = chunks(&points);
+            assert_eq!(chunks.concat(), points);
+            for pair in chunks.windows(2) {
                 let more = [pair[0], &pair[1][..1]].concat();
-                assert!(in_order(pair[0]).len() <= MOST_BYTES);
-                assert!(more.len() > MOST_PLACES || in_order(&more).len() > MOST_BYTES);
+                assert!(list(pair[0]).len() <= MAX_LIST_BYTES);
+                assert!(more.len() > MAX_POINTS || list(&more).len() > MAX_LIST_BYTES);
             }
         }
-        assert!(parts(&[]).is_empty());
+        assert!(chunks(&[]).is_empty());
     }
 
     #[test]
-    fn an_order_fits_into_a_page_however_long_the_names_are() {
-        let lines = (0..40).map(|n| Line {
-            places: vec![place(&format!("{n:0500}"), 1)],
+    fn a_command_fits_into_a_page_whatever_the_length_of_the_symbols() {
+        let lines = (0..40).map(|n| ProbeLine {
+            points: vec![point(&format!("{n:0500}"), 1)],
             tasks: BTreeSet::from(["task".to_owned()]),
         });
-        let survey = Survey {
+        let baseline = Baseline {
             starts: Vec::new(),
             lines: lines.collect(),
         };
         for seed in 0..20 {
-            let order = Schedule::new(seed, &survey).order("m");
-            assert!((500..4096).contains(&order.len()));
+            let command = Schedule::new(seed, &baseline).command("m");
+            assert!((500..4096).contains(&command.len()));
         }
     }
 
     #[test]
-    fn seeds_end_where_numbers_do() {
+    fn a_range_of_seeds_ends_at_the_largest_number() {
         assert!(Seeds::new(u32::MAX, 1).is_some());
         assert!(Seeds::new(u32::MAX, 2).is_none());
         assert!(Seeds::new(1, 0).is_none());

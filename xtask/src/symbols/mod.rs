@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::kernel::KernelImage;
-use crate::lesson::stamp;
+use crate::lesson::timestamp;
 use line::Mention;
 use object::{Object, Origin};
 
@@ -92,7 +92,7 @@ impl<'a> Symbols<'a> {
         let mut told = false;
         let mut explained = Vec::new();
         for line in report.drain(..) {
-            let message = stamp::kernel(&line)
+            let message = timestamp::split_kernel(&line)
                 .map_or(&*line, |(_, rest)| rest)
                 .trim_start();
             if let Some((name, pid)) = line::task(message) {
@@ -230,7 +230,7 @@ impl<'a> Symbols<'a> {
             text.replace_range(at..at + name.len(), &object::readable(name));
         }
         let text_begins = line.len()
-            - stamp::kernel(line)
+            - timestamp::split_kernel(line)
                 .map_or(line, |(_, rest)| rest)
                 .trim_start()
                 .len();

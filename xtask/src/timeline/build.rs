@@ -6,7 +6,7 @@ use super::Told;
 use super::lanes::{lanes, player};
 use super::model::{Happening, Left, Moment, Run, Timeline, seconds};
 use super::parse::{self, Event, What};
-use crate::schedule::HoldUp;
+use crate::schedule::InjectedDelay;
 
 /// What `lesson/script.rs` writes into the trace: this, a number, `begin` or `end`.
 pub(super) const STEP: &str = "kmodlab: step ";
@@ -125,18 +125,18 @@ fn ahead(events: &[Event], log_begin: u64, beginning: &str, told: &Told<'_>) -> 
 }
 
 /// A task that was held up, as a message: it is in no log, for that takes time.
-fn held_up(held: &HoldUp) -> Moment {
-    let HoldUp {
-        place,
-        at,
-        nanoseconds,
+fn held_up(held: &InjectedDelay) -> Moment {
+    let InjectedDelay {
+        point,
+        clock_nanoseconds,
+        duration_nanoseconds,
         task,
     } = held;
-    let millis = seconds(*nanoseconds);
-    let function = rustc_demangle::demangle(&place.function);
-    let offset = place.offset;
+    let millis = seconds(*duration_nanoseconds);
+    let function = rustc_demangle::demangle(&point.function);
+    let offset = point.offset;
     Moment {
-        at: at / 1000,
+        at: clock_nanoseconds / 1000,
         cpu: None,
         by: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
         what: Happening::Message(format!(

@@ -15,7 +15,7 @@ mod perfetto;
 mod text;
 
 use crate::lesson::kernel_log::KernelLog;
-use crate::schedule::HoldUp;
+use crate::schedule::InjectedDelay;
 
 pub use model::{Happening, Kind, Lane, Left, Moment, Run, Task, Timeline};
 pub use text::Style;
@@ -38,7 +38,7 @@ pub struct Told<'a> {
     /// What a kernel that stopped wrote into its log of its trace.
     pub dump: Option<&'a str>,
     /// Who was held up by a schedule.
-    pub held_up: &'a [HoldUp],
+    pub held_up: &'a [InjectedDelay],
     /// The kernel's log.
     pub log: &'a KernelLog,
 }

@@ -1,13 +1,13 @@
 //! What counts as the same, and what a difference looks like.
 
 use super::*;
-use crate::lesson::stamp::VIRTUAL_TOLERANCE;
+use crate::lesson::timestamp::VIRTUAL_TOLERANCE;
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn compared(expected: &str, printed: &str) -> Compared {
+fn compared(expected: &str, printed: &str) -> Comparison {
     compare(&lines(expected), &lines(printed), None, VIRTUAL_TOLERANCE)
 }
 
@@ -108,15 +108,15 @@ fn a_stamp_counts_from_the_line_above() {
 #[test]
 fn a_stamp_counts_across_commands() {
     let first = compared("[..] x: one", &LOG[..21]);
-    assert_eq!(first.last_stamp, Some(1.0));
-    let none = compare(&[], &[], first.last_stamp, VIRTUAL_TOLERANCE);
+    assert_eq!(first.last_timestamp, Some(1.0));
+    let none = compare(&[], &[], first.last_timestamp, VIRTUAL_TOLERANCE);
     let printed = lines(&LOG[22..]);
     let expected = lines("[+1.0s] x: two\n[..] x: three");
-    let second = compare(&expected, &printed, none.last_stamp, VIRTUAL_TOLERANCE);
+    let second = compare(&expected, &printed, none.last_timestamp, VIRTUAL_TOLERANCE);
     assert!(second.matches);
-    assert_eq!(second.last_stamp, Some(3.3));
+    assert_eq!(second.last_timestamp, Some(3.3));
     let early = lines("[+0.9s] x: two\n[..] x: three");
-    assert!(!compare(&early, &printed, none.last_stamp, VIRTUAL_TOLERANCE).matches);
+    assert!(!compare(&early, &printed, none.last_timestamp, VIRTUAL_TOLERANCE).matches);
     // The real stamps stay where the text has none.
     assert_eq!(seen("a", &LOG[..21]), "[    1.000000] x: one");
 }

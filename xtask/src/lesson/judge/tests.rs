@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::lesson::stamp::VIRTUAL_TOLERANCE;
+use crate::lesson::timestamp::VIRTUAL_TOLERANCE;
 use crate::lesson::transcript;
 
 const README: &str = "\
@@ -118,9 +118,9 @@ fn a_mismatch_is_told_with_all_around_it() {
         panic!();
     };
     assert_eq!(further, 1);
-    assert_eq!(first.place.line, 5);
-    assert_eq!(first.place.command, "dmesg -c");
-    assert_eq!(first.place.before, ["insmod x.ko"]);
+    assert_eq!(first.location.line, 5);
+    assert_eq!(first.location.command, "dmesg -c");
+    assert_eq!(first.location.before, ["insmod x.ko"]);
     assert_eq!(first.printed, ["[..] x: one", "[+1.3s] x: two"]);
     assert_eq!(first.status, (0, 1));
     // The log's clock is 0.1 s ahead: 2.50 to 2.90 is 2.60 to 3.00 there.
@@ -144,7 +144,7 @@ fn a_warning_fails_a_lesson_whose_output_is_right() {
     let verdict = ended(&console(&steps()), &log);
     assert_eq!(verdict.name(), "kernel-report");
     // The log's clock is 0.1 s ahead: 3.90 there is 3.80, in the third step.
-    assert_eq!(verdict.place().map(|place| place.line), Some(8));
+    assert_eq!(verdict.location().map(|place| place.line), Some(8));
     // The same words with a module's name in front are a module's.
     let log = format!("{LOG}[    3.900000] x: WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
     assert!(ended(&console(&steps()), &log).passed());
@@ -162,7 +162,7 @@ fn a_panic_names_the_command() {
     );
     let verdict = ended(&console, &log);
     assert_eq!(verdict.name(), "panic");
-    assert_eq!(verdict.place().map(|place| place.line), Some(5));
+    assert_eq!(verdict.location().map(|place| place.line), Some(5));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_hang_is_seen_in_each_of_four_ways() {
     ];
     let words = verdicts.map(|verdict| {
         assert_eq!(verdict.name(), "hang");
-        assert_eq!(verdict.place().map(|place| place.line), Some(5));
+        assert_eq!(verdict.location().map(|place| place.line), Some(5));
         verdict.to_string()
     });
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_lost_shell_is_told_with_its_command() {
     );
     let verdict = ended(&console, LOG);
     assert_eq!(verdict.to_string(), "the shell was killed by signal 9");
-    assert_eq!(verdict.place().map(|place| place.line), Some(5));
+    assert_eq!(verdict.location().map(|place| place.line), Some(5));
     // `exit` between two commands: a trap, a signal that came late.
     let console = format!(
         "{}{}\nN0 shell 0 3\n{STATE}\nN0 end 4\n",
@@ -309,7 +309,7 @@ fn imitations_and_rubbish_change_nothing() {
         log.extend(&rubbish);
         let verdict = verdict(&bytes, &log, GuestEnd::Ended);
         assert_eq!(verdict.name(), "mismatch");
-        assert_eq!(verdict.place().map(|place| place.line), Some(4));
+        assert_eq!(verdict.location().map(|place| place.line), Some(4));
     }
 }
 
@@ -352,7 +352,7 @@ fn a_leak_fails_a_lesson_that_is_otherwise_right() {
             verdict.to_string(),
             "the kernel reported: kmemleak: 1 object that nothing points to any more, 64 bytes"
         );
-        assert_eq!(verdict.place(), None);
+        assert_eq!(verdict.location(), None);
         let Verdict::KernelReport { report, .. } = verdict else {
             panic!();
         };

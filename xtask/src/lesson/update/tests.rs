@@ -20,15 +20,15 @@ fn played(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
 /// The text after an update by guests that saw these steps.
 fn updated(markdown: &str, guests: &[&[(&str, u8)]]) -> Result<Option<Updated>, String> {
     let steps: Vec<Vec<PlayedStep>> = guests.iter().map(|steps| played(steps)).collect();
-    let witnesses: Vec<Witness<'_>> = ["x (rust)", "x (c)"]
+    let outputs: Vec<RunOutput<'_>> = ["x (rust)", "x (c)"]
         .iter()
         .zip(&steps)
-        .map(|(name, steps)| Witness {
+        .map(|(name, steps)| RunOutput {
             name: (*name).to_owned(),
             steps,
         })
         .collect();
-    update(markdown, Path::new("l/README.md"), &witnesses)
+    update(markdown, Path::new("l/README.md"), &outputs)
 }
 
 fn text(markdown: &str, guests: &[&[(&str, u8)]]) -> String {

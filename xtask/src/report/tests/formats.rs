@@ -30,7 +30,7 @@ fn hostile() -> Vec<String> {
 fn outcomes() -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = verdicts().map(outcome).into();
     let all = hostile().join("\n");
-    let during = Some(Place {
+    let during = Some(TextLocation {
         line: 7,
         command: all.clone(),
         before: hostile(),
@@ -38,7 +38,7 @@ fn outcomes() -> Vec<Outcome> {
     let bad = [
         Verdict::Mismatch {
             first: Box::new(Mismatch {
-                place: during.clone().unwrap_or_else(place),
+                location: during.clone().unwrap_or_else(place),
                 expected: hostile(),
                 printed: Vec::new(),
                 status: (0, 255),
@@ -52,7 +52,7 @@ fn outcomes() -> Vec<Outcome> {
             during: during.clone(),
         },
         Verdict::Hang {
-            seen: all.clone(),
+            symptom: all.clone(),
             report: hostile(),
             during,
             seconds: Some(f64::NAN),

@@ -2,20 +2,20 @@
 
 use super::*;
 use crate::play::outcome::Scheduled;
-use crate::schedule::findings::{Findings, Run};
-use crate::schedule::{HoldUp, Kind, Place};
+use crate::schedule::findings::{Findings, ScheduleRun};
+use crate::schedule::{InjectedDelay, ProbeKind, ProbePoint};
 
-pub(super) fn held(offset: u32) -> HoldUp {
-    HoldUp {
-        place: Place {
+pub(super) fn held(offset: u32) -> InjectedDelay {
+    InjectedDelay {
+        point: ProbePoint {
             function: "_RNvCs1_1x4work".to_owned(),
             offset,
             section: 2,
-            at: u64::from(offset),
-            kind: Kind::Access,
+            section_offset: u64::from(offset),
+            kind: ProbeKind::Access,
         },
-        at: 6_000_000_000,
-        nanoseconds: 4_200_000,
+        clock_nanoseconds: 6_000_000_000,
+        duration_nanoseconds: 4_200_000,
         task: "worker/70".to_owned(),
     }
 }
@@ -34,12 +34,12 @@ pub(super) fn found() -> Found {
         (3, false, vec![], lines(&["x: began", "x: woken"])),
         (4, true, vec![held(9)], lines(&["x: began", "x: gave up"])),
     ];
-    let runs: Vec<Run<'_>> = runs
+    let runs: Vec<ScheduleRun<'_>> = runs
         .iter()
-        .map(|(seed, failed, held_up, messages)| Run {
+        .map(|(seed, failed, delays, messages)| ScheduleRun {
             seed: *seed,
             failed: *failed,
-            held_up,
+            delays,
             messages,
         })
         .collect();
@@ -50,7 +50,7 @@ pub(super) fn found() -> Found {
         lesson: "x".to_owned(),
         language: Language::Rust,
         kernel_options: " --kernel 6.7.9".to_owned(),
-        spots: findings.places.iter().map(|_| Some(spot())).collect(),
+        spots: findings.suspects.iter().map(|_| Some(spot())).collect(),
         findings,
     }
 }

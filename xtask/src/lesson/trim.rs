@@ -1,6 +1,6 @@
 //! What of a kernel's report is of no use without a debugger.
 
-use super::stamp;
+use super::timestamp;
 
 /// How messages begin that hold registers, code as bytes, and words that are
 /// the same in every report.
@@ -31,7 +31,7 @@ const NOISE: &[&str] = &[
 
 /// Leaves such lines out, and with them the frames that the kernel is not sure
 /// of, if there are others. The record of all that the guest said has them.
-pub(super) fn without_noise(lines: Vec<String>) -> Vec<String> {
+pub(super) fn trim_report(lines: Vec<String>) -> Vec<String> {
     let sure = lines.iter().any(|line| is_frame(message(line)));
     let all = lines.len();
     let mut left: Vec<String> = Vec::with_capacity(all);
@@ -62,7 +62,7 @@ pub(super) fn without_noise(lines: Vec<String>) -> Vec<String> {
 }
 
 fn message(line: &str) -> &str {
-    stamp::kernel(line)
+    timestamp::split_kernel(line)
         .map_or(line, |(_, rest)| rest)
         .trim_start()
 }
@@ -78,11 +78,11 @@ mod tests {
     use super::*;
 
     fn left(lines: &[&str]) -> Vec<String> {
-        without_noise(lines.iter().map(ToString::to_string).collect())
+        trim_report(lines.iter().map(ToString::to_string).collect())
     }
 
     #[test]
-    fn a_report_without_noise_stays_as_it_is() {
+    fn a_report_trim_report_stays_as_it_is() {
         let lines = ["WARNING: x", "[    1.000000]  ? guess+0x1/0x2"];
         assert_eq!(left(&lines), lines);
     }

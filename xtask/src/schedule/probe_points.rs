@@ -1,4 +1,4 @@
-//! The instructions of a module at which it matters when they happen.
+//! The instructions of a module where a delay can change what other tasks see.
 
 use std::path::Path;
 
@@ -7,51 +7,55 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register}
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
 
-/// An instruction of a module.
+/// An instruction of a module where `perturb` can set a kprobe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The symbol of the function that it is in.
+pub struct ProbePoint {
+    /// The symbol of the function that contains the instruction.
     pub function: String,
-    /// Its distance from the function's beginning, in bytes.
+    /// Distance from the function's beginning, in bytes.
     pub offset: u32,
-    /// The index of the section that it is in.
+    /// Index of the section that contains the instruction.
     pub section: usize,
-    /// Its distance from the section's beginning, in bytes.
-    pub at: u64,
-    /// What it does.
-    pub kind: Kind,
+    /// Distance from the section's beginning, in bytes.
+    pub section_offset: u64,
+    /// The effect that other tasks can observe.
+    pub kind: ProbeKind,
 }
 
-/// What an instruction does that others may notice.
+/// The effect of an instruction that other tasks can observe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Reads or writes memory that is not its stack.
+pub enum ProbeKind {
+    /// A read or write of memory outside the task's stack.
     Access,
-    /// Calls a function.
+    /// A call of a function.
     Call,
-    /// Returns.
+    /// A return from a function.
     Return,
 }
 
-impl Place {
-    /// Orders places as the module has them.
+impl ProbePoint {
+    /// Returns a key that sorts probe points in the order of the module's code.
     pub fn address(&self) -> (usize, u64) {
-        (self.section, self.at)
+        (self.section, self.section_offset)
     }
 }
 
-/// The places in the module at `path`, in the order of its code.
+/// Returns the probe points of the module at `path`, in the order of its code.
 ///
-/// What lies between two of them nobody else can see, so a task that is held up
-/// there might as well be held up before the later one.
-pub fn places(path: &Path) -> Result<Vec<Place>> {
+/// No other task can observe the instructions between two probe points, so a delay
+/// among them has the same effect as a delay at the later point.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read or is not an x86-64 ELF object.
+pub fn probe_points(path: &Path) -> Result<Vec<ProbePoint>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    of_module(&bytes).with_context(|| format!("cannot make sense of {}", path.display()))
+    in_module(&bytes).with_context(|| format!("{} is not a readable kernel module", path.display()))
 }
 
-fn of_module(bytes: &[u8]) -> Result<Vec<Place>> {
+fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     let elf = ElfFile64::<object::LittleEndian>::parse(bytes)?;
-    let mut places: Vec<Place> = Vec::new();
+    let mut points: Vec<ProbePoint> = Vec::new();
     for symbol in elf.symbols() {
         let Some(index) = symbol.section_index() else {
             continue;
@@ -70,26 +74,26 @@ fn of_module(bytes: &[u8]) -> Result<Vec<Place>> {
                 continue;
             };
             let offset = instruction.ip32();
-            places.push(Place {
+            points.push(ProbePoint {
                 function: name.to_owned(),
                 offset,
                 section: index.0,
-                at: begin + u64::from(offset),
+                section_offset: begin + u64::from(offset),
                 kind,
             });
         }
     }
-    // A function may have several names, `init_module` for one.
-    places.sort_by_key(Place::address);
-    places.dedup_by_key(|place| place.address());
-    Ok(places)
+    // A function may have several symbols: `init_module` is an alias.
+    points.sort_by_key(ProbePoint::address);
+    points.dedup_by_key(|point| point.address());
+    Ok(points)
 }
 
-fn kind(instruction: &Instruction) -> Option<Kind> {
+fn kind(instruction: &Instruction) -> Option<ProbeKind> {
     match instruction.mnemonic() {
         Mnemonic::INVALID | Mnemonic::Lea | Mnemonic::Nop => return None,
-        Mnemonic::Call => return Some(Kind::Call),
-        Mnemonic::Ret => return Some(Kind::Return),
+        Mnemonic::Call => return Some(ProbeKind::Call),
+        Mnemonic::Ret => return Some(ProbeKind::Return),
         _ => {}
     }
     let memory = instruction.op_kinds().any(|kind| {
@@ -98,17 +102,18 @@ fn kind(instruction: &Instruction) -> Option<Kind> {
             OpKind::Memory | OpKind::MemoryESRDI | OpKind::MemorySegRSI
         )
     });
-    // Frames are told by rbp in this kernel. What gs points to is the CPU's own.
+    // This kernel is compiled with frame pointers, so rbp points to the stack too. The
+    // gs segment is the CPU's own memory.
     let stack = matches!(instruction.memory_base(), Register::RSP | Register::RBP);
     let own = stack || instruction.segment_prefix() == Register::GS;
-    (memory && !own).then_some(Kind::Access)
+    (memory && !own).then_some(ProbeKind::Access)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kinds(code: &[u8]) -> Vec<(u64, Kind)> {
+    fn kinds(code: &[u8]) -> Vec<(u64, ProbeKind)> {
         Decoder::with_ip(64, code, 0, DecoderOptions::NONE)
             .into_iter()
             .filter_map(|instruction| Some((instruction.ip(), kind(&instruction)?)))
@@ -116,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn accesses_calls_and_returns_count_and_the_stack_does_not() {
+    fn accesses_calls_and_returns_are_probe_points_and_stack_accesses_are_not() {
         let code = [
             0x55, // push %rbp
             0x48, 0x89, 0xe5, // mov %rsp,%rbp
@@ -133,16 +138,16 @@ mod tests {
         assert_eq!(
             kinds(&code),
             [
-                (12, Kind::Access),
-                (23, Kind::Access),
-                (33, Kind::Call),
-                (39, Kind::Return)
+                (12, ProbeKind::Access),
+                (23, ProbeKind::Access),
+                (33, ProbeKind::Call),
+                (39, ProbeKind::Return)
             ]
         );
     }
 
     #[test]
-    fn what_is_no_code_has_no_places() {
+    fn bytes_that_are_not_code_have_no_probe_points() {
         assert_eq!(kinds(&[0x06, 0x07, 0x0e]), []);
     }
 }

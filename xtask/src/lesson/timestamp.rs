@@ -42,7 +42,7 @@ pub fn is_near(delta: f64, wanted: f64, tolerance: Tolerance) -> bool {
 
 /// Takes the kernel's stamp off a line that begins with one: the seconds
 /// since boot, and what follows the bracket.
-pub fn kernel(line: &str) -> Option<(f64, &str)> {
+pub fn split_kernel(line: &str) -> Option<(f64, &str)> {
     let (stamp, rest) = line.strip_prefix('[')?.split_once(']')?;
     let stamp = stamp.trim_start();
     let (seconds, fraction) = stamp.split_once('.')?;
@@ -55,7 +55,7 @@ pub fn kernel(line: &str) -> Option<(f64, &str)> {
 
 /// Takes a lesson's stamp off an expected line: the seconds since the stamped
 /// line above, and what follows the bracket.
-pub fn wanted(line: &str) -> Option<(f64, &str)> {
+pub fn split_expected(line: &str) -> Option<(f64, &str)> {
     let (stamp, rest) = line.strip_prefix("[+")?.split_once("s]")?;
     let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     if !stamp.bytes().all(plain) {
@@ -65,7 +65,7 @@ pub fn wanted(line: &str) -> Option<(f64, &str)> {
 }
 
 /// Writes a time as a lesson would: `[+1.3s]`.
-pub fn write(delta: f64, decimals: usize) -> String {
+pub fn format(delta: f64, decimals: usize) -> String {
     format!("[{delta:+.decimals$}s]")
 }
 
@@ -91,9 +91,12 @@ mod tests {
 
     #[test]
     fn only_real_stamps_are_stamps() {
-        assert_eq!(kernel("[   12.345678] x: y"), Some((12.345678, " x: y")));
         assert_eq!(
-            kernel("[12345.000000][  T12] x").map(|s| s.0),
+            split_kernel("[   12.345678] x: y"),
+            Some((12.345678, " x: y"))
+        );
+        assert_eq!(
+            split_kernel("[12345.000000][  T12] x").map(|s| s.0),
             Some(12345.0)
         );
         for line in [
@@ -104,10 +107,10 @@ mod tests {
             "x [1.123456] y",
             "",
         ] {
-            assert_eq!(kernel(line), None, "{line}");
+            assert_eq!(split_kernel(line), None, "{line}");
         }
-        assert_eq!(wanted("[+1.0s] x"), Some((1.0, " x")));
-        assert_eq!(wanted("[+2s] x"), Some((2.0, " x")));
+        assert_eq!(split_expected("[+1.0s] x"), Some((1.0, " x")));
+        assert_eq!(split_expected("[+2s] x"), Some((2.0, " x")));
         for line in [
             "[+s] x",
             "[+infs] x",
@@ -116,7 +119,7 @@ mod tests {
             "[+-1s] x",
             "[..]",
         ] {
-            assert_eq!(wanted(line), None, "{line}");
+            assert_eq!(split_expected(line), None, "{line}");
         }
     }
 }
