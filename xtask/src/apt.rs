@@ -90,7 +90,7 @@ impl Apt {
             self.refresh()?;
             download
                 .run_logged(&what, &self.log, |_| {})
-                .context(Failure::machine(format!(
+                .context(Failure::host(format!(
                     "cannot fetch the package {package} {version} with apt-get; \
                      is the archive in /etc/apt reachable?"
                 )))?;
@@ -117,7 +117,7 @@ impl Apt {
         // is wanted may be in the others.
         if !self.has_lists() {
             updated?;
-            return Err(Failure::machine(format!(
+            return Err(Failure::host(format!(
                 "apt-get could not fetch any package list from the sources in /etc/apt; \
                  is the network there? The log: {}",
                 self.log.display()

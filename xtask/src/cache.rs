@@ -24,7 +24,7 @@ pub struct Cache {
 
 /// A whole result in the cache.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CacheEntry {
     /// Where it is: a folder, or a file if its maker made one.
     pub path: PathBuf,
     /// True if it was there already.
@@ -120,15 +120,15 @@ impl Cache {
         name: &str,
         key: &Key,
         make: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<Entry> {
+    ) -> Result<CacheEntry> {
         let path = self.path(kind, name, key);
         if path.exists() {
-            return Ok(Entry { path, cached: true });
+            return Ok(CacheEntry { path, cached: true });
         }
         let id = format!("{kind}-{name}-{key}");
         let _lock = self.lock(&id)?;
         if path.exists() {
-            return Ok(Entry { path, cached: true });
+            return Ok(CacheEntry { path, cached: true });
         }
         self.folder(kind)?;
         let staging = self.folder("staging")?.join(&id);
@@ -142,7 +142,7 @@ impl Cache {
             let _ = remove(&staging);
             return Err(self.explain_full_disk(error));
         }
-        Ok(Entry {
+        Ok(CacheEntry {
             path,
             cached: false,
         })
@@ -194,7 +194,7 @@ impl Cache {
         if !failure::is_full_disk(&error) {
             return error;
         }
-        error.context(Failure::machine(format!(
+        error.context(Failure::host(format!(
             "no space left in {}: a kernel's source needs about 2 GiB there, and its build 1 GiB \
              more. Nothing half-made was kept. Make room, or move the cache with \
              KMODLAB_CACHE=FOLDER",

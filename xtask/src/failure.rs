@@ -15,7 +15,7 @@ pub enum Fault {
     /// The command line asks for something that does not exist.
     Usage,
     /// QEMU, the network, a missing package, the disk.
-    Machine,
+    Host,
     /// Ctrl-C, or a signal that asks the program to end.
     Interrupted,
 }
@@ -27,7 +27,7 @@ impl Fault {
         match self {
             Fault::Lesson => 1,
             Fault::Usage => 2,
-            Fault::Machine => 69,
+            Fault::Host => 69,
             Fault::Interrupted => 130,
         }
     }
@@ -55,8 +55,8 @@ impl Failure {
     }
 
     /// The machine's fault: status 69.
-    pub fn machine(message: impl Into<String>) -> Self {
-        Self::new(Fault::Machine, message)
+    pub fn host(message: impl Into<String>) -> Self {
+        Self::new(Fault::Host, message)
     }
 
     fn new(fault: Fault, message: impl Into<String>) -> Self {
@@ -81,7 +81,7 @@ pub fn fault_of(error: &anyhow::Error) -> Fault {
     error
         .downcast_ref::<Failure>()
         .or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
-        .map_or(Fault::Machine, |failure: &Failure| failure.fault)
+        .map_or(Fault::Host, |failure: &Failure| failure.fault)
 }
 
 /// The exit code for `error`.
@@ -113,6 +113,6 @@ mod tests {
             .context("modules")
             .expect_err("an error");
         assert_eq!(fault_of(&context), Fault::Lesson);
-        assert_eq!(fault_of(&anyhow!("disk full")), Fault::Machine);
+        assert_eq!(fault_of(&anyhow!("disk full")), Fault::Host);
     }
 }

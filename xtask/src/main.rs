@@ -17,19 +17,19 @@ use xtask::{failure, process, vm};
 )]
 enum Command {
     /// Build the kernel, every lesson's module and the initramfs
-    Build(build::Options),
+    Build(build::BuildOptions),
     /// Boot a guest with a shell on this terminal
-    Qemu(qemu::Options),
+    Qemu(qemu::QemuOptions),
     /// Play lessons in a guest and compare what happens with their text
-    Test(test::Options),
+    Test(test::TestOptions),
     /// Play a recording of `test --record` again, to its end or under gdb
-    Replay(replay::Options),
+    Replay(replay::ReplayOptions),
     /// Measure what takes how long, against what it should
-    Bench(bench::Options),
+    Bench(bench::BenchOptions),
     /// Make the pages of kernel_ext and of the kernel crate, and say where they are
-    Doc(doc::Options),
+    Doc(doc::DocOptions),
     /// Say what a build needs, what is there, and what mends the rest
-    Doctor(doctor::Options),
+    Doctor(doctor::DoctorOptions),
 }
 
 fn main() -> ExitCode {

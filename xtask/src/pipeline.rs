@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::initramfs::{GuestFile, Initramfs};
-use crate::kernel::source::{self, KernelSource, Wanted};
+use crate::kernel::source::{self, KernelSource, SourceRequest};
 use crate::kernel::{KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
@@ -50,7 +50,7 @@ impl Prepared {
 /// profile, with their modules in those of the `languages` that they are in.
 pub fn prepare(
     session: &Session,
-    wanted: &Wanted,
+    request: &SourceRequest,
     profile: Profile,
     lessons: &[Lesson],
     languages: &[Language],
@@ -62,18 +62,18 @@ pub fn prepare(
             there.map(|language| (lesson.name.as_str(), *language))
         })
         .collect();
-    prepare_modules(session, wanted, profile, &modules)
+    prepare_modules(session, request, profile, &modules)
 }
 
 /// Runs the stages up to the initramfs for these modules, each a lesson's name
 /// and a language.
 pub fn prepare_modules(
     session: &Session,
-    wanted: &Wanted,
+    request: &SourceRequest,
     profile: Profile,
     modules: &[(&str, Language)],
 ) -> Result<Prepared> {
-    let (toolchain, source, kernel) = kernel(session, wanted, profile)?;
+    let (toolchain, source, kernel) = kernel(session, request, profile)?;
     let modules = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain, &[])?;
     Ok(Prepared {
@@ -90,24 +90,24 @@ pub fn prepare_modules(
 /// Runs the stages up to the kernel.
 pub fn kernel(
     session: &Session,
-    wanted: &Wanted,
+    request: &SourceRequest,
     profile: Profile,
 ) -> Result<(Toolchain, KernelSource, KernelImage)> {
     // What can be refused at once is, before minutes are spent on tools.
-    wanted.check(&session.workspace)?;
+    request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
-    let source = source::obtain(session, wanted)?;
+    let source = source::obtain(session, request)?;
     let toolchain = toolchain::provision(session)?;
     let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
     Ok((toolchain, source, kernel))
 }
 
 /// The tools, and the kernel with this key: from the cache, else built, if it is
-/// this kernel that `wanted` means in this clone. Another one is nobody's to
+/// this kernel that `request` means in this clone. Another one is nobody's to
 /// guess, so that is an error that says what to do.
 pub fn kernel_with_key(
     session: &Session,
-    wanted: &Wanted,
+    request: &SourceRequest,
     name: &str,
     label: &str,
     key: &Key,
@@ -115,19 +115,19 @@ pub fn kernel_with_key(
     if let Some(kernel) = KernelImage::find(&session.cache, name, label, key) {
         return Ok((toolchain::provision(session)?, kernel));
     }
-    let wanted = Wanted {
-        kernel: wanted.kernel.clone().or_else(|| Some(name.to_owned())),
-        source: wanted.source.clone(),
+    let request = SourceRequest {
+        kernel: request.kernel.clone().or_else(|| Some(name.to_owned())),
+        source: request.source.clone(),
     };
     let (_, profile) = Profile::of_label(label);
-    wanted.check(&session.workspace)?;
+    request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
-    let source = source::obtain(session, &wanted)?;
+    let source = source::obtain(session, &request)?;
     let toolchain = toolchain::provision(session)?;
     let here = KernelImage::key(session, &toolchain, &source, profile)?;
     if here != *key {
         let at = session.cache.path("kernels", label, key);
-        return Err(Failure::machine(format!(
+        return Err(Failure::host(format!(
             "its kernel, Linux {label} with the key {key}, is not in the cache, and what \
              this clone builds as {label} has the key {here}: the source, the configuration \
              or the tools are others. Replay it with the clone that it was recorded with, \

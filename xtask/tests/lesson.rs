@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use xtask::kernel::source::{self, Wanted};
+use xtask::kernel::source::{self, SourceRequest};
 use xtask::lesson::{Lesson, all, all_races, excerpts};
 use xtask::modules::Language;
 use xtask::session::Session;
@@ -45,7 +45,7 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
     let session = Session::new(false, false, None)?;
     let kernel = source::obtain(
         &session,
-        &Wanted {
+        &SourceRequest {
             kernel: None,
             source: None,
         },

@@ -140,7 +140,7 @@ impl super::Bench<'_> {
                 let one = std::slice::from_ref(play);
                 let outcomes = play::all(self.session, &prepared, one, manner, &|_, _| ());
                 ensure!(
-                    fault(&outcomes) != Some(Fault::Machine),
+                    fault(&outcomes) != Some(Fault::Host),
                     "{} could not be played",
                     play.name()
                 );

@@ -14,7 +14,7 @@ use crate::{lesson, pipeline, play};
 
 /// Options of `bench`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct BenchOptions {
     #[command(flatten)]
     common: Common,
 
@@ -37,12 +37,12 @@ pub struct Options {
 }
 
 /// Measures, prints, and says with status 1 that a figure missed its aim.
-pub fn run(options: &Options) -> Result<ExitCode> {
+pub fn run(options: &BenchOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
     let mut prepared = pipeline::prepare(
         &session,
-        &options.common.wanted(),
+        &options.common.source_request(),
         Profile::Teaching,
         &lessons,
         &[Language::Rust, Language::C],

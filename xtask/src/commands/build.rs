@@ -7,7 +7,7 @@ use crate::{lesson, pipeline};
 
 /// Options of `build`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct BuildOptions {
     #[command(flatten)]
     common: Common,
 
@@ -16,12 +16,12 @@ pub struct Options {
 }
 
 /// Builds what the cache does not have, and says what took how long.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
     let prepared = pipeline::prepare(
         &session,
-        &options.common.wanted(),
+        &options.common.source_request(),
         options.profile.profile(),
         &lessons,
         Lang::Both.languages(),

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::failure::Failure;
 use crate::kernel::Profile;
-use crate::kernel::source::Wanted;
+use crate::kernel::source::SourceRequest;
 use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::session::Session;
@@ -44,8 +44,8 @@ impl Common {
     }
 
     /// The kernel that these options ask for.
-    pub fn wanted(&self) -> Wanted {
-        Wanted {
+    pub fn source_request(&self) -> SourceRequest {
+        SourceRequest {
             kernel: self.kernel.clone(),
             source: self.kernel_source.clone(),
         }

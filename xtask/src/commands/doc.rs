@@ -5,13 +5,13 @@ use anyhow::{Result, ensure};
 use super::common::Common;
 use crate::failure::Failure;
 use crate::kernel::Profile;
-use crate::modules::Pages;
+use crate::modules::DocPages;
 use crate::pipeline;
 use crate::process::{Tool, which};
 
 /// Options of `doc`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct DocOptions {
     #[command(flatten)]
     common: Common,
 
@@ -21,11 +21,14 @@ pub struct Options {
 }
 
 /// Makes the pages that the cache does not have, and prints where they begin.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &DocOptions) -> Result<()> {
     let session = options.common.session()?;
-    let (toolchain, _, kernel) =
-        pipeline::kernel(&session, &options.common.wanted(), Profile::Teaching)?;
-    let index = Pages::build(&session, &toolchain, &kernel)?.index();
+    let (toolchain, _, kernel) = pipeline::kernel(
+        &session,
+        &options.common.source_request(),
+        Profile::Teaching,
+    )?;
+    let index = DocPages::build(&session, &toolchain, &kernel)?.index();
     session.ui.summary();
     println!("{}", index.display());
     if options.open {
@@ -36,7 +39,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn open(page: &std::path::Path) -> Result<()> {
     let Some(opener) = which("xdg-open") else {
-        return Err(Failure::machine(
+        return Err(Failure::host(
             "there is no xdg-open to show the pages with; open the file above in a browser",
         )
         .into());
@@ -44,7 +47,7 @@ fn open(page: &std::path::Path) -> Result<()> {
     let status = Tool::new(opener).arg(page).run_on_terminal()?;
     ensure!(
         status.success(),
-        Failure::machine(format!("xdg-open could not show the pages ({status})"))
+        Failure::host(format!("xdg-open could not show the pages ({status})"))
     );
     Ok(())
 }

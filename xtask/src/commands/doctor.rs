@@ -8,38 +8,41 @@ use crate::failure::Fault;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
 use crate::session::Session;
-use crate::toolchain::{self, Need, State};
+use crate::toolchain::{self, Requirement, RequirementState};
 use crate::vm::accel::{self, Kvm};
 
 /// Options of `doctor`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {}
+pub struct DoctorOptions {}
 
 /// Prints the table of needs to standard output. The status is 0 if a build
 /// would go through without a question, 69 if not. KVM is never a need.
-pub fn run(_options: &Options) -> Result<ExitCode> {
+pub fn run(_options: &DoctorOptions) -> Result<ExitCode> {
     let session = Session::new(false, false, None)?;
-    let needs = toolchain::survey(&session);
+    let needs = toolchain::requirements(&session);
     print!("{}", table(&needs));
     println!("{:MARK$}{:WHAT$}{}", "", "kvm", kvm(&session, &needs)?);
     println!("\n{}", verdict(&needs));
     if let Some(line) = toolchain::install_all(&needs) {
         println!("to install all packages that are missing:\n  {line}");
     }
-    if needs.iter().any(|need| need.state == State::Unfit) {
-        Ok(ExitCode::from(Fault::Machine.status()))
+    if needs
+        .iter()
+        .any(|need| need.state == RequirementState::Unmet)
+    {
+        Ok(ExitCode::from(Fault::Host.status()))
     } else {
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Whether a guest really boots under KVM, as far as it was tried.
-fn kvm(session: &Session, needs: &[Need]) -> Result<String> {
+fn kvm(session: &Session, needs: &[Requirement]) -> Result<String> {
     let word = |kvm: Kvm| {
         let works = if kvm.works { "works" } else { "does not work" };
         format!("{works}: {}", kvm.why)
     };
-    if needs.iter().any(|need| need.state != State::Fit) {
+    if needs.iter().any(|need| need.state != RequirementState::Met) {
         return Ok("not tried: tools are missing".to_owned());
     }
     let toolchain = toolchain::provision(session)?;
@@ -61,7 +64,7 @@ const WHAT: usize = 16;
 
 /// One line a need: the mark, what it is, the version found, and where. What
 /// mends it is in a line below.
-fn table(needs: &[Need]) -> String {
+fn table(needs: &[Requirement]) -> String {
     let version = needs
         .iter()
         .filter(|need| need.place.is_some())
@@ -69,7 +72,7 @@ fn table(needs: &[Need]) -> String {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for Need {
+    for Requirement {
         what,
         found,
         place,
@@ -79,9 +82,9 @@ fn table(needs: &[Need]) -> String {
     } in needs
     {
         let mark = match state {
-            State::Fit => "ok",
-            State::Provisioned => "later",
-            State::Unfit => "LACKS",
+            RequirementState::Met => "ok",
+            RequirementState::Later => "later",
+            RequirementState::Unmet => "LACKS",
         };
         let rest = match place {
             Some(place) => format!("{found:version$}  {}", place.display()),
@@ -95,9 +98,12 @@ fn table(needs: &[Need]) -> String {
     text
 }
 
-fn verdict(needs: &[Need]) -> String {
+fn verdict(needs: &[Requirement]) -> String {
     let count = |state| needs.iter().filter(|need| need.state == state).count();
-    match (count(State::Unfit), count(State::Provisioned)) {
+    match (
+        count(RequirementState::Unmet),
+        count(RequirementState::Later),
+    ) {
         (0, 0) => "a build will go through".to_owned(),
         (0, later) => format!("a build will go through; it gets {later} of these itself first"),
         (1, _) => "a build lacks 1 of these; the line below it mends that".to_owned(),
@@ -110,8 +116,8 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    fn need(state: State, place: Option<&str>, mend: Option<&str>) -> Need {
-        Need {
+    fn need(state: RequirementState, place: Option<&str>, mend: Option<&str>) -> Requirement {
+        Requirement {
             what: "qemu".to_owned(),
             found: "7.2.22".to_owned(),
             place: place.map(PathBuf::from),
@@ -124,9 +130,9 @@ mod tests {
     #[test]
     fn a_need_is_a_line_and_its_mending_another() {
         let needs = [
-            need(State::Fit, Some("/usr/bin/qemu"), None),
-            need(State::Provisioned, None, None),
-            need(State::Unfit, None, Some("apt-get install qemu")),
+            need(RequirementState::Met, Some("/usr/bin/qemu"), None),
+            need(RequirementState::Later, None, None),
+            need(RequirementState::Unmet, None, Some("apt-get install qemu")),
         ];
         assert_eq!(
             table(&needs),

@@ -43,7 +43,7 @@ enum LangOption {
 
 /// Options of `qemu`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct QemuOptions {
     #[command(flatten)]
     common: Common,
 
@@ -79,7 +79,7 @@ pub struct Options {
 }
 
 /// Boots a guest on the terminal.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &QemuOptions) -> Result<()> {
     let session = options.common.session()?;
     let names: Vec<String> = options.lesson.iter().cloned().collect();
     let mut lessons = lesson::select(&session.workspace, &names)?;
@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<()> {
     lessons.retain(|lesson| lesson.is_in(language));
     let prepared = pipeline::prepare(
         &session,
-        &options.common.wanted(),
+        &options.common.source_request(),
         options.profile.profile(),
         &lessons,
         &[language],

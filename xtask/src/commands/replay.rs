@@ -17,7 +17,7 @@ use crate::toolchain::Toolchain;
 
 /// Options of `replay`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct ReplayOptions {
     #[command(flatten)]
     common: Common,
 
@@ -32,14 +32,14 @@ pub struct Options {
 
 /// Replays; the status is 0 if the guest did the same to the byte, and 1 if
 /// not. With `--gdb`, it is 0 once QEMU has ended.
-pub fn run(options: &Options) -> Result<ExitCode> {
+pub fn run(options: &ReplayOptions) -> Result<ExitCode> {
     let recording = Recording::load(&options.file)?;
     let session = options.common.session()?;
     let recording::Kernel { name, label, key } = &recording.manifest.kernel;
     let key = Key::of(key).ok_or_else(|| {
         Failure::usage(format!("{}: its kernel has no key", options.file.display()))
     })?;
-    let wanted = options.common.wanted();
+    let wanted = options.common.source_request();
     let (toolchain, kernel) = pipeline::kernel_with_key(&session, &wanted, name, label, &key)?;
     if options.gdb {
         debug(&session, &recording, &toolchain, &kernel)?;

@@ -25,7 +25,7 @@ use crate::{lesson, pipeline, play, report};
 
 /// Options of `test`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Options {
+pub struct TestOptions {
     #[command(flatten)]
     common: Common,
 
@@ -125,7 +125,7 @@ enum TimeOption {
 /// The seed of the first schedule, unless one is given.
 const FIRST_SEED: u32 = 1;
 
-impl Options {
+impl TestOptions {
     /// The schedules' seeds, if there are to be any.
     fn seeds(&self) -> Result<Option<Seeds>> {
         let (first, count) = match (self.seed, self.schedules) {
@@ -160,7 +160,7 @@ impl Options {
 
 /// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
 /// a guest could not be run.
-pub fn run(options: &Options) -> Result<ExitCode> {
+pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let started = Instant::now();
     options.targets.check()?;
     if options.update && options.time == TimeOption::Real {
@@ -243,7 +243,7 @@ struct Kept<'a> {
 
 /// Builds what the plays need, and plays them.
 fn play(
-    options: &Options,
+    options: &TestOptions,
     session: &Session,
     plays: &[Play<'_>],
     seeds: Option<Seeds>,
@@ -264,7 +264,7 @@ fn play(
     }
     let mut prepared = pipeline::prepare_modules(
         session,
-        &options.common.wanted(),
+        &options.common.source_request(),
         options.profile.profile(),
         &modules,
     )?;
@@ -347,7 +347,7 @@ fn play(
 
 /// Prints the report for a person, and the timeline behind it if there is just
 /// one: to standard error if another report takes standard output.
-fn print(options: &Options, report: &Report, timelines: Option<&Timelines>) -> Result<()> {
+fn print(options: &TestOptions, report: &Report, timelines: Option<&Timelines>) -> Result<()> {
     let (mut stderr, mut stdout) = (std::io::stderr(), std::io::stdout());
     let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
         let terminal = stderr.is_terminal();
@@ -365,7 +365,7 @@ fn print(options: &Options, report: &Report, timelines: Option<&Timelines>) -> R
 }
 
 /// Prints what would be played.
-fn list(options: &Options, plays: &[Play<'_>]) -> Result<()> {
+fn list(options: &TestOptions, plays: &[Play<'_>]) -> Result<()> {
     if let Some(path) = &options.targets.json {
         return report::write(path, &json::list(plays)?);
     }

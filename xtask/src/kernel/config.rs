@@ -74,12 +74,12 @@ impl Config {
 
     /// The options of `self` that `of` does not have with the same value, and
     /// what `of` has instead. An option that `of` does not know is not set.
-    pub fn missing(&self, of: &Self) -> Vec<Missing> {
+    pub fn missing(&self, of: &Self) -> Vec<DroppedOption> {
         self.0
             .iter()
             .filter_map(|(name, wanted)| {
                 let found = of.0.get(name).cloned().flatten();
-                (found != *wanted).then(|| Missing {
+                (found != *wanted).then(|| DroppedOption {
                     name: name.clone(),
                     wanted: wanted.clone(),
                     found,
@@ -91,7 +91,7 @@ impl Config {
 
 /// An option that is not as the fragment asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct DroppedOption {
     /// Without `CONFIG_`.
     pub name: String,
     wanted: Option<String>,
@@ -140,9 +140,9 @@ pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let symbols = kconfig::Symbols::read(tree);
+    let symbols = kconfig::KconfigOptions::read(tree);
     let lines = missing.iter().map(
-        |Missing {
+        |DroppedOption {
              name,
              wanted,
              found,
@@ -161,7 +161,7 @@ pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
             )
         },
     );
-    Err(Failure::machine(format!(
+    Err(Failure::host(format!(
         "the kernel's configuration drops what is asked for:\n{}\nadd what they depend on to the \
          fragment, or take them out",
         lines.collect::<Vec<_>>().join("\n")

@@ -127,7 +127,7 @@ impl KernelImage {
         let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
         let key = key(toolchain, source, &fragments);
         let label = profile.label(&source.version);
-        let recipe = Recipe {
+        let recipe = KernelRecipe {
             session,
             toolchain,
             source,
@@ -185,14 +185,14 @@ fn steps_of_last_time(remembered: &Path) -> u64 {
         .unwrap_or(TYPICAL_STEPS)
 }
 
-struct Recipe<'a> {
+struct KernelRecipe<'a> {
     session: &'a Session,
     toolchain: &'a Toolchain,
     source: &'a KernelSource,
     fragments: Fragments,
 }
 
-impl Recipe<'_> {
+impl KernelRecipe<'_> {
     /// Makes the `.config` in `objects`: tinyconfig, the fragments,
     /// olddefconfig, and the check that nothing of the fragments was dropped.
     fn configure(&self, objects: &Path, log: &Path) -> Result<()> {

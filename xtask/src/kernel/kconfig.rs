@@ -10,13 +10,13 @@ use crate::key::files_below;
 
 /// The options of a kernel and what each depends on.
 #[derive(Debug, Default)]
-pub struct Symbols(BTreeMap<String, Vec<String>>);
+pub struct KconfigOptions(BTreeMap<String, Vec<String>>);
 
-impl Symbols {
+impl KconfigOptions {
     /// Reads every Kconfig file that x86 uses below `tree`; a file that cannot
     /// be read is as one that is not there.
     pub fn read(tree: &Path) -> Self {
-        let mut symbols = Self::default();
+        let mut options = Self::default();
         for path in files_below(tree).unwrap_or_default() {
             let relative = path.strip_prefix(tree).unwrap_or(&path);
             let kconfig = path
@@ -26,10 +26,10 @@ impl Symbols {
                 && !relative.starts_with("arch/x86")
                 && relative != Path::new("arch/Kconfig");
             if kconfig && !foreign {
-                symbols.parse(&std::fs::read_to_string(&path).unwrap_or_default());
+                options.parse(&std::fs::read_to_string(&path).unwrap_or_default());
             }
         }
-        symbols
+        options
     }
 
     /// What `name` (without `CONFIG_`) depends on, all of which must hold;
@@ -92,13 +92,13 @@ mod tests {
 
     #[test]
     fn what_stands_around_an_option_counts() {
-        let mut symbols = Symbols::default();
-        symbols.parse(
+        let mut options = KconfigOptions::default();
+        options.parse(
             "menu \"Debugging\"\n\tdepends on DEBUG\nif X86\nconfig A\n\tbool \"a\"\n\tdepends on \
              B && !C\n\thelp\n\t  depends on nothing, this is help\nendif\nconfig D\n\tbool\nendmenu\n\
              config E\n\tbool\n",
         );
-        let of = |name| symbols.dependencies(name).map(<[String]>::to_vec);
+        let of = |name| options.dependencies(name).map(<[String]>::to_vec);
         assert_eq!(
             of("A"),
             Some(vec!["DEBUG".into(), "X86".into(), "B && !C".into()])

@@ -29,7 +29,7 @@ pub struct KernelSpec {
     /// The exact version, where only one will do: what the patches are for.
     pub version: Option<Version>,
     /// Where the source comes from, the preferred place first; never empty.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceOrigin>,
     /// The folder of its patches, `kernel-config/patches/<name>`; there may be
     /// none.
     pub patches: PathBuf,
@@ -40,7 +40,7 @@ pub struct KernelSpec {
 
 /// One place that a kernel's source comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SourceOrigin {
     /// A signed release on a mirror of kernel.org.
     Tarball(Tarball),
     /// The name of a Debian package with `usr/src/<name>.tar.xz` in it.
@@ -205,11 +205,11 @@ impl RawKernel {
         let sources = sources
             .into_iter()
             .map(|source| match source {
-                RawSource::DebianPackage(package) => Ok(Source::DebianPackage(package)),
+                RawSource::DebianPackage(package) => Ok(SourceOrigin::DebianPackage(package)),
                 RawSource::Tarball(file) => {
                     let tarball = tarball(file, org)?;
                     in_series(tarball.version)?;
-                    Ok(Source::Tarball(tarball))
+                    Ok(SourceOrigin::Tarball(tarball))
                 }
             })
             .collect::<Result<_>>()?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Builder, copy, copy_tree};
+use super::{ModuleBuilder, copy, copy_tree};
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
 use crate::session::Session;
@@ -15,18 +15,18 @@ const KIND: &str = "doc 1";
 
 /// The pages of one kernel, in the cache.
 #[derive(Debug, Clone)]
-pub struct Pages {
+pub struct DocPages {
     /// The folder of them all: a folder for each crate.
     pub folder: PathBuf,
 }
 
-impl Pages {
+impl DocPages {
     /// Makes the pages for `image`, unless the cache has them.
     ///
     /// A link of `kernel_ext`'s that leads nowhere is an error, as every
     /// warning of rustdoc's is.
     pub fn build(session: &Session, toolchain: &Toolchain, image: &KernelImage) -> Result<Self> {
-        let builder = Builder {
+        let builder = ModuleBuilder {
             session,
             toolchain,
             image,
@@ -69,7 +69,7 @@ impl Pages {
 }
 
 /// The pages are made from what `kernel_ext` is made from.
-fn key(builder: &Builder<'_>) -> Result<Key> {
+fn key(builder: &ModuleBuilder<'_>) -> Result<Key> {
     Ok(Inputs::new(KIND)
         .text("kernel_ext", builder.kernel_ext_key()?.as_str())
         .key())

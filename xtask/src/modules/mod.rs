@@ -17,7 +17,7 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
-pub use doc::Pages;
+pub use doc::DocPages;
 pub use language::Language;
 
 /// The recipes' number; a change of how modules are built changes it.
@@ -62,7 +62,7 @@ pub fn build(
     image: &KernelImage,
     wanted: &[(&str, Language)],
 ) -> Result<Vec<Module>> {
-    let builder = Builder {
+    let builder = ModuleBuilder {
         session,
         toolchain,
         image,
@@ -124,14 +124,14 @@ fn entry_name(lesson: &str, language: Language) -> String {
     format!("{lesson}-{language}")
 }
 
-struct Builder<'a> {
+struct ModuleBuilder<'a> {
     session: &'a Session,
     toolchain: &'a Toolchain,
     image: &'a KernelImage,
     sources: PathBuf,
 }
 
-impl Builder<'_> {
+impl ModuleBuilder<'_> {
     /// Everything that `kernel_ext` is made from.
     fn kernel_ext_key(&self) -> Result<Key> {
         Ok(Inputs::new(KIND)

@@ -207,7 +207,7 @@ pub fn fault(outcomes: &[Outcome]) -> Option<Fault> {
     for Outcome { verdict, .. } in outcomes {
         match verdict {
             Verdict::Pass | Verdict::Skipped { .. } => {}
-            Verdict::Infrastructure { .. } => fault = fault.or(Some(Fault::Machine)),
+            Verdict::Infrastructure { .. } => fault = fault.or(Some(Fault::Host)),
             _ => fault = Some(Fault::Lesson),
         }
     }

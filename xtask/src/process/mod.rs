@@ -1,7 +1,7 @@
 //! Child processes that never outlive xtask, with their output kept.
 
 mod guard;
-mod interrupt;
+mod signals;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::failure::Failure;
 
 pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard};
-pub use interrupt::{Guarded, on_signals, park_if_interrupted};
+pub use signals::{Guarded, on_signals, park_if_interrupted};
 
 /// How many of the last lines of a tool's output a failure shows.
 const LAST_LINES: usize = 25;
@@ -184,7 +184,7 @@ impl Tool {
     pub fn spawn(&self, stdout: Stdio, stderr: Stdio) -> Result<Guarded> {
         let program = PathBuf::from(self.command.get_program());
         if which(&program).is_none() {
-            return Err(Failure::machine(format!(
+            return Err(Failure::host(format!(
                 "there is no program {}; `cargo xtask doctor` says what is missing",
                 program.display()
             ))
@@ -209,7 +209,7 @@ impl Tool {
         if let Some(terminal) = opened_again(1, std::io::stdout()) {
             command.stdout(terminal);
         }
-        let status = interrupt::run_on_terminal(command)
+        let status = signals::run_on_terminal(command)
             .with_context(|| format!("cannot run {}", self.quoted()))?;
         park_if_interrupted();
         Ok(status)

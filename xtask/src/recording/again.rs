@@ -70,7 +70,7 @@ impl Recording {
             ..
         } = &self.manifest;
         if *qemu != toolchain.qemu_version {
-            return Err(Failure::machine(format!(
+            return Err(Failure::host(format!(
                 "it was recorded with QEMU {qemu}, and this is QEMU {}, which would do other \
                  things at other times: replay it where QEMU is {qemu}",
                 toolchain.qemu_version

@@ -203,7 +203,7 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
         "{report}"
     );
     assert_eq!(fault(&outcomes), Some(Fault::Lesson));
-    assert_eq!(fault(&outcomes[8..9]), Some(Fault::Machine));
+    assert_eq!(fault(&outcomes[8..9]), Some(Fault::Host));
     assert_eq!(fault(&outcomes[9..]), None);
 }
 

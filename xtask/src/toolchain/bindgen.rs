@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::answers::{ToolAnswers, version_after};
 use super::host::Host;
-use super::probe::{Probes, version_after};
 use crate::cache::{Cache, remove};
 use crate::failure::Failure;
 use crate::key::{Inputs, Key};
@@ -36,20 +36,20 @@ const FOREIGN: [&str; 11] = [
 
 /// The bindgen that is there already: on the search path in exactly this
 /// version, or an earlier one of ours.
-pub fn find(host: &Host, cache: &Cache, probes: &mut Probes) -> Option<PathBuf> {
+pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<PathBuf> {
     let own = cache
         .path("toolchain", &name(), &key(host))
         .join("bin/bindgen");
     host.all("bindgen")
         .chain([own])
         .filter(|bindgen| bindgen.is_file())
-        .find(|bindgen| version(bindgen, probes).as_deref() == Some(VERSION))
+        .find(|bindgen| version(bindgen, answers).as_deref() == Some(VERSION))
 }
 
 /// The version of a bindgen on the search path, whichever it is.
-pub fn other(host: &Host, probes: &mut Probes) -> Option<(String, PathBuf)> {
+pub fn other(host: &Host, answers: &mut ToolAnswers) -> Option<(String, PathBuf)> {
     let bindgen = host.which("bindgen")?;
-    Some((version(&bindgen, probes)?, bindgen))
+    Some((version(&bindgen, answers)?, bindgen))
 }
 
 /// The cargo that compiles it: the host's.
@@ -58,13 +58,13 @@ pub fn cargo(host: &Host) -> Option<PathBuf> {
 }
 
 /// The bindgen there is, or one that cargo compiles into the cache.
-pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<PathBuf> {
-    if let Some(bindgen) = find(host, &session.cache, probes) {
+pub fn provision(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Result<PathBuf> {
+    if let Some(bindgen) = find(host, &session.cache, answers) {
         return Ok(bindgen);
     }
     let stage = session.ui.stage("bindgen");
     let cargo = cargo(host).ok_or_else(|| {
-        Failure::machine(format!(
+        Failure::host(format!(
             "there is no cargo to compile bindgen {VERSION} with; install rustup (https://rustup.rs)"
         ))
     })?;
@@ -92,7 +92,7 @@ pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<
         })
         .context(format!("no bindgen {VERSION}"))?;
     let bindgen = entry.path.join("bin/bindgen");
-    if version(&bindgen, probes).as_deref() != Some(VERSION) {
+    if version(&bindgen, answers).as_deref() != Some(VERSION) {
         bail!("{} is not bindgen {VERSION}", bindgen.display());
     }
     stage.done(entry.cached, VERSION);
@@ -126,8 +126,8 @@ fn key(host: &Host) -> Key {
         .key()
 }
 
-fn version(bindgen: &Path, probes: &mut Probes) -> Option<String> {
-    version_after(&probes.ask(bindgen, &["--version"])?, "bindgen")
+fn version(bindgen: &Path, answers: &mut ToolAnswers) -> Option<String> {
+    version_after(&answers.ask(bindgen, &["--version"])?, "bindgen")
 }
 
 #[cfg(test)]

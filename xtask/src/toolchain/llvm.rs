@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::answers::{ToolAnswers, numbers, version_after};
 use super::host::Host;
-use super::probe::{Probes, numbers, version_after};
 
 /// The major version of all of LLVM.
 pub const MAJOR: u32 = 19;
@@ -41,7 +41,7 @@ pub struct Llvm {
 
 /// Looks for LLVM: where Debian, Fedora and Arch keep this major, then on the
 /// search path.
-pub fn find(host: &Host, probes: &mut Probes) -> Llvm {
+pub fn find(host: &Host, answers: &mut ToolAnswers) -> Llvm {
     let mut llvm = Llvm::default();
     let kept = [
         host.at(&format!("/usr/lib/llvm-{MAJOR}/bin")),
@@ -50,7 +50,7 @@ pub fn find(host: &Host, probes: &mut Probes) -> Llvm {
     ];
     for bin in kept.iter().chain(&host.path) {
         let clang = bin.join("clang");
-        let Some(text) = probe(probes, &clang) else {
+        let Some(text) = probe(answers, &clang) else {
             continue;
         };
         match version_after(&text, "clang version") {
@@ -69,7 +69,7 @@ pub fn find(host: &Host, probes: &mut Probes) -> Llvm {
         .clone()
         .or_else(|| kept.iter().find(|bin| bin.is_dir()).cloned());
     if let Some(bin) = bin {
-        llvm.lld = probe(probes, &bin.join("ld.lld"))
+        llvm.lld = probe(answers, &bin.join("ld.lld"))
             .filter(|text| version_after(text, "LLD").is_some_and(|version| is_major(&version)));
         llvm.tools = TOOLS.iter().all(|tool| bin.join(tool).is_file());
         llvm.lib = libclang_beside(host, &bin);
@@ -78,10 +78,10 @@ pub fn find(host: &Host, probes: &mut Probes) -> Llvm {
     llvm
 }
 
-fn probe(probes: &mut Probes, program: &Path) -> Option<String> {
+fn probe(answers: &mut ToolAnswers, program: &Path) -> Option<String> {
     program
         .is_file()
-        .then(|| probes.ask(program, &["--version"]))?
+        .then(|| answers.ask(program, &["--version"]))?
 }
 
 fn is_major(version: &str) -> bool {

@@ -3,16 +3,16 @@
 //! None of them ends up on the host's PATH, and nothing of the host's own
 //! Rust changes.
 
+pub mod answers;
 mod bindgen;
 mod elf;
 pub mod host;
 mod llvm;
-pub mod needs;
 pub mod packages;
-pub mod probe;
+mod requirements;
 mod rust;
 mod rustdoc;
-mod survey;
+pub mod system;
 
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::session::Session;
+use answers::ToolAnswers;
 use host::Host;
-use needs::System;
-use probe::Probes;
+use system::SystemTools;
 
+pub use requirements::{Requirement, RequirementState, install_all, requirements, requirements_on};
 pub use rustdoc::Rustdoc;
-pub use survey::{Need, State, install_all, survey, survey_on};
 
 /// Every tool that a build and a boot take, by path.
 #[derive(Debug, Clone)]
@@ -58,33 +58,33 @@ pub fn provision(session: &Session) -> Result<Toolchain> {
 /// Installs the system packages that this machine lacks: what is needed before
 /// a source can be patched.
 pub fn install_packages(session: &Session) -> Result<()> {
-    let mut probes = Probes::load(&session.cache)?;
-    installed(session, &Host::from_env(), &mut probes)?;
-    probes.save()
+    let mut answers = ToolAnswers::load(&session.cache)?;
+    installed(session, &Host::from_env(), &mut answers)?;
+    answers.save()
 }
 
 /// [`provision`] on a given machine.
 pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
-    let mut probes = Probes::load(&session.cache)?;
-    let system = installed(session, host, &mut probes)?;
-    let rust = rust::provision(session, host, &mut probes)?;
-    let bindgen = bindgen::provision(session, host, &mut probes)?;
+    let mut answers = ToolAnswers::load(&session.cache)?;
+    let system = installed(session, host, &mut answers)?;
+    let rust = rust::provision(session, host, &mut answers)?;
+    let bindgen = bindgen::provision(session, host, &mut answers)?;
     let toolchain = assemble(system, rust, bindgen);
-    probes.save()?;
+    answers.save()?;
     toolchain.context("the toolchain is not whole; `cargo xtask doctor` says what is missing")
 }
 
 /// What the distribution has given this machine, when nothing is missing.
-fn installed(session: &Session, host: &Host, probes: &mut Probes) -> Result<System> {
-    let system = System::look(host, probes);
+fn installed(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Result<SystemTools> {
+    let system = SystemTools::look(host, answers);
     if system.missing().is_empty() {
         return Ok(system);
     }
     packages::install(session, host, &system.missing())?;
-    let system = System::look(host, probes);
+    let system = SystemTools::look(host, answers);
     let missing = system.missing();
     if !missing.is_empty() {
-        return Err(Failure::machine(format!(
+        return Err(Failure::host(format!(
             "the packages are installed, but this machine still lacks:\n{}",
             packages::listed(&missing)
         ))
@@ -93,8 +93,8 @@ fn installed(session: &Session, host: &Host, probes: &mut Probes) -> Result<Syst
     Ok(system)
 }
 
-fn assemble(system: System, rust: rust::Rust, bindgen: PathBuf) -> Option<Toolchain> {
-    let System {
+fn assemble(system: SystemTools, rust: rust::RustCompiler, bindgen: PathBuf) -> Option<Toolchain> {
+    let SystemTools {
         llvm,
         qemu,
         busybox,

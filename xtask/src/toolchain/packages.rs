@@ -6,14 +6,14 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result};
 
 use super::host::Host;
-use super::needs::{Found, Package};
+use super::system::{Detected, Package};
 use crate::failure::Failure;
 use crate::process::Tool;
 use crate::session::Session;
 
 /// A package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
+pub enum PackageManager {
     /// Debian, Ubuntu.
     Apt,
     /// Fedora.
@@ -22,7 +22,7 @@ pub enum Manager {
     Pacman,
 }
 
-impl Manager {
+impl PackageManager {
     /// The host's package manager.
     pub fn of(host: &Host) -> Option<Self> {
         [
@@ -61,7 +61,7 @@ impl Manager {
 
 /// What is to be done about missing packages.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum InstallDecision {
     /// Run these words without a question.
     Run(Vec<String>),
     /// Ask, then run these words.
@@ -71,17 +71,21 @@ pub enum Action {
 }
 
 /// Decides for `missing` packages on `host`, if `may_install`.
-pub fn decide(host: &Host, may_install: bool, missing: &[(&'static Package, &Found)]) -> Action {
+pub fn decide(
+    host: &Host,
+    may_install: bool,
+    missing: &[(&'static Package, &Detected)],
+) -> InstallDecision {
     let packages: Vec<&Package> = missing.iter().map(|(package, _)| *package).collect();
-    let Some(manager) = Manager::of(host) else {
-        return Action::Refuse(format!(
+    let Some(manager) = PackageManager::of(host) else {
+        return InstallDecision::Refuse(format!(
             "this machine lacks:\n{}\nit has none of apt-get, dnf and pacman: install these by hand",
             listed(missing)
         ));
     };
     let mut words = manager.install(&packages);
     if !host.root_user && host.which("sudo").is_none() {
-        return Action::Refuse(format!(
+        return InstallDecision::Refuse(format!(
             "this machine lacks:\n{}\nto install them, as root:\n  {}",
             listed(missing),
             words.join(" ")
@@ -91,12 +95,12 @@ pub fn decide(host: &Host, may_install: bool, missing: &[(&'static Package, &Fou
         words.insert(0, "sudo".to_owned());
     }
     if may_install && (host.root_user || host.ci) {
-        return Action::Run(words);
+        return InstallDecision::Run(words);
     }
     if may_install && host.terminal {
-        return Action::Ask(words);
+        return InstallDecision::Ask(words);
     }
-    Action::Refuse(format!(
+    InstallDecision::Refuse(format!(
         "this machine lacks:\n{}\nto install them:\n  {}",
         listed(missing),
         words.join(" ")
@@ -104,11 +108,11 @@ pub fn decide(host: &Host, may_install: bool, missing: &[(&'static Package, &Fou
 }
 
 /// Each missing need in a line of its own, with what is there instead.
-pub fn listed(missing: &[(&'static Package, &Found)]) -> String {
+pub fn listed(missing: &[(&'static Package, &Detected)]) -> String {
     let lines: Vec<String> = missing
         .iter()
         .map(|(package, found)| match found {
-            Found::Unfit(why) => format!("  {} ({}): found {why}", package.what, package.why),
+            Detected::Unusable(why) => format!("  {} ({}): found {why}", package.what, package.why),
             _ => format!("  {} ({})", package.what, package.why),
         })
         .collect();
@@ -119,18 +123,18 @@ pub fn listed(missing: &[(&'static Package, &Found)]) -> String {
 pub fn install(
     session: &Session,
     host: &Host,
-    missing: &[(&'static Package, &Found)],
+    missing: &[(&'static Package, &Detected)],
 ) -> Result<()> {
     let (words, asked) = match decide(host, session.may_install, missing) {
-        Action::Refuse(message) => return Err(Failure::machine(message).into()),
-        Action::Run(words) => (words, false),
-        Action::Ask(words) => (words, true),
+        InstallDecision::Refuse(message) => return Err(Failure::host(message).into()),
+        InstallDecision::Run(words) => (words, false),
+        InstallDecision::Ask(words) => (words, true),
     };
     eprintln!("this machine lacks:\n{}", listed(missing));
     eprintln!("to install them:\n  {}", words.join(" "));
     if asked && !confirmed()? {
         return Err(
-            Failure::machine("nothing was installed; run the line above and try again").into(),
+            Failure::host("nothing was installed; run the line above and try again").into(),
         );
     }
     let stage = session.ui.stage("packages");
@@ -141,7 +145,7 @@ pub fn install(
         };
         update_first(host, &words, &mut |words| run(words).map(drop))?;
         if !run(&words)? {
-            return Err(Failure::machine(format!("{} failed", words.join(" "))).into());
+            return Err(Failure::host(format!("{} failed", words.join(" "))).into());
         }
     } else {
         stage.begin("installing what is missing", 0);
@@ -154,13 +158,13 @@ pub fn install(
         };
         let updated = update_first(host, &words, &mut run)?;
         let mut installed = run(&words);
-        if installed.is_err() && !updated && Manager::of(host) == Some(Manager::Apt) {
+        if installed.is_err() && !updated && PackageManager::of(host) == Some(PackageManager::Apt) {
             // Old lists name packages that the archive has no more.
             if run(&update_words(&words)).is_ok() {
                 installed = run(&words);
             }
         }
-        installed.context(Failure::machine(format!(
+        installed.context(Failure::host(format!(
             "cannot install what is missing; try it by hand:\n  {}",
             words.join(" ")
         )))?;
@@ -175,7 +179,7 @@ fn update_first(
     words: &[String],
     run: &mut dyn FnMut(&[String]) -> Result<()>,
 ) -> Result<bool> {
-    if Manager::of(host) != Some(Manager::Apt) || has_apt_lists(host) {
+    if PackageManager::of(host) != Some(PackageManager::Apt) || has_apt_lists(host) {
         return Ok(false);
     }
     // One unreachable source among several fails the update as a whole; the

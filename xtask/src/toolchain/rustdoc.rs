@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::Toolchain;
-use super::probe::version_after;
+use super::answers::version_after;
 use crate::failure::Failure;
 use crate::process::Tool;
 
@@ -26,7 +26,7 @@ impl Toolchain {
         let sysroot = Path::new(sysroot.trim());
         let rustdoc = sysroot.join("bin/rustdoc");
         if !rustdoc.is_file() {
-            return Err(Failure::machine(format!(
+            return Err(Failure::host(format!(
                 "{} has no rustdoc: there is no {}; a distribution may have it in a package of its \
                  own",
                 self.rustc.display(),

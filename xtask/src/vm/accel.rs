@@ -66,7 +66,7 @@ pub fn choose(
             ));
             Ok(Accel::Tcg)
         }
-        (false, Some(_)) => Err(Failure::machine(format!(
+        (false, Some(_)) => Err(Failure::host(format!(
             "KVM runs no guest here: {}; leave out --accel kvm to emulate the CPU",
             kvm.why
         ))

@@ -264,7 +264,7 @@ pub fn no_room(error: anyhow::Error) -> anyhow::Error {
     if !is_full_disk(&error) {
         return error;
     }
-    error.context(Failure::machine(format!(
+    error.context(Failure::host(format!(
         "no space left in {}, where a guest keeps a few MB while it plays: make room, or name \
          another folder with TMPDIR=FOLDER",
         std::env::temp_dir().display()

@@ -11,7 +11,7 @@ use pgp::composed::{
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::types::{KeyDetails as _, Password};
 use xtask::cache::Cache;
-use xtask::kernel::source::{KernelSource, Settings, Wanted, obtain_with};
+use xtask::kernel::source::{FetchSettings, KernelSource, SourceRequest, obtain_with};
 use xtask::session::Session;
 use xtask::ui::Ui;
 use xtask::workspace::Workspace;
@@ -160,7 +160,7 @@ pub fn with(
 pub struct Lab {
     pub folder: tempfile::TempDir,
     pub session: Session,
-    pub settings: Settings,
+    pub settings: FetchSettings,
 }
 
 impl Lab {
@@ -189,7 +189,7 @@ impl Lab {
             may_install: false,
             jobs: 1,
         };
-        let settings = Settings {
+        let settings = FetchSettings {
             mirror: None,
             reach: Duration::from_secs(2),
             stall: Duration::from_millis(500),
@@ -209,11 +209,11 @@ impl Lab {
 
     /// Obtains a kernel with `--kernel-source`.
     pub fn obtain_from(&self, kernel: Option<&str>, source: Option<&Path>) -> Result<KernelSource> {
-        let wanted = Wanted {
+        let request = SourceRequest {
             kernel: kernel.map(str::to_owned),
             source: source.map(Path::to_owned),
         };
-        obtain_with(&self.session, &wanted, &self.settings)
+        obtain_with(&self.session, &request, &self.settings)
     }
 
     /// The text of the error that obtaining ends with, and its exit status.

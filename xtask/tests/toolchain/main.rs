@@ -1,6 +1,6 @@
-//! The toolchain on machines made of shell scripts: what is found, what is
+//! The toolchain on hosts made of shell scripts: what is found, what is
 //! installed and what is refused.
 
-mod machine;
+mod fake_host;
 mod packages;
 mod tools;

@@ -1,11 +1,11 @@
 //! What the distribution must give: lines, questions, installs.
 
-use crate::machine::*;
+use crate::fake_host::*;
 use anyhow::{Context as _, Result};
 use xtask::failure::{Fault, fault_of};
-use xtask::toolchain::needs::Found;
-use xtask::toolchain::packages::Action;
+use xtask::toolchain::packages::InstallDecision;
 use xtask::toolchain::provision_on;
+use xtask::toolchain::system::Detected;
 
 const APT: &str = "apt-get install --yes --no-install-recommends make flex bison bc patch \
                    libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
@@ -26,22 +26,22 @@ fn each_package_manager_has_its_line() -> Result<()> {
              clang19 lld19 llvm19 qemu-system-x86 busybox",
         ),
     ] {
-        let machine = Machine::bare()?;
-        machine.says(&format!("bin/{program}"), "")?;
-        assert_eq!(machine.decide()?, Action::Run(words(line)));
+        let fake = FakeHost::bare()?;
+        fake.prints(&format!("bin/{program}"), "")?;
+        assert_eq!(fake.decide()?, InstallDecision::Run(words(line)));
     }
     Ok(())
 }
 
 #[test]
 fn root_and_ci_are_not_asked_and_a_person_is() -> Result<()> {
-    let mut machine = Machine::bare()?;
-    machine.says("bin/apt-get", "")?;
+    let mut fake = FakeHost::bare()?;
+    fake.prints("bin/apt-get", "")?;
     let with_sudo = words(&format!("sudo {APT}"));
 
-    machine.host.root_user = false;
-    machine.host.ci = true;
-    let Action::Refuse(message) = machine.decide()? else {
+    fake.host.root_user = false;
+    fake.host.ci = true;
+    let InstallDecision::Refuse(message) = fake.decide()? else {
         panic!("there is no sudo");
     };
     assert!(
@@ -49,15 +49,15 @@ fn root_and_ci_are_not_asked_and_a_person_is() -> Result<()> {
         "{message}"
     );
 
-    machine.says("bin/sudo", "")?;
-    assert_eq!(machine.decide()?, Action::Run(with_sudo.clone()));
+    fake.prints("bin/sudo", "")?;
+    assert_eq!(fake.decide()?, InstallDecision::Run(with_sudo.clone()));
 
-    machine.host.ci = false;
-    machine.host.terminal = true;
-    assert_eq!(machine.decide()?, Action::Ask(with_sudo));
+    fake.host.ci = false;
+    fake.host.terminal = true;
+    assert_eq!(fake.decide()?, InstallDecision::Ask(with_sudo));
 
-    machine.host.terminal = false;
-    let Action::Refuse(message) = machine.decide()? else {
+    fake.host.terminal = false;
+    let InstallDecision::Refuse(message) = fake.decide()? else {
         panic!("nobody could have agreed");
     };
     assert!(message.ends_with(&format!("\n  sudo {APT}")), "{message}");
@@ -66,8 +66,8 @@ fn root_and_ci_are_not_asked_and_a_person_is() -> Result<()> {
 
 #[test]
 fn an_unknown_distribution_gets_the_list() -> Result<()> {
-    let machine = Machine::bare()?;
-    let Action::Refuse(message) = machine.decide()? else {
+    let fake = FakeHost::bare()?;
+    let InstallDecision::Refuse(message) = fake.decide()? else {
         panic!("there is nothing to run");
     };
     assert!(
@@ -80,25 +80,25 @@ fn an_unknown_distribution_gets_the_list() -> Result<()> {
 
 #[test]
 fn without_leave_nothing_is_installed() -> Result<()> {
-    let mut machine = Machine::bare()?;
-    let calls = machine.path("calls");
-    machine.script("bin/apt-get", &format!("echo $@ >> {}", calls.display()))?;
-    machine.session.may_install = false;
-    let error = provision_on(&machine.session, &machine.host)
+    let mut fake = FakeHost::bare()?;
+    let calls = fake.path("calls");
+    fake.script("bin/apt-get", &format!("echo $@ >> {}", calls.display()))?;
+    fake.session.may_install = false;
+    let error = provision_on(&fake.session, &fake.host)
         .err()
         .context("it went on")?;
-    assert_eq!(fault_of(&error), Fault::Machine);
+    assert_eq!(fault_of(&error), Fault::Host);
     assert!(format!("{error:#}").ends_with(APT), "{error:#}");
-    assert_eq!(machine.calls(), [""; 0]);
+    assert_eq!(fake.calls(), [""; 0]);
     Ok(())
 }
 
 /// An apt-get that writes down its calls and, when it installs, makes bc.
-fn installs_bc(machine: &Machine, before: &str) -> Result<()> {
-    let calls = machine.path("calls");
-    let bc = machine.path("bin/bc");
+fn installs_bc(fake: &FakeHost, before: &str) -> Result<()> {
+    let calls = fake.path("calls");
+    let bc = fake.path("bin/bc");
     std::fs::remove_file(&bc)?;
-    machine.script(
+    fake.script(
         "bin/apt-get",
         &format!(
             "echo $@ >> {}\n{before}\ncase $1 in install) echo '#!/bin/sh' > {}; esac",
@@ -110,29 +110,26 @@ fn installs_bc(machine: &Machine, before: &str) -> Result<()> {
 
 #[test]
 fn root_gets_what_is_missing_installed() -> Result<()> {
-    let machine = Machine::without_rust()?;
-    machine.rustc("bin/..", "1.85.0")?;
-    machine.file("root/var/lib/apt/lists/x_Packages.lz4", b"")?;
-    installs_bc(&machine, "")?;
-    provision_on(&machine.session, &machine.host)?;
-    assert_eq!(
-        machine.calls(),
-        ["install --yes --no-install-recommends bc"]
-    );
+    let fake = FakeHost::without_rust()?;
+    fake.rustc("bin/..", "1.85.0")?;
+    fake.file("root/var/lib/apt/lists/x_Packages.lz4", b"")?;
+    installs_bc(&fake, "")?;
+    provision_on(&fake.session, &fake.host)?;
+    assert_eq!(fake.calls(), ["install --yes --no-install-recommends bc"]);
     // And nothing is asked of apt when all is there.
-    provision_on(&machine.session, &machine.host)?;
-    assert_eq!(machine.calls().len(), 1);
+    provision_on(&fake.session, &fake.host)?;
+    assert_eq!(fake.calls().len(), 1);
     Ok(())
 }
 
 #[test]
 fn a_container_without_lists_fetches_them_first() -> Result<()> {
-    let machine = Machine::without_rust()?;
-    machine.rustc("bin/..", "1.85.0")?;
-    installs_bc(&machine, "")?;
-    provision_on(&machine.session, &machine.host)?;
+    let fake = FakeHost::without_rust()?;
+    fake.rustc("bin/..", "1.85.0")?;
+    installs_bc(&fake, "")?;
+    provision_on(&fake.session, &fake.host)?;
     assert_eq!(
-        machine.calls(),
+        fake.calls(),
         ["update", "install --yes --no-install-recommends bc"]
     );
     Ok(())
@@ -140,33 +137,33 @@ fn a_container_without_lists_fetches_them_first() -> Result<()> {
 
 #[test]
 fn old_lists_are_fetched_anew() -> Result<()> {
-    let machine = Machine::without_rust()?;
-    machine.rustc("bin/..", "1.85.0")?;
-    machine.file("root/var/lib/apt/lists/x_Packages.lz4", b"")?;
-    let calls = machine.path("calls");
+    let fake = FakeHost::without_rust()?;
+    fake.rustc("bin/..", "1.85.0")?;
+    fake.file("root/var/lib/apt/lists/x_Packages.lz4", b"")?;
+    let calls = fake.path("calls");
     installs_bc(
-        &machine,
+        &fake,
         &format!(
             "case $1 in install) grep -q update {} || exit 100;; esac",
             calls.display()
         ),
     )?;
-    provision_on(&machine.session, &machine.host)?;
+    provision_on(&fake.session, &fake.host)?;
     let install = "install --yes --no-install-recommends bc";
-    assert_eq!(machine.calls(), [install, "update", install]);
+    assert_eq!(fake.calls(), [install, "update", install]);
     Ok(())
 }
 
 #[test]
 fn a_package_that_brings_nothing_is_told_of() -> Result<()> {
-    let machine = Machine::without_rust()?;
-    machine.says("bin/apt-get", "")?;
-    machine.says("bin/qemu-system-x86_64", "QEMU emulator version 5.2.0 (x)")?;
-    let error = provision_on(&machine.session, &machine.host)
+    let fake = FakeHost::without_rust()?;
+    fake.prints("bin/apt-get", "")?;
+    fake.prints("bin/qemu-system-x86_64", "QEMU emulator version 5.2.0 (x)")?;
+    let error = provision_on(&fake.session, &fake.host)
         .err()
         .context("it went on")?;
     let message = format!("{error:#}");
-    assert_eq!(fault_of(&error), Fault::Machine);
+    assert_eq!(fault_of(&error), Fault::Host);
     assert!(message.contains("still lacks"), "{message}");
     assert!(message.contains("found 5.2.0 at "), "{message}");
     assert!(
@@ -178,13 +175,13 @@ fn a_package_that_brings_nothing_is_told_of() -> Result<()> {
 
 #[test]
 fn the_list_of_needs_is_whole() -> Result<()> {
-    let system = Machine::without_rust()?.look()?;
+    let system = FakeHost::without_rust()?.look()?;
     assert!(system.missing().is_empty(), "{:?}", system.missing());
     let (_, busybox) = system
         .found
         .iter()
         .find(|(package, _)| package.what == "busybox")
         .context("no busybox")?;
-    assert!(matches!(busybox, Found::Fit(..)));
+    assert!(matches!(busybox, Detected::Usable(..)));
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use xtask::kernel::Profile;
-use xtask::kernel::source::Wanted;
+use xtask::kernel::source::SourceRequest;
 use xtask::lesson::transcript::{self, Transcript};
 use xtask::lesson::{record, script};
 use xtask::pipeline::{self, Prepared};
@@ -125,7 +125,7 @@ fn a_qemu_that_is_killed_is_no_lessons_fault() -> Result<()> {
 
 fn prepared() -> Result<Prepared> {
     let session = Session::new(false, false, None)?;
-    let wanted = Wanted {
+    let wanted = SourceRequest {
         kernel: None,
         source: None,
     };

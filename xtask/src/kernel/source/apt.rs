@@ -17,7 +17,7 @@ use crate::ui::Stage;
 
 /// A package as the archive has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Deb {
+pub struct SourcePackage {
     /// `linux-source-6.12`
     pub package: String,
     /// The kernel's version: `6.12.117`, without Debian's own part.
@@ -31,14 +31,14 @@ pub struct Deb {
 }
 
 /// What apt said.
-pub enum Answer {
+pub enum PackageLookup {
     /// The archive has the package.
-    Found(Deb),
+    Found(SourcePackage),
     /// It has not, or cannot be asked here; the reason.
     Absent(String),
 }
 
-impl Deb {
+impl SourcePackage {
     /// The package that was found last time.
     pub fn remembered(session: &Session, package: &str) -> Option<Self> {
         remember::recall(&session.cache, &memo(package))
@@ -61,7 +61,7 @@ fn memo(package: &str) -> String {
 
 /// Asks the archive for `package`, and remembers the answer. With `refresh`,
 /// lists that were fetched a short while ago are fetched again.
-pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<Answer> {
+pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<PackageLookup> {
     let stage = session.ui.stage("source");
     stage.begin(&format!("asking apt for {package}"), 0);
     let update = if refresh {
@@ -70,7 +70,7 @@ pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result
         apt.update_once()
     };
     if let Err(error) = update {
-        return Ok(Answer::Absent(format!("{error:#}")));
+        return Ok(PackageLookup::Absent(format!("{error:#}")));
     }
     let (status, uris, stderr) = apt
         .get()
@@ -81,16 +81,16 @@ pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result
             .lines()
             .find_map(|line| line.strip_prefix("E: "))
             .unwrap_or("apt-get does not say why");
-        return Ok(Answer::Absent(reason.to_owned()));
+        return Ok(PackageLookup::Absent(reason.to_owned()));
     }
     let deb = parse(package, &uris)
         .with_context(|| format!("cannot read what apt says of {package}: {}", uris.trim()))?;
     remember::remember(&session.cache, &memo(package), &deb)?;
-    Ok(Answer::Found(deb))
+    Ok(PackageLookup::Found(deb))
 }
 
 /// One line of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
-fn parse(package: &str, uris: &str) -> Result<Deb> {
+fn parse(package: &str, uris: &str) -> Result<SourcePackage> {
     let line = uris
         .lines()
         .find(|line| line.starts_with('\''))
@@ -104,7 +104,7 @@ fn parse(package: &str, uris: &str) -> Result<Deb> {
         .nth(1)
         .and_then(|version| version.split(['-', '+', '~']).next())
         .ok_or_else(|| anyhow!("no version in {file}"))?;
-    Ok(Deb {
+    Ok(SourcePackage {
         package: package.to_owned(),
         version: version.to_owned(),
         file: file.to_owned(),
@@ -118,10 +118,10 @@ fn parse(package: &str, uris: &str) -> Result<Deb> {
 pub fn download(
     session: &Session,
     apt: &Apt,
-    deb: &Deb,
+    deb: &SourcePackage,
 ) -> Result<std::result::Result<(), String>> {
     let mut unreachable = None;
-    let Deb { file, package, .. } = deb;
+    let SourcePackage { file, package, .. } = deb;
     let entry = session
         .cache
         .entry("downloads", package, &deb.key(), |staging| {
@@ -170,7 +170,7 @@ fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) ->
 }
 
 /// Unpacks the kernel source that is in the package into `folder`.
-pub fn unpack(session: &Session, deb: &Deb, folder: &Path) -> Result<()> {
+pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<()> {
     let path = deb.path(session);
     let stage = session.ui.stage("source");
     stage.begin(&format!("unpacking {} (MiB)", deb.file), deb.size >> 20);
@@ -178,7 +178,7 @@ pub fn unpack(session: &Session, deb: &Deb, folder: &Path) -> Result<()> {
     let tool = Tool::new("dpkg-deb").arg("--fsys-tarfile").arg(&path);
     let mut child = tool.spawn(Stdio::from(writer), Stdio::null())?;
     let wanted = format!("usr/src/{}.tar.xz", deb.package);
-    let mut outer = tar::Archive::new(unpack::Counted::new(reader, &stage));
+    let mut outer = tar::Archive::new(unpack::CountingReader::new(reader, &stage));
     let mut found = false;
     for entry in outer
         .entries()

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
-use super::{Missing, Settings};
+use super::{FetchSettings, UnavailableSource};
 use crate::failure::Failure;
 use crate::ui::Stage;
 
@@ -31,16 +31,16 @@ pub struct Mirrors {
 }
 
 /// Which mirrors can be reached.
-pub enum Reached {
+pub enum Reachability {
     /// At least one.
     Some(Mirrors),
     /// None; each mirror with its reason.
-    None(Vec<Missing>),
+    None(Vec<UnavailableSource>),
 }
 
 /// Asks all mirrors at once for `file`. Any answer counts, even "404": it
 /// comes from the mirror. Takes `settings.reach` at most.
-pub fn reach(folders: &[String], file: &str, settings: &Settings) -> Reached {
+pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reachability {
     let (sender, answers) = mpsc::channel();
     for (index, folder) in folders.iter().enumerate() {
         let agent = agent(settings, Some(settings.reach));
@@ -79,18 +79,21 @@ pub fn reach(folders: &[String], file: &str, settings: &Settings) -> Reached {
     if known.iter().any(is_reached) {
         let usable = with(is_reached).chain(with(Option::is_none));
         let usable = usable.map(|(folder, _)| folder.clone()).collect();
-        return Reached::Some(Mirrors::new(usable, settings));
+        return Reachability::Some(Mirrors::new(usable, settings));
     }
-    let missing = folders.iter().zip(known).map(|(folder, answer)| Missing {
-        place: folder.clone(),
-        reason: answer
-            .flatten()
-            .unwrap_or_else(|| no_answer(settings.reach)),
-    });
-    Reached::None(missing.collect())
+    let missing = folders
+        .iter()
+        .zip(known)
+        .map(|(folder, answer)| UnavailableSource {
+            place: folder.clone(),
+            reason: answer
+                .flatten()
+                .unwrap_or_else(|| no_answer(settings.reach)),
+        });
+    Reachability::None(missing.collect())
 }
 
-fn agent(settings: &Settings, limit: Option<Duration>) -> ureq::Agent {
+fn agent(settings: &FetchSettings, limit: Option<Duration>) -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(concat!("kmodlab/", env!("CARGO_PKG_VERSION")))
@@ -121,7 +124,7 @@ fn reason(error: &ureq::Error, limit: Duration) -> String {
 }
 
 impl Mirrors {
-    fn new(folders: Vec<String>, settings: &Settings) -> Self {
+    fn new(folders: Vec<String>, settings: &FetchSettings) -> Self {
         Self {
             agent: agent(settings, None),
             folders,
@@ -131,7 +134,7 @@ impl Mirrors {
 
     /// Mirrors of one file, each with an address of its own; the name to
     /// download is the empty one.
-    pub fn of_files(addresses: &[String], settings: &Settings) -> Self {
+    pub fn of_files(addresses: &[String], settings: &FetchSettings) -> Self {
         Self::new(addresses.to_vec(), settings)
     }
 
@@ -166,7 +169,7 @@ impl Mirrors {
         }
         let reasons = self.folders.iter().zip(reasons);
         let reasons = reasons.map(|(folder, reason)| format!("  {folder}{name}: {reason}"));
-        Err(Failure::machine(format!(
+        Err(Failure::host(format!(
             "cannot download {}:\n{}\nRun the command again, or name another mirror in \
              KMODLAB_MIRROR (the address of a folder with the file), or give a tree or a tarball \
              with `--kernel-source PATH`.",

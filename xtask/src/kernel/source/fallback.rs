@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::missing::{Attempt, Missing, advice};
 use super::patches::Patches;
-use super::{KernelSource, Settings, cached, from_sources, remember};
+use super::unavailable::{Attempt, UnavailableSource, advice};
+use super::{FetchSettings, KernelSource, cached, from_sources, remember};
 use crate::failure::Failure;
 use crate::kernel::spec::KernelSpec;
 use crate::session::Session;
@@ -15,18 +15,18 @@ const UNREACHABLE_FOR: u64 = 3600;
 
 /// That no mirror could be reached, and when.
 #[derive(Serialize, Deserialize)]
-struct Unreachable {
+struct UnreachableMemo {
     /// Seconds since 1970.
     at: u64,
     /// KMODLAB_MIRROR as it was.
     mirror: Option<String>,
-    missing: Vec<Missing>,
+    missing: Vec<UnavailableSource>,
 }
 
 /// `spec` if its source can be had, else `fallback`, saying so.
 pub fn or_fallback(
     session: &Session,
-    settings: &Settings,
+    settings: &FetchSettings,
     spec: &KernelSpec,
     fallback: &KernelSpec,
 ) -> Result<KernelSource> {
@@ -35,12 +35,12 @@ pub fn or_fallback(
         return Ok(source);
     }
     let memo = format!("unreachable-{}", spec.name);
-    let remembered = remember::recall::<Unreachable>(&session.cache, &memo).filter(|known| {
+    let remembered = remember::recall::<UnreachableMemo>(&session.cache, &memo).filter(|known| {
         let age = remember::now().checked_sub(known.at);
         known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
     });
     let (missing, asked) = match remembered {
-        Some(Unreachable { at, missing, .. }) => {
+        Some(UnreachableMemo { at, missing, .. }) => {
             let minutes = remember::now().saturating_sub(at) / 60;
             let path = remember::path(&session.cache, &memo);
             let asked = format!(
@@ -52,7 +52,7 @@ pub fn or_fallback(
         None => match from_sources(session, settings, spec)? {
             Attempt::Got(source) => return Ok(source),
             Attempt::Unavailable(missing) => {
-                let unreachable = Unreachable {
+                let unreachable = UnreachableMemo {
                     at: remember::now(),
                     mirror: settings.mirror.clone(),
                     missing,
@@ -65,7 +65,7 @@ pub fn or_fallback(
     session.ui.note(format!(
         "kernel {}: could not reach {}{asked}",
         spec.name,
-        Missing::line(&missing)
+        UnavailableSource::line(&missing)
     ));
     session.ui.note(format!(
         "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in KMODLAB_MIRROR or \
@@ -74,10 +74,10 @@ pub fn or_fallback(
     ));
     match from_sources(session, settings, fallback)? {
         Attempt::Got(source) => Ok(source),
-        Attempt::Unavailable(missing) => Err(Failure::machine(format!(
+        Attempt::Unavailable(missing) => Err(Failure::host(format!(
             "the source of kernel {} cannot be had here either:\n{}\n{}.",
             fallback.name,
-            Missing::lines(&missing),
+            UnavailableSource::lines(&missing),
             advice(fallback)
         ))
         .into()),

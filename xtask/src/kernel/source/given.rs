@@ -12,7 +12,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::content::Listing;
+use super::listing::FileListing;
 use super::makefile::{LANDMARKS, TreeVersion};
 use super::patches::Patches;
 use super::{KernelSource, remember, unpack};
@@ -29,7 +29,7 @@ const BUILT: [&str; 2] = [".config", "include/config"];
 
 /// What is known of the source at a path.
 #[derive(Serialize, Deserialize)]
-struct Known {
+struct KnownContent {
     path: PathBuf,
     stamp: String,
     content: String,
@@ -61,7 +61,7 @@ pub fn obtain(
         }
         tree_version = Some(version);
     }
-    let listing = Listing::of(&path)?;
+    let listing = FileListing::of(&path)?;
     let stamp = listing.stamp();
     let name = format!(
         "given-{}",
@@ -69,12 +69,12 @@ pub fn obtain(
             .text("path", path.to_string_lossy())
             .key()
     );
-    let known = remember::recall::<Known>(&session.cache, &name)
+    let known = remember::recall::<KnownContent>(&session.cache, &name)
         .filter(|known| known.stamp == stamp.as_str());
     let (content, version) = match (known, tree_version) {
-        (Some(Known { content, .. }), Some(version)) => (content, version.to_string()),
+        (Some(KnownContent { content, .. }), Some(version)) => (content, version.to_string()),
         (
-            Some(Known {
+            Some(KnownContent {
                 content, version, ..
             }),
             None,
@@ -99,7 +99,7 @@ pub fn obtain(
             );
             let content = listing.key(&stage)?.as_str().to_owned();
             if listing.is_settled() {
-                let known = Known {
+                let known = KnownContent {
                     path: path.clone(),
                     stamp: stamp.as_str().to_owned(),
                     content: content.clone(),
@@ -125,7 +125,7 @@ pub fn obtain(
             unpack_file(session, &path, folder)?;
             TreeVersion::of(folder).map_err(|error| no_kernel(&path, &error))?;
         }
-        if Listing::of(&path)?.stamp() != stamp {
+        if FileListing::of(&path)?.stamp() != stamp {
             bail!("{} changed while it was read; run again", path.display());
         }
         Ok(())
@@ -210,7 +210,7 @@ fn unpack_file(session: &Session, path: &Path, folder: &Path) -> Result<()> {
     let stage = session.ui.stage("source");
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     stage.begin(&format!("unpacking {} (MiB)", path.display()), size >> 20);
-    let Opened { tar, child } = open(path, Some(&stage))?;
+    let OpenedTarball { tar, child } = open(path, Some(&stage))?;
     unpack::unpack(tar, folder).with_context(|| format!("cannot unpack {}", path.display()))?;
     if let Some(mut child) = child
         && !child.wait()?.success()
@@ -221,14 +221,14 @@ fn unpack_file(session: &Session, path: &Path, folder: &Path) -> Result<()> {
 }
 
 /// The bytes of a tar, whatever it is compressed with.
-struct Opened<'a> {
+struct OpenedTarball<'a> {
     tar: Box<dyn Read + 'a>,
     /// gzip, where that is what it takes.
     child: Option<Guarded>,
 }
 
 /// Opens a tarball by what it begins with, not by its name.
-fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<Opened<'a>> {
+fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<OpenedTarball<'a>> {
     let cannot = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(cannot)?;
     let mut head = Vec::new();
@@ -239,13 +239,13 @@ fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<Opened<'a>> {
     file.rewind().with_context(cannot)?;
     let counted = |file| -> Box<dyn Read + 'a> {
         match stage {
-            Some(stage) => Box::new(unpack::Counted::new(file, stage)),
+            Some(stage) => Box::new(unpack::CountingReader::new(file, stage)),
             None => Box::new(file),
         }
     };
     if head.starts_with(b"\xfd7zXZ\0") {
         let tar = Box::new(unpack::xz(counted(file))?);
-        return Ok(Opened { tar, child: None });
+        return Ok(OpenedTarball { tar, child: None });
     }
     if head.starts_with(b"\x1f\x8b") {
         let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
@@ -253,14 +253,14 @@ fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<Opened<'a>> {
             .arg("-dc")
             .arg(path)
             .spawn(Stdio::from(writer), Stdio::null())?;
-        return Ok(Opened {
+        return Ok(OpenedTarball {
             tar: Box::new(reader),
             child: Some(child),
         });
     }
     if head.get(257..262) == Some(b"ustar") {
         let tar = counted(file);
-        return Ok(Opened { tar, child: None });
+        return Ok(OpenedTarball { tar, child: None });
     }
     let error = anyhow!("it is neither a folder nor a tarball (plain, xz or gzip)");
     Err(no_kernel(path, &error).into())

@@ -15,16 +15,16 @@
 //!   to be out of date by its files' sizes, inode numbers and times).
 
 mod apt;
-mod content;
 mod download;
 mod fallback;
 mod given;
+mod listing;
 mod makefile;
-mod missing;
 mod patches;
 mod remember;
 mod signature;
 mod tarball;
+mod unavailable;
 mod unpack;
 
 use std::ffi::OsString;
@@ -35,25 +35,25 @@ use anyhow::{Context as _, Result};
 
 use crate::apt::Apt;
 use crate::failure::Failure;
-use crate::kernel::spec::{KernelSpec, Kernels, Source, as_folder};
+use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin, as_folder};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
 use crate::workspace::Workspace;
 
 pub use makefile::TreeVersion;
-use missing::{Attempt, Missing};
 use patches::Patches;
+use unavailable::{Attempt, UnavailableSource};
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct SourceRequest {
     /// `--kernel NAME`
     pub kernel: Option<String>,
     /// `--kernel-source PATH`: a tree or a tarball.
     pub source: Option<PathBuf>,
 }
 
-impl Wanted {
+impl SourceRequest {
     /// Refuses a kernel that kernels.toml does not name.
     pub fn check(&self, workspace: &Workspace) -> Result<()> {
         let kernels = Kernels::load(workspace)?;
@@ -81,7 +81,7 @@ pub struct KernelSource {
 
 /// How sources are obtained; tests change it.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct FetchSettings {
     /// `KMODLAB_MIRROR`: a folder that is asked before the mirrors of
     /// kernels.toml.
     pub mirror: Option<String>,
@@ -93,7 +93,7 @@ pub struct Settings {
     pub apt_get: OsString,
 }
 
-impl Settings {
+impl FetchSettings {
     /// The usual ones, with `KMODLAB_MIRROR` if it is set.
     pub fn from_env() -> Self {
         Self {
@@ -108,23 +108,23 @@ impl Settings {
     }
 }
 
-/// The source tree that `wanted` asks for, from the cache or made.
+/// The source tree that `request` asks for, from the cache or made.
 ///
 /// Falls back to another kernel if none was named and no mirror can be
 /// reached; that is said in two notes.
-pub fn obtain(session: &Session, wanted: &Wanted) -> Result<KernelSource> {
-    obtain_with(session, wanted, &Settings::from_env())
+pub fn obtain(session: &Session, request: &SourceRequest) -> Result<KernelSource> {
+    obtain_with(session, request, &FetchSettings::from_env())
 }
 
 /// [`obtain`] with other settings.
 pub fn obtain_with(
     session: &Session,
-    wanted: &Wanted,
-    settings: &Settings,
+    request: &SourceRequest,
+    settings: &FetchSettings,
 ) -> Result<KernelSource> {
     let stage = session.ui.stage("source");
     let kernels = Kernels::load(&session.workspace)?;
-    let Wanted { kernel, source } = wanted;
+    let SourceRequest { kernel, source } = request;
     let spec = match kernel {
         Some(name) => kernels.get(name)?,
         None => kernels.default(),
@@ -142,7 +142,7 @@ pub fn obtain_with(
 }
 
 /// Tries the kernel's sources in order.
-fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Result<Attempt> {
+fn from_sources(session: &Session, settings: &FetchSettings, spec: &KernelSpec) -> Result<Attempt> {
     let patches = Patches::of(&spec.patches)?;
     if let Some(source) = cached(session, spec, &patches)? {
         return Ok(Attempt::Got(source));
@@ -150,12 +150,12 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
     let mut missing = Vec::new();
     for source in &spec.sources {
         match source {
-            Source::DebianPackage(package) => {
+            SourceOrigin::DebianPackage(package) => {
                 let deb = match debian(session, settings, package)? {
                     Ok(deb) => deb,
                     Err(reason) => {
                         let place = format!("Debian's package {package}");
-                        missing.push(Missing { place, reason });
+                        missing.push(UnavailableSource { place, reason });
                         continue;
                     }
                 };
@@ -165,9 +165,9 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
                 })
                 .map(Attempt::Got);
             }
-            Source::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
-                tarball::Fetched::Unreachable(mirrors) => missing.extend(mirrors),
-                tarball::Fetched::At(path) => {
+            SourceOrigin::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
+                tarball::TarballFetch::Unreachable(mirrors) => missing.extend(mirrors),
+                tarball::TarballFetch::At(path) => {
                     let version = tarball.version.to_string();
                     let inputs = tarball::inputs(tarball);
                     return tree(session, spec, &version, inputs, &patches, |folder| {
@@ -185,11 +185,15 @@ fn from_sources(session: &Session, settings: &Settings, spec: &KernelSpec) -> Re
 fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Option<KernelSource>> {
     for source in &spec.sources {
         let (version, inputs) = match source {
-            Source::Tarball(tarball) => (tarball.version.to_string(), tarball::inputs(tarball)),
-            Source::DebianPackage(package) => match apt::Deb::remembered(session, package) {
-                Some(deb) => (deb.version.clone(), debian_inputs(&deb)),
-                None => continue,
-            },
+            SourceOrigin::Tarball(tarball) => {
+                (tarball.version.to_string(), tarball::inputs(tarball))
+            }
+            SourceOrigin::DebianPackage(package) => {
+                match apt::SourcePackage::remembered(session, package) {
+                    Some(deb) => (deb.version.clone(), debian_inputs(&deb)),
+                    None => continue,
+                }
+            }
         };
         let key = tree_key(inputs, patches)?;
         let path = session.cache.path("sources", &version, &key);
@@ -204,10 +208,10 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
 /// there, else the archive's newest.
 fn debian(
     session: &Session,
-    settings: &Settings,
+    settings: &FetchSettings,
     package: &str,
-) -> Result<std::result::Result<apt::Deb, String>> {
-    if let Some(deb) = apt::Deb::remembered(session, package)
+) -> Result<std::result::Result<apt::SourcePackage, String>> {
+    if let Some(deb) = apt::SourcePackage::remembered(session, package)
         && deb.path(session).is_file()
     {
         return Ok(Ok(deb));
@@ -219,8 +223,8 @@ fn debian(
     // The archive may have moved on since the lists were fetched.
     for refresh in [false, true] {
         let deb = match apt::ask(session, &apt, package, refresh)? {
-            apt::Answer::Found(deb) => deb,
-            apt::Answer::Absent(reason) => return Ok(Err(reason)),
+            apt::PackageLookup::Found(deb) => deb,
+            apt::PackageLookup::Absent(reason) => return Ok(Err(reason)),
         };
         match apt::download(session, &apt, &deb)? {
             Ok(()) => return Ok(Ok(deb)),
@@ -230,7 +234,7 @@ fn debian(
     Ok(Err(reason))
 }
 
-fn debian_inputs(deb: &apt::Deb) -> Inputs {
+fn debian_inputs(deb: &apt::SourcePackage) -> Inputs {
     let mut inputs = Inputs::new("source 1");
     inputs.text("deb", &deb.checksum);
     inputs
@@ -261,7 +265,7 @@ fn tree(
             )
         })?;
         if found.version.series != spec.series {
-            return Err(Failure::machine(format!(
+            return Err(Failure::host(format!(
                 "what was unpacked for kernel {} is Linux {found}, not of series {}",
                 spec.name, spec.series
             ))

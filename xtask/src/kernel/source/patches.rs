@@ -60,7 +60,7 @@ impl Patches {
                 .current_dir(tree)
                 .capture()?;
             if !status.success() {
-                return Err(Failure::machine(format!(
+                return Err(Failure::host(format!(
                     "the patch {} does not apply to Linux {version}:\n{}\nNothing of the patched \
                      tree was kept. The patch is written for another version, or the source was \
                      changed where the patch changes it.",

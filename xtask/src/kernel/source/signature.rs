@@ -89,7 +89,7 @@ pub fn verify(signature: &[u8], certificate: &Certificate, data: impl Read) -> R
         .0
         .collect::<pgp::errors::Result<Vec<_>>>()
         .context("the signature is no OpenPGP signature")?;
-    let mut data = Recorded { data, failed: None };
+    let mut data = FailureKeeper { data, failed: None };
     for DetachedSignature { signature } in &signatures {
         if signature.typ() != Some(SignatureType::Binary) {
             continue;
@@ -110,14 +110,14 @@ pub fn verify(signature: &[u8], certificate: &Certificate, data: impl Read) -> R
         }
         return result
             .map_err(|error| anyhow!(error))
-            .context(Failure::machine("the signature is bad"));
+            .context(Failure::host("the signature is bad"));
     }
     let signers = signatures
         .iter()
         .flat_map(|DetachedSignature { signature }| signature.issuer_key_id())
         .map(ToString::to_string)
         .collect::<Vec<_>>();
-    Err(Failure::machine(format!(
+    Err(Failure::host(format!(
         "the signature is not by {:X} but by {}",
         certificate.0.fingerprint(),
         if signers.is_empty() {
@@ -138,12 +138,12 @@ fn is_by(signature: &Signature, key: &impl KeyDetails) -> bool {
 
 /// A reader whose first failure is kept, so that a damaged tarball is told
 /// from a bad signature.
-struct Recorded<R> {
+struct FailureKeeper<R> {
     data: R,
     failed: Option<std::io::Error>,
 }
 
-impl<R: Read> Read for Recorded<R> {
+impl<R: Read> Read for FailureKeeper<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.data.read(buffer).map_err(|error| {
             let kind = error.kind();

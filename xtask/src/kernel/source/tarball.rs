@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::download::{Mirrors, Reached};
+use super::download::{Mirrors, Reachability};
 use super::signature::Certificate;
-use super::{Missing, Settings, download, signature, unpack};
+use super::{FetchSettings, UnavailableSource, download, signature, unpack};
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
 
 /// What came of it.
-pub enum Fetched {
+pub enum TarballFetch {
     /// The verified tarball.
     At(PathBuf),
     /// No mirror answered; each with its reason.
-    Unreachable(Vec<Missing>),
+    Unreachable(Vec<UnavailableSource>),
 }
 
 /// What identifies the tarball. Its bytes need not be known: there is one
@@ -32,12 +32,16 @@ pub fn inputs(tarball: &Tarball) -> Inputs {
 
 /// The verified tarball, from the cache or from a mirror. A mirror that
 /// answers but has no tarball, or a wrong one, is an error.
-pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Result<Fetched> {
+pub fn fetch(
+    session: &Session,
+    settings: &FetchSettings,
+    tarball: &Tarball,
+) -> Result<TarballFetch> {
     let name = format!("linux-{}", tarball.version);
     let key = inputs(tarball).key();
     let folder = session.cache.path("downloads", &name, &key);
     if folder.is_dir() {
-        return Ok(Fetched::At(folder.join(&tarball.file)));
+        return Ok(TarballFetch::At(folder.join(&tarball.file)));
     }
     let mut folders = tarball.mirrors.clone();
     folders.splice(0..0, settings.mirror.clone());
@@ -45,8 +49,8 @@ pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Resul
         let stage = session.ui.stage("source");
         stage.begin("looking for a mirror of kernel.org", 0);
         match download::reach(&folders, &tarball.file, settings) {
-            Reached::Some(mirrors) => mirrors,
-            Reached::None(mirrors) => return Ok(Fetched::Unreachable(mirrors)),
+            Reachability::Some(mirrors) => mirrors,
+            Reachability::None(mirrors) => return Ok(TarballFetch::Unreachable(mirrors)),
         }
     };
     session.cache.entry("downloads", &name, &key, |staging| {
@@ -60,14 +64,14 @@ pub fn fetch(session: &Session, settings: &Settings, tarball: &Tarball) -> Resul
         mirrors.download(&tarball.file, &file, Some(&stage))?;
         verify(session, tarball, &file, &signature, &certificate)
     })?;
-    Ok(Fetched::At(folder.join(&tarball.file)))
+    Ok(TarballFetch::At(folder.join(&tarball.file)))
 }
 
 /// The key that must have signed: from the cache, the Web Key Directory (by
 /// way of the file `scratch`), or the mirror that the user named.
 fn certificate(
     session: &Session,
-    settings: &Settings,
+    settings: &FetchSettings,
     tarball: &Tarball,
     scratch: &Path,
 ) -> Result<Certificate> {
@@ -102,7 +106,7 @@ fn verify(
     let stage = session.ui.stage("source");
     stage.begin(&format!("verifying {} (MiB)", tarball.file), size >> 20);
     let signature = std::fs::read(signature).context("cannot read the signature")?;
-    let tar = unpack::xz(unpack::Counted::new(file, &stage))?;
+    let tar = unpack::xz(unpack::CountingReader::new(file, &stage))?;
     signature::verify(&signature, certificate, tar).with_context(|| {
         format!(
             "{} is not what {} signs; nothing of it was kept",
@@ -118,7 +122,10 @@ pub fn unpack(session: &Session, path: &Path, folder: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stage = session.ui.stage("source");
     stage.begin(&format!("unpacking {name} (MiB)"), size >> 20);
-    unpack::unpack(unpack::xz(unpack::Counted::new(file, &stage))?, folder)
+    unpack::unpack(
+        unpack::xz(unpack::CountingReader::new(file, &stage))?,
+        folder,
+    )
 }
 
 fn open(path: &Path) -> Result<File> {

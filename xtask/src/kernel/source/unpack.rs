@@ -30,13 +30,13 @@ pub fn xz<R: Read>(compressed: R) -> Result<XzDecoder<R>> {
 }
 
 /// A reader that tells a stage how far it is, in MiB.
-pub struct Counted<'a, R> {
+pub struct CountingReader<'a, R> {
     reader: R,
     read: u64,
     stage: &'a Stage<'a>,
 }
 
-impl<'a, R> Counted<'a, R> {
+impl<'a, R> CountingReader<'a, R> {
     /// Counts what is read from `reader`.
     pub fn new(reader: R, stage: &'a Stage<'a>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<'a, R> Counted<'a, R> {
     }
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for CountingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let before = self.read >> 20;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::answers::{ToolAnswers, version_after};
 use super::host::{Host, is_rustup_proxy};
-use super::probe::{Probes, version_after};
 use crate::apt::Apt;
 use crate::cache::{Cache, remove};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub const SERIES: &str = "1.85";
 
 /// A rustc with the sources of its library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rust {
+pub struct RustCompiler {
     /// What is run as rustc.
     pub rustc: PathBuf,
     /// `library/` of the sources, free of links.
@@ -34,52 +34,58 @@ pub struct Rust {
 
 /// What can be said without changing anything.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum RustAvailability {
     /// It is there.
-    Found(Rust),
+    Installed(RustCompiler),
     /// It will be fetched without root; says from where.
-    Provisioned(String),
+    Fetchable(String),
     /// There is no way to get it.
-    Nothing,
+    Unavailable,
 }
 
 /// The rustc that is there already: the machine's own or an earlier one of
 /// ours.
-pub fn find(host: &Host, cache: &Cache, probes: &mut Probes) -> Option<Rust> {
+pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<RustCompiler> {
     let own = host
         .all("rustc")
         .chain([host.at("/usr/bin/rustc")])
         .filter(|rustc| rustc.is_file() && !is_rustup_proxy(rustc));
     let rustup = rustup_toolchains(host);
     for rustc in own.chain(rustup) {
-        if let Some(rust) = examine(host, &rustc, probes) {
+        if let Some(rust) = examine(host, &rustc, answers) {
             return Some(rust);
         }
     }
     let entry = cache.path("toolchain", &name(), &key(host));
-    provisioned(&entry, probes)
+    provisioned(&entry, answers)
 }
 
 /// Says what [`provision`] would do.
-pub fn outlook(host: &Host, cache: &Cache, probes: &mut Probes) -> Outlook {
-    if let Some(rust) = find(host, cache, probes) {
-        return Outlook::Found(rust);
+pub fn availability(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> RustAvailability {
+    if let Some(rust) = find(host, cache, answers) {
+        return RustAvailability::Installed(rust);
     }
     if host.which("apt-get").is_some() && archive::has_it(host) {
-        return Outlook::Provisioned("from Debian's archive into the cache folder".to_owned());
+        return RustAvailability::Fetchable(
+            "from Debian's archive into the cache folder".to_owned(),
+        );
     }
     if host.which("rustup").is_some() {
-        return Outlook::Provisioned(format!(
+        return RustAvailability::Fetchable(format!(
             "by rustup ({}) into the cache folder",
             rustup::VERSION
         ));
     }
-    Outlook::Nothing
+    RustAvailability::Unavailable
 }
 
 /// The rustc there is, or one that is fetched into the cache.
-pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<Rust> {
-    if let Some(rust) = find(host, &session.cache, probes) {
+pub fn provision(
+    session: &Session,
+    host: &Host,
+    answers: &mut ToolAnswers,
+) -> Result<RustCompiler> {
+    if let Some(rust) = find(host, &session.cache, answers) {
         return Ok(rust);
     }
     let stage = session.ui.stage("rust");
@@ -106,8 +112,8 @@ pub fn provision(session: &Session, host: &Host, probes: &mut Probes) -> Result<
             rustup::fetch(session, host, staging)
         })
         .context(format!("no rustc {SERIES} with its sources"))?;
-    let rust = provisioned(&entry.path, probes).with_context(|| {
-        Failure::machine(format!(
+    let rust = provisioned(&entry.path, answers).with_context(|| {
+        Failure::host(format!(
             "rustc in {} does not run; remove that folder and try again, \
              `cargo xtask doctor` says whether libLLVM's package (llvm 19) is there",
             entry.path.display()
@@ -157,16 +163,16 @@ fn toolchains_in(rustup_home: &Path) -> Vec<PathBuf> {
 }
 
 /// A rustc of the machine, if it is of the series and has its sources.
-fn examine(host: &Host, rustc: &Path, probes: &mut Probes) -> Option<Rust> {
-    let (version, text) = series_version(rustc, probes)?;
-    let sysroot = probes.ask(rustc, &["--print", "sysroot"])?;
+fn examine(host: &Host, rustc: &Path, answers: &mut ToolAnswers) -> Option<RustCompiler> {
+    let (version, text) = series_version(rustc, answers)?;
+    let sysroot = answers.ask(rustc, &["--print", "sysroot"])?;
     let library = [
         Path::new(&sysroot).join("lib/rustlib/src/rust/library"),
         host.at(&format!("/usr/src/rustc-{version}/library")),
     ]
     .into_iter()
     .find_map(|library| whole_library(&library))?;
-    Some(Rust {
+    Some(RustCompiler {
         rustc: rustc.to_owned(),
         library,
         version,
@@ -175,11 +181,11 @@ fn examine(host: &Host, rustc: &Path, probes: &mut Probes) -> Option<Rust> {
 }
 
 /// The rustc that an entry of ours holds: `bin/rustc`, `library`, `from`.
-fn provisioned(entry: &Path, probes: &mut Probes) -> Option<Rust> {
+fn provisioned(entry: &Path, answers: &mut ToolAnswers) -> Option<RustCompiler> {
     let rustc = entry.join("bin/rustc");
     let from = std::fs::read_to_string(entry.join("from")).ok()?;
-    let (version, text) = series_version(&rustc, probes)?;
-    Some(Rust {
+    let (version, text) = series_version(&rustc, answers)?;
+    Some(RustCompiler {
         library: whole_library(&entry.join("library"))?,
         identity: format!("{text}, {from}"),
         version,
@@ -187,8 +193,8 @@ fn provisioned(entry: &Path, probes: &mut Probes) -> Option<Rust> {
     })
 }
 
-fn series_version(rustc: &Path, probes: &mut Probes) -> Option<(String, String)> {
-    let text = probes.ask(rustc, &["--version"])?;
+fn series_version(rustc: &Path, answers: &mut ToolAnswers) -> Option<(String, String)> {
+    let text = answers.ask(rustc, &["--version"])?;
     let version = version_after(&text, "rustc")?;
     let of_series = version
         .strip_prefix(SERIES)

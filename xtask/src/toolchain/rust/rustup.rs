@@ -17,7 +17,7 @@ pub const VERSION: &str = "1.85.1";
 /// Makes rustup fetch the toolchain below `staging`.
 pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
     let Some(rustup) = host.which("rustup") else {
-        return Err(Failure::machine(format!(
+        return Err(Failure::host(format!(
             "this machine has no rustc {SERIES}, its distribution none either, and there is no \
              rustup; install rustup (https://rustup.rs) and try again"
         ))

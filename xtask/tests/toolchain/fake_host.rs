@@ -1,4 +1,4 @@
-//! A machine that the tests make up: a PATH of shell scripts, and a cache.
+//! A host that the tests make up: a PATH of shell scripts, and a cache.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -6,23 +6,23 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use xtask::cache::Cache;
 use xtask::session::Session;
+use xtask::toolchain::answers::ToolAnswers;
 use xtask::toolchain::host::Host;
-use xtask::toolchain::needs::System;
-use xtask::toolchain::packages::{Action, decide};
-use xtask::toolchain::probe::Probes;
-use xtask::toolchain::{Need, survey_on};
+use xtask::toolchain::packages::{InstallDecision, decide};
+use xtask::toolchain::system::SystemTools;
+use xtask::toolchain::{Requirement, requirements_on};
 use xtask::ui::Ui;
 use xtask::workspace::Workspace;
 
-/// A machine in a folder of its own.
-pub struct Machine {
+/// A host in a folder of its own.
+pub struct FakeHost {
     pub folder: tempfile::TempDir,
     pub host: Host,
     pub session: Session,
 }
 
-impl Machine {
-    /// A machine that has nothing.
+impl FakeHost {
+    /// A host that has nothing.
     pub fn bare() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         for part in ["bin", "root", "clone/kernel-config"] {
@@ -52,34 +52,34 @@ impl Machine {
         })
     }
 
-    /// A machine that lacks nothing but rustc.
+    /// A host that lacks nothing but rustc.
     pub fn without_rust() -> Result<Self> {
-        let machine = Self::bare()?;
+        let fake = Self::bare()?;
         for name in ["make", "flex", "bison", "bc", "patch"] {
-            machine.says(&format!("bin/{name}"), name)?;
+            fake.prints(&format!("bin/{name}"), name)?;
         }
-        machine.says("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;
-        machine.says("bin/bindgen", "bindgen 0.71.1")?;
-        machine.llvm()?;
+        fake.prints("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;
+        fake.prints("bin/bindgen", "bindgen 0.71.1")?;
+        fake.llvm()?;
         for header in ["stdlib.h", "gelf.h"] {
-            machine.file(&format!("root/usr/include/{header}"), b"")?;
+            fake.file(&format!("root/usr/include/{header}"), b"")?;
         }
-        machine.file("root/bin/busybox", &static_elf())?;
-        Ok(machine)
+        fake.file("root/bin/busybox", &static_elf())?;
+        Ok(fake)
     }
 
     pub fn llvm(&self) -> Result<()> {
         let bin = "root/usr/lib/llvm-19/bin";
-        self.says(&format!("{bin}/clang"), "Debian clang version 19.1.7 (3)")?;
-        self.says(&format!("{bin}/ld.lld"), "Debian LLD 19.1.7 (compatible)")?;
+        self.prints(&format!("{bin}/clang"), "Debian clang version 19.1.7 (3)")?;
+        self.prints(&format!("{bin}/ld.lld"), "Debian LLD 19.1.7 (compatible)")?;
         for tool in ["ar", "nm", "objcopy", "objdump", "readelf", "strip"] {
-            self.says(&format!("{bin}/llvm-{tool}"), "")?;
+            self.prints(&format!("{bin}/llvm-{tool}"), "")?;
         }
         self.file("root/usr/lib/llvm-19/lib/libclang-19.so.19", b"")
     }
 
     /// A program that prints `text`.
-    pub fn says(&self, name: &str, text: &str) -> Result<()> {
+    pub fn prints(&self, name: &str, text: &str) -> Result<()> {
         self.script(name, &format!("echo '{text}'"))
     }
 
@@ -124,12 +124,12 @@ impl Machine {
         calls.lines().map(str::to_owned).collect()
     }
 
-    pub fn look(&self) -> Result<System> {
-        let mut probes = Probes::load(&self.session.cache)?;
-        Ok(System::look(&self.host, &mut probes))
+    pub fn look(&self) -> Result<SystemTools> {
+        let mut answers = ToolAnswers::load(&self.session.cache)?;
+        Ok(SystemTools::look(&self.host, &mut answers))
     }
 
-    pub fn decide(&self) -> Result<Action> {
+    pub fn decide(&self) -> Result<InstallDecision> {
         let system = self.look()?;
         Ok(decide(
             &self.host,
@@ -138,8 +138,8 @@ impl Machine {
         ))
     }
 
-    pub fn need(&self, what: &str) -> Result<Need> {
-        survey_on(&self.session, &self.host)
+    pub fn requirement(&self, what: &str) -> Result<Requirement> {
+        requirements_on(&self.session, &self.host)
             .into_iter()
             .find(|need| need.what == what)
             .with_context(|| format!("no need {what}"))

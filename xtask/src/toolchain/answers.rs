@@ -17,21 +17,21 @@ use crate::process::Tool;
 
 /// The answers known so far.
 #[derive(Debug)]
-pub struct Probes {
+pub struct ToolAnswers {
     cache: Cache,
     file: PathBuf,
-    answers: BTreeMap<String, Answer>,
+    answers: BTreeMap<String, ToolAnswer>,
     changed: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Answer {
-    program: Stamp,
+struct ToolAnswer {
+    program: FileFingerprint,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Stamp {
+struct FileFingerprint {
     real: PathBuf,
     size: u64,
     seconds: i64,
@@ -39,7 +39,7 @@ struct Stamp {
     inode: u64,
 }
 
-impl Probes {
+impl ToolAnswers {
     /// The answers that the cache has.
     pub fn load(cache: &Cache) -> Result<Self> {
         let file = cache.folder("toolchain")?.join("versions.json");
@@ -87,15 +87,15 @@ impl Probes {
         program: &Path,
         ask: impl FnOnce() -> Option<String>,
     ) -> Option<String> {
-        let stamp = stamp(program)?;
+        let fingerprint = fingerprint(program)?;
         if let Some(answer) = self.answers.get(&question)
-            && answer.program == stamp
+            && answer.program == fingerprint
         {
             return Some(answer.text.clone());
         }
         let text = ask()?;
-        let answer = Answer {
-            program: stamp,
+        let answer = ToolAnswer {
+            program: fingerprint,
             text: text.clone(),
         };
         self.answers.insert(question, answer);
@@ -104,10 +104,10 @@ impl Probes {
     }
 }
 
-fn stamp(program: &Path) -> Option<Stamp> {
+fn fingerprint(program: &Path) -> Option<FileFingerprint> {
     let real = std::fs::canonicalize(program).ok()?;
     let metadata = std::fs::metadata(&real).ok()?;
-    Some(Stamp {
+    Some(FileFingerprint {
         real,
         size: metadata.size(),
         seconds: metadata.mtime(),

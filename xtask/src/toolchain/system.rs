@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
+use super::answers::{ToolAnswers, numbers, version_after};
 use super::elf;
 use super::host::Host;
 use super::llvm::{self, Llvm};
-use super::probe::{Probes, numbers, version_after};
 
 /// The oldest QEMU that virtual time on `-M microvm` was seen to work with:
 /// Debian 12's. Older ones were never tried.
@@ -80,20 +80,20 @@ pub const PACKAGES: &[Package] = packages! {
 
 /// What was found of one need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum Detected {
     /// It is there: its version if one was asked for, and where.
-    Fit(String, PathBuf),
+    Usable(String, PathBuf),
     /// Something is there that will not do; says what and why.
-    Unfit(String),
+    Unusable(String),
     /// Nothing is there.
-    Nothing,
+    Absent,
 }
 
 /// The host's part of a toolchain, as far as it is there.
 #[derive(Debug)]
-pub struct System {
+pub struct SystemTools {
     /// Each need with what was found of it, in the order of [`PACKAGES`].
-    pub found: Vec<(&'static Package, Found)>,
+    pub found: Vec<(&'static Package, Detected)>,
     /// LLVM's folders and versions.
     pub llvm: Llvm,
     /// qemu-system-x86_64 and its version.
@@ -102,31 +102,30 @@ pub struct System {
     pub busybox: Option<PathBuf>,
 }
 
-impl System {
+impl SystemTools {
     /// Looks for everything; changes nothing.
-    pub fn look(host: &Host, probes: &mut Probes) -> Self {
-        let llvm = llvm::find(host, probes);
-        let qemu = qemu(host, probes);
+    pub fn look(host: &Host, answers: &mut ToolAnswers) -> Self {
+        let llvm = llvm::find(host, answers);
+        let qemu = qemu(host, answers);
         let busybox = busybox(host);
         let found = PACKAGES
             .iter()
             .map(|package| {
                 let found = match package.detect {
-                    Detect::Program(name) => host
-                        .which(name)
-                        .map_or(Found::Nothing, |path| Found::Fit(String::new(), path)),
+                    Detect::Program(name) => host.which(name).map_or(Detected::Absent, |path| {
+                        Detected::Usable(String::new(), path)
+                    }),
                     Detect::Header(name) => header(host, name),
                     Detect::Clang => clang(&llvm),
                     Detect::Lld => llvm_part(&llvm, llvm.lld.as_deref(), "LLD", "ld.lld"),
-                    Detect::LlvmTools if llvm.tools => Found::Fit(
+                    Detect::LlvmTools if llvm.tools => Detected::Usable(
                         String::new(),
                         llvm.bin.clone().unwrap_or_default().join("llvm-ar"),
                     ),
-                    Detect::LlvmTools => Found::Nothing,
-                    Detect::Libclang => llvm
-                        .lib
-                        .clone()
-                        .map_or(Found::Nothing, |path| Found::Fit(String::new(), path)),
+                    Detect::LlvmTools => Detected::Absent,
+                    Detect::Libclang => llvm.lib.clone().map_or(Detected::Absent, |path| {
+                        Detected::Usable(String::new(), path)
+                    }),
                     Detect::Qemu => qemu.clone(),
                     Detect::Busybox => busybox.clone(),
                 };
@@ -137,27 +136,27 @@ impl System {
             found,
             llvm,
             qemu: match qemu {
-                Found::Fit(version, path) => Some((path, version)),
+                Detected::Usable(version, path) => Some((path, version)),
                 _ => None,
             },
             busybox: match busybox {
-                Found::Fit(_, path) => Some(path),
+                Detected::Usable(_, path) => Some(path),
                 _ => None,
             },
         }
     }
 
     /// The needs that are not met.
-    pub fn missing(&self) -> Vec<(&'static Package, &Found)> {
+    pub fn missing(&self) -> Vec<(&'static Package, &Detected)> {
         self.found
             .iter()
-            .filter(|(_, found)| !matches!(found, Found::Fit(..)))
+            .filter(|(_, found)| !matches!(found, Detected::Usable(..)))
             .map(|(package, found)| (*package, found))
             .collect()
     }
 }
 
-fn header(host: &Host, name: &str) -> Found {
+fn header(host: &Host, name: &str) -> Detected {
     [
         "/usr/include",
         "/usr/local/include",
@@ -166,12 +165,14 @@ fn header(host: &Host, name: &str) -> Found {
     .iter()
     .map(|folder| host.at(folder).join(name))
     .find(|path| path.is_file())
-    .map_or(Found::Nothing, |path| Found::Fit(String::new(), path))
+    .map_or(Detected::Absent, |path| {
+        Detected::Usable(String::new(), path)
+    })
 }
 
-fn clang(llvm: &Llvm) -> Found {
+fn clang(llvm: &Llvm) -> Detected {
     match (&llvm.clang, &llvm.other) {
-        (None, Some((version, path))) => Found::Unfit(format!(
+        (None, Some((version, path))) => Detected::Unusable(format!(
             "{version} at {}; kmodlab builds with {} only",
             path.display(),
             llvm::MAJOR
@@ -180,32 +181,34 @@ fn clang(llvm: &Llvm) -> Found {
     }
 }
 
-fn llvm_part(llvm: &Llvm, text: Option<&str>, marker: &str, name: &str) -> Found {
+fn llvm_part(llvm: &Llvm, text: Option<&str>, marker: &str, name: &str) -> Detected {
     match (text.and_then(|text| version_after(text, marker)), &llvm.bin) {
-        (Some(version), Some(bin)) => Found::Fit(version, bin.join(name)),
-        _ => Found::Nothing,
+        (Some(version), Some(bin)) => Detected::Usable(version, bin.join(name)),
+        _ => Detected::Absent,
     }
 }
 
-fn qemu(host: &Host, probes: &mut Probes) -> Found {
+fn qemu(host: &Host, answers: &mut ToolAnswers) -> Detected {
     let Some(path) = host.which("qemu-system-x86_64") else {
-        return Found::Nothing;
+        return Detected::Absent;
     };
-    let version = probes
+    let version = answers
         .ask(&path, &["--version"])
         .and_then(|text| version_after(&text, "version"));
     match version {
-        Some(version) if numbers(&version) >= numbers(QEMU_OLDEST) => Found::Fit(version, path),
-        Some(version) => Found::Unfit(format!(
+        Some(version) if numbers(&version) >= numbers(QEMU_OLDEST) => {
+            Detected::Usable(version, path)
+        }
+        Some(version) => Detected::Unusable(format!(
             "{version} at {}; {QEMU_OLDEST} is the oldest that is known to work",
             path.display()
         )),
-        None => Found::Unfit(format!("{} does not run", path.display())),
+        None => Detected::Unusable(format!("{} does not run", path.display())),
     }
 }
 
 /// A static busybox: the guest has no dynamic loader.
-fn busybox(host: &Host) -> Found {
+fn busybox(host: &Host) -> Detected {
     let kept = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| host.at(folder));
     let mut dynamic = None;
     for path in host
@@ -216,12 +219,12 @@ fn busybox(host: &Host) -> Found {
         .filter(|path| path.is_file())
     {
         if elf::is_static(&path) {
-            return Found::Fit("static".to_owned(), path);
+            return Detected::Usable("static".to_owned(), path);
         }
         dynamic = Some(path);
     }
-    dynamic.map_or(Found::Nothing, |path| {
-        Found::Unfit(format!(
+    dynamic.map_or(Detected::Absent, |path| {
+        Detected::Unusable(format!(
             "{} is not statically linked; the guest has no libraries",
             path.display()
         ))

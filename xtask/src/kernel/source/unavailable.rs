@@ -5,38 +5,38 @@ use serde::{Deserialize, Serialize};
 
 use super::KernelSource;
 use crate::failure::Failure;
-use crate::kernel::spec::{KernelSpec, Kernels, Source};
+use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin};
 
 /// What came of a kernel's list of sources.
 pub enum Attempt {
     /// One was had.
     Got(KernelSource),
     /// None can be had here.
-    Unavailable(Vec<Missing>),
+    Unavailable(Vec<UnavailableSource>),
 }
 
 /// A place that a source could not be had from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Missing {
+pub struct UnavailableSource {
     /// A mirror's address, a package.
     pub place: String,
     /// Why not.
     pub reason: String,
 }
 
-impl Missing {
+impl UnavailableSource {
     /// A line a place.
     pub fn lines(missing: &[Self]) -> String {
         let lines = missing
             .iter()
-            .map(|Missing { place, reason }| format!("  {place}: {reason}"));
+            .map(|UnavailableSource { place, reason }| format!("  {place}: {reason}"));
         lines.collect::<Vec<_>>().join("\n")
     }
 
     /// All in one line: hosts rather than addresses, a reason once.
     pub fn line(missing: &[Self]) -> String {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-        for Missing { place, reason } in missing {
+        for UnavailableSource { place, reason } in missing {
             let host = place.split_once("://").map_or(place.as_str(), |(_, rest)| {
                 rest.split('/').next().unwrap_or(rest)
             });
@@ -64,10 +64,10 @@ impl Attempt {
             .find(|other| spec.fallback.as_ref() == Some(&other.name))
             .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
             .unwrap_or_default();
-        Err(Failure::machine(format!(
+        Err(Failure::host(format!(
             "the source of kernel {} cannot be had here:\n{}\n{}{other}.",
             spec.name,
-            Missing::lines(&missing),
+            UnavailableSource::lines(&missing),
             advice(spec),
         ))
         .into())
@@ -77,8 +77,8 @@ impl Attempt {
 /// What a user can do who wants this very kernel.
 pub fn advice(spec: &KernelSpec) -> String {
     let file = spec.sources.iter().find_map(|source| match source {
-        Source::Tarball(tarball) => Some(tarball.file.as_str()),
-        Source::DebianPackage(_) => None,
+        SourceOrigin::Tarball(tarball) => Some(tarball.file.as_str()),
+        SourceOrigin::DebianPackage(_) => None,
     });
     let mirror = file.map_or(String::new(), |file| {
         format!(", or name a mirror in KMODLAB_MIRROR (the address of a folder with {file})")

@@ -20,21 +20,21 @@ const SETTLED: i64 = 2;
 const BATCH: usize = 64;
 
 /// All files and links below a folder, git's own left out.
-pub struct Listing {
+pub struct FileListing {
     root: PathBuf,
     /// Sorted by path.
-    files: Vec<Listed>,
+    files: Vec<ListedFile>,
     /// When the listing began, in seconds since 1970.
     began: i64,
 }
 
-struct Listed {
+struct ListedFile {
     /// Relative to the root.
     path: PathBuf,
     metadata: Metadata,
 }
 
-impl Listing {
+impl FileListing {
     /// Lists `root`: a folder, or a single file.
     pub fn of(root: &Path) -> Result<Self> {
         let began = SystemTime::now()
@@ -49,7 +49,7 @@ impl Listing {
             .with_context(|| format!("cannot look at {}", root.display()))?;
         if !metadata.is_dir() {
             let path = PathBuf::new();
-            listing.files.push(Listed { path, metadata });
+            listing.files.push(ListedFile { path, metadata });
             return Ok(listing);
         }
         let mut level = vec![PathBuf::new()];
@@ -77,7 +77,7 @@ impl Listing {
     /// numbers, times of change.
     pub fn stamp(&self) -> Key {
         let mut bytes = Vec::with_capacity(self.files.len() * 128);
-        for Listed { path, metadata } in &self.files {
+        for ListedFile { path, metadata } in &self.files {
             bytes.extend_from_slice(path.as_os_str().as_encoded_bytes());
             bytes.push(0);
             for number in [
@@ -103,7 +103,7 @@ impl Listing {
 
     /// The key of the contents: names, what may be executed, bytes.
     pub fn key(&self, stage: &Stage<'_>) -> Result<Key> {
-        let hashes = on_all_cores(&self.files, Some(stage), |Listed { path, metadata }| {
+        let hashes = on_all_cores(&self.files, Some(stage), |ListedFile { path, metadata }| {
             let full = self.full(path);
             let cannot = || format!("cannot read {}", full.display());
             if metadata.is_symlink() {
@@ -119,7 +119,7 @@ impl Listing {
             Ok((kind, hasher.finalize()))
         })?;
         let mut bytes = Vec::with_capacity(self.files.len() * 96);
-        for (Listed { path, .. }, (kind, hash)) in self.files.iter().zip(hashes) {
+        for (ListedFile { path, .. }, (kind, hash)) in self.files.iter().zip(hashes) {
             bytes.extend_from_slice(path.as_os_str().as_encoded_bytes());
             bytes.push(0);
             bytes.extend_from_slice(kind.as_bytes());
@@ -133,7 +133,7 @@ impl Listing {
     /// new files, never hard links, so that a patch cannot write through.
     pub fn copy_to(&self, folder: &Path, stage: &Stage<'_>) -> Result<()> {
         let mut last = None;
-        for Listed { path, .. } in &self.files {
+        for ListedFile { path, .. } in &self.files {
             let parent = path.parent();
             if parent != last {
                 let parent = folder.join(parent.unwrap_or(Path::new("")));
@@ -142,7 +142,7 @@ impl Listing {
             }
             last = parent;
         }
-        on_all_cores(&self.files, Some(stage), |Listed { path, metadata }| {
+        on_all_cores(&self.files, Some(stage), |ListedFile { path, metadata }| {
             let (from, to) = (self.full(path), folder.join(path));
             let copied = if metadata.is_symlink() {
                 std::fs::read_link(&from).and_then(|target| std::os::unix::fs::symlink(target, &to))
@@ -164,7 +164,7 @@ impl Listing {
 }
 
 /// The files and the folders in `folder` of `root`, relative to `root`.
-fn list(root: &Path, folder: &Path) -> Result<(Vec<Listed>, Vec<PathBuf>)> {
+fn list(root: &Path, folder: &Path) -> Result<(Vec<ListedFile>, Vec<PathBuf>)> {
     let full = root.join(folder);
     let cannot = || format!("cannot list {}", full.display());
     let (mut files, mut folders) = (Vec::new(), Vec::new());
@@ -180,7 +180,7 @@ fn list(root: &Path, folder: &Path) -> Result<(Vec<Listed>, Vec<PathBuf>)> {
             folders.push(path);
         } else if kind.is_file() || kind.is_symlink() {
             let metadata = entry.metadata().with_context(cannot)?;
-            files.push(Listed { path, metadata });
+            files.push(ListedFile { path, metadata });
         }
     }
     Ok((files, folders))
