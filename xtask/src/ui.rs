@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub use board::{Board, Row};
+pub use board::{GuestRow, ProgressBoard};
 
 /// The one who talks to the terminal.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Stage<'a> {
     name: String,
     started: Instant,
     bar: ProgressBar,
-    told: Mutex<u64>,
+    reported: Mutex<u64>,
 }
 
 impl Ui {
@@ -65,7 +65,7 @@ impl Ui {
             name: name.to_owned(),
             started: Instant::now(),
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
-            told: Mutex::new(0),
+            reported: Mutex::new(0),
         }
     }
 
@@ -148,17 +148,17 @@ impl Stage<'_> {
     }
 
     /// Says how many steps are done. Without a terminal, each fifth of the
-    /// whole is told of.
+    /// whole is reported of.
     pub fn position(&self, position: u64) {
         self.bar.set_position(position);
         let total = self.bar.length().unwrap_or(0);
         if self.ui.terminal || total == 0 {
             return;
         }
-        let mut told = lock(&self.told);
+        let mut reported = lock(&self.reported);
         let fifth = position.min(total) * 5 / total;
-        if fifth > *told {
-            *told = fifth;
+        if fifth > *reported {
+            *reported = fifth;
             eprintln!("{}: {position} of {total}", self.name);
         }
     }

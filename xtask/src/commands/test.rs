@@ -16,7 +16,7 @@ use crate::play::{Manner, Played, Time, update};
 use crate::recording::Folder;
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
-use crate::report::{Kernel, Report, Targets, json, terminal};
+use crate::report::{ReportFiles, SuiteReport, TestedKernel, json, terminal};
 use crate::schedule::{self, Seeds};
 use crate::session::Session;
 use crate::vm::accel;
@@ -106,7 +106,7 @@ pub struct TestOptions {
     timeline: Option<PathBuf>,
 
     #[command(flatten)]
-    targets: Targets,
+    targets: ReportFiles,
 
     /// Keep what is known of each failure in this folder; else in the cache
     #[arg(long, value_name = "FOLDER")]
@@ -195,7 +195,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
     let record = options.record.as_deref().map(Folder::new).transpose()?;
-    let mut report = Report {
+    let mut report = SuiteReport {
         kernel: None,
         time: match options.time {
             TimeOption::Virtual => "virtual",
@@ -206,7 +206,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         wall: started.elapsed(),
         stages: Vec::new(),
         outcomes: Vec::new(),
-        found: Vec::new(),
+        races: Vec::new(),
     };
     if !plays.is_empty() {
         let kept = Kept {
@@ -252,7 +252,7 @@ fn play(
         timelines,
         record,
     }: Kept<'_>,
-    report: &mut Report,
+    report: &mut SuiteReport,
 ) -> Result<()> {
     let mut modules: Vec<_> = plays
         .iter()
@@ -271,7 +271,7 @@ fn play(
     if seeds.is_some() && !modules.is_empty() {
         prepared = play::held_up(session, &prepared)?;
     }
-    report.kernel = Some(Kernel {
+    report.kernel = Some(TestedKernel {
         name: prepared.kernel.kernel.clone(),
         version: prepared.kernel.version.clone(),
         qemu: prepared.toolchain.qemu_version.clone(),
@@ -317,10 +317,10 @@ fn play(
     };
     report.outcomes = play::all(session, &prepared, plays, manner, &|lesson, played| {
         if let Some(timelines) = timelines {
-            note(played, timelines.keep(played));
+            note(played, timelines.write_all(played));
         }
         if played.outcome.failed() {
-            let kept = artifacts.keep(lesson, &prepared.kernel, played);
+            let kept = artifacts.write(lesson, &prepared.kernel, played);
             note(played, kept);
         }
     });
@@ -329,7 +329,7 @@ fn play(
             .ui
             .note(format!("timelines: {}", timelines.folder().display()));
     }
-    report.found = play::found(session, &prepared, &report.outcomes);
+    report.races = play::race_findings(session, &prepared, &report.outcomes);
     if let Some(folder) = record {
         let replay = format!(
             "replay one with: cargo xtask replay {}/FILE",
@@ -347,7 +347,7 @@ fn play(
 
 /// Prints the report for a person, and the timeline behind it if there is just
 /// one: to standard error if another report takes standard output.
-fn print(options: &TestOptions, report: &Report, timelines: Option<&Timelines>) -> Result<()> {
+fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelines>) -> Result<()> {
     let (mut stderr, mut stdout) = (std::io::stderr(), std::io::stdout());
     let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
         let terminal = stderr.is_terminal();
@@ -356,8 +356,8 @@ fn print(options: &TestOptions, report: &Report, timelines: Option<&Timelines>) 
         let terminal = stdout.is_terminal();
         (&mut stdout, terminal)
     };
-    let style = terminal::Style::new(terminal, options.common.verbose);
-    terminal::print(out, &report.outcomes, &report.found, &style)?;
+    let style = terminal::TerminalStyle::new(terminal, options.common.verbose);
+    terminal::print(out, &report.outcomes, &report.races, &style)?;
     if let Some(text) = timelines.and_then(|timelines| timelines.only(terminal)) {
         write!(out, "\n{text}")?;
     }

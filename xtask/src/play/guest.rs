@@ -16,8 +16,8 @@ use crate::modules::{Language, Module};
 use crate::pipeline::{self, Prepared};
 use crate::schedule::{self, Schedule};
 use crate::session::Session;
-use crate::symbols::{Spot, Symbols};
-use crate::timeline::{Timeline, Told};
+use crate::symbols::{SourceLocation, Symbols};
+use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::{Accel, GuestRun, SavedGuest};
 
 use super::outcome::{Outcome, Phases, Scheduled, Seen};
@@ -178,7 +178,7 @@ pub(super) fn followed(
         None => time.tolerance(),
     };
     let evidence = Evidence::read(&nonce, &run);
-    let (verdict, spots) = judged(session, prepared, play, tolerance, &evidence, &run);
+    let (verdict, source_locations) = judged(session, prepared, play, tolerance, &evidence, &run);
     let Evidence {
         record,
         log: kernel_log,
@@ -203,7 +203,7 @@ pub(super) fn followed(
     let timeline = timeline.then(|| {
         let steps = lesson.transcript.steps.iter();
         let commands: Vec<&str> = steps.map(|step| step.command.as_str()).collect();
-        Timeline::of(&Told {
+        Timeline::of(&TimelineInput {
             name: &outcome.label(),
             lesson: &lesson.name,
             verdict: &outcome.verdict.to_string(),
@@ -211,7 +211,7 @@ pub(super) fn followed(
             commands: &commands,
             trace: record.trace.as_deref(),
             dump: dump.as_deref(),
-            held_up: outcome
+            injected_delays: outcome
                 .scheduled
                 .as_ref()
                 .map_or(&[], |scheduled| &scheduled.held_up),
@@ -226,7 +226,7 @@ pub(super) fn followed(
     Ok(Played {
         outcome: Outcome {
             nonce: Some(nonce),
-            spots,
+            source_locations,
             ..outcome
         },
         run,
@@ -264,12 +264,12 @@ pub fn judged(
     tolerance: Tolerance,
     evidence: &Evidence,
     run: &GuestRun,
-) -> (Verdict, Vec<Spot>) {
+) -> (Verdict, Vec<SourceLocation>) {
     let mut verdict = judge::judge(play.lesson, evidence, run, tolerance);
-    let spots = verdict.report_mut().map(|report| {
+    let source_locations = verdict.report_mut().map(|report| {
         let modules = modules_of(prepared, &play.lesson.name, play.language)
             .map(|module| (&*module.name, &*module.path));
-        Symbols::new(&prepared.kernel, modules, session.workspace.modules()).explain(report)
+        Symbols::new(&prepared.kernel, modules, session.workspace.modules()).symbolize(report)
     });
-    (verdict, spots.unwrap_or_default())
+    (verdict, source_locations.unwrap_or_default())
 }

@@ -27,7 +27,7 @@ use plan::Play;
 pub use guest::{Played, Time, judged, lesson, played};
 pub use outcome::Outcome;
 pub use recorded::Tape;
-pub use scheduled::{Found, Rehearsal, found, held_up, rehearse, seed};
+pub use scheduled::{RaceFindings, Rehearsal, held_up, race_findings, rehearse, seed};
 pub use scripted::{saved, transcript};
 pub use typed::typed;
 

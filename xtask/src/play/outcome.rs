@@ -10,7 +10,7 @@ use crate::lesson::timestamp;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
 use crate::schedule::InjectedDelay;
-use crate::symbols::Spot;
+use crate::symbols::SourceLocation;
 
 /// A lesson in one language and what its run came to.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Outcome {
     /// What its run came to.
     pub verdict: Verdict,
     /// Where in the lesson's sources the tasks were that the kernel reported.
-    pub spots: Vec<Spot>,
+    pub source_locations: Vec<SourceLocation>,
     /// The host's time for the guest.
     pub wall: Duration,
     /// The guest's clock at its end, in seconds since boot.
@@ -94,7 +94,7 @@ impl Outcome {
             kernel_options: String::new(),
             readme: lesson.readme.clone(),
             verdict,
-            spots: Vec::new(),
+            source_locations: Vec::new(),
             wall: Duration::ZERO,
             guest_seconds: None,
             phases: None,

@@ -11,7 +11,7 @@ use crate::pipeline::Prepared;
 use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
 use crate::schedule::{self, Baseline, ProbeLine, ProbePoint, Schedule};
 use crate::session::Session;
-use crate::symbols::{Spot, Symbols};
+use crate::symbols::{SourceLocation, Symbols};
 use crate::vm::{GuestRun, SavedGuest};
 
 use super::guest::{Asked, Seeded, Time, followed, lesson_files, modules_of};
@@ -117,8 +117,8 @@ fn baseline(
     );
     let mut symbols = symbols(session, prepared, &lesson.name, language);
     let mut line_of = |place: &ProbePoint| {
-        let spot = symbols.spot_of(&lesson.name, &place.function, place.offset);
-        spot.map_or(NOT_OURS, |spot| (spot.file, spot.line))
+        let location = symbols.source_location(&lesson.name, &place.function, place.offset);
+        location.map_or(NOT_OURS, |location| (location.file, location.line))
     };
     // A module with many places is played several times for them, and then a start
     // is the first place that the first of these runs knows of.
@@ -188,7 +188,7 @@ pub fn seed(
 /// What tells those runs of a play that fail from those that pass, and where that
 /// is in its sources.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct RaceFindings {
     /// The lesson's name.
     pub lesson: String,
     /// What its module is written in.
@@ -198,12 +198,16 @@ pub struct Found {
     /// What is known.
     pub findings: Findings,
     /// The source's line of each of the findings' places, where it is ours.
-    pub spots: Vec<Option<Spot>>,
+    pub source_locations: Vec<Option<SourceLocation>>,
 }
 
 /// Looks for it in the outcomes of several schedules, of each play by itself;
 /// plays of which none has failed, or that had no schedules, are not there.
-pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Vec<Found> {
+pub fn race_findings(
+    session: &Session,
+    prepared: &Prepared,
+    outcomes: &[Outcome],
+) -> Vec<RaceFindings> {
     outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
         .filter_map(|outcomes| {
@@ -221,17 +225,17 @@ pub fn found(session: &Session, prepared: &Prepared, outcomes: &[Outcome]) -> Ve
             } = played;
             let mut symbols = symbols(session, prepared, lesson, *language);
             let places = findings.suspects.iter();
-            let spots = places
+            let source_locations = places
                 .map(|SuspectPoint { point, .. }| {
-                    symbols.spot_of(lesson, &point.function, point.offset)
+                    symbols.source_location(lesson, &point.function, point.offset)
                 })
                 .collect();
-            Some(Found {
+            Some(RaceFindings {
                 lesson: lesson.clone(),
                 language: *language,
                 kernel_options: kernel_options.clone(),
                 findings,
-                spots,
+                source_locations,
             })
         })
         .collect()

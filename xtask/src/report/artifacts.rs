@@ -28,16 +28,16 @@ use crate::play::Played;
 /// So many runs' failures are kept in the cache.
 const MOST_RUNS: usize = 20;
 
-/// The place for the failures of one run of the suite.
+/// The parent for the failures of one run of the suite.
 #[derive(Debug)]
 pub struct Artifacts {
-    place: Place,
+    parent: ArtifactsParent,
     /// The folder, once there is something in it.
     folder: OnceLock<PathBuf>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum ArtifactsParent {
     /// The user's choice.
     Given(PathBuf),
     /// A folder of the cache's, which gets one a run.
@@ -48,19 +48,19 @@ impl Artifacts {
     /// In the folder that the user names, else in a new one of the cache's
     /// folder `artifacts`. Nothing is made before there is a failure.
     pub fn new(given: Option<&Path>, cache: &Cache) -> Result<Self> {
-        let place = match given {
+        let parent = match given {
             Some(given) if given.exists() && !given.is_dir() => {
                 let what = format!("--artifacts: {} is no folder", given.display());
                 return Err(Failure::usage(what).into());
             }
-            Some(given) => Place::Given(
+            Some(given) => ArtifactsParent::Given(
                 std::path::absolute(given)
                     .with_context(|| format!("cannot use {}", given.display()))?,
             ),
-            None => Place::Cache(cache.root().join("artifacts")),
+            None => ArtifactsParent::Cache(cache.root().join("artifacts")),
         };
         Ok(Self {
-            place,
+            parent,
             folder: OnceLock::new(),
         })
     }
@@ -72,7 +72,7 @@ impl Artifacts {
 
     /// Keeps what is known of a failure, in a folder of its own, and notes
     /// that in the outcome.
-    pub fn keep(&self, lesson: &Lesson, kernel: &KernelImage, played: &mut Played) -> Result<()> {
+    pub fn write(&self, lesson: &Lesson, kernel: &KernelImage, played: &mut Played) -> Result<()> {
         let folder = self.make()?.join(played.outcome.id());
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
@@ -94,7 +94,7 @@ impl Artifacts {
         write("report.txt", report.as_bytes())?;
         write(
             "play.json",
-            json::pretty(&json::Entry::from(&*outcome))?.as_bytes(),
+            json::pretty(&json::RunEntry::from(&*outcome))?.as_bytes(),
         )?;
         write("kernel.log", &run.log)?;
         write("shell.log", &run.console)?;
@@ -131,13 +131,13 @@ impl Artifacts {
         if let Some(folder) = self.folder() {
             return Ok(folder);
         }
-        let folder = match &self.place {
-            Place::Given(given) => {
+        let folder = match &self.parent {
+            ArtifactsParent::Given(given) => {
                 std::fs::create_dir_all(given)
                     .with_context(|| format!("cannot make {}", given.display()))?;
                 given.clone()
             }
-            Place::Cache(parent) => numbered(parent)?,
+            ArtifactsParent::Cache(parent) => numbered(parent)?,
         };
         Ok(self.folder.get_or_init(|| folder))
     }

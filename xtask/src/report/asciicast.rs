@@ -25,7 +25,7 @@ pub fn text(title: &str, steps: &[Step], played: &[PlayedStep], verdict: &Verdic
         "title": title,
     });
     let began = played.first().map_or(0.0, |step| step.begin);
-    let mut cast = Cast {
+    let mut cast = CastWriter {
         text: format!("{header}\n"),
         now: 0.0,
     };
@@ -60,12 +60,12 @@ fn typed(command: &str) -> String {
     typed
 }
 
-struct Cast {
+struct CastWriter {
     text: String,
     now: f64,
 }
 
-impl Cast {
+impl CastWriter {
     /// Something is shown at this second; never before what was shown last,
     /// whatever a broken guest says of its clock.
     fn event(&mut self, at: f64, output: &str) {

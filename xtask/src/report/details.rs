@@ -8,7 +8,7 @@ use snapbox::report::{Palette, write_diff};
 use crate::lesson::compare::printable;
 use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::modules::Language;
-use crate::symbols::Spot;
+use crate::symbols::SourceLocation;
 
 use super::Outcome;
 
@@ -44,7 +44,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             prompt = ">";
         }
     }
-    spots(out, &outcome.spots)?;
+    source_locations(out, &outcome.source_locations)?;
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
         Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
@@ -149,14 +149,14 @@ fn mismatch(
 }
 
 /// The places in the lesson's sources that the kernel's report leads to.
-fn spots(out: &mut dyn Write, spots: &[Spot]) -> io::Result<()> {
-    for Spot {
+fn source_locations(out: &mut dyn Write, source_locations: &[SourceLocation]) -> io::Result<()> {
+    for SourceLocation {
         task,
         file,
         line,
         function,
         source,
-    } in spots
+    } in source_locations
     {
         let task = if task.is_empty() { "the CPU" } else { task };
         writeln!(

@@ -1,4 +1,4 @@
-//! The report as JSON, for programs: [`Suite`] is the whole document, and its
+//! The report as JSON, for programs: [`SuiteDocument`] is the whole document, and its
 //! types, in `schema.rs`, are the schema.
 //!
 //! `schema` is 1. New fields may come without a new number, so a reader leaves
@@ -12,11 +12,11 @@ mod schema;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{Counts, Found, Outcome, Report};
+use super::{Counts, Outcome, RaceFindings, SuiteReport};
 use crate::lesson::verdict::Verdict;
 use crate::play::plan::Play;
 use crate::schedule::InjectedDelay;
-use crate::symbols::Spot;
+use crate::symbols::SourceLocation;
 
 pub use schema::*;
 
@@ -24,13 +24,13 @@ pub use schema::*;
 pub const SCHEMA: u32 = 1;
 
 /// The report's text.
-pub fn text(report: &Report) -> Result<String> {
+pub fn text(report: &SuiteReport) -> Result<String> {
     let Counts {
         passed,
         failed,
         skipped,
     } = Counts::of(&report.outcomes);
-    pretty(&Suite {
+    pretty(&SuiteDocument {
         schema: SCHEMA,
         kernel: report.kernel.as_ref().map(|kernel| KernelEntry {
             name: kernel.name.clone(),
@@ -49,21 +49,21 @@ pub fn text(report: &Report) -> Result<String> {
         stages: report
             .stages
             .iter()
-            .map(|stage| Stage {
+            .map(|stage| StageEntry {
                 name: stage.name.clone(),
                 seconds: stage.time.as_secs_f64(),
                 cached: stage.cached,
                 detail: stage.detail.clone(),
             })
             .collect(),
-        plays: report.outcomes.iter().map(Entry::from).collect(),
-        found: report.found.iter().map(FoundEntry::from).collect(),
+        plays: report.outcomes.iter().map(RunEntry::from).collect(),
+        found: report.races.iter().map(RaceEntry::from).collect(),
     })
 }
 
 /// The list's text.
 pub fn list(plays: &[Play<'_>]) -> Result<String> {
-    let listed = |play: &Play<'_>| Listed {
+    let listed = |play: &Play<'_>| TestCaseEntry {
         lesson: play.lesson.name.clone(),
         language: play.language.to_string(),
         title: play.lesson.title.clone(),
@@ -71,7 +71,7 @@ pub fn list(plays: &[Play<'_>]) -> Result<String> {
         steps: play.lesson.transcript.steps.len(),
         skipped: play.lacks(),
     };
-    pretty(&List {
+    pretty(&TestCaseList {
         schema: SCHEMA,
         plays: plays.iter().map(listed).collect(),
     })
@@ -83,7 +83,7 @@ pub(super) fn pretty(value: &impl Serialize) -> Result<String> {
     Ok(text + "\n")
 }
 
-impl From<&Outcome> for Entry {
+impl From<&Outcome> for RunEntry {
     fn from(outcome: &Outcome) -> Self {
         let path = |path: &std::path::PathBuf| path.display().to_string();
         let verdict = &outcome.verdict;
@@ -107,7 +107,7 @@ impl From<&Outcome> for Entry {
                 .scheduled
                 .iter()
                 .flat_map(|scheduled| &scheduled.held_up)
-                .map(HoldUpEntry::from)
+                .map(InjectedDelayEntry::from)
                 .collect(),
             readme: path(&outcome.readme),
             verdict: verdict.name().to_owned(),
@@ -116,12 +116,12 @@ impl From<&Outcome> for Entry {
             } else {
                 message(verdict)
             },
-            place: verdict.location().map(|place| Place {
+            place: verdict.location().map(|place| FailedStep {
                 line: place.line,
                 command: place.command.clone(),
             }),
             mismatch: match verdict {
-                Verdict::Mismatch { first, further } => Some(Difference {
+                Verdict::Mismatch { first, further } => Some(MismatchEntry {
                     expected: first.expected.clone(),
                     printed: first.printed.clone(),
                     expected_status: first.status.0,
@@ -131,11 +131,15 @@ impl From<&Outcome> for Entry {
                 _ => None,
             },
             log_lines,
-            spots: outcome.spots.iter().map(SpotEntry::from).collect(),
+            source_locations: outcome
+                .source_locations
+                .iter()
+                .map(SourceLocationEntry::from)
+                .collect(),
             left,
             wall_seconds: outcome.wall.as_secs_f64(),
             guest_seconds: outcome.guest_seconds,
-            phases: outcome.phases.map(|phases| PhaseTimes {
+            phases: outcome.phases.map(|phases| PhaseDurations {
                 boot_seconds: phases.boot.as_secs_f64(),
                 lesson_seconds: phases.lesson.as_secs_f64(),
                 compare_seconds: phases.compare.as_secs_f64(),
@@ -147,7 +151,7 @@ impl From<&Outcome> for Entry {
     }
 }
 
-impl From<&InjectedDelay> for HoldUpEntry {
+impl From<&InjectedDelay> for InjectedDelayEntry {
     fn from(held: &InjectedDelay) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no guest runs for 2^53 ns")]
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
@@ -161,17 +165,17 @@ impl From<&InjectedDelay> for HoldUpEntry {
     }
 }
 
-impl From<&Found> for FoundEntry {
-    fn from(found: &Found) -> Self {
-        let Found {
+impl From<&RaceFindings> for RaceEntry {
+    fn from(found: &RaceFindings) -> Self {
+        let RaceFindings {
             lesson,
             language,
             findings,
-            spots,
+            source_locations,
             kernel_options: _, // the report's beginning tells the kernel
         } = found;
         let divergence = findings.divergence.as_ref();
-        let places = findings.suspects.iter().zip(spots);
+        let places = findings.suspects.iter().zip(source_locations);
         Self {
             lesson: lesson.clone(),
             language: language.to_string(),
@@ -179,10 +183,10 @@ impl From<&Found> for FoundEntry {
             passed: findings.passed,
             first_seed: findings.first_seed,
             places: places
-                .map(|(suspect, spot)| FoundPlace {
+                .map(|(suspect, spot)| SuspectPointEntry {
                     function: suspect.point.function.clone(),
                     offset: suspect.point.offset,
-                    spot: spot.as_ref().map(SpotEntry::from),
+                    spot: spot.as_ref().map(SourceLocationEntry::from),
                     failed: suspect.failed,
                     passed: suspect.passed,
                 })
@@ -195,9 +199,9 @@ impl From<&Found> for FoundEntry {
     }
 }
 
-impl From<&Spot> for SpotEntry {
-    fn from(spot: &Spot) -> Self {
-        let Spot {
+impl From<&SourceLocation> for SourceLocationEntry {
+    fn from(spot: &SourceLocation) -> Self {
+        let SourceLocation {
             task,
             file,
             line,

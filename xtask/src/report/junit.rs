@@ -7,11 +7,11 @@ use quick_junit::{
     NonSuccessKind, Property, Report as Document, TestCase, TestCaseStatus, TestSuite,
 };
 
-use super::{Outcome, Report, detail_lines};
+use super::{Outcome, SuiteReport, detail_lines};
 use crate::lesson::verdict::Verdict;
 
 /// The report's text.
-pub fn text(report: &Report) -> Result<String> {
+pub fn text(report: &SuiteReport) -> Result<String> {
     let mut document = Document::new("kmodlab");
     document.set_time(report.wall);
     let by_lesson = report.outcomes.chunk_by(|a, b| a.lesson == b.lesson);

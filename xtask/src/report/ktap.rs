@@ -4,12 +4,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Outcome, Report, detail_lines};
+use super::{Outcome, SuiteReport, detail_lines};
 use crate::lesson::compare::printable;
 use crate::lesson::verdict::Verdict;
 
 /// The report's text.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &SuiteReport) -> String {
     let mut text = format!("KTAP version 1\n1..{}\n", report.outcomes.len());
     for (number, outcome) in (1..).zip(&report.outcomes) {
         if outcome.failed() {

@@ -4,10 +4,10 @@
 pub mod artifacts;
 pub mod asciicast;
 mod details;
-mod found;
 pub mod json;
 pub mod junit;
 pub mod ktap;
+mod races;
 pub mod terminal;
 pub mod timelines;
 
@@ -21,14 +21,14 @@ use crate::failure::Failure;
 use crate::play::plan::Partition;
 use crate::ui::StageTime;
 
-pub use crate::play::Found;
+pub use crate::play::RaceFindings;
 pub use crate::play::outcome::{Counts, Outcome, fault};
 
 /// A run of the suite, as all formats tell it.
 #[derive(Debug)]
-pub struct Report {
+pub struct SuiteReport {
     /// The kernel; none if nothing had to be played.
-    pub kernel: Option<Kernel>,
+    pub kernel: Option<TestedKernel>,
     /// How time passed in the guests: `virtual` or `real`.
     pub time: &'static str,
     /// How often each play was to be played.
@@ -42,12 +42,12 @@ pub struct Report {
     /// What the plays came to, in their order, and of the runs for each.
     pub outcomes: Vec<Outcome>,
     /// Of plays with several schedules, what tells those that fail from the others.
-    pub found: Vec<Found>,
+    pub races: Vec<RaceFindings>,
 }
 
 /// The kernel that was played with.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct TestedKernel {
     /// Its name in kernels.toml.
     pub name: String,
     /// Its version.
@@ -58,7 +58,7 @@ pub struct Kernel {
 
 /// The files that a report is written to, each in its own format.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Targets {
+pub struct ReportFiles {
     /// Write the report as JUnit's XML into this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub struct Targets {
 /// The file name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-impl Targets {
+impl ReportFiles {
     fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let Self { junit, json, ktap } = self;
         [("--junit", junit), ("--json", json), ("--ktap", ktap)]
@@ -123,7 +123,7 @@ impl Targets {
     }
 
     /// Writes the report in all formats that are asked for.
-    pub fn write(&self, report: &Report) -> Result<()> {
+    pub fn write(&self, report: &SuiteReport) -> Result<()> {
         for (option, path) in self.files() {
             let text = match option {
                 "--junit" => junit::text(report)?,

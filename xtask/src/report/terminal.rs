@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use snapbox::report::Palette;
 
-use super::{Counts, Found, Outcome, details, found};
+use super::{Counts, Outcome, RaceFindings, details, races};
 use crate::key::Inputs;
 use crate::lesson::compare::printable;
 
@@ -18,7 +18,7 @@ const MOST_KINDS: usize = 5;
 
 /// How the report looks.
 #[derive(Debug, Clone, Default)]
-pub struct Style {
+pub struct TerminalStyle {
     /// Colours, for a terminal.
     pub color: bool,
     /// A line for each play, and what its phases took.
@@ -28,7 +28,7 @@ pub struct Style {
     pub runner: Option<String>,
 }
 
-impl Style {
+impl TerminalStyle {
     /// For a stream that is a terminal or not; the environment tells whether a
     /// runner reads it.
     pub fn new(terminal: bool, verbose: bool) -> Self {
@@ -56,8 +56,8 @@ impl Style {
 pub fn print(
     out: &mut dyn Write,
     outcomes: &[Outcome],
-    found: &[Found],
-    style: &Style,
+    found: &[RaceFindings],
+    style: &TerminalStyle,
 ) -> io::Result<()> {
     let palette = style.palette();
     let rows: Vec<&[Outcome]> = outcomes
@@ -94,7 +94,7 @@ pub fn print(
         }
     }
     for found in found {
-        found::print(out, found)?;
+        races::print(out, found)?;
     }
     let Counts {
         passed,
@@ -128,7 +128,7 @@ fn print_row(
     out: &mut dyn Write,
     row: &[Outcome],
     width: usize,
-    style: &Style,
+    style: &TerminalStyle,
     palette: Palette,
 ) -> io::Result<()> {
     let Some(first) = row.first() else {
@@ -215,7 +215,7 @@ fn print_details(
     out: &mut dyn Write,
     outcome: &Outcome,
     runs: Vec<u32>,
-    style: &Style,
+    style: &TerminalStyle,
     palette: Palette,
 ) -> io::Result<()> {
     if let Some(word) = &style.runner {
@@ -228,7 +228,7 @@ fn print_details(
             property(&label),
             data(&verdict(outcome))
         )?;
-        for spot in &outcome.spots {
+        for spot in &outcome.source_locations {
             let task = if spot.task.is_empty() {
                 "the CPU"
             } else {

@@ -1,7 +1,7 @@
 //! What a report looks like.
 
 mod formats;
-mod found;
+mod races;
 
 use super::*;
 use crate::failure::Fault;
@@ -9,7 +9,7 @@ use crate::lesson::Lesson;
 use crate::lesson::transcript::{LIMIT, Transcript};
 use crate::lesson::verdict::{Mismatch, TextLocation, Verdict};
 use crate::modules::Language;
-use crate::symbols::Spot;
+use crate::symbols::SourceLocation;
 
 pub(super) fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
@@ -35,10 +35,10 @@ pub(super) fn outcome(verdict: Verdict) -> Outcome {
 }
 
 fn printed(outcomes: &[Outcome]) -> String {
-    styled(outcomes, &terminal::Style::default())
+    styled(outcomes, &terminal::TerminalStyle::default())
 }
 
-fn styled(outcomes: &[Outcome], style: &terminal::Style) -> String {
+fn styled(outcomes: &[Outcome], style: &terminal::TerminalStyle) -> String {
     let mut out = Vec::new();
     terminal::print(&mut out, outcomes, &[], style).map_or_else(
         |error| error.to_string(),
@@ -46,8 +46,8 @@ fn styled(outcomes: &[Outcome], style: &terminal::Style) -> String {
     )
 }
 
-pub(super) fn spot() -> Spot {
-    Spot {
+pub(super) fn spot() -> SourceLocation {
+    SourceLocation {
         task: "rmmod (60)".to_owned(),
         file: "modules/lessons/x/x.rs".to_owned(),
         line: 9,
@@ -209,7 +209,7 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
 
 #[test]
 fn where_each_task_was_comes_before_the_log() {
-    let spot = |task: &str, line| Spot {
+    let spot = |task: &str, line| SourceLocation {
         task: task.to_owned(),
         file: "modules/lessons/x/x.rs".to_owned(),
         line,
@@ -217,7 +217,7 @@ fn where_each_task_was_comes_before_the_log() {
         source: "    lock();".to_owned(),
     };
     let report = printed(&[Outcome {
-        spots: vec![spot("rmmod (60)", 7), spot("", 123)],
+        source_locations: vec![spot("rmmod (60)", 7), spot("", 123)],
         ..outcome(Verdict::Hang {
             symptom: "INFO: task rmmod:60 blocked".to_owned(),
             report: vec!["[1.000000] Call Trace:".to_owned()],
@@ -322,18 +322,18 @@ fn of_many_plays_those_that_passed_share_a_line() {
     );
     assert!(report.contains("\nx24 (rust)  --  skipped: "), "{report}");
     assert!(!report.contains("skipped: skipped"), "{report}");
-    let verbose = terminal::Style {
+    let verbose = terminal::TerminalStyle {
         verbose: true,
-        ..terminal::Style::default()
+        ..terminal::TerminalStyle::default()
     };
     assert_eq!(styled(&many, &verbose).matches("  ok  ").count(), 23);
 }
 
 #[test]
 fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
-    let style = terminal::Style {
+    let style = terminal::TerminalStyle {
         runner: Some("word".to_owned()),
-        ..terminal::Style::default()
+        ..terminal::TerminalStyle::default()
     };
     let mut outcomes = suite(30);
     outcomes[15].verdict = Verdict::Panic {
@@ -341,7 +341,7 @@ fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
         report: vec!["::add-mask::a".to_owned()],
         during: Some(place()),
     };
-    outcomes[15].spots = vec![spot()];
+    outcomes[15].source_locations = vec![spot()];
     let report = styled(&outcomes, &style);
     assert!(
         report.contains(

@@ -14,7 +14,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::failure::Failure;
 use crate::play::Played;
-use crate::timeline::{Style, Timeline};
+use crate::timeline::{TextStyle, Timeline};
 
 /// Letters in a line where nothing tells how wide the terminal is.
 const WIDTH: usize = 100;
@@ -26,11 +26,11 @@ const LEAST_WIDTH: usize = 60;
 #[derive(Debug)]
 pub struct Timelines {
     folder: PathBuf,
-    kept: Mutex<Kept>,
+    written: Mutex<WrittenTimelines>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct WrittenTimelines {
     count: usize,
     /// The first, while it is the only one.
     only: Option<Timeline>,
@@ -52,7 +52,7 @@ impl Timelines {
         Ok(Self {
             folder: std::path::absolute(folder)
                 .with_context(|| format!("cannot use {}", folder.display()))?,
-            kept: Mutex::default(),
+            written: Mutex::default(),
         })
     }
 
@@ -62,7 +62,7 @@ impl Timelines {
     }
 
     /// Writes the timeline of a play, over that of an earlier one of its name.
-    pub fn keep(&self, played: &Played) -> Result<()> {
+    pub fn write_all(&self, played: &Played) -> Result<()> {
         let Some(timeline) = &played.timeline else {
             return Ok(());
         };
@@ -75,34 +75,34 @@ impl Timelines {
         write("txt", &text(timeline))?;
         write("html", &timeline.page())?;
         write("perfetto.json", &timeline.perfetto()?)?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.count += 1;
-        kept.only = (kept.count == 1).then(|| timeline.clone());
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.count += 1;
+        written.only = (written.count == 1).then(|| timeline.clone());
         Ok(())
     }
 
     /// The only one as text, if there is just one: as wide as the terminal is,
     /// if it goes to one.
     pub fn only(&self, terminal: bool) -> Option<String> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let width = terminal
             .then(|| tcgetwinsize(std::io::stdout()).ok())
             .flatten()
             .map(|size| usize::from(size.ws_col))
             .filter(|width| *width > 0);
-        let style = Style {
+        let style = TextStyle {
             width: Some(width.unwrap_or(WIDTH).max(LEAST_WIDTH)),
-            stamps: false,
+            timestamps: false,
         };
-        kept.only.as_ref().map(|timeline| timeline.text(style))
+        written.only.as_ref().map(|timeline| timeline.text(style))
     }
 }
 
 /// A timeline as text for a file.
 pub(super) fn text(timeline: &Timeline) -> String {
-    timeline.text(Style {
+    timeline.text(TextStyle {
         width: None,
-        stamps: true,
+        timestamps: true,
     })
 }
 

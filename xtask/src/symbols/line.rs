@@ -4,7 +4,7 @@
 /// `func+0x12/0x80 [module]`. What names a module's section has no size:
 /// `.init.text+0x12 [module]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mention<'a> {
+pub(super) struct SymbolReference<'a> {
     /// The function.
     pub name: &'a str,
     /// How far into it.
@@ -18,12 +18,12 @@ pub(super) struct Mention<'a> {
 }
 
 /// The first function that the line names.
-pub(super) fn mention(line: &str) -> Option<Mention<'_>> {
+pub(super) fn symbol_reference(line: &str) -> Option<SymbolReference<'_>> {
     line.match_indices("+0x")
-        .find_map(|(plus, _)| mention_at(line, plus))
+        .find_map(|(plus, _)| symbol_reference_at(line, plus))
 }
 
-fn mention_at(line: &str, plus: usize) -> Option<Mention<'_>> {
+fn symbol_reference_at(line: &str, plus: usize) -> Option<SymbolReference<'_>> {
     let at = line[..plus].rfind(|c| !is_name(c)).map_or(0, |before| {
         before + line[before..].chars().next().map_or(1, char::len_utf8)
     });
@@ -39,7 +39,7 @@ fn mention_at(line: &str, plus: usize) -> Option<Mention<'_>> {
         let (module, _) = rest.split_once(']')?;
         module.split(' ').next()
     });
-    (!name.is_empty()).then_some(Mention {
+    (!name.is_empty()).then_some(SymbolReference {
         name,
         offset,
         size,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn named(line: &str) -> Option<(&str, u64, u64, Option<&str>)> {
-        mention(line).map(|m| (m.name, m.offset, m.size, m.module))
+        symbol_reference(line).map(|m| (m.name, m.offset, m.size, m.module))
     }
 
     #[test]

@@ -1,20 +1,21 @@
-//! From what a guest told to a timeline.
+//! Builds a timeline from the kernel's trace and log.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Told;
-use super::lanes::{lanes, player};
-use super::model::{Happening, Left, Moment, Run, Timeline, seconds};
-use super::parse::{self, Event, What};
+use super::TimelineInput;
+use super::lanes::{lanes, shell};
+use super::model::{CpuSlice, EndState, EventKind, Timeline, TimelineEvent, seconds};
+use super::parse::{self, TraceEvent, TraceEventKind};
 use crate::schedule::InjectedDelay;
 
-/// What `lesson/script.rs` writes into the trace: this, a number, `begin` or `end`.
+/// Prefix of the markers that `lesson/script.rs` writes into the trace; a number
+/// and `begin` or `end` follow.
 pub(super) const STEP: &str = "kmodlab: step ";
 
 impl Timeline {
-    /// What was told of a run, as a timeline.
-    pub fn of(told: &Told<'_>) -> Self {
-        let Told {
+    /// Builds the timeline of a run.
+    pub fn of(input: &TimelineInput<'_>) -> Self {
+        let TimelineInput {
             name,
             lesson,
             verdict,
@@ -23,51 +24,51 @@ impl Timeline {
             dump,
             log,
             ..
-        } = *told;
+        } = *input;
         let mut missing = Vec::new();
         let beginning = format!("kmodlab: lesson begins {nonce}");
         let log_begin = log.lesson_time().map_or(0, micros);
-        let read = match (trace, dump) {
+        let parsed = match (trace, dump) {
             (Some(trace), _) => parse::parse(trace),
             (None, Some(dump)) => {
-                let mut read = parse::parse(dump);
-                read.events.sort_by_key(|event| event.at);
-                let ahead = ahead(&read.events, log_begin, &beginning, told);
-                match ahead {
-                    Some(ahead) => read
+                let mut parsed = parse::parse(dump);
+                parsed.events.sort_by_key(|event| event.at);
+                match clock_offset(&parsed.events, log_begin, &beginning, input) {
+                    Some(offset) => parsed
                         .events
                         .iter_mut()
-                        .for_each(|event| event.at = event.at.saturating_add_signed(ahead)),
-                    None => read.events.clear(),
+                        .for_each(|event| event.at = event.at.saturating_add_signed(offset)),
+                    None => parsed.events.clear(),
                 }
-                read
+                parsed
             }
             (None, None) => parse::Trace::default(),
         };
-        if read.events.is_empty() {
+        if parsed.events.is_empty() {
             missing.push(
-                "Nothing is known of who ran when: the guest ended before it could tell its \
-                 trace. These are the messages of its log."
+                "The scheduler's trace is missing: the guest ended before it could send the \
+                 trace. The timeline shows the messages of the kernel's log only."
                     .to_owned(),
             );
         }
-        if read.lost > 0 {
+        if parsed.lost > 0 {
             missing.push(format!(
-                "The first {} events are not there: later ones were written over them.",
-                read.lost
+                "The first {} events are missing: the trace buffer was full, and later events \
+                 overwrote them.",
+                parsed.lost
             ));
         }
-        let begin = read.events.iter().find_map(|event| match &event.what {
-            What::Console(text) if *text == beginning => Some(event.at),
+        let begin = parsed.events.iter().find_map(|event| match &event.kind {
+            TraceEventKind::Console(text) if *text == beginning => Some(event.at),
             _ => None,
         });
         let begin = begin.unwrap_or(log_begin);
-        let mut builder = Builder::new(told, begin, &read.events);
-        for event in &read.events {
-            builder.event(event);
+        let mut builder = TimelineBuilder::new(input, begin, &parsed.events);
+        for event in &parsed.events {
+            builder.trace_event(event);
         }
-        // A kernel that stops says why when it has told its trace.
-        let last = read.events.last().map_or(0, |event| event.at);
+        // A kernel that stops logs the reason after the dump of its trace.
+        let last = parsed.events.last().map_or(0, |event| event.at);
         if trace.is_none() {
             for (at, message) in log.stamped() {
                 if let Some(at) = at.map(micros).filter(|at| *at > last) {
@@ -75,48 +76,55 @@ impl Timeline {
                 }
             }
         }
-        let (runs, mut moments, end) = builder.finish();
-        moments.extend(told.held_up.iter().map(held_up));
-        moments.sort_by_key(|moment| moment.at);
-        let (tasks, lanes) = lanes(&read.events, begin, &moments);
+        let (slices, mut events, end) = builder.finish();
+        events.extend(input.injected_delays.iter().map(injected_delay));
+        events.sort_by_key(|event| event.at);
+        let (tasks, lanes) = lanes(&parsed.events, begin, &events);
         Self {
             name: name.to_owned(),
             lesson: lesson.to_owned(),
             verdict: verdict.to_owned(),
             begin,
             end,
-            cpus: runs.iter().map(|run| run.cpu + 1).max().unwrap_or(0),
+            cpus: slices.iter().map(|slice| slice.cpu + 1).max().unwrap_or(0),
             tasks,
             lanes,
-            runs,
-            moments,
+            slices,
+            events,
             missing,
         }
     }
 }
 
-/// Seconds as microseconds.
+/// Converts seconds to microseconds.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a stamp is not negative, and no guest lives for 2^63 us"
+    reason = "a timestamp is not negative, and no guest lives for 2^63 us"
 )]
 fn micros(seconds: f64) -> u64 {
     (seconds * 1e6).round() as u64
 }
 
-/// By how much the log's clock is ahead of that of a trace which counts from
-/// some other moment. A message is traced when it is in the log already, less
-/// than 0.1 ms after the time that the log tells: by that much it is too small.
-fn ahead(events: &[Event], log_begin: u64, beginning: &str, told: &Told<'_>) -> Option<i64> {
+/// Returns the microseconds to add to the times of a dumped trace, which count
+/// from an unknown moment, to get times of the log's clock.
+///
+/// The kernel traces a message less than 0.1 ms after it has read the time for
+/// the log, so the result is too small by that much.
+fn clock_offset(
+    trace: &[TraceEvent],
+    log_begin: u64,
+    beginning: &str,
+    input: &TimelineInput<'_>,
+) -> Option<i64> {
     let mut logged: HashMap<&str, u64> = HashMap::from([(beginning, log_begin)]);
-    for (at, message) in told.log.stamped() {
+    for (at, message) in input.log.stamped() {
         if let Some(at) = at {
             logged.entry(message).or_insert(micros(at));
         }
     }
-    events.iter().find_map(|event| match &event.what {
-        What::Console(text) => {
+    trace.iter().find_map(|event| match &event.kind {
+        TraceEventKind::Console(text) => {
             let logged = *logged.get(text.as_str())?;
             Some(i64::try_from(logged).ok()? - i64::try_from(event.at).ok()?)
         }
@@ -124,250 +132,244 @@ fn ahead(events: &[Event], log_begin: u64, beginning: &str, told: &Told<'_>) -> 
     })
 }
 
-/// A task that was held up, as a message: it is in no log, for that takes time.
-fn held_up(held: &InjectedDelay) -> Moment {
+/// Returns an injected delay as a message. The guest does not log delays, because
+/// logging takes time.
+fn injected_delay(delay: &InjectedDelay) -> TimelineEvent {
     let InjectedDelay {
         point,
         clock_nanoseconds,
         duration_nanoseconds,
         task,
-    } = held;
+    } = delay;
     let millis = seconds(*duration_nanoseconds);
     let function = rustc_demangle::demangle(&point.function);
     let offset = point.offset;
-    Moment {
+    TimelineEvent {
         at: clock_nanoseconds / 1000,
         cpu: None,
-        by: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
-        what: Happening::Message(format!(
-            "perturb: held up for {millis:.3} ms at {function:#}+{offset:#x}"
+        pid: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
+        kind: EventKind::Message(format!(
+            "perturb: delayed by {millis:.3} ms at {function:#}+{offset:#x}"
         )),
     }
 }
 
-/// Goes through the events in their order.
-struct Builder<'a> {
-    told: &'a Told<'a>,
+/// Converts trace events, one after the other, to slices and events.
+struct TimelineBuilder<'a> {
+    input: &'a TimelineInput<'a>,
     begin: u64,
-    /// The shell that plays the lesson.
-    player: Option<u32>,
-    /// What runs on each CPU, where that is known: the task, since when, and
-    /// when it was woken.
+    /// The shell that runs the lesson's commands.
+    shell: Option<u32>,
+    /// For each CPU, if known: the task that runs, when it got the CPU, and when
+    /// it was woken.
     running: BTreeMap<usize, (u32, u64, Option<u64>)>,
-    /// The wake-ups whose task did not run yet, as places in `moments`.
+    /// Woken tasks that have not run yet: the time, and the wake-up's index in
+    /// `events`.
     woken: HashMap<u32, (u64, Option<usize>)>,
-    runs: Vec<Run>,
-    moments: Vec<Moment>,
-    /// The last lines of the log that were not the lesson's.
-    foreign: Option<Foreign>,
-    /// When the first event was.
+    slices: Vec<CpuSlice>,
+    events: Vec<TimelineEvent>,
+    /// The last lines of the log that the lesson's module did not print.
+    foreign: Option<ForeignMessage>,
+    /// Time of the first event.
     first: u64,
-    /// When the last was.
+    /// Time of the last event.
     last: u64,
+    /// True after the lesson's shell has exited.
     over: bool,
 }
 
-/// Lines of the log that come right after each other.
-struct Foreign {
-    /// When the last of them came.
+/// Adjacent lines of the log that the lesson's module did not print.
+struct ForeignMessage {
+    /// Time of the last line.
     last: u64,
-    /// Where in `moments` the first is.
+    /// Index of the first line in `events`.
     index: usize,
-    /// How long it is, in bytes.
+    /// Length of the first line in bytes.
     length: usize,
-    /// How many came after the first.
+    /// Number of lines after the first.
     more: u64,
 }
 
-/// The lines of a kernel's report come within so many microseconds each.
-const REPORT: u64 = 10_000;
+/// Most microseconds between two lines of one kernel report.
+const REPORT_GAP: u64 = 10_000;
 
-impl<'a> Builder<'a> {
-    fn new(told: &'a Told<'a>, begin: u64, events: &[Event]) -> Self {
+impl<'a> TimelineBuilder<'a> {
+    fn new(input: &'a TimelineInput<'a>, begin: u64, trace: &[TraceEvent]) -> Self {
         Self {
-            told,
+            input,
             begin,
-            player: player(events),
+            shell: shell(trace),
             running: BTreeMap::new(),
             woken: HashMap::new(),
-            runs: Vec::new(),
-            moments: Vec::new(),
+            slices: Vec::new(),
+            events: Vec::new(),
             foreign: None,
-            first: events.first().map_or(begin, |event| event.at),
+            first: trace.first().map_or(begin, |event| event.at),
             last: begin,
             over: false,
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn trace_event(&mut self, event: &TraceEvent) {
         if self.over {
             return;
         }
         self.last = self.last.max(event.at);
-        let what = match &event.what {
-            What::Switch { prev, state, next } => self.switch(event, prev.pid, state, next.pid),
-            What::Waking(task) => self.wakes(event, task.pid, false),
-            What::WakingNew(task) => self.wakes(event, task.pid, true),
-            What::Fork { child } => Happening::Makes(child.pid),
-            What::KthreadStop(task) => Happening::AsksToStop(task.pid),
-            What::Console(text) => match self.message(event.at, text) {
-                Some(what) => what,
-                None => return,
-            },
-            What::Marker(text) => match self.step(text) {
-                Some(what) => what,
-                None => return,
-            },
-            What::ModuleLoad(name) => Happening::Loads(name.clone()),
-            What::ModuleFree(name) => Happening::Unloads(name.clone()),
-            What::Exit => {
-                // What comes after the lesson is not the lesson's.
-                self.over = self.player == Some(event.pid);
-                return;
+        let kind = match &event.kind {
+            TraceEventKind::Switch { prev, state, next } => {
+                Some(self.switch(event, prev.pid, state, next.pid))
             }
-            What::Exec(_) | What::Other => return,
+            TraceEventKind::Waking(task) | TraceEventKind::WakingNew(task) => {
+                Some(self.wakeup(event, task.pid))
+            }
+            TraceEventKind::Fork { child } => Some(EventKind::Fork(child.pid)),
+            TraceEventKind::KthreadStop(task) => Some(EventKind::KthreadStop(task.pid)),
+            TraceEventKind::Console(text) => self.message(event.at, text),
+            TraceEventKind::Marker(text) => self.step(text),
+            TraceEventKind::ModuleLoad(name) => Some(EventKind::ModuleLoad(name.clone())),
+            TraceEventKind::ModuleFree(name) => Some(EventKind::ModuleFree(name.clone())),
+            TraceEventKind::Exit => {
+                self.over = self.shell == Some(event.pid);
+                None
+            }
+            TraceEventKind::Exec(_) | TraceEventKind::Other => None,
         };
-        self.moment(Moment {
-            at: event.at,
-            cpu: Some(event.cpu),
-            by: (!event.interrupt).then_some(event.pid),
-            what,
-        });
-    }
-
-    /// A line of the log of which no more is known.
-    fn logged(&mut self, at: u64, message: &str) {
-        self.last = self.last.max(at);
-        if let Some(what) = self.message(at, message) {
-            self.moment(Moment {
-                at,
-                cpu: None,
-                by: None,
-                what,
+        if let Some(kind) = kind {
+            self.push(TimelineEvent {
+                at: event.at,
+                cpu: Some(event.cpu),
+                pid: (!event.interrupt).then_some(event.pid),
+                kind,
             });
         }
     }
 
-    /// A line of the log; none if it goes with the one before.
-    fn message(&mut self, at: u64, text: &str) -> Option<Happening> {
+    /// Adds a line of the log whose CPU and task are not known.
+    fn logged(&mut self, at: u64, message: &str) {
+        self.last = self.last.max(at);
+        if let Some(kind) = self.message(at, message) {
+            self.push(TimelineEvent {
+                at,
+                cpu: None,
+                pid: None,
+                kind,
+            });
+        }
+    }
+
+    /// Returns the event of a line of the log; `None` if the line was added to the
+    /// event of the line before, or is a message of the agent.
+    fn message(&mut self, at: u64, text: &str) -> Option<EventKind> {
         if text.starts_with("kmodlab: ") {
             return None;
         }
-        let foreign = !text.starts_with(self.told.lesson);
-        if let (
-            true,
-            Some(Foreign {
-                last,
-                index,
-                length,
-                more,
-            }),
-        ) = (foreign, &mut self.foreign)
-            && at.saturating_sub(*last) < REPORT
+        let is_foreign = !text.starts_with(self.input.lesson);
+        if is_foreign
+            && let Some(foreign) = &mut self.foreign
+            && at.saturating_sub(foreign.last) < REPORT_GAP
         {
-            *last = at;
-            *more += 1;
-            if let Some(Moment {
-                what: Happening::Message(text),
+            foreign.last = at;
+            foreign.more += 1;
+            if let Some(TimelineEvent {
+                kind: EventKind::Message(text),
                 ..
-            }) = self.moments.get_mut(*index)
+            }) = self.events.get_mut(foreign.index)
             {
-                let s = if *more == 1 { "" } else { "s" };
-                text.truncate(*length);
+                let more = foreign.more;
+                let s = if more == 1 { "" } else { "s" };
+                text.truncate(foreign.length);
                 text.push_str(&format!(" (and {more} more line{s})"));
             }
             return None;
         }
-        self.foreign = (foreign && at >= self.begin).then_some(Foreign {
+        self.foreign = (is_foreign && at >= self.begin).then_some(ForeignMessage {
             last: at,
-            index: self.moments.len(),
+            index: self.events.len(),
             length: text.len(),
             more: 0,
         });
-        Some(Happening::Message(text.to_owned()))
+        Some(EventKind::Message(text.to_owned()))
     }
 
-    fn moment(&mut self, moment: Moment) {
-        if moment.at >= self.begin {
-            self.moments.push(moment);
+    fn push(&mut self, event: TimelineEvent) {
+        if event.at >= self.begin {
+            self.events.push(event);
         }
     }
 
-    fn switch(&mut self, event: &Event, prev: u32, state: &str, next: u32) -> Happening {
-        let left = match state.as_bytes() {
-            [b'R', ..] => Left::Ready,
-            [b'X' | b'Z', ..] => Left::Dead,
-            _ => Left::Asleep,
+    fn switch(&mut self, event: &TraceEvent, prev: u32, state: &str, next: u32) -> EventKind {
+        let end_state = match state.as_bytes() {
+            [b'R', ..] => EndState::Ready,
+            [b'X' | b'Z', ..] => EndState::Dead,
+            _ => EndState::Asleep,
         };
         let woken = self.woken.remove(&next);
         if let Some((_, Some(index))) = woken
-            && let Some(Moment {
-                what: Happening::Wakes { runs, .. },
+            && let Some(TimelineEvent {
+                kind: EventKind::Wakeup { runs_at, .. },
                 ..
-            }) = self.moments.get_mut(index)
+            }) = self.events.get_mut(index)
         {
-            *runs = Some(event.at);
+            *runs_at = Some(event.at);
         }
-        let next = (next, event.at, woken.map(|(at, _)| at));
-        // What ran when the trace began is told when it leaves.
-        let since = self.running.insert(event.cpu, next);
-        let (_, from, woken) = since.unwrap_or((prev, self.first, None));
-        self.run(prev, event.cpu, (from, event.at), woken, left);
-        Happening::Switch { left, next: next.0 }
+        let running = (next, event.at, woken.map(|(at, _)| at));
+        // The task that ran when the trace began is known once it leaves the CPU.
+        let left = self.running.insert(event.cpu, running);
+        let (_, from, woken) = left.unwrap_or((prev, self.first, None));
+        self.slice(prev, event.cpu, (from, event.at), woken, end_state);
+        EventKind::Switch { end_state, next }
     }
 
-    fn run(
+    fn slice(
         &mut self,
         pid: u32,
         cpu: usize,
         (from, to): (u64, u64),
         woken: Option<u64>,
-        left: Left,
+        end_state: EndState,
     ) {
         if pid != 0 && to > self.begin {
-            let from = from.max(self.begin);
-            self.runs.push(Run {
+            self.slices.push(CpuSlice {
                 pid,
                 cpu,
-                from,
+                from: from.max(self.begin),
                 to,
                 woken,
-                left,
+                end_state,
             });
         }
     }
 
-    fn wakes(&mut self, event: &Event, pid: u32, new: bool) -> Happening {
-        // One that was about to sleep, and is still there, runs on.
-        let runs = self.running.values().any(|running| running.0 == pid);
-        if !runs {
-            let index = (event.at >= self.begin).then_some(self.moments.len());
+    fn wakeup(&mut self, event: &TraceEvent, pid: u32) -> EventKind {
+        // A task may be woken while it is on the way to sleep; then it runs on.
+        let is_running = self.running.values().any(|running| running.0 == pid);
+        if !is_running {
+            let index = (event.at >= self.begin).then_some(self.events.len());
             self.woken.insert(pid, (event.at, index));
         }
-        Happening::Wakes {
+        EventKind::Wakeup {
             pid,
-            new,
-            runs: runs.then_some(event.at),
+            runs_at: is_running.then_some(event.at),
         }
     }
 
-    fn step(&self, marker: &str) -> Option<Happening> {
-        let (number, what) = marker.strip_prefix(STEP)?.split_once(' ')?;
+    fn step(&self, marker: &str) -> Option<EventKind> {
+        let (number, edge) = marker.strip_prefix(STEP)?.split_once(' ')?;
         let number: usize = number.parse().ok()?;
-        match what.trim_end() {
+        match edge.trim_end() {
             "begin" => {
-                let command = self.told.commands.get(number.checked_sub(1)?)?;
-                Some(Happening::Step((*command).to_owned()))
+                let command = self.input.commands.get(number.checked_sub(1)?)?;
+                Some(EventKind::Step((*command).to_owned()))
             }
-            _ => Some(Happening::StepEnd),
+            _ => Some(EventKind::StepEnd),
         }
     }
 
-    fn finish(mut self) -> (Vec<Run>, Vec<Moment>, u64) {
+    fn finish(mut self) -> (Vec<CpuSlice>, Vec<TimelineEvent>, u64) {
         for (cpu, (pid, from, woken)) in std::mem::take(&mut self.running) {
-            self.run(pid, cpu, (from, self.last), woken, Left::Running);
+            self.slice(pid, cpu, (from, self.last), woken, EndState::Running);
         }
-        self.runs.sort_by_key(|run| (run.from, run.cpu));
-        (self.runs, self.moments, self.last)
+        self.slices.sort_by_key(|slice| (slice.from, slice.cpu));
+        (self.slices, self.events, self.last)
     }
 }

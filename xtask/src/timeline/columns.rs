@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::model::{Happening, Left, Moment, Timeline};
+use super::model::{EndState, EventKind, Timeline, TimelineEvent};
 
 /// A thread that lost its CPU for less than this, in microseconds, to a task
 /// which is none of the lesson's runs on, as the text has it.
@@ -21,23 +21,23 @@ pub(super) fn letter(number: usize) -> String {
     }
 }
 
-/// The lanes of the tasks that a moment is about.
-pub(super) fn lanes_of(timeline: &Timeline, moment: &Moment) -> [Option<usize>; 2] {
-    let other = match &moment.what {
-        Happening::Wakes { pid, .. } | Happening::Makes(pid) | Happening::AsksToStop(pid) => *pid,
-        Happening::Switch { next, .. } => *next,
+/// The lanes of the tasks that a event is about.
+pub(super) fn lanes_of(timeline: &Timeline, event: &TimelineEvent) -> [Option<usize>; 2] {
+    let other = match &event.kind {
+        EventKind::Wakeup { pid, .. } | EventKind::Fork(pid) | EventKind::KthreadStop(pid) => *pid,
+        EventKind::Switch { next, .. } => *next,
         _ => 0,
     };
-    [moment.by.unwrap_or(0), other].map(|pid| timeline.lane(pid))
+    [event.pid.unwrap_or(0), other].map(|pid| timeline.lane(pid))
 }
 
 /// A column for each lane; one that is free again is used again.
 pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, usize> {
     let mut span: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-    for moment in &timeline.moments {
-        for lane in lanes_of(timeline, moment).into_iter().flatten() {
-            let span = span.entry(lane).or_insert((moment.at, moment.at));
-            span.1 = moment.at;
+    for event in &timeline.events {
+        for lane in lanes_of(timeline, event).into_iter().flatten() {
+            let span = span.entry(lane).or_insert((event.at, event.at));
+            span.1 = event.at;
         }
     }
     let mut free_at: Vec<u64> = Vec::new();
@@ -63,19 +63,19 @@ pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, u
 pub(super) fn breaks(timeline: &Timeline) -> HashSet<(usize, u64)> {
     let matters = |pid: u32| timeline.kind(pid).matters();
     let mut breaks = HashSet::new();
-    for (index, run) in timeline.runs.iter().enumerate() {
-        if !matters(run.pid) || run.left != Left::Ready {
+    for (index, slice) in timeline.slices.iter().enumerate() {
+        if !matters(slice.pid) || slice.end_state != EndState::Ready {
             continue;
         }
-        let later = &timeline.runs[index + 1..];
+        let later = &timeline.slices[index + 1..];
         let next = later
             .iter()
-            .take_while(|next| next.from < run.to + BREAK)
-            .find(|next| next.pid == run.pid || next.cpu == run.cpu && matters(next.pid));
+            .take_while(|next| next.from < slice.to + BREAK)
+            .find(|next| next.pid == slice.pid || next.cpu == slice.cpu && matters(next.pid));
         if let Some(next) = next
-            && (next.pid, next.cpu) == (run.pid, run.cpu)
+            && (next.pid, next.cpu) == (slice.pid, slice.cpu)
         {
-            breaks.insert((run.cpu, run.to));
+            breaks.insert((slice.cpu, slice.to));
             breaks.insert((next.cpu, next.from));
         }
     }

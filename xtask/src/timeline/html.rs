@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Happening, Kind, Left, Run, Timeline, seconds};
+use super::model::{CpuSlice, EndState, EventKind, TaskKind, Timeline, seconds};
 
 /// Heights, in pixels.
 const ROW: u32 = 26;
@@ -27,11 +27,11 @@ const MARGIN: f64 = 12.0;
 impl Timeline {
     /// The timeline as a page: HTML that needs nothing else.
     pub fn page(&self) -> String {
-        Page::new(self).write()
+        PageLayout::new(self).write()
     }
 }
 
-struct Page<'a> {
+struct PageLayout<'a> {
     timeline: &'a Timeline,
     /// Times, and where each is: what is between lies on a straight line.
     points: Vec<(u64, f64)>,
@@ -39,7 +39,7 @@ struct Page<'a> {
     lanes: Vec<usize>,
 }
 
-impl<'a> Page<'a> {
+impl<'a> PageLayout<'a> {
     fn new(timeline: &'a Timeline) -> Self {
         let mut lanes: Vec<usize> = (0..timeline.lanes.len()).collect();
         lanes.sort_by_key(|lane| timeline.lanes[*lane].kind);
@@ -109,8 +109,8 @@ impl<'a> Page<'a> {
         );
         self.axis(&mut out);
         self.steps(&mut out);
-        for run in &self.timeline.runs {
-            self.run(&mut out, run);
+        for slice in &self.timeline.slices {
+            self.slice(&mut out, slice);
         }
         self.wakes(&mut out);
         self.messages(&mut out);
@@ -160,30 +160,30 @@ impl<'a> Page<'a> {
     }
 
     /// A run, in the row of its CPU and in that of its lane.
-    fn run(&self, out: &mut String, run: &Run) {
+    fn slice(&self, out: &mut String, slice: &CpuSlice) {
         let timeline = self.timeline;
-        let Some(lane) = timeline.lane(run.pid) else {
+        let Some(lane) = timeline.lane(slice.pid) else {
             return;
         };
         let kind = timeline.lanes[lane].kind;
         let class = match kind {
-            Kind::Thread | Kind::Program => format!("c{}", self.place(lane) % COLORS),
-            Kind::Shell | Kind::Command => "command".to_owned(),
-            Kind::Kernel => "kernel".to_owned(),
+            TaskKind::Thread | TaskKind::Program => format!("c{}", self.place(lane) % COLORS),
+            TaskKind::Shell | TaskKind::Command => "command".to_owned(),
+            TaskKind::Kernel => "kernel".to_owned(),
         };
-        let then = match run.left {
-            Left::Ready => "then it would run on, and has no CPU",
-            Left::Asleep => "then it sleeps",
-            Left::Dead => "then it is gone",
-            Left::Running => "and what then is not known",
+        let then = match slice.end_state {
+            EndState::Ready => "then it would run on, and has no CPU",
+            EndState::Asleep => "then it sleeps",
+            EndState::Dead => "then it is gone",
+            EndState::Running => "and what then is not known",
         };
         let title = format!(
             "{} on CPU {}, {} to {} s ({} µs); {then}",
-            timeline.task(run.pid),
-            run.cpu,
-            timeline.seconds(run.from),
-            timeline.seconds(run.to),
-            run.to - run.from
+            timeline.task(slice.pid),
+            slice.cpu,
+            timeline.seconds(slice.from),
+            timeline.seconds(slice.to),
+            slice.to - slice.from
         );
         let title = escaped(&title);
         let mut bar = |class: &str, from: u64, to: u64, row: usize, inset: u32, title: &str| {
@@ -199,21 +199,21 @@ impl<'a> Page<'a> {
             );
         };
         let row = timeline.cpus + self.place(lane);
-        bar(&class, run.from, run.to, run.cpu, 0, &title);
-        bar(&class, run.from, run.to, row, 0, &title);
-        if let Some(woken) = run.woken
+        bar(&class, slice.from, slice.to, slice.cpu, 0, &title);
+        bar(&class, slice.from, slice.to, row, 0, &title);
+        if let Some(woken) = slice.woken
             && kind.matters()
         {
             let woken = woken.max(timeline.begin);
             let title = format!(
                 "{} was woken, and has no CPU for {} µs",
-                timeline.task(run.pid),
-                run.from.saturating_sub(woken)
+                timeline.task(slice.pid),
+                slice.from.saturating_sub(woken)
             );
             bar(
                 "waits",
                 woken,
-                run.from.max(woken),
+                slice.from.max(woken),
                 row,
                 5,
                 &escaped(&title),
@@ -224,11 +224,11 @@ impl<'a> Page<'a> {
     /// Arrows from who wakes to who is woken.
     fn wakes(&self, out: &mut String) {
         let timeline = self.timeline;
-        for moment in &timeline.moments {
-            let Happening::Wakes { pid, runs, .. } = &moment.what else {
+        for event in &timeline.events {
+            let EventKind::Wakeup { pid, runs_at, .. } = &event.kind else {
                 continue;
             };
-            let (Some(woken), waker) = (timeline.lane(*pid), moment.by) else {
+            let (Some(woken), waker) = (timeline.lane(*pid), event.pid) else {
                 continue;
             };
             let waker = waker.and_then(|waker| timeline.lane(waker));
@@ -241,18 +241,18 @@ impl<'a> Page<'a> {
             // An interrupt comes from the CPU that it interrupts.
             let from = middle(match waker {
                 Some(waker) => timeline.cpus + self.place(waker),
-                None => moment.cpu.unwrap_or(0),
+                None => event.cpu.unwrap_or(0),
             });
-            let (x, t) = (self.x(moment.at), moment.at - timeline.begin);
-            let who = moment.by.filter(|by| *by != 0);
+            let (x, t) = (self.x(event.at), event.at - timeline.begin);
+            let who = event.pid.filter(|by| *by != 0);
             let who = who.map_or_else(|| "an interrupt".to_owned(), |by| timeline.task(by));
-            let later = runs.map_or_else(
+            let later = runs_at.map_or_else(
                 || "which never ran after that".to_owned(),
-                |runs| format!("which runs {} µs later", runs.saturating_sub(moment.at)),
+                |runs_at| format!("which runs {} µs later", runs_at.saturating_sub(event.at)),
             );
             let title = format!(
                 "{} s: {who} wakes {}, {later}",
-                timeline.seconds(moment.at),
+                timeline.seconds(event.at),
                 timeline.task(*pid)
             );
             let title = escaped(&title);
@@ -273,21 +273,21 @@ impl<'a> Page<'a> {
     fn messages(&self, out: &mut String) {
         let timeline = self.timeline;
         let mut free = [f64::MIN; MESSAGE_ROWS];
-        for moment in &timeline.moments {
-            let Happening::Message(text) = &moment.what else {
+        for event in &timeline.events {
+            let EventKind::Message(text) = &event.kind else {
                 continue;
             };
             let text = timeline.without_name(text).replace('\n', " ");
-            let (x, t) = (self.x(moment.at), moment.at - timeline.begin);
-            let lane = moment.by.and_then(|by| timeline.lane(by));
-            let row = lane.map_or(moment.cpu.unwrap_or(0), |lane| {
+            let (x, t) = (self.x(event.at), event.at - timeline.begin);
+            let lane = event.pid.and_then(|by| timeline.lane(by));
+            let row = lane.map_or(event.cpu.unwrap_or(0), |lane| {
                 timeline.cpus + self.place(lane)
             });
             let place = free.iter().position(|free| *free <= x).unwrap_or(0);
             free[place] = x + length(&text) + 14.0;
             let (top, bottom) = (self.row(row) + BAR / 2, self.message_row(place));
-            let who = moment.by.map_or_else(String::new, |by| timeline.task(by));
-            let title = format!("{} s, {who}: {text}", timeline.seconds(moment.at));
+            let who = event.pid.map_or_else(String::new, |by| timeline.task(by));
+            let title = format!("{} s, {who}: {text}", timeline.seconds(event.at));
             let _ = writeln!(
                 out,
                 "<line class=\"message\" data-t=\"{t}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" \
@@ -341,17 +341,17 @@ impl<'a> Page<'a> {
 fn points(timeline: &Timeline) -> Vec<(u64, f64)> {
     let matters = |pid: u32| timeline.kind(pid).matters();
     let mut times = vec![timeline.begin, timeline.end];
-    for run in timeline.runs.iter().filter(|run| matters(run.pid)) {
-        times.extend([run.from, run.to]);
+    for slice in timeline.slices.iter().filter(|slice| matters(slice.pid)) {
+        times.extend([slice.from, slice.to]);
     }
-    for moment in &timeline.moments {
-        let drawn = match &moment.what {
-            Happening::Step(_) | Happening::StepEnd | Happening::Message(_) => true,
-            Happening::Wakes { pid, .. } => matters(*pid) || moment.by.is_some_and(matters),
+    for event in &timeline.events {
+        let drawn = match &event.kind {
+            EventKind::Step(_) | EventKind::StepEnd | EventKind::Message(_) => true,
+            EventKind::Wakeup { pid, .. } => matters(*pid) || event.pid.is_some_and(matters),
             _ => false,
         };
         if drawn {
-            times.push(moment.at);
+            times.push(event.at);
         }
     }
     times.retain(|at| (timeline.begin..=timeline.end).contains(at));

@@ -1,54 +1,57 @@
-//! Which tasks a timeline is of, and the rows that they are drawn in.
+//! Assigns the tasks of a trace to the rows of a timeline.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::STEP;
-use super::model::{Happening, Kind, Lane, Moment, Task};
-use super::parse::{Event, What};
+use super::model::{EventKind, Lane, Task, TaskKind, TimelineEvent};
+use super::parse::{TraceEvent, TraceEventKind};
 
-/// The process that makes all kernel threads (kernel/kthread.c).
+/// PID of the process that creates all kernel threads (kernel/kthread.c).
 const KTHREADD: u32 = 2;
 
-/// Threads that a lesson never makes itself begin so.
+/// Name prefix of threads that a lesson never creates itself.
 const WORKER: &str = "kworker/";
 
-/// Programs that a lesson's threads always have to do with.
+/// Programs that always deal with a lesson's threads.
 const LOADERS: [&str; 2] = ["insmod", "rmmod"];
 
-/// The shell that plays the lesson: the one that says where the first step begins.
-pub(super) fn player(events: &[Event]) -> Option<u32> {
-    events.iter().find_map(|event| match &event.what {
-        What::Marker(text) if text.starts_with(STEP) => Some(event.pid),
+/// Returns the PID of the shell that runs the lesson, which is the task that marks
+/// the beginning of the first step.
+pub(super) fn shell(trace: &[TraceEvent]) -> Option<u32> {
+    trace.iter().find_map(|event| match &event.kind {
+        TraceEventKind::Marker(text) if text.starts_with(STEP) => Some(event.pid),
         _ => None,
     })
 }
 
-/// The tasks, and the lanes for them.
+/// Returns the tasks and their lanes.
 pub(super) fn lanes(
-    events: &[Event],
+    trace: &[TraceEvent],
     begin: u64,
-    moments: &[Moment],
+    events: &[TimelineEvent],
 ) -> (BTreeMap<u32, Task>, Vec<Lane>) {
-    let player = player(events);
+    let shell = shell(trace);
     let mut names: BTreeMap<u32, String> = BTreeMap::new();
     let mut order: Vec<u32> = Vec::new();
     let mut threads: BTreeSet<u32> = BTreeSet::new();
-    let mut processes: BTreeSet<u32> = player.into_iter().collect();
+    let mut processes: BTreeSet<u32> = shell.into_iter().collect();
     let mut name = |pid: u32, name: &str| {
         if pid != 0 && names.insert(pid, name.to_owned()).is_none() {
             order.push(pid);
         }
     };
-    for event in events {
-        match &event.what {
-            What::Switch { prev, next, .. } => {
+    for event in trace {
+        match &event.kind {
+            TraceEventKind::Switch { prev, next, .. } => {
                 name(prev.pid, &prev.comm);
                 name(next.pid, &next.comm);
             }
-            What::Waking(task) | What::WakingNew(task) | What::KthreadStop(task) => {
+            TraceEventKind::Waking(task)
+            | TraceEventKind::WakingNew(task)
+            | TraceEventKind::KthreadStop(task) => {
                 name(task.pid, &task.comm);
             }
-            What::Fork { child } => {
+            TraceEventKind::Fork { child } => {
                 name(child.pid, &child.comm);
                 if event.pid == KTHREADD && event.at >= begin {
                     threads.insert(child.pid);
@@ -60,17 +63,17 @@ pub(super) fn lanes(
         }
     }
     threads.retain(|pid| !names[pid].starts_with(WORKER));
-    // Who has to do with the threads, or spoke as the module does.
+    // Programs that wake or are woken by the threads, or run the module's code.
     let mut programs: BTreeSet<&str> = LOADERS.into_iter().collect();
-    for Moment { by, what, .. } in moments {
-        let met = match (what, by) {
-            (Happening::Wakes { pid, .. }, Some(by)) if threads.contains(pid) => *by,
-            (Happening::Wakes { pid, .. }, Some(by)) if threads.contains(by) => *pid,
-            (Happening::Message(_), Some(by)) => *by,
+    for TimelineEvent { pid, kind, .. } in events {
+        let partner = match (kind, pid) {
+            (EventKind::Wakeup { pid: woken, .. }, Some(waker)) if threads.contains(woken) => waker,
+            (EventKind::Wakeup { pid: woken, .. }, Some(waker)) if threads.contains(waker) => woken,
+            (EventKind::Message(_), Some(pid)) => pid,
             _ => continue,
         };
-        if processes.contains(&met) && Some(met) != player {
-            programs.extend(names.get(&met).map(String::as_str));
+        if processes.contains(partner) && Some(*partner) != shell {
+            programs.extend(names.get(partner).map(String::as_str));
         }
     }
     let mut tasks = BTreeMap::new();
@@ -78,22 +81,22 @@ pub(super) fn lanes(
     for pid in order {
         let name = &names[&pid];
         let kind = if threads.contains(&pid) {
-            Kind::Thread
-        } else if Some(pid) == player {
-            Kind::Shell
+            TaskKind::Thread
+        } else if Some(pid) == shell {
+            TaskKind::Shell
         } else if !processes.contains(&pid) {
-            Kind::Kernel
+            TaskKind::Kernel
         } else if programs.contains(name.as_str()) {
-            Kind::Program
+            TaskKind::Program
         } else {
-            Kind::Command
+            TaskKind::Command
         };
         let label = match kind {
-            Kind::Thread => format!("{name} {pid}"),
-            Kind::Program => name.clone(),
-            Kind::Shell => "the lesson's shell".to_owned(),
-            Kind::Command => "other commands".to_owned(),
-            Kind::Kernel => "all else".to_owned(),
+            TaskKind::Thread => format!("{name} {pid}"),
+            TaskKind::Program => name.clone(),
+            TaskKind::Shell => "lesson's shell".to_owned(),
+            TaskKind::Command => "other commands".to_owned(),
+            TaskKind::Kernel => "other tasks".to_owned(),
         };
         let lane = Lane { name: label, kind };
         let lane = match lanes.iter().position(|other| *other == lane) {

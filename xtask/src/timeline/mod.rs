@@ -1,8 +1,8 @@
-//! Timelines: which task ran on which CPU when, who woke whom, and what the
-//! module said, on one axis of the guest's time.
+//! Timelines: which task ran on which CPU and when, who woke whom, and what the
+//! module printed, on one axis of the guest's time.
 //!
 //! ```text
-//! what the kernel traced -> Trace -> Timeline -> text, a page, a trace for Perfetto
+//! the kernel's trace -> Trace -> Timeline -> text, HTML page, JSON for Perfetto
 //! ```
 
 mod build;
@@ -17,28 +17,28 @@ mod text;
 use crate::lesson::kernel_log::KernelLog;
 use crate::schedule::InjectedDelay;
 
-pub use model::{Happening, Kind, Lane, Left, Moment, Run, Task, Timeline};
-pub use text::Style;
+pub use model::{CpuSlice, EndState, EventKind, Lane, Task, TaskKind, Timeline, TimelineEvent};
+pub use text::TextStyle;
 
-/// What a guest told of its run.
+/// The records of a run from which a timeline is built.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
-    /// The play's name.
+pub struct TimelineInput<'a> {
+    /// The test case's name.
     pub name: &'a str,
     /// The lesson's name.
     pub lesson: &'a str,
-    /// What it came to, in a few words.
+    /// The verdict in a few words.
     pub verdict: &'a str,
-    /// The word that marks the guest's notes.
+    /// The tag that marks the messages of kmodlab in the log.
     pub nonce: &'a str,
     /// The lesson's commands.
     pub commands: &'a [&'a str],
-    /// The contents of `/sys/kernel/tracing/trace`, told after the lesson.
+    /// The contents of `/sys/kernel/tracing/trace` after the lesson.
     pub trace: Option<&'a str>,
-    /// What a kernel that stopped wrote into its log of its trace.
+    /// The trace that a stopping kernel dumped into its log.
     pub dump: Option<&'a str>,
-    /// Who was held up by a schedule.
-    pub held_up: &'a [InjectedDelay],
+    /// The delays that a schedule injected.
+    pub injected_delays: &'a [InjectedDelay],
     /// The kernel's log.
     pub log: &'a KernelLog,
 }

@@ -1,169 +1,169 @@
-//! What a timeline is: who ran where and when, who woke whom, and what was said
-//! meanwhile.
+//! The data of a timeline: which task ran on which CPU and when, who woke whom,
+//! and what the kernel logged.
 
 use std::collections::BTreeMap;
 
-/// A run of a lesson, on the clock of the kernel's log in microseconds.
+/// A run of a test case. All times are microseconds on the clock of the kernel's
+/// log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timeline {
-    /// The play's name.
+    /// The test case's name.
     pub name: String,
     /// The lesson's name, with which its module's messages begin.
     pub lesson: String,
-    /// What it came to, in a few words.
+    /// The verdict in a few words.
     pub verdict: String,
-    /// When the lesson began.
+    /// Time at which the lesson began.
     pub begin: u64,
-    /// When what is known ends.
+    /// Time of the last known event.
     pub end: u64,
-    /// How many CPUs there were.
+    /// Number of CPUs on which a task ran.
     pub cpus: usize,
-    /// The tasks, by their numbers.
+    /// The tasks by PID.
     pub tasks: BTreeMap<u32, Task>,
-    /// The rows that the tasks are drawn in.
+    /// The rows in which the tasks are drawn.
     pub lanes: Vec<Lane>,
-    /// Who ran, in the order in which the runs began.
-    pub runs: Vec<Run>,
-    /// All else, in the order in which it happened.
-    pub moments: Vec<Moment>,
-    /// What is not there, and why; a sentence each.
+    /// Spans in which a task had a CPU, ordered by their beginning.
+    pub slices: Vec<CpuSlice>,
+    /// All other events, ordered by time.
+    pub events: Vec<TimelineEvent>,
+    /// Sentences that explain which part of the timeline is missing and why.
     pub missing: Vec<String>,
 }
 
-/// A task.
+/// A task of the guest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Its name: the first 15 letters of it.
+    /// The first 15 letters of the task's name (`comm`).
     pub name: String,
-    /// Its lane.
+    /// Index of the task's lane in [`Timeline::lanes`].
     pub lane: usize,
 }
 
 /// A row of a timeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lane {
-    /// What stands before it.
+    /// The row's label.
     pub name: String,
-    /// Of what kind its tasks are.
-    pub kind: Kind,
+    /// Kind of the lane's tasks.
+    pub kind: TaskKind,
 }
 
-/// Of what kind a task is, for a lesson.
+/// The part that a task has in a lesson.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A kernel thread that was made during the lesson: a lane of its own.
+pub enum TaskKind {
+    /// A kernel thread created during the lesson. Each has a lane of its own.
     Thread,
-    /// A program that the lesson's threads have to do with: it loads or removes
-    /// the module, a thread woke it, or the module spoke in it. All programs of
-    /// one name share a lane.
+    /// A program that deals with the lesson's threads: it loads or removes the
+    /// module, a thread woke it, or the module printed a message in its context.
+    /// All programs of one name share a lane.
     Program,
-    /// The shell that plays the lesson.
+    /// The shell that runs the lesson's commands.
     Shell,
-    /// All other programs that the lesson starts.
+    /// Any other program that the lesson starts.
     Command,
-    /// All that is not the lesson's.
+    /// Every task that does not belong to the lesson.
     Kernel,
 }
 
-impl Kind {
-    /// Is it what a lesson is about?
+impl TaskKind {
+    /// Returns true for the tasks that a lesson is about.
     pub fn matters(self) -> bool {
-        self <= Kind::Program
+        self <= TaskKind::Program
     }
 }
 
-/// A task on a CPU, without a break.
+/// A span in which one task had a CPU without interruption.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Run {
+pub struct CpuSlice {
     /// The task.
     pub pid: u32,
-    /// Where.
+    /// The CPU.
     pub cpu: usize,
-    /// Since when.
+    /// Time at which the task got the CPU.
     pub from: u64,
-    /// Until when.
+    /// Time at which the task left the CPU.
     pub to: u64,
-    /// Since when it was to run, if it slept before: when it was woken.
+    /// Time at which the task was woken, if it slept before.
     pub woken: Option<u64>,
-    /// What became of it.
-    pub left: Left,
+    /// State of the task after the slice.
+    pub end_state: EndState,
 }
 
-/// What becomes of a task that leaves a CPU.
+/// State of a task that leaves a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
-    /// It would run on.
+pub enum EndState {
+    /// The task is runnable and waits for a CPU.
     Ready,
-    /// It sleeps.
+    /// The task sleeps.
     Asleep,
-    /// It is dead.
+    /// The task has exited.
     Dead,
-    /// It did not leave: nothing is known from here on.
+    /// The task still ran when the trace ended.
     Running,
 }
 
-/// Something that happened.
+/// An event at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Moment {
-    /// When.
+pub struct TimelineEvent {
+    /// Time of the event.
     pub at: u64,
-    /// On which CPU, if that is known.
+    /// CPU of the event, if known.
     pub cpu: Option<usize>,
-    /// Which task did it; none if an interrupt did, or if the CPU is not known.
-    pub by: Option<u32>,
-    /// What.
-    pub what: Happening,
+    /// Task that caused the event; `None` for an interrupt, or if the CPU is not
+    /// known.
+    pub pid: Option<u32>,
+    /// Kind of the event.
+    pub kind: EventKind,
 }
 
-/// What happened.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Happening {
+pub enum EventKind {
     /// A command of the lesson begins.
     Step(String),
-    /// It has ended.
+    /// A command of the lesson ends.
     StepEnd,
-    /// A line in the kernel's log; of several that are not the lesson's, one
-    /// right after the other, only the first, and how many there are.
+    /// A line in the kernel's log. Of adjacent lines that the lesson's module did
+    /// not print, the first stands for all, with their number.
     Message(String),
     /// A sleeping task is woken.
-    Wakes {
-        /// Which.
+    Wakeup {
+        /// The woken task.
         pid: u32,
-        /// True if it is new, and never ran.
-        new: bool,
-        /// When it runs then.
-        runs: Option<u64>,
+        /// Time at which the woken task runs.
+        runs_at: Option<u64>,
     },
-    /// A task is made.
-    Makes(u32),
+    /// A task is created.
+    Fork(u32),
     /// A thread is asked to stop.
-    AsksToStop(u32),
+    KthreadStop(u32),
     /// The module is loaded.
-    Loads(String),
-    /// The module's memory is given back.
-    Unloads(String),
-    /// A CPU turns from the task that did it (0 if it idled) to another.
+    ModuleLoad(String),
+    /// The module's memory is freed.
+    ModuleFree(String),
+    /// A CPU switches from the event's task (0 is the idle task) to another.
     Switch {
-        /// What becomes of the first.
-        left: Left,
-        /// The other; 0 if the CPU idles.
+        /// State of the first task after the switch.
+        end_state: EndState,
+        /// The second task; 0 is the idle task.
         next: u32,
     },
 }
 
 impl Timeline {
-    /// The kind of a task; one that idles is the kernel's.
-    pub fn kind(&self, pid: u32) -> Kind {
+    /// Returns the kind of a task; the idle task belongs to the kernel.
+    pub fn kind(&self, pid: u32) -> TaskKind {
         self.lane(pid)
-            .map_or(Kind::Kernel, |lane| self.lanes[lane].kind)
+            .map_or(TaskKind::Kernel, |lane| self.lanes[lane].kind)
     }
 
-    /// The lane of a task; none if it idles.
+    /// Returns the index of a task's lane; the idle task has none.
     pub fn lane(&self, pid: u32) -> Option<usize> {
         self.tasks.get(&pid).map(|task| task.lane)
     }
 
-    /// A task's name and number: `insmod 65`.
+    /// Returns a task's name and PID: `insmod 65`.
     pub fn task(&self, pid: u32) -> String {
         match self.tasks.get(&pid) {
             Some(task) => format!("{} {pid}", task.name),
@@ -172,20 +172,36 @@ impl Timeline {
         }
     }
 
-    /// Seconds since the lesson began.
+    /// Returns the seconds from the lesson's beginning to the time `at`.
     pub fn seconds(&self, at: u64) -> f64 {
         seconds(at.saturating_sub(self.begin))
     }
 
-    /// What a message says, without the module's name in front.
+    /// Returns a message of the log without the module's name in front.
     pub fn without_name<'a>(&self, message: &'a str) -> &'a str {
         let rest = message.strip_prefix(self.lesson.as_str());
         let rest = rest.and_then(|rest| rest.strip_prefix(": "));
         rest.unwrap_or(message)
     }
+
+    /// Returns the lesson's commands with the times of their beginning and end.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (u64, u64, &str)> {
+        let events = self.events.iter().enumerate();
+        events.filter_map(|(index, event)| match &event.kind {
+            EventKind::Step(command) => {
+                let later = &self.events[index + 1..];
+                let end = later
+                    .iter()
+                    .find(|event| matches!(event.kind, EventKind::StepEnd | EventKind::Step(_)));
+                let end = end.map_or(self.end, |end| end.at);
+                Some((event.at, end, command.as_str()))
+            }
+            _ => None,
+        })
+    }
 }
 
-/// Microseconds as seconds.
+/// Converts microseconds to seconds.
 #[expect(clippy::cast_precision_loss, reason = "no guest lives for 2^53 us")]
 pub fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6

@@ -7,14 +7,14 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// The events, in the order in which they were written.
-    pub events: Vec<Event>,
+    pub events: Vec<TraceEvent>,
     /// So many events were overwritten before they could be read.
     pub lost: u64,
 }
 
 /// Something that the kernel traced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct TraceEvent {
     /// When, in microseconds: on the clock of the kernel's log, or, where the
     /// kernel wrote it to its log, since some moment before.
     pub at: u64,
@@ -25,37 +25,37 @@ pub struct Event {
     /// True if not the task did it but an interrupt that it was interrupted by.
     pub interrupt: bool,
     /// What happened.
-    pub what: What,
+    pub kind: TraceEventKind,
 }
 
 /// What happened. A `comm` is the first 15 letters of a task's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum TraceEventKind {
     /// A CPU turned from one task to another.
     Switch {
         /// The task that ran.
-        prev: Named,
+        prev: TraceTask,
         /// What becomes of it: `R` it would run on, `S`, `D` and `I` it sleeps,
         /// `X` and `Z` it is dead; `R+` it was made to leave.
         state: String,
         /// The task that runs now.
-        next: Named,
+        next: TraceTask,
     },
     /// A sleeping task is to run again.
-    Waking(Named),
+    Waking(TraceTask),
     /// A new task is to run.
-    WakingNew(Named),
+    WakingNew(TraceTask),
     /// A task made another.
     Fork {
         /// The new one; its name is still its parent's.
-        child: Named,
+        child: TraceTask,
     },
     /// A process became another program: the path of its file.
     Exec(String),
     /// A task came to its end.
     Exit,
     /// `kthread_stop` was called for a thread.
-    KthreadStop(Named),
+    KthreadStop(TraceTask),
     /// A line for the kernel's log.
     Console(String),
     /// A line that was written to `trace_marker`.
@@ -70,7 +70,7 @@ pub enum What {
 
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct TraceTask {
     /// Its number.
     pub pid: u32,
     /// Its name.
@@ -86,8 +86,8 @@ pub fn parse(text: &str) -> Trace {
             trace.events.push(event);
         } else if let Some(lost) = lost(line) {
             trace.lost += lost;
-        } else if let Some(Event {
-            what: What::Console(message),
+        } else if let Some(TraceEvent {
+            kind: TraceEventKind::Console(message),
             ..
         }) = trace.events.last_mut()
             && !line.starts_with('#')
@@ -112,7 +112,7 @@ fn lost(line: &str) -> Option<u64> {
 }
 
 /// `          insmod-65      [000] d..2.     6.370442: sched_waking: comm=…`
-fn full(line: &str) -> Option<Event> {
+fn full(line: &str) -> Option<TraceEvent> {
     line.match_indices(" [").find_map(|(at, opening)| {
         let (cpu, rest) = line[at + opening.len()..].split_once("] ")?;
         let (_, pid) = line[..at].trim_end().rsplit_once('-')?;
@@ -128,7 +128,7 @@ fn full(line: &str) -> Option<Event> {
 }
 
 /// `  insmod-65        0d..2. 66916us+: sched_waking: comm=…`
-fn short(line: &str) -> Option<Event> {
+fn short(line: &str) -> Option<TraceEvent> {
     line.match_indices('-').find_map(|(at, dash)| {
         let (pid, rest) = line[at + dash.len()..].split_once(' ')?;
         let rest = rest.trim_start();
@@ -143,18 +143,19 @@ fn short(line: &str) -> Option<Event> {
 }
 
 /// An event whose flags and text are these: `d.h4.` and `sched_waking: comm=…`.
-fn event(at: u64, cpu: u64, pid: &str, flags: &str, text: &str) -> Option<Event> {
+fn event(at: u64, cpu: u64, pid: &str, flags: &str, text: &str) -> Option<TraceEvent> {
     let (name, fields) = text.split_once(':')?;
-    Some(Event {
+    Some(TraceEvent {
         at,
         cpu: usize::try_from(cpu).ok()?,
         pid: digits(pid)?.try_into().ok()?,
         interrupt: flags.contains(['h', 'H', 's', 'z', 'Z']),
-        what: what(name, fields.strip_prefix(' ').unwrap_or(fields)).unwrap_or(What::Other),
+        kind: kind(name, fields.strip_prefix(' ').unwrap_or(fields))
+            .unwrap_or(TraceEventKind::Other),
     })
 }
 
-fn what(name: &str, fields: &str) -> Option<What> {
+fn kind(name: &str, fields: &str) -> Option<TraceEventKind> {
     Some(match name {
         "sched_switch" => {
             // From the right: a task's name may be anything.
@@ -162,43 +163,43 @@ fn what(name: &str, fields: &str) -> Option<What> {
             let (next, _) = next.rsplit_once(" next_prio=")?;
             let (prev, state) = prev.rsplit_once(" prev_state=")?;
             let (prev, _) = prev.rsplit_once(" prev_prio=")?;
-            What::Switch {
+            TraceEventKind::Switch {
                 prev: named(prev.strip_prefix("prev_comm=")?, " prev_pid=")?,
                 state: state.to_owned(),
                 next: named(next, " next_pid=")?,
             }
         }
-        "sched_waking" => What::Waking(task(fields)?),
-        "sched_wakeup_new" => What::WakingNew(task(fields)?),
+        "sched_waking" => TraceEventKind::Waking(task(fields)?),
+        "sched_wakeup_new" => TraceEventKind::WakingNew(task(fields)?),
         "sched_process_fork" => {
             let (_, child) = fields.rsplit_once(" child_comm=")?;
-            What::Fork {
+            TraceEventKind::Fork {
                 child: named(child, " child_pid=")?,
             }
         }
         "sched_process_exec" => {
             let (file, _) = fields.rsplit_once(" pid=")?;
-            What::Exec(file.strip_prefix("filename=")?.to_owned())
+            TraceEventKind::Exec(file.strip_prefix("filename=")?.to_owned())
         }
-        "sched_process_exit" => What::Exit,
-        "sched_kthread_stop" => What::KthreadStop(task(fields)?),
-        "console" => What::Console(fields.to_owned()),
-        "tracing_mark_write" => What::Marker(fields.to_owned()),
-        "module_load" => What::ModuleLoad(fields.split(' ').next()?.to_owned()),
-        "module_free" => What::ModuleFree(fields.trim_end().to_owned()),
+        "sched_process_exit" => TraceEventKind::Exit,
+        "sched_kthread_stop" => TraceEventKind::KthreadStop(task(fields)?),
+        "console" => TraceEventKind::Console(fields.to_owned()),
+        "tracing_mark_write" => TraceEventKind::Marker(fields.to_owned()),
+        "module_load" => TraceEventKind::ModuleLoad(fields.split(' ').next()?.to_owned()),
+        "module_free" => TraceEventKind::ModuleFree(fields.trim_end().to_owned()),
         _ => return None,
     })
 }
 
 /// `comm=io_wait_event w pid=66 prio=120 target_cpu=000`
-fn task(fields: &str) -> Option<Named> {
+fn task(fields: &str) -> Option<TraceTask> {
     named(fields.strip_prefix("comm=")?, " pid=")
 }
 
 /// `io_wait_event w pid=66 …`, where `key` is ` pid=`.
-fn named(text: &str, key: &str) -> Option<Named> {
+fn named(text: &str, key: &str) -> Option<TraceTask> {
     let (comm, rest) = text.rsplit_once(key)?;
-    Some(Named {
+    Some(TraceTask {
         pid: leading(rest)?.try_into().ok()?,
         comm: comm.to_owned(),
     })
@@ -220,14 +221,14 @@ fn digits(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn named(pid: u32, comm: &str) -> Named {
-        Named {
+    fn named(pid: u32, comm: &str) -> TraceTask {
+        TraceTask {
             pid,
             comm: comm.to_owned(),
         }
     }
 
-    fn one(line: &str) -> Event {
+    fn one(line: &str) -> TraceEvent {
         let mut events = parse(line).events;
         assert_eq!(events.len(), 1, "{line}");
         events.remove(0)
@@ -242,7 +243,7 @@ mod tests {
         );
         assert_eq!((event.at, event.cpu, event.pid), (9_446_442, 1, 66));
         assert!(!event.interrupt);
-        let What::Switch { prev, state, next } = event.what else {
+        let TraceEventKind::Switch { prev, state, next } = event.kind else {
             panic!("{event:?}");
         };
         assert_eq!(prev, named(66, "io_wait_event w"));
@@ -266,7 +267,7 @@ mod tests {
             let event = one(&line);
             assert_eq!((event.at, event.cpu, event.pid), (100_000_001, 3, 12));
             assert!(event.interrupt);
-            assert_eq!(event.what, What::Waking(named(14, "rcu_preempt")));
+            assert_eq!(event.kind, TraceEventKind::Waking(named(14, "rcu_preempt")));
         }
     }
 
@@ -280,10 +281,10 @@ mod tests {
             let event = one(&line);
             assert_eq!((event.at, event.cpu, event.pid), (66_916, 1, 66));
             assert!(event.interrupt);
-            assert_eq!(event.what, What::Waking(named(5, "x")));
+            assert_eq!(event.kind, TraceEventKind::Waking(named(5, "x")));
         }
         let event = one("khungtas-27        1d..1. 56764470us : console:  </TASK>");
-        assert_eq!(event.what, What::Console(" </TASK>".to_owned()));
+        assert_eq!(event.kind, TraceEventKind::Console(" </TASK>".to_owned()));
     }
 
     #[test]
@@ -304,7 +305,7 @@ mod tests {
             panic!("{trace:?}");
         };
         let said = "one: [2.000000]: two\nthree\nrubbish-";
-        assert_eq!(event.what, What::Console(said.to_owned()));
+        assert_eq!(event.kind, TraceEventKind::Console(said.to_owned()));
     }
 
     #[test]
@@ -313,7 +314,7 @@ mod tests {
                     prev_prio=120 prev_state=S ==> next_comm=b next_pid=2 next_prio=120";
         for end in 0..line.len() - " next_prio=120".len() {
             for event in parse(&line[..end]).events {
-                assert!(matches!(event.what, What::Other), "{end}");
+                assert!(matches!(event.kind, TraceEventKind::Other), "{end}");
             }
         }
         assert_eq!(parse("\u{fffd}-1 [\u{fffd}] : :\n- - -us: \n").events, []);
@@ -321,36 +322,42 @@ mod tests {
 
     #[test]
     fn the_other_events_are_read() {
-        let read = |text: &str| one(&format!("  a-1  [000] .....     1.000000: {text}")).what;
+        let read = |text: &str| one(&format!("  a-1  [000] .....     1.000000: {text}")).kind;
         assert_eq!(
             read("sched_process_fork: comm=kthreadd pid=2 child_comm=kthreadd child_pid=66"),
-            What::Fork {
+            TraceEventKind::Fork {
                 child: named(66, "kthreadd")
             }
         );
         assert_eq!(
             read("sched_process_exec: filename=/sbin/insmod pid=65 old_pid=65"),
-            What::Exec("/sbin/insmod".to_owned())
+            TraceEventKind::Exec("/sbin/insmod".to_owned())
         );
         assert_eq!(
             read("sched_process_exit: comm=a pid=1 prio=120"),
-            What::Exit
+            TraceEventKind::Exit
         );
         assert_eq!(
             read("sched_kthread_stop: comm=io_wait_event w pid=66"),
-            What::KthreadStop(named(66, "io_wait_event w"))
+            TraceEventKind::KthreadStop(named(66, "io_wait_event w"))
         );
         assert_eq!(
             read("sched_wakeup_new: comm=a b pid=7 prio=120 target_cpu=000"),
-            What::WakingNew(named(7, "a b"))
+            TraceEventKind::WakingNew(named(7, "a b"))
         );
         assert_eq!(
             read("tracing_mark_write: kmodlab: step 1 begin"),
-            What::Marker("kmodlab: step 1 begin".to_owned())
+            TraceEventKind::Marker("kmodlab: step 1 begin".to_owned())
         );
-        assert_eq!(read("module_load: x O"), What::ModuleLoad("x".to_owned()));
-        assert_eq!(read("module_free: x"), What::ModuleFree("x".to_owned()));
-        assert_eq!(read("sched_switch: rubbish"), What::Other);
-        assert_eq!(read("print_nothing:"), What::Other);
+        assert_eq!(
+            read("module_load: x O"),
+            TraceEventKind::ModuleLoad("x".to_owned())
+        );
+        assert_eq!(
+            read("module_free: x"),
+            TraceEventKind::ModuleFree("x".to_owned())
+        );
+        assert_eq!(read("sched_switch: rubbish"), TraceEventKind::Other);
+        assert_eq!(read("print_nothing:"), TraceEventKind::Other);
     }
 }

@@ -9,7 +9,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::model::{Happening, Left, Timeline, seconds};
+use super::model::{EndState, EventKind, Timeline, seconds};
 
 /// The process that stands for the CPUs; a thread each.
 const CPUS: u32 = 1;
@@ -20,7 +20,7 @@ const TEXT: u32 = 3;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct File {
+struct PerfettoFile {
     display_time_unit: &'static str,
     other_data: Value,
     trace_events: Vec<Value>,
@@ -29,7 +29,7 @@ struct File {
 impl Timeline {
     /// The timeline as JSON.
     pub fn perfetto(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&File {
+        serde_json::to_string(&PerfettoFile {
             display_time_unit: "ns",
             other_data: json!({
                 "play": self.name,
@@ -43,55 +43,57 @@ impl Timeline {
 
     fn trace_events(&self) -> Vec<Value> {
         let mut events = self.names();
-        for run in &self.runs {
-            let task = self.task(run.pid);
-            let duration = run.to - run.from;
-            let then = match run.left {
-                Left::Ready => "would run on",
-                Left::Asleep => "sleeps",
-                Left::Dead => "is gone",
-                Left::Running => "is not known",
+        for slice in &self.slices {
+            let task = self.task(slice.pid);
+            let duration = slice.to - slice.from;
+            let then = match slice.end_state {
+                EndState::Ready => "would run on",
+                EndState::Asleep => "sleeps",
+                EndState::Dead => "is gone",
+                EndState::Running => "is not known",
             };
-            let slice = |name: &str, pid, tid, from: u64, duration: u64, args: Value| {
+            let complete = |name: &str, pid, tid, from: u64, duration: u64, args: Value| {
                 json!({
                     "ph": "X", "name": name, "cat": "sched", "pid": pid, "tid": tid,
                     "ts": from, "dur": duration, "args": args,
                 })
             };
-            events.push(slice(
+            events.push(complete(
                 &task,
                 CPUS,
-                id(run.cpu),
-                run.from,
+                id(slice.cpu),
+                slice.from,
                 duration,
                 json!({}),
             ));
-            if self.lesson_task(run.pid) {
-                let args = json!({ "CPU": run.cpu, "then": then });
-                let name = format!("runs on CPU {}", run.cpu);
-                events.push(slice(&name, TASKS, run.pid, run.from, duration, args));
-                if let Some(woken) = run.woken.filter(|woken| *woken < run.from) {
+            if self.lesson_task(slice.pid) {
+                let args = json!({ "CPU": slice.cpu, "then": then });
+                let name = format!("runs on CPU {}", slice.cpu);
+                events.push(complete(
+                    &name, TASKS, slice.pid, slice.from, duration, args,
+                ));
+                if let Some(woken) = slice.woken.filter(|woken| *woken < slice.from) {
                     let from = woken.max(self.begin);
-                    let waited = run.from.saturating_sub(from);
+                    let waited = slice.from.saturating_sub(from);
                     let args = json!({});
-                    events.push(slice("could run", TASKS, run.pid, from, waited, args));
+                    events.push(complete("could run", TASKS, slice.pid, from, waited, args));
                 }
             }
         }
-        for (number, moment) in self.moments.iter().enumerate() {
+        for (number, event) in self.events.iter().enumerate() {
             let instant = |name: &str, tid: u32| {
                 json!({
                     "ph": "i", "s": "t", "name": name, "cat": "message",
-                    "pid": TASKS, "tid": tid, "ts": moment.at,
+                    "pid": TASKS, "tid": tid, "ts": event.at,
                 })
             };
-            match &moment.what {
-                Happening::Message(text) => {
-                    let tid = moment.by.filter(|by| self.lesson_task(*by)).unwrap_or(0);
+            match &event.kind {
+                EventKind::Message(text) => {
+                    let tid = event.pid.filter(|by| self.lesson_task(*by)).unwrap_or(0);
                     events.push(instant(text, tid));
                 }
-                Happening::Wakes { pid, runs, .. } => {
-                    if let (Some(by), Some(runs)) = (moment.by, runs)
+                EventKind::Wakeup { pid, runs_at, .. } => {
+                    if let (Some(by), Some(runs_at)) = (event.pid, runs_at)
                         && self.lesson_task(by)
                         && self.lesson_task(*pid)
                     {
@@ -101,8 +103,8 @@ impl Timeline {
                                 "pid": TASKS, "tid": tid, "ts": at, "bp": "e",
                             })
                         };
-                        events.push(flow("s", by, moment.at));
-                        events.push(flow("f", *pid, *runs));
+                        events.push(flow("s", by, event.at));
+                        events.push(flow("f", *pid, *runs_at));
                     }
                 }
                 _ => {}
@@ -117,25 +119,9 @@ impl Timeline {
         events
     }
 
-    /// The lesson's commands: from when, until when, and what.
-    pub(super) fn steps(&self) -> impl Iterator<Item = (u64, u64, &str)> {
-        let marks = self.moments.iter().enumerate();
-        marks.filter_map(|(index, moment)| match &moment.what {
-            Happening::Step(command) => {
-                let later = &self.moments[index + 1..];
-                let end = later
-                    .iter()
-                    .find(|moment| matches!(moment.what, Happening::StepEnd | Happening::Step(_)));
-                let end = end.map_or(self.end, |end| end.at);
-                Some((moment.at, end, command.as_str()))
-            }
-            _ => None,
-        })
-    }
-
     /// Is the task the lesson's?
     fn lesson_task(&self, pid: u32) -> bool {
-        self.kind(pid) != super::Kind::Kernel
+        self.kind(pid) != super::TaskKind::Kernel
     }
 
     /// The names of all rows.

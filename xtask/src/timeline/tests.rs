@@ -11,7 +11,7 @@ const LOG: &str = "[    6.169030] kmodlab: lesson begins N0\n\
     [    9.446014] io_wait_event: wake thread execution i value =  3\n";
 
 fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
-    Timeline::of(&Told {
+    Timeline::of(&TimelineInput {
         name: "io_wait_event (rust)",
         lesson: "io_wait_event",
         verdict: "passed",
@@ -19,7 +19,7 @@ fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
         commands: &["modinfo io_wait_event.ko", "insmod io_wait_event.ko"],
         trace,
         dump,
-        held_up: &[],
+        injected_delays: &[],
         log: &KernelLog::read("N0", log.as_bytes()),
     })
 }
@@ -43,9 +43,9 @@ fn dumped() -> String {
 
 #[test]
 fn two_threads_hand_over() {
-    let text = timeline(Some(TRACE), None, LOG).text(Style {
+    let text = timeline(Some(TRACE), None, LOG).text(TextStyle {
         width: Some(80),
-        stamps: false,
+        timestamps: false,
     });
     let expected = "\
 io_wait_event (rust): passed
@@ -101,9 +101,9 @@ A insmod   B io_wait_event w 66   C io_wait_event w 67
 fn no_line_is_wider_than_the_terminal() {
     let timeline = timeline(Some(TRACE), None, LOG);
     for width in [60, 70, 200] {
-        let style = Style {
+        let style = TextStyle {
             width: Some(width),
-            stamps: true,
+            timestamps: true,
         };
         for line in timeline.text(style).lines() {
             assert!(line.chars().count() <= width, "{line}");
@@ -115,12 +115,12 @@ fn no_line_is_wider_than_the_terminal() {
 fn tasks_are_of_the_kind_that_they_are() {
     let timeline = timeline(Some(TRACE), None, LOG);
     let kind = |pid: u32| timeline.kind(pid);
-    assert_eq!(kind(66), Kind::Thread);
-    assert_eq!(kind(67), Kind::Thread);
-    assert_eq!(kind(65), Kind::Program);
-    assert_eq!(kind(62), Kind::Shell);
+    assert_eq!(kind(66), TaskKind::Thread);
+    assert_eq!(kind(67), TaskKind::Thread);
+    assert_eq!(kind(65), TaskKind::Program);
+    assert_eq!(kind(62), TaskKind::Shell);
     for pid in [0, 1, 2, 9, 14, 35, 12345] {
-        assert_eq!(kind(pid), Kind::Kernel, "{pid}");
+        assert_eq!(kind(pid), TaskKind::Kernel, "{pid}");
     }
     assert_eq!(timeline.task(67), "io_wait_event w 67");
 }
@@ -128,19 +128,23 @@ fn tasks_are_of_the_kind_that_they_are() {
 #[test]
 fn a_run_tells_since_when_it_could() {
     let timeline = timeline(Some(TRACE), None, LOG);
-    let run = timeline.runs.iter().rfind(|run| run.pid == 67);
-    let expected = Run {
+    let run = timeline.slices.iter().rfind(|slice| slice.pid == 67);
+    let expected = CpuSlice {
         pid: 67,
         cpu: 0,
         from: 9_446_442,
         to: 9_446_868,
         woken: Some(9_446_337),
-        left: Left::Asleep,
+        end_state: EndState::Asleep,
     };
     assert_eq!(run, Some(&expected));
     // No CPU runs two at once.
     for cpu in 0..timeline.cpus {
-        let runs: Vec<&Run> = timeline.runs.iter().filter(|run| run.cpu == cpu).collect();
+        let runs: Vec<&CpuSlice> = timeline
+            .slices
+            .iter()
+            .filter(|slice| slice.cpu == cpu)
+            .collect();
         assert!(runs.windows(2).all(|runs| runs[0].to <= runs[1].from));
     }
 }
@@ -154,16 +158,16 @@ fn what_a_stopped_kernel_tells_is_the_same_but_for_its_clock() {
     // The log's clock is read some microseconds before the trace's.
     let ahead = told.begin - dumped.begin;
     assert_eq!(ahead, 83);
-    assert_eq!(dumped.runs.len(), told.runs.len());
-    for (told, dumped) in told.runs.iter().zip(&dumped.runs) {
+    assert_eq!(dumped.slices.len(), told.slices.len());
+    for (told, dumped) in told.slices.iter().zip(&dumped.slices) {
         assert_eq!((told.pid, told.from), (dumped.pid, dumped.from + ahead));
     }
     // What came when the trace was told is there too, as far as it is known.
-    let last = dumped.moments.last();
+    let last = dumped.events.last();
     assert_eq!(
-        last.map(|moment| (&moment.what, moment.cpu)),
+        last.map(|event| (&event.kind, event.cpu)),
         Some((
-            &Happening::Message("BUG: x (and 1 more line)".to_owned()),
+            &EventKind::Message("BUG: x (and 1 more line)".to_owned()),
             None
         ))
     );
@@ -173,10 +177,10 @@ fn what_a_stopped_kernel_tells_is_the_same_but_for_its_clock() {
 fn without_a_trace_there_are_the_messages() {
     let timeline = timeline(None, None, LOG);
     assert_eq!(timeline.missing.len(), 1);
-    assert_eq!(timeline.runs, []);
-    let text = timeline.text(Style::default());
+    assert_eq!(timeline.slices, []);
+    let text = timeline.text(TextStyle::default());
     assert!(
-        text.contains("the guest ended before it could tell"),
+        text.contains("the guest ended before it could send"),
         "{text}"
     );
     assert!(text.contains("3.276984"), "{text}");
@@ -193,7 +197,9 @@ fn what_was_overwritten_is_told() {
     let missing = timeline(Some(&cut), None, LOG).missing;
     assert_eq!(
         missing,
-        ["The first 915 events are not there: later ones were written over them."]
+        [
+            "The first 915 events are missing: the trace buffer was full, and later events overwrote them."
+        ]
     );
 }
 
@@ -201,7 +207,7 @@ fn what_was_overwritten_is_told() {
 fn every_cut_of_a_trace_is_drawn() {
     for end in (0..TRACE.len()).step_by(97) {
         let timeline = timeline(Some(&TRACE[..end]), None, LOG);
-        assert!(timeline.text(Style::default()).ends_with('\n'));
+        assert!(timeline.text(TextStyle::default()).ends_with('\n'));
         assert!(timeline.page().ends_with("</html>\n"));
         assert!(timeline.perfetto().is_ok());
     }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::columns::{breaks, columns, lanes_of, letter};
-use super::model::{Happening, Kind, Left, Moment, Timeline, seconds};
+use super::model::{EndState, EventKind, TaskKind, Timeline, TimelineEvent, seconds};
 use crate::lesson::compare::printable;
 
 /// How the text looks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
+pub struct TextStyle {
     /// Lines are cut off at so many letters; none if they are not.
     pub width: Option<usize>,
     /// Tell the time of the kernel's log too, on each line.
-    pub stamps: bool,
+    pub timestamps: bool,
 }
 
 /// A wait that is this long, in microseconds, is told in a line of its own.
@@ -21,7 +21,7 @@ const WAIT: u64 = 200_000;
 
 /// What a task does, as its column shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum TaskState {
     /// It is not there, or is a program that is over.
     Nothing,
     /// It sleeps.
@@ -32,45 +32,45 @@ enum Doing {
     Runs,
 }
 
-impl Doing {
+impl TaskState {
     fn sign(self) -> char {
         match self {
-            Doing::Nothing => ' ',
-            Doing::Sleeps => '·',
-            Doing::Waits => '▒',
-            Doing::Runs => '█',
+            TaskState::Nothing => ' ',
+            TaskState::Sleeps => '·',
+            TaskState::Waits => '▒',
+            TaskState::Runs => '█',
         }
     }
 }
 
 impl Timeline {
     /// The timeline as text, with a line's end at its end.
-    pub fn text(&self, style: Style) -> String {
-        Writer::new(self, style).write()
+    pub fn text(&self, style: TextStyle) -> String {
+        TextWriter::new(self, style).write()
     }
 }
 
-struct Writer<'a> {
+struct TextWriter<'a> {
     timeline: &'a Timeline,
-    style: Style,
+    style: TextStyle,
     /// The lanes' letters: those of the lanes that matter.
     letters: BTreeMap<usize, String>,
     /// The lanes' columns.
     columns: BTreeMap<usize, usize>,
     /// What each lane's task does.
-    doing: BTreeMap<usize, Doing>,
+    doing: BTreeMap<usize, TaskState>,
     /// Switches that are not shown: a short break, as a CPU and a time.
     breaks: HashSet<(usize, u64)>,
     out: String,
     last: Option<u64>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(timeline: &'a Timeline, style: Style) -> Self {
+impl<'a> TextWriter<'a> {
+    fn new(timeline: &'a Timeline, style: TextStyle) -> Self {
         let matters = |lane: &usize| timeline.lanes[*lane].kind.matters();
         let mut order: Vec<usize> = Vec::new();
-        for moment in &timeline.moments {
-            let lanes = lanes_of(timeline, moment).into_iter().flatten();
+        for event in &timeline.events {
+            let lanes = lanes_of(timeline, event).into_iter().flatten();
             for lane in lanes.filter(matters) {
                 if !order.contains(&lane) {
                     order.push(lane);
@@ -94,8 +94,8 @@ impl<'a> Writer<'a> {
 
     fn write(mut self) -> String {
         self.head();
-        for moment in &self.timeline.moments {
-            self.moment(moment);
+        for event in &self.timeline.events {
+            self.event(event);
         }
         let end = self.timeline.end;
         self.wait(end);
@@ -145,20 +145,25 @@ impl<'a> Writer<'a> {
             self.plain("█ runs   ▒ could run, has no CPU   · sleeps   ▶ wakes");
             self.plain("");
         }
-        let stamps = if self.style.stamps {
+        let timestamps = if self.style.timestamps {
             format!("{:>14}  ", "kernel's log")
         } else {
             String::new()
         };
-        self.plain(&format!("{stamps}{:>10} CPU", "seconds"));
+        self.plain(&format!("{timestamps}{:>10} CPU", "seconds"));
     }
 
-    fn moment(&mut self, moment: &Moment) {
-        let Moment { at, cpu, by, what } = moment;
+    fn event(&mut self, event: &TimelineEvent) {
+        let TimelineEvent {
+            at,
+            cpu,
+            pid: by,
+            kind,
+        } = event;
         let lane = by.and_then(|by| self.shown(by));
         let who = || self.who(*by);
-        match what {
-            Happening::Step(command) => {
+        match kind {
+            EventKind::Step(command) => {
                 let first = command.lines().next().unwrap_or("");
                 let more = if command.lines().count() > 1 {
                     " …"
@@ -167,8 +172,8 @@ impl<'a> Writer<'a> {
                 };
                 self.told(*at, None, &format!("$ {}{more}", printable(first)));
             }
-            Happening::StepEnd => {}
-            Happening::Message(text) => {
+            EventKind::StepEnd => {}
+            EventKind::Message(text) => {
                 let text = printable(&self.timeline.without_name(text).replace('\n', " "));
                 let said = match (cpu, by) {
                     (None, None) => text,
@@ -176,9 +181,9 @@ impl<'a> Writer<'a> {
                 };
                 self.told(*at, *cpu, &said);
             }
-            Happening::Makes(pid) if self.shown(*pid).is_some() => {
+            EventKind::Fork(pid) if self.shown(*pid).is_some() => {
                 let name = self.timeline.task(*pid);
-                let thread = self.timeline.kind(*pid) == Kind::Thread;
+                let thread = self.timeline.kind(*pid) == TaskKind::Thread;
                 if thread {
                     let said = format!(
                         "{} makes {}, {}",
@@ -186,11 +191,11 @@ impl<'a> Writer<'a> {
                         self.who(Some(*pid)),
                         printable(&name)
                     );
-                    self.doing(*pid, Doing::Sleeps);
+                    self.doing(*pid, TaskState::Sleeps);
                     self.told(*at, *cpu, &said);
                 }
             }
-            Happening::AsksToStop(pid) if self.shown(*pid).is_some() => {
+            EventKind::KthreadStop(pid) if self.shown(*pid).is_some() => {
                 let said = format!(
                     "{} asks {} to stop, and waits for it",
                     who(),
@@ -198,51 +203,51 @@ impl<'a> Writer<'a> {
                 );
                 self.told(*at, *cpu, &said);
             }
-            Happening::Loads(name) => {
+            EventKind::ModuleLoad(name) => {
                 let said = format!("{} loads the module {}", who(), printable(name));
                 self.told(*at, *cpu, &said);
             }
-            Happening::Unloads(name) => {
+            EventKind::ModuleFree(name) => {
                 let said = format!("{} gives back the memory of {}", who(), printable(name));
                 self.told(*at, *cpu, &said);
             }
-            Happening::Wakes { pid, .. } => {
-                let thread = |pid: u32| self.timeline.kind(pid) == Kind::Thread;
+            EventKind::Wakeup { pid, .. } => {
+                let thread = |pid: u32| self.timeline.kind(pid) == TaskKind::Thread;
                 // A new program is told when it runs.
                 let told =
                     self.shown(*pid).is_some() && (thread(*pid) || lane.is_some() || by.is_none());
                 if told {
                     let said = format!("{} wakes {}", who(), self.who(Some(*pid)));
-                    if self.is(*pid) != Doing::Runs {
-                        self.doing(*pid, Doing::Waits);
+                    if self.is(*pid) != TaskState::Runs {
+                        self.doing(*pid, TaskState::Waits);
                     }
                     self.wait(*at);
                     let columns = self.arrow(lane, self.shown(*pid));
                     self.line(Some(*at), *cpu, &columns, &said);
                 }
             }
-            Happening::Switch { left, next } => {
-                self.switch(*at, *cpu, by.unwrap_or(0), *left, *next);
+            EventKind::Switch { end_state, next } => {
+                self.switch(*at, *cpu, by.unwrap_or(0), *end_state, *next);
             }
-            Happening::Makes(_) | Happening::AsksToStop(_) => {}
+            EventKind::Fork(_) | EventKind::KthreadStop(_) => {}
         }
     }
 
-    fn switch(&mut self, at: u64, cpu: Option<usize>, prev: u32, left: Left, next: u32) {
+    fn switch(&mut self, at: u64, cpu: Option<usize>, prev: u32, end_state: EndState, next: u32) {
         let short = cpu.is_some_and(|cpu| self.breaks.contains(&(cpu, at)));
         let mut said = Vec::new();
         if self.shown(prev).is_some() && !short {
-            let (doing, words) = match left {
-                Left::Ready => (Doing::Waits, "loses the CPU"),
-                Left::Asleep => (Doing::Sleeps, "sleeps"),
-                Left::Dead => (Doing::Nothing, "is gone"),
-                Left::Running => (Doing::Runs, ""),
+            let (doing, words) = match end_state {
+                EndState::Ready => (TaskState::Waits, "loses the CPU"),
+                EndState::Asleep => (TaskState::Sleeps, "sleeps"),
+                EndState::Dead => (TaskState::Nothing, "is gone"),
+                EndState::Running => (TaskState::Runs, ""),
             };
             self.doing(prev, doing);
             said.push(format!("{} {words}", self.who(Some(prev))));
         }
         if self.shown(next).is_some() && !short {
-            self.doing(next, Doing::Runs);
+            self.doing(next, TaskState::Runs);
             said.push(format!("{} runs", self.who(Some(next))));
         }
         if !said.is_empty() {
@@ -263,13 +268,13 @@ impl<'a> Writer<'a> {
         self.letters.contains_key(&lane).then_some(lane)
     }
 
-    fn is(&self, pid: u32) -> Doing {
+    fn is(&self, pid: u32) -> TaskState {
         let lane = self.shown(pid);
         let doing = lane.and_then(|lane| self.doing.get(&lane));
-        doing.copied().unwrap_or(Doing::Nothing)
+        doing.copied().unwrap_or(TaskState::Nothing)
     }
 
-    fn doing(&mut self, pid: u32, doing: Doing) {
+    fn doing(&mut self, pid: u32, doing: TaskState) {
         if let Some(lane) = self.shown(pid) {
             self.doing.insert(lane, doing);
         }
@@ -292,7 +297,7 @@ impl<'a> Writer<'a> {
 
     /// What the tasks do that still do something at the end.
     fn still(&self) -> String {
-        let of = |wanted: Doing| -> Vec<&str> {
+        let of = |wanted: TaskState| -> Vec<&str> {
             let lanes = self.letters.iter();
             lanes
                 .filter(|(lane, _)| self.doing.get(lane) == Some(&wanted))
@@ -301,9 +306,9 @@ impl<'a> Writer<'a> {
         };
         let mut said = "the end".to_owned();
         for (doing, words) in [
-            (Doing::Runs, "runs"),
-            (Doing::Waits, "waits for a CPU"),
-            (Doing::Sleeps, "sleeps"),
+            (TaskState::Runs, "runs"),
+            (TaskState::Waits, "waits for a CPU"),
+            (TaskState::Sleeps, "sleeps"),
         ] {
             for letter in of(doing) {
                 // `write!` to a String cannot fail.
@@ -320,7 +325,7 @@ impl<'a> Writer<'a> {
         for (lane, column) in &self.columns {
             let doing = self.doing.get(lane).copied();
             // A column may have been another's before.
-            if let Some(doing) = doing.filter(|doing| *doing != Doing::Nothing) {
+            if let Some(doing) = doing.filter(|doing| *doing != TaskState::Nothing) {
                 signs[column * 2] = doing.sign();
             }
         }
@@ -356,15 +361,15 @@ impl<'a> Writer<'a> {
         let mut line = String::new();
         // `write!` to a String cannot fail.
         if let Some(at) = at {
-            if self.style.stamps {
+            if self.style.timestamps {
                 let stamp = seconds(at);
                 let _ = write!(line, "{:>14}  ", format!("[{stamp:.6}]"));
             }
             let _ = write!(line, "{:>10.6}", self.timeline.seconds(at));
             self.last = Some(at);
         } else {
-            let stamps = if self.style.stamps { 16 } else { 0 };
-            let _ = write!(line, "{:>1$}", "┊", stamps + 3);
+            let timestamps = if self.style.timestamps { 16 } else { 0 };
+            let _ = write!(line, "{:>1$}", "┊", timestamps + 3);
             let _ = write!(line, "{:>7}", "");
         }
         match cpu {

@@ -15,25 +15,25 @@ const TICK: Duration = Duration::from_millis(200);
 /// Shows how far a number of guests is. Without a terminal it prints a line
 /// for each fifth of them, and for each that failed.
 #[derive(Debug)]
-pub struct Board<'a> {
+pub struct ProgressBoard<'a> {
     ui: &'a Ui,
     name: String,
     started: Instant,
     rows: MultiProgress,
     whole: ProgressBar,
-    told: Mutex<u64>,
+    reported: Mutex<u64>,
     failed: Mutex<u64>,
 }
 
 /// A guest that is under way; its line goes when this is dropped.
 #[derive(Debug)]
-pub struct Row {
+pub struct GuestRow {
     bar: ProgressBar,
 }
 
 impl Ui {
     /// Starts showing `total` guests that run side by side.
-    pub fn board(&self, name: &str, total: u64) -> Board<'_> {
+    pub fn board(&self, name: &str, total: u64) -> ProgressBoard<'_> {
         let target = if self.terminal {
             ProgressDrawTarget::stderr()
         } else {
@@ -47,21 +47,21 @@ impl Ui {
         ));
         whole.set_prefix(name.to_owned());
         whole.enable_steady_tick(TICK);
-        Board {
+        ProgressBoard {
             ui: self,
             name: name.to_owned(),
             started: Instant::now(),
             rows,
             whole,
-            told: Mutex::new(0),
+            reported: Mutex::new(0),
             failed: Mutex::new(0),
         }
     }
 }
 
-impl Board<'_> {
+impl ProgressBoard<'_> {
     /// A guest starts that has so many steps before it.
-    pub fn guest(&self, name: &str, steps: u64) -> Row {
+    pub fn guest(&self, name: &str, steps: u64) -> GuestRow {
         let row = bar(
             "{prefix:>32} {pos:>3}/{len:<3} {elapsed:>4} {wide_msg}",
             steps,
@@ -70,7 +70,7 @@ impl Board<'_> {
         bar.set_prefix(name.to_owned());
         bar.set_message("boots");
         bar.enable_steady_tick(TICK);
-        Row { bar }
+        GuestRow { bar }
     }
 
     /// Says how many have ended.
@@ -80,10 +80,10 @@ impl Board<'_> {
         if self.ui.terminal || total == 0 {
             return;
         }
-        let mut told = lock(&self.told);
+        let mut reported = lock(&self.reported);
         let fifth = ended * 5 / total;
-        if fifth > *told {
-            *told = fifth;
+        if fifth > *reported {
+            *reported = fifth;
             eprintln!("{}: {ended} of {total}", self.name);
         }
     }
@@ -113,13 +113,13 @@ impl Board<'_> {
     }
 }
 
-impl Drop for Board<'_> {
+impl Drop for ProgressBoard<'_> {
     fn drop(&mut self) {
         self.whole.finish_and_clear();
     }
 }
 
-impl Row {
+impl GuestRow {
     /// The guest is at this step, counted from 1, and runs this command.
     pub fn step(&self, number: u64, command: &str) {
         self.bar.set_position(number);
@@ -128,7 +128,7 @@ impl Row {
     }
 }
 
-impl Drop for Row {
+impl Drop for GuestRow {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

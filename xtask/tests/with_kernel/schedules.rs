@@ -1,18 +1,18 @@
 //! Schedules: a race that a plain run passes is found, and a seed repeats.
 
 use anyhow::{Context as _, Result, ensure};
-use xtask::report::json::{Entry, Suite};
+use xtask::report::json::{RunEntry, SuiteDocument};
 
 use crate::lab::{Clone, original, run, xtask};
 
 /// What `xtask test` with these `args` tells programs.
-fn report(args: &[&str]) -> Result<Suite> {
+fn report(args: &[&str]) -> Result<SuiteDocument> {
     let args = [&["test", "--json", "-"], args].concat();
     let ended = run(&mut xtask(original(), &args))?;
     serde_json::from_str(&ended.stdout).with_context(|| ended.stderr)
 }
 
-fn only(suite: &Suite) -> Result<&Entry> {
+fn only(suite: &SuiteDocument) -> Result<&RunEntry> {
     ensure!(suite.plays.len() == 1, "{:?}", suite.summary);
     suite.plays.first().context("no play")
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use xtask::report::json::{Entry, List, Suite};
+use xtask::report::json::{RunEntry, SuiteDocument, TestCaseList};
 
 use crate::lab::{Clone, TWIN, run, text, words};
 
@@ -57,7 +57,7 @@ is not there)
     };
     assert_eq!(sorted(&together), sorted(&all));
     let json = list("test --list --lang c --json - probe*")?;
-    let List { schema, plays } = serde_json::from_str(&json)?;
+    let TestCaseList { schema, plays } = serde_json::from_str(&json)?;
     assert_eq!(schema, 1);
     let names: Vec<&str> = plays.iter().map(|play| play.lesson.as_str()).collect();
     assert_eq!(names, ["probe", "probe_two"]);
@@ -113,7 +113,7 @@ fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Resul
         ended.stdout
     );
 
-    let Suite {
+    let SuiteDocument {
         summary,
         plays,
         stages,
@@ -139,7 +139,7 @@ fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Resul
     assert_eq!(play.artifacts.as_deref(), folder.to_str());
     let file =
         |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| name.to_owned());
-    let entry: Entry = read(&folder.join("play.json"))?;
+    let entry: RunEntry = read(&folder.join("play.json"))?;
     assert_eq!(entry.nonce, play.nonce);
     assert!(file("report.txt")?.contains("lsmod | grep -c probe"));
     assert!(file("kernel.log")?.contains("Linux version"));
@@ -233,7 +233,7 @@ fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
         .env("TMPDIR", clone.path("no/such/folder"))
         .output()?;
     assert_eq!(output.status.code(), Some(69));
-    let Suite { plays, .. } = serde_json::from_slice(&output.stdout)?;
+    let SuiteDocument { plays, .. } = serde_json::from_slice(&output.stdout)?;
     let [first, second] = &plays[..] else {
         panic!("{plays:?}");
     };

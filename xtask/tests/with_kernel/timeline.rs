@@ -4,13 +4,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use xtask::report::json::Suite;
+use xtask::report::json::SuiteDocument;
 
 use crate::lab::{Clone, original, run, xtask};
 
 /// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
 /// and what the file tells.
-fn played(clone: &Path, folder: &Path, status: i32, args: &[&str]) -> Result<(String, Suite)> {
+fn played(
+    clone: &Path,
+    folder: &Path,
+    status: i32,
+    args: &[&str],
+) -> Result<(String, SuiteDocument)> {
     let json = folder.join("report.json");
     let [timelines, report] = [folder, &json].map(|path| path.to_string_lossy().into_owned());
     let own = ["--timeline", &timelines, "--json", &report];
@@ -23,7 +28,7 @@ fn played(clone: &Path, folder: &Path, status: i32, args: &[&str]) -> Result<(St
 }
 
 /// The kernel's log of a play that was just played.
-fn log(suite: &Suite, play: usize) -> Result<String> {
+fn log(suite: &SuiteDocument, play: usize) -> Result<String> {
     let log = suite.plays[play].log.as_ref().context("no log")?;
     let said = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
     let (kernel, _) = said.split_once("== the shell").context("no shell")?;
@@ -170,9 +175,9 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
     let args = ["kthread_run", "--lang", "rust", "--seed", "5"];
     let alone = [&["test"], &args[..], &["--json", &json]].concat();
     run(&mut xtask(original(), &alone))?.expect(0, &[])?;
-    let suite: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
+    let suite: SuiteDocument = serde_json::from_str(&std::fs::read_to_string(json)?)?;
     // Up to the lesson's end; after it the guest takes its time to tell.
-    let lesson = |suite: &Suite| -> Result<String> {
+    let lesson = |suite: &SuiteDocument| -> Result<String> {
         let log = log(suite, 0)?;
         let (lesson, _) = log.split_once(" sysrq: Resetting").context("no end")?;
         let (lesson, _) = lesson.rsplit_once('\n').context("no line")?;
@@ -212,7 +217,7 @@ fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
 }
 
 /// The verdict, without its times, and the lines of the report.
-fn report(suite: &Suite) -> (String, Vec<String>) {
+fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
     let play = &suite.plays[0];
     let lines = play.log_lines.iter().map(|line| {
         let message = line
@@ -240,7 +245,7 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
     clone
         .run(&["test", "--lang", "rust", "--json", &json])?
         .expect(1, &[])?;
-    let without: Suite = serde_json::from_str(&std::fs::read_to_string(json)?)?;
+    let without: SuiteDocument = serde_json::from_str(&std::fs::read_to_string(json)?)?;
     let (said, with) = played(&clone.path(""), folder.path(), 1, &args)?;
     ensure!(report(&with) == report(&without), "{said}");
     ensure!(!log(&with, 0)?.contains("ftrace"), "the log has the trace");

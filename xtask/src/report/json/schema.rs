@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What `cargo xtask test --json FILE` writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Suite {
+pub struct SuiteDocument {
     /// The number of the schema: 1.
     pub schema: u32,
     /// The kernel; null if nothing had to be played.
@@ -20,12 +20,12 @@ pub struct Suite {
     /// All of it, the making of kernel and modules included.
     pub wall_seconds: f64,
     /// What the stages before the guests took, and the guests together.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageEntry>,
     /// Every run of every play.
-    pub plays: Vec<Entry>,
+    pub plays: Vec<RunEntry>,
     /// Of each play of which several schedules were played and some failed, what
     /// tells these from the others.
-    pub found: Vec<FoundEntry>,
+    pub found: Vec<RaceEntry>,
 }
 
 /// The kernel that was played with.
@@ -52,7 +52,7 @@ pub struct Summary {
 
 /// A stage of the pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
+pub struct StageEntry {
     /// Its name: `"kernel"`, `"modules"`, `"lessons"`.
     pub name: String,
     /// What it took.
@@ -65,7 +65,7 @@ pub struct Stage {
 
 /// A lesson in one language, played once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct RunEntry {
     /// The lesson's name.
     pub lesson: String,
     /// The lesson's title.
@@ -77,7 +77,7 @@ pub struct Entry {
     /// What its threads' schedule followed from; null if they had none.
     pub seed: Option<u32>,
     /// Who was held up, in the order of their coming back.
-    pub held_up: Vec<HoldUpEntry>,
+    pub held_up: Vec<InjectedDelayEntry>,
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
     /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
@@ -87,13 +87,13 @@ pub struct Entry {
     /// The verdict in a few words, for people.
     pub message: String,
     /// The step at which it went wrong, where there is one.
-    pub place: Option<Place>,
+    pub place: Option<FailedStep>,
     /// With `mismatch`: what was expected, and what came.
-    pub mismatch: Option<Difference>,
+    pub mismatch: Option<MismatchEntry>,
     /// Lines of the kernel's log: its report, or its last words.
     pub log_lines: Vec<String>,
     /// Where in the lesson's sources the tasks were that the kernel reported.
-    pub spots: Vec<SpotEntry>,
+    pub source_locations: Vec<SourceLocationEntry>,
     /// With `left-over`: one sentence for each thing.
     pub left: Vec<String>,
     /// From QEMU's start to its end; 0 if no guest ran.
@@ -101,7 +101,7 @@ pub struct Entry {
     /// The guest's clock at its end, since its boot.
     pub guest_seconds: Option<f64>,
     /// The parts of it; null if no guest ran.
-    pub phases: Option<PhaseTimes>,
+    pub phases: Option<PhaseDurations>,
     /// The word that marked the guest's notes.
     pub nonce: Option<String>,
     /// The file with all that the guest said; a later run writes it anew.
@@ -112,7 +112,7 @@ pub struct Entry {
 
 /// A task that a schedule has held up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HoldUpEntry {
+pub struct InjectedDelayEntry {
     /// The symbol of the function of the module that it was in.
     pub function: String,
     /// The instruction's distance from the function's beginning, in bytes.
@@ -127,7 +127,7 @@ pub struct HoldUpEntry {
 
 /// What tells the schedules of a play that failed from those that passed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FoundEntry {
+pub struct RaceEntry {
     /// The lesson's name.
     pub lesson: String,
     /// `"rust"` or `"c"`.
@@ -140,7 +140,7 @@ pub struct FoundEntry {
     pub first_seed: u32,
     /// Places where tasks were held up in most of those that failed and in fewer of
     /// the others, the most telling first.
-    pub places: Vec<FoundPlace>,
+    pub places: Vec<SuspectPointEntry>,
     /// The seed that passed whose kernel log goes with the first failure's the
     /// longest.
     pub nearest_seed: Option<u32>,
@@ -154,13 +154,13 @@ pub struct FoundEntry {
 
 /// A place in a module, and how many runs had somebody held up there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FoundPlace {
+pub struct SuspectPointEntry {
     /// The symbol of the function.
     pub function: String,
     /// The instruction's distance from the function's beginning, in bytes.
     pub offset: u32,
     /// The source's line, where it is known and ours.
-    pub spot: Option<SpotEntry>,
+    pub spot: Option<SourceLocationEntry>,
     /// Of those that failed.
     pub failed: usize,
     /// Of those that passed.
@@ -169,7 +169,7 @@ pub struct FoundPlace {
 
 /// A step of a lesson.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct FailedStep {
     /// The line of `readme`, from 1.
     pub line: usize,
     /// The command; its lines are separated by `\n`.
@@ -178,7 +178,7 @@ pub struct Place {
 
 /// A place in a source that a task was at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SpotEntry {
+pub struct SourceLocationEntry {
     /// The task's name and number: `"rmmod (60)"`; empty if it is not known.
     pub task: String,
     /// The file, as a path from the clone's top folder.
@@ -193,7 +193,7 @@ pub struct SpotEntry {
 
 /// What was expected of a command, and what came.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct MismatchEntry {
     /// The lines of the text.
     pub expected: Vec<String>,
     /// The lines that were printed, in the text's words where they hold.
@@ -208,7 +208,7 @@ pub struct Difference {
 
 /// The host's time for the parts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PhaseTimes {
+pub struct PhaseDurations {
     /// From QEMU's start until the guest turned to the lesson.
     pub boot_seconds: f64,
     /// From there to QEMU's end.
@@ -219,16 +219,16 @@ pub struct PhaseTimes {
 
 /// What `cargo xtask test --list --json FILE` writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct List {
+pub struct TestCaseList {
     /// The number of the schema: 1.
     pub schema: u32,
     /// Every play.
-    pub plays: Vec<Listed>,
+    pub plays: Vec<TestCaseEntry>,
 }
 
 /// A lesson in one language that would be played.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct TestCaseEntry {
     /// The lesson's name.
     pub lesson: String,
     /// `"rust"` or `"c"`.

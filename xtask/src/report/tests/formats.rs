@@ -73,9 +73,9 @@ fn outcomes() -> Vec<Outcome> {
     outcomes
 }
 
-fn report(outcomes: Vec<Outcome>) -> Report {
-    Report {
-        kernel: Some(Kernel {
+fn report(outcomes: Vec<Outcome>) -> SuiteReport {
+    SuiteReport {
+        kernel: Some(TestedKernel {
             name: "6.12".to_owned(),
             version: "6.12.117".to_owned(),
             qemu: "7.2".to_owned(),
@@ -91,7 +91,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             detail: "6.12.117".to_owned(),
         }],
         outcomes,
-        found: vec![super::found::found()],
+        races: vec![super::races::races()],
     }
 }
 
@@ -99,7 +99,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
 fn json_is_read_back_as_it_was_written() -> Result<()> {
     let report = report(outcomes());
     let text = json::text(&report)?;
-    let suite: json::Suite = serde_json::from_str(&text)?;
+    let suite: json::SuiteDocument = serde_json::from_str(&text)?;
     assert_eq!(json::pretty(&suite)?, text);
     assert_eq!(suite.schema, 1);
     assert_eq!(suite.partition.as_deref(), Some("2/3"));
@@ -140,10 +140,10 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
 #[test]
 fn json_has_the_fields_that_are_described() -> Result<()> {
     let outcome = Outcome {
-        spots: vec![spot()],
+        source_locations: vec![spot()],
         scheduled: Some(Scheduled {
             seed: 7,
-            held_up: vec![super::found::held(9)],
+            held_up: vec![super::races::held(9)],
             messages: Vec::new(),
         }),
         ..outcome(Verdict::Pass)
@@ -197,7 +197,7 @@ fn json_has_the_fields_that_are_described() -> Result<()> {
       "place": null,
       "mismatch": null,
       "log_lines": [],
-      "spots": [
+      "source_locations": [
         {
           "task": "rmmod (60)",
           "file": "modules/lessons/x/x.rs",
@@ -458,16 +458,16 @@ print('counts', counts.passed, counts.failed, counts.crashed, counts.skipped, co
 fn files_that_cannot_be_written_are_refused_first() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| Some(folder.path().join(name));
-    let refused = |targets: Targets| match targets.check() {
+    let refused = |targets: ReportFiles| match targets.check() {
         Ok(()) => String::new(),
         Err(error) => {
             assert_eq!(crate::failure::fault_of(&error), Fault::Usage);
             error.to_string()
         }
     };
-    let none = Targets::default();
+    let none = ReportFiles::default();
     assert_eq!(refused(none.clone()), "");
-    let junit = |junit| Targets {
+    let junit = |junit| ReportFiles {
         junit,
         ..none.clone()
     };
@@ -475,7 +475,7 @@ fn files_that_cannot_be_written_are_refused_first() -> Result<()> {
     assert_eq!(refused(junit(Some(PathBuf::from("x.xml")))), "");
     assert!(refused(junit(path("no/x.xml"))).contains("--junit: "));
     assert!(refused(junit(path("."))).contains("is a folder"));
-    let twice = Targets {
+    let twice = ReportFiles {
         json: Some(PathBuf::from("-")),
         ktap: Some(PathBuf::from("-")),
         junit: None,

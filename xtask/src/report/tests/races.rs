@@ -21,7 +21,7 @@ pub(super) fn held(offset: u32) -> InjectedDelay {
 }
 
 /// Of four schedules two failed, both with a task held up at the same place.
-pub(super) fn found() -> Found {
+pub(super) fn races() -> RaceFindings {
     let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(ToString::to_string).collect() };
     let runs = [
         (1, false, vec![held(3)], lines(&["x: began", "x: woken"])),
@@ -46,11 +46,11 @@ pub(super) fn found() -> Found {
     let Some(findings) = Findings::of(&runs) else {
         panic!("two have failed");
     };
-    Found {
+    RaceFindings {
         lesson: "x".to_owned(),
         language: Language::Rust,
         kernel_options: " --kernel 6.7.9".to_owned(),
-        spots: findings.suspects.iter().map(|_| Some(spot())).collect(),
+        source_locations: findings.suspects.iter().map(|_| Some(spot())).collect(),
         findings,
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn found() -> Found {
 #[test]
 fn it_tells_the_seed_the_place_and_where_the_logs_part() {
     let mut out = Vec::new();
-    let written = super::super::found::print(&mut out, &found());
+    let written = super::super::races::print(&mut out, &races());
     assert!(written.is_ok());
     assert_eq!(
         String::from_utf8_lossy(&out),
@@ -81,12 +81,12 @@ x (rust): 2 of 4 schedules failed, the first with seed 2
 
 #[test]
 fn without_a_source_the_function_is_told() {
-    let found = Found {
-        spots: vec![None],
-        ..found()
+    let found = RaceFindings {
+        source_locations: vec![None],
+        ..races()
     };
     let mut out = Vec::new();
-    assert!(super::super::found::print(&mut out, &found).is_ok());
+    assert!(super::super::races::print(&mut out, &found).is_ok());
     let out = String::from_utf8_lossy(&out);
     assert!(out.contains("late at x::work+0x9 in 2 of 2"), "{out}");
 }

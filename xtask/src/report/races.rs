@@ -5,19 +5,19 @@ use std::io::{self, Write};
 use crate::lesson::compare::printable;
 use crate::modules::Language;
 use crate::schedule::findings::{Divergence, Findings, SuspectPoint};
-use crate::symbols::Spot;
+use crate::symbols::SourceLocation;
 
-use super::Found;
+use super::RaceFindings;
 use super::details::clip;
 
 /// Writes what tells those schedules that fail from those that pass.
-pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
-    let Found {
+pub(super) fn print(out: &mut dyn Write, found: &RaceFindings) -> io::Result<()> {
+    let RaceFindings {
         lesson,
         language,
         kernel_options,
         findings,
-        spots,
+        source_locations,
     } = found;
     let Findings {
         failed,
@@ -31,7 +31,7 @@ pub(super) fn print(out: &mut dyn Write, found: &Found) -> io::Result<()> {
         out,
         "{lesson} ({language}): {failed} of {of} schedules failed, the first with seed {first}"
     )?;
-    for (suspect, spot) in suspects.iter().zip(spots) {
+    for (suspect, spot) in suspects.iter().zip(source_locations) {
         place(out, findings, suspect, spot.as_ref())?;
     }
     match divergence {
@@ -52,7 +52,7 @@ fn place(
     out: &mut dyn Write,
     findings: &Findings,
     suspect: &SuspectPoint,
-    spot: Option<&Spot>,
+    spot: Option<&SourceLocation>,
 ) -> io::Result<()> {
     let SuspectPoint {
         point,
@@ -74,7 +74,7 @@ fn place(
         "  a task was late at {there} in {failed} of {} that failed and {passed} of {} that passed",
         findings.failed, findings.passed
     )?;
-    if let Some(Spot { line, source, .. }) = spot {
+    if let Some(SourceLocation { line, source, .. }) = spot {
         writeln!(out, "{line:6} | {}", clip(source))?;
     }
     if let (Some(task), Some(nanoseconds)) = (task, delay_nanoseconds) {

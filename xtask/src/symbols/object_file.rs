@@ -19,9 +19,9 @@ type Bytes = EndianArcSlice<LittleEndian>;
 
 /// A kernel or a module. Its functions have the addresses that they run at in
 /// the kernel, and addresses of our own choice in a module.
-pub(super) struct Object {
+pub(super) struct ObjectFile {
     /// By name, for several may have the same; sections are there too.
-    functions: HashMap<String, Vec<Function>>,
+    functions: HashMap<String, Vec<FunctionSymbol>>,
     /// The tables of lines.
     lines: addr2line::Context<Bytes>,
     /// The first section of code.
@@ -33,7 +33,7 @@ const CALL: u8 = 0xe8;
 const CALL_LENGTH: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
-struct Function {
+struct FunctionSymbol {
     address: u64,
     /// To the next symbol, which is what the kernel calls a function's size.
     size: u64,
@@ -42,7 +42,7 @@ struct Function {
 /// Where code comes from. The compiler may put one function's code into
 /// another's; then an address has several.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct Frame {
     /// The function that the source has there, as the source calls it.
     pub function: Option<String>,
     /// The file, as a path from the folder that the compiler ran in.
@@ -54,7 +54,7 @@ pub(super) struct Origin {
 /// A module's sections are laid out from here on; nothing real is at 0.
 const FIRST_BASE: u64 = 1 << 32;
 
-impl Object {
+impl ObjectFile {
     /// Reads the file at `path`.
     pub(super) fn load(path: &Path) -> Result<Self> {
         let bytes =
@@ -64,7 +64,7 @@ impl Object {
 
     fn parse(bytes: &[u8]) -> Result<Self> {
         let elf = Elf::parse(bytes)?;
-        let bases = Bases::new(&elf);
+        let bases = SectionBases::new(&elf);
         let dwarf = gimli::Dwarf::load(|id| -> Result<Bytes> {
             let bytes = match elf.section_by_name(id.name()) {
                 Some(section) => bases.relocated(&elf, &section)?,
@@ -114,13 +114,13 @@ impl Object {
     }
 
     /// Where the code at `address` comes from, the innermost function first.
-    pub(super) fn origins(&self, address: u64) -> Vec<Origin> {
-        let mut origins = Vec::new();
+    pub(super) fn frames(&self, address: u64) -> Vec<Frame> {
+        let mut frames = Vec::new();
         let folder = self.folder(address);
-        let Ok(mut frames) = self.lines.find_frames(address).skip_all_loads() else {
-            return origins;
+        let Ok(mut found) = self.lines.find_frames(address).skip_all_loads() else {
+            return frames;
         };
-        while let Ok(Some(frame)) = frames.next() {
+        while let Ok(Some(frame)) = found.next() {
             let Some((file, line)) = frame
                 .location
                 .and_then(|location| Some((location.file?, location.line?)))
@@ -132,25 +132,25 @@ impl Object {
                 .unwrap_or(file)
                 .trim_start_matches('/');
             let file = file.strip_prefix("./").unwrap_or(file).to_owned();
-            origins.push(Origin {
+            frames.push(Frame {
                 function: frame
                     .function
-                    .and_then(|function| Some(readable(&function.raw_name().ok()?))),
+                    .and_then(|function| Some(demangled(&function.raw_name().ok()?))),
                 file,
                 line,
             });
         }
-        origins
+        frames
     }
 }
 
 /// A function's name as its source has it.
-pub(super) fn readable(name: &str) -> String {
+pub(super) fn demangled(name: &str) -> String {
     // `#` leaves out the hash of the crate.
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
-fn functions(elf: &Elf<'_>, bases: &Bases) -> HashMap<String, Vec<Function>> {
+fn functions(elf: &Elf<'_>, bases: &SectionBases) -> HashMap<String, Vec<FunctionSymbol>> {
     let mut ends: Vec<u64> = elf
         .sections()
         .filter(is_code)
@@ -177,14 +177,14 @@ fn functions(elf: &Elf<'_>, bases: &Bases) -> HashMap<String, Vec<Function>> {
         }
     }
     ends.sort_unstable();
-    let mut functions: HashMap<String, Vec<Function>> = HashMap::new();
+    let mut functions: HashMap<String, Vec<FunctionSymbol>> = HashMap::new();
     for (name, address) in named {
         let next = ends.partition_point(|end| *end <= address);
         let size = ends.get(next).map_or(0, |end| end - address);
         functions
             .entry(name.to_owned())
             .or_default()
-            .push(Function { address, size });
+            .push(FunctionSymbol { address, size });
     }
     functions
 }
@@ -195,9 +195,9 @@ fn is_code(section: &ElfSection64<'_, '_, object::LittleEndian>) -> bool {
 
 /// Addresses for the sections of a module, which all begin at 0 until the
 /// module is loaded. A kernel's are what they are.
-struct Bases(HashMap<SectionIndex, u64>);
+struct SectionBases(HashMap<SectionIndex, u64>);
 
-impl Bases {
+impl SectionBases {
     fn new(elf: &Elf<'_>) -> Self {
         let mut bases = HashMap::new();
         if elf.kind() == ObjectKind::Relocatable {
@@ -272,7 +272,7 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
 }
 "#;
 
-    fn compiled(source: &str) -> Result<Object> {
+    fn compiled(source: &str) -> Result<ObjectFile> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("some.c"), source)?;
         let status = Command::new("cc")
@@ -281,16 +281,16 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
             .status()
             .context("cannot run cc")?;
         anyhow::ensure!(status.success(), "cc failed");
-        Object::load(&folder.path().join("some.o"))
+        ObjectFile::load(&folder.path().join("some.o"))
     }
 
-    fn places(object: &Object, name: &str) -> Vec<String> {
+    fn places(object: &ObjectFile, name: &str) -> Vec<String> {
         let address = object.address(name, 0).expect("it is there");
-        let shown = |origin: Origin| {
-            let function = origin.function.unwrap_or_default();
-            format!("{function} {}:{}", origin.file, origin.line)
+        let shown = |frame: Frame| {
+            let function = frame.function.unwrap_or_default();
+            format!("{function} {}:{}", frame.file, frame.line)
         };
-        object.origins(address).into_iter().map(shown).collect()
+        object.frames(address).into_iter().map(shown).collect()
     }
 
     #[test]
@@ -305,21 +305,21 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
             "{first:?}"
         );
         let address = object.address("outer", 0).context("outer")?;
-        let mut inlined = (address..address + 8).map(|address| object.origins(address));
-        let inlined = inlined.rfind(|origins| origins.len() == 2);
+        let mut inlined = (address..address + 8).map(|address| object.frames(address));
+        let inlined = inlined.rfind(|frames| frames.len() == 2);
         let inlined = inlined.context("nothing is inlined")?;
         assert_eq!(inlined[0].function.as_deref(), Some("inner"));
         assert_eq!((inlined[0].line, inlined[1].line), (4, 8));
         assert_eq!(inlined[1].function.as_deref(), Some("outer"));
         assert_eq!(object.address(".init.text", 0), object.address("first", 0));
         assert_eq!(object.address("nothing", 0), None);
-        assert!(object.origins(1).is_empty());
+        assert!(object.frames(1).is_empty());
         Ok(())
     }
 
     #[test]
     fn of_two_with_one_name_the_size_decides() {
-        let function = |address, size| Function { address, size };
+        let function = |address, size| FunctionSymbol { address, size };
         let mut object = compiled(SOURCE).expect("cc");
         let two = vec![function(100, 0x20), function(200, 0x40)];
         object.functions.insert("two".to_owned(), two);
@@ -329,22 +329,22 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
 
     #[test]
     fn a_program_tells_its_own_lines() -> Result<()> {
-        let object = Object::load(Path::new("/proc/self/exe"))?;
+        let object = ObjectFile::load(Path::new("/proc/self/exe"))?;
         let mangled = object
             .functions
             .keys()
-            .find(|name| readable(name).ends_with("object::readable"))
+            .find(|name| demangled(name).ends_with("object_file::demangled"))
             .context("this program has no such function")?;
         let places = places(&object, mangled);
         let last = places.last().context("it has no lines")?;
-        assert!(last.contains("src/symbols/object.rs:"), "{places:?}");
+        assert!(last.contains("src/symbols/object_file.rs:"), "{places:?}");
         Ok(())
     }
 
     #[test]
     fn what_is_no_elf_file_is_an_error() {
         for bytes in [&b""[..], b"\x7fELF", &[0x7f; 4096]] {
-            assert!(Object::parse(bytes).is_err());
+            assert!(ObjectFile::parse(bytes).is_err());
         }
     }
 
