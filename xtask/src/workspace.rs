@@ -1,8 +1,14 @@
-//! Where kmodlab's own files are.
+//! The clone of kmodlab whose files a command uses.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+
+/// Environment variable that names a clone to use instead of the one around the current folder.
+const VARIABLE: &str = "KMODLAB_WORKSPACE";
+
+/// Files by which the top folder of a clone is recognised.
+const LANDMARKS: [&str; 2] = ["kernel-config/kernels.toml", "modules/Kbuild"];
 
 /// A clone of kmodlab.
 #[derive(Debug, Clone)]
@@ -11,61 +17,91 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The clone that this xtask was built from, or the one that
-    /// `KMODLAB_WORKSPACE` names.
+    /// Finds the clone that `KMODLAB_WORKSPACE` names, else the one that the current folder is in.
+    ///
+    /// The search is at run time, as cargo's and git's: a program that was built in one clone
+    /// and runs in a copy of it uses the copy's files.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the named folder is not a clone, or if no folder from the current one up to the
+    /// root is one.
     pub fn find() -> Result<Self> {
-        let root = std::env::var_os("KMODLAB_WORKSPACE").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
-            PathBuf::from,
-        );
-        Self::at(&root)
+        if let Some(root) = std::env::var_os(VARIABLE) {
+            return Self::at(Path::new(&root)).context(VARIABLE);
+        }
+        let current = std::env::current_dir().context("cannot find the current folder")?;
+        Self::around(&current)
     }
 
-    /// The clone at `root`.
+    /// Finds the clone that `folder` is in: the nearest folder, from `folder` upwards, that has
+    /// the landmarks of a clone.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub fn around(folder: &Path) -> Result<Self> {
+        let is_clone = |root: &&Path| LANDMARKS.iter().all(|file| root.join(file).is_file());
+        match folder.ancestors().find(is_clone) {
+            Some(root) => Self::at(root),
+            None => bail!(
+                "{} is not in a clone of kmodlab: neither it nor a folder above it has {}. Change \
+                 into a clone, or set {VARIABLE} to its top folder",
+                folder.display(),
+                LANDMARKS.join(" and ")
+            ),
+        }
+    }
+
+    /// Opens the clone with the top folder `root`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `root` has no folder `kernel-config`.
     pub fn at(root: &Path) -> Result<Self> {
         match std::fs::canonicalize(root) {
             Ok(root) if root.join("kernel-config").is_dir() => Ok(Self { root }),
             _ => bail!(
-                "{} is no clone of kmodlab: it has no folder kernel-config",
+                "{} is not a clone of kmodlab: it has no folder kernel-config",
                 root.display()
             ),
         }
     }
 
-    /// The top folder.
+    /// Returns the top folder, free of symbolic links.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `kernel-config/`: kernels.toml, teaching.config, patches.
+    /// Returns `kernel-config/`: kernels.toml, teaching.config, patches.
     pub fn kernel_config(&self) -> PathBuf {
         self.root.join("kernel-config")
     }
 
-    /// `modules/`: kernel_ext, the lessons and the races.
+    /// Returns `modules/`: kernel_ext, the lessons and the races.
     pub fn modules(&self) -> PathBuf {
         self.root.join("modules")
     }
 
-    /// `modules/lessons/`: one folder a lesson.
+    /// Returns `modules/lessons/`, which has a folder for each lesson.
     pub fn lessons(&self) -> PathBuf {
         self.modules().join("lessons")
     }
 
-    /// `modules/races/`: one folder a race, and one its mended twin.
+    /// Returns `modules/races/`, which has a folder for each race and for its corrected version.
     pub fn races(&self) -> PathBuf {
         self.modules().join("races")
     }
 
-    /// The folder of the lesson or race `name`, which has the module's sources,
-    /// or of a module that is neither but a tool. No two have the same name.
+    /// Returns the folder with the sources of the module `name`: a lesson's, a race's or, if
+    /// neither has that name, a tool's. No two modules have the same name.
     pub fn folder_of(&self, name: &str) -> PathBuf {
         let folders = [self.lessons(), self.races()].map(|folder| folder.join(name));
         let known = folders.into_iter().find(|folder| folder.is_dir());
         known.unwrap_or_else(|| self.modules().join("tools").join(name))
     }
 
-    /// `initramfs/`: what runs in the guest besides busybox.
+    /// Returns `initramfs/`: the files of the guest besides busybox.
     pub fn initramfs(&self) -> PathBuf {
         self.root.join("initramfs")
     }

@@ -73,10 +73,11 @@ impl fmt::Display for Profile {
 mod tests {
     use super::*;
     use crate::kernel::config::Fragments;
+    use crate::workspace::Workspace;
 
     #[test]
     fn every_fragment_is_there() -> anyhow::Result<()> {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-config");
+        let folder = Workspace::find()?.kernel_config();
         for profile in Profile::ALL {
             let text = Fragments::load(&folder, profile.fragments())?
                 .options

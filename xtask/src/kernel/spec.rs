@@ -305,15 +305,10 @@ impl fmt::Display for Version {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-
-    fn own() -> Result<Workspace> {
-        Workspace::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-    }
 
     #[test]
     fn the_kernels_of_this_clone_are_right() -> Result<()> {
-        let kernels = Kernels::load(&own()?)?;
+        let kernels = Kernels::load(&Workspace::find()?)?;
         assert_eq!(kernels.default().name, "6.7.9");
         assert_eq!(kernels.default().fallback.as_deref(), Some("6.12"));
         assert!(kernels.names().any(|name| name == "6.12"));
@@ -322,7 +317,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kernel_is_told_with_those_there_are() -> Result<()> {
-        let kernels = Kernels::load(&own()?)?;
+        let kernels = Kernels::load(&Workspace::find()?)?;
         let error = kernels.get("6.8").expect_err("there is no 6.8");
         assert_eq!(
             error.to_string(),
@@ -340,7 +335,7 @@ mod tests {
         let parse = |kernel: &str| {
             let org = "[kernel-org]\nmirrors = []\nkeys = []\nfingerprint = \"00\"\n";
             let text = format!("default = \"a\"\n{org}[kernel.a]\n{kernel}");
-            Kernels::parse(&text, &own()?)
+            Kernels::parse(&text, &Workspace::find()?)
         };
         for (kernel, reason) in [
             ("series = \"6\"\nsources = []", "kernel series"),
