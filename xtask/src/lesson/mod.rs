@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
-use crate::modules::Language;
+use crate::modules::{self, Language};
 use crate::workspace::Workspace;
 use transcript::Transcript;
 
@@ -178,6 +178,10 @@ fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<Lesson>> {
 
 fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
     let folder = workspace.folder_of(name);
+    modules::check_name(
+        name,
+        folder.strip_prefix(workspace.root()).unwrap_or(&folder),
+    )?;
     let path = folder.join("README.md");
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let readme = path

@@ -6,7 +6,7 @@ mod language;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cache::remove;
 use crate::failure::Failure;
@@ -36,6 +36,29 @@ const KERNEL_EXT: [&str; 4] = [
     "helpers.a",
     "libkernel_ext.rmeta",
 ];
+
+/// Longest name of a module, in bytes: `MODULE_NAME_LEN` of
+/// [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h) on a 64-bit kernel,
+/// without the NUL.
+const NAME_MAX: usize = 55;
+
+/// Refuses the name of a module, that of its `folder`, that make or a shell would interpret.
+///
+/// # Errors
+///
+/// Fails with the rule and the folder if the name breaks the rule.
+pub fn check_name(name: &str, folder: &Path) -> Result<()> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    ensure!(
+        (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain),
+        Failure::lesson(format!(
+            "{}: the folder's name is that of a module, which has 1 to {NAME_MAX} of the letters \
+             A-Z, a-z, 0-9, _ and -; rename the folder",
+            folder.display()
+        ))
+    );
+    Ok(())
+}
 
 /// A lesson's module, ready for `insmod`.
 #[derive(Debug, Clone)]
