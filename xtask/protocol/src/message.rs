@@ -1,0 +1,130 @@
+//! The messages themselves.
+
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds since the guest booted, by its CLOCK_BOOTTIME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Uptime(pub u64);
+
+impl Uptime {
+    /// Returns the same in seconds.
+    pub fn seconds(self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a guest lives for hours at most"
+        )]
+        let nanoseconds = self.0 as f64;
+        nanoseconds / 1e9
+    }
+}
+
+/// An event in the guest that the agent reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// The guest has booted and is ready for a lesson, in this state. The agent wrote
+    /// [`READY`](crate::READY) to the kernel's log at this time.
+    Ready {
+        /// The time.
+        at: Uptime,
+        /// The state.
+        state: State,
+    },
+    /// The run starts.
+    Started {
+        /// The time.
+        at: Uptime,
+        /// The kernel's count of timer ticks, where it looks for leaks.
+        jiffies: Option<u64>,
+    },
+    /// The agent waits until the host types the command of this step, from 1.
+    AwaitsCommand {
+        /// The step's number.
+        number: u32,
+    },
+    /// A step began.
+    StepBegan {
+        /// Its number, from 1.
+        number: u32,
+        /// The time.
+        at: Uptime,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Its number, from 1.
+        number: u32,
+        /// The time.
+        at: Uptime,
+        /// The command's exit status.
+        status: u8,
+    },
+    /// The commands printed these bytes since the last such message.
+    Output(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Code of a module, seen after a step.
+    Code(CodeSection),
+    /// The guest could not use this, although its kernel is built for it.
+    Unavailable(String),
+    /// The run reached its time limit.
+    TimedOut {
+        /// The time.
+        at: Uptime,
+    },
+    /// The shell that runs the commands ended, with this exit status as a shell counts it:
+    /// 128 and the signal's number if a signal ended it.
+    ShellEnded {
+        /// The status.
+        status: i32,
+    },
+    /// The kernel's report of memory that nothing points to: the contents of
+    /// `/sys/kernel/debug/kmemleak`.
+    Leaks(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// The kernel's trace: the contents of `/sys/kernel/tracing/trace`.
+    Trace(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// The run is over; it left the guest in this state.
+    Finished {
+        /// The state.
+        state: State,
+    },
+}
+
+/// The state of a guest that must be the same before and after a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Names of the loaded modules.
+    pub modules: Vec<String>,
+    /// Processes by number, with a description of each kernel thread. In the state after a
+    /// run, only of those that the state before did not have.
+    pub threads: Vec<KernelThread>,
+    /// The paths below `/proc` that belong to no process. In the state after a run, only
+    /// those that the state before did not have.
+    pub proc: Vec<String>,
+    /// The contents of `/proc/sys/kernel/tainted`, if it could be read.
+    pub taint: Option<u64>,
+}
+
+/// A kernel thread, as `/proc/PID/stat` describes it (proc_pid_stat(5)).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KernelThread {
+    /// Its number.
+    pub pid: u32,
+    /// Its whole name.
+    pub name: String,
+    /// The letter of its state.
+    pub state: char,
+    /// Its `PF_` flags (include/linux/sched.h).
+    pub flags: u64,
+    /// Whether it has used a tick of CPU time.
+    pub has_run: bool,
+}
+
+/// Code of a module in the guest's memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeSection {
+    /// The module's name.
+    pub module: String,
+    /// The section's name in the `.ko` file: `.text`.
+    pub section: String,
+    /// The address of its first byte.
+    pub address: u64,
+    /// The module's size in bytes; the section is not longer.
+    pub size: u64,
+}
