@@ -9,7 +9,6 @@
 //! ```
 
 pub mod apt;
-pub mod bench;
 pub mod cache;
 pub mod commands;
 pub mod failure;

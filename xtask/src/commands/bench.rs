@@ -1,78 +1,50 @@
-//! `cargo xtask bench`: how long things take, against what they should.
+//! `cargo xtask bench`: builds the package `kmodlab-bench` and becomes it.
 
-use std::process::ExitCode;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use super::common::Common;
-use super::qemu;
-use crate::bench::{Bench, Part};
-use crate::kernel::Profile;
-use crate::modules::Language;
-use crate::vm::{Accel, Console, Machine};
-use crate::{lesson, pipeline, play};
+use crate::workspace::Workspace;
 
-/// Options of `bench`.
+/// Arguments of `bench`, which are options of `kmodlab-bench`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BenchOptions {
-    #[command(flatten)]
-    common: Common,
-
-    /// How often each quick figure is taken
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
-
-    /// How often the kernel is built from nothing, through xtask and by bare
-    /// make each; 0 leaves these figures out
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    kernel_builds: u8,
-
-    /// Take only these figures; may be given several times
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Vec<Part>,
-
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    /// Options of the benchmark; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
 }
 
-/// Measures, prints, and says with status 1 that a figure missed its aim.
-pub fn run(options: &BenchOptions) -> Result<ExitCode> {
-    let session = options.common.session()?;
-    let lessons = lesson::select(&session.workspace, &[])?;
-    let mut prepared = pipeline::prepare(
-        &session,
-        &options.common.source_request(),
-        Profile::Teaching,
-        &lessons,
-        &[Language::Rust, Language::C],
-    )?;
-    // The guest with a shell gets one language's: both have the same names.
-    let (modules, twins) = prepared
-        .modules
-        .into_iter()
-        .partition(|module| module.language == Language::Rust);
-    prepared.modules = modules;
-    let interactive = Machine {
-        console: Console::Output,
-        ..qemu::machine(&session, &prepared, &lessons, Accel::Tcg)?
-    };
-    prepared.modules.extend::<Vec<_>>(twins);
-    prepared.saved = play::saved(&session, &prepared);
-    let results = Bench {
-        session: &session,
-        prepared: &prepared,
-        interactive: &interactive,
-        lessons: &lessons,
-        kernel_args: &options.common.kernel_args(),
-        runs: usize::from(options.runs),
-        kernel_builds: usize::from(options.kernel_builds),
+/// Replaces this process by `cargo run --package kmodlab-bench`, which hands on
+/// the benchmark's exit status.
+///
+/// # Errors
+///
+/// Fails if there is no clone of kmodlab, or if cargo cannot be run.
+pub fn run(options: &BenchOptions) -> Result<Infallible> {
+    let manifest = Workspace::find()?.root().join("Cargo.toml");
+    // In the current folder, which paths among the options may be relative to.
+    let error = cargo()
+        .args(["run", "--package", "kmodlab-bench", "--manifest-path"])
+        .arg(manifest)
+        .arg("--")
+        .args(&options.args)
+        .exec();
+    Err(error).context("cannot run cargo, which builds the benchmark")
+}
+
+/// Returns a `cargo` without the variables that the cargo around this process
+/// has set: with them, the new one would compile everything again.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.env_remove("LD_LIBRARY_PATH");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO") && text != "CARGO_HOME" && text != "CARGO_TARGET_DIR" {
+            command.env_remove(&name);
+        }
     }
-    .take(&options.only)?;
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&results)?);
-    } else {
-        print!("{}", results.tables());
-    }
-    Ok(ExitCode::from(u8::from(results.missed())))
+    command
 }

@@ -67,8 +67,13 @@ fn inherit(command: &mut Command, tool: &Command, clean: bool) {
     command.args(tool.get_args());
 }
 
-/// This program; from a test, the xtask that cargo built beside it.
-fn xtask_binary() -> Result<PathBuf> {
+/// Returns the path of this program; in a test or in the benchmark, of the xtask
+/// that cargo built beside it.
+///
+/// # Errors
+///
+/// Fails if there is no xtask beside this program.
+pub fn xtask_binary() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     if own
         .file_name()

@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
 
-pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard};
+pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard, xtask_binary};
 pub use signals::{Guarded, on_signals, park_if_interrupted};
 
 /// How many of the last lines of a tool's output a failure shows.

@@ -2,17 +2,17 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::figure;
-use super::{Aim, Bench, Figure};
-use crate::modules::Language;
-use crate::play::plan::Play;
-use crate::play::{self, Played, Time};
-use crate::recording::{self, Recording};
+use crate::figures::{Bench, figure};
+use crate::results::{Aim, Figure};
+use xtask::modules::Language;
+use xtask::play::plan::Play;
+use xtask::play::{self, Played, Time};
+use xtask::recording::{self, Recording};
 
 impl Bench<'_> {
     /// The host's time for a replay over that for its recording, both from
     /// QEMU's start to its end, of one lesson.
-    pub(super) fn replay_over_recording(&self) -> Result<Figure> {
+    pub fn replay_over_recording(&self) -> Result<Figure> {
         let lesson = self.lessons.first().context("there is no lesson")?;
         let play = Play {
             lesson,

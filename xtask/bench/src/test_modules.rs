@@ -4,13 +4,13 @@
 use anyhow::Result;
 use tempfile::TempDir;
 
-use super::figures::{Bench, copy_tree};
-use crate::session::Session;
-use crate::ui::Ui;
-use crate::workspace::Workspace;
+use crate::figures::{Bench, copy_tree};
+use xtask::session::Session;
+use xtask::ui::Ui;
+use xtask::workspace::Workspace;
 
 /// The clone, which is there as long as this is.
-pub(super) struct TestModules {
+pub struct TestModules {
     /// A session in the clone, with the cache of the bench's own.
     pub session: Session,
     _clone: TempDir,
@@ -18,7 +18,7 @@ pub(super) struct TestModules {
 
 impl Bench<'_> {
     /// A clone with these test modules, and with what modules are built from.
-    pub(super) fn test_modules(&self, names: &[&str]) -> Result<TestModules> {
+    pub fn test_modules(&self, names: &[&str]) -> Result<TestModules> {
         let clone = tempfile::tempdir()?;
         let root = self.session.workspace.root();
         let modules = self.session.workspace.modules();

@@ -2,12 +2,12 @@
 
 use anyhow::{Result, ensure};
 
-use super::figures::figure;
-use super::{Aim, Bench, Figure};
-use crate::lesson::record;
-use crate::lesson::transcript::{self, Step, Transcript};
-use crate::play;
-use crate::vm::Accel;
+use crate::figures::{Bench, figure};
+use crate::results::{Aim, Figure};
+use xtask::lesson::record;
+use xtask::lesson::transcript::{self, Step, Transcript};
+use xtask::play;
+use xtask::vm::Accel;
 
 /// So many commands are typed for one figure.
 const COMMANDS: usize = 200;
@@ -15,7 +15,7 @@ const COMMANDS: usize = 200;
 impl Bench<'_> {
     /// What it takes to type a command in real time, read the answer and be
     /// ready for the next, less what the command takes in the guest.
-    pub(super) fn typed_command(&self) -> Result<Figure> {
+    pub fn typed_command(&self) -> Result<Figure> {
         let step = Step {
             line: 1,
             command: "true".to_owned(),

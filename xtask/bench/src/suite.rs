@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::figure;
-use super::{Aim, Figure, measure};
-use crate::lesson::verdict::Verdict;
-use crate::modules::Language;
-use crate::play::outcome::Outcome;
-use crate::play::plan::plan;
-use crate::play::{self, Manner, Time};
+use crate::figures::{Bench, figure};
+use crate::measure;
+use crate::results::{Aim, Figure};
+use xtask::lesson::verdict::Verdict;
+use xtask::modules::Language;
+use xtask::play::outcome::Outcome;
+use xtask::play::plan::plan;
+use xtask::play::{self, Manner, Time};
 
 /// All that the guests of a suite said, by the file that it is kept in.
 type Logs = BTreeMap<PathBuf, Vec<u8>>;
@@ -27,9 +28,9 @@ struct Suite {
     logs: Logs,
 }
 
-impl super::Bench<'_> {
+impl Bench<'_> {
     /// Every lesson in both languages, side by side.
-    pub(super) fn suite(&self) -> Result<Vec<Figure>> {
+    pub fn suite(&self) -> Result<Vec<Figure>> {
         let test = || measure::xtask(self.session.workspace.root(), &self.args("test"));
         test()?; // what is made once is made
         let command = self.times(|| measure::wall(test))?;

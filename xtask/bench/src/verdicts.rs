@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::{Bench, figure};
-use super::test_modules::TestModules;
-use super::{Aim, Figure};
-use crate::lesson::judge::Evidence;
-use crate::lesson::{self, Lesson};
-use crate::modules::Language;
-use crate::pipeline::{self, Prepared};
-use crate::play::plan::Play;
-use crate::play::{self, Time};
-use crate::session::Session;
+use crate::figures::{Bench, figure};
+use crate::results::{Aim, Figure};
+use crate::test_modules::TestModules;
+use xtask::lesson::judge::Evidence;
+use xtask::lesson::{self, Lesson};
+use xtask::modules::Language;
+use xtask::pipeline::{self, Prepared};
+use xtask::play::plan::Play;
+use xtask::play::{self, Time};
+use xtask::session::Session;
 
 /// The test module whose `rmmod` waits for ever for a thread that waits for it.
 const DEADLOCK: &str = "fails_deadlock";
@@ -23,7 +23,7 @@ const PANIC: &str = "fails_rust_panic";
 
 impl Bench<'_> {
     /// Plays test modules that kill their guests.
-    pub(super) fn verdicts(&self) -> Result<Vec<Figure>> {
+    pub fn verdicts(&self) -> Result<Vec<Figure>> {
         let TestModules { session, .. } = &self.test_modules(&[DEADLOCK, PANIC])?;
         let wanted = [DEADLOCK, PANIC].map(|name| (name, Language::Rust));
         let prepared = self.prepared.with_modules(session, &wanted)?;

@@ -5,17 +5,18 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::figure;
-use super::{Aim, Figure, measure};
-use crate::failure::Fault;
-use crate::lesson::{self, Lesson};
-use crate::modules::Language;
-use crate::pipeline::Prepared;
-use crate::play::outcome::fault;
-use crate::play::plan::Play;
-use crate::play::{self, Manner, Time};
-use crate::schedule::{self, Seeds};
-use crate::vm::GuestRun;
+use crate::figures::{Bench, figure};
+use crate::measure;
+use crate::results::{Aim, Figure};
+use xtask::failure::Fault;
+use xtask::lesson::{self, Lesson};
+use xtask::modules::Language;
+use xtask::pipeline::Prepared;
+use xtask::play::outcome::fault;
+use xtask::play::plan::Play;
+use xtask::play::{self, Manner, Time};
+use xtask::schedule::{self, Seeds};
+use xtask::vm::GuestRun;
 
 /// The lesson that the time is taken of: its text is the longest.
 const LESSON: &str = "kthread_run";
@@ -31,9 +32,9 @@ const REPEATS: usize = 100;
 /// How the name of a race's mended twin ends.
 const MENDED: &str = "_mended";
 
-impl super::Bench<'_> {
+impl Bench<'_> {
     /// Time, repetition, and what is found.
-    pub(super) fn schedules(&self) -> Result<Vec<Figure>> {
+    pub fn schedules(&self) -> Result<Vec<Figure>> {
         let (found, of) = self.races_found()?;
         Ok(vec![
             self.hundred_schedules()?,

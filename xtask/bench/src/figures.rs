@@ -6,19 +6,21 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Aim, Figure, Results, measure};
-use crate::cache::Cache;
-use crate::kernel::{self, KernelImage};
-use crate::key::files_below;
-use crate::lesson::transcript::{self, Step, Transcript};
-use crate::lesson::{Lesson, script};
-use crate::modules::Language;
-use crate::pipeline::Prepared;
-use crate::play::plan::Play;
-use crate::play::{self, Time};
-use crate::session::Session;
-use crate::ui::Ui;
-use crate::vm::Machine;
+use crate::measure;
+use crate::results::{Aim, Figure, Results};
+use xtask::cache::Cache;
+use xtask::commands::bench::cargo;
+use xtask::kernel::{self, KernelImage};
+use xtask::key::files_below;
+use xtask::lesson::transcript::{self, Step, Transcript};
+use xtask::lesson::{Lesson, script};
+use xtask::modules::Language;
+use xtask::pipeline::Prepared;
+use xtask::play::plan::Play;
+use xtask::play::{self, Time};
+use xtask::session::Session;
+use xtask::ui::Ui;
+use xtask::vm::Machine;
 
 /// What the figures are taken of.
 pub struct Bench<'a> {
@@ -60,7 +62,7 @@ pub enum Part {
     Kernel,
 }
 
-pub(super) fn figure(
+pub fn figure(
     name: &'static str,
     unit: &'static str,
     aim: Option<Aim>,
@@ -113,11 +115,11 @@ impl Bench<'_> {
         Ok(results)
     }
 
-    pub(super) fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
+    pub fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
         (0..self.runs).map(|_| one()).collect()
     }
 
-    pub(super) fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
+    pub fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
         let mut args = vec![command, "--no-install"];
         args.extend(self.kernel_args.iter().map(String::as_str));
         args
@@ -126,7 +128,11 @@ impl Bench<'_> {
     /// `cargo xtask build` when all is there, cargo's own look included.
     fn nothing_to_do(&self) -> Result<Figure> {
         let root = self.session.workspace.root();
-        let build = || measure::run(measure::cargo(root).arg("xtask").args(self.args("build")));
+        let build = || {
+            let mut build = cargo();
+            build.current_dir(root).arg("xtask");
+            measure::run(build.args(self.args("build")))
+        };
         build()?; // cargo may have to look once
         let values = self.times(|| measure::wall(build))?;
         Ok(figure(
@@ -238,7 +244,7 @@ impl Bench<'_> {
     }
 
     /// How many seconds old by its own clock a guest is when a lesson starts.
-    pub(super) fn lived_before(&self) -> Result<f64> {
+    pub fn lived_before(&self) -> Result<f64> {
         match &self.prepared.saved {
             Some(saved) => {
                 script::noted_until(&saved.console()?).context("the saved guest has noted nothing")
@@ -281,9 +287,10 @@ impl Bench<'_> {
     fn compile_xtask(&self) -> Result<Figure> {
         let target = tempfile::tempdir()?;
         let wall = measure::wall(|| {
-            let mut cargo = measure::cargo(self.session.workspace.root());
-            cargo.args(["build", "--package", "xtask", "--target-dir"]);
-            measure::run(cargo.arg(target.path()))
+            let mut build = cargo();
+            build.current_dir(self.session.workspace.root());
+            build.args(["build", "--package", "xtask", "--target-dir"]);
+            measure::run(build.arg(target.path()))
         })?;
         Ok(figure(
             "cold compile of xtask",
@@ -378,7 +385,7 @@ fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {
     }
 }
 
-pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for file in files_below(from)? {
         let target = to.join(file.strip_prefix(from)?);
         std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;

@@ -14,18 +14,20 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 
-use super::{Aim, measure, median, word};
-use crate::initramfs::GuestFile;
-use crate::lesson::record;
-use crate::lesson::transcript::{self, Step, Transcript};
-use crate::modules::{Language, Module};
-use crate::play;
+use crate::figures::Bench;
+use crate::measure;
+use crate::results::{Aim, median, word};
+use xtask::initramfs::GuestFile;
+use xtask::lesson::record;
+use xtask::lesson::transcript::{self, Step, Transcript};
+use xtask::modules::{Language, Module};
+use xtask::play;
 
 /// A module in Rust may be so many times as large as its twin in C.
 const SIZE: Aim = Aim::AtMost(1.5);
 
 /// What it does may take so many times as many instructions.
-pub(super) const TIME: Aim = Aim::AtMost(1.1);
+pub const TIME: Aim = Aim::AtMost(1.1);
 
 /// How often a module is loaded and removed. A lesson's `rmmod` may wait for
 /// a second, and a guest has 120.
@@ -95,7 +97,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn new(name: String, unit: &'static str, aim: Aim, rust: f64, c: f64) -> Self {
+    pub fn new(name: String, unit: &'static str, aim: Aim, rust: f64, c: f64) -> Self {
         let ratio = rust / c;
         Self {
             name,
@@ -116,9 +118,9 @@ struct Cost {
     remove: f64,
 }
 
-impl super::Bench<'_> {
+impl Bench<'_> {
     /// Compares every lesson that is in both languages.
-    pub(super) fn languages(&self) -> Result<Vec<Comparison>> {
+    pub fn languages(&self) -> Result<Vec<Comparison>> {
         let idle = self.cycles(None)?;
         let mut comparisons = Vec::new();
         for lesson in self.lessons {
@@ -157,7 +159,7 @@ impl super::Bench<'_> {
 
     /// A module for the guest as `make modules_install INSTALL_MOD_STRIP=1`
     /// leaves it, which is `strip --strip-debug` (scripts/Makefile.modinst).
-    pub(super) fn stripped(&self, module: &Module) -> Result<GuestFile> {
+    pub fn stripped(&self, module: &Module) -> Result<GuestFile> {
         let folder = tempfile::tempdir()?;
         let stripped = folder.path().join("stripped.ko");
         let mut strip =
@@ -217,7 +219,7 @@ impl super::Bench<'_> {
 
     /// What a script prints in a guest of its own that has the module `name`
     /// as `file`.
-    pub(super) fn script(&self, name: &str, command: String, file: GuestFile) -> Result<String> {
+    pub fn script(&self, name: &str, command: String, file: GuestFile) -> Result<String> {
         let step = Step {
             line: 1,
             command,

@@ -1,22 +1,10 @@
-//! Figures: what is measured, how often, and what it should come to.
-
-mod figures;
-mod languages;
-mod measure;
-mod replay;
-mod schedules;
-mod suite;
-mod test_modules;
-mod typed;
-mod verdicts;
-mod wake_ups;
+//! The figures that were taken, their aims, and a table of them.
 
 use std::fmt;
 
 use serde::Serialize;
 
-pub use figures::{Bench, Part};
-pub use languages::Comparison;
+use crate::languages::{self, Comparison};
 
 /// All that was measured.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -72,7 +60,7 @@ pub enum Aim {
 }
 
 impl Aim {
-    fn holds(self, value: f64) -> bool {
+    pub fn holds(self, value: f64) -> bool {
         match self {
             Aim::AtMost(bound) => value <= bound,
             Aim::AtLeast(bound) => value >= bound,
@@ -108,7 +96,7 @@ impl Figure {
 
 /// The value in the middle; of an even number of values the higher of the two
 /// there, and no number if there is no value.
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
@@ -144,7 +132,7 @@ fn table(figures: &[Figure]) -> String {
     text
 }
 
-fn word(reached: bool) -> &'static str {
+pub fn word(reached: bool) -> &'static str {
     if reached { "reached" } else { "missed" }
 }
 

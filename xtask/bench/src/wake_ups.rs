@@ -3,10 +3,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::figures::Bench;
-use super::languages::{Comparison, TIME};
-use super::median;
-use crate::modules::{self, Language, Module};
+use crate::figures::Bench;
+use crate::languages::{Comparison, TIME};
+use crate::results::median;
+use xtask::modules::{self, Language, Module};
 
 /// The test module whose `insmod` does it.
 const MODULE: &str = "wake_up";
@@ -33,7 +33,7 @@ echo "uptime $before $after"
 
 impl Bench<'_> {
     /// Compares the two languages' instructions of one wake-up.
-    pub(super) fn wake_ups(&self) -> Result<Comparison> {
+    pub fn wake_ups(&self) -> Result<Comparison> {
         eprintln!("bench: a wake-up in Rust and in C");
         let test_modules = self.test_modules(&[MODULE])?;
         let prepared = self.prepared;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::process::xtask_binary;
 
 /// Seconds on the wall that `work` takes.
 pub fn wall(work: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -41,25 +42,10 @@ fn cpu_seconds() -> Result<f64> {
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
-/// `cargo` as a person starts it at the clone's top folder: without what the
-/// cargo that runs this bench has set, which would make it compile anew.
-pub fn cargo(workspace: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace).env_remove("LD_LIBRARY_PATH");
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO") && text != "CARGO_HOME" && text != "CARGO_TARGET_DIR" {
-            command.env_remove(&name);
-        }
-    }
-    command
-}
-
-/// Runs this very xtask, quietly, on the clone at `workspace`.
+/// Runs the xtask beside this program, without output, on the clone at `workspace`.
 pub fn xtask(workspace: &Path, args: &[&str]) -> Result<()> {
-    // Even if cargo has replaced the file meanwhile.
-    let mut own = Command::new("/proc/self/exe");
-    run(own.args(args).env("KMODLAB_WORKSPACE", workspace))
+    let mut command = Command::new(xtask_binary()?);
+    run(command.args(args).env("KMODLAB_WORKSPACE", workspace))
 }
 
 /// Runs a command quietly; its failure is an error with its last words.

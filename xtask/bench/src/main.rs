@@ -1,0 +1,116 @@
+//! `cargo xtask bench`: measures how long kmodlab takes, and compares each
+//! figure with its aim.
+//!
+//! A program of its own, so that a first `cargo xtask test` does not wait for
+//! its compilation. `cargo xtask bench` builds it and runs it in its own place
+//! (see `xtask/src/commands/bench.rs`).
+
+mod figures;
+mod languages;
+mod measure;
+mod replay;
+mod results;
+mod schedules;
+mod suite;
+mod test_modules;
+mod typed;
+mod verdicts;
+mod wake_ups;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use xtask::commands::common::Common;
+use xtask::commands::qemu;
+use xtask::kernel::Profile;
+use xtask::modules::Language;
+use xtask::vm::{Accel, Console, Machine};
+use xtask::{failure, lesson, pipeline, play, process};
+
+use figures::{Bench, Part};
+
+/// Measure how long kmodlab takes, and compare each figure with its aim
+///
+/// The exit status is 1 if a figure misses its aim.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "cargo xtask bench",
+    bin_name = "cargo xtask bench",
+    version,
+    max_term_width = 100
+)]
+struct Options {
+    #[command(flatten)]
+    common: Common,
+
+    /// Number of times that each quick figure is taken
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    runs: u8,
+
+    /// Number of times that the kernel is built from nothing, through xtask and
+    /// by bare make each; 0 leaves these figures out
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    kernel_builds: u8,
+
+    /// Take only these figures; may be given several times
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    process::on_signals(|| ())
+        .and_then(|()| run(&options))
+        .unwrap_or_else(|error| {
+            process::park_if_interrupted();
+            eprintln!("error: {error:#}");
+            failure::exit_code(&error)
+        })
+}
+
+/// Takes the figures and prints them; status 1 if one misses its aim.
+fn run(options: &Options) -> Result<ExitCode> {
+    let session = options.common.session()?;
+    let lessons = lesson::select(&session.workspace, &[])?;
+    let mut prepared = pipeline::prepare(
+        &session,
+        &options.common.source_request(),
+        Profile::Teaching,
+        &lessons,
+        &[Language::Rust, Language::C],
+    )?;
+    // The interactive guest gets the modules of one language: the files of
+    // both have the same names.
+    let (modules, twins) = prepared
+        .modules
+        .into_iter()
+        .partition(|module| module.language == Language::Rust);
+    prepared.modules = modules;
+    let interactive = Machine {
+        console: Console::Output,
+        ..qemu::machine(&session, &prepared, &lessons, Accel::Tcg)?
+    };
+    prepared.modules.extend::<Vec<_>>(twins);
+    prepared.saved = play::saved(&session, &prepared);
+    let results = Bench {
+        session: &session,
+        prepared: &prepared,
+        interactive: &interactive,
+        lessons: &lessons,
+        kernel_args: &options.common.kernel_args(),
+        runs: usize::from(options.runs),
+        kernel_builds: usize::from(options.kernel_builds),
+    }
+    .take(&options.only)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&results)?);
+    } else {
+        print!("{}", results.tables());
+    }
+    Ok(ExitCode::from(u8::from(results.missed())))
+}
