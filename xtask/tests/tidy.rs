@@ -1,0 +1,461 @@
+//! The rules of the repository that a script can keep: wording of comments and
+//! documents, links, options that documents name, unique names of types.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use xtask::workspace::Workspace;
+
+/// Folders and files whose prose follows the rules, as prefixes of paths.
+const TIDY: &[&str] = &["README.md", "docs/"];
+
+/// Text that nobody here wrote or that must stay as it is, as prefixes of paths.
+const FOREIGN: &[&str] = &[
+    // Patches quote the kernel's code, and their texts are commit messages.
+    "kernel-config/patches/",
+    // Inputs of the fuzzer.
+    "xtask/fuzz/corpus/",
+    // The rules themselves.
+    "xtask/tests/tidy.rs",
+];
+
+/// Words that are not used, each with the reason or the words to use.
+const PHRASES: &[(&str, &str)] = &[
+    (
+        "told",
+        "name the actor and use report, print, record or return",
+    ),
+    ("tell", "use report, print, record or return"),
+    ("tells", "use reports, prints, records or returns"),
+    ("telling", "use reporting, printing, recording or returning"),
+    ("heard", "use received"),
+    ("so many", "give the number or its limit: at most N"),
+    ("played", "a test case runs; the past is ran"),
+    ("plays", "a test case runs"),
+    ("held up", "use delayed"),
+    ("holds up", "use delays"),
+    ("mended twin", "use corrected version"),
+];
+
+/// Exceptions: a path, a part of the line, and the reason.
+const ALLOWED: &[(&str, &str, &str)] = &[];
+
+/// First words that a comment or a heading does not have.
+const OPENINGS: &[&str] = &["What", "Who", "That", "Of"];
+
+/// Paths of the files with prose or code, relative to the clone.
+fn files() -> Result<Vec<(String, PathBuf)>> {
+    const FOLDERS: &[&str] = &[
+        ".ci",
+        "ci",
+        "docs",
+        "initramfs",
+        "kernel-config",
+        "modules",
+        "xtask",
+    ];
+    let root = Workspace::find()?.root().to_owned();
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
+    found.push(root.join("README.md"));
+    found.push(root.join("Cargo.toml"));
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                // A build's results, such as those of `cargo fuzz`.
+                if !["target", "artifacts"]
+                    .map(Into::into)
+                    .contains(&entry.file_name())
+                {
+                    folders.push(entry.path());
+                }
+            } else {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    let relative =
+        |path: &Path| -> Result<String> { Ok(path.strip_prefix(&root)?.display().to_string()) };
+    found
+        .into_iter()
+        .map(|path| Ok((relative(&path)?, path)))
+        .collect()
+}
+
+/// Whether one of the prefixes is at the start of the path.
+fn is_in(path: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// The files whose prose is checked, with their text. Fenced blocks of documents
+/// are empty lines: they are code and output.
+fn prose() -> Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    for (path, file) in files()? {
+        let extension = file.extension().unwrap_or_default().to_string_lossy();
+        let known = ["", "rs", "c", "h", "md", "toml", "config", "yml", "sh"];
+        if !is_in(&path, TIDY) || is_in(&path, FOREIGN) || !known.contains(&&*extension) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).with_context(|| path.clone())?;
+        let text = match &*extension {
+            "md" => without_blocks(&text),
+            _ => text,
+        };
+        all.push((path, text));
+    }
+    Ok(all)
+}
+
+/// A document with the lines of its fenced blocks emptied.
+fn without_blocks(markdown: &str) -> String {
+    let mut inside = false;
+    let lines = markdown.lines().map(|line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        if inside || fence { "" } else { line }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A word of a text.
+struct Word<'a> {
+    line: usize,
+    text: &'a str,
+    /// The characters between the word before and this one.
+    gap: &'a str,
+}
+
+/// The words of a text.
+fn words(text: &str) -> Vec<Word<'_>> {
+    let letter = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '\'';
+    let mut words = Vec::new();
+    let mut end = 0;
+    let mut line = 1;
+    while let Some(start) = text[end..].find(letter).map(|at| end + at) {
+        let length = text[start..]
+            .find(|c| !letter(c))
+            .unwrap_or(text.len() - start);
+        let gap = &text[end..start];
+        line += gap.matches('\n').count();
+        end = start + length;
+        words.push(Word {
+            line,
+            text: &text[start..end],
+            gap,
+        });
+    }
+    words
+}
+
+/// Whether what is between two words keeps them in one phrase: spaces, line
+/// ends, and the signs of a comment.
+fn joins(gap: &str) -> bool {
+    gap.chars()
+        .all(|c| c.is_whitespace() || ['/', '!', '*', '#', '\\'].contains(&c))
+}
+
+/// Lines of a text that break a rule for words: their numbers, and the rules.
+fn wrong_words(text: &str) -> Vec<(usize, String)> {
+    let words = words(text);
+    let mut wrong = Vec::new();
+    let is = |at: usize, phrase: &str| {
+        phrase.split(' ').enumerate().all(|(offset, word)| {
+            words.get(at + offset).is_some_and(|found| {
+                found.text.eq_ignore_ascii_case(word) && (offset == 0 || joins(found.gap))
+            })
+        })
+    };
+    for (at, word) in words.iter().enumerate() {
+        for (phrase, instead) in PHRASES {
+            if is(at, phrase) {
+                wrong.push((word.line, format!("`{phrase}`: {instead}")));
+            }
+        }
+        let there = at > 0 && words[at - 1].text.eq_ignore_ascii_case("there");
+        for verb in ["is no", "are no", "was no", "were no"] {
+            if is(at, verb) && !there && !is(at + 1, "no longer") {
+                wrong.push((word.line, format!("`{verb}`: use not, not a or none of")));
+            }
+        }
+    }
+    wrong
+}
+
+/// The text of a line that is a comment, and whether it is one for rustdoc.
+fn comment<'a>(path: &str, line: &'a str) -> Option<&'a str> {
+    let line = line.trim_start();
+    let signs: &[&str] = match Path::new(path).extension().and_then(|end| end.to_str()) {
+        Some("rs") => &["///", "//!", "//"],
+        Some("c" | "h") => &["//", "/**", "/*", "*"],
+        Some("md") => &["######", "#####", "####", "###", "##", "#"],
+        _ => &["#"],
+    };
+    let comment = signs.iter().find_map(|sign| line.strip_prefix(sign))?;
+    Some(comment.trim())
+}
+
+/// Comments and headings whose first word is one of [`OPENINGS`].
+fn wrong_openings(path: &str, text: &str) -> Vec<(usize, String)> {
+    let heading = path.ends_with(".md");
+    let mut wrong = Vec::new();
+    let mut before = "";
+    for (index, line) in text.lines().enumerate() {
+        let comment = comment(path, line).unwrap_or_default();
+        let opens = heading || before.is_empty();
+        let first = comment.split_whitespace().next().unwrap_or_default();
+        // A question in a heading or a comment is a sentence of its own.
+        if opens && OPENINGS.contains(&first) && !comment.ends_with('?') {
+            wrong.push((index + 1, format!("begins with `{first}`")));
+        }
+        before = comment;
+    }
+    wrong
+}
+
+fn report(wrong: &[String]) -> Result<()> {
+    ensure!(
+        wrong.is_empty(),
+        "{} places (see docs/glossary.md for the words):\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn prose_uses_the_words_of_the_field() -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
+    for (path, text) in prose()? {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut found = wrong_words(&text);
+        found.extend(wrong_openings(&path, &text));
+        found.sort();
+        for (number, rule) in found {
+            let line = lines.get(number - 1).copied().unwrap_or_default();
+            let allowed = ALLOWED
+                .iter()
+                .position(|(file, part, _)| path == *file && line.contains(part));
+            match allowed {
+                Some(index) => _ = used.insert(index),
+                None => wrong.push(format!("{path}:{number}: {rule}: {}", line.trim())),
+            }
+        }
+    }
+    for (index, (path, part, _)) in ALLOWED.iter().enumerate() {
+        if is_in(path, TIDY) && !used.contains(&index) {
+            wrong.push(format!("{path}: the exception {part:?} is not needed"));
+        }
+    }
+    report(&wrong)
+}
+
+#[test]
+fn words_are_found_across_lines_and_in_comments_only_as_words() {
+    let lines = |text: &str| -> Vec<usize> {
+        wrong_words(text)
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect()
+    };
+    assert_eq!(lines("/// It is\n/// no lesson."), [1]);
+    assert_eq!(lines("a\nso\nmany"), [2]);
+    assert_eq!(lines("He told it."), [1]);
+    for fine in [
+        "there is no lesson",
+        "it is no longer here",
+        "as it is. No lesson",
+        "tell_host",
+        "so. Many",
+    ] {
+        assert_eq!(lines(fine), [0; 0], "{fine}");
+    }
+    let openings = |path: &str, text: &str| wrong_openings(path, text).len();
+    assert_eq!(openings("x.rs", "/// What is left.\nfn x() {}"), 1);
+    assert_eq!(openings("x.rs", "/// Returns\n/// What is left."), 0);
+    assert_eq!(openings("x.md", "## What it is\nText\n# Who"), 2);
+    assert_eq!(openings("x.c", "/* That is it. */"), 1);
+    assert_eq!(openings("x.config", "# Of all.\nCONFIG_X=y"), 1);
+}
+
+/// The name that GitHub gives a heading: lower case, spaces as hyphens, no other
+/// punctuation.
+fn anchor(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The anchors of a document's headings, and the links in it with their lines.
+fn anchors_and_links(markdown: &str) -> (BTreeSet<String>, Vec<(usize, String)>) {
+    let mut anchors = BTreeSet::new();
+    let mut links = Vec::new();
+    let mut heading: Option<String> = None;
+    for (event, range) in Parser::new(markdown).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => {
+                let anchor = anchor(&heading.take().unwrap_or_default());
+                let again = (1..).map(|number| format!("{anchor}-{number}"));
+                let mut names = std::iter::once(anchor.clone()).chain(again);
+                anchors.extend(names.find(|name| !anchors.contains(name)));
+            }
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&text);
+                }
+            }
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                let line = 1 + markdown[..range.start].matches('\n').count();
+                links.push((line, dest_url.into_string()));
+            }
+            _ => {}
+        }
+    }
+    (anchors, links)
+}
+
+#[test]
+fn links_lead_somewhere() -> Result<()> {
+    let mut documents = BTreeMap::new();
+    for (path, file) in files()? {
+        if path.ends_with(".md") && !is_in(&path, FOREIGN) {
+            let text = std::fs::read_to_string(&file)?;
+            documents.insert(file.canonicalize()?, (path, anchors_and_links(&text)));
+        }
+    }
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for (file, (path, (_, links))) in &documents {
+        for (line, link) in links {
+            if link.contains("://") {
+                continue;
+            }
+            checked += 1;
+            let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match target {
+                "" => Ok(file.clone()),
+                target => file.with_file_name(target).canonicalize(),
+            };
+            let Ok(target) = target else {
+                wrong.push(format!("{path}:{line}: {link}: there is no such file"));
+                continue;
+            };
+            let there =
+                |(_, (anchors, _)): &(String, (BTreeSet<String>, _))| anchors.contains(anchor);
+            if !anchor.is_empty() && !documents.get(&target).is_some_and(there) {
+                wrong.push(format!("{path}:{line}: {link}: there is no such heading"));
+            }
+        }
+    }
+    ensure!(checked > 50, "only {checked} links found");
+    report(&wrong)
+}
+
+/// The long options in a text.
+fn options(text: &str) -> BTreeSet<&str> {
+    let ends = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("--") {
+        let option = text[at..].split(ends).next().unwrap_or_default();
+        let free = text[..at].ends_with([' ', '\n', '`', '[', '(']) || at == 0;
+        if free && option.len() > 3 && !option[2..].starts_with('-') {
+            found.insert(option);
+        }
+    }
+    found
+}
+
+/// The names of subcommands in xtask's `--help`, each with its own options.
+fn subcommands() -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let help = |args: &[&str]| -> Result<String> {
+        let xtask = env!("CARGO_BIN_EXE_xtask");
+        let output = Command::new(xtask).args(args).arg("--help").output()?;
+        ensure!(output.status.success(), "{args:?}: {}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let all = help(&[])?;
+    let names = all
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help");
+    let mut commands = BTreeMap::new();
+    for name in names {
+        let text = help(&[name])?;
+        let options = options(&text).into_iter().map(str::to_owned).collect();
+        commands.insert(name.to_owned(), options);
+    }
+    Ok(commands)
+}
+
+/// Options of other programs that documents name.
+const OTHERS_OPTIONS: &[(&str, &str)] = &[
+    ("--locked", "cargo install"),
+    ("--test", "cargo test"),
+    ("--features", "cargo test"),
+    ("--rm", "podman run"),
+];
+
+#[test]
+fn options_in_documents_exist() -> Result<()> {
+    let commands = subcommands()?;
+    ensure!(commands.len() > 5, "{} subcommands", commands.len());
+    let every: BTreeSet<&str> = commands.values().flatten().map(String::as_str).collect();
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for (path, file) in files()? {
+        if !path.ends_with(".md") || is_in(&path, FOREIGN) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file)?;
+        for (index, line) in text.lines().enumerate() {
+            // A line with a command has options of this command; elsewhere an
+            // option may belong to any.
+            let command = line.split_once("cargo xtask ").map(|(_, rest)| rest);
+            let name = command.and_then(|rest| {
+                let end = rest.find(|c: char| !c.is_ascii_lowercase());
+                rest.get(..end.unwrap_or(rest.len()))
+            });
+            let own = name.filter(|name| !name.is_empty()).map(|name| {
+                commands
+                    .get(name)
+                    .with_context(|| format!("{path}:{}: no subcommand `{name}`", index + 1))
+            });
+            let own = own.transpose()?;
+            let code = command.map(|rest| rest.split(['`', '#']).next().unwrap_or(rest));
+            let (in_command, rest) = match code {
+                Some(code) => (options(code), line.replacen(code, "", 1)),
+                None => (BTreeSet::new(), line.to_owned()),
+            };
+            let exists = |option: &&str| {
+                every.contains(option) || OTHERS_OPTIONS.iter().any(|(other, _)| other == option)
+            };
+            let missing = in_command
+                .iter()
+                .copied()
+                .filter(|option| !own.is_some_and(|own| own.contains(*option)))
+                .chain(options(&rest).into_iter().filter(|option| !exists(option)));
+            for option in missing {
+                wrong.push(format!("{path}:{}: no option {option}", index + 1));
+            }
+            checked += in_command.len();
+        }
+    }
+    ensure!(checked > 20, "only {checked} options found");
+    report(&wrong)
+}
