@@ -10,6 +10,7 @@
 //! ```
 
 mod doc;
+mod docs;
 mod failures;
 mod infrastructure;
 mod kernel_ext;

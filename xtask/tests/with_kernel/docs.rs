@@ -1,0 +1,300 @@
+//! The output that documents show: the commands run, and print the same.
+//!
+//! A comment before a block of a document names the command:
+//!
+//! ```text
+//! <!-- output of: cargo xtask test kthread_run -->
+//! <!-- output of: cargo xtask test fails_deadlock (lesson from modules/tests) -->
+//! <!-- session of: cargo xtask qemu kthread_run; typed: insmod kthread_run.ko, poweroff -->
+//! ```
+//!
+//! `...` and `[..]` mean the same as in a lesson's text. Durations on the host are
+//! not compared. Other numbers are, where Linux and QEMU have the versions that
+//! the README's comment `<!-- outputs: ... -->` names. `SNAPSHOTS=overwrite` in the
+//! environment writes the printed output into the documents.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use xtask::lesson::compare::{line_matches, printed_lines};
+
+use crate::lab::{Clone, Ended, original, run, words, xtask};
+
+const OUTPUT: &str = "<!-- output of: cargo xtask ";
+const SESSION: &str = "<!-- session of: cargo xtask ";
+const VERSIONS: &str = "<!-- outputs: ";
+const END: &str = " -->";
+
+/// A line for any number of lines.
+const ELISION: &str = "...";
+
+/// The lesson is a module of `modules/tests`, whose name is the last word.
+const FROM_TESTS: &str = " (lesson from modules/tests)";
+
+/// A block of a document after a comment.
+struct Block {
+    document: PathBuf,
+    /// Number of the comment's line, from 0. The fence follows.
+    at: usize,
+    /// The comment without its beginning and end.
+    command: String,
+    lines: Vec<String>,
+}
+
+/// The text between the two parts of a comment.
+fn comment<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
+    line.strip_prefix(begin)?.strip_suffix(END)
+}
+
+/// README.md and the documents of `docs/`.
+fn documents() -> Result<Vec<PathBuf>> {
+    let mut documents = vec![original().join("README.md")];
+    for entry in std::fs::read_dir(original().join("docs"))? {
+        documents.push(entry?.path());
+    }
+    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    documents.sort();
+    Ok(documents)
+}
+
+/// The blocks after comments that begin so.
+fn blocks(begin: &str) -> Result<Vec<Block>> {
+    let mut blocks = Vec::new();
+    for document in documents()? {
+        let text = std::fs::read_to_string(&document)?;
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(command) = comment(line, begin) else {
+                continue;
+            };
+            let fence = lines.get(at + 1).copied();
+            ensure!(
+                fence == Some("```text"),
+                "{}:{at}: no block",
+                document.display()
+            );
+            let block = lines[at + 2..].iter().take_while(|line| **line != "```");
+            blocks.push(Block {
+                document: document.clone(),
+                at,
+                command: command.to_owned(),
+                lines: block.map(|line| (*line).to_owned()).collect(),
+            });
+        }
+    }
+    ensure!(
+        !blocks.is_empty(),
+        "no document has a block after `{begin}`"
+    );
+    Ok(blocks)
+}
+
+/// Runs the command of a block.
+fn ended(command: &str, timelines: &Path) -> Result<Ended> {
+    let replaced = command.replace("--timeline out", "--timeline OUT");
+    let (command, from_tests) = match replaced.strip_suffix(FROM_TESTS) {
+        Some(command) => (command, true),
+        None => (replaced.as_str(), false),
+    };
+    let timelines = timelines.display().to_string();
+    let arguments: Vec<&str> = words(command)
+        .into_iter()
+        .map(|word| if word == "OUT" { &timelines } else { word })
+        .collect();
+    if from_tests {
+        let lesson = arguments.last().context("no lesson")?;
+        return Clone::with_tests(&[lesson])?.run(&arguments);
+    }
+    run(&mut xtask(original(), &arguments))
+}
+
+/// Whether Linux and QEMU have the versions that the README names.
+fn same_versions() -> Result<bool> {
+    let readme = std::fs::read_to_string(original().join("README.md"))?;
+    let named = readme.lines().find_map(|line| comment(line, VERSIONS));
+    let named = named.context("README.md names no versions of its outputs")?;
+    let qemu = Command::new("qemu-system-x86_64")
+        .arg("--version")
+        .output()?;
+    let qemu = String::from_utf8(qemu.stdout)?;
+    let built = run(&mut xtask(original(), &["build"]))?;
+    built.expect(0, &[])?;
+    let (linux, version) = named.split_once(", ").context("two versions")?;
+    let version = version.strip_prefix("QEMU ").context("QEMU's version")?;
+    let linux = linux.strip_prefix("Linux ").context("Linux's version")?;
+    Ok(qemu.contains(&format!("version {version} "))
+        && built.stdout.contains(&format!("/kernels/{linux}-")))
+}
+
+/// A line without its duration on the host: `1.2 s (` and `0.9 s each`.
+fn without_durations(line: &str) -> String {
+    for end in [" s (", " s each"] {
+        if let Some((before, after)) = line.split_once(end) {
+            let before = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+            return format!("{before}#{end}{after}");
+        }
+    }
+    line.to_owned()
+}
+
+/// A line with each of its numbers as one sign, and without repeated spaces.
+fn without_numbers(line: &str) -> String {
+    let mut text = String::new();
+    for c in line.chars() {
+        let c = if c.is_ascii_digit() { '#' } else { c };
+        if !(['#', ' '].contains(&c) && text.ends_with(c)) {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Whether a line of a document, which may have wildcards, and one that was printed
+/// are the same but for what `without` leaves out.
+fn same(line: &str, printed: &str, without: fn(&str) -> String) -> bool {
+    line_matches(&without(line), &without(printed))
+}
+
+/// The lines of a block with those printed in their places, if all are the same but
+/// for what `without` leaves out. Lines that need no change stay as they are.
+fn aligned(
+    block: &[String],
+    printed: &[String],
+    without: fn(&str) -> String,
+) -> Option<Vec<String>> {
+    let Some((line, rest)) = block.split_first() else {
+        return printed.is_empty().then(Vec::new);
+    };
+    let (line, mut lines) = if line == ELISION {
+        let rests = (0..=printed.len()).map(|skipped| &printed[skipped..]);
+        let mut found = rests.filter_map(|printed| aligned(rest, printed, without));
+        (line, found.next()?)
+    } else {
+        let (first, others) = printed.split_first()?;
+        if !same(line, first, without) {
+            return None;
+        }
+        let stays = same(line, first, without_durations);
+        (
+            if stays { line } else { first },
+            aligned(rest, others, without)?,
+        )
+    };
+    lines.insert(0, line.clone());
+    Some(lines)
+}
+
+/// Writes new lines into a document.
+fn write(block: &Block, lines: &[String]) -> Result<()> {
+    let text = std::fs::read_to_string(&block.document)?;
+    let before: Vec<&str> = text.lines().collect();
+    let begin = block.at + 2;
+    let end = begin + block.lines.len();
+    let all = before[..begin].iter().copied();
+    let all = all.chain(lines.iter().map(String::as_str));
+    let all: Vec<&str> = all.chain(before[end..].iter().copied()).collect();
+    Ok(std::fs::write(&block.document, all.join("\n") + "\n")?)
+}
+
+#[test]
+fn the_output_in_documents_is_what_the_commands_print() -> Result<()> {
+    let overwrite = std::env::var("SNAPSHOTS").is_ok_and(|value| value == "overwrite");
+    let exact = same_versions()?;
+    let timelines = tempfile::tempdir()?;
+    let mut ended_before = HashMap::new();
+    let mut wrong = Vec::new();
+    // From the last to the first: a block's new lines move those below it.
+    for block in blocks(OUTPUT)?.iter().rev() {
+        let printed = match ended_before.get(&block.command) {
+            Some(printed) => printed,
+            None => {
+                let ended = ended(&block.command, timelines.path())?;
+                ensure!([0, 1].contains(&ended.status), "{}", ended.printed());
+                let lines = printed_lines(ended.stdout.as_bytes());
+                ended_before.entry(block.command.clone()).or_insert(lines)
+            }
+        };
+        let shape = aligned(&block.lines, printed, without_numbers);
+        let right = match exact {
+            true => shape.as_ref() == Some(&block.lines),
+            false => shape.is_some(),
+        };
+        if right {
+            continue;
+        }
+        let lines = shape.unwrap_or_else(|| printed.clone());
+        if overwrite {
+            write(block, &lines)?;
+        }
+        wrong.push(format!(
+            "{}:{}: `cargo xtask {}` prints\n{}\nand not\n{}",
+            block.document.display(),
+            block.at + 1,
+            block.command,
+            lines.join("\n"),
+            block.lines.join("\n")
+        ));
+    }
+    ensure!(
+        wrong.is_empty() || overwrite,
+        "{}\n(SNAPSHOTS=overwrite writes the output into the documents)",
+        wrong.join("\n\n")
+    );
+    Ok(())
+}
+
+/// Types the commands of a session when the lines before them have come. Every line
+/// of the block must come, in this order; timestamps are not compared.
+fn converse(block: &Block) -> Result<()> {
+    const PROMPT: &str = "kmodlab:/root# ";
+    let (command, typed) = block.command.split_once("; typed: ").context("typed:")?;
+    let mut typed = typed.split(", ").peekable();
+    let mut arguments = words(command);
+    arguments.extend(["--accel", "tcg"]);
+    let mut child = xtask(original(), &arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut keys = child.stdin.take().context("stdin")?;
+    let screen = BufReader::new(child.stdout.take().context("stdout")?);
+    let mut screen = screen.lines();
+    // A prompt has no line end: the line that it begins ends later.
+    let text = |line: &str| -> String {
+        let line = line.replace("\u{1b}[6n", "").trim_end().to_owned();
+        let line = line.strip_prefix(PROMPT).unwrap_or(&line).to_owned();
+        let stamped = line.split_once("] ").filter(|_| line.starts_with('['));
+        stamped.map_or(line.clone(), |(_, text)| text.to_owned())
+    };
+    for line in &block.lines {
+        let wanted = without_numbers(&text(line));
+        if typed.peek().is_some_and(|command| *command == text(line)) {
+            keys.write_all(format!("{}\n", text(line)).as_bytes())?;
+            typed.next();
+            continue;
+        }
+        loop {
+            let Some(came) = screen.next() else {
+                bail!("{}: {line:?} did not come", block.document.display());
+            };
+            if without_numbers(&text(&came?)) == wanted {
+                break;
+            }
+        }
+    }
+    ensure!(typed.next().is_none(), "a command is not in the block");
+    for _ in screen {}
+    ensure!(child.wait()?.success(), "xtask failed");
+    Ok(())
+}
+
+#[test]
+fn the_sessions_in_documents_go_as_shown() -> Result<()> {
+    for block in blocks(SESSION)? {
+        converse(&block)?;
+    }
+    Ok(())
+}
