@@ -1,37 +1,38 @@
-//! Compares what a command printed with what the text says it prints.
+//! Compares the printed lines of a command with the expected ones.
 //!
-//! Not a line-by-line walk but the cheapest alignment of the two, so that one
-//! line too many shows as one line too many. Where a printed line matches its
-//! expectation, the result holds the expectation's own words: what then still
-//! differs is what a diff should show.
+//! The comparison searches the cheapest alignment of the two, so that one surplus line
+//! is reported as one difference. The result replaces each printed line that matches by
+//! its expected line, so that a diff of the result and the expected lines shows exactly
+//! the differences.
 
 use super::timestamp::{self, Tolerance};
 
-/// A line of its own that stands for any lines, or none.
+/// An expected line that matches any number of lines.
 const ELISION: &str = "...";
 
-/// Stands for any text within a line.
+/// A part of an expected line that matches any text.
 pub const WILDCARD: &str = "[..]";
 
-/// A comparison of more pairs of lines than this (2000 with 2000, or 100 with
-/// 40,000) goes line by line instead, and `...` matches nothing there.
-const MOST_CELLS: usize = 4_000_000;
+/// Maximum number of pairs of lines for an alignment: 2000 with 2000, or 100 with
+/// 40,000. Above, lines are compared one by one, and `...` matches nothing.
+const MAX_CELLS: usize = 4_000_000;
 
 /// The result of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Is it what the text says?
+    /// Whether the printed lines match.
     pub matches: bool,
-    /// What was printed, in the text's words where they hold.
+    /// The printed lines; a line that matches is replaced by its expected line.
     pub normalised: Vec<String>,
-    /// The kernel's time on the last stamped line that a reader sees.
+    /// The kernel's timestamp on the last line that the text shows, in seconds since
+    /// boot.
     pub last_timestamp: Option<f64>,
 }
 
-/// Compares printed lines with expected ones. A stamp `[+1.0s]` counts from
-/// the stamped line above it that the text shows; above the first that is
-/// `above`, seconds since boot, from an earlier command. It may be off as
-/// [`timestamp::is_near`] allows with this `tolerance`.
+/// Compares printed lines with expected ones. An expected timestamp `[+1.0s]` counts
+/// from the previous line with a timestamp that the text shows. For the first line,
+/// that is `above`, from an earlier command, in seconds since boot.
+/// [`timestamp::is_near`] describes how the `tolerance` applies.
 pub fn compare(
     expected: &[String],
     printed: &[String],
@@ -41,7 +42,7 @@ pub fn compare(
     let aligner = Aligner {
         expected,
         printed,
-        stamps: printed
+        timestamps: printed
             .iter()
             .map(|line| timestamp::split_kernel(line).map(|(at, _)| at))
             .collect(),
@@ -49,7 +50,7 @@ pub fn compare(
         tolerance,
     };
     let cells = (expected.len() + 1).saturating_mul(printed.len() + 1);
-    let moves = if cells <= MOST_CELLS {
+    let moves = if cells <= MAX_CELLS {
         aligner.align()
     } else {
         aligner.walk()
@@ -57,7 +58,7 @@ pub fn compare(
     aligner.render(&moves)
 }
 
-/// Does the text match the pattern, in which `[..]` is any text?
+/// Returns whether the text matches the pattern, in which `[..]` matches any text.
 pub fn line_matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once(WILDCARD) else {
         return pattern == text;
@@ -70,7 +71,7 @@ pub fn line_matches(pattern: &str, text: &str) -> bool {
         return false;
     };
     text = body;
-    // The first place that fits leaves the most for what follows.
+    // The first occurrence leaves the longest rest for the other parts.
     middle.split(WILDCARD).all(|part| match text.find(part) {
         Some(at) => {
             text = &text[at + part.len()..];
@@ -80,8 +81,8 @@ pub fn line_matches(pattern: &str, text: &str) -> bool {
     })
 }
 
-/// The lines of what a command printed: without line ends and trailing white
-/// space, and with what would disturb a terminal written out.
+/// Splits a command's output into lines, each as [`printable`] returns it, without the
+/// empty lines at the end.
 pub fn printed_lines(output: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(output);
     let mut lines: Vec<String> = text.split('\n').map(printable).collect();
@@ -91,7 +92,7 @@ pub fn printed_lines(output: &[u8]) -> Vec<String> {
     lines
 }
 
-/// A line without trailing white space, its control characters written out.
+/// Returns a line without trailing white space and with escaped control characters.
 pub fn printable(line: &str) -> String {
     let mut printable = String::with_capacity(line.len());
     for char in line.trim_end().chars() {
@@ -107,45 +108,49 @@ pub fn printable(line: &str) -> String {
 /// One step of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Move {
-    /// The printed line is as expected.
+    /// A printed line that matches an expected line.
     Match,
-    /// It is but for its time.
+    /// A printed line that matches an expected line except for its timestamp.
     WrongTime,
-    /// A printed line that nothing expects.
+    /// A printed line without an expected line.
     Surplus,
-    /// An expected line that is not there.
+    /// An expected line without a printed line.
     Missing,
-    /// `...` begins.
+    /// The beginning of a `...`.
     Elide,
-    /// A printed line that `...` stands for.
+    /// A printed line that a `...` matches.
     Elided,
 }
 
-/// What a line too many or too few costs, and a line at another time: a line
-/// that is there counts for more than one that is not.
+/// Cost of a surplus or missing line.
 const WRONG_LINE: u32 = 2;
+/// Cost of a line with a wrong timestamp. It is lower, so that the alignment pairs such
+/// a line with its expected line.
 const WRONG_TIME: u32 = 1;
 
+/// The cheapest alignment of the first lines of both sides.
 #[derive(Clone, Copy)]
 struct Cell {
     cost: u32,
-    /// The time on the last stamped line that the text shows.
+    /// The last timestamp that the text shows.
     shown: Option<f64>,
 }
 
+/// The inputs of a comparison.
 struct Aligner<'a> {
     expected: &'a [String],
     printed: &'a [String],
-    stamps: Vec<Option<f64>>,
+    timestamps: Vec<Option<f64>>,
     above: Option<f64>,
     tolerance: Tolerance,
 }
 
 impl Aligner<'_> {
-    /// Match, right but for its time, or neither.
+    /// Returns [`Move::Match`] or [`Move::WrongTime`], or `None` if the lines differ in
+    /// their text.
     fn pair(&self, expected: usize, printed: usize, shown: Option<f64>) -> Option<Move> {
         let (pattern, text) = (&self.expected[expected], &self.printed[printed]);
-        let Some((wanted, pattern)) = timestamp::split_expected(pattern) else {
+        let Some((expected, pattern)) = timestamp::split_expected(pattern) else {
             return line_matches(pattern, text).then_some(Move::Match);
         };
         let (at, text) = timestamp::split_kernel(text)?;
@@ -153,7 +158,7 @@ impl Aligner<'_> {
             return None;
         }
         let in_time =
-            shown.is_some_and(|shown| timestamp::is_near(at - shown, wanted, self.tolerance));
+            shown.is_some_and(|shown| timestamp::is_near(at - shown, expected, self.tolerance));
         Some(if in_time {
             Move::Match
         } else {
@@ -161,7 +166,8 @@ impl Aligner<'_> {
         })
     }
 
-    /// The cheapest alignment; of several, the one whose `...` stop soonest.
+    /// Returns the cheapest alignment; of several, the one whose `...` match the fewest
+    /// lines.
     fn align(&self) -> Vec<Move> {
         let columns = self.printed.len() + 1;
         let mut table: Vec<Move> = Vec::with_capacity((self.expected.len() + 1) * columns);
@@ -210,7 +216,7 @@ impl Aligner<'_> {
         }
         if j > 0 {
             let before = row[j - 1];
-            let shown = self.stamps[j - 1].or(before.shown);
+            let shown = self.timestamps[j - 1].or(before.shown);
             match self.pair(i, j - 1, before.shown) {
                 Some(Move::Match) => consider(Cell { shown, ..before }, Move::Match),
                 Some(choice) => consider(
@@ -226,7 +232,7 @@ impl Aligner<'_> {
         best
     }
 
-    /// The moves from the first cell to the last.
+    /// Returns the moves of the path from the first cell to the last.
     fn trace(&self, table: &[Move], columns: usize) -> Vec<Move> {
         let (mut i, mut j) = (self.expected.len(), self.printed.len());
         let mut moves = Vec::with_capacity(i + j);
@@ -248,7 +254,7 @@ impl Aligner<'_> {
         moves
     }
 
-    /// Line by line, for outputs too long to align.
+    /// Pairs the lines by number, for outputs that are too long to align.
     fn walk(&self) -> Vec<Move> {
         let mut moves = Vec::new();
         let mut shown = self.above;
@@ -258,7 +264,7 @@ impl Aligner<'_> {
             } else if i >= self.expected.len() {
                 moves.push(Move::Surplus);
             } else if let Some(choice) = self.pair(i, i, shown) {
-                shown = self.stamps[i].or(shown);
+                shown = self.timestamps[i].or(shown);
                 moves.push(choice);
             } else {
                 moves.extend([Move::Missing, Move::Surplus]);
@@ -284,8 +290,8 @@ impl Aligner<'_> {
             match choice {
                 Move::Match => compared.normalised.push(self.expected[i].clone()),
                 Move::Elide => {
-                    // What `...` hides is of interest where the line before or
-                    // after it could not be found.
+                    // If the line before or after a `...` is missing, the reader needs
+                    // the lines that the `...` hides.
                     let after = moves[at + 1..].iter().find(|next| **next != Move::Elided);
                     open = missed || after == Some(&Move::Missing);
                     if !open {
@@ -295,11 +301,11 @@ impl Aligner<'_> {
                 Move::Elided if !open => {}
                 Move::WrongTime | Move::Surplus | Move::Elided => {
                     compared.matches &= *choice == Move::Elided;
-                    let wanted = (*choice == Move::WrongTime)
+                    let expected = (*choice == Move::WrongTime)
                         .then(|| timestamp::split_expected(&self.expected[i]))
                         .flatten();
                     let line = match (times, compared.last_timestamp) {
-                        (true, Some(above)) => relative(&self.printed[j], above, wanted),
+                        (true, Some(above)) => relative(&self.printed[j], above, expected),
                         _ => self.printed[j].clone(),
                     };
                     compared.normalised.push(line);
@@ -309,7 +315,7 @@ impl Aligner<'_> {
             missed = *choice == Move::Missing;
             let shown = matches!(choice, Move::Match | Move::WrongTime | Move::Surplus);
             if shown || (open && *choice == Move::Elided) {
-                compared.last_timestamp = self.stamps[j].or(compared.last_timestamp);
+                compared.last_timestamp = self.timestamps[j].or(compared.last_timestamp);
             }
             i += usize::from(!matches!(choice, Move::Surplus | Move::Elided));
             j += usize::from(!matches!(choice, Move::Missing | Move::Elide));
@@ -318,17 +324,17 @@ impl Aligner<'_> {
     }
 }
 
-/// A printed line with its time as a lesson writes it. Where the text wants
-/// another time, there are decimals enough to see the difference, and the
-/// rest is the text's own.
-fn relative(line: &str, above: f64, wanted: Option<(f64, &str)>) -> String {
+/// Writes the timestamp of a printed line as a lesson does, with enough decimals to show
+/// the difference from the `expected` timestamp. The text after an expected timestamp
+/// replaces the printed text, which matches it.
+fn relative(line: &str, above: f64, expected: Option<(f64, &str)>) -> String {
     let Some((at, text)) = timestamp::split_kernel(line) else {
         return line.to_owned();
     };
     let delta = at - above;
-    match wanted {
-        Some((wanted, pattern)) => {
-            let decimals = if (delta - wanted).abs() < 0.1 { 3 } else { 1 };
+    match expected {
+        Some((expected, pattern)) => {
+            let decimals = if (delta - expected).abs() < 0.1 { 3 } else { 1 };
             timestamp::format(delta, decimals) + pattern
         }
         None => timestamp::format(delta, 1) + text,

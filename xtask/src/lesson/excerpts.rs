@@ -1,8 +1,7 @@
-//! Holds a lesson's text and its module's code together.
+//! Checks that the code in a lesson's README is the module's code.
 //!
-//! A Rust or C block after a comment `<!-- source: FILE -->` must be a verbatim
-//! excerpt of that file of the lesson's folder: whole lines, one after the
-//! other.
+//! A Rust or C block after a comment `<!-- source: FILE -->` must consist of consecutive
+//! whole lines of that file of the lesson's folder.
 
 use std::path::Path;
 
@@ -11,8 +10,12 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::failure::Failure;
 
-/// Checks the excerpts in the text of the lesson in `folder`; `readme` is its
-/// path for messages. Returns how many there are.
+/// Checks the excerpts in a README and returns their number. The sources are in `folder`;
+/// messages name the README as `readme`.
+///
+/// # Errors
+///
+/// Fails on the first block that is not an excerpt of its source, with the block's line.
 pub fn check(markdown: &str, folder: &Path, readme: &Path) -> Result<usize> {
     let mut source: Option<String> = None;
     let mut block: Option<(usize, String, String)> = None;
@@ -43,15 +46,15 @@ pub fn check(markdown: &str, folder: &Path, readme: &Path) -> Result<usize> {
             Event::End(TagEnd::CodeBlock) => {
                 if let Some((line, file, code)) = block.take() {
                     excerpts += 1;
-                    find(&code, &folder.join(&file)).map_err(|what| {
+                    find(&code, &folder.join(&file)).map_err(|reason| {
                         Failure::lesson(format!(
-                            "{}:{line}: this block is no excerpt of {file}: {what}",
+                            "{}:{line}: this block is not an excerpt of {file}: {reason}",
                             readme.display()
                         ))
                     })?;
                 }
             }
-            // The comment counts for the next block only.
+            // The comment applies to the next block only.
             Event::Start(Tag::Paragraph | Tag::Heading { .. }) => source = None,
             _ => {}
         }
@@ -59,11 +62,11 @@ pub fn check(markdown: &str, folder: &Path, readme: &Path) -> Result<usize> {
     Ok(excerpts)
 }
 
-/// Is `code` some lines of the file, one after the other? If not, why not.
+/// Searches `code` in a file; the error is the reason why it is not there.
 fn find(code: &str, file: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read it: {error}"))?;
     let (code, text): (Vec<&str>, Vec<&str>) = (code.lines().collect(), text.lines().collect());
-    // The place where most lines agree tells what to say.
+    // The longest match determines the reason.
     let agree = (0..text.len())
         .map(|at| {
             let pairs = text[at..].iter().zip(&code);
@@ -74,7 +77,7 @@ fn find(code: &str, file: &Path) -> Result<(), String> {
     match code.get(agree) {
         None => Ok(()),
         Some(line) if agree == 0 => Err(format!("the file has no line `{line}`")),
-        Some(line) => Err(format!("in the file, `{line}` does not follow")),
+        Some(line) => Err(format!("in the file, `{line}` is not the next line")),
     }
 }
 
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_excerpt_is_whole_lines_in_a_row() -> Result<()> {
+    fn an_excerpt_is_consecutive_whole_lines() -> Result<()> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("x.rs"), "a\n    b\n\nc\na\nd\n")?;
         let check = |code: &str| {
@@ -92,11 +95,11 @@ mod tests {
         };
         assert_eq!(check("a\nd"), Ok(1));
         assert_eq!(check("    b\n\nc"), Ok(1));
-        let at = "README.md:4: this block is no excerpt of x.rs: ";
+        let at = "README.md:4: this block is not an excerpt of x.rs: ";
         assert_eq!(check("b"), Err(format!("{at}the file has no line `b`")));
         assert_eq!(
             check("a\n    b\nc"),
-            Err(format!("{at}in the file, `c` does not follow"))
+            Err(format!("{at}in the file, `c` is not the next line"))
         );
         std::fs::create_dir(folder.path().join("c"))?;
         std::fs::write(folder.path().join("c/x.c"), "int x;\n")?;
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn other_blocks_are_not_looked_at() -> Result<()> {
+    fn other_blocks_are_not_checked() -> Result<()> {
         let markdown = "```rust\nx\n```\n\n<!-- source: x.rs -->\n\nText.\n\n```rust\ny\n```\n";
         assert_eq!(check(markdown, Path::new("/"), Path::new("r"))?, 0);
         Ok(())

@@ -1,66 +1,65 @@
-//! The kernel's log of a run, and what in it no lesson may cause.
+//! The kernel's log of a run, and the reports in it that fail a lesson.
 
 use super::compare::printable;
 use super::subject::{Subject, subject};
 use super::timestamp;
 use super::trim::trim_report;
 
-/// The lines of the serial console.
+/// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]
 pub struct KernelLog {
     lines: Vec<LogLine>,
-    /// The line that says that the lesson begins.
+    /// Index of the line that marks the beginning of the lesson.
     lesson: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
 struct LogLine {
-    /// All of it.
+    /// The whole line.
     text: String,
-    /// The kernel's time, if it has a stamp.
+    /// The kernel's timestamp, in seconds since boot.
     at: Option<f64>,
-    /// Where in `text` the kernel's message begins.
+    /// Offset of the kernel's message in `text`.
     message: usize,
 }
 
-/// What kind of report the kernel made.
+/// The severity of a kernel report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportKind {
-    /// The kernel stops: a panic, an oops, a BUG.
+    /// A panic, an oops or a BUG, which stops the kernel.
     Fatal,
-    /// Something waits or runs for too long.
+    /// A task that waits or runs for too long.
     Hang,
-    /// Anything else: a warning, a lock taken in the wrong order, a leak.
+    /// Any other report: a warning, a wrong lock order, a leak.
     Complaint,
 }
 
-/// A report of the kernel's about itself.
+/// A complaint in the kernel's log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelReport {
-    /// What kind it is; fatal if the kernel stopped after any other.
+    /// The severity; fatal if the kernel stopped after a complaint.
     pub kind: ReportKind,
-    /// Its line that says what it is, without its stamp.
+    /// The line that names the problem, without its timestamp.
     pub headline: String,
-    /// The kernel's time on its first line, in seconds since boot.
+    /// The timestamp of the first line, in seconds since boot.
     pub at: Option<f64>,
-    /// Its lines, with their stamps, shortened in the middle if very many.
+    /// The lines with their timestamps, trimmed; the middle of a long report is left out.
     pub lines: Vec<String>,
 }
 
 impl KernelReport {
-    /// Is it the line that says how many leaks a scan has found?
+    /// Returns whether this report is kmemleak's count of the leaks of a scan.
     pub fn counts_leaks(&self) -> bool {
         subject(&self.headline) == Subject::Kmemleak && self.headline.contains(LEAKS)
     }
 }
 
-/// What a kernel says that the host has interrupted, for no CPU takes interrupts any
-/// more (`xtask/src/vm/pulse.rs`).
+/// The panic message of a kernel that the host stopped with an NMI because all CPUs have
+/// interrupts disabled.
 pub const INTERRUPTED: &str = "Kernel panic - not syncing: NMI: Not continuing";
 
-/// How a report's first line begins, and what kind it is. The first that fits
-/// counts. Only a line's beginning does: `pr_info!` puts the module's name
-/// there, so a module that talks about a `BUG:` has none.
+/// Beginnings of a report's first line, with its kind. The first match counts. A message
+/// of a module cannot match, because `pr_info!` puts the module's name first.
 const REPORTS: &[(&str, ReportKind)] = {
     use ReportKind::{Complaint, Fatal, Hang};
     &[
@@ -88,7 +87,7 @@ const REPORTS: &[(&str, ReportKind)] = {
         ("INFO: possible ", Complaint),
         ("INFO: trying to register non-static key", Complaint),
         ("[ BUG: ", Complaint),
-        // SLUB's, of an object: `BUG kmalloc-64 (Tainted: G O): Poison overwritten`
+        // SLUB reports an object: `BUG kmalloc-64 (Tainted: G O): Poison overwritten`
         ("BUG ", Complaint),
         ("ODEBUG: ", Complaint),
         ("DEBUG_LOCKS_WARN_ON(", Complaint),
@@ -103,14 +102,14 @@ const REPORTS: &[(&str, ReportKind)] = {
     ]
 };
 
-/// Of the line that says how many leaks a scan has found.
+/// Part of kmemleak's message after a scan.
 const LEAKS: &str = "new suspected memory leaks";
 
-/// Lines that come right before a report's first line and belong to it.
+/// Lines directly before a report's first line that belong to the report.
 const RULERS: &[&str] = &["------------[ cut here ]", "=====", "*****"];
 
-/// Lines that no report goes on with.
-const NOT_OF_A_REPORT: &[&str] = &[
+/// Lines that end a report.
+const ENDS_REPORT: &[&str] = &[
     "------------[ cut here ]",
     "=====",
     "ACPI: PM: Preparing",
@@ -118,17 +117,17 @@ const NOT_OF_A_REPORT: &[&str] = &[
     "sysrq: Resetting",
 ];
 
-/// The lines of one report come one right after the other: these are seconds.
+/// A pause that ends a report, in seconds.
 const PAUSE: f64 = 0.1;
 
-/// A report is shown with at most this many lines.
-const MOST_LINES: usize = 80;
+/// Maximum number of lines of a report.
+const MAX_LINES: usize = 80;
 
 impl KernelLog {
-    /// Reads the bytes of the serial line. The lesson begins where a line
-    /// says so with the run's nonce; without it, it never did.
-    pub fn read(nonce: &str, bytes: &[u8]) -> Self {
-        let begin = format!("kmodlab: lesson begins {nonce}");
+    /// Reads the output of the serial console. The lesson begins at the line that says so
+    /// with the run's message `tag`.
+    pub fn read(tag: &str, bytes: &[u8]) -> Self {
+        let begin = format!("kmodlab: lesson begins {tag}");
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<LogLine> = text
             .split('\n')
@@ -139,42 +138,39 @@ impl KernelLog {
         Self { lines, lesson }
     }
 
-    /// Did the kernel print anything?
+    /// Returns whether the log has no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Did the guest say that the lesson begins?
+    /// Returns whether the lesson began.
     pub fn lesson_began(&self) -> bool {
         self.lesson.is_some()
     }
 
-    /// Did the guest's own first program run?
+    /// Returns whether the guest's process 1 ran.
     pub fn init_reached(&self) -> bool {
         let reached = |line: &LogLine| line.message() == "kmodlab: init reached";
         self.lines.iter().any(reached)
     }
 
-    /// The kernel's time on the line that says that the lesson begins.
+    /// Returns the timestamp of the line that marks the beginning of the lesson.
     pub fn lesson_time(&self) -> Option<f64> {
         self.lines[self.lesson?].at
     }
 
-    /// The last time that the log tells, in seconds since boot.
+    /// Returns the last timestamp, in seconds since boot.
     pub fn last_time(&self) -> Option<f64> {
         self.lines.iter().rev().find_map(|line| line.at)
     }
 
-    /// The last `count` lines; of those since the lesson began, if it did.
+    /// Returns the last `count` lines of the lesson; if no lesson began, of the whole log.
     pub fn last(&self, count: usize) -> Vec<String> {
-        let lines = match self.lesson {
-            Some(_) => self.since_lesson(),
-            None => &self.lines,
-        };
+        let lines = self.relevant();
         texts(&lines[lines.len().saturating_sub(count)..])
     }
 
-    /// The lesson's lines between two times, in seconds since boot.
+    /// Returns the lesson's lines between two times, in seconds since boot.
     pub fn between(&self, from: f64, to: f64) -> Vec<String> {
         let during = |line: &&LogLine| line.at.is_some_and(|at| from <= at && at <= to);
         self.since_lesson()
@@ -184,52 +180,56 @@ impl KernelLog {
             .collect()
     }
 
-    /// The lesson's lines: the kernel's time in seconds since boot, if there is
-    /// one, and what comes behind it.
-    pub fn stamped(&self) -> impl Iterator<Item = (Option<f64>, &str)> {
+    /// Returns the lesson's lines: each timestamp, in seconds since boot, and its message.
+    pub fn timed_messages(&self) -> impl Iterator<Item = (Option<f64>, &str)> {
         let lines = self.since_lesson().iter();
         lines.map(|line| (line.at, line.message()))
     }
 
-    /// The lesson's lines without their times.
+    /// Returns the lesson's messages, without their timestamps.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.since_lesson().iter().map(LogLine::message)
     }
 
-    /// Lockdep reports one thing and then turns itself off, and does so when it
-    /// runs out of memory: the line that says that it no longer looks, though
-    /// nothing of the lesson's was reported.
+    /// Returns the line after which lockdep checks nothing more: a report before the
+    /// lesson, because lockdep turns itself off after its first report, or lockdep's
+    /// message that it turns itself off, for example when it runs out of memory.
     pub fn lockdep_off(&self) -> Option<&str> {
         let before = self.lesson.unwrap_or(self.lines.len());
+        let is_report =
+            |message: &str| kind(message).is_some() && subject(message) == Subject::Lockdep;
+        let turns_off = |message: &str| {
+            message.starts_with("turning off the locking correctness validator")
+                || message.starts_with("Disabling lock debugging due to kernel taint")
+        };
         let messages = || self.lines.iter().map(LogLine::message);
-        messages()
-            .take(before)
-            .find(|message| kind(message).is_some() && subject(message) == Subject::Lockdep)
-            .or_else(|| {
-                messages().find(|message| {
-                    message.starts_with("turning off the locking correctness validator")
-                        || message.starts_with("Disabling lock debugging due to kernel taint")
-                })
-            })
+        let mut earlier = messages().take(before);
+        earlier
+            .find(|message| is_report(message))
+            .or_else(|| messages().find(|message| turns_off(message)))
     }
 
     fn since_lesson(&self) -> &[LogLine] {
         self.lesson.map_or(&[], |lesson| &self.lines[lesson + 1..])
     }
 
-    /// The first report since the lesson began, if there is any; or, where no
-    /// lesson began, the first of all.
-    pub fn report(&self) -> Option<KernelReport> {
-        let lines = match self.lesson {
+    /// Returns the lesson's lines; if no lesson began, all lines.
+    fn relevant(&self) -> &[LogLine] {
+        match self.lesson {
             Some(_) => self.since_lesson(),
             None => &self.lines,
-        };
+        }
+    }
+
+    /// Returns the first kernel report of the lesson; if no lesson began, of the whole log.
+    pub fn report(&self) -> Option<KernelReport> {
+        let lines = self.relevant();
         let kinds = || lines.iter().map(|line| kind(line.message()));
         let (at, kind) = kinds()
             .enumerate()
             .find_map(|(at, kind)| Some((at, kind?)))?;
-        // A warning that the kernel dies of is a panic. One of the hang
-        // detectors stops the kernel by a panic, and it stays a hang.
+        // A complaint before a panic is fatal. A hang detector panics too, but its report
+        // stays a hang.
         let fatal = match kind {
             ReportKind::Complaint => kinds().position(|kind| kind == Some(ReportKind::Fatal)),
             ReportKind::Fatal | ReportKind::Hang => None,
@@ -250,18 +250,18 @@ impl KernelLog {
             kind: fatal.map_or(kind, |_| ReportKind::Fatal),
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: shorten(trim_report(texts(&lines[from..to]))),
+            lines: without_middle(trim_report(texts(&lines[from..to]))),
         })
     }
 }
 
 impl LogLine {
     fn new(text: String) -> Self {
-        // Whatever a program wrote to the serial line itself comes first.
-        let stamped = text
+        // A program's own output to the serial console may precede the timestamp.
+        let timestamp = text
             .match_indices('[')
             .find_map(|(open, _)| Some((timestamp::split_kernel(&text[open..])?, open)));
-        let (at, message) = match stamped {
+        let (at, message) = match timestamp {
             Some(((at, rest), _)) => (Some(at), text.len() - rest.trim_start().len()),
             None => (None, 0),
         };
@@ -273,7 +273,7 @@ impl LogLine {
     }
 }
 
-/// What the first of these lines says; a Rust panic says it on two.
+/// Returns the first message; for a Rust panic, the first two messages.
 fn headline(lines: &[LogLine]) -> String {
     let line = lines.first().map_or("", LogLine::message);
     match (line.strip_suffix(':'), lines.get(1)) {
@@ -307,8 +307,8 @@ fn kind(message: &str) -> Option<ReportKind> {
     is_report.then_some(kind)
 }
 
-/// Where the report that begins at `at` ends: after its end mark, else before
-/// the next report or the guest's end, else where the kernel paused.
+/// Returns the end of the report that begins at index `at`: after its end mark, before
+/// the next report or the guest's end, or at a pause.
 fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
     let mut last = lines[at].at;
     for (index, line) in lines.iter().enumerate().skip(at + 1) {
@@ -324,11 +324,7 @@ fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
             .at
             .zip(last)
             .is_some_and(|(now, last)| now - last > PAUSE);
-        if paused
-            || NOT_OF_A_REPORT
-                .iter()
-                .any(|begin| message.starts_with(begin))
-        {
+        if paused || ENDS_REPORT.iter().any(|begin| message.starts_with(begin)) {
             return index;
         }
         last = line.at.or(last);
@@ -336,13 +332,13 @@ fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
     lines.len()
 }
 
-/// A report that is very long, without its middle.
-fn shorten(mut lines: Vec<String>) -> Vec<String> {
-    if lines.len() > MOST_LINES {
-        let tail = lines.split_off(lines.len() - MOST_LINES / 4);
-        let dropped = lines.len() - MOST_LINES * 3 / 4;
-        lines.truncate(MOST_LINES * 3 / 4);
-        lines.push(format!("... {dropped} lines more ..."));
+/// Replaces the middle of a long report by the number of its lines.
+fn without_middle(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > MAX_LINES {
+        let tail = lines.split_off(lines.len() - MAX_LINES / 4);
+        let dropped = lines.len() - MAX_LINES * 3 / 4;
+        lines.truncate(MAX_LINES * 3 / 4);
+        lines.push(format!("... {dropped} more lines ..."));
         lines.extend(tail);
     }
     lines

@@ -1,27 +1,26 @@
-//! What kmemleak says of memory that a lesson lost.
+//! Reads kmemleak's report of the memory that a lesson leaked.
 //!
-//! The report names the functions of the kernel. A module has been unloaded by
-//! then and its functions are bare addresses, which are told here by the
-//! sections of the `.ko` file that were there.
+//! The report names functions of the kernel. Functions of a module that is no longer
+//! loaded are bare addresses; the sections that were loaded at these addresses name them.
 
 use super::compare::printable;
 use super::record::CodeSection;
 
-/// How each finding of the report begins (mm/kmemleak.c):
+/// Beginning of each entry of the report (mm/kmemleak.c):
 /// `unreferenced object 0xffff888003b2c000 (size 64):`
 const OBJECT: &str = "unreferenced object 0x";
 
-/// Memory that was lost.
+/// The memory that a lesson leaked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaks {
-    /// In one line: how much.
+    /// The number of objects and bytes, in one line.
     pub headline: String,
-    /// The kernel's report.
+    /// The lines of the kernel's report.
     pub report: Vec<String>,
 }
 
-/// Reads the contents of `/sys/kernel/debug/kmemleak`: what was allocated at
-/// `since` (in jiffies) or later. None if nothing is lost.
+/// Reads the contents of `/sys/kernel/debug/kmemleak`, except for objects that were
+/// allocated before `since` (in jiffies). Returns `None` if no object is left.
 pub fn read(text: &str, since: u64, sections: &[CodeSection]) -> Option<Leaks> {
     let mut objects = 0;
     let mut bytes = 0;
@@ -44,7 +43,7 @@ pub fn read(text: &str, since: u64, sections: &[CodeSection]) -> Option<Leaks> {
     })
 }
 
-/// The lines of each finding.
+/// Splits the report into the lines of each entry.
 fn objects_of(text: &str) -> Vec<Vec<&str>> {
     let mut objects: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
@@ -58,22 +57,23 @@ fn objects_of(text: &str) -> Vec<Vec<&str>> {
     objects
 }
 
-/// The number behind the first `words` in these lines.
+/// Returns the number after the first occurrence of `words` in these lines.
 fn number_after(lines: &[&str], words: &str) -> Option<u64> {
     let (_, rest) = lines.iter().find_map(|line| line.split_once(words))?;
     let end = rest.find(|digit: char| !digit.is_ascii_digit());
     rest[..end.unwrap_or(rest.len())].parse().ok()
 }
 
-/// A line of a stack; where it is an address without a name that was in a
-/// module, the module, the section and the offset stand behind it.
+/// Appends section, offset and module to a line of a stack that has only an address of a
+/// module.
 fn with_section(line: &str, sections: &[CodeSection]) -> String {
     let address = line
         .split_whitespace()
         .next_back()
         .and_then(|word| word.strip_prefix("0x"))
         .and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    // Modules that follow each other often get the same place: the last is meant.
+    // Modules that are loaded one after the other often get the same address. The last
+    // module counts.
     let section = address.and_then(|address| {
         sections
             .iter()
@@ -107,8 +107,8 @@ mod tests {
         }
     }
 
-    /// What a module in Rust left when it was loaded and when it was removed,
-    /// by 6.12; shortened.
+    /// Leaks of a module in Rust when it was loaded and when it was removed, as Linux 6.12
+    /// reports them; shortened.
     const FOUND: &str = "\
 unreferenced object 0xffff888004dac740 (size 64):
   comm \"insmod\", pid 63, jiffies 4294895148
@@ -127,7 +127,7 @@ unreferenced object 0xffff888004dac440 (size 96):
 ";
 
     #[test]
-    fn a_modules_frames_get_their_sections() {
+    fn frames_of_a_module_get_their_sections() {
         let sections = [
             section("before", ".text", 0xffff_ffff_a000_0000),
             section("x", ".text", 0xffff_ffff_a000_0000),
@@ -155,7 +155,7 @@ unreferenced object 0xffff888004dac440 (size 96):
                 "ffffffffc0000000",
             ]
         );
-        // 6.7 hashes the address, and says so before the name.
+        // Linux 6.7 prints a hashed address before the name.
         assert_eq!(
             with_section("    [<00000000c3a51f3d>] 0xffffffffa0000c83", &sections),
             "    [<00000000c3a51f3d>] 0xffffffffa0000c83 .exit.text+0x17 [x]"
@@ -163,7 +163,7 @@ unreferenced object 0xffff888004dac440 (size 96):
     }
 
     #[test]
-    fn what_was_lost_before_the_lesson_does_not_count() {
+    fn objects_from_before_the_lesson_do_not_count() {
         let Some(Leaks { headline, report }) = read(FOUND, 4_294_895_149, &[]) else {
             panic!();
         };

@@ -1,7 +1,8 @@
-//! Lessons: a README's console blocks, played in a guest and compared.
+//! Lessons: kmodlab runs the console blocks of a README in a guest and compares what
+//! the guest prints with what the README shows.
 //!
 //! ```text
-//! README.md -> Transcript -> script -> (a guest plays it) -> GuestRun
+//! README.md -> Transcript -> (run in a guest) -> GuestRun
 //!     -> GuestRecord + KernelLog -> Verdict
 //! ```
 
@@ -32,37 +33,41 @@ use crate::modules::{self, Language};
 use crate::workspace::Workspace;
 use transcript::Transcript;
 
-/// A lesson: a folder of `modules/lessons/` with a README. A race, a folder of
-/// `modules/races/`, is one too, but is not played unless it is asked for.
+/// A folder of `modules/lessons/` or `modules/races/` with a README. Commands run
+/// races only if their names are given.
 #[derive(Debug, Clone)]
 pub struct Lesson {
-    /// The folder's name, which is the module's too.
+    /// The folder's name, which is also the module's.
     pub name: String,
-    /// Where it is.
+    /// The folder.
     pub folder: PathBuf,
-    /// Its text, as a path from the clone's top folder: for messages.
+    /// The README's path relative to the workspace's root, for messages.
     pub readme: PathBuf,
-    /// The text's first heading.
+    /// The README's first heading.
     pub title: String,
-    /// What the text's console blocks say.
+    /// The commands and outputs in the README's console blocks.
     pub transcript: Transcript,
-    /// Why there is no module in Rust, if the text says so: `<!-- no rust: WHY -->`.
+    /// The reason why the lesson has no module in Rust, from the README's comment
+    /// `<!-- no rust: WHY -->`.
     pub no_rust: Option<String>,
-    /// Why it cannot be played on one CPU, if the text says so: `<!-- two cpus: WHY -->`.
+    /// The reason why the lesson needs two CPUs, from the README's comment
+    /// `<!-- two cpus: WHY -->`.
     pub two_cpus: Option<String>,
 }
 
 impl Lesson {
-    /// Refuses commands that are no shell. Not done when lessons are loaded:
-    /// it asks a shell about each command, and only who plays them must know.
+    /// Checks that the commands are valid shell commands. Loading a lesson does not
+    /// check this, because each command costs one shell.
+    ///
+    /// # Errors
+    ///
+    /// Fails on the first invalid command, with the README's line.
     pub fn check_commands(&self) -> Result<()> {
         syntax::check(&self.transcript, &self.readme)
     }
-}
 
-impl Lesson {
-    /// Whether there is a module in this language. In Rust there is, unless the
-    /// text says why not; in C there is if its source is there.
+    /// Returns whether the lesson has a module in `language`: in Rust unless the
+    /// README gives a reason against it, in C if the source file exists.
     pub fn is_in(&self, language: Language) -> bool {
         match language {
             Language::Rust => self.no_rust.is_none(),
@@ -70,13 +75,13 @@ impl Lesson {
         }
     }
 
-    /// What to say of a lesson that has no module in `language`.
+    /// Returns the message for a lesson that has no module in `language`.
     pub fn lacks(&self, language: Language) -> String {
         if let (Language::Rust, Some(why)) = (language, &self.no_rust) {
             return format!("no Rust module: {why}");
         }
         format!(
-            "no {} twin: {} is not there",
+            "no {} twin: {} does not exist",
             language.title(),
             self.readme
                 .with_file_name("")
@@ -86,56 +91,70 @@ impl Lesson {
     }
 }
 
-/// All lessons, in the order of their names.
+/// Loads all lessons, sorted by name.
 ///
-/// A lesson whose text is malformed is an error that names file and line.
+/// # Errors
+///
+/// Fails if a README cannot be read or is malformed; the message names the README's
+/// path and line.
 pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
     load_all(workspace, &lessons(workspace)?)
 }
 
-/// All races and their mended twins, as [`all`] has all lessons.
+/// Loads all races and their corrected versions, sorted by name.
+///
+/// # Errors
+///
+/// Fails as [`all`] does.
 pub fn all_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
     load_all(workspace, &races(workspace)?)
 }
 
-/// The lessons and races with these names, in their order; without names, all
-/// lessons. A name with a `*`, which stands for any letters or none, means all
-/// that fit. A lesson that is named twice counts once.
+/// Loads the lessons and races with these names, in this order and each once;
+/// without names, all lessons. In a name, `*` matches any text.
 ///
-/// A name that no lesson or race has, or that none fits, is an error of usage.
-pub fn select(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
-    if wanted.is_empty() {
+/// # Errors
+///
+/// Fails with [`Failure::usage`] if a name matches no lesson or race, and otherwise
+/// as [`all`] does.
+pub fn select(workspace: &Workspace, requested: &[String]) -> Result<Vec<Lesson>> {
+    if requested.is_empty() {
         return all(workspace);
     }
     let (lessons, races) = (lessons(workspace)?, races(workspace)?);
-    named(workspace, wanted, &[("lesson", lessons), ("race", races)])
+    let known = [("lesson", lessons), ("race", races)];
+    named(workspace, requested, &known)
 }
 
-/// The races with these names, as [`select`] has lessons; without names, all.
-pub fn select_races(workspace: &Workspace, wanted: &[String]) -> Result<Vec<Lesson>> {
-    if wanted.is_empty() {
+/// Loads the races with these names, as [`select`] does; without names, all races.
+///
+/// # Errors
+///
+/// Fails as [`select`] does.
+pub fn select_races(workspace: &Workspace, requested: &[String]) -> Result<Vec<Lesson>> {
+    if requested.is_empty() {
         return all_races(workspace);
     }
-    named(workspace, wanted, &[("race", races(workspace)?)])
+    named(workspace, requested, &[("race", races(workspace)?)])
 }
 
-/// Those of `known`, names of each kind, that are `wanted`.
+/// Loads the lessons whose names are requested. `known` has the names of each kind.
 fn named(
     workspace: &Workspace,
-    wanted: &[String],
+    requested: &[String],
     known: &[(&str, Vec<String>)],
 ) -> Result<Vec<Lesson>> {
     let names = || known.iter().flat_map(|(_, names)| names);
     let mut lessons: Vec<Lesson> = Vec::new();
-    for name in wanted {
+    for name in requested {
         let pattern = name.replace('*', compare::WILDCARD);
-        let mut meant = names()
+        let mut matching = names()
             .filter(|known| compare::line_matches(&pattern, known))
             .peekable();
-        if meant.peek().is_none() {
+        if matching.peek().is_none() {
             return Err(Failure::usage(unknown(name, known)).into());
         }
-        for name in meant {
+        for name in matching {
             if !lessons.iter().any(|lesson| lesson.name == *name) {
                 lessons.push(load(workspace, name)?);
             }
@@ -144,13 +163,13 @@ fn named(
     Ok(lessons)
 }
 
-/// The names of all lessons, sorted.
+/// Returns the names of all lessons, sorted.
 fn lessons(workspace: &Workspace) -> Result<Vec<String>> {
     names_in(&workspace.lessons())
 }
 
-/// The names of all races and of their mended twins, sorted. A clone may have
-/// none.
+/// Returns the names of all races and of their corrected versions, sorted. A
+/// workspace may have none.
 fn races(workspace: &Workspace) -> Result<Vec<String>> {
     let folder = workspace.races();
     match folder.is_dir() {
@@ -189,9 +208,10 @@ fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
         .unwrap_or(&path)
         .to_owned();
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytecount(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
         Failure::lesson(format!(
-            "{}:{line}: this is not UTF-8; save the file as UTF-8",
+            "{}:{line}: this line is not UTF-8; save the file as UTF-8",
             readme.display()
         ))
     })?;
@@ -207,51 +227,29 @@ fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
     })
 }
 
-fn bytecount(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte == b'\n').count()
-}
-
-/// What to say of a lesson that does not exist.
+/// Returns the message for a name that no lesson has.
 fn unknown(name: &str, known: &[(&str, Vec<String>)]) -> String {
-    let nearest = known
-        .iter()
-        .flat_map(|(_, names)| names)
-        .map(|known| (distance(name, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.chars().count().div_ceil(3))
-        .map_or_else(String::new, |(_, known)| {
-            format!("; did you mean `{known}`?")
-        });
     let kind = known.first().map_or("lesson", |(kind, _)| *kind);
     if known.iter().all(|(_, names)| names.is_empty()) {
-        return format!("there is no {kind} `{name}`, nor any other in modules/{kind}s");
+        return format!("there is no {kind} `{name}`, and modules/{kind}s is empty");
     }
-    let none = if name.contains('*') {
-        format!("no {kind}'s name fits `{name}`")
+    let mut message = if name.contains('*') {
+        format!("no {kind} matches `{name}`")
     } else {
-        format!("there is no {kind} `{name}`{nearest}")
+        format!("there is no {kind} `{name}`")
     };
-    let lists = known
-        .iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(kind, names)| format!("\nthe {kind}s are: {}", names.join(", ")));
-    none + &lists.collect::<String>()
-}
-
-/// How many letters must be added, dropped or changed to make `a` of `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
+    let names = known.iter().flat_map(|(_, names)| names);
+    let nearest = names.map(|known| (strsim::levenshtein(name, known), known));
+    if let Some((distance, known)) = nearest.min()
+        && distance <= known.chars().count().div_ceil(3)
+        && !name.contains('*')
+    {
+        message += &format!("; did you mean `{known}`?");
     }
-    row[b.len()]
+    for (kind, names) in known.iter().filter(|(_, names)| !names.is_empty()) {
+        message += &format!("\nthe {kind}s are: {}", names.join(", "));
+    }
+    message
 }
 
 #[cfg(test)]
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn races_come_when_they_are_asked_for() -> Result<()> {
+    fn races_are_selected_only_by_name() -> Result<()> {
         let (_folder, workspace) = clone()?;
         assert!(all_races(&workspace)?.is_empty());
         let text = "# A race\n\n```console\n$ true\n```\n";
@@ -320,7 +318,7 @@ mod tests {
         );
         assert_eq!(
             race.lacks(Language::C),
-            "no C twin: modules/races/use_late/c/use_late.c is not there"
+            "no C twin: modules/races/use_late/c/use_late.c does not exist"
         );
         assert_eq!(names(races), ["use_late", "wait_lost"]);
 
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn lessons_come_by_name() -> Result<()> {
+    fn lessons_are_selected_by_name() -> Result<()> {
         let (_folder, workspace) = clone()?;
         let names = |wanted: &[&str]| -> Result<Vec<String>> {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_lesson_is_a_usage_error_that_helps() -> Result<()> {
+    fn an_unknown_lesson_is_a_usage_error_with_a_suggestion() -> Result<()> {
         let (_folder, workspace) = clone()?;
         let error = select(&workspace, &["ktread_run".to_owned()]).expect_err("an error");
         assert_eq!(fault_of(&error), Fault::Usage);
@@ -377,13 +375,13 @@ mod tests {
         assert_eq!(fault_of(&error), Fault::Usage);
         assert_eq!(
             error.to_string(),
-            "no lesson's name fits `wait*x`\nthe lessons are: kthread_run, waitqueue"
+            "no lesson matches `wait*x`\nthe lessons are: kthread_run, waitqueue"
         );
         Ok(())
     }
 
     #[test]
-    fn text_that_is_not_utf8_is_told_with_its_line() -> Result<()> {
+    fn text_that_is_not_utf8_is_an_error_with_its_line() -> Result<()> {
         let (folder, workspace) = clone()?;
         let readme = folder.path().join("modules/lessons/waitqueue/README.md");
         std::fs::write(readme, b"# x\n\n\xff\n")?;

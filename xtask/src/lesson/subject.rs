@@ -1,32 +1,31 @@
-//! What a report of the kernel's is about, as a name for programs.
+//! The subjects of kernel reports, as names for programs.
 
-/// What part of the kernel reports, or of what.
+/// The part of the kernel that reports, or the kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// Locks: their order, their balance, their life, RCU's rules.
+    /// Locks: their order, balance and lifetime, and the rules of RCU.
     Lockdep,
-    /// Sleep where a CPU may not be given away.
+    /// Sleep in a context that must not sleep.
     AtomicSleep,
-    /// An access to memory that is not there, or not any more.
+    /// Access to memory that is not allocated, or that is freed.
     Kasan,
-    /// Memory that nothing points to.
+    /// Memory without a reference to it.
     Kmemleak,
-    /// What the C language does not define.
+    /// Behaviour that C leaves undefined.
     Ubsan,
-    /// An object of the slab allocator, written to where it should not be.
+    /// A corrupt object of the slab allocator.
     Slab,
     /// A list with a broken link.
     List,
-    /// A reference count that went wrong.
+    /// A wrong reference count.
     Refcount,
-    /// A timer, a work item or the like that is freed in use.
+    /// A timer, a work item or the like that is freed while it is active.
     DebugObjects,
     /// Any other warning.
     Warning,
 }
 
-/// Words of a report's headline, and what they tell. The first that fits
-/// counts.
+/// Phrases of headlines with their subjects. The first match counts.
 const WORDS: &[(&str, Subject)] = {
     use Subject::{
         AtomicSleep, DebugObjects, Kasan, Kmemleak, List, Lockdep, Refcount, Slab, Ubsan,
@@ -68,7 +67,7 @@ const WORDS: &[(&str, Subject)] = {
     ]
 };
 
-/// The subject of the report with this headline.
+/// Returns the subject of a kernel report by its headline.
 pub fn subject(headline: &str) -> Subject {
     WORDS
         .iter()
@@ -77,7 +76,7 @@ pub fn subject(headline: &str) -> Subject {
 }
 
 impl Subject {
-    /// The subject's name, for programs. These names do not change.
+    /// Returns the subject's name for programs. These names do not change.
     pub fn name(self) -> &'static str {
         match self {
             Subject::Lockdep => "lockdep",
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_headline_tells_its_subject() {
+    fn a_headline_determines_the_subject() {
         for (headline, name) in [
             (
                 "WARNING: possible circular locking dependency detected",

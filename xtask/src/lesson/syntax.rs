@@ -1,5 +1,5 @@
-//! Asks a shell whether a transcript's commands are shell, before any guest
-//! boots: a quote too few would end the guest's shell.
+//! Checks the syntax of a transcript's commands with a shell, before a guest boots. In
+//! the guest, a missing quote would end the shell.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,20 +12,21 @@ use crate::process::which;
 
 use super::transcript::Transcript;
 
-/// Checks every command of a transcript with `sh -n`, which reads and does
-/// not run: busybox's shell, the guest's own, where there is one.
+/// Checks every command of a transcript with `sh -n`, which runs no command. It is
+/// busybox's shell, as in the guest, if the host has it.
+///
+/// # Errors
+///
+/// Fails on the first command with a syntax error, with its line of the `readme`, and if
+/// no shell can be started.
 pub fn check(transcript: &Transcript, readme: &Path) -> Result<()> {
     let busybox = which("busybox");
     for step in &transcript.steps {
-        let mut shell = match &busybox {
-            Some(busybox) => {
-                let mut shell = Command::new(busybox);
-                shell.arg("sh");
-                shell
-            }
-            None => Command::new("sh"),
-        };
-        // Through standard input: an argument may not be longer than 128 KiB.
+        let mut shell = Command::new(busybox.as_deref().unwrap_or(Path::new("sh")));
+        if busybox.is_some() {
+            shell.arg("sh");
+        }
+        // Not as an argument, which is limited to 128 KiB.
         let mut shell = shell
             .arg("-n")
             .stdin(Stdio::piped())
@@ -34,7 +35,7 @@ pub fn check(transcript: &Transcript, readme: &Path) -> Result<()> {
             .spawn()
             .context("cannot run sh to check a lesson's commands")?;
         if let Some(mut stdin) = shell.stdin.take() {
-            // It may stop reading at the first error.
+            // The shell may stop reading at the first error.
             let _ = stdin.write_all(step.command.as_bytes());
             let _ = stdin.write_all(b"\n");
         }
@@ -43,14 +44,14 @@ pub fn check(transcript: &Transcript, readme: &Path) -> Result<()> {
             .context("cannot run sh to check a lesson's commands")?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            let said = stderr.lines().next().unwrap_or("syntax error");
-            let said = said.rsplit_once("error: ").map_or(said, |(_, said)| said);
+            let message = stderr.lines().next().unwrap_or("syntax error");
+            let message = message.rsplit("error: ").next().unwrap_or(message);
             return Err(Failure::lesson(format!(
-                "{}:{}: this is no shell command ({}): {}\n\
-                 a command of several lines goes on in lines that begin with `> `",
+                "{}:{}: this command has a syntax error ({}): {}\n\
+                 the further lines of a command begin with `> `",
                 readme.display(),
                 step.line,
-                said.trim(),
+                message.trim(),
                 step.command
             ))
             .into());
@@ -71,11 +72,11 @@ mod tests {
     }
 
     #[test]
-    fn an_open_quote_is_told_with_its_line() {
+    fn an_open_quote_is_an_error_with_its_line() {
         let error = check_commands("$ true\n$ echo 'it is\n").expect_err("an error");
         let error = error.to_string();
         assert!(
-            error.starts_with("README.md:3: this is no shell command ("),
+            error.starts_with("README.md:3: this command has a syntax error ("),
             "{error}"
         );
     }

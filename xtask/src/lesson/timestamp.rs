@@ -1,70 +1,67 @@
-//! Time stamps: the kernel's, `[   12.345678]`, and a lesson's, `[+1.0s]`.
+//! Timestamps: the kernel's, `[   12.345678]`, and a lesson's, `[+1.0s]`.
 
-/// How far a line may be from the time that the text states, in seconds.
+/// The allowed deviation of a line from its expected time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
-    /// It may come so much too early.
+    /// Maximum number of seconds that a line may be early.
     pub early: f64,
-    /// Or so much too late.
+    /// Maximum number of seconds that a line may be late.
     pub late: f64,
 }
 
-/// When the guest runs in virtual time. The kernel's timer wheel rounds a
-/// sleep of one second up by as much as 0.03 s, and the woken thread has to
-/// run.
+/// Tolerance in virtual time. The kernel's timer wheel rounds a sleep of one second up
+/// by at most 0.03 s, and the woken thread has to run.
 pub const VIRTUAL_TOLERANCE: Tolerance = Tolerance {
     early: 0.05,
     late: 0.05,
 };
 
-/// When it runs in real time, on a host that may have other things to do. A
-/// line is late then, not early: a thread that was late sleeps from there on.
-/// Two guests and two busy processes on two cores made lines late by 0.24 s at
-/// the most; guests that got a tenth of a core each, by 0.57 s, and once by
-/// 1.2 s.
+/// Tolerance in real time, on a host that may be busy. Lines are late then and never
+/// early, because a late thread begins its next sleep late. With two guests and two busy
+/// processes on two cores, lines were at most 0.24 s late; with a tenth of a core for
+/// each guest, 0.57 s, and once 1.2 s.
 pub const REAL_TOLERANCE: Tolerance = Tolerance {
     early: 0.05,
     late: 1.0,
 };
 
-/// Whether a line that came `delta` seconds after the one above came when it
-/// should have, `wanted` seconds after it: to within the `tolerance` or a
-/// tenth of the time, whichever is more. QEMU gives its virtual CPUs turns of
-/// up to 0.1 s of the guest's time, so on a busy guest one line may come late
-/// by that and the next not.
-pub fn is_near(delta: f64, wanted: f64, tolerance: Tolerance) -> bool {
+/// Returns whether `delta` is near `expected`, two intervals between lines in seconds:
+/// within the `tolerance` or a tenth of the expected interval, whichever is more. QEMU
+/// gives its virtual CPUs turns of up to 0.1 s of the guest's time, so in a busy guest one
+/// line may be late by 0.1 s and the next line on time.
+pub fn is_near(delta: f64, expected: f64, tolerance: Tolerance) -> bool {
     let Tolerance { early, late } = tolerance;
-    let tenth = wanted / 10.0;
-    // Stamps have six decimals; the sum has more.
+    let tenth = expected / 10.0;
+    // Timestamps have six decimals; their difference has more.
     let ok = |off: f64, allowed: f64| off <= allowed.max(tenth) + 1e-7;
-    ok(wanted - delta, early) && ok(delta - wanted, late)
+    ok(expected - delta, early) && ok(delta - expected, late)
 }
 
-/// Takes the kernel's stamp off a line that begins with one: the seconds
-/// since boot, and what follows the bracket.
+/// Splits a line that begins with the kernel's timestamp into the seconds since boot and
+/// the text after the bracket.
 pub fn split_kernel(line: &str) -> Option<(f64, &str)> {
-    let (stamp, rest) = line.strip_prefix('[')?.split_once(']')?;
-    let stamp = stamp.trim_start();
-    let (seconds, fraction) = stamp.split_once('.')?;
+    let (timestamp, rest) = line.strip_prefix('[')?.split_once(']')?;
+    let timestamp = timestamp.trim_start();
+    let (seconds, fraction) = timestamp.split_once('.')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(seconds) || !digits(fraction) || fraction.len() != 6 {
         return None;
     }
-    Some((stamp.parse().ok()?, rest))
+    Some((timestamp.parse().ok()?, rest))
 }
 
-/// Takes a lesson's stamp off an expected line: the seconds since the stamped
-/// line above, and what follows the bracket.
+/// Splits an expected line that begins with a lesson's timestamp into the seconds since
+/// the line above and the text after the bracket.
 pub fn split_expected(line: &str) -> Option<(f64, &str)> {
-    let (stamp, rest) = line.strip_prefix("[+")?.split_once("s]")?;
+    let (timestamp, rest) = line.strip_prefix("[+")?.split_once("s]")?;
     let plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-    if !stamp.bytes().all(plain) {
+    if !timestamp.bytes().all(plain) {
         return None;
     }
-    Some((stamp.parse().ok()?, rest))
+    Some((timestamp.parse().ok()?, rest))
 }
 
-/// Writes a time as a lesson would: `[+1.3s]`.
+/// Formats seconds as a lesson's timestamp: `[+1.3s]`.
 pub fn format(delta: f64, decimals: usize) -> String {
     format!("[{delta:+.decimals$}s]")
 }
@@ -74,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_time_is_held_to_more_closely_than_a_long_one() {
-        let near = |delta, wanted| is_near(delta, wanted, VIRTUAL_TOLERANCE);
+    fn a_short_interval_has_a_smaller_tolerance_than_a_long_one() {
+        let near = |delta, expected| is_near(delta, expected, VIRTUAL_TOLERANCE);
         assert!(near(0.14, 0.1) && !near(0.16, 0.1));
         assert!(!near(0.0, 0.1));
         assert!(near(1.09, 1.0) && !near(1.11, 1.0));
@@ -83,14 +80,14 @@ mod tests {
 
     #[test]
     fn in_real_time_a_line_may_be_late_but_not_early() {
-        let near = |delta, wanted| is_near(delta, wanted, REAL_TOLERANCE);
+        let near = |delta, expected| is_near(delta, expected, REAL_TOLERANCE);
         assert!(near(1.0, 0.1) && !near(1.2, 0.1));
         assert!(!near(0.0, 0.1));
         assert!(near(1.9, 1.0) && !near(2.1, 1.0) && !near(0.85, 1.0));
     }
 
     #[test]
-    fn only_real_stamps_are_stamps() {
+    fn only_complete_timestamps_are_accepted() {
         assert_eq!(
             split_kernel("[   12.345678] x: y"),
             Some((12.345678, " x: y"))

@@ -1,4 +1,4 @@
-//! Reads a transcript out of a lesson's text.
+//! Reads a transcript from a lesson's README.
 //!
 //! The syntax is trycmd's. In a fenced block marked `console`:
 //!
@@ -6,11 +6,11 @@
 //! $ insmod x.ko     a command
 //! > || echo failed  its second line, if it has one
 //! ? 1               its exit status, if it is not 0
-//! the output        where [..] is any text and a line ... any lines
+//! the output        where [..] matches any text, and a line ... any lines
 //! ```
 //!
-//! A comment `<!-- limit: 300 s -->` beside the blocks says how long all of it
-//! may take on the guest's clock.
+//! A comment `<!-- limit: 300 s -->` beside the blocks limits the run to 300 seconds on
+//! the guest's clock.
 
 use std::path::Path;
 
@@ -19,77 +19,75 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::failure::Failure;
 
-/// A lesson whose text says nothing of it may take so many seconds on the
-/// guest's clock.
+/// Default limit of a run, in seconds on the guest's clock.
 pub const LIMIT: u16 = 120;
 
-/// All that a lesson's console blocks say, in the order of the text.
+/// The contents of a README's console blocks, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
-    /// One step a command.
+    /// The steps, one for each command.
     pub steps: Vec<Step>,
-    /// So many seconds may all steps together take on the guest's clock.
+    /// Limit of the whole run, in seconds on the guest's clock.
     pub limit: u16,
 }
 
-/// A command and what the text says about it.
+/// A command with its expected result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The text's line that the command begins on, counted from 1.
+    /// The README's line where the command begins, counted from 1.
     pub line: usize,
-    /// The command; further lines are separated by `\n`.
+    /// The command; its lines are separated by `\n`.
     pub command: String,
-    /// The lines that it should print.
+    /// The expected lines of output, with their wildcards.
     pub expected: Vec<String>,
-    /// The exit status that it should have.
+    /// The expected exit status.
     pub status: u8,
 }
 
-/// Reads the transcript of the text `markdown`. `path` is where the text is,
-/// for messages.
+/// Reads the transcript of the README `markdown`. Messages name the README as `path`.
 ///
-/// A text without a console block, or with a malformed one, is an error of
-/// the form `path:line: what is wrong, and what is expected`.
+/// # Errors
+///
+/// Fails if the README has no command in a console block, or if a block or a limit is
+/// malformed. The message has the form `path:line: problem, and the expected form`.
 pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
-    let wrong = |line: usize, what: &str| {
-        anyhow::Error::from(Failure::lesson(format!(
-            "{}:{line}: {what}",
-            path.display()
-        )))
+    let error = |line: usize, message: &str| -> anyhow::Error {
+        Failure::lesson(format!("{}:{line}: {message}", path.display())).into()
     };
     let mut steps = Vec::new();
     let mut limit = None;
     let mut blocks = 0;
-    // The block at hand: its first line's number, and its text.
+    // The number of the first line of the current console block, and its text.
     let mut block: Option<(usize, String)> = None;
     let lines = LineIndex::new(markdown);
     for (event, range) in Parser::new(markdown).into_offset_iter() {
+        let line = lines.at(range.start);
         match event {
-            Event::Html(html) => {
-                let Some(stated) = read_limit(&html) else {
-                    continue;
-                };
-                let wrong = |what| Err(wrong(lines.at(range.start), what));
-                match stated {
-                    Ok(_) if limit.is_some() => return wrong("the limit is stated a second time"),
-                    Ok(seconds) => limit = Some(seconds),
-                    Err(()) => {
-                        return wrong(
-                            "this is no limit; it is stated in whole seconds, from 1 to 65535, as \
-                             in `<!-- limit: 300 s -->`",
-                        );
-                    }
+            Event::Html(html) => match read_limit(&html) {
+                None => {}
+                Some(Ok(_)) if limit.is_some() => {
+                    return Err(error(line, "the limit is stated a second time"));
                 }
-            }
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if is_console(&info) => {
-                if !is_closed(&markdown[range.clone()]) {
-                    return Err(wrong(
-                        lines.at(range.start),
+                Some(Ok(seconds)) => limit = Some(seconds),
+                Some(Err(())) => {
+                    return Err(error(
+                        line,
+                        "this limit is invalid; a limit is stated in whole seconds, from 1 to \
+                         65535, as in `<!-- limit: 300 s -->`",
+                    ));
+                }
+            },
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))
+                if info.trim() == "console" =>
+            {
+                if !is_closed(&markdown[range]) {
+                    return Err(error(
+                        line,
                         "this console block is never closed; it ends with a line of the same \
                          ``` or ~~~ that it begins with",
                     ));
                 }
-                block = Some((lines.at(range.start) + 1, String::new()));
+                block = Some((line + 1, String::new()));
             }
             Event::Text(text) => {
                 if let Some((_, block)) = &mut block {
@@ -100,21 +98,21 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
                 if let Some((first, block)) = block.take() {
                     blocks += 1;
                     read_block(first, &block, &mut steps)
-                        .map_err(|SyntaxError { line, what }| wrong(line, &what))?;
+                        .map_err(|(line, message)| error(line, &message))?;
                 }
             }
             _ => {}
         }
     }
     if steps.is_empty() {
-        let what = if blocks == 0 {
+        let message = if blocks == 0 {
             "this text has no console block; a lesson shows its commands in blocks that begin \
              with ```console"
         } else {
             "no console block of this text has a command; a command is a line that begins \
              with `$ `"
         };
-        return Err(wrong(1, what));
+        return Err(error(1, message));
     }
     Ok(Transcript {
         steps,
@@ -122,7 +120,7 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
     })
 }
 
-/// What the text says in a comment `<!-- NAME: WHY -->`, if it has one of this name.
+/// Returns the text of the comment `<!-- NAME: TEXT -->`, with single spaces.
 pub fn comment(markdown: &str, name: &str) -> Option<String> {
     let mut html = String::new();
     for event in Parser::new(markdown) {
@@ -131,11 +129,11 @@ pub fn comment(markdown: &str, name: &str) -> Option<String> {
         }
     }
     let (_, rest) = html.split_once(&format!("<!-- {name}:"))?;
-    let (why, _) = rest.split_once("-->")?;
-    Some(why.split_whitespace().collect::<Vec<_>>().join(" "))
+    let (text, _) = rest.split_once("-->")?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The text of the first heading.
+/// Returns the text of the first heading.
 pub fn title(markdown: &str) -> Option<String> {
     let mut title: Option<String> = None;
     for event in Parser::new(markdown) {
@@ -153,8 +151,8 @@ pub fn title(markdown: &str) -> Option<String> {
     title.filter(|title| !title.is_empty())
 }
 
-/// The seconds that the comment `<!-- limit: 300 s -->` states; `None` for any
-/// other HTML, an error for something else than seconds.
+/// Reads a comment `<!-- limit: 300 s -->`; returns `None` for other HTML, and an error
+/// if the limit is not a positive number of seconds.
 fn read_limit(html: &str) -> Option<Result<u16, ()>> {
     let stated = html
         .trim()
@@ -168,13 +166,8 @@ fn read_limit(html: &str) -> Option<Result<u16, ()>> {
     Some(stated.ok_or(()))
 }
 
-/// Is this the info string of a block that is to be played?
-fn is_console(info: &str) -> bool {
-    info.trim() == "console"
-}
-
-/// Does the block's source end with its closing fence? CommonMark lets the
-/// end of the text close a block; in a lesson that is a slip of the pen.
+/// Returns whether a block's source ends with its closing fence. CommonMark also
+/// accepts the end of the file; in a lesson, that is a mistake.
 fn is_closed(source: &str) -> bool {
     let fence = |line: &str| {
         let line = line.trim_start_matches([' ', '\t', '>']).trim_end();
@@ -194,26 +187,17 @@ fn is_closed(source: &str) -> bool {
     }
 }
 
-struct SyntaxError {
-    line: usize,
-    what: String,
-}
-
-fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), SyntaxError> {
-    /// What a line may follow.
-    #[derive(PartialEq)]
-    enum Previous {
-        Nothing,
-        Command,
-        Output,
-    }
-    let mut after = Previous::Nothing;
-    let wrong = |line: usize, what: String| Err(SyntaxError { line, what });
+/// Appends the steps of a console block whose first line has the number `first`. An
+/// error is a line's number and a message.
+fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), (usize, String)> {
+    let earlier = steps.len();
+    // Whether a second line of the command or its exit status may follow.
+    let mut in_command = false;
     for (line, text) in (first..).zip(block.lines()) {
-        if text == "$" || text.starts_with("$ ") {
-            let command = text[1..].trim();
+        if let Some(command) = after_mark(text, '$') {
+            let command = command.trim();
             if command.is_empty() {
-                return wrong(line, "there is no command after the `$`".to_owned());
+                return Err((line, "there is no command after the `$`".to_owned()));
             }
             steps.push(Step {
                 line,
@@ -221,48 +205,44 @@ fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Sy
                 expected: Vec::new(),
                 status: 0,
             });
-            after = Previous::Command;
+            in_command = true;
             continue;
         }
-        let (Some(step), true) = (steps.last_mut(), after != Previous::Nothing) else {
+        let Some(step) = steps[earlier..].last_mut() else {
             if text.trim().is_empty() {
                 continue;
             }
-            return wrong(
+            let text = shorten(text);
+            return Err((
                 line,
                 format!(
-                    "`{}` comes before any command; a console block begins with a line `$ COMMAND`",
-                    shorten(text)
+                    "`{text}` comes before any command; a console block begins with a line \
+                     `$ COMMAND`"
                 ),
-            );
+            ));
         };
-        if after == Previous::Command {
-            if text == ">" || text.starts_with("> ") {
+        if in_command {
+            if let Some(more) = after_mark(text, '>') {
                 step.command.push('\n');
-                step.command.push_str(text.get(2..).unwrap_or(""));
+                step.command.push_str(more);
                 continue;
             }
+            in_command = false;
             if let Some(status) = text.strip_prefix("? ") {
-                step.status = match status.trim().parse() {
-                    Ok(status) => status,
-                    Err(_) => {
-                        return wrong(
-                            line,
-                            format!(
-                                "`{}` is no exit status; after `? ` comes a number from 0 to 255",
-                                shorten(status.trim())
-                            ),
-                        );
-                    }
-                };
-                after = Previous::Output;
+                let status = status.trim();
+                step.status = status.parse().map_err(|_| {
+                    let status = shorten(status);
+                    let message = format!(
+                        "`{status}` is not an exit status; after `? ` comes a number from 0 to 255"
+                    );
+                    (line, message)
+                })?;
                 continue;
             }
         }
-        after = Previous::Output;
         step.expected.push(text.trim_end().to_owned());
     }
-    for step in steps {
+    for step in &mut steps[earlier..] {
         while step.expected.last().is_some_and(String::is_empty) {
             step.expected.pop();
         }
@@ -270,7 +250,13 @@ fn read_block(first: usize, block: &str, steps: &mut Vec<Step>) -> Result<(), Sy
     Ok(())
 }
 
-/// A line as a message quotes it: not more than a terminal's width of it.
+/// Returns the rest of a line that begins with `mark` and a space, or that is `mark`.
+fn after_mark(line: &str, mark: char) -> Option<&str> {
+    let rest = line.strip_prefix(mark)?;
+    rest.strip_prefix(' ').or(rest.is_empty().then_some(rest))
+}
+
+/// Shortens a line for a message to the width of a terminal.
 fn shorten(text: &str) -> String {
     if text.chars().count() <= 60 {
         return text.to_owned();
@@ -278,7 +264,7 @@ fn shorten(text: &str) -> String {
     text.chars().take(57).chain("...".chars()).collect()
 }
 
-/// Turns byte offsets into line numbers.
+/// The positions of a text's line ends, to find the line of a byte offset.
 struct LineIndex(Vec<usize>);
 
 impl LineIndex {

@@ -1,10 +1,10 @@
-//! What of a kernel's report is of no use without a debugger.
+//! Trims a kernel report: drops the lines that help only with a debugger.
 
 use super::timestamp;
 
-/// How messages begin that hold registers, code as bytes, and words that are
-/// the same in every report.
-const NOISE: &[&str] = &[
+/// Beginnings of the messages that are dropped: registers, code bytes, and phrases that
+/// are the same in every report.
+const CLUTTER: &[&str] = &[
     "Code: ",
     "RSP: ",
     "RAX: ",
@@ -29,8 +29,8 @@ const NOISE: &[&str] = &[
     "#PF: ",
 ];
 
-/// Leaves such lines out, and with them the frames that the kernel is not sure
-/// of, if there are others. The record of all that the guest said has them.
+/// Drops clutter from a report, and the stack frames that the kernel marks as uncertain if
+/// there are certain ones. The artifacts have the whole log.
 pub(super) fn trim_report(lines: Vec<String>) -> Vec<String> {
     let sure = lines.iter().any(|line| is_frame(message(line)));
     let all = lines.len();
@@ -38,23 +38,24 @@ pub(super) fn trim_report(lines: Vec<String>) -> Vec<String> {
     let (mut stacks, mut after_end, mut after_panic) = (0, false, false);
     for line in lines {
         let message = message(&line);
-        // After the end mark the oops's registers come once more.
-        let again = after_end && message.starts_with("RIP: ");
+        // The kernel prints an oops's registers again after the end mark.
+        let repeated = after_end && message.starts_with("RIP: ");
         after_end |= message.starts_with("---[ end trace");
-        // A detector's panic comes after the stacks that it found, with its own.
-        let detector = after_panic && !message.starts_with("Kernel panic");
+        // A hang detector prints the stacks of the tasks that it found and then panics,
+        // which prints its own stack.
+        let detectors_own = after_panic && !message.starts_with("Kernel panic");
         stacks += usize::from(message == "Call Trace:");
         after_panic |= stacks > 0 && message.starts_with("Kernel panic");
-        let noise = NOISE.iter().any(|noise| message.starts_with(noise))
+        let clutter = CLUTTER.iter().any(|begin| message.starts_with(begin))
             || sure && message.starts_with("? ")
             || message.starts_with("CR2: ") && message.contains(" CR3: ");
-        if !noise && !again && !detector {
+        if !clutter && !repeated && !detectors_own {
             left.push(line);
         }
     }
     if left.len() < all {
         left.push(format!(
-            "({} lines of registers, guesses and the like are left out)",
+            "({} lines with registers, uncertain frames and the like are left out)",
             all - left.len()
         ));
     }
@@ -67,10 +68,10 @@ fn message(line: &str) -> &str {
         .trim_start()
 }
 
-/// A line `function+0x12/0x34` or `function+0x12/0x34 [module]`, and no more.
+/// Returns whether a message is `function+0x12/0x34` or `function+0x12/0x34 [module]`.
 fn is_frame(message: &str) -> bool {
-    let place = message.split_once(" [").map_or(message, |(place, _)| place);
-    place.contains("+0x") && !place.contains(' ')
+    let frame = message.split_once(" [").map_or(message, |(frame, _)| frame);
+    frame.contains("+0x") && !frame.contains(' ')
 }
 
 #[cfg(test)]
@@ -82,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn a_report_trim_report_stays_as_it_is() {
+    fn a_report_without_clutter_is_unchanged() {
         let lines = ["WARNING: x", "[    1.000000]  ? guess+0x1/0x2"];
         assert_eq!(left(&lines), lines);
     }
 
     #[test]
-    fn registers_and_guesses_are_left_out() {
+    fn registers_and_uncertain_frames_are_left_out() {
         let lines = [
             "[    1.000000] BUG: x",
             "[    1.000001] RIP: 0010:f+0x1/0x2",
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(left[..7], kept);
         assert_eq!(
             left[7..],
-            ["(5 lines of registers, guesses and the like are left out)"]
+            ["(5 lines with registers, uncertain frames and the like are left out)"]
         );
     }
 }

@@ -1,9 +1,9 @@
-//! Writes what guests printed into a lesson's text, for review.
+//! Writes the output of runs into a lesson's README, for review.
 //!
-//! Only a step that went another way than its text says is written anew, and
-//! of it only the lines that no longer hold: `[..]`, `...` and `[+1.0s]` stay
-//! where they still match. What is written is read back and held against all
-//! that was seen, so a text is either right afterwards or left as it was.
+//! Only a step that does not match is rewritten, and of this step only the lines that do
+//! not match: `[..]`, `...` and `[+1.0s]` stay where they still match. The new README is
+//! parsed and compared with all runs again. It matches them, or the README stays as it
+//! was.
 
 use std::path::Path;
 
@@ -12,29 +12,31 @@ use super::record::PlayedStep;
 use super::timestamp::{self, VIRTUAL_TOLERANCE};
 use super::transcript::{self, Step, Transcript};
 
-/// One guest's account of a lesson: all steps, each of which came to its end.
+/// The output of one run.
 #[derive(Debug)]
 pub struct RunOutput<'a> {
-    /// Which guest: `kthread_run (c)`.
+    /// The test case: `kthread_run (c)`.
     pub name: String,
-    /// What it noted.
+    /// The recorded steps.
     pub steps: &'a [PlayedStep],
 }
 
-/// A text that was written anew.
+/// A README with new expected output.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Updated {
-    /// All of it.
+    /// The whole text.
     pub markdown: String,
-    /// The lines of the text at which the changed commands begin.
+    /// The lines where the changed commands begin, counted from 1.
     pub lines: Vec<usize>,
 }
 
-/// Writes what the outputs saw into the text `markdown`, whose path is
-/// `readme`. None if it holds for all of them already.
+/// Rewrites the README `markdown`, whose path is `readme`, for the output of these runs.
+/// Returns `None` if the README already matches all of them.
 ///
-/// Witnesses who saw different things, and output that a text cannot say, are
-/// an error in words.
+/// # Errors
+///
+/// Fails if a run did not execute all steps, if two runs printed different output, or if
+/// the README's syntax cannot express the output. The error is a message for a person.
 pub fn update(
     markdown: &str,
     readme: &Path,
@@ -44,122 +46,106 @@ pub fn update(
     let Some(first) = outputs.first() else {
         return Ok(None);
     };
-    let seen: Vec<Vec<ObservedStep>> = outputs
+    let runs: Vec<Vec<ObservedStep>> = outputs
         .iter()
         .map(|output| read(output, &old))
         .collect::<Result<_, _>>()?;
     let mut lines: Vec<String> = markdown.split_inclusive('\n').map(str::to_owned).collect();
-    let mut changed = Vec::new();
     let mut above = None;
-    let mut news = Vec::new();
-    for (step, seen) in old.steps.iter().zip(&seen[0]) {
-        let compared = compare(&step.expected, &seen.printed, above, VIRTUAL_TOLERANCE);
+    let mut changes = Vec::new();
+    for (step, observed) in old.steps.iter().zip(&runs[0]) {
+        let printed = &observed.printed;
+        let compared = compare(&step.expected, printed, above, VIRTUAL_TOLERANCE);
         let before = std::mem::replace(&mut above, compared.last_timestamp);
-        if !compared.matches || seen.status != step.status {
-            changed.push(step.line);
-            let expected = if compared.matches {
-                step.expected.clone()
-            } else {
-                compared
-                    .normalised
-                    .iter()
-                    .map(|line| expectation(step, &seen.printed, line))
-                    .collect()
-            };
-            // Times further down count from what a reader sees now.
-            above = compare(&expected, &seen.printed, before, VIRTUAL_TOLERANCE).last_timestamp;
-            news.push((step, expected, seen.status));
+        if compared.matches && observed.status == step.status {
+            continue;
         }
+        let expected = if compared.matches {
+            step.expected.clone()
+        } else {
+            let lines = compared.normalised.iter();
+            lines.map(|line| expectation(step, printed, line)).collect()
+        };
+        // Later timestamps count from the lines that the README shows now.
+        above = compare(&expected, printed, before, VIRTUAL_TOLERANCE).last_timestamp;
+        changes.push((step, expected, observed.status));
     }
-    // From the last to the first, so that line numbers stay true.
-    for (step, expected, status) in news.iter().rev() {
-        rewrite(&mut lines, step, expected, *status).ok_or_else(|| {
-            format!(
-                "{}:{}: cannot find this step's lines",
-                readme.display(),
-                step.line
-            )
-        })?;
+    let location = |step: &Step| format!("{}:{}", readme.display(), step.line);
+    // From the last to the first, so that the line numbers of the others stay valid.
+    for (step, expected, status) in changes.iter().rev() {
+        rewrite(&mut lines, step, expected, *status)
+            .ok_or_else(|| format!("{}: cannot find this step's lines", location(step)))?;
     }
     let markdown = lines.concat();
     let new = transcript::parse(&markdown, readme).map_err(|error| error.to_string())?;
-    let commands = |transcript: &Transcript| -> Vec<String> {
-        transcript
-            .steps
-            .iter()
-            .map(|step| step.command.clone())
-            .collect()
+    let commands = |transcript: &Transcript| {
+        let commands = transcript.steps.iter().map(|step| step.command.clone());
+        commands.collect::<Vec<_>>()
     };
+    let first = &first.name;
     if commands(&new) != commands(&old) {
         return Err(format!(
-            "what {} printed cannot be written as a text: it would be read as commands",
-            first.name
+            "the output of {first} cannot be written into the text: it would be read as commands"
         ));
     }
-    for (output, seen) in outputs.iter().zip(&seen) {
-        if let Some(at) = first_difference(&new, seen) {
-            let place = format!("{}:{}", readme.display(), old.steps[at].line);
-            return Err(if output.name == first.name {
-                format!(
-                    "{place}: what {} printed cannot be written as a text",
-                    first.name
-                )
+    for (RunOutput { name, .. }, observed) in outputs.iter().zip(&runs) {
+        if let Some(index) = first_difference(&new, observed) {
+            let location = location(&old.steps[index]);
+            return Err(if name == first {
+                format!("{location}: the output of {first} cannot be written into the text")
             } else {
-                format!(
-                    "{place}: {} and {} print different things",
-                    first.name, output.name
-                )
+                format!("{location}: {first} and {name} print different output")
             });
         }
     }
-    Ok((!changed.is_empty()).then_some(Updated {
+    Ok((!changes.is_empty()).then(|| Updated {
         markdown,
-        lines: changed,
+        lines: changes.iter().map(|(step, ..)| step.line).collect(),
     }))
 }
 
-/// What a step came to.
+/// The result of one step in a run.
 struct ObservedStep {
     printed: Vec<String>,
     status: u8,
 }
 
 fn read(output: &RunOutput<'_>, transcript: &Transcript) -> Result<Vec<ObservedStep>, String> {
-    let seen: Option<Vec<ObservedStep>> = output
-        .steps
-        .iter()
-        .map(|step| {
-            Some(ObservedStep {
-                printed: printed_lines(&step.output),
-                status: step.end?.status,
-            })
+    let steps = output.steps.iter().map(|step| {
+        Some(ObservedStep {
+            printed: printed_lines(&step.output),
+            status: step.end?.status,
         })
-        .collect();
-    seen.filter(|seen| seen.len() == transcript.steps.len())
-        .ok_or_else(|| format!("{} did not come to the text's end", output.name))
+    });
+    let steps: Option<Vec<ObservedStep>> = steps.collect();
+    steps
+        .filter(|steps| steps.len() == transcript.steps.len())
+        .ok_or_else(|| format!("{} did not run all steps", output.name))
 }
 
-/// The first step that did not go as the transcript says.
-fn first_difference(transcript: &Transcript, seen: &[ObservedStep]) -> Option<usize> {
+/// Returns the index of the first step that does not match the transcript.
+fn first_difference(transcript: &Transcript, observed: &[ObservedStep]) -> Option<usize> {
     let mut above = None;
-    transcript.steps.iter().zip(seen).position(|(step, seen)| {
-        let compared = compare(&step.expected, &seen.printed, above, VIRTUAL_TOLERANCE);
+    let mut steps = transcript.steps.iter().zip(observed);
+    steps.position(|(step, observed)| {
+        let compared = compare(&step.expected, &observed.printed, above, VIRTUAL_TOLERANCE);
         above = compared.last_timestamp;
-        !compared.matches || seen.status != step.status
+        !compared.matches || observed.status != step.status
     })
 }
 
-/// A line of a step's output as its text has it from now on: one of the
-/// text's own, or a printed one that means itself.
+/// Returns the new expected line for a normalised line of a step's output: an expected
+/// line that still matches, or a printed line, with `[..]` for the parts that the README
+/// cannot contain.
 fn expectation(step: &Step, printed: &[String], line: &str) -> String {
     let was_printed = printed.iter().any(|printed| printed == line);
-    // What looks like a lesson's time stamp and was printed is none.
+    // A printed line may look like a line with a lesson's timestamp.
     if let Some((_, text)) = timestamp::split_expected(line)
         && was_printed
     {
         return format!("{WILDCARD}{text}");
     }
-    // Two CPUs may log out of order, and a text has no time before another.
+    // Two CPUs may log out of order, and the syntax has no negative timestamps.
     if let Some((_, text)) = line
         .strip_prefix("[-")
         .and_then(|line| line.split_once("s]"))
@@ -170,11 +156,11 @@ fn expectation(step: &Step, printed: &[String], line: &str) -> String {
     if step.expected.iter().any(|expected| expected == line) {
         return line.to_owned();
     }
-    // The kernel's own time stamp is another one on another kernel.
+    // The kernel's own timestamps differ from kernel to kernel.
     if let Some((_, text)) = timestamp::split_kernel(line) {
         return format!("{WILDCARD}{text}");
     }
-    // What would be read as syntax at a line's beginning.
+    // The parser would read these beginnings of lines as syntax.
     let word = line.trim_start();
     for syntax in ["$", ">", "?", "```", "~~~"] {
         if let Some(rest) = word.strip_prefix(syntax) {
@@ -188,12 +174,12 @@ fn expectation(step: &Step, printed: &[String], line: &str) -> String {
     line.to_owned()
 }
 
-/// Puts the new output of a step in the place of the old; the step must be as
-/// it was when the text was read.
+/// Replaces the output of a step in the README's lines. Returns `None` if the lines do not
+/// contain the step.
 fn rewrite(lines: &mut Vec<String>, step: &Step, expected: &[String], status: u8) -> Option<()> {
     let begin = step.line - 1;
     let first = lines.get(begin)?;
-    // In a list or a quotation, something stands before the `$` of every line.
+    // In a list or a quotation, every line has the same prefix before the `$`.
     let prefix = first.split_once('$')?.0.to_owned();
     let end_mark = if first.ends_with("\r\n") {
         "\r\n"

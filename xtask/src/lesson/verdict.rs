@@ -1,111 +1,111 @@
-//! What a lesson's run came to.
+//! Verdicts: the results of runs.
 
 use std::fmt;
 
 use super::subject::subject;
 
-/// A verdict, with all that its report needs.
+/// The result of a run, with the details that a report prints.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// The guest did what the text says, and left nothing behind.
+    /// The output is as expected, and nothing is left behind.
     Pass,
-    /// A command printed something else, or ended with another status.
+    /// A command's output or exit status differs from the text.
     Mismatch {
-        /// The first that did, in full.
+        /// The first such command.
         first: Box<Mismatch>,
-        /// How many did after it.
+        /// Number of such commands after the first.
         further: usize,
     },
-    /// The kernel complained of something and went on.
+    /// The kernel logged a complaint and went on.
     KernelReport {
-        /// The line that says of what.
+        /// The line that names the problem.
         headline: String,
-        /// The report.
+        /// The lines of the kernel report.
         report: Vec<String>,
-        /// What was being played.
+        /// The step that was under way.
         during: Option<TextLocation>,
     },
-    /// The kernel stopped: a panic, an oops, a BUG.
+    /// The kernel stopped with a panic, an oops or a BUG.
     Panic {
-        /// The line that says why.
+        /// The line that names the cause.
         headline: String,
-        /// The log from there on.
+        /// The log from that line on.
         report: Vec<String>,
-        /// What was being played.
+        /// The step that was under way.
         during: Option<TextLocation>,
     },
-    /// Something waited or ran for too long.
+    /// A task waited or ran for too long.
     Hang {
-        /// The sign that it hangs, in a few words.
+        /// The observation that the verdict is based on, in a few words.
         symptom: String,
-        /// The kernel's report or its last words.
+        /// The kernel report, or the last lines of the log.
         report: Vec<String>,
-        /// What was being played.
+        /// The step that was under way.
         during: Option<TextLocation>,
-        /// For how long, on the guest's clock.
+        /// The time since the step began, on the guest's clock.
         seconds: Option<f64>,
     },
-    /// The lesson left something behind.
+    /// Something is present after the run that was absent before it.
     LeftOver {
-        /// One sentence each.
+        /// One clause for each such thing.
         left: Vec<String>,
     },
-    /// The shell that played the lesson ended before the lesson did.
+    /// The shell ended before the last command.
     ShellLost {
-        /// Its exit status: 128 and the signal's number if one killed it.
+        /// The shell's exit status; 128 plus the signal's number after a signal.
         status: i32,
-        /// What was being played.
+        /// The step that was under way.
         during: Option<TextLocation>,
     },
-    /// The guest ended without a word about why, or never came to the lesson.
+    /// The guest ended without a kernel report, or did not begin the lesson.
     GuestLost {
-        /// What it did not do.
+        /// A description of how far the guest came.
         what: String,
-        /// What was being played.
+        /// The step that was under way.
         during: Option<TextLocation>,
         /// The log's last lines.
         log: Vec<String>,
     },
-    /// QEMU or the machine failed: nothing is known about the lesson.
+    /// QEMU or the host failed, so the run shows nothing about the lesson.
     Infrastructure {
-        /// What failed.
+        /// A description of the failure; its first line is a summary.
         what: String,
     },
-    /// The lesson was not played.
+    /// The test case was not run.
     Skipped {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
-/// A step of a lesson, as a report names it.
+/// The position of a step in a lesson's README.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLocation {
-    /// The text's line.
+    /// The line where the command begins, counted from 1.
     pub line: usize,
     /// The command.
     pub command: String,
-    /// The commands before it: what to type to come here by hand.
+    /// The earlier commands, for a person who repeats the run by hand.
     pub before: Vec<String>,
 }
 
-/// A command that did not do what the text says.
+/// A command whose output or exit status differs from the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
-    /// Which.
+    /// The command and its position.
     pub location: TextLocation,
-    /// The lines that the text has.
+    /// The expected lines.
     pub expected: Vec<String>,
-    /// The lines that were printed, in the text's words where they hold.
+    /// The printed lines; a line that matches is replaced by its expected line.
     pub printed: Vec<String>,
-    /// The exit status that the text states, and the one it had.
+    /// The expected and the actual exit status.
     pub status: (u8, u8),
-    /// What the kernel logged meanwhile.
+    /// The lines of the kernel's log from the time of the command.
     pub log: Vec<String>,
 }
 
 impl Verdict {
-    /// The verdict's name, for programs. These names do not change.
+    /// Returns the verdict's name for programs. These names do not change.
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::Pass => "pass",
@@ -121,8 +121,8 @@ impl Verdict {
         }
     }
 
-    /// What part of the kernel reports, for programs, where the kernel went on:
-    /// `lockdep`, `kmemleak`. These names do not change.
+    /// Returns the subject of a kernel report for programs, such as `lockdep`. These names
+    /// do not change.
     pub fn subject(&self) -> Option<&'static str> {
         match self {
             Verdict::KernelReport { headline, .. } => Some(subject(headline).name()),
@@ -130,17 +130,17 @@ impl Verdict {
         }
     }
 
-    /// Did the lesson pass?
+    /// Returns whether the test case passed.
     pub fn passed(&self) -> bool {
         matches!(self, Verdict::Pass)
     }
 
-    /// Was it played at all?
+    /// Returns whether the test case was not run.
     pub fn skipped(&self) -> bool {
         matches!(self, Verdict::Skipped { .. })
     }
 
-    /// What it quotes of the kernel's log: a report, or the last lines.
+    /// Returns the quoted lines of the kernel's log: a kernel report, or the last lines.
     pub fn report_mut(&mut self) -> Option<&mut Vec<String>> {
         match self {
             Verdict::KernelReport { report, .. }
@@ -151,7 +151,7 @@ impl Verdict {
         }
     }
 
-    /// The step at which it went wrong, where there is one.
+    /// Returns the step that failed or was under way.
     pub fn location(&self) -> Option<&TextLocation> {
         match self {
             Verdict::Mismatch { first, .. } => Some(&first.location),
@@ -166,13 +166,16 @@ impl Verdict {
 }
 
 impl fmt::Display for Verdict {
-    /// The verdict in a few words, without an end mark.
+    /// Writes the verdict in a few words, without a full stop.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Pass => write!(f, "passed"),
             Verdict::Mismatch { first, .. } if first.expected == first.printed => {
-                let (wanted, was) = first.status;
-                write!(f, "ended with status {was} where the text says {wanted}")
+                let (expected, actual) = first.status;
+                write!(
+                    f,
+                    "ended with status {actual} where the text says {expected}"
+                )
             }
             Verdict::Mismatch { .. } => write!(f, "printed something else than the text says"),
             Verdict::KernelReport { headline, .. } => write!(f, "the kernel reported: {headline}"),

@@ -70,7 +70,7 @@ impl Timeline {
         // A kernel that stops logs the reason after the dump of its trace.
         let last = parsed.events.last().map_or(0, |event| event.at);
         if trace.is_none() {
-            for (at, message) in log.stamped() {
+            for (at, message) in log.timed_messages() {
                 if let Some(at) = at.map(micros).filter(|at| *at > last) {
                     builder.logged(at, message);
                 }
@@ -118,7 +118,7 @@ fn clock_offset(
     input: &TimelineInput<'_>,
 ) -> Option<i64> {
     let mut logged: HashMap<&str, u64> = HashMap::from([(beginning, log_begin)]);
-    for (at, message) in input.log.stamped() {
+    for (at, message) in input.log.timed_messages() {
         if let Some(at) = at {
             logged.entry(message).or_insert(micros(at));
         }

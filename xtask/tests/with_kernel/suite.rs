@@ -74,7 +74,7 @@ fn what_makes_no_sense_is_refused_with_status_2() -> Result<()> {
         ("--partition 4/3", "2/3 is the second of three parts"),
         ("--partition 1", "2/3 is the second of three parts"),
         ("prob", "did you mean `probe`?"),
-        ("x*", "no lesson's name fits `x*`"),
+        ("x*", "no lesson matches `x*`"),
         ("--junit no/x.xml", "--junit: no/x.xml cannot be a file"),
         ("--artifacts kernel-config/kernels.toml", "is no folder"),
         ("--json - --ktap -", "--ktap: another report goes to - too"),
@@ -301,7 +301,7 @@ fn an_update_writes_nothing_where_something_is_worse_or_differs() -> Result<()> 
         1,
         &[
             "not updated: modules/lessons/probe/README.md:5: \
-             probe (rust) and probe (c) print different things\n",
+             probe (rust) and probe (c) print different output\n",
             "not updated: modules/lessons/probe_two/README.md: probe_two (rust) came to \
              kernel-report\n",
             "not updated: modules/lessons/probe_three/README.md: probe_three (rust): the module \

@@ -1,4 +1,4 @@
-//! What counts as the same, and what a difference looks like.
+//! Comparisons of lines, and the differences that they report.
 
 use super::*;
 use crate::lesson::timestamp::VIRTUAL_TOLERANCE;
@@ -11,8 +11,8 @@ fn compared(expected: &str, printed: &str) -> Comparison {
     compare(&lines(expected), &lines(printed), None, VIRTUAL_TOLERANCE)
 }
 
-/// The diff's right side, or "=" if all is as expected.
-fn seen(expected: &str, printed: &str) -> String {
+/// Returns the right side of the diff, or "=" if all lines match.
+fn diff(expected: &str, printed: &str) -> String {
     let compared = compared(expected, printed);
     if compared.matches {
         assert_eq!(compared.normalised, lines(expected));
@@ -45,24 +45,24 @@ fn wildcards_match_within_a_line() {
 
 #[test]
 fn elisions_stand_for_any_lines_or_none() {
-    assert_eq!(seen("...", ""), "=");
-    assert_eq!(seen("...", "a\nb"), "=");
-    assert_eq!(seen("a\n...\nd", "a\nb\nc\nd"), "=");
-    assert_eq!(seen("a\n...\nd", "a\nd"), "=");
-    assert_eq!(seen("...\nd", "d\nd"), "=");
-    assert_eq!(seen("...\nb\n...\nb", "b\nx\nb"), "=");
-    // What `...` hides is shown where the line beside it is missing.
-    assert_eq!(seen("a\n...", "b\nc"), "b|c");
-    assert_eq!(seen("a\n...\nd", "a\nb\nc"), "a|b|c");
-    assert_eq!(seen("a\n...\nd\nx", "a\nb\nd"), "a|...|d");
+    assert_eq!(diff("...", ""), "=");
+    assert_eq!(diff("...", "a\nb"), "=");
+    assert_eq!(diff("a\n...\nd", "a\nb\nc\nd"), "=");
+    assert_eq!(diff("a\n...\nd", "a\nd"), "=");
+    assert_eq!(diff("...\nd", "d\nd"), "=");
+    assert_eq!(diff("...\nb\n...\nb", "b\nx\nb"), "=");
+    // The lines that `...` hides are shown if the line beside it is missing.
+    assert_eq!(diff("a\n...", "b\nc"), "b|c");
+    assert_eq!(diff("a\n...\nd", "a\nb\nc"), "a|b|c");
+    assert_eq!(diff("a\n...\nd\nx", "a\nb\nd"), "a|...|d");
 }
 
 #[test]
-fn one_line_too_many_is_one_line() {
-    assert_eq!(seen("a\n[..]b\nc", "a\nx\nyb\nc"), "a|x|[..]b|c");
-    assert_eq!(seen("a\n[..]b\nc", "a\nc"), "a|c");
-    assert_eq!(seen("", "a"), "a");
-    assert_eq!(seen("a", ""), "");
+fn one_surplus_line_is_one_difference() {
+    assert_eq!(diff("a\n[..]b\nc", "a\nx\nyb\nc"), "a|x|[..]b|c");
+    assert_eq!(diff("a\n[..]b\nc", "a\nc"), "a|c");
+    assert_eq!(diff("", "a"), "a");
+    assert_eq!(diff("a", ""), "");
 }
 
 const LOG: &str = "\
@@ -71,42 +71,42 @@ const LOG: &str = "\
 [    3.300000] x: three";
 
 #[test]
-fn a_stamp_counts_from_the_line_above() {
-    assert_eq!(seen("[..] x: one\n[+1.0s] x: [..]", &LOG[..43]), "=");
+fn a_timestamp_counts_from_the_line_above() {
+    assert_eq!(diff("[..] x: one\n[+1.0s] x: [..]", &LOG[..43]), "=");
     assert_eq!(
-        seen("[..] x: one\n[+1.0s] x: two\n[+1.3s] x: three", LOG),
+        diff("[..] x: one\n[+1.0s] x: two\n[+1.3s] x: three", LOG),
         "="
     );
     assert_eq!(
-        seen("[..] x: one\n[+1.0s] x: two\n[+1.0s] x: three", LOG),
+        diff("[..] x: one\n[+1.0s] x: two\n[+1.0s] x: three", LOG),
         "[..] x: one|[+1.0s] x: two|[+1.3s] x: three"
     );
-    // A near miss shows why it is one, and the next line is not blamed for it.
+    // A near miss shows more decimals, and the next line still matches.
     assert_eq!(
-        seen("[..] x: one\n[+0.92s] x: two\n[+1.28s] x: three", LOG),
+        diff("[..] x: one\n[+0.92s] x: two\n[+1.28s] x: three", LOG),
         "[..] x: one|[+1.017s] x: two|[+1.28s] x: three"
     );
-    // Just as the text shows it: `...` hides the line it stands for.
-    assert_eq!(seen("[..] x: one\n...\n[+2.3s] x: three", LOG), "=");
-    // Without a stamp above there is nothing to count from.
+    // A line that `...` hides does not count as the line above.
+    assert_eq!(diff("[..] x: one\n...\n[+2.3s] x: three", LOG), "=");
+    // Without a line above, no time matches.
     assert_eq!(
-        seen("[+0.0s] x: one\n...", LOG),
+        diff("[+0.0s] x: one\n...", LOG),
         "[    1.000000] x: one|..."
     );
-    // Where it shows them after all, times count from what is shown.
+    // Once the hidden lines are shown, times count from them.
     assert_eq!(
-        seen("[..] x: zero\n...\n[+9.9s] x: three", LOG),
+        diff("[..] x: zero\n...\n[+9.9s] x: three", LOG),
         "[    1.000000] x: one|[+1.0s] x: two|[+1.3s] x: three"
     );
-    // A surplus line is told in the same words.
+    // A surplus line has a relative timestamp too.
     assert_eq!(
-        seen("[..] x: one\n[+2.3s] x: three", LOG),
+        diff("[..] x: one\n[+2.3s] x: three", LOG),
         "[..] x: one|[+1.0s] x: two|[+2.3s] x: three"
     );
 }
 
 #[test]
-fn a_stamp_counts_across_commands() {
+fn a_timestamp_counts_across_commands() {
     let first = compared("[..] x: one", &LOG[..21]);
     assert_eq!(first.last_timestamp, Some(1.0));
     let none = compare(&[], &[], first.last_timestamp, VIRTUAL_TOLERANCE);
@@ -117,12 +117,12 @@ fn a_stamp_counts_across_commands() {
     assert_eq!(second.last_timestamp, Some(3.3));
     let early = lines("[+0.9s] x: two\n[..] x: three");
     assert!(!compare(&early, &printed, none.last_timestamp, VIRTUAL_TOLERANCE).matches);
-    // The real stamps stay where the text has none.
-    assert_eq!(seen("a", &LOG[..21]), "[    1.000000] x: one");
+    // Without timestamps in the text, the kernel's own are shown.
+    assert_eq!(diff("a", &LOG[..21]), "[    1.000000] x: one");
 }
 
 #[test]
-fn rubbish_is_written_out_and_blank_ends_do_not_count() {
+fn control_characters_are_escaped_and_blank_ends_are_dropped() {
     assert_eq!(
         printed_lines(b"a \t\r\n\x1b[31m\xff\0\n\n\r\n"),
         ["a", "\\u{1b}[31m\u{fffd}\\u{0}"]
@@ -133,9 +133,9 @@ fn rubbish_is_written_out_and_blank_ends_do_not_count() {
 #[test]
 fn long_outputs_are_compared() {
     let long = "x".repeat(100 << 10);
-    assert_eq!(seen(&format!("{long}[..]"), &format!("{long}y")), "=");
+    assert_eq!(diff(&format!("{long}[..]"), &format!("{long}y")), "=");
     let storm = "[    1.000000] x: storm\n".repeat(10_000);
-    assert_eq!(seen("...\n[..] x: storm", &storm), "=");
-    assert_eq!(seen(&"[..]\n".repeat(10_000), &storm), "=");
-    assert_ne!(seen(&"[..]\n".repeat(9_999), &storm), "=");
+    assert_eq!(diff("...\n[..] x: storm", &storm), "=");
+    assert_eq!(diff(&"[..]\n".repeat(10_000), &storm), "=");
+    assert_ne!(diff(&"[..]\n".repeat(9_999), &storm), "=");
 }

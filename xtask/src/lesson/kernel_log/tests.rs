@@ -1,4 +1,4 @@
-//! Which lines are reports and which only look like some.
+//! Lines that begin kernel reports, and lines that only look alike.
 
 use super::*;
 
@@ -117,7 +117,7 @@ fn reports_are_recognised() {
 }
 
 #[test]
-fn the_headline_is_what_the_kernel_died_of() {
+fn the_headline_names_the_cause_of_the_panic() {
     let log = read(
         "[    3.000000] WARNING: CPU: 1 PID: 58 at kernel/kthread.c:76 x\n\
          [    3.000000] rust_kernel: panicked at x.rs:9:91:\n\
@@ -135,7 +135,7 @@ fn the_headline_is_what_the_kernel_died_of() {
 }
 
 #[test]
-fn what_only_looks_like_one_is_none() {
+fn similar_lines_are_not_reports() {
     for line in [
         "x: BUG: said the module",
         "kthread_run: WARNING: nothing",
@@ -149,7 +149,7 @@ fn what_only_looks_like_one_is_none() {
     ] {
         assert_eq!(headline(line), None);
     }
-    // Before the lesson it is none of the lesson's.
+    // A report before the lesson does not count.
     assert_eq!(read("").report(), None);
 }
 
@@ -196,7 +196,7 @@ fn a_kernel_that_stops_is_shown_to_its_last_line() {
 }
 
 #[test]
-fn text_before_a_stamp_does_not_hide_a_report() {
+fn text_before_a_timestamp_does_not_hide_a_report() {
     let log = read("rubbish\x1b[0m [[    3.200000] WARNING: CPU: 0 PID: 1\n");
     assert!(log.report().is_some());
     let storm = "[    3.200000] x: y\n".repeat(10_000) + "[    4.000000] BUG: at last\n";
@@ -205,8 +205,8 @@ fn text_before_a_stamp_does_not_hide_a_report() {
     assert!(KernelLog::read("N0", b"\r\n\r\n").is_empty());
 }
 
-/// 6.12's report of two mutexes that are taken in both orders; its stacks are
-/// left out.
+/// Linux 6.12's report of two mutexes that are taken in both orders, without its
+/// stacks.
 const ABBA: &str = "\
 [   12.315916] ======================================================
 [   12.316017] WARNING: possible circular locking dependency detected
@@ -231,7 +231,7 @@ fn a_report_without_an_end_mark_ends_where_the_kernel_pauses() {
         report.headline,
         "WARNING: possible circular locking dependency detected"
     );
-    // The next one is not a part of it.
+    // The next report is separate.
     let next = "[   12.330000] =====\n[   12.330000] BUG: KASAN: x\n";
     let log = read(&format!("{ABBA}{next}"));
     let lines = log.report().map(|report| report.lines.len());
@@ -253,7 +253,7 @@ fn a_report_between_two_rulers_ends_with_the_second() {
 }
 
 #[test]
-fn lockdep_that_is_off_is_told() {
+fn a_lockdep_that_is_off_is_reported() {
     let off = "turning off the locking correctness validator.";
     let log = read(&format!("[    9.100000] {off}\n"));
     assert_eq!(log.lockdep_off(), Some(off));
@@ -263,16 +263,16 @@ fn lockdep_that_is_off_is_told() {
 }
 
 #[test]
-fn a_report_goes_without_what_only_lay_on_the_stack() {
+fn uncertain_stack_frames_are_dropped_from_a_report() {
     let guesses = "[    9.100000]  ? __lock_acquire+0x62a/0x2aa0\n".repeat(70);
     let report = "[    9.100000] BUG: KASAN: x\n[    9.100000] Freed by task 63:\n";
     let lines_of = |frames: &str| {
         let log = read(&format!("{report}{frames}"));
         log.report().map(|report| report.lines.len())
     };
-    // Better a guess than nothing.
+    // Without certain frames, the uncertain ones stay.
     assert_eq!(lines_of(&guesses), Some(72));
-    let sure = "[    9.100000]  kasan_save_stack+0x1c/0x40\n";
-    // The last line says how many were left out.
-    assert_eq!(lines_of(&format!("{sure}{guesses}")), Some(4));
+    let certain = "[    9.100000]  kasan_save_stack+0x1c/0x40\n";
+    // The last line has the number of dropped lines.
+    assert_eq!(lines_of(&format!("{certain}{guesses}")), Some(4));
 }

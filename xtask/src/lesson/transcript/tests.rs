@@ -1,4 +1,4 @@
-//! What is a transcript, and what is said of a text that is none.
+//! Valid transcripts, and the messages for malformed ones.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn step(line: usize, command: &str, status: u8, expected: &[&str]) -> Step {
 }
 
 #[test]
-fn commands_statuses_and_outputs_are_told_apart() {
+fn commands_statuses_and_outputs_are_distinguished() {
     let markdown = "\
 # x
 
@@ -88,7 +88,7 @@ fn blocks_in_lists_and_with_dos_line_ends_are_read() {
 }
 
 #[test]
-fn a_malformed_text_is_told_with_file_and_line() {
+fn the_message_for_a_malformed_text_names_file_and_line() {
     for (markdown, expected) in [
         ("# x\n", "l/README.md:1: this text has no console block"),
         ("", "l/README.md:1: this text has no console block"),
@@ -106,15 +106,15 @@ fn a_malformed_text_is_told_with_file_and_line() {
         ),
         (
             "```console\n$ x\n? one\n```\n",
-            "l/README.md:3: `one` is no exit status",
+            "l/README.md:3: `one` is not an exit status",
         ),
         (
             "```console\n$ x\n? 256\n```\n",
-            "l/README.md:3: `256` is no exit status",
+            "l/README.md:3: `256` is not an exit status",
         ),
         (
             "```console\n$ x\n? -1\n```\n",
-            "l/README.md:3: `-1` is no exit status",
+            "l/README.md:3: `-1` is not an exit status",
         ),
         (
             "```console\n$ \n```\n",
@@ -136,7 +136,7 @@ fn a_malformed_text_is_told_with_file_and_line() {
 }
 
 #[test]
-fn a_text_may_state_how_long_it_takes() {
+fn a_text_may_state_its_limit() {
     let limit = |text: &str| {
         parse(
             &format!("{text}\n\n```console\n$ a\n```\n"),
@@ -154,8 +154,8 @@ fn a_text_may_state_how_long_it_takes() {
                 .err()
                 .as_deref(),
             Some(
-                "README.md:3: this is no limit; it is stated in whole seconds, from 1 to 65535, \
-                 as in `<!-- limit: 300 s -->`"
+                "README.md:3: this limit is invalid; a limit is stated in whole seconds, from 1 to \
+                 65535, as in `<!-- limit: 300 s -->`"
             ),
             "{none}"
         );

@@ -1,4 +1,4 @@
-//! What is written into a text, and what is not.
+//! Updates of a README, and output that leaves it unchanged.
 
 use super::*;
 use crate::lesson::record::StepEnd;
@@ -17,7 +17,7 @@ fn played(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
         .collect()
 }
 
-/// The text after an update by guests that saw these steps.
+/// Updates a README with the output of runs with these steps.
 fn updated(markdown: &str, guests: &[&[(&str, u8)]]) -> Result<Option<Updated>, String> {
     let steps: Vec<Vec<PlayedStep>> = guests.iter().map(|steps| played(steps)).collect();
     let outputs: Vec<RunOutput<'_>> = ["x (rust)", "x (c)"]
@@ -67,7 +67,7 @@ const LSMOD: (&str, u8) = ("x 1 0\ny 2 0\nend\n? no status\n", 0);
 const LOG: &str = "[    1.000000] x: one\n[    2.010000] x: two\n";
 
 #[test]
-fn what_holds_is_left_alone() {
+fn a_text_that_matches_is_not_changed() {
     let right: &[(&str, u8)] = &[("", 0), LSMOD, ("", 1), (LOG, 0)];
     assert_eq!(updated(TEXT, &[right]), Ok(None));
     assert_eq!(updated(TEXT, &[right, right]), Ok(None));
@@ -75,7 +75,7 @@ fn what_holds_is_left_alone() {
 }
 
 #[test]
-fn only_the_lines_that_no_longer_hold_are_written() {
+fn only_the_lines_that_do_not_match_are_rewritten() {
     let seen: &[(&str, u8)] = &[
         ("busy\n", 16),
         ("x 1 0\ny 2 0\nEND\n? no status\n", 0),
@@ -122,13 +122,13 @@ $ dmesg -c
 }
 
 #[test]
-fn a_status_alone_leaves_the_output() {
+fn a_new_status_alone_keeps_the_output() {
     let text = text("```console\n$ x\n[..] y\n```\n", &[&[("a y\n", 3)]]);
     assert_eq!(text, "```console\n$ x\n? 3\n[..] y\n```\n");
 }
 
 #[test]
-fn a_kernels_own_times_are_not_written() {
+fn timestamps_of_the_kernel_are_not_written() {
     let text = text("```console\n$ dmesg\n```\n", &[&[(LOG, 0)]]);
     assert_eq!(text, "```console\n$ dmesg\n[..] x: one\n[..] x: two\n```\n");
 }
@@ -164,14 +164,14 @@ fn blocks_in_lists_and_quotations_and_dos_files_stay_what_they_are() {
 }
 
 #[test]
-fn guests_that_saw_different_things_change_nothing() {
+fn runs_with_different_output_change_nothing() {
     let markdown = "```console\n$ x\nold\n$ y\n```\n";
     let differ = updated(markdown, &[&[("a\n", 0), ("", 0)], &[("b\n", 0), ("", 0)]]);
     assert_eq!(
         differ,
-        Err("l/README.md:2: x (rust) and x (c) print different things".to_owned())
+        Err("l/README.md:2: x (rust) and x (c) print different output".to_owned())
     );
-    // One of them may even be as the text has it.
+    // Even if one of them matches the text.
     for (rust, c) in [("old\n", "b\n"), ("b\n", "old\n")] {
         let differ = updated(markdown, &[&[(rust, 0), ("", 0)], &[(c, 0), ("", 0)]]);
         assert!(differ.is_err_and(|why| why.contains(":2: ")), "{rust}");
@@ -184,18 +184,15 @@ fn guests_that_saw_different_things_change_nothing() {
 }
 
 #[test]
-fn half_a_lesson_is_no_witness() {
+fn an_incomplete_run_changes_nothing() {
     let half = updated("```console\n$ x\n$ y\n```\n", &[&[("a\n", 0)]]);
-    assert_eq!(
-        half,
-        Err("x (rust) did not come to the text's end".to_owned())
-    );
+    assert_eq!(half, Err("x (rust) did not run all steps".to_owned()));
 }
 
-/// Whatever is printed, a text that was written once holds from then on, and
-/// says the commands that it said before.
+/// Whatever a run prints, the updated README matches it and has the same commands as
+/// before.
 #[test]
-fn what_was_written_holds() {
+fn an_updated_text_matches_any_output() {
     const LINES: [&str; 18] = [
         "",
         " ",
