@@ -38,7 +38,7 @@ const KERNEL_EXT: [&str; 4] = [
 ];
 
 /// Longest name of a module, in bytes: `MODULE_NAME_LEN` of
-/// [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h) on a 64-bit kernel,
+/// [`include/linux/module.h`](srctree/include/linux/module.h) on a 64-bit kernel,
 /// without the NUL.
 const NAME_MAX: usize = 55;
 

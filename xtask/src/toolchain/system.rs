@@ -68,6 +68,7 @@ pub const PACKAGES: &[Package] = packages! {
     "bison"      "kconfig's parser"               Detect::Program("bison"),    "bison" "bison" "bison";
     "bc"         "the kernel's time constants"    Detect::Program("bc"),       "bc" "bc" "bc";
     "patch"      "applies our kernel patches"     Detect::Program("patch"),    "patch" "patch" "patch";
+    "gpgv"       "checks a kernel's signature"    Detect::Program("gpgv"),     "gpgv" "gnupg2" "gnupg";
     "libc headers" "the kernel's host programs"   Detect::Header("stdlib.h"),  "libc6-dev" "glibc-devel" "glibc";
     "libelf headers" "objtool"                    Detect::Header("gelf.h"),    "libelf-dev" "elfutils-libelf-devel" "libelf";
     "clang 19"   "compiles the kernel"            Detect::Clang,               "clang-19" "clang19" "clang19";

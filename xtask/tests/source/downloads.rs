@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::Result;
 
-use crate::lab::{self, KEY, Lab, SIGNATURE, Signer, TARBALL, release, with};
+use crate::lab::{self, KEY, Lab, SIGNATURE, TARBALL, release, with};
 use crate::server::{Answer, Server};
+use crate::signer::Signer;
 
 /// Asserts that obtaining fails with status 69 and `reason`, that no other
 /// kernel was taken and nothing was kept.
@@ -14,23 +15,20 @@ fn assert_refused(lab: &Lab, reason: &str) -> Result<()> {
     assert!(error.contains(reason), "no {reason:?} in: {error}");
     assert_eq!(status, 69);
     assert_eq!(lab.session.ui.notes(), [""; 0], "no fallback");
-    let tarballs = lab.kept("downloads")?;
-    let mut tarballs = tarballs.iter().filter(|path| !path.ends_with(".asc"));
-    let is_key = |path: &std::path::PathBuf| path.extension().is_some_and(|asc| asc == "asc");
-    assert!(tarballs.all(is_key));
+    assert!(lab.kept("downloads")?.is_empty());
     assert!(lab.kept("sources")?.is_empty());
     Ok(())
 }
 
 fn lab_with(signer: &Signer, files: Vec<(String, Answer)>) -> Result<(Server, Lab)> {
     let server = Server::start(files)?;
-    let lab = Lab::new(&[&server.url], &signer.fingerprint())?;
+    let lab = Lab::new(&[&server.url], signer.fingerprint)?;
     Ok((server, lab))
 }
 
 #[test]
 fn a_signed_release_is_taken_and_kept() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let (server, lab) = lab_with(&signer, release(&signer)?)?;
     let source = lab.obtain(None)?;
     assert_eq!(source.version, "6.7.9");
@@ -49,8 +47,8 @@ fn a_signed_release_is_taken_and_kept() -> Result<()> {
 
 #[test]
 fn a_subkey_may_sign() -> Result<()> {
-    let signer = Signer::new()?;
-    let signature = signer.sign_with_subkey(&lab::tar("6.7.9")?)?;
+    let signer = Signer::MAIN;
+    let signature = signer.signature("tar-by-subkey")?;
     let files = with(release(&signer)?, SIGNATURE, Some(Answer::Whole(signature)));
     let (_server, lab) = lab_with(&signer, files)?;
     assert_eq!(lab.obtain(None)?.version, "6.7.9");
@@ -58,8 +56,57 @@ fn a_subkey_may_sign() -> Result<()> {
 }
 
 #[test]
+fn a_key_may_be_armored_and_may_have_expired_since() -> Result<()> {
+    for (signer, key) in [
+        (Signer::MAIN, Signer::MAIN.armored_key()?),
+        (Signer::EXPIRED, Signer::EXPIRED.key()?),
+    ] {
+        let files = with(release(&signer)?, KEY, Some(Answer::Whole(key)));
+        let (_server, lab) = lab_with(&signer, files)?;
+        assert_eq!(lab.obtain(None)?.version, "6.7.9");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_revoked_key_is_refused() -> Result<()> {
+    let signer = Signer::REVOKED;
+    let (_server, lab) = lab_with(&signer, release(&signer)?)?;
+    assert_refused(&lab, "has been revoked")
+}
+
+#[test]
+fn a_signature_of_text_is_refused() -> Result<()> {
+    let signer = Signer::MAIN;
+    let signature = Answer::Whole(signer.signature("tar-as-text")?);
+    let files = with(release(&signer)?, SIGNATURE, Some(signature));
+    let (_server, lab) = lab_with(&signer, files)?;
+    assert_refused(&lab, "class 01")
+}
+
+#[test]
+fn a_signature_of_the_compressed_file_is_refused() -> Result<()> {
+    // The xz is another file than the one that the key's owner signed.
+    let signer = Signer::MAIN;
+    let signature = Answer::Whole(signer.signature("xz")?);
+    let files = with(release(&signer)?, SIGNATURE, Some(signature));
+    let (_server, lab) = lab_with(&signer, files)?;
+    assert_refused(&lab, "the signature is bad")
+}
+
+#[test]
+fn what_is_not_openpgp_is_refused() -> Result<()> {
+    let signer = Signer::MAIN;
+    let page = || Some(Answer::Whole(b"<html>no such file</html>".to_vec()));
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, page()))?;
+    assert_refused(&lab, "is not an OpenPGP signature")?;
+    let (_server, lab) = lab_with(&signer, with(release(&signer)?, KEY, page()))?;
+    assert_refused(&lab, "it is not an OpenPGP key")
+}
+
+#[test]
 fn an_altered_tarball_is_refused() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let mut tar = lab::tar("6.7.9")?;
     tar[1024] ^= 1;
     let altered = Answer::Whole(lab::xz(&tar)?);
@@ -69,7 +116,7 @@ fn an_altered_tarball_is_refused() -> Result<()> {
 
 #[test]
 fn a_truncated_tarball_is_refused() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let mut whole = lab::xz(&lab::tar("6.7.9")?)?;
     whole.truncate(whole.len() / 2);
     let files = with(release(&signer)?, TARBALL, Some(Answer::Whole(whole)));
@@ -79,36 +126,36 @@ fn a_truncated_tarball_is_refused() -> Result<()> {
 
 #[test]
 fn an_unsigned_tarball_is_refused() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, None))?;
     assert_refused(&lab, "cannot download linux-6.7.9.tar.sign")
 }
 
 #[test]
 fn another_signer_is_refused() -> Result<()> {
-    let (signer, other) = (Signer::new()?, Signer::new()?);
-    let signature = Answer::Whole(other.sign(&lab::tar("6.7.9")?)?);
+    let (signer, other) = (Signer::MAIN, Signer::OTHER);
+    let signature = Answer::Whole(other.signature("tar")?);
     let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, Some(signature)))?;
     assert_refused(&lab, "the signature is not by")
 }
 
 #[test]
 fn a_key_of_another_fingerprint_is_refused() -> Result<()> {
-    let (signer, other) = (Signer::new()?, Signer::new()?);
+    let (signer, other) = (Signer::MAIN, Signer::OTHER);
     let (_server, lab) = lab_with(&signer, release(&other)?)?;
     assert_refused(&lab, "the pinned one is")
 }
 
 #[test]
 fn no_key_no_kernel() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let (_server, lab) = lab_with(&signer, with(release(&signer)?, KEY, None))?;
     assert_refused(&lab, "cannot download the key")
 }
 
 #[test]
 fn the_next_mirror_takes_over() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let tarball = lab::xz(&lab::tar("6.7.9")?)?;
     let half = tarball.len() / 2;
     for (first, resumed) in [
@@ -118,7 +165,7 @@ fn the_next_mirror_takes_over() -> Result<()> {
     ] {
         let good = Server::start(release(&signer)?)?;
         let bad = Server::start(with(release(&signer)?, TARBALL, first))?;
-        let lab = Lab::new(&[&bad.url, &good.url], &signer.fingerprint())?;
+        let lab = Lab::new(&[&bad.url, &good.url], signer.fingerprint)?;
         assert_eq!(lab.obtain(None)?.version, "6.7.9");
         let request = if resumed {
             format!("{TARBALL} from {half}")
@@ -132,7 +179,7 @@ fn the_next_mirror_takes_over() -> Result<()> {
 
 #[test]
 fn a_transfer_that_breaks_off_everywhere_is_no_reason_to_fall_back() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let tarball = lab::xz(&lab::tar("6.7.9")?)?;
     let nothing = Answer::HangUp(tarball.clone(), 0);
     let (_server, lab) = lab_with(&signer, with(release(&signer)?, TARBALL, Some(nothing)))?;
@@ -144,7 +191,7 @@ fn a_transfer_that_breaks_off_everywhere_is_no_reason_to_fall_back() -> Result<(
 
 #[test]
 fn a_line_that_breaks_now_and_then_is_enough() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let tarball = lab::xz(&lab::tar("6.7.9")?)?;
     let third = tarball.len() / 3 + 1;
     let breaks = Answer::HangUp(tarball, third);
@@ -155,13 +202,13 @@ fn a_line_that_breaks_now_and_then_is_enough() -> Result<()> {
 
 #[test]
 fn the_users_mirror_comes_first_and_may_have_the_key() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let mut files = with(release(&signer)?, KEY, None);
-    let key = format!("{}.asc", signer.fingerprint());
-    files.push((key, Answer::Whole(signer.public()?)));
+    let key = format!("{}.asc", signer.fingerprint);
+    files.push((key, Answer::Whole(signer.key()?)));
     let own = Server::start(files)?;
     let nobody = Server::nobody()?;
-    let mut lab = Lab::new(&[&nobody], &signer.fingerprint())?;
+    let mut lab = Lab::new(&[&nobody], signer.fingerprint)?;
     lab.settings.mirror = Some(own.url.clone());
     assert_eq!(lab.obtain(None)?.version, "6.7.9");
     assert_eq!(lab.session.ui.notes(), [""; 0]);
@@ -274,7 +321,7 @@ fn without_a_mirror_another_kernel_is_taken_and_that_is_said() -> Result<()> {
 
 #[test]
 fn two_at_once_make_one_tree() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let (server, lab) = lab_with(&signer, release(&signer)?)?;
     let both = std::thread::scope(|scope| {
         let one = scope.spawn(|| lab.obtain(None));
@@ -303,7 +350,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_called_that() -> Result<()> {
-    let signer = Signer::new()?;
+    let signer = Signer::MAIN;
     let (_server, mut lab) = lab_with(&signer, release(&signer)?)?;
     let folder = lab.folder.path().join("small");
     std::fs::create_dir(&folder)?;

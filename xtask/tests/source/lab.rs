@@ -4,12 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use pgp::composed::{
-    ArmorOptions, DetachedSignature, EncryptionCaps, KeyType, SecretKeyParamsBuilder,
-    SignedPublicKey, SignedSecretKey, SubkeyParamsBuilder,
-};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::types::{KeyDetails as _, Password};
 use xtask::cache::Cache;
 use xtask::kernel::source::{FetchSettings, KernelSource, SourceRequest, obtain_with};
 use xtask::session::Session;
@@ -17,70 +11,12 @@ use xtask::ui::Ui;
 use xtask::workspace::Workspace;
 
 use crate::server::Answer;
+use crate::signer::Signer;
 
 /// The names under which a release is served.
 pub const TARBALL: &str = "linux-6.7.9.tar.xz";
 pub const SIGNATURE: &str = "linux-6.7.9.tar.sign";
 pub const KEY: &str = "key";
-
-/// One who signs kernels.
-pub struct Signer(SignedSecretKey);
-
-impl Signer {
-    /// A new key that signs by itself, and has a subkey that signs.
-    pub fn new() -> Result<Self> {
-        let subkey = SubkeyParamsBuilder::default()
-            .key_type(KeyType::Ed25519Legacy)
-            .can_sign(true)
-            .can_encrypt(EncryptionCaps::None)
-            .build()?;
-        let key = SecretKeyParamsBuilder::default()
-            .key_type(KeyType::Ed25519Legacy)
-            .can_sign(true)
-            .can_certify(true)
-            .primary_user_id("Signer <signer@example.org>".into())
-            .subkey(subkey)
-            .build()?
-            .generate(rand::thread_rng())?;
-        Ok(Self(key))
-    }
-
-    pub fn fingerprint(&self) -> String {
-        format!("{:X}", self.0.primary_key.fingerprint())
-    }
-
-    /// The public key, as a Web Key Directory serves it: binary.
-    pub fn public(&self) -> Result<Vec<u8>> {
-        Ok(pgp::ser::Serialize::to_bytes(&SignedPublicKey::from(
-            self.0.clone(),
-        ))?)
-    }
-
-    /// A detached signature of the primary key, armored.
-    pub fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let signature = DetachedSignature::sign_binary_data(
-            rand::thread_rng(),
-            &self.0.primary_key,
-            &Password::empty(),
-            HashAlgorithm::Sha256,
-            data,
-        )?;
-        Ok(signature.to_armored_bytes(ArmorOptions::default())?)
-    }
-
-    /// A detached signature of the subkey.
-    pub fn sign_with_subkey(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let subkey = self.0.secret_subkeys.first().context("a subkey")?;
-        let signature = DetachedSignature::sign_binary_data(
-            rand::thread_rng(),
-            &subkey.key,
-            &Password::empty(),
-            HashAlgorithm::Sha512,
-            data,
-        )?;
-        Ok(signature.to_armored_bytes(ArmorOptions::default())?)
-    }
-}
 
 /// The files of a kernel tree, as small as one can be.
 pub fn kernel_files(version: &str) -> Vec<(String, String)> {
@@ -140,8 +76,11 @@ pub fn release(signer: &Signer) -> Result<Vec<(String, Answer)>> {
     let tar = tar("6.7.9")?;
     Ok(vec![
         (TARBALL.to_owned(), Answer::Whole(xz(&tar)?)),
-        (SIGNATURE.to_owned(), Answer::Whole(signer.sign(&tar)?)),
-        (KEY.to_owned(), Answer::Whole(signer.public()?)),
+        (
+            SIGNATURE.to_owned(),
+            Answer::Whole(signer.signature("tar")?),
+        ),
+        (KEY.to_owned(), Answer::Whole(signer.key()?)),
     ])
 }
 

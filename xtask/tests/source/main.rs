@@ -4,3 +4,4 @@ mod downloads;
 mod given;
 mod lab;
 mod server;
+mod signer;

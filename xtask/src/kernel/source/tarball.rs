@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::download::{Mirrors, Reachability};
-use super::signature::Certificate;
 use super::{FetchSettings, UnavailableSource, download, signature, unpack};
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
@@ -58,40 +57,28 @@ pub fn fetch(
             .with_context(|| format!("cannot make {}", staging.display()))?;
         let signature = staging.join(&tarball.signature);
         mirrors.download(&tarball.signature, &signature, None)?;
-        let certificate = certificate(session, settings, tarball, &staging.join("key"))?;
+        let key = staging.join("key");
+        download_key(settings, tarball, &key)?;
         let file = staging.join(&tarball.file);
         let stage = session.ui.stage("source");
         mirrors.download(&tarball.file, &file, Some(&stage))?;
-        verify(session, tarball, &file, &signature, &certificate)
+        verify(session, tarball, &file, &signature, &key)
     })?;
     Ok(TarballFetch::At(folder.join(&tarball.file)))
 }
 
-/// The key that must have signed: from the cache, the Web Key Directory (by
-/// way of the file `scratch`), or the mirror that the user named.
-fn certificate(
-    session: &Session,
-    settings: &FetchSettings,
-    tarball: &Tarball,
-    scratch: &Path,
-) -> Result<Certificate> {
-    let name = format!("{}.asc", tarball.fingerprint);
-    let kept = session.cache.root().join("downloads").join(&name);
-    if let Ok(bytes) = std::fs::read(&kept)
-        && let Ok(certificate) = Certificate::pinned(&bytes, &tarball.fingerprint)
-    {
-        return Ok(certificate);
-    }
+/// Downloads the key that must have signed to the file `to`: from the Web Key Directory, or from
+/// the mirror that the user named.
+fn download_key(settings: &FetchSettings, tarball: &Tarball, to: &Path) -> Result<()> {
     let mut addresses = tarball.keys.clone();
     if let Some(mirror) = &settings.mirror {
-        addresses.push(format!("{mirror}{name}"));
+        addresses.push(format!("{mirror}{}.asc", tarball.fingerprint));
     }
-    Mirrors::of_files(&addresses, settings).download("", scratch, None)?;
-    let bytes = std::fs::read(scratch).context("cannot read the key that was downloaded")?;
-    let certificate = Certificate::pinned(&bytes, &tarball.fingerprint)
+    Mirrors::of_files(&addresses, settings).download("", to, None)?;
+    let bytes = std::fs::read(to).context("cannot read the key that was downloaded")?;
+    let key = signature::dearmored(&bytes)
         .with_context(|| format!("the key from {} is not right", addresses.join(" or ")))?;
-    session.cache.write(&kept, &bytes)?;
-    Ok(certificate)
+    std::fs::write(to, key).with_context(|| format!("cannot write {}", to.display()))
 }
 
 fn verify(
@@ -99,15 +86,14 @@ fn verify(
     tarball: &Tarball,
     path: &Path,
     signature: &Path,
-    certificate: &Certificate,
+    key: &Path,
 ) -> Result<()> {
     let file = open(path)?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let stage = session.ui.stage("source");
     stage.begin(&format!("verifying {} (MiB)", tarball.file), size >> 20);
-    let signature = std::fs::read(signature).context("cannot read the signature")?;
     let tar = unpack::xz(unpack::CountingReader::new(file, &stage))?;
-    signature::verify(&signature, certificate, tar).with_context(|| {
+    signature::verify(signature, key, &tarball.fingerprint, tar).with_context(|| {
         format!(
             "{} is not what {} signs; nothing of it was kept",
             tarball.file, tarball.signature
