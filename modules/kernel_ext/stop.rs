@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stopping the tasks that come to certain instructions of another module, to see what happens when
-//! they are late there.
+//! Breakpoints at instructions of another module, whose hook may delay the tasks that reach them. It
+//! serves `modules/tools/perturb`.
 //!
 //! C header: `include/linux/kprobes.h`, `Documentation/trace/kprobes.rst`
 
@@ -19,7 +19,7 @@ use crate::{
 };
 use kernel::{error::to_result, fmt, prelude::*, str::CStr, str::CString};
 
-/// So many places can be watched.
+/// Maximum number of places.
 pub const PLACES: usize = 256;
 
 /// An instruction of a module.
@@ -28,9 +28,9 @@ struct Place {
     function: CString,
     /// Bytes from the function's beginning.
     offset: u32,
-    /// What the breakpoint is registered with. Only [`Place::set`] touches it.
+    /// The registration of the breakpoint. Only [`Place::set`] accesses it.
     kprobe: UnsafeCell<MaybeUninit<bindings::kprobe>>,
-    /// Where the instruction is while it has a breakpoint, else 0.
+    /// The instruction's address while it has a breakpoint, otherwise 0.
     address: AtomicUsize,
 }
 
@@ -40,32 +40,32 @@ struct Watch {
     module: CString,
     places: [Option<KBox<Place>>; PLACES],
     hook: fn(usize),
-    /// Told how many breakpoints the kernel has refused, each time the module comes.
+    /// Called with the number of refused breakpoints, each time the module is loaded.
     set: fn(usize),
 }
 
-/// The one watch that there is.
+/// The only watch.
 static WATCH: AtomicPtr<Watch> = AtomicPtr::new(null_mut());
 
-/// From now on, each time a module of this name is loaded, a task that comes to one of the places in
-/// it calls `hook` with the place's number, from 0, before it executes the instruction there. The
-/// module's own `init` is watched too.
+/// Sets breakpoints in the module named `module`, each time it is loaded. A task that reaches a place
+/// calls `hook` with the place's number, counted from 0, before it executes the instruction there. The
+/// breakpoints also work in the module's `init`.
 ///
-/// A place is a function's name, as `/proc/kallsyms` has it, and a distance from its beginning, in
-/// bytes. Where no instruction begins, or one that may have no breakpoint, the kernel refuses it: `set`
-/// is called with the number of these when the module has come.
+/// A place is a function's name, as in `/proc/kallsyms`, and a distance from its beginning, in bytes. The
+/// kernel refuses places where no instruction begins or where breakpoints are forbidden. When the module
+/// has been loaded, `set` is called with the number of refused breakpoints.
 ///
-/// `hook` is called by the task itself, in the middle of what it was doing: with a lock held, perhaps,
-/// or in an interrupt. What it calls in the watched module is watched too.
+/// The task itself calls `hook`, in any state: it may hold a lock or be in an interrupt. A breakpoint in
+/// a function that `hook` calls in the watched module calls `hook` too.
 ///
-/// There can be one watch, and it stays. The module that has asked for it cannot be unloaded any more:
-/// nobody knows when the last task has left its code. It can ask once its `init` is over: a module whose
-/// `init` fails is freed whatever it has asked for, and the kernel would go on to call what was there.
+/// There can be one watch, and it stays. The calling module cannot be unloaded afterwards, because the
+/// last task may still be in its code. It can call this function only after its `init`: the kernel frees
+/// a module whose `init` fails, and would then call a hook that is freed.
 ///
 /// # Errors
 ///
-/// `EAGAIN`: the module's `init` is not over. `EBUSY`: there is a watch. `E2BIG`: more than [`PLACES`]
-/// places. `ENOMEM`: no memory.
+/// `EAGAIN`: the module's `init` has not returned. `EBUSY`: there is a watch. `E2BIG`: more than
+/// [`PLACES`] places. `ENOMEM`: out of memory.
 ///
 /// # Context
 ///
@@ -76,8 +76,8 @@ pub fn watch<'a>(
     hook: fn(usize),
     set: fn(usize),
 ) -> Result {
-    // SAFETY: `stopped` may be called at any time: it looks at `WATCH`. Its code stays where it is, for
-    // the function takes a reference on this module, which is past its `init`, and nobody gives it back.
+    // SAFETY: `stopped` may be called at any time, because it checks `WATCH`. Its code stays, because the
+    // function takes a reference to this module, whose `init` has returned, and nothing drops it.
     to_result(unsafe { bindings::kernel_ext_stop_hook(Some(stopped)) })?;
     let mut watch = kbox(Watch {
         notifier: UnsafeCell::new(bindings::notifier_block {
@@ -103,29 +103,29 @@ pub fn watch<'a>(
         .compare_exchange(null_mut(), watch, Ordering::Release, Ordering::Relaxed)
         .is_err()
     {
-        // SAFETY: It came from `into_raw` above, and nobody else has got it.
+        // SAFETY: `watch` is from `into_raw` above, and it was not shared.
         drop(unsafe { KBox::from_raw(watch) });
         return Err(EBUSY);
     }
-    // SAFETY: The notifier is never freed nor moved, for `WATCH` has it and stays, and the module that
-    // `notified` is in stays too, see above. The kernel links it into a list under a lock of the list's own.
+    // SAFETY: The notifier is never freed nor moved, because `WATCH` owns it and stays, and this module with
+    // `notified` stays too, see above. The kernel links the notifier into a list under the list's own lock.
     to_result(unsafe { bindings::register_module_notifier((*watch).notifier.get()) })
 }
 
 fn the_watch() -> Option<&'static Watch> {
-    // SAFETY: What `WATCH` points to, once it does, is never freed, and there are only shared references
-    // to it: what changes in it is in cells.
+    // SAFETY: The target of `WATCH` is never freed once it is set, and there are only shared references
+    // to it: its mutable fields are in cells.
     unsafe { WATCH.load(Ordering::Acquire).as_ref() }
 }
 
-/// The kernel calls this when a module comes or goes, with `data` pointing to the module.
+/// Sets the breakpoints. The kernel calls it when a module is loaded or unloaded, with `data` pointing to it.
 extern "C" fn notified(
     _: *mut bindings::notifier_block,
     event: ffi::c_ulong,
     data: *mut ffi::c_void,
 ) -> ffi::c_int {
     let module = data.cast::<bindings::module>();
-    // SAFETY: The module is there while its notifiers are called, and its name ends with a NUL.
+    // SAFETY: The module exists while its notifiers are called, and its name ends with a NUL.
     let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
     let coming = event == bindings::module_state_MODULE_STATE_COMING as ffi::c_ulong;
     if let Some(watch) = the_watch() {
@@ -138,24 +138,24 @@ extern "C" fn notified(
 }
 
 impl Place {
-    /// Puts a breakpoint here, in the module that has just been loaded. Of a name there is one module at
-    /// a time and it comes once, so nobody else is in this function for the same place.
+    /// Sets the breakpoint in the module that has just been loaded. Only one module has a given name, and the
+    /// kernel reports each load once, so calls for the same place do not overlap.
     fn set(&self) -> Result {
         let kprobe = self.kprobe.get().cast::<bindings::kprobe>();
         if self.address.swap(0, Ordering::Relaxed) != 0 {
-            // SAFETY: It was registered when the module was there before, and is not any more after this.
+            // SAFETY: It was registered when the module was loaded before, and this call ends the registration.
             unsafe { bindings::unregister_kprobe(kprobe) };
         }
-        // SAFETY: It is not registered, so it is ours alone, and zeros are a valid `kprobe`. The name is
-        // never freed, nor is this place.
+        // SAFETY: It is not registered, so nothing else accesses it, and zeros are a valid `kprobe`. Neither
+        // the name nor this place is ever freed.
         unsafe {
             kprobe.write_bytes(0, 1);
             (*kprobe).symbol_name = self.function.as_char_ptr();
             (*kprobe).offset = self.offset;
         }
-        // SAFETY: The fields are as `register_kprobe` wants them, and it stays where it is for good.
+        // SAFETY: The fields are as `register_kprobe` requires, and the `kprobe` is never moved nor freed.
         to_result(unsafe { bindings::kernel_ext_stop_before(kprobe) })?;
-        // SAFETY: The kernel has filled the address in, and leaves it as it is.
+        // SAFETY: The kernel has set the address, and does not change it.
         let address = unsafe { (*kprobe).addr };
         self.address.store(address as usize, Ordering::Relaxed);
         Ok(())
@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-/// A task has come to this address.
+/// Calls the hook for the place at this address, in the task that reached it.
 extern "C" fn stopped(address: ffi::c_ulong) {
     let Some(watch) = the_watch() else { return };
     let mut places = watch.places.iter().flatten();
@@ -175,45 +175,45 @@ extern "C" fn stopped(address: ffi::c_ulong) {
     }
 }
 
-/// Keeps the calling task here for about `nanoseconds`. It sleeps, where it may; else it spins, but no
-/// longer than `spin` nanoseconds. Returns how long it was, in nanoseconds.
+/// Delays the calling task for about `nanoseconds` and returns the actual time in nanoseconds. The task
+/// sleeps where it may; otherwise it spins for at most `spin` nanoseconds.
 ///
 /// # Context
 ///
 /// Any.
 pub fn hold_up(nanoseconds: u64, spin: u64) -> u64 {
     let begin = now();
-    // SAFETY: The function looks itself at what it may do where it is called.
+    // SAFETY: The function itself checks whether its caller may sleep.
     unsafe { bindings::kernel_ext_hold_up(nanoseconds, spin) };
     now() - begin
 }
 
-/// The clock of the kernel's log and of what it traces, in nanoseconds since it
-/// booted.
+/// Returns the clock of the kernel's log and of its traces, in nanoseconds since
+/// boot.
 ///
 /// # Context
 ///
 /// Any.
 pub fn now() -> u64 {
-    // SAFETY: The function may be called anywhere, and touches no memory of ours.
+    // SAFETY: The function may be called in any context, and accesses no memory of ours.
     unsafe { bindings::local_clock() }
 }
 
-/// The running task, written as its name and its number: `insmod/123`.
+/// The running task, displayed as its name and number: `insmod/123`.
 pub struct Current {
     name: [ffi::c_char; bindings::TASK_COMM_LEN as usize],
     pid: i32,
 }
 
 impl Current {
-    /// Asks the kernel which it is.
+    /// Returns the running task.
     ///
     /// # Context
     ///
-    /// Any; in an interrupt it is the task that was interrupted.
+    /// Any; in an interrupt, the result is the interrupted task.
     pub fn get() -> Self {
         let mut name = [0; bindings::TASK_COMM_LEN as usize];
-        // SAFETY: There is room for a name, and the function ends it with a NUL.
+        // SAFETY: The buffer has room for a name, and the function ends the name with a NUL.
         let pid = unsafe { bindings::kernel_ext_current(name.as_mut_ptr()) };
         Self { name, pid }
     }
@@ -228,8 +228,8 @@ impl core::fmt::Display for Current {
     }
 }
 
-/// Writes a line for the host to QEMU's debug console (`isa-debugcon`), past the kernel's log: it is
-/// there at once, whatever becomes of the guest. What is beyond 120 bytes is lost.
+/// Writes a line for the host to QEMU's debug console (`isa-debugcon`), not to the kernel's log. The host
+/// has the line at once, even if the guest then crashes. Bytes after the first 120 are dropped.
 ///
 /// # Context
 ///
@@ -239,11 +239,11 @@ pub fn tell_host(text: core::fmt::Arguments<'_>) {
         bytes: [0; LINE],
         length: 0,
     };
-    // What has no room is left out.
+    // A longer text is cut off.
     let _ = line.write_fmt(text);
     line.bytes[line.length] = b'\n';
-    // SAFETY: The line has so many bytes. Its port is QEMU's debug console, or nobody's: there is nothing
-    // that the machine would do for it.
+    // SAFETY: The line has at least `length + 1` bytes. The port is that of QEMU's debug console; without
+    // one, the machine ignores writes to it.
     unsafe {
         bindings::kernel_ext_debug_console(
             line.bytes.as_ptr().cast(),
@@ -252,7 +252,7 @@ pub fn tell_host(text: core::fmt::Arguments<'_>) {
     }
 }
 
-/// A line's bytes with its end.
+/// Maximum length of a line with its end, in bytes.
 const LINE: usize = 121;
 
 struct Line {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holds up the threads of another module, so that its races show.
+//! Delays the tasks of another module, so that its races show.
 //!
-//! `cargo xtask test LESSON --schedules N` loads it before the lesson, and then gives it an order: the
-//! lesson's module, places in it that were chosen by a seed, and the seed. A task that comes to such a
-//! place may be kept there for a while, in which the others go on: the seed says which, and how long. The
-//! same order does the same each time. What was done is told to the host, line by line:
+//! `cargo xtask test LESSON --schedules N` loads this module before the lesson, and then writes a schedule
+//! to its parameter `order`: the lesson's module, probe points in it, and a seed. A task that reaches a
+//! probe point may be delayed there while the other tasks go on; the seed determines which tasks are, and
+//! for how long. Equal orders have equal effects. The module reports to the host, line by line:
 //!
 //! ```text
 //! refused 0
@@ -38,27 +38,27 @@ module_param_cb! {
     description: "MODULE SEED CHANCE LONGEST BUDGET PLACES, see perturb.rs",
 }
 
-/// A task that may not sleep spins, and for no longer than so many nanoseconds: that costs the host more
-/// than the guest.
+/// Maximum delay of a task that must not sleep, in nanoseconds. Such a task spins, which takes more of the
+/// host's time than of the guest's.
 const SPIN: u64 = 2_000_000;
 
-/// The random numbers' state.
+/// The state of the random number generator.
 static RANDOM: AtomicU64 = AtomicU64::new(0);
 
-/// Of so many that come to a place, about one is held up; 0: none, but it is told which places are met.
+/// About one of this many tasks that reach a probe point is delayed. With 0, only reached points are reported.
 static CHANCE: AtomicU64 = AtomicU64::new(0);
 
-/// A task is held up for less than two to the power of so many nanoseconds.
+/// Binary logarithm of the upper limit of a delay in nanoseconds.
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 
-/// Nanoseconds that are left of the budget.
+/// The rest of the budget for all delays, in nanoseconds.
 static LEFT: AtomicU64 = AtomicU64::new(0);
 
-/// The places where a task has been.
+/// The probe points that were reached.
 static MET: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
 
-/// The next random number: Steele and others' SplitMix64, where each step is an addition, so that two
-/// tasks that ask at once get two numbers.
+/// Returns the next random number of Steele et al.'s SplitMix64. Each step is one addition, so two tasks
+/// that call the function at the same time get different numbers.
 fn random() -> u64 {
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut mixed = RANDOM.fetch_add(STEP, Relaxed).wrapping_add(STEP);
@@ -67,12 +67,12 @@ fn random() -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Some time up to the longest.
+/// Returns a random delay in nanoseconds, below the upper limit.
 fn some_time() -> u64 {
     random() % (1 << LONGEST.load(Relaxed).min(40))
 }
 
-/// A task has come to a place.
+/// Delays or reports the current task, which has reached a probe point.
 fn came(place: usize) {
     let chance = CHANCE.load(Relaxed);
     if chance == 0 {
@@ -98,12 +98,12 @@ fn came(place: usize) {
     ));
 }
 
-/// The module has come, and has all breakpoints but so many.
+/// Reports that the module was loaded, and how many of its breakpoints the kernel refused.
 fn set(refused: usize) {
     tell_host(format_args!("refused {refused}"));
 }
 
-/// `f+1+2,g+3` as (f, 1), (f, 2), (g, 3).
+/// Parses `f+1+2,g+3` as (f, 1), (f, 2), (g, 3).
 fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
     text.split(',').flat_map(|group| {
         let (function, offsets) = group.split_once('+').unwrap_or((group, ""));
@@ -113,14 +113,14 @@ fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
     })
 }
 
-/// Does what an order says, which is the one that there can be:
+/// Applies a schedule; the module accepts one only. Its words are:
 ///
-/// - the module whose tasks are held up,
-/// - a number that decides who is, and for how long,
-/// - of how many that come to a place one is held up, or 0,
-/// - for how long a task is held up: for less than two to the power of this many nanoseconds,
-/// - for how many milliseconds all together are,
-/// - where: `FUNCTION+BYTES[+BYTES..][,FUNCTION+..]`.
+/// - the module whose tasks are delayed,
+/// - the seed that determines which tasks are delayed, and for how long,
+/// - the number of tasks that reach a probe point for each delayed task, or 0,
+/// - the binary logarithm of the upper limit of a delay in nanoseconds,
+/// - the maximum sum of all delays in milliseconds,
+/// - the probe points: `FUNCTION+BYTES[+BYTES..][,FUNCTION+..]`.
 fn obey(order: &CStr) -> Result {
     let mut words = order.to_str().map_err(|_| EINVAL)?.split_ascii_whitespace();
     let module = words.next().ok_or(EINVAL)?;
@@ -133,7 +133,7 @@ fn obey(order: &CStr) -> Result {
     LONGEST.store(number()?, Relaxed);
     LEFT.store(number()?.saturating_mul(1_000_000), Relaxed);
     let text = words.next().ok_or(EINVAL)?;
-    // Where the lesson begins within a tick is chance too.
+    // The lesson should not always begin at the same time within a tick.
     hold_up(random() % 4_000_000, 0);
     watch(module, places(text), came, set)
 }
