@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! report.txt       the report, as on a terminal
-//! play.json        the report's entry, as in --json
+//! run.json         the entry of this run, as in --json
 //! kernel.log       the kernel's log, byte by byte
 //! shell.log        the shell's channel, byte by byte
 //! transcript.cast  the commands and what they printed, for `asciinema play`
@@ -93,7 +93,7 @@ impl Artifacts {
         let report: String = lines(&detail_lines(outcome));
         write("report.txt", report.as_bytes())?;
         write(
-            "play.json",
+            "run.json",
             json::pretty(&json::RunEntry::from(&*outcome))?.as_bytes(),
         )?;
         write("kernel.log", &run.log)?;

@@ -1,11 +1,12 @@
-//! The report as JSON, for programs: [`SuiteDocument`] is the whole document, and its
-//! types, in `schema.rs`, are the schema.
+//! The report as JSON for programs. [`SuiteDocument`] is the whole document;
+//! `docs/report.schema.json` describes all fields.
 //!
-//! `schema` is 1. New fields may come without a new number, so a reader leaves
-//! alone what it does not know; a field whose name or meaning changes makes it
-//! 2. All times ending in `_seconds` are seconds with a fraction, on the
-//! host's clock unless the field says `guest`. All paths and texts are UTF-8;
-//! what is not, in a guest's output, is replaced by U+FFFD.
+//! A new field may come without a new version of the schema, so a reader ignores
+//! fields that it does not know. A field whose name or meaning changes makes a new
+//! version. Fields ending in `_seconds` are seconds with a fraction: a
+//! `duration_seconds` is measured on the host's clock unless its name contains
+//! `guest`, and a `guest_clock_seconds` is a reading of the guest's clock. All
+//! strings are UTF-8; bytes of a guest's output that are not are replaced by U+FFFD.
 
 mod schema;
 
@@ -16,14 +17,16 @@ use super::{Counts, Outcome, RaceFindings, SuiteReport};
 use crate::lesson::verdict::Verdict;
 use crate::play::plan::Play;
 use crate::schedule::InjectedDelay;
+use crate::schedule::findings::Divergence;
 use crate::symbols::SourceLocation;
 
 pub use schema::*;
 
-/// The number of this schema.
-pub const SCHEMA: u32 = 1;
-
-/// The report's text.
+/// Returns the report as JSON.
+///
+/// # Errors
+///
+/// None in practice: the report is a tree of strings and numbers.
 pub fn text(report: &SuiteReport) -> Result<String> {
     let Counts {
         passed,
@@ -35,35 +38,39 @@ pub fn text(report: &SuiteReport) -> Result<String> {
         kernel: report.kernel.as_ref().map(|kernel| KernelEntry {
             name: kernel.name.clone(),
             version: kernel.version.clone(),
-            qemu: kernel.qemu.clone(),
+            qemu_version: kernel.qemu.clone(),
         }),
-        time: report.time.to_owned(),
-        repeat: report.repeat,
+        time_mode: report.time.to_owned(),
+        repetitions: report.repeat,
         partition: report.partition.map(|partition| partition.to_string()),
         summary: Summary {
             passed,
             failed,
             skipped,
         },
-        wall_seconds: report.wall.as_secs_f64(),
+        duration_seconds: report.wall.as_secs_f64(),
         stages: report
             .stages
             .iter()
             .map(|stage| StageEntry {
                 name: stage.name.clone(),
-                seconds: stage.time.as_secs_f64(),
+                duration_seconds: stage.time.as_secs_f64(),
                 cached: stage.cached,
                 detail: stage.detail.clone(),
             })
             .collect(),
-        plays: report.outcomes.iter().map(RunEntry::from).collect(),
-        found: report.races.iter().map(RaceEntry::from).collect(),
+        runs: report.outcomes.iter().map(RunEntry::from).collect(),
+        races: report.races.iter().map(RaceEntry::from).collect(),
     })
 }
 
-/// The list's text.
+/// Returns the list of test cases as JSON.
+///
+/// # Errors
+///
+/// None in practice, as for [`text`].
 pub fn list(plays: &[Play<'_>]) -> Result<String> {
-    let listed = |play: &Play<'_>| TestCaseEntry {
+    let entry = |play: &Play<'_>| TestCaseEntry {
         lesson: play.lesson.name.clone(),
         language: play.language.to_string(),
         title: play.lesson.title.clone(),
@@ -73,11 +80,11 @@ pub fn list(plays: &[Play<'_>]) -> Result<String> {
     };
     pretty(&TestCaseList {
         schema: SCHEMA,
-        plays: plays.iter().map(listed).collect(),
+        test_cases: plays.iter().map(entry).collect(),
     })
 }
 
-/// A value as the files have it.
+/// Returns a value as indented JSON.
 pub(super) fn pretty(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     Ok(text + "\n")
@@ -87,23 +94,21 @@ impl From<&Outcome> for RunEntry {
     fn from(outcome: &Outcome) -> Self {
         let path = |path: &std::path::PathBuf| path.display().to_string();
         let verdict = &outcome.verdict;
-        let passed = verdict.passed();
-        let (log_lines, left) = match verdict {
+        let kernel_log = match verdict {
             Verdict::KernelReport { report, .. }
             | Verdict::Panic { report, .. }
-            | Verdict::Hang { report, .. } => (report.clone(), Vec::new()),
-            Verdict::GuestLost { log, .. } => (log.clone(), Vec::new()),
-            Verdict::Mismatch { first, .. } => (first.log.clone(), Vec::new()),
-            Verdict::LeftOver { left } => (Vec::new(), left.clone()),
-            _ => (Vec::new(), Vec::new()),
+            | Verdict::Hang { report, .. } => report.clone(),
+            Verdict::GuestLost { log, .. } => log.clone(),
+            Verdict::Mismatch { first, .. } => first.log.clone(),
+            _ => Vec::new(),
         };
         Self {
             lesson: outcome.lesson.clone(),
             title: outcome.title.clone(),
             language: outcome.language.to_string(),
-            run: outcome.run.unwrap_or(1),
+            repetition: outcome.run.unwrap_or(1),
             seed: outcome.seed(),
-            held_up: outcome
+            injected_delays: outcome
                 .scheduled
                 .iter()
                 .flat_map(|scheduled| &scheduled.held_up)
@@ -111,14 +116,15 @@ impl From<&Outcome> for RunEntry {
                 .collect(),
             readme: path(&outcome.readme),
             verdict: verdict.name().to_owned(),
-            message: if passed {
-                String::new()
-            } else {
-                message(verdict)
+            message: match verdict {
+                Verdict::Pass => String::new(),
+                // All lines, unlike the verdict's text.
+                Verdict::Infrastructure { what } => what.clone(),
+                verdict => verdict.to_string(),
             },
-            place: verdict.location().map(|place| FailedStep {
-                line: place.line,
-                command: place.command.clone(),
+            failed_step: verdict.location().map(|location| FailedStep {
+                line: location.line,
+                command: location.command.clone(),
             }),
             mismatch: match verdict {
                 Verdict::Mismatch { first, further } => Some(MismatchEntry {
@@ -130,84 +136,100 @@ impl From<&Outcome> for RunEntry {
                 }),
                 _ => None,
             },
-            log_lines,
+            kernel_log,
             source_locations: outcome
                 .source_locations
                 .iter()
                 .map(SourceLocationEntry::from)
                 .collect(),
-            left,
-            wall_seconds: outcome.wall.as_secs_f64(),
-            guest_seconds: outcome.guest_seconds,
+            left_behind: match verdict {
+                Verdict::LeftOver { left } => left.clone(),
+                _ => Vec::new(),
+            },
+            duration_seconds: outcome.wall.as_secs_f64(),
+            guest_clock_seconds: outcome.guest_seconds,
             phases: outcome.phases.map(|phases| PhaseDurations {
-                boot_seconds: phases.boot.as_secs_f64(),
-                lesson_seconds: phases.lesson.as_secs_f64(),
-                compare_seconds: phases.compare.as_secs_f64(),
+                boot_duration_seconds: phases.boot.as_secs_f64(),
+                lesson_duration_seconds: phases.lesson.as_secs_f64(),
+                compare_duration_seconds: phases.compare.as_secs_f64(),
             }),
-            nonce: outcome.nonce.clone(),
-            log: outcome.log.as_ref().map(path),
+            message_tag: outcome.nonce.clone(),
+            guest_log: outcome.log.as_ref().map(path),
             artifacts: outcome.artifacts.as_ref().map(path),
         }
     }
 }
 
 impl From<&InjectedDelay> for InjectedDelayEntry {
-    fn from(held: &InjectedDelay) -> Self {
+    fn from(delay: &InjectedDelay) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "no guest runs for 2^53 ns")]
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
         Self {
-            function: held.point.function.clone(),
-            offset: held.point.offset,
-            at: seconds(held.clock_nanoseconds),
-            guest_seconds: seconds(held.duration_nanoseconds),
-            task: held.task.clone(),
+            function: delay.point.function.clone(),
+            offset: delay.point.offset,
+            guest_clock_seconds: seconds(delay.clock_nanoseconds),
+            guest_duration_seconds: seconds(delay.duration_nanoseconds),
+            task: delay.task.clone(),
         }
     }
 }
 
 impl From<&RaceFindings> for RaceEntry {
-    fn from(found: &RaceFindings) -> Self {
+    fn from(race: &RaceFindings) -> Self {
         let RaceFindings {
             lesson,
             language,
             findings,
             source_locations,
-            kernel_options: _, // the report's beginning tells the kernel
-        } = found;
-        let divergence = findings.divergence.as_ref();
-        let places = findings.suspects.iter().zip(source_locations);
+            kernel_options: _, // `SuiteDocument::kernel` has the kernel
+        } = race;
+        let suspects = findings.suspects.iter().zip(source_locations);
         Self {
             lesson: lesson.clone(),
             language: language.to_string(),
             failed: findings.failed,
             passed: findings.passed,
-            first_seed: findings.first_seed,
-            places: places
-                .map(|(suspect, spot)| SuspectPointEntry {
+            first_failing_seed: findings.first_seed,
+            suspect_points: suspects
+                .map(|(suspect, location)| SuspectPointEntry {
                     function: suspect.point.function.clone(),
                     offset: suspect.point.offset,
-                    spot: spot.as_ref().map(SourceLocationEntry::from),
+                    source_location: location.as_ref().map(SourceLocationEntry::from),
                     failed: suspect.failed,
                     passed: suspect.passed,
                 })
                 .collect(),
-            nearest_seed: divergence.map(|divergence| divergence.passing_seed),
-            last_line: divergence.and_then(|divergence| divergence.last_common.clone()),
-            failing_next: divergence.and_then(|divergence| divergence.failing_next.clone()),
-            passing_next: divergence.and_then(|divergence| divergence.passing_next.clone()),
+            divergence: findings.divergence.as_ref().map(DivergenceEntry::from),
+        }
+    }
+}
+
+impl From<&Divergence> for DivergenceEntry {
+    fn from(divergence: &Divergence) -> Self {
+        let Divergence {
+            passing_seed,
+            last_common,
+            failing_next,
+            passing_next,
+        } = divergence.clone();
+        Self {
+            passing_seed,
+            last_common_line: last_common,
+            next_failing_line: failing_next,
+            next_passing_line: passing_next,
         }
     }
 }
 
 impl From<&SourceLocation> for SourceLocationEntry {
-    fn from(spot: &SourceLocation) -> Self {
+    fn from(location: &SourceLocation) -> Self {
         let SourceLocation {
             task,
             file,
             line,
             function,
             source,
-        } = spot.clone();
+        } = location.clone();
         Self {
             task,
             file,
@@ -215,12 +237,5 @@ impl From<&SourceLocation> for SourceLocationEntry {
             function,
             source,
         }
-    }
-}
-
-fn message(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Infrastructure { what } => what.clone(),
-        verdict => verdict.to_string(),
     }
 }

@@ -65,7 +65,7 @@ pub struct ReportFiles {
 
     /// Write the report as JSON into this file; `-` is standard output
     ///
-    /// Its fields are described in xtask/src/report/json/schema.rs.
+    /// Its fields are described in docs/report.schema.json.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 

@@ -2,6 +2,9 @@
 
 mod formats;
 mod races;
+mod schema;
+
+use snapbox::{assert_data_eq, file};
 
 use super::*;
 use crate::failure::Fault;
@@ -11,26 +14,26 @@ use crate::lesson::verdict::{Mismatch, TextLocation, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
 
+pub(super) fn lesson() -> Lesson {
+    Lesson {
+        name: "x".to_owned(),
+        folder: PathBuf::new(),
+        readme: PathBuf::from("modules/lessons/x/README.md"),
+        title: "About x".to_owned(),
+        transcript: Transcript {
+            steps: Vec::new(),
+            limit: LIMIT,
+        },
+        no_rust: None,
+        two_cpus: None,
+    }
+}
+
 pub(super) fn outcome(verdict: Verdict) -> Outcome {
     Outcome {
         wall: Duration::from_millis(1234),
         guest_seconds: Some(31.26),
-        ..Outcome::new(
-            &Lesson {
-                name: "x".to_owned(),
-                folder: PathBuf::new(),
-                readme: PathBuf::from("modules/lessons/x/README.md"),
-                title: "About x".to_owned(),
-                transcript: Transcript {
-                    steps: Vec::new(),
-                    limit: LIMIT,
-                },
-                no_rust: None,
-                two_cpus: None,
-            },
-            Language::Rust,
-            verdict,
-        )
+        ..Outcome::new(&lesson(), Language::Rust, verdict)
     }
 }
 
@@ -46,7 +49,7 @@ fn styled(outcomes: &[Outcome], style: &terminal::TerminalStyle) -> String {
     )
 }
 
-pub(super) fn spot() -> SourceLocation {
+pub(super) fn source_location() -> SourceLocation {
     SourceLocation {
         task: "rmmod (60)".to_owned(),
         file: "modules/lessons/x/x.rs".to_owned(),
@@ -85,29 +88,7 @@ fn a_mismatch_shows_place_diff_log_and_way() {
         }),
         further: 2,
     })]);
-    assert_eq!(
-        report,
-        "\
-x (rust)  FAILED  1.2 s (31.3 s in the guest)  mismatch: printed something else than the text says
-
-modules/lessons/x/README.md:12: x (rust): printed something else than the text says
-    $ dmesg -c
----- expected: what the text says
-++++ actual:   what the guest printed
-   1    1 | [..] x: one
-   2      - [+1.0s] x: two
-        2 + [+1.3s] x: two
-exit status: 1 instead of 0
-what the kernel logged meanwhile:
-  [    1.000000] x: one
-2 commands after it went wrong too
-to try it by hand: cargo xtask qemu x, and there:
-  insmod x.ko
-  dmesg -c
-
-0 passed, 1 failed, 0 skipped
-"
-    );
+    assert_data_eq!(report, file!["tests/mismatch.txt"].raw());
 }
 
 #[test]
@@ -209,7 +190,7 @@ fn every_verdict_has_a_name_and_words_of_its_own() {
 
 #[test]
 fn where_each_task_was_comes_before_the_log() {
-    let spot = |task: &str, line| SourceLocation {
+    let location_of = |task: &str, line| SourceLocation {
         task: task.to_owned(),
         file: "modules/lessons/x/x.rs".to_owned(),
         line,
@@ -217,7 +198,7 @@ fn where_each_task_was_comes_before_the_log() {
         source: "    lock();".to_owned(),
     };
     let report = printed(&[Outcome {
-        source_locations: vec![spot("rmmod (60)", 7), spot("", 123)],
+        source_locations: vec![location_of("rmmod (60)", 7), location_of("", 123)],
         ..outcome(Verdict::Hang {
             symptom: "INFO: task rmmod:60 blocked".to_owned(),
             report: vec!["[1.000000] Call Trace:".to_owned()],
@@ -225,16 +206,7 @@ fn where_each_task_was_comes_before_the_log() {
             seconds: None,
         })
     }]);
-    let expected = "\
-    $ dmesg -c
-rmmod (60) was at modules/lessons/x/x.rs:7, in wait:
-     7 |     lock();
-the CPU was at modules/lessons/x/x.rs:123, in wait:
-   123 |     lock();
-the kernel's log:
-  [1.000000] Call Trace:
-";
-    assert!(report.contains(expected), "{report}");
+    assert_data_eq!(report, file!["tests/hang.txt"].raw());
 }
 
 #[test]
@@ -273,24 +245,7 @@ fn of_several_runs_equal_ones_are_told_once() {
         .collect();
     outcomes.extend((1..=8).map(|run| row(Language::C, run, Verdict::Pass)));
     let report = printed(&outcomes);
-    assert!(
-        report.starts_with(
-            "\
-x (rust)  FAILED  4 of 8 passed  1.2 s each (31.3 s in the guest)
-          3 times left-over: left something behind: the module x is still loaded
-          once left-over: left something behind: /proc/x is still there
-x (c)     ok  8 of 8 passed  1.2 s each (31.3 s in the guest)
-
-modules/lessons/x/README.md: x (rust), run 2: "
-        ),
-        "{report}"
-    );
-    assert_eq!(report.matches("to try it by hand").count(), 2, "{report}");
-    assert!(report.contains("\nso it was in runs 2, 5, 6\n"), "{report}");
-    assert!(
-        report.ends_with("\n12 passed, 4 failed, 0 skipped\n"),
-        "{report}"
-    );
+    assert_data_eq!(report, file!["tests/repetitions.txt"].raw());
 }
 
 /// `count` lessons that passed, one that left something, one not played.
@@ -341,7 +296,7 @@ fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
         report: vec!["::add-mask::a".to_owned()],
         during: Some(place()),
     };
-    outcomes[15].source_locations = vec![spot()];
+    outcomes[15].source_locations = vec![source_location()];
     let report = styled(&outcomes, &style);
     assert!(
         report.contains(

@@ -3,18 +3,18 @@
 use anyhow::{Context as _, Result, ensure};
 use xtask::report::json::{RunEntry, SuiteDocument};
 
-use crate::lab::{Clone, original, run, xtask};
+use crate::lab::{Clone, document, original, run, xtask};
 
 /// What `xtask test` with these `args` tells programs.
 fn report(args: &[&str]) -> Result<SuiteDocument> {
     let args = [&["test", "--json", "-"], args].concat();
     let ended = run(&mut xtask(original(), &args))?;
-    serde_json::from_str(&ended.stdout).with_context(|| ended.stderr)
+    document(&ended.stdout).with_context(|| ended.stderr)
 }
 
 fn only(suite: &SuiteDocument) -> Result<&RunEntry> {
-    ensure!(suite.plays.len() == 1, "{:?}", suite.summary);
-    suite.plays.first().context("no play")
+    ensure!(suite.runs.len() == 1, "{:?}", suite.summary);
+    suite.runs.first().context("no run")
 }
 
 const RACE: [&str; 3] = ["unlocked_counter", "--lang", "c"];
@@ -26,21 +26,22 @@ fn a_race_that_a_plain_run_passes_is_found_and_fails_again_with_its_seed() -> Re
     assert!(only(&plain)?.seed.is_none());
 
     let suite = report(&[&RACE[..], &["--schedules", "100", "--fail-fast"]].concat())?;
-    let found = suite.found.first().context("not found by 100 schedules")?;
-    let seed = found.first_seed;
-    let failed = suite.plays.iter().find(|play| play.seed == Some(seed));
-    let failed = failed.context("the first failure is no play")?;
+    let race = suite.races.first().context("not found by 100 schedules")?;
+    let seed = race.first_failing_seed;
+    let failed = suite.runs.iter().find(|run| run.seed == Some(seed));
+    let failed = failed.context("no run has the first failing seed")?;
     assert_eq!(failed.verdict, "mismatch");
-    assert!(!failed.held_up.is_empty());
-    assert!(found.places.iter().any(|place| place.spot.is_some()));
+    assert!(!failed.injected_delays.is_empty());
+    let mut suspects = race.suspect_points.iter();
+    assert!(suspects.any(|point| point.source_location.is_some()));
 
     let again = seed.to_string();
     let again = report(&[&RACE[..], &["--seed", &again, "--repeat", "3"]].concat())?;
     assert_eq!(again.summary.failed, 3);
-    for play in &again.plays {
-        assert_eq!(play.held_up, failed.held_up);
-        assert_eq!(play.mismatch, failed.mismatch);
-        assert_eq!(play.guest_seconds, failed.guest_seconds);
+    for run in &again.runs {
+        assert_eq!(run.injected_delays, failed.injected_delays);
+        assert_eq!(run.mismatch, failed.mismatch);
+        assert_eq!(run.guest_clock_seconds, failed.guest_clock_seconds);
     }
     Ok(())
 }
@@ -48,14 +49,15 @@ fn a_race_that_a_plain_run_passes_is_found_and_fails_again_with_its_seed() -> Re
 #[test]
 fn the_mended_twin_passes_schedules_in_which_somebody_is_held_up() -> Result<()> {
     let suite = report(&["unlocked_counter_mended", "--schedules", "20"])?;
-    assert_eq!(suite.summary.failed, 0, "{:?}", suite.found);
-    assert!(suite.found.is_empty());
+    assert_eq!(suite.summary.failed, 0, "{:?}", suite.races);
+    assert!(suite.races.is_empty());
     for language in ["rust", "c"] {
-        let plays = suite.plays.iter().filter(|play| play.language == language);
-        let seeds: Vec<Option<u32>> = plays.clone().map(|play| play.seed).collect();
+        let runs = suite.runs.iter().filter(|run| run.language == language);
+        let seeds: Vec<Option<u32>> = runs.clone().map(|run| run.seed).collect();
         assert_eq!(seeds, (1..=20).map(Some).collect::<Vec<_>>());
-        let held = plays.filter(|play| !play.held_up.is_empty()).count();
-        assert!(held >= 10, "in {held} of 20 schedules somebody was held up");
+        let delayed = runs.filter(|run| !run.injected_delays.is_empty());
+        let delayed = delayed.count();
+        assert!(delayed >= 10, "{delayed} of 20 schedules injected a delay");
     }
     Ok(())
 }
@@ -64,7 +66,7 @@ fn the_mended_twin_passes_schedules_in_which_somebody_is_held_up() -> Result<()>
 fn a_seed_says_the_same_to_the_byte() -> Result<()> {
     let said = |seed: &str| -> Result<Vec<u8>> {
         let suite = report(&["thread_drv", "--lang", "c", "--seed", seed])?;
-        let log = only(&suite)?.log.clone().context("no log is kept")?;
+        let log = only(&suite)?.guest_log.clone().context("no log is kept")?;
         Ok(std::fs::read(log)?)
     };
     let first = said("11")?;

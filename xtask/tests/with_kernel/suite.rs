@@ -1,11 +1,9 @@
 //! The ways to play a suite, and what is written of it.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use xtask::report::json::{RunEntry, SuiteDocument, TestCaseList};
 
-use crate::lab::{Clone, TWIN, run, text, words};
+use crate::lab::{Clone, TWIN, document, run, text, words};
 
 /// A clone with these lessons in both languages, each a name and what is in its
 /// console block.
@@ -15,11 +13,6 @@ fn clone_with(lessons: &[(&str, &str)]) -> Result<Clone> {
         clone.add_twin(name, TWIN)?;
     }
     Ok(clone)
-}
-
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Ok(serde_json::from_str(&text)?)
 }
 
 #[test]
@@ -57,11 +50,12 @@ is not there)
     };
     assert_eq!(sorted(&together), sorted(&all));
     let json = list("test --list --lang c --json - probe*")?;
-    let TestCaseList { schema, plays } = serde_json::from_str(&json)?;
-    assert_eq!(schema, 1);
-    let names: Vec<&str> = plays.iter().map(|play| play.lesson.as_str()).collect();
+    let TestCaseList { schema, test_cases } = document(&json)?;
+    assert_eq!(schema, 2);
+    let names = test_cases.iter().map(|case| case.lesson.as_str());
+    let names: Vec<&str> = names.collect();
     assert_eq!(names, ["probe", "probe_two"]);
-    assert!(plays[0].skipped.is_none() && plays[1].skipped.is_some());
+    assert!(test_cases[0].skipped.is_none() && test_cases[1].skipped.is_some());
     assert!(!clone.path("cache").exists());
     Ok(())
 }
@@ -115,35 +109,35 @@ fn every_format_tells_the_same_and_a_failure_leaves_all_that_is_known() -> Resul
 
     let SuiteDocument {
         summary,
-        plays,
+        runs,
         stages,
         ..
-    } = read(&clone.path("x.json"))?;
+    } = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
     assert_eq!((summary.passed, summary.failed), (0, 1));
     assert!(stages.iter().any(|stage| stage.name == "modules"));
-    let [play] = &plays[..] else {
-        panic!("{plays:?}");
+    let [run] = &runs[..] else {
+        panic!("{runs:?}");
     };
-    assert_eq!(play.verdict, "mismatch");
-    assert_eq!(play.place.as_ref().map(|place| place.line), Some(6));
-    let phases = play.phases.as_ref().context("phases")?;
-    let whole = phases.boot_seconds + phases.lesson_seconds;
-    assert!(phases.boot_seconds > 0.0 && phases.lesson_seconds > 0.0);
-    assert!((whole - play.wall_seconds).abs() < 1e-6);
+    assert_eq!(run.verdict, "mismatch");
+    assert_eq!(run.failed_step.as_ref().map(|step| step.line), Some(6));
+    let phases = run.phases.as_ref().context("phases")?;
+    let (boot, lesson) = (phases.boot_duration_seconds, phases.lesson_duration_seconds);
+    assert!(boot > 0.0 && lesson > 0.0);
+    assert!((boot + lesson - run.duration_seconds).abs() < 1e-6);
 
     let junit = std::fs::read_to_string(clone.path("x.xml"))?;
     let junit = quick_junit::Report::deserialize_from_str(&junit)?;
     assert_eq!((junit.tests, junit.failures), (1, 1));
 
     let folder = clone.path("kept/probe-rust").canonicalize()?;
-    assert_eq!(play.artifacts.as_deref(), folder.to_str());
+    assert_eq!(run.artifacts.as_deref(), folder.to_str());
     let file =
         |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| name.to_owned());
-    let entry: RunEntry = read(&folder.join("play.json"))?;
-    assert_eq!(entry.nonce, play.nonce);
+    let entry: RunEntry = serde_json::from_str(&file("run.json")?)?;
+    assert_eq!(entry.message_tag, run.message_tag);
     assert!(file("report.txt")?.contains("lsmod | grep -c probe"));
     assert!(file("kernel.log")?.contains("Linux version"));
-    assert!(file("shell.log")?.contains(play.nonce.as_deref().context("a nonce")?));
+    assert!(file("shell.log")?.contains(run.message_tag.as_deref().context("a tag")?));
     assert!(file("kernel.config")?.contains("CONFIG_RUST=y\n"));
     assert!(file("qemu.txt")?.contains("qemu-system-x86_64"));
     let cast = file("transcript.cast")?;
@@ -233,9 +227,9 @@ fn a_guest_that_cannot_be_made_is_told_in_every_report() -> Result<()> {
         .env("TMPDIR", clone.path("no/such/folder"))
         .output()?;
     assert_eq!(output.status.code(), Some(69));
-    let SuiteDocument { plays, .. } = serde_json::from_slice(&output.stdout)?;
-    let [first, second] = &plays[..] else {
-        panic!("{plays:?}");
+    let SuiteDocument { runs, .. } = document(std::str::from_utf8(&output.stdout)?)?;
+    let [first, second] = &runs[..] else {
+        panic!("{runs:?}");
     };
     assert_eq!(first.verdict, "infrastructure");
     assert!(

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xtask::report::json::SuiteDocument;
 
-use crate::lab::{Clone, original, run, xtask};
+use crate::lab::{Clone, document, original, run, xtask};
 
 /// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
 /// and what the file tells.
@@ -21,15 +21,12 @@ fn played(
     let own = ["--timeline", &timelines, "--json", &report];
     let ended = run(&mut xtask(clone, &[&["test"], args, &own].concat()))?;
     ended.expect(status, &[])?;
-    Ok((
-        ended.printed(),
-        serde_json::from_str(&std::fs::read_to_string(json)?)?,
-    ))
+    Ok((ended.printed(), document(&std::fs::read_to_string(json)?)?))
 }
 
 /// The kernel's log of a play that was just played.
 fn log(suite: &SuiteDocument, play: usize) -> Result<String> {
-    let log = suite.plays[play].log.as_ref().context("no log")?;
+    let log = suite.runs[play].guest_log.as_ref().context("no log")?;
     let said = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
     let (kernel, _) = said.split_once("== the shell").context("no shell")?;
     Ok(kernel.to_owned())
@@ -218,8 +215,8 @@ fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
 
 /// The verdict, without its times, and the lines of the report.
 fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
-    let play = &suite.plays[0];
-    let lines = play.log_lines.iter().map(|line| {
+    let run = &suite.runs[0];
+    let lines = run.kernel_log.iter().map(|line| {
         let message = line
             .split_once("] ")
             .map_or(line.as_str(), |(_, message)| message);
@@ -229,7 +226,7 @@ fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
             .filter(|letter| !letter.is_ascii_hexdigit())
             .collect()
     });
-    (play.verdict.clone(), lines.collect())
+    (run.verdict.clone(), lines.collect())
 }
 
 #[test]
@@ -254,7 +251,7 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
         "{said}"
     );
     ensure!(said.contains("B still sleeps; C still sleeps"), "{said}");
-    let artifacts = with.plays[0].artifacts.as_ref().context("no artifacts")?;
+    let artifacts = with.runs[0].artifacts.as_ref().context("no artifacts")?;
     let kept = std::fs::read_to_string(Path::new(artifacts).join("timeline.txt"))?;
     ensure!(kept.contains("INFO: task deadlocked:"), "{kept}");
     Ok(())
@@ -271,7 +268,7 @@ fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
          $ sleep 1000\n```\n",
     )?;
     let (said, suite) = played(&clone.path(""), folder.path(), 1, &["--lang", "rust"])?;
-    ensure!(suite.plays[0].verdict == "hang", "{said}");
+    ensure!(suite.runs[0].verdict == "hang", "{said}");
     ensure!(
         said.contains("A loads the module fails_thread_left"),
         "{said}"

@@ -1,244 +1,276 @@
-//! The types of the documents, which are their schema.
+//! The types of the documents. `docs/report.schema.json` is generated from them
+//! and from their comments.
 
 use serde::{Deserialize, Serialize};
 
-/// What `cargo xtask test --json FILE` writes.
+/// The document that `cargo xtask test --json FILE` writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SuiteDocument {
-    /// The number of the schema: 1.
+    /// Version of the schema.
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: u32,
-    /// The kernel; null if nothing had to be played.
+    /// The kernel; null if no guest had to run.
     pub kernel: Option<KernelEntry>,
-    /// How time passed in the guests: `"virtual"` or `"real"`.
-    pub time: String,
-    /// How often each play was to be played.
-    pub repeat: u32,
-    /// The part of the suite, as given to `--partition`: `"2/3"`.
+    /// How time passes in the guests: `"virtual"` or `"real"`.
+    pub time_mode: String,
+    /// How often each test case runs (`--repeat`).
+    pub repetitions: u32,
+    /// The part of the suite that ran, as given to `--partition`: `"2/3"`.
     pub partition: Option<String>,
-    /// Counts of what is in `plays`.
+    /// Counts of the runs by result.
     pub summary: Summary,
-    /// All of it, the making of kernel and modules included.
-    pub wall_seconds: f64,
-    /// What the stages before the guests took, and the guests together.
+    /// Duration of the whole command, builds included.
+    pub duration_seconds: f64,
+    /// The stages that prepare the guests, and the stage that runs all guests.
     pub stages: Vec<StageEntry>,
-    /// Every run of every play.
-    pub plays: Vec<RunEntry>,
-    /// Of each play of which several schedules were played and some failed, what
-    /// tells these from the others.
-    pub found: Vec<RaceEntry>,
+    /// Every run of every test case.
+    pub runs: Vec<RunEntry>,
+    /// Comparisons of failing with passing schedules, one for each test case of
+    /// which a schedule failed.
+    pub races: Vec<RaceEntry>,
 }
 
-/// The kernel that was played with.
+/// The kernel under test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KernelEntry {
-    /// Its name in kernels.toml: `"6.12"`.
+    /// Name in kernels.toml: `"6.12"`.
     pub name: String,
-    /// Its version: `"6.12.117"`.
+    /// Version of the kernel: `"6.12.117"`.
     pub version: String,
-    /// QEMU's version.
-    pub qemu: String,
+    /// Version of QEMU.
+    pub qemu_version: String,
 }
 
-/// How many runs came to what.
+/// Counts of runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
-    /// Those with the verdict `pass`.
+    /// Number of runs with the verdict `pass`.
     pub passed: usize,
-    /// Those with any other, `infrastructure` included.
+    /// Number of runs with another verdict than `pass` and `skipped`.
     pub failed: usize,
-    /// Those with the verdict `skipped`.
+    /// Number of runs with the verdict `skipped`.
     pub skipped: usize,
 }
 
 /// A stage of the pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StageEntry {
-    /// Its name: `"kernel"`, `"modules"`, `"lessons"`.
+    /// Name of the stage: `"kernel"`, `"modules"`, `"lessons"`.
     pub name: String,
-    /// What it took.
-    pub seconds: f64,
-    /// True if its result was in the cache.
+    /// Duration of the stage.
+    pub duration_seconds: f64,
+    /// True if the result came from the cache.
     pub cached: bool,
-    /// A version, a size.
+    /// A version or a size.
     pub detail: String,
 }
 
-/// A lesson in one language, played once.
+/// One run of a test case, which is a lesson in one language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunEntry {
-    /// The lesson's name.
+    /// Name of the lesson.
     pub lesson: String,
-    /// The lesson's title.
+    /// Title of the lesson.
     pub title: String,
-    /// `"rust"` or `"c"`.
+    /// Language of the module: `"rust"` or `"c"`.
     pub language: String,
-    /// Which of `repeat` runs, from 1.
-    pub run: u32,
-    /// What its threads' schedule followed from; null if they had none.
+    /// Number of the repetition, from 1 to `repetitions`.
+    pub repetition: u32,
+    /// Seed of the schedule; null if the run had no schedule.
     pub seed: Option<u32>,
-    /// Who was held up, in the order of their coming back.
-    pub held_up: Vec<InjectedDelayEntry>,
+    /// Delays that the schedule injected, ordered by their end.
+    pub injected_delays: Vec<InjectedDelayEntry>,
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
     /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
     /// `left-over`, `shell-lost`, `guest-lost`, `infrastructure`, `skipped`.
-    /// These names do not change; new ones may come.
+    /// The names do not change; a later version may add names.
     pub verdict: String,
-    /// The verdict in a few words, for people.
+    /// The verdict in a few words for people; empty if the run passed.
     pub message: String,
-    /// The step at which it went wrong, where there is one.
-    pub place: Option<FailedStep>,
-    /// With `mismatch`: what was expected, and what came.
+    /// The step that failed, if the verdict is about one step.
+    pub failed_step: Option<FailedStep>,
+    /// Expected and actual output, with the verdict `mismatch`.
     pub mismatch: Option<MismatchEntry>,
-    /// Lines of the kernel's log: its report, or its last words.
-    pub log_lines: Vec<String>,
-    /// Where in the lesson's sources the tasks were that the kernel reported.
+    /// Lines of the kernel's log that belong to the failure: the kernel's report,
+    /// or the last lines.
+    pub kernel_log: Vec<String>,
+    /// Where the tasks of the kernel's report were in the lesson's sources.
     pub source_locations: Vec<SourceLocationEntry>,
-    /// With `left-over`: one sentence for each thing.
-    pub left: Vec<String>,
-    /// From QEMU's start to its end; 0 if no guest ran.
-    pub wall_seconds: f64,
-    /// The guest's clock at its end, since its boot.
-    pub guest_seconds: Option<f64>,
-    /// The parts of it; null if no guest ran.
+    /// Sentences that name the objects left behind, with the verdict `left-over`.
+    pub left_behind: Vec<String>,
+    /// Time from QEMU's start to its end; 0 if no guest ran.
+    pub duration_seconds: f64,
+    /// Reading of the guest's clock, which starts at boot, at the guest's end.
+    pub guest_clock_seconds: Option<f64>,
+    /// Durations of the run's phases; null if no guest ran.
     pub phases: Option<PhaseDurations>,
-    /// The word that marked the guest's notes.
-    pub nonce: Option<String>,
-    /// The file with all that the guest said; a later run writes it anew.
-    pub log: Option<String>,
-    /// The folder with what is left of a failure.
+    /// Tag of the messages that kmodlab writes in the guest.
+    pub message_tag: Option<String>,
+    /// File with all output of the guest. The next run of the test case
+    /// overwrites the file.
+    pub guest_log: Option<String>,
+    /// Folder with the records of a failure.
     pub artifacts: Option<String>,
 }
 
-/// A task that a schedule has held up.
+/// A delay that a schedule injected into a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InjectedDelayEntry {
-    /// The symbol of the function of the module that it was in.
+    /// Symbol of the module's function that the task was in.
     pub function: String,
-    /// The instruction's distance from the function's beginning, in bytes.
+    /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
-    /// When, in seconds on the clock of the kernel's log.
-    pub at: f64,
-    /// For how long.
-    pub guest_seconds: f64,
-    /// The task's name and number: `"insmod/123"`.
+    /// Reading of the guest's clock at the beginning of the delay.
+    pub guest_clock_seconds: f64,
+    /// Length of the delay on the guest's clock.
+    pub guest_duration_seconds: f64,
+    /// Name and PID of the task: `"insmod/123"`.
     pub task: String,
 }
 
-/// What tells the schedules of a play that failed from those that passed.
+/// A comparison of the failing with the passing schedules of one test case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RaceEntry {
-    /// The lesson's name.
+    /// Name of the lesson.
     pub lesson: String,
-    /// `"rust"` or `"c"`.
+    /// Language of the module: `"rust"` or `"c"`.
     pub language: String,
-    /// How many failed.
+    /// Number of schedules that failed.
     pub failed: usize,
-    /// How many passed.
+    /// Number of schedules that passed.
     pub passed: usize,
-    /// The seed of the first that failed.
-    pub first_seed: u32,
-    /// Places where tasks were held up in most of those that failed and in fewer of
-    /// the others, the most telling first.
-    pub places: Vec<SuspectPointEntry>,
-    /// The seed that passed whose kernel log goes with the first failure's the
-    /// longest.
-    pub nearest_seed: Option<u32>,
-    /// The last line that both logs have, without its time.
-    pub last_line: Option<String>,
-    /// What comes after it in the log of the first failure.
-    pub failing_next: Option<String>,
-    /// What comes after it in the other.
-    pub passing_next: Option<String>,
+    /// Seed of the first schedule that failed.
+    pub first_failing_seed: u32,
+    /// Probe points at which most failing schedules, and fewer of the passing
+    /// ones, delayed a task; the most suspect first.
+    pub suspect_points: Vec<SuspectPointEntry>,
+    /// The first difference between the kernel's logs of the first failing and the
+    /// most similar passing schedule; null if no schedule passed.
+    pub divergence: Option<DivergenceEntry>,
 }
 
-/// A place in a module, and how many runs had somebody held up there.
+/// A probe point, and the number of schedules that delayed a task at it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SuspectPointEntry {
-    /// The symbol of the function.
+    /// Symbol of the module's function.
     pub function: String,
-    /// The instruction's distance from the function's beginning, in bytes.
+    /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
-    /// The source's line, where it is known and ours.
-    pub spot: Option<SourceLocationEntry>,
-    /// Of those that failed.
+    /// Location in the lesson's source, if known.
+    pub source_location: Option<SourceLocationEntry>,
+    /// Number of failing schedules.
     pub failed: usize,
-    /// Of those that passed.
+    /// Number of passing schedules.
     pub passed: usize,
+}
+
+/// The first difference between the kernel's logs of two schedules. Lines are
+/// without timestamps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DivergenceEntry {
+    /// Seed of the passing schedule whose log has the longest beginning in common
+    /// with the first failing schedule's.
+    pub passing_seed: u32,
+    /// Last line that both logs have in common.
+    pub last_common_line: Option<String>,
+    /// Next line in the failing schedule's log.
+    pub next_failing_line: Option<String>,
+    /// Next line in the passing schedule's log.
+    pub next_passing_line: Option<String>,
 }
 
 /// A step of a lesson.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailedStep {
-    /// The line of `readme`, from 1.
+    /// Line of `readme`, from 1.
     pub line: usize,
     /// The command; its lines are separated by `\n`.
     pub command: String,
 }
 
-/// A place in a source that a task was at.
+/// A line of the lesson's source that a task executed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceLocationEntry {
-    /// The task's name and number: `"rmmod (60)"`; empty if it is not known.
+    /// Name and PID of the task: `"rmmod (60)"`; empty if not known.
     pub task: String,
     /// The file, as a path from the clone's top folder.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
-    /// The function, as its source calls it.
+    /// Name of the function, as in the source.
     pub function: String,
-    /// The line's text.
+    /// Text of the line.
     pub source: String,
 }
 
-/// What was expected of a command, and what came.
+/// The difference between the expected and the actual result of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MismatchEntry {
-    /// The lines of the text.
+    /// Expected lines, from the lesson's text.
     pub expected: Vec<String>,
-    /// The lines that were printed, in the text's words where they hold.
+    /// Printed lines. A line that matches is shown as in the lesson's text.
     pub printed: Vec<String>,
-    /// The exit status that the text states.
+    /// Expected exit status.
     pub expected_status: u8,
-    /// The exit status that the command had.
+    /// Exit status of the command.
     pub status: u8,
-    /// How many more commands went wrong after it.
+    /// Number of later commands that failed too.
     pub further: usize,
 }
 
-/// The host's time for the parts of a run.
+/// Durations of the phases of a run, on the host's clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhaseDurations {
-    /// From QEMU's start until the guest turned to the lesson.
-    pub boot_seconds: f64,
-    /// From there to QEMU's end.
-    pub lesson_seconds: f64,
-    /// For comparing and judging.
-    pub compare_seconds: f64,
+    /// Time from QEMU's start to the lesson's beginning.
+    pub boot_duration_seconds: f64,
+    /// Time from the lesson's beginning to QEMU's end.
+    pub lesson_duration_seconds: f64,
+    /// Time to compare the output and to find the verdict.
+    pub compare_duration_seconds: f64,
 }
 
-/// What `cargo xtask test --list --json FILE` writes.
+/// The document that `cargo xtask test --list --json FILE` writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TestCaseList {
-    /// The number of the schema: 1.
+    /// Version of the schema.
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: u32,
-    /// Every play.
-    pub plays: Vec<TestCaseEntry>,
+    /// The selected test cases.
+    pub test_cases: Vec<TestCaseEntry>,
 }
 
-/// A lesson in one language that would be played.
+/// A test case: a lesson in one language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TestCaseEntry {
-    /// The lesson's name.
+    /// Name of the lesson.
     pub lesson: String,
-    /// `"rust"` or `"c"`.
+    /// Language of the module: `"rust"` or `"c"`.
     pub language: String,
-    /// The lesson's title.
+    /// Title of the lesson.
     pub title: String,
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
-    /// How many commands it has.
+    /// Number of commands in the text.
     pub steps: usize,
-    /// Why it would be skipped, if it would.
+    /// Reason why the test case would be skipped, if so.
     pub skipped: Option<String>,
 }
+
+/// Version of the schema.
+pub const SCHEMA: u32 = 2;

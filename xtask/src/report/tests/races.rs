@@ -4,8 +4,9 @@ use super::*;
 use crate::play::outcome::Scheduled;
 use crate::schedule::findings::{Findings, ScheduleRun};
 use crate::schedule::{InjectedDelay, ProbeKind, ProbePoint};
+use snapbox::file;
 
-pub(super) fn held(offset: u32) -> InjectedDelay {
+pub(super) fn delay(offset: u32) -> InjectedDelay {
     InjectedDelay {
         point: ProbePoint {
             function: "_RNvCs1_1x4work".to_owned(),
@@ -24,15 +25,15 @@ pub(super) fn held(offset: u32) -> InjectedDelay {
 pub(super) fn races() -> RaceFindings {
     let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(ToString::to_string).collect() };
     let runs = [
-        (1, false, vec![held(3)], lines(&["x: began", "x: woken"])),
+        (1, false, vec![delay(3)], lines(&["x: began", "x: woken"])),
         (
             2,
             true,
-            vec![held(3), held(9)],
+            vec![delay(3), delay(9)],
             lines(&["x: began", "x: gave up"]),
         ),
         (3, false, vec![], lines(&["x: began", "x: woken"])),
-        (4, true, vec![held(9)], lines(&["x: began", "x: gave up"])),
+        (4, true, vec![delay(9)], lines(&["x: began", "x: gave up"])),
     ];
     let runs: Vec<ScheduleRun<'_>> = runs
         .iter()
@@ -50,7 +51,11 @@ pub(super) fn races() -> RaceFindings {
         lesson: "x".to_owned(),
         language: Language::Rust,
         kernel_options: " --kernel 6.7.9".to_owned(),
-        source_locations: findings.suspects.iter().map(|_| Some(spot())).collect(),
+        source_locations: findings
+            .suspects
+            .iter()
+            .map(|_| Some(source_location()))
+            .collect(),
         findings,
     }
 }
@@ -60,23 +65,7 @@ fn it_tells_the_seed_the_place_and_where_the_logs_part() {
     let mut out = Vec::new();
     let written = super::super::races::print(&mut out, &races());
     assert!(written.is_ok());
-    assert_eq!(
-        String::from_utf8_lossy(&out),
-        "\
-x (rust): 2 of 4 schedules failed, the first with seed 2
-  a task was late at modules/lessons/x/x.rs:9 in 2 of 2 that failed and 0 of 2 that passed
-     9 | stop();
-    with seed 2: worker/70, by 4.200 ms
-  the kernel's log is that of seed 1, which passed, up to
-    x: began
-  then seed 2:
-    x: gave up
-  but seed 1:
-    x: woken
-  the same again: cargo xtask test x --lang rust --seed 2 --kernel 6.7.9
-
-"
-    );
+    assert_data_eq!(out, file!["races.txt"].raw());
 }
 
 #[test]
