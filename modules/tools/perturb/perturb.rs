@@ -28,7 +28,7 @@ module! {
     type: Perturb,
     name: "perturb",
     author: "kmodlab",
-    description: "Holds up the threads of another module",
+    description: "Delays the tasks of another module",
     license: "GPL",
 }
 

@@ -1,4 +1,4 @@
-//! What the failing schedules of a test case have in common.
+//! Properties that the failing schedules of a test case share.
 
 use std::collections::HashSet;
 

@@ -1,9 +1,11 @@
 //! Updates of a README, and output that leaves it unchanged.
 
+use snapbox::{assert_data_eq, file};
+
 use super::*;
 use crate::lesson::record::StepEnd;
 
-fn played(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
+fn recorded(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
     steps
         .iter()
         .map(|(output, status)| PlayedStep {
@@ -19,7 +21,7 @@ fn played(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
 
 /// Updates a README with the output of runs with these steps.
 fn updated(markdown: &str, guests: &[&[(&str, u8)]]) -> Result<Option<Updated>, String> {
-    let steps: Vec<Vec<PlayedStep>> = guests.iter().map(|steps| played(steps)).collect();
+    let steps: Vec<Vec<PlayedStep>> = guests.iter().map(|steps| recorded(steps)).collect();
     let outputs: Vec<RunOutput<'_>> = ["x (rust)", "x (c)"]
         .iter()
         .zip(&steps)
@@ -38,30 +40,7 @@ fn text(markdown: &str, guests: &[&[(&str, u8)]]) -> String {
     }
 }
 
-const TEXT: &str = "\
-# A lesson
-
-```console
-$ insmod x.ko
-$ lsmod | \\
-> head
-x [..] 0
-...
-end
-? no status
-```
-
-Between.
-
-```console
-$ false
-? 1
-
-$ dmesg -c
-[..] x: one
-[+1.0s] x: two
-```
-";
+const TEXT: &str = include_str!("before.md");
 
 const LSMOD: (&str, u8) = ("x 1 0\ny 2 0\nend\n? no status\n", 0);
 const LOG: &str = "[    1.000000] x: one\n[    2.010000] x: two\n";
@@ -89,35 +68,8 @@ fn only_the_lines_that_do_not_match_are_rewritten() {
         panic!();
     };
     assert_eq!(lines, [4, 5, 16, 19]);
-    assert_eq!(
-        markdown,
-        "\
-# A lesson
-
-```console
-$ insmod x.ko
-? 16
-busy
-$ lsmod | \\
-> head
-x [..] 0
-y 2 0
-END
-? no status
-```
-
-Between.
-
-```console
-$ false
-
-$ dmesg -c
-[..] x: one
-[+1.5s] x: new
-[+2.0s] x: two
-```
-"
-    );
+    // The text has wildcards of its own, which `raw` compares as text.
+    assert_data_eq!(&markdown, file!["after.md"].raw());
     assert_eq!(updated(&markdown, &[seen]), Ok(None));
 }
 
