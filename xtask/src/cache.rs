@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
-use rustix::fs::FlockOperation;
 
 use crate::failure::{self, Failure};
 use crate::key::Key;
@@ -85,7 +84,7 @@ impl Cache {
             else {
                 continue;
             };
-            if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            if lock.try_lock().is_ok() {
                 remove(&entry.path())?;
             }
         }
@@ -212,9 +211,9 @@ impl Cache {
             .write(true)
             .open(&path)
             .with_context(|| format!("cannot open the lock {}", path.display()))?;
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if file.try_lock().is_err() {
             eprintln!("waiting for another xtask that makes {name}");
-            rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
+            file.lock()
                 .with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(file)

@@ -25,6 +25,7 @@ pub mod report;
 pub mod schedule;
 pub mod session;
 pub mod symbols;
+pub mod temporary;
 pub mod timeline;
 pub mod toolchain;
 pub mod ui;
