@@ -59,7 +59,7 @@ fn first_then_second(shared: &Shared) {
     let first = shared.first.lock();
     shared.first_is_taken.complete();
     shared.second_is_taken.wait();
-    let second = shared.second.lock();
+    let second = shared.second.lock(); // marker: second lock of the thread
     pr_info!("never printed: {}\n", *first + *second);
 }
 
@@ -68,6 +68,6 @@ fn second_then_first(shared: &Shared) {
     shared.first_is_taken.wait();
     let second = shared.second.lock();
     shared.second_is_taken.complete();
-    let first = shared.first.lock();
+    let first = shared.first.lock(); // marker: second lock of rmmod
     pr_info!("never printed: {}\n", *first + *second);
 }

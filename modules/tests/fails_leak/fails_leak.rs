@@ -26,6 +26,6 @@ impl kernel::Module for Test {
 
 #[inline(never)]
 fn forget(value: [u32; 100]) -> Result {
-    core::mem::forget(shared(value)?);
+    core::mem::forget(shared(value)?); // marker: allocation
     Ok(())
 }

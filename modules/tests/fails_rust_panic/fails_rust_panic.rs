@@ -24,5 +24,5 @@ impl kernel::Module for Test {
 
 #[inline(never)]
 fn element(of: &[i32], at: usize) -> i32 {
-    of[core::hint::black_box(at)]
+    of[core::hint::black_box(at)] // marker: index
 }

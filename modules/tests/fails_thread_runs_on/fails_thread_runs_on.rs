@@ -19,7 +19,7 @@ impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         core::mem::forget(KThread::run(c_str!("runs on"), |ctx| {
             while !ctx.should_stop() {
-                msleep(100);
+                msleep(100); // marker: sleep
             }
         })?);
         Ok(Test)

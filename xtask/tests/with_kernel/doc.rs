@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::{Clone, original, run, xtask};
+use crate::lab::{TestClone, original, run, xtask};
 
 /// Where the links of a page lead, without the part of the page that is meant.
 fn links(page: &str) -> impl Iterator<Item = &str> {
@@ -36,7 +36,7 @@ fn the_pages_lead_to_the_kernels_own() -> Result<()> {
 
 #[test]
 fn a_link_that_leads_nowhere_is_an_error() -> Result<()> {
-    let clone = Clone::whole()?;
+    let clone = TestClone::whole()?;
     let source = clone.path("modules/kernel_ext/delay.rs");
     let text = std::fs::read_to_string(&source)?;
     std::fs::write(

@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::lesson::compare::{line_matches, printed_lines};
 
-use crate::lab::{Clone, Ended, original, run, words, xtask};
+use crate::lab::{TestClone, XtaskOutput, original, run, words, xtask};
 
 const OUTPUT: &str = "<!-- output of: cargo xtask ";
 const SESSION: &str = "<!-- session of: cargo xtask ";
@@ -93,7 +93,7 @@ fn blocks(begin: &str) -> Result<Vec<Block>> {
 }
 
 /// Runs the command of a block.
-fn ended(command: &str, timelines: &Path) -> Result<Ended> {
+fn ended(command: &str, timelines: &Path) -> Result<XtaskOutput> {
     let replaced = command.replace("--timeline out", "--timeline OUT");
     let (command, from_tests) = match replaced.strip_suffix(FROM_TESTS) {
         Some(command) => (command, true),
@@ -106,7 +106,7 @@ fn ended(command: &str, timelines: &Path) -> Result<Ended> {
         .collect();
     if from_tests {
         let lesson = arguments.last().context("no lesson")?;
-        return Clone::with_tests(&[lesson])?.run(&arguments);
+        return TestClone::with_tests(&[lesson])?.run(&arguments);
     }
     run(&mut xtask(original(), &arguments))
 }

@@ -7,11 +7,11 @@ use std::process::{Child, Stdio};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use crate::lab::{Clone, kill, qemu_stand_in, wait_for};
+use crate::lab::{TestClone, fake_qemu, kill, wait_for};
 
 /// A clone with one lesson, and a QEMU of its own.
 struct Faulty {
-    clone: Clone,
+    clone: TestClone,
     path: String,
 }
 
@@ -19,13 +19,13 @@ impl Faulty {
     /// The lesson's commands; and a script for a guest that is to start, where
     /// `$QEMU` is the real one and `$FOLDER` is the clone.
     fn new(console: &str, script: &str) -> Result<Self> {
-        let clone = Clone::probe(console)?;
+        let clone = TestClone::probe(console)?;
         // xtask asks QEMU for its version too.
         let script = format!(
             "FOLDER='{}'\ncase $* in *-version*) ;; *) {script} ;; esac",
             clone.path("").display(),
         );
-        let path = qemu_stand_in(&clone.path("bin"), &script)?;
+        let path = fake_qemu(&clone.path("bin"), &script)?;
         Ok(Self { clone, path })
     }
 

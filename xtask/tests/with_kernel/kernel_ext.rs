@@ -3,11 +3,11 @@
 
 use anyhow::{Result, ensure};
 
-use crate::lab::{Clone, Ended};
+use crate::lab::{TestClone, XtaskOutput};
 
 /// Plays a test module.
-fn play(name: &str, language: &str) -> Result<Ended> {
-    Clone::with_tests(&[name])?.run(&["test", name, "--lang", language])
+fn play(name: &str, language: &str) -> Result<XtaskOutput> {
+    TestClone::with_tests(&[name])?.run(&["test", name, "--lang", language])
 }
 
 fn passes(name: &str) -> Result<()> {

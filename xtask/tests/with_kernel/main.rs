@@ -9,6 +9,7 @@
 //!     cargo test --test with_kernel -- kernel_ext rmmod
 //! ```
 
+mod clocks;
 mod doc;
 mod docs;
 mod failures;
@@ -20,8 +21,8 @@ mod real;
 mod replay;
 mod reproducible;
 mod rmmod;
-mod saved;
 mod schedules;
+mod snapshots;
 mod suite;
 mod timeline;
 mod verdicts;

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::lab::{Clone, alive, kill, named, processes_below, wait_for};
+use crate::lab::{TestClone, alive, kill, named, processes_below, wait_for};
 
 /// What is waited for comes within this time, on a machine that does other
 /// things too.
@@ -39,7 +39,7 @@ struct Terminal {
     read: usize,
     name: String,
     before: Modes,
-    _clone: Clone,
+    _clone: TestClone,
 }
 
 /// A terminal's settings, all of them.
@@ -75,7 +75,7 @@ fn open(path: &str) -> Result<File> {
 impl Terminal {
     /// Types `cargo xtask qemu`, and waits for the guest's prompt.
     fn new() -> Result<Self> {
-        let clone = Clone::probe("$ true\n")?;
+        let clone = TestClone::probe("$ true\n")?;
         // What is made first is none of this terminal's business.
         clone.run(&["build"])?.expect(0, &[])?;
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;

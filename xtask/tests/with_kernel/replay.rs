@@ -9,18 +9,19 @@ use rustix::process::Signal;
 use xtask::recording::Recording;
 
 use crate::lab::{
-    Clone, Ended, alive, kill, named, original, processes_below, run, wait_for, xtask,
+    TestClone, XtaskOutput, alive, kill, line_with, named, original, processes_below, run,
+    wait_for, with_line_numbers, xtask,
 };
 
 /// Runs an xtask on the clone itself.
-fn run_here(args: &[&str]) -> Result<Ended> {
+fn run_here(args: &[&str]) -> Result<XtaskOutput> {
     run(&mut xtask(original(), args))
 }
 
 /// Records a lesson with an xtask that `run` runs and that comes to `status`;
 /// gives the folder and the recording's file.
 fn record(
-    run: impl Fn(&[&str]) -> Result<Ended>,
+    run: impl Fn(&[&str]) -> Result<XtaskOutput>,
     lesson: &str,
     lang: &str,
     status: i32,
@@ -116,14 +117,6 @@ impl Drop for Debugged {
     }
 }
 
-/// The number of the line of a lesson's source that has `text`.
-fn line_with(source: &str, text: &str) -> Result<usize> {
-    let path = original().join("modules/lessons").join(source);
-    let source = std::fs::read_to_string(path)?;
-    let at = source.lines().position(|line| line.contains(text));
-    Ok(1 + at.context("no such line")?)
-}
-
 /// The word behind each `mark` that gdb was told to print.
 fn marks(printed: &str) -> Vec<(&str, &str)> {
     let marks = printed
@@ -134,7 +127,7 @@ fn marks(printed: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
-    let clone = Clone::probe(CONSOLE)?;
+    let clone = TestClone::probe(CONSOLE)?;
     let (folder, file) = record(|args| clone.run(args), "probe", "rust", 0)?;
     clone.run(&["replay", &file])?.expect(
         0,
@@ -196,8 +189,9 @@ fn there_and_back(lang: &str, source: &str) -> Result<()> {
     let (_folder, file) = record(run_here, "kthread_run", lang, 0)?;
     let name = Path::new(source).file_name().context("no name")?;
     let name = name.to_string_lossy();
-    let first = line_with(source, "thread created successfully")?;
-    let second = line_with(source, "Inside kthread exit function")?;
+    let path = Path::new("modules/lessons").join(source);
+    let first = line_with(&path, "thread created successfully")?;
+    let second = line_with(&path, "Inside kthread exit function")?;
     let debugged = Debugged::start(xtask(original(), &["replay", "--gdb", &file]))?;
     let processes = debugged.processes();
     let printed = debugged.gdb(&format!(
@@ -243,7 +237,7 @@ fn gdb_goes_forwards_and_back_in_c() -> Result<()> {
 
 #[test]
 fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
-    let clone = Clone::with_tests(&["fails_rust_panic"])?;
+    let clone = TestClone::with_tests(&["fails_rust_panic"])?;
     let (_folder, file) = record(|args| clone.run(args), "fails_rust_panic", "rust", 1)?;
     clone.run(&["replay", &file])?.expect(
         0,
@@ -256,16 +250,17 @@ fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
     let processes = debugged.processes();
     // gdb goes, and the guest runs to its end.
     let printed = debugged.gdb("break panic\ncontinue\nbacktrace\ndelete\n")?;
-    ensure!(
-        printed.contains(" at lessons/fails_rust_panic/fails_rust_panic.rs:27"),
-        "{printed}"
-    );
+    let place = with_line_numbers(
+        "modules/tests/fails_rust_panic/fails_rust_panic.rs",
+        " at lessons/fails_rust_panic/fails_rust_panic.rs:@{index}",
+    )?;
+    ensure!(printed.contains(&place), "{printed}");
     debugged.ends(0, processes)
 }
 
 #[test]
 fn an_interrupted_replay_leaves_nothing() -> Result<()> {
-    let clone = Clone::probe(CONSOLE)?;
+    let clone = TestClone::probe(CONSOLE)?;
     let (_folder, file) = record(|args| clone.run(args), "probe", "rust", 0)?;
     let mut debugged = Debugged::start(clone.xtask(&["replay", "--gdb", &file]))?;
     let processes = debugged.processes();

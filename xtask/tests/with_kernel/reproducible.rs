@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use xtask::cache::Cache;
 
-use crate::lab::{Clone, original, run, xtask};
+use crate::lab::{TestClone, original, run, xtask};
 
 /// What `cargo xtask build` prints: the path of each thing that it made.
 fn build(clone: &Path, cache: &Path) -> Result<Vec<PathBuf>> {
@@ -27,7 +27,7 @@ fn another_clone_and_another_cache_make_the_same_bytes() -> Result<()> {
     let first = build(original(), cache.root())?;
 
     // Time stamps become new.
-    let clone = Clone::whole()?;
+    let clone = TestClone::whole()?;
     let other_cache = clone.path("cache");
     std::fs::create_dir(&other_cache)?;
     for kept in ["toolchain", "sources", "kernels", "resolved", "downloads"] {

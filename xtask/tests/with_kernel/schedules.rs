@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use xtask::report::json::{RunEntry, SuiteDocument};
 
-use crate::lab::{Clone, document, original, run, xtask};
+use crate::lab::{TestClone, document, original, run, xtask};
 
 /// What `xtask test` with these `args` tells programs.
 fn report(args: &[&str]) -> Result<SuiteDocument> {
@@ -92,7 +92,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_built() -> Result<()> {
 
 #[test]
 fn a_lesson_without_its_module_cannot_be_scheduled_and_does_not_pass() -> Result<()> {
-    let clone = Clone::with_texts(&[("kthread_run", "$ true\n")])?;
+    let clone = TestClone::with_texts(&[("kthread_run", "$ true\n")])?;
     clone
         .run(&["test", "--lang", "c", "--schedules", "2"])?
         .expect(69, &["there is nothing to hold up", "0 passed"])

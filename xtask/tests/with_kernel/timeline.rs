@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xtask::report::json::SuiteDocument;
 
-use crate::lab::{Clone, document, original, run, xtask};
+use crate::lab::{TestClone, document, original, run, xtask};
 
 /// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
 /// and what the file tells.
@@ -232,7 +232,7 @@ fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
 #[test]
 fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let clone = Clone::with_tests(&["fails_deadlock"])?;
+    let clone = TestClone::with_tests(&["fails_deadlock"])?;
     let json = folder
         .path()
         .join("alone.json")
@@ -260,7 +260,7 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
 #[test]
 fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let clone = Clone::with_tests(&["fails_thread_left"])?;
+    let clone = TestClone::with_tests(&["fails_thread_left"])?;
     clone.write_lesson(
         "fails_thread_left",
         "README.md",

@@ -1,23 +1,25 @@
-//! One deliberate module a verdict: the test modules `fails_*` and `prints_*`
-//! below `modules/tests`, and what each comes to.
+//! One deliberate failure a verdict: the test modules `fails_*` and `prints_*`
+//! below `modules/tests`, and the verdict that each must end with.
 //!
-//! Those of another profile's kernel are ignored unless asked for, since that
-//! kernel takes minutes to build: `cargo test --test with_kernel -- --ignored`.
+//! The cases of another profile's kernel are ignored unless they are asked for,
+//! since that kernel takes minutes to build:
+//! `cargo test --test with_kernel -- --ignored`.
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::{Clone, Ended};
+use crate::lab::{TestClone, XtaskOutput, with_line_numbers};
 
-/// A module and what it must come to.
+/// A test module and its verdict.
 struct Case {
     name: &'static str,
-    /// As `--lang` has it.
+    /// `rust` or `c`, as `--lang` has it.
     language: &'static str,
-    /// As `--profile` has it; `teaching` is the kernel without that option.
+    /// `teaching`, or another value of `--profile`.
     profile: &'static str,
-    /// The verdict's name for programs.
+    /// The verdict's name in the JSON report.
     verdict: &'static str,
-    /// What the report must say.
+    /// Parts of the report; `@{NAME}` is the number of the line that has the
+    /// comment `marker: NAME` in the module's source.
     words: &'static [&'static str],
 }
 
@@ -32,13 +34,13 @@ const CASES: &[Case] = &[
         words: &[
             "the kernel crashed: BUG: kernel NULL pointer dereference, address: 0000000000000008",
             "insmod (",
-            ") was at modules/lessons/fails_null_dereference/c/fails_null_dereference.c:23, in sum:",
-            "    23 |         sum += list->value;",
+            ") was at modules/lessons/fails_null_dereference/c/fails_null_dereference.c:@{dereference}, in sum:",
+            " @{dereference} |         sum += list->value;",
             // Inlined, and into what.
             "RIP: 0010:add_up+0x",
-            "fails_null_dereference.c:23 in sum, inlined",
-            "from modules/lessons/fails_null_dereference/c/fails_null_dereference.c:31",
-            "31 |     return 1 + sum(READ_ONCE(fails_null_dereference_list));",
+            "fails_null_dereference.c:@{dereference} in sum, inlined",
+            "from modules/lessons/fails_null_dereference/c/fails_null_dereference.c:@{call of sum}",
+            " @{call of sum} |     return 1 + sum(READ_ONCE(fails_null_dereference_list));",
             " init/main.c:",
         ],
     },
@@ -49,10 +51,10 @@ const CASES: &[Case] = &[
         verdict: "panic",
         words: &[
             "the kernel crashed: rust_kernel: panicked at \
-             lessons/fails_rust_panic/fails_rust_panic.rs:27:5: \
+             lessons/fails_rust_panic/fails_rust_panic.rs:@{index}:5: \
              index out of bounds: the len is 3 but the index is 3",
-            ") was at modules/lessons/fails_rust_panic/fails_rust_panic.rs:27, in element:",
-            "    27 |     of[core::hint::black_box(at)]",
+            ") was at modules/lessons/fails_rust_panic/fails_rust_panic.rs:@{index}, in element:",
+            " @{index} |     of[core::hint::black_box(at)]",
             " fails_rust_panic::element+0x",
             " library/core/src/panicking.rs:",
             "<fails_rust_panic::Test as kernel::Module>::init+0x",
@@ -69,11 +71,11 @@ const CASES: &[Case] = &[
             "$ rmmod fails_deadlock",
             // Both stacks.
             "deadlocked (",
-            ") was at modules/lessons/fails_deadlock/fails_deadlock.rs:62, in first_then_second:",
-            "    62 |     let second = shared.second.lock();",
+            ") was at modules/lessons/fails_deadlock/fails_deadlock.rs:@{second lock of the thread}, in first_then_second:",
+            " @{second lock of the thread} |     let second = shared.second.lock();",
             "rmmod (",
-            ") was at modules/lessons/fails_deadlock/fails_deadlock.rs:71, in second_then_first:",
-            "    71 |     let first = shared.first.lock();",
+            ") was at modules/lessons/fails_deadlock/fails_deadlock.rs:@{second lock of rmmod}, in second_then_first:",
+            " @{second lock of rmmod} |     let first = shared.first.lock();",
             "fails_deadlock::first_then_second+0x",
             "fails_deadlock::second_then_first+0x",
             " kernel/locking/mutex.c:",
@@ -86,8 +88,8 @@ const CASES: &[Case] = &[
         verdict: "kernel-report",
         words: &[
             "the kernel reported: BUG: scheduling while atomic: insmod/",
-            ") was at modules/lessons/fails_sleep_in_atomic/fails_sleep_in_atomic.rs:22, in init:",
-            "    22 |         msleep(10);",
+            ") was at modules/lessons/fails_sleep_in_atomic/fails_sleep_in_atomic.rs:@{sleep}, in init:",
+            " @{sleep} |         msleep(10);",
         ],
     },
     Case {
@@ -97,8 +99,8 @@ const CASES: &[Case] = &[
         verdict: "kernel-report",
         words: &[
             "the kernel reported: BUG: sleeping function called from invalid context at ",
-            ") was at modules/lessons/fails_might_sleep/fails_might_sleep.rs:22, in init:",
-            "    22 |         let copy = shared(*guard)?;",
+            ") was at modules/lessons/fails_might_sleep/fails_might_sleep.rs:@{allocation}, in init:",
+            " @{allocation} |         let copy = shared(*guard)?;",
         ],
     },
     Case {
@@ -108,8 +110,8 @@ const CASES: &[Case] = &[
         verdict: "hang",
         words: &[
             "hung: watchdog: BUG: soft lockup - CPU#",
-            ") was at modules/lessons/fails_endless_loop/fails_endless_loop.rs:23, in init:",
-            "    23 |         while black_box(*guard) > 0 {}",
+            ") was at modules/lessons/fails_endless_loop/fails_endless_loop.rs:@{loop}, in init:",
+            " @{loop} |         while black_box(*guard) > 0 {}",
         ],
     },
     Case {
@@ -119,7 +121,7 @@ const CASES: &[Case] = &[
         verdict: "hang",
         words: &[
             "hung: rcu: INFO: rcu_preempt detected stalls on CPUs/tasks",
-            ") was at modules/lessons/fails_irqs_off/c/fails_irqs_off.c:16, in spin:",
+            ") was at modules/lessons/fails_irqs_off/c/fails_irqs_off.c:@{loop}, in spin:",
         ],
     },
     Case {
@@ -129,11 +131,11 @@ const CASES: &[Case] = &[
         verdict: "hang",
         words: &[
             "hung: no CPU took interrupts any more, after ",
-            ") was at modules/lessons/fails_all_deaf/c/fails_all_deaf.c:26, in take:",
-            "    26 |     spin_lock(other);",
+            ") was at modules/lessons/fails_all_deaf/c/fails_all_deaf.c:@{second lock}, in take:",
+            " @{second lock} |     spin_lock(other);",
         ],
     },
-    // Nothing in the teaching kernel sees these three.
+    // The teaching kernel detects none of these three.
     Case {
         name: "fails_might_sleep",
         language: "rust",
@@ -162,8 +164,8 @@ const CASES: &[Case] = &[
         verdict: "kernel-report",
         words: &[
             "the kernel reported: kmemleak: ",
-            ") was at modules/lessons/fails_leak/fails_leak.rs:29, in forget:",
-            "    29 |     core::mem::forget(shared(value)?);",
+            ") was at modules/lessons/fails_leak/fails_leak.rs:@{allocation}, in forget:",
+            " @{allocation} |     core::mem::forget(shared(value)?);",
         ],
     },
     Case {
@@ -173,7 +175,7 @@ const CASES: &[Case] = &[
         verdict: "kernel-report",
         words: &[
             "BUG: KASAN: slab-use-after-free in read_again+0x",
-            "modules/lessons/fails_use_after_free/c/fails_use_after_free.c:13",
+            "modules/lessons/fails_use_after_free/c/fails_use_after_free.c:@{read}",
         ],
     },
     Case {
@@ -194,8 +196,8 @@ const CASES: &[Case] = &[
         words: &[
             "the kernel crashed: BUG: unable to handle page fault for address: ffffffffa",
             "runs on (",
-            ") was at modules/lessons/fails_thread_runs_on/fails_thread_runs_on.rs:22, in {closure#0}:",
-            "    22 |                 msleep(100);",
+            ") was at modules/lessons/fails_thread_runs_on/fails_thread_runs_on.rs:@{sleep}, in {closure#0}:",
+            " @{sleep} |                 msleep(100);",
             "(of the module that is no more)",
         ],
     },
@@ -240,47 +242,57 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// Plays the cases of a profile in a language, side by side, as lessons of a
+/// Runs the cases of a profile in a language, side by side, as lessons of a
 /// clone of their own.
-fn play(profile: &str, language: &str) -> Result<Ended> {
-    let names: Vec<&str> = of(profile, language).map(|case| case.name).collect();
+fn run(profile: &str, language: &str) -> Result<XtaskOutput> {
+    let names: Vec<&str> = cases(profile, language).map(|case| case.name).collect();
     let mut args = vec!["test", "--lang", language];
     if profile != TEACHING {
         args.extend(["--profile", profile]);
     }
     args.extend(&names);
-    Clone::with_tests(&names)?.run(&args)
+    TestClone::with_tests(&names)?.run(&args)
 }
 
-fn of(profile: &str, language: &str) -> impl Iterator<Item = &'static Case> {
+/// Returns the cases of a profile in a language.
+fn cases(profile: &str, language: &str) -> impl Iterator<Item = &'static Case> {
     CASES
         .iter()
         .filter(move |case| case.profile == profile && case.language == language)
 }
 
-/// The line with what a case came to, and all that is said of it.
-fn told<'a>(printed: &'a str, case: &Case) -> Result<(&'a str, &'a str)> {
-    let name = format!("{} ({})", case.name, case.language);
-    let row = printed
-        .lines()
-        .find(|line| {
-            line.strip_prefix(&name)
-                .is_some_and(|rest| rest.starts_with(' '))
-        })
-        .with_context(|| format!("no row\n{printed}"))?;
-    let begin = format!("\nmodules/lessons/{}/README.md:", case.name);
-    let details = printed.find(&begin).map_or("", |at| {
-        let details = &printed[at..];
-        let end = details[1..].find("\nmodules/lessons/").map(|end| end + 1);
-        &details[..end.unwrap_or(details.len())]
-    });
-    Ok((row, details))
-}
-
 impl Case {
-    /// Holds if what was printed says what this comes to.
-    fn is_told(&self, printed: &str) -> Result<()> {
-        let (row, details) = told(printed, self)?;
+    /// Returns the path of the module's source in the clone.
+    fn source(&self) -> String {
+        let Self { name, language, .. } = self;
+        match *language {
+            "c" => format!("modules/tests/{name}/c/{name}.c"),
+            _ => format!("modules/tests/{name}/{name}.rs"),
+        }
+    }
+
+    /// Returns the case's line in the table of verdicts, and its report.
+    fn row_and_details<'a>(&self, printed: &'a str) -> Result<(&'a str, &'a str)> {
+        let name = format!("{} ({})", self.name, self.language);
+        let row = printed
+            .lines()
+            .find(|line| {
+                line.strip_prefix(&name)
+                    .is_some_and(|rest| rest.starts_with(' '))
+            })
+            .with_context(|| format!("no row\n{printed}"))?;
+        let begin = format!("\nmodules/lessons/{}/README.md:", self.name);
+        let details = printed.find(&begin).map_or("", |at| {
+            let details = &printed[at..];
+            let end = details[1..].find("\nmodules/lessons/").map(|end| end + 1);
+            &details[..end.unwrap_or(details.len())]
+        });
+        Ok((row, details))
+    }
+
+    /// Checks that `printed` reports the case's verdict in the case's words.
+    fn check(&self, printed: &str) -> Result<()> {
+        let (row, details) = self.row_and_details(printed)?;
         if self.verdict == "pass" {
             ensure!(row.contains("  ok  "), "{row}\n{details}");
         } else {
@@ -289,8 +301,9 @@ impl Case {
             ensure!(row.contains(&verdict), "no {verdict:?} in {row}\n{details}");
         }
         for words in self.words {
+            let words = with_line_numbers(self.source(), words)?;
             ensure!(
-                row.contains(words) || details.contains(words),
+                row.contains(&words) || details.contains(&words),
                 "{words:?} is missing\n{row}\n{details}"
             );
         }
@@ -298,32 +311,32 @@ impl Case {
     }
 }
 
-/// Plays the cases of a profile in a language; what is wrong with each is told.
-fn all_come_to_what_they_should(profile: &str, language: &str) -> Result<()> {
-    let ended = play(profile, language)?;
-    let printed = ended.printed();
+/// Runs the cases of a profile in a language, and reports each that fails.
+fn check_all(profile: &str, language: &str) -> Result<()> {
+    let output = run(profile, language)?;
+    let printed = output.printed();
     let mut wrong = String::new();
-    let (mut cases, mut failures) = (0, 0);
-    for case in of(profile, language) {
-        if let Err(error) = case.is_told(&printed) {
+    let (mut count, mut failures) = (0, 0);
+    for case in cases(profile, language) {
+        if let Err(error) = case.check(&printed) {
             wrong += &format!("== {}: {error:#}\n", case.name);
         }
-        cases += 1;
+        count += 1;
         failures += i32::from(case.verdict != "pass");
     }
     ensure!(wrong.is_empty(), "{wrong}");
-    let counts = format!("{} passed, {failures} failed, 0 skipped", cases - failures);
-    ended.expect(i32::from(failures > 0), &[&counts])
+    let counts = format!("{} passed, {failures} failed, 0 skipped", count - failures);
+    output.expect(i32::from(failures > 0), &[&counts])
 }
 
-/// The kernel's own buffer keeps the newest lines only; the serial console has
-/// them all, in order.
+/// The kernel's own buffer keeps only the newest lines; the serial console gets
+/// all of them, in order.
 #[test]
 fn ten_thousand_lines_all_arrive() -> Result<()> {
-    let clone = Clone::with_tests(&["prints_a_storm"])?;
-    let ended = clone.run(&["test", "--lang", "rust", "--verbose"])?;
-    // With --verbose all that the guest said is printed.
-    let printed = &ended.stderr;
+    let clone = TestClone::with_tests(&["prints_a_storm"])?;
+    let output = clone.run(&["test", "--lang", "rust", "--verbose"])?;
+    // With --verbose, xtask prints the guest's whole log.
+    let printed = &output.stderr;
     let numbers: Vec<u32> = printed
         .lines()
         .filter_map(|line| {
@@ -333,30 +346,30 @@ fn ten_thousand_lines_all_arrive() -> Result<()> {
         })
         .filter_map(|(number, _)| number.parse().ok())
         .collect();
-    // The last comes once more: `dmesg` shows it.
+    // `dmesg` repeats the last.
     let all: Vec<u32> = (1..=10_000).chain([10_000]).collect();
     ensure!(numbers == all, "{} lines came", numbers.len());
-    ended.expect(0, &[])
+    output.expect(0, &[])
 }
 
 #[test]
-fn what_modules_in_rust_come_to() -> Result<()> {
-    all_come_to_what_they_should(TEACHING, "rust")
+fn verdicts_of_modules_in_rust() -> Result<()> {
+    check_all(TEACHING, "rust")
 }
 
 #[test]
-fn what_modules_in_c_come_to() -> Result<()> {
-    all_come_to_what_they_should(TEACHING, "c")
-}
-
-#[test]
-#[ignore = "builds the kernel of another profile"]
-fn what_modules_come_to_on_the_debug_kernel() -> Result<()> {
-    all_come_to_what_they_should("debug", "rust")
+fn verdicts_of_modules_in_c() -> Result<()> {
+    check_all(TEACHING, "c")
 }
 
 #[test]
 #[ignore = "builds the kernel of another profile"]
-fn what_modules_come_to_on_the_kernel_with_kasan() -> Result<()> {
-    all_come_to_what_they_should("kasan", "c")
+fn verdicts_of_the_debug_kernel() -> Result<()> {
+    check_all("debug", "rust")
+}
+
+#[test]
+#[ignore = "builds the kernel of another profile"]
+fn verdicts_of_the_kernel_with_kasan() -> Result<()> {
+    check_all("kasan", "c")
 }

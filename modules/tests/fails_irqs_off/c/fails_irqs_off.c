@@ -13,7 +13,7 @@ static int forever = 1;
 static noinline void spin(void)
 {
 	local_irq_disable();
-	while (READ_ONCE(forever))
+	while (READ_ONCE(forever)) /* marker: loop */
 		;
 	local_irq_enable();
 }

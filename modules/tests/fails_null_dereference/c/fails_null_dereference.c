@@ -20,7 +20,7 @@ static int sum(const struct list *list)
 	int sum = 0;
 
 	do {
-		sum += list->value;
+		sum += list->value; /* marker: dereference */
 		list = list->next;
 	} while (list);
 	return sum;
@@ -28,7 +28,7 @@ static int sum(const struct list *list)
 
 static noinline int add_up(void)
 {
-	return 1 + sum(READ_ONCE(fails_null_dereference_list));
+	return 1 + sum(READ_ONCE(fails_null_dereference_list)); /* marker: call of sum */
 }
 
 static int __init fails_init(void)

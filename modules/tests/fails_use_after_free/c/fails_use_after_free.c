@@ -10,7 +10,7 @@
 
 static noinline int read_again(const int *value)
 {
-	return READ_ONCE(*value);
+	return READ_ONCE(*value); /* marker: read */
 }
 
 static int __init fails_init(void)

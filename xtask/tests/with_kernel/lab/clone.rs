@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::xtask::{Ended, run, xtask};
+use super::xtask::{XtaskOutput, run, xtask};
 
 /// A module that does nothing.
 pub const MODULE: &str = r#"// SPDX-License-Identifier: GPL-2.0
@@ -59,11 +59,11 @@ pub fn text(name: &str, console: &str) -> String {
 }
 
 /// A copy of what a clone is to xtask, in a folder that goes with it.
-pub struct Clone {
+pub struct TestClone {
     folder: tempfile::TempDir,
 }
 
-impl Clone {
+impl TestClone {
     /// Of these parts of the clone, each copied into a folder.
     fn of(parts: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -165,7 +165,7 @@ impl Clone {
     }
 
     /// Runs an xtask on it to its end.
-    pub fn run(&self, args: &[&str]) -> Result<Ended> {
+    pub fn run(&self, args: &[&str]) -> Result<XtaskOutput> {
         run(&mut self.xtask(args))
     }
 }

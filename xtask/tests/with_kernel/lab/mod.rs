@@ -1,13 +1,18 @@
-//! Clones to try things on, the xtasks that run there, and their processes.
+//! Copies of the clone to run xtask on, the processes of these xtasks, and
+//! comparisons of their output.
 
 mod clone;
+mod fake_qemu;
+mod markers;
 mod processes;
 mod report;
-mod stand_in;
+mod screen;
 mod xtask;
 
-pub use clone::{Clone, MODULE, TWIN, original, text};
+pub use clone::{MODULE, TWIN, TestClone, original, text};
+pub use fake_qemu::fake_qemu;
+pub use markers::{line_with, with_line_numbers};
 pub use processes::{alive, kill, named, processes_below, wait_for};
 pub use report::document;
-pub use stand_in::qemu_stand_in;
-pub use xtask::{Ended, run, words, xtask};
+pub use screen::assert_screen;
+pub use xtask::{XtaskOutput, run, words, xtask};

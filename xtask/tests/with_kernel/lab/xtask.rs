@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 /// What an xtask came to.
-pub struct Ended {
+pub struct XtaskOutput {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
@@ -30,18 +30,18 @@ pub fn xtask(clone: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs an xtask to its end.
-pub fn run(xtask: &mut Command) -> Result<Ended> {
+pub fn run(xtask: &mut Command) -> Result<XtaskOutput> {
     let output = xtask.output()?;
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Ended {
+    Ok(XtaskOutput {
         status: output.status.code().context("no status")?,
         stdout,
         stderr,
     })
 }
 
-impl Ended {
+impl XtaskOutput {
     /// All that was printed.
     pub fn printed(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

@@ -6,7 +6,7 @@ mod sleeps;
 
 use anyhow::{Result, ensure};
 
-use crate::lab::Clone;
+use crate::lab::TestClone;
 
 /// A lesson, and what its threads are called: an expression for `grep -x`.
 struct Lesson {
@@ -48,7 +48,7 @@ const LESSONS: [Lesson; 7] = [
 /// Plays every lesson's modules by the `text` that is made for it instead of
 /// its own.
 fn all_pass(text: impl Fn(&Lesson) -> Result<String>) -> Result<()> {
-    let clone = Clone::whole()?;
+    let clone = TestClone::whole()?;
     ensure!(
         std::fs::read_dir(clone.path("modules/lessons"))?.count() == LESSONS.len(),
         "a lesson is missing in the test's list"

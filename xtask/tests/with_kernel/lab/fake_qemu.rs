@@ -9,7 +9,7 @@ const QEMU: &str = "qemu-system-x86_64";
 
 /// Makes `folder`, with a QEMU in it that runs `script` and then, if that has
 /// not ended, the real one, which is `$QEMU`. Gives the PATH that leads to it.
-pub fn qemu_stand_in(folder: &Path, script: &str) -> Result<String> {
+pub fn fake_qemu(folder: &Path, script: &str) -> Result<String> {
     let path = std::env::var("PATH")?;
     let real = std::env::split_paths(&path)
         .map(|folder| folder.join(QEMU))

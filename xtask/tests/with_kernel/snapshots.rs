@@ -6,18 +6,18 @@ use std::process::{Child, Command};
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::cache::Cache;
 
-use crate::lab::{Clone, Ended, qemu_stand_in, run};
+use crate::lab::{TestClone, XtaskOutput, fake_qemu, run};
 
 /// A clone whose lessons have other texts, and a cache of its own that has all
 /// that was built but no saved guest.
 struct Lab {
-    clone: Clone,
+    clone: TestClone,
 }
 
 impl Lab {
     /// With these lessons of the real clone, and these console blocks.
     fn new(lessons: &[(&str, &str)]) -> Result<Self> {
-        let clone = Clone::with_texts(lessons)?;
+        let clone = TestClone::with_texts(lessons)?;
         // What is missing is built where everybody finds it.
         clone.run(&["build"])?.expect(0, &[])?;
         let lab = Self { clone };
@@ -38,12 +38,12 @@ impl Lab {
     }
 
     /// `xtask test` with more `args`, one guest after the other.
-    fn test(&self, args: &[&str]) -> Result<Ended> {
+    fn test(&self, args: &[&str]) -> Result<XtaskOutput> {
         self.test_with(args, &std::env::var("PATH")?)
     }
 
     /// The same, with this PATH.
-    fn test_with(&self, args: &[&str], path: &str) -> Result<Ended> {
+    fn test_with(&self, args: &[&str], path: &str) -> Result<XtaskOutput> {
         let args = [&["test", "--lang", "c", "--jobs", "1"], args].concat();
         let mut xtask = self.clone.xtask(&args);
         run(xtask.env("KMODLAB_CACHE", self.cache()).env("PATH", path))
@@ -51,7 +51,7 @@ impl Lab {
 
     /// A PATH in which QEMU is a script that runs this first.
     fn qemu_after(&self, script: &str) -> Result<String> {
-        qemu_stand_in(&self.clone.path("bin"), script)
+        fake_qemu(&self.clone.path("bin"), script)
     }
 
     /// The saved guests in the cache.
