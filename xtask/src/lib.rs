@@ -16,6 +16,7 @@ pub mod initramfs;
 pub mod kernel;
 pub mod key;
 pub mod lesson;
+pub mod memo;
 pub mod modules;
 pub mod pipeline;
 pub mod play;

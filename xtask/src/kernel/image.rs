@@ -10,6 +10,7 @@ use super::profile::Profile;
 use super::source::KernelSource;
 use crate::cache::{Cache, remove};
 use crate::key::{Inputs, Key};
+use crate::memo;
 use crate::process::Tool;
 use crate::session::Session;
 use crate::toolchain::Toolchain;
@@ -139,19 +140,12 @@ impl KernelImage {
                 .folder("logs")?
                 .join(format!("kernel-{label}-{key}"));
             remove(&log)?;
-            let remembered = session
-                .cache
-                .folder("steps")?
-                .join(profile.label(&source.kernel));
-            stage.begin(
-                &format!("compiling Linux {label}"),
-                steps_of_last_time(&remembered),
-            );
+            let memo = format!("steps-{}", profile.label(&source.kernel));
+            let steps = memo::recall(&session.cache, &memo).unwrap_or(TYPICAL_STEPS);
+            stage.begin(&format!("compiling Linux {label}"), steps);
             recipe.configure(staging, &log)?;
             let steps = recipe.compile(&stage, staging, &log)?;
-            session
-                .cache
-                .write(&remembered, steps.to_string().as_bytes())
+            memo::remember(&session.cache, &memo, &steps)
         })?;
         let image = Self {
             kernel: source.kernel.clone(),
@@ -176,13 +170,6 @@ fn key(toolchain: &Toolchain, source: &KernelSource, fragments: &Fragments) -> K
         .text("toolchain", &toolchain.identity)
         .text("config", fragments.options.render())
         .key()
-}
-
-fn steps_of_last_time(remembered: &Path) -> u64 {
-    std::fs::read_to_string(remembered)
-        .ok()
-        .and_then(|steps| steps.parse().ok())
-        .unwrap_or(TYPICAL_STEPS)
 }
 
 struct KernelRecipe<'a> {

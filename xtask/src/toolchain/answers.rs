@@ -13,13 +13,16 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
+use crate::memo;
 use crate::process::Tool;
+
+/// Name of the remembered answers.
+const MEMO: &str = "versions";
 
 /// The answers known so far.
 #[derive(Debug)]
 pub struct ToolAnswers {
     cache: Cache,
-    file: PathBuf,
     answers: BTreeMap<String, ToolAnswer>,
     changed: bool,
 }
@@ -42,16 +45,10 @@ struct FileFingerprint {
 impl ToolAnswers {
     /// The answers that the cache has.
     pub fn load(cache: &Cache) -> Result<Self> {
-        let file = cache.folder("toolchain")?.join("versions.json");
-        // A file that cannot be read only means asking again.
-        let answers = std::fs::read(&file)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        cache.folder("resolved")?;
         Ok(Self {
             cache: cache.clone(),
-            file,
-            answers,
+            answers: memo::recall(cache, MEMO).unwrap_or_default(),
             changed: false,
         })
     }
@@ -59,8 +56,7 @@ impl ToolAnswers {
     /// Keeps what was learned.
     pub fn save(&mut self) -> Result<()> {
         if self.changed {
-            let bytes = serde_json::to_vec_pretty(&self.answers)?;
-            self.cache.write(&self.file, &bytes)?;
+            memo::remember(&self.cache, MEMO, &self.answers)?;
             self.changed = false;
         }
         Ok(())

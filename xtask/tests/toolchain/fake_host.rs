@@ -149,7 +149,7 @@ impl FakeHost {
 /// The least that counts as a static program: an ELF header and no more.
 pub fn static_elf() -> Vec<u8> {
     let mut bytes = vec![0; 64];
-    bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
     bytes
 }
 

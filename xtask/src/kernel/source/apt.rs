@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{remember, unpack};
+use super::unpack;
 use crate::apt::Apt;
 use crate::key::{Inputs, Key};
+use crate::memo;
 use crate::process::Tool;
 use crate::session::Session;
 use crate::ui::Stage;
@@ -41,7 +42,7 @@ pub enum PackageLookup {
 impl SourcePackage {
     /// The package that was found last time.
     pub fn remembered(session: &Session, package: &str) -> Option<Self> {
-        remember::recall(&session.cache, &memo(package))
+        memo::recall(&session.cache, &memo_name(package))
     }
 
     /// Where the package is, or will be, in the cache.
@@ -55,7 +56,7 @@ impl SourcePackage {
     }
 }
 
-fn memo(package: &str) -> String {
+fn memo_name(package: &str) -> String {
     format!("debian-{package}")
 }
 
@@ -85,7 +86,7 @@ pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result
     }
     let deb = parse(package, &uris)
         .with_context(|| format!("cannot read what apt says of {package}: {}", uris.trim()))?;
-    remember::remember(&session.cache, &memo(package), &deb)?;
+    memo::remember(&session.cache, &memo_name(package), &deb)?;
     Ok(PackageLookup::Found(deb))
 }
 

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::patches::Patches;
 use super::unavailable::{Attempt, UnavailableSource, advice};
-use super::{FetchSettings, KernelSource, cached, from_sources, remember};
+use super::{FetchSettings, KernelSource, cached, from_sources};
 use crate::failure::Failure;
 use crate::kernel::spec::KernelSpec;
+use crate::memo;
 use crate::session::Session;
 
 /// How long it is remembered that no mirror could be reached, in seconds.
@@ -34,15 +35,15 @@ pub fn or_fallback(
     if let Some(source) = cached(session, spec, &patches)? {
         return Ok(source);
     }
-    let memo = format!("unreachable-{}", spec.name);
-    let remembered = remember::recall::<UnreachableMemo>(&session.cache, &memo).filter(|known| {
-        let age = remember::now().checked_sub(known.at);
+    let name = format!("unreachable-{}", spec.name);
+    let remembered = memo::recall::<UnreachableMemo>(&session.cache, &name).filter(|known| {
+        let age = memo::now().checked_sub(known.at);
         known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
     });
     let (missing, asked) = match remembered {
         Some(UnreachableMemo { at, missing, .. }) => {
-            let minutes = remember::now().saturating_sub(at) / 60;
-            let path = remember::path(&session.cache, &memo);
+            let minutes = memo::now().saturating_sub(at) / 60;
+            let path = memo::path(&session.cache, &name);
             let asked = format!(
                 "; that was {minutes} min ago, remove {} to try again",
                 path.display()
@@ -53,11 +54,11 @@ pub fn or_fallback(
             Attempt::Got(source) => return Ok(source),
             Attempt::Unavailable(missing) => {
                 let unreachable = UnreachableMemo {
-                    at: remember::now(),
+                    at: memo::now(),
                     mirror: settings.mirror.clone(),
                     missing,
                 };
-                remember::remember(&session.cache, &memo, &unreachable)?;
+                memo::remember(&session.cache, &name, &unreachable)?;
                 (unreachable.missing, String::new())
             }
         },

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use super::listing::FileListing;
 use super::makefile::{LANDMARKS, TreeVersion};
 use super::patches::Patches;
-use super::{KernelSource, remember, unpack};
+use super::{KernelSource, unpack};
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels};
 use crate::key::Inputs;
+use crate::memo;
 use crate::process::{Guarded, Tool};
 use crate::session::Session;
 use crate::ui::Stage;
@@ -69,7 +70,7 @@ pub fn obtain(
             .text("path", path.to_string_lossy())
             .key()
     );
-    let known = remember::recall::<KnownContent>(&session.cache, &name)
+    let known = memo::recall::<KnownContent>(&session.cache, &name)
         .filter(|known| known.stamp == stamp.as_str());
     let (content, version) = match (known, tree_version) {
         (Some(KnownContent { content, .. }), Some(version)) => (content, version.to_string()),
@@ -105,7 +106,7 @@ pub fn obtain(
                     content: content.clone(),
                     version: version.to_string(),
                 };
-                remember::remember(&session.cache, &name, &known)?;
+                memo::remember(&session.cache, &name, &known)?;
             }
             (content, version.to_string())
         }

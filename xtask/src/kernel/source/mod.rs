@@ -21,7 +21,6 @@ mod given;
 mod listing;
 mod makefile;
 mod patches;
-mod remember;
 mod signature;
 mod tarball;
 mod unavailable;

@@ -1,6 +1,7 @@
-//! What was found out and need not be asked again: small JSON files in the
-//! cache folder `resolved/`. Each can be removed by hand, which means: ask
-//! again.
+//! Answers that are remembered: small JSON files in the cache folder `resolved/`.
+//!
+//! An answer took time to find and can be found again, so removing its file is harmless and
+//! means: ask again. A file that this xtask does not understand counts as absent.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,25 +12,29 @@ use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
 
-/// Where the answer called `name` is kept.
+/// Returns the path of the answer called `name`.
 pub fn path(cache: &Cache, name: &str) -> PathBuf {
     cache.root().join("resolved").join(format!("{name}.json"))
 }
 
-/// The answer called `name`, if there is one that this xtask understands.
+/// Returns the answer called `name`, if it is remembered.
 pub fn recall<T: DeserializeOwned>(cache: &Cache, name: &str) -> Option<T> {
     let text = std::fs::read(path(cache, name)).ok()?;
     serde_json::from_slice(&text).ok()
 }
 
-/// Keeps an answer.
+/// Remembers an answer.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written.
 pub fn remember(cache: &Cache, name: &str, answer: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(answer)?;
     text.push(b'\n');
     cache.write(&path(cache, name), &text)
 }
 
-/// Seconds since 1970, for answers that grow old.
+/// Returns the seconds since 1970, for answers that become outdated.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
