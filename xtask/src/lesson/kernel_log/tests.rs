@@ -15,104 +15,52 @@ fn headline(line: &str) -> Option<(ReportKind, String)> {
     report.map(|report| (report.kind, report.headline))
 }
 
+/// Messages that begin a complaint.
+const COMPLAINT: &str = "\
+WARNING: CPU: 0 PID: 51 at kernel/kthread.c:83
+WARNING: possible circular locking dependency detected
+INFO: possible recursive locking detected
+BUG: sleeping function called from invalid context
+BUG: scheduling while atomic: insmod/60/0x00000002
+BUG: KASAN: slab-use-after-free in x
+UBSAN: array-index-out-of-bounds in x.c:1:2
+kmemleak: 1 new suspected memory leaks (see x)
+BUG kmalloc-256 (Tainted: G           O      ): Object corrupt
+ODEBUG: free active (active state 0) object: ffff888004c54710 object type: timer_list hint: fire+0x0/0x20 [bugs]
+list_del corruption, ffff888004d89000->next is LIST_POISON1 (dead000000000100)
+refcount_t: addition on 0; use-after-free.
+INFO: trying to register non-static key.
+DEBUG_LOCKS_WARN_ON(lock->magic != lock)
+[ BUG: Invalid wait context ]
+kmemleak: Kernel memory leak detector disabled";
+
+/// Messages of the hang detectors.
+const HANG: &str = "\
+INFO: task rmmod:60 blocked for more than 30 seconds.
+watchdog: BUG: soft lockup - CPU#0 stuck for 22s!
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:";
+
+/// Messages of a kernel that stops.
+const FATAL: &str = "\
+BUG: kernel NULL pointer dereference, address: 0
+BUG: unable to handle page fault for address: 0
+kernel BUG at rust/helpers/bug.c:7!
+Oops: general protection fault, 0000 [#1] SMP
+invalid opcode: 0000 [#1] PREEMPT SMP
+rust_kernel: panicked at x.rs:3:5:
+Kernel panic - not syncing: Fatal exception";
+
 #[test]
 fn reports_are_recognised() {
-    for (line, kind) in [
-        (
-            "WARNING: CPU: 0 PID: 51 at kernel/kthread.c:83",
-            ReportKind::Complaint,
-        ),
-        (
-            "WARNING: possible circular locking dependency detected",
-            ReportKind::Complaint,
-        ),
-        (
-            "INFO: possible recursive locking detected",
-            ReportKind::Complaint,
-        ),
-        (
-            "BUG: sleeping function called from invalid context",
-            ReportKind::Complaint,
-        ),
-        (
-            "BUG: scheduling while atomic: insmod/60/0x00000002",
-            ReportKind::Complaint,
-        ),
-        (
-            "BUG: KASAN: slab-use-after-free in x",
-            ReportKind::Complaint,
-        ),
-        (
-            "UBSAN: array-index-out-of-bounds in x.c:1:2",
-            ReportKind::Complaint,
-        ),
-        (
-            "kmemleak: 1 new suspected memory leaks (see x)",
-            ReportKind::Complaint,
-        ),
-        (
-            "BUG kmalloc-256 (Tainted: G           O      ): Object corrupt",
-            ReportKind::Complaint,
-        ),
-        (
-            "ODEBUG: free active (active state 0) object: ffff888004c54710 \
-             object type: timer_list hint: fire+0x0/0x20 [bugs]",
-            ReportKind::Complaint,
-        ),
-        (
-            "list_del corruption, ffff888004d89000->next is LIST_POISON1 (dead000000000100)",
-            ReportKind::Complaint,
-        ),
-        (
-            "refcount_t: addition on 0; use-after-free.",
-            ReportKind::Complaint,
-        ),
-        (
-            "INFO: trying to register non-static key.",
-            ReportKind::Complaint,
-        ),
-        (
-            "DEBUG_LOCKS_WARN_ON(lock->magic != lock)",
-            ReportKind::Complaint,
-        ),
-        ("[ BUG: Invalid wait context ]", ReportKind::Complaint),
-        (
-            "kmemleak: Kernel memory leak detector disabled",
-            ReportKind::Complaint,
-        ),
-        (
-            "INFO: task rmmod:60 blocked for more than 30 seconds.",
-            ReportKind::Hang,
-        ),
-        (
-            "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
-            ReportKind::Hang,
-        ),
-        (
-            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
-            ReportKind::Hang,
-        ),
-        (
-            "BUG: kernel NULL pointer dereference, address: 0",
-            ReportKind::Fatal,
-        ),
-        (
-            "BUG: unable to handle page fault for address: 0",
-            ReportKind::Fatal,
-        ),
-        ("kernel BUG at rust/helpers/bug.c:7!", ReportKind::Fatal),
-        (
-            "Oops: general protection fault, 0000 [#1] SMP",
-            ReportKind::Fatal,
-        ),
-        ("invalid opcode: 0000 [#1] PREEMPT SMP", ReportKind::Fatal),
-        ("rust_kernel: panicked at x.rs:3:5:", ReportKind::Fatal),
-        (
-            "Kernel panic - not syncing: Fatal exception",
-            ReportKind::Fatal,
-        ),
-    ] {
-        assert_eq!(headline(line), Some((kind, line.to_owned())));
+    let kinds = [
+        (ReportKind::Complaint, COMPLAINT),
+        (ReportKind::Hang, HANG),
+        (ReportKind::Fatal, FATAL),
+    ];
+    for (kind, lines) in kinds {
+        for line in lines.lines() {
+            assert_eq!(headline(line), Some((kind, line.to_owned())));
+        }
     }
 }
 
