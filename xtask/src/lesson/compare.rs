@@ -6,6 +6,7 @@
 //! the differences.
 
 use super::timestamp::{self, Tolerance};
+pub use crate::text::printable;
 
 /// An expected line that matches any number of lines.
 const ELISION: &str = "...";
@@ -90,19 +91,6 @@ pub fn printed_lines(output: &[u8]) -> Vec<String> {
         lines.pop();
     }
     lines
-}
-
-/// Returns a line without trailing white space and with escaped control characters.
-pub fn printable(line: &str) -> String {
-    let mut printable = String::with_capacity(line.len());
-    for char in line.trim_end().chars() {
-        if char.is_control() && char != '\t' {
-            printable.extend(char.escape_default());
-        } else {
-            printable.push(char);
-        }
-    }
-    printable
 }
 
 /// One step of an alignment.

@@ -3,7 +3,7 @@
 mod guard;
 mod signals;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal, Write as _};
 use std::os::fd::OwnedFd;
@@ -233,15 +233,24 @@ fn read_all(mut reader: impl std::io::Read) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Where `program` is: itself if it is a path to a file, else the first on
-/// the PATH.
+/// Returns the path of `program`: `program` itself if it is a path to a file, else the first
+/// file of that name on the PATH.
 pub fn which(program: impl AsRef<Path>) -> Option<PathBuf> {
     let program = program.as_ref();
     if program.components().count() > 1 {
         return program.is_file().then(|| program.to_owned());
     }
-    let path: OsString = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|candidate| candidate.is_file())
+    let path = std::env::var_os("PATH")?;
+    programs(std::env::split_paths(&path), program).next()
+}
+
+/// Returns the files called `name` in `folders`, in their order.
+pub fn programs(
+    folders: impl IntoIterator<Item = PathBuf>,
+    name: impl AsRef<Path>,
+) -> impl Iterator<Item = PathBuf> {
+    folders
+        .into_iter()
+        .map(move |folder| folder.join(&name))
+        .filter(|program| program.is_file())
 }

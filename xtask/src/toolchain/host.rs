@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use crate::process::programs;
+
 /// A machine as detection sees it.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -61,10 +63,7 @@ impl Host {
 
     /// Every program of that `name` on the search path, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = PathBuf> {
-        self.path
-            .iter()
-            .map(move |folder| folder.join(name))
-            .filter(|program| program.is_file())
+        programs(self.path.iter().cloned(), name)
     }
 
     /// The path of an absolute name on this machine.

@@ -7,6 +7,7 @@ use super::answers::{ToolAnswers, numbers, version_after};
 use super::elf;
 use super::host::Host;
 use super::llvm::{self, Llvm};
+use crate::process::programs;
 
 /// The oldest QEMU that virtual time on `-M microvm` was seen to work with:
 /// Debian 12's. Older ones were never tried.
@@ -212,13 +213,7 @@ fn qemu(host: &Host, answers: &mut ToolAnswers) -> Detected {
 fn busybox(host: &Host) -> Detected {
     let kept = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| host.at(folder));
     let mut dynamic = None;
-    for path in host
-        .path
-        .iter()
-        .chain(&kept)
-        .map(|folder| folder.join("busybox"))
-        .filter(|path| path.is_file())
-    {
+    for path in programs(host.path.iter().chain(&kept).cloned(), "busybox") {
         if elf::is_static(&path) {
             return Detected::Usable("static".to_owned(), path);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{StageTime, Ui, lock};
-use crate::lesson::compare::printable;
+use crate::text::printable;
 
 /// How often a line is drawn at least, so that its time runs on.
 const TICK: Duration = Duration::from_millis(200);

@@ -4,13 +4,14 @@
 use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 
 use crate::key::{Inputs, Key};
 use crate::ui::Stage;
+use crate::workers;
 
 /// A file changed as late as this before it was listed may change again within
 /// the file system's clock tick, unseen; in seconds.
@@ -186,49 +187,30 @@ fn list(root: &Path, folder: &Path) -> Result<(Vec<ListedFile>, Vec<PathBuf>)> {
     Ok((files, folders))
 }
 
-/// Runs `work` on every item and returns the results in the items' order.
+/// Runs `work` on every item, on all cores, and returns the results in the items' order.
 fn on_all_cores<I: Sync, T: Send>(
     items: &[I],
     stage: Option<&Stage<'_>>,
     work: impl Fn(&I) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let batches = items.chunks(BATCH).collect::<Vec<_>>();
-    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let done = AtomicU64::new(0);
+    let failed = AtomicBool::new(false);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let take = || -> Result<Vec<(usize, Vec<T>)>> {
-        let mut taken = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::SeqCst);
-            let Some(batch) = batches.get(index) else {
-                return Ok(taken);
-            };
-            let results = batch.iter().map(&work).collect::<Result<Vec<_>>>();
-            if results.is_err() {
-                // The others need not go on.
-                next.store(batches.len(), Ordering::SeqCst);
-            }
-            taken.push((index, results?));
-            let count = batch.len() as u64;
-            let before = done.fetch_add(count, Ordering::SeqCst);
-            if let Some(stage) = stage {
-                stage.position(before + count);
-            }
+    let results = workers::map(cores, &batches, |batch| -> Result<Vec<T>> {
+        if failed.load(Ordering::Relaxed) {
+            // The error of the batch that failed is reported.
+            return Ok(Vec::new());
         }
-    };
-    let all = std::thread::scope(|scope| {
-        let workers = (0..cores.min(batches.len())).map(|_| scope.spawn(take));
-        let workers = workers.collect::<Vec<_>>();
-        let all = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|_| Err(anyhow!("a worker thread has panicked")))
-        });
-        all.collect::<Vec<_>>()
+        let results = batch.iter().map(&work).collect::<Result<Vec<_>>>();
+        failed.fetch_or(results.is_err(), Ordering::Relaxed);
+        let count = batch.len() as u64;
+        let before = done.fetch_add(count, Ordering::Relaxed);
+        if let Some(stage) = stage {
+            stage.position(before + count);
+        }
+        results
     });
-    let mut results = Vec::new();
-    for taken in all {
-        results.extend(taken?);
-    }
-    results.sort_by_key(|(index, _)| *index);
-    Ok(results.into_iter().flat_map(|(_, batch)| batch).collect())
+    let results = results.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(results.into_iter().flatten().collect())
 }
