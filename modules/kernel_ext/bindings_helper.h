@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What kernel_ext calls in the kernel. bindgen makes bindings.rs of this file.
+ * Functions of the kernel that kernel_ext calls. bindgen makes bindings.rs of it.
  *
  * A function that is inline or a macro in C has no symbol that Rust could
  * call; a file in helpers wraps it under a name that begins with kernel_ext_.

@@ -22,14 +22,14 @@ pub(crate) type KBox<T> = Box<T>;
 #[cfg(not(kernel = "6.7"))]
 pub(crate) type KBox<T> = kernel::alloc::KBox<T>;
 
-/// Moves `value` to the heap. May sleep; gives `ENOMEM` when there is no memory, and `value` is
+/// Moves `value` to the heap. May sleep; returns `ENOMEM` when there is no memory, and `value` is
 /// dropped then.
 #[cfg(kernel = "6.7")]
 pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
     Box::init::<Error>(value)
 }
 
-/// Moves `value` to the heap. May sleep; gives `ENOMEM` when there is no memory, and `value` is
+/// Moves `value` to the heap. May sleep; returns `ENOMEM` when there is no memory, and `value` is
 /// dropped then.
 #[cfg(not(kernel = "6.7"))]
 pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
@@ -50,7 +50,7 @@ pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
     Ok(Arc::new(value, GFP_KERNEL)?)
 }
 
-/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// Makes the value of `init` on the heap, where several may own it. May sleep; returns `ENOMEM` when
 /// there is no memory, and `init`'s own errors.
 #[cfg(kernel = "6.7")]
 pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
@@ -60,7 +60,7 @@ where
     Arc::pin_init(init)
 }
 
-/// Makes on the heap what `init` initialises, where several may own it. May sleep; gives `ENOMEM` when
+/// Makes the value of `init` on the heap, where several may own it. May sleep; returns `ENOMEM` when
 /// there is no memory, and `init`'s own errors.
 #[cfg(not(kernel = "6.7"))]
 pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
@@ -70,11 +70,11 @@ where
     Arc::pin_init(init, GFP_KERNEL)
 }
 
-/// Splits what a C function gave that returns either a pointer or `ERR_PTR(-errno)`.
+/// Splits the value of a C function that returns either a pointer or `ERR_PTR(-errno)`.
 ///
 /// The `kernel` crate has a function of this name, which modules cannot call on 6.7.
 pub(crate) fn from_err_ptr<T>(ptr: *mut T) -> Result<NonNull<T>> {
-    // As `IS_ERR` does: the last `MAX_ERRNO` addresses are no addresses but negative error numbers.
+    // As `IS_ERR` does: the last `MAX_ERRNO` addresses are negative error numbers instead.
     let value = ptr as isize;
     if (-(bindings::MAX_ERRNO as isize)..0).contains(&value) {
         to_result(value as ffi::c_int)?;

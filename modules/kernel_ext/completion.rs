@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Completions: waiting until somebody says that something is done.
+//! Completions: waiting until another task reports that something is done.
 //!
 //! C header: `include/linux/completion.h`, C source: `kernel/sched/completion.c`
 //!
@@ -31,7 +31,7 @@ use kernel::{prelude::*, types::Opaque};
 /// `inner` comes from [`KBox::into_raw`] and is an initialised `struct completion` that stays where
 /// it is until the completion is dropped.
 ///
-/// # What a thread must not forget
+/// # Stopping a thread that waits
 ///
 /// [`wait`](Self::wait) does not end when its thread is stopped: it is woken, sees that nothing is
 /// done, and sleeps on. So complete first and stop then, or wait with a time-out and ask
@@ -120,8 +120,8 @@ impl Completion {
 
     /// As [`wait`](Self::wait), but for no longer than `msecs` milliseconds.
     ///
-    /// Says whether a `complete` was taken; `false` is: the time is up, and nothing was taken. (C's
-    /// `wait_for_completion_timeout` tells the time that was left; `false` is its 0.)
+    /// Returns whether a `complete` was taken; `false` is: the time is up, and nothing was taken. (C's
+    /// `wait_for_completion_timeout` returns the time that was left; `false` is its 0.)
     ///
     /// As in [`WaitQueue::wait_event_timeout`](crate::wait::WaitQueue::wait_event_timeout), time is
     /// counted in ticks, and 2<sup>31</sup> milliseconds and more are for ever.
@@ -129,7 +129,7 @@ impl Completion {
     /// # Context
     ///
     /// Sleeps.
-    #[must_use = "only the value tells whether it is done or the time is up"]
+    #[must_use = "only the value shows whether it is done or the time is up"]
     pub fn wait_timeout(&self, msecs: u32) -> bool {
         // SAFETY: The first function takes any number; for the second as for `wait`.
         unsafe {
@@ -138,10 +138,10 @@ impl Completion {
         }
     }
 
-    /// Takes one [`complete`](Self::complete) if there is one, and says so; does not sleep.
+    /// Takes one [`complete`](Self::complete) if there is one, and returns whether it did; does not sleep.
     ///
     /// See `try_wait_for_completion` in C.
-    #[must_use = "only the value tells whether it is done"]
+    #[must_use = "only the value shows whether it is done"]
     pub fn try_wait(&self) -> bool {
         // SAFETY: As for `wait`.
         unsafe { bindings::try_wait_for_completion(self.inner()) }

@@ -20,7 +20,7 @@ use crate::{
 };
 use kernel::{c_str, prelude::*, str::CStr};
 
-/// What a thread's closure knows of its thread.
+/// The thread as its closure sees it: a request to end, and nothing else.
 ///
 /// C has functions for this that anybody may call, but which read memory that only a kernel thread
 /// has: `kthread_should_stop` called on behalf of a user's process, in a module's init function say,
@@ -37,7 +37,7 @@ pub struct Ctx {
 }
 
 impl Ctx {
-    /// Says whether the thread should end now: [`KThread::stop`] was called or the handle dropped.
+    /// Returns whether the thread should end now: [`KThread::stop`] was called or the handle dropped.
     ///
     /// Whoever stops the thread waits until the closure has returned, for ever if need be. So a
     /// closure that loops asks this every time round. See `kthread_should_stop` in C.
@@ -138,7 +138,7 @@ unsafe fn finish<F, T>(packet: *mut ffi::c_void) -> Result<T> {
     }
 }
 
-/// How a thread shall be made. [`KThread::builder`] gives one.
+/// The name and the node of a thread to make. [`KThread::builder`] returns one.
 #[must_use = "a builder makes no thread until `create` or `run` is called"]
 pub struct Builder<'a> {
     name: &'a CStr,
@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
 /// - `packet` is a `Packet<F, T>` that this handle owns once the thread has ended, and `finish` is
 ///   the function `finish` for the same `F` and `T`.
 ///
-/// # What can go wrong nevertheless
+/// # Remaining hazards
 ///
 /// - A closure that never returns makes `stop`, and so the module's removal, wait for ever.
 /// - A thread that stops itself, by a handle given to its own closure, waits for itself for ever.
@@ -300,7 +300,7 @@ unsafe impl<T: Send> Send for KThread<T> {}
 unsafe impl<T> Sync for KThread<T> {}
 
 impl KThread<()> {
-    /// Begins to describe a thread that is to be made.
+    /// Returns a builder for a thread.
     ///
     /// # Examples
     ///
@@ -354,7 +354,7 @@ impl<T: Send + 'static> KThread<T> {
 impl<T> KThread<T> {
     /// Starts a thread that was only made so far. See `wake_up_process` in C.
     ///
-    /// Says whether the thread was asleep. Called again later, it wakes the thread from whatever it
+    /// Returns whether the thread was asleep. Called again later, it wakes the thread from whatever it
     /// sleeps in; what can sleep in this crate or the `kernel` crate looks again why it slept, and
     /// sleeps on.
     pub fn start(&self) -> bool {
@@ -362,7 +362,7 @@ impl<T> KThread<T> {
         unsafe { bindings::wake_up_process(self.task.as_ptr()) != 0 }
     }
 
-    /// Asks the thread to end, waits until it has, and gives what its closure returned.
+    /// Asks the thread to end, waits until it has, and returns the closure's value.
     ///
     /// Asking makes [`Ctx::should_stop`] true and wakes the thread once. A closure that has returned
     /// of its own accord is fine: its value has been kept. See `kthread_stop` in C.

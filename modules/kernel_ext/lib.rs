@@ -6,7 +6,7 @@
 //! yet. This crate fills those that kmodlab's lessons meet. It is linked into each lesson's module;
 //! the kernel itself knows nothing of it.
 //!
-//! What a C book calls it is what it is called here, or one step away from it:
+//! Names are those of books on C, or one step away from them:
 //!
 //! | C                                              | Rust                                      |
 //! |------------------------------------------------|-------------------------------------------|
@@ -15,7 +15,7 @@
 //! | `kthread_run(fn, data, name)`                  | [`KThread::run`](kthread::KThread::run)   |
 //! | `wake_up_process(task)`                        | [`KThread::start`](kthread::KThread::start) |
 //! | `kthread_should_stop()`                        | [`Ctx::should_stop`](kthread::Ctx::should_stop) |
-//! | `set_current_state(state)`, `schedule()`, until told to stop | [`Ctx::sleep_until_stopped`](kthread::Ctx::sleep_until_stopped) |
+//! | `set_current_state(state)`, `schedule()`, until asked to stop | [`Ctx::sleep_until_stopped`](kthread::Ctx::sleep_until_stopped) |
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
 //! | `DECLARE_WAIT_QUEUE_HEAD(name)`, `init_waitqueue_head(wq)` | [`WaitQueue::new`](wait::WaitQueue::new) |
 //! | `wait_event(wq, condition)`                    | [`WaitQueue::wait_event`](wait::WaitQueue::wait_event) |
@@ -43,7 +43,7 @@
 //! Write first that by which others get in from outside, then the threads, then what these share:
 //! nothing is torn down while somebody may still use it.
 //!
-//! # What this crate cannot promise
+//! # Limits of the guarantees
 //!
 //! A module's code goes away when the module is unloaded, and Rust's type system does not see that.
 //! A module that leaks a handle ([`core::mem::forget`]) and is then removed leaves a thread behind

@@ -4,8 +4,8 @@
 //!
 //! C header: `include/linux/moduleparam.h`, C source: `kernel/params.c`
 //!
-//! The macro `module!` of the kernels that this crate is for has none. What C's `module_param` does
-//! is little, and no code: it leaves the parameter's description in a table of the `.ko` file, which
+//! The macro `module!` of this crate's kernels has no parameters. C's `module_param` does little and
+//! adds no code: it leaves the parameter's description in a table of the `.ko` file, which
 //! the loader reads. [`module_param!`](crate::module_param) leaves the same there.
 
 use core::{
@@ -22,7 +22,7 @@ use kernel::{
 };
 
 extern "C" {
-    /// What the module that this crate is linked into is for the kernel.
+    /// The kernel's `struct module` of the module that this crate is linked into.
     static __this_module: Opaque<module>;
 }
 
@@ -61,7 +61,7 @@ impl CallParam {
     }
 }
 
-/// What writes a [`CallParam`].
+/// The kernel's operations of a [`CallParam`].
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct CallOps(kernel_param_ops);
@@ -149,8 +149,8 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 /// Declares a parameter of the module: a static of type [`IntParam`](crate::param::IntParam), with the
 /// value that it has unless `insmod` is given another.
 ///
-/// `name` is what is written behind `insmod`, and `description` what `modinfo` shows. What is no
-/// number, or too large for an `int`, makes `insmod` fail. See `module_param` and `MODULE_PARM_DESC` in C.
+/// `name` is what is written behind `insmod`, and `description` what `modinfo` shows. A value
+/// that is not an `int` makes `insmod` fail. See `module_param` and `MODULE_PARM_DESC` in C.
 ///
 /// # Examples
 ///

@@ -18,7 +18,7 @@ use crate::{
 };
 use kernel::{prelude::*, str::CStr};
 
-/// What is behind a file in `/proc`.
+/// The value behind a file in `/proc`.
 ///
 /// Several processes may have the file open at once, so each function is called with a shared
 /// reference, by any process, and two of them at the same time. Implement it under `#[vtable]`, which
@@ -90,7 +90,7 @@ pub struct SeqFile {
 impl fmt::Write for SeqFile {
     /// Appends `text`. See `seq_write` in C.
     ///
-    /// Text for which there is no room is no error: the `seq_file` notes it, and the kernel calls
+    /// Text for which there is no room is not an error: the `seq_file` notes it, and the kernel calls
     /// `show` again with twice the room. An error of ours would be given to the reader instead.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // SAFETY: By the type invariant the `seq_file` is valid, and its buffer ours to write to
@@ -248,12 +248,12 @@ impl Drop for Dir {
     }
 }
 
-/// What C wants as the parent of an entry: `NULL` for `/proc` itself.
+/// The parent of an entry in C's form: `NULL` for `/proc` itself.
 fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
     parent.map_or(core::ptr::null_mut(), |parent| parent.0.pde.as_ptr())
 }
 
-/// Gives `EINVAL` for names that the kernel answers with a warning in its log and a stack trace, or
+/// Returns `EINVAL` for names that the kernel answers with a warning in its log and a stack trace, or
 /// would look for in another folder than the parent.
 ///
 /// See `__proc_create` in C. A name of digits in `/proc` itself is a process's.
@@ -274,14 +274,14 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 ///
 /// The entry lives as long as its handle: dropping the handle removes it. Removing waits for calls of
 /// [`ProcFile`]'s functions that are under way, but not for those who have the file open: reads from
-/// it fail with `EIO` from then on. So nobody can hold up a module's removal by keeping its file open.
+/// it fail with `EIO` from then on. So nobody can delay a module's removal by keeping its file open.
 ///
 /// # Invariants
 ///
 /// - `pde` is an entry that was made with `data` as its data, and is in `/proc` until this is dropped.
 /// - `data` comes from [`KBox::into_raw`] of a `KBox<T>`, and is only read until the entry is removed.
 ///
-/// # What can go wrong nevertheless
+/// # Remaining hazards
 ///
 /// - A handle that is leaked ([`core::mem::forget`]) removes nothing. If its module is then removed,
 ///   the next process that reads the file makes the kernel run code that is no longer there.
@@ -338,8 +338,8 @@ impl<T: ProcFile> ProcEntry<T> {
     ///
     /// `data` is dropped then. `EINVAL`: the name is empty, longer than 255 bytes, `.` or `..`, holds
     /// a slash, or is a number in `/proc` itself; or `mode` has bits beyond `0o7777`. `ENOMEM`: there
-    /// is no memory, *or the name is taken*: the kernel does not tell the two apart. A name that is
-    /// taken is for it a bug of the module, which it reports with a warning and a stack trace in its
+    /// is no memory, *or the name is taken*: the kernel does not distinguish the two. The kernel
+    /// takes such a name for a bug of the module, which it reports with a warning and a stack trace in its
     /// log; the entry that was there is left alone.
     ///
     /// # Context

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What several threads own together.
+//! Values that several threads own together.
 
 use crate::compat::{arc, arc_in_place};
 use kernel::prelude::*;
 
 pub use kernel::sync::Arc;
 
-/// Moves `value` to the heap and gives the first [`Arc`] to it.
+/// Moves `value` to the heap and returns the first [`Arc`] to it.
 ///
 /// Each `clone` of the `Arc` is one more owner; when the last is dropped, so is the value. A thread
 /// that owns what it uses cannot find it gone.
@@ -38,7 +38,7 @@ pub fn shared<T>(value: T) -> Result<Arc<T>> {
     arc(value)
 }
 
-/// Makes on the heap what `init` initialises, and gives the first [`Arc`] to it.
+/// Makes the value of `init` on the heap and returns the first [`Arc`] to it.
 ///
 /// For what must not move once it is made, such as a [`Mutex`](kernel::sync::Mutex): others have its
 /// address.

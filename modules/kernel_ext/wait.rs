@@ -4,8 +4,8 @@
 //!
 //! C header: `include/linux/wait.h`, C source: `kernel/sched/wait.c`
 //!
-//! Who waits names a condition, a closure; who makes the condition true calls
-//! [`WaitQueue::wake_up`], and the waiter looks again.
+//! The waiter gives a condition, a closure; the task that makes the condition true
+//! calls [`WaitQueue::wake_up`], and the waiter checks the condition again.
 //!
 //! # The condition
 //!
@@ -22,7 +22,7 @@
 //! **How must it read?** Change what the condition reads first, then wake. No wake-up is lost then,
 //! whatever the atomics' ordering: the waiter puts itself on the queue, and `wake_up` looks through
 //! it, under the queue's lock. Whoever comes second sees what the first has done. `Relaxed` is
-//! enough for a value that stands for itself. If it tells that *other* memory is ready, store it
+//! enough for a value that stands for itself. If it announces that *other* memory is ready, store it
 //! with `Release` and load it with `Acquire`: a waiter that finds its condition true at the first
 //! look takes no lock at all.
 //!
@@ -124,7 +124,7 @@ impl WaitQueue {
 
     /// As [`wait_event`](Self::wait_event), but the time counts as waiting for input or output.
     ///
-    /// That is a matter of bookkeeping: `/proc/stat` counts the task as `procs_blocked`, and an idle
+    /// This is a matter of bookkeeping: `/proc/stat` counts the task as `procs_blocked`, and an idle
     /// CPU's time goes to `iowait` (`wa` in `top`). See `io_wait_event` in C.
     ///
     /// # Context
@@ -157,8 +157,8 @@ impl WaitQueue {
 
     /// Sleeps until `condition` is true, but no longer than `msecs` milliseconds.
     ///
-    /// Says whether the condition was true at the last look; `false` is: the time is up. (C's
-    /// `wait_event_timeout` tells the time that was left; `false` is its 0.)
+    /// Returns whether the condition was true at the last look; `false` is: the time is up. (C's
+    /// `wait_event_timeout` returns the time that was left; `false` is its 0.)
     ///
     /// The kernel counts in ticks, `CONFIG_HZ` of them a second, of which the first has already
     /// begun: the time-out can come up to one tick early, and some ticks late if it is a long one.
@@ -241,7 +241,7 @@ impl WaitQueue {
             // SAFETY: By the type invariant the head is valid, and the entry is initialised. It may
             // be linked into the queue here, and is out of it again before this function returns:
             // by `finish_wait`, or by this very function when it gives an error. Until then it is
-            // not moved. A panic is no way out: in the kernel it kills the machine or this task, and
+            // not moved. A panic does not leave it: in the kernel it kills the machine or this task, and
             // never unwinds.
             let interrupted =
                 unsafe { bindings::prepare_to_wait_event(head, entry.get(), state as ffi::c_int) };

@@ -10,7 +10,18 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use xtask::workspace::Workspace;
 
 /// Folders and files whose prose follows the rules, as prefixes of paths.
-const TIDY: &[&str] = &["README.md", "docs/"];
+const TIDY: &[&str] = &[
+    "Cargo.toml",
+    "README.md",
+    "ci/",
+    "docs/",
+    "kernel-config/",
+    "modules/",
+    "xtask/fuzz/",
+];
+
+/// Files in [`TIDY`]'s folders that are still to be rewritten.
+const PENDING: &[&str] = &["modules/kernel_ext/stop.rs", "modules/tools/"];
 
 /// Text that nobody here wrote or that must stay as it is, as prefixes of paths.
 const FOREIGN: &[&str] = &[
@@ -40,8 +51,12 @@ const PHRASES: &[(&str, &str)] = &[
     ("mended twin", "use corrected version"),
 ];
 
-/// Exceptions: a path, a part of the line, and the reason.
-const ALLOWED: &[(&str, &str, &str)] = &[];
+/// Exceptions: the start of a path, a part of the line, and the reason.
+const ALLOWED: &[(&str, &str, &str)] = &[(
+    "modules/races/lost_wakeup",
+    "heard",
+    "a name and a message of the race, which its transcripts and seeds depend on",
+)];
 
 /// First words that a comment or a heading does not have.
 const OPENINGS: &[&str] = &["What", "Who", "That", "Of"];
@@ -99,7 +114,11 @@ fn prose() -> Result<Vec<(String, String)>> {
     for (path, file) in files()? {
         let extension = file.extension().unwrap_or_default().to_string_lossy();
         let known = ["", "rs", "c", "h", "md", "toml", "config", "yml", "sh"];
-        if !is_in(&path, TIDY) || is_in(&path, FOREIGN) || !known.contains(&&*extension) {
+        if !is_in(&path, TIDY)
+            || is_in(&path, PENDING)
+            || is_in(&path, FOREIGN)
+            || !known.contains(&&*extension)
+        {
             continue;
         }
         let text = std::fs::read_to_string(&file).with_context(|| path.clone())?;
@@ -208,7 +227,11 @@ fn wrong_openings(path: &str, text: &str) -> Vec<(usize, String)> {
     for (index, line) in text.lines().enumerate() {
         let comment = comment(path, line).unwrap_or_default();
         let opens = heading || before.is_empty();
-        let first = comment.split_whitespace().next().unwrap_or_default();
+        let first = comment
+            .trim_start_matches('#')
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
         // A question in a heading or a comment is a sentence of its own.
         if opens && OPENINGS.contains(&first) && !comment.ends_with('?') {
             wrong.push((index + 1, format!("begins with `{first}`")));
@@ -241,7 +264,7 @@ fn prose_uses_the_words_of_the_field() -> Result<()> {
             let line = lines.get(number - 1).copied().unwrap_or_default();
             let allowed = ALLOWED
                 .iter()
-                .position(|(file, part, _)| path == *file && line.contains(part));
+                .position(|(start, part, _)| path.starts_with(start) && line.contains(part));
             match allowed {
                 Some(index) => _ = used.insert(index),
                 None => wrong.push(format!("{path}:{number}: {rule}: {}", line.trim())),

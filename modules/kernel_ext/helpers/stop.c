@@ -13,9 +13,9 @@
 static void (*hook)(unsigned long address);
 
 /*
- * Tasks that were stopped before an instruction and go on to it: the
- * breakpoint is still there, and is not for them any more. There are few at a
- * time. One that finds no room is stopped again.
+ * Tasks that were stopped before an instruction and continue with it: the
+ * breakpoint is still there and must not stop them again. There are few at a
+ * time. A task that finds no room is stopped again.
  */
 static struct {
 	struct task_struct *task;
@@ -95,8 +95,8 @@ void kernel_ext_stopped(unsigned long address)
 }
 
 /*
- * What a breakpoint runs is no place to wait: interrupts are off, and the CPU
- * is as if in an NMI. So the task is sent to kernel_ext_stop_entry(), which it
+ * A breakpoint's handler cannot wait: interrupts are disabled, and the CPU is
+ * as if in an NMI. So the handler sends the task to kernel_ext_stop_entry(), which it
  * runs as itself. The kernel leaves room on the stack for an address.
  */
 static int before(struct kprobe *probe, struct pt_regs *regs)
@@ -130,9 +130,9 @@ int kernel_ext_stop_hook(void (*function)(unsigned long address))
 }
 
 /*
- * Keeps the task here for so many nanoseconds. It sleeps, so that others can
- * have its CPU, where it may, and where its state does not say that it is about
- * to sleep for another reason; else it spins, with interrupts as they are.
+ * Keeps the task here for a number of nanoseconds. The task sleeps, so that
+ * others get its CPU, if it may sleep and its state does not say that it is about
+ * to sleep for another reason; otherwise it spins, with interrupts as they are.
  */
 void kernel_ext_hold_up(u64 nanoseconds, u64 spin)
 {
@@ -154,7 +154,7 @@ void kernel_ext_hold_up(u64 nanoseconds, u64 spin)
 	}
 }
 
-/* A line of several tasks is never mixed. */
+/* Lines of several tasks do not mix. */
 void kernel_ext_debug_console(const char *text, unsigned long length)
 {
 	static DEFINE_RAW_SPINLOCK(lock);

@@ -29,7 +29,7 @@ struct Shared {
 fn to_right(shared: &Shared) {
     let mut left = shared.left.lock();
     *left -= 10;
-    // Who has the right one now waits for the left one.
+    // The owner of the right one now waits for the left one.
     let mut right = shared.right.lock();
     *right += 10;
 }

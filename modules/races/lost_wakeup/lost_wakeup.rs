@@ -34,10 +34,10 @@ struct Shared {
     heard: Completion,
 }
 
-/// So many times there are news.
+/// Number of times that there is news.
 const NEWS: usize = 4;
 
-/// Says whether all news were heard within a second.
+/// Returns whether all news arrived within a second.
 fn teller(shared: &Shared) -> bool {
     let mut in_time = true;
     for _ in 0..NEWS {

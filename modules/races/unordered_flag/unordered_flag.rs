@@ -44,7 +44,7 @@ fn reader(shared: &Shared) -> (i32, i32, i32) {
 
 fn write_date(shared: &Shared) {
     shared.ready.store(true, Relaxed);
-    // Who reads from here on finds the flag and no date.
+    // A reader from here on finds the flag and no date.
     shared.year.store(1991, Relaxed);
     shared.month.store(8, Relaxed);
     shared.day.store(25, Relaxed);

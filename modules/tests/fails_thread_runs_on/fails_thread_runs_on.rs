@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Leaves behind a thread that sleeps, and wakes where its module's code is no more.
+//! Leaves behind a thread that sleeps, and wakes where its module's code was.
 
 use kernel::{c_str, prelude::*};
 use kernel_ext::{delay::msleep, kthread::KThread};

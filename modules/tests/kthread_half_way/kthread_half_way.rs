@@ -17,11 +17,11 @@ struct KthreadHalfWay {
     _threads: [Option<KThread<()>>; 5],
 }
 
-/// What belongs to a thread.
+/// A value that a thread owns.
 struct Belonging(usize);
 
 impl Belonging {
-    /// Of the thread with this number. (A closure that read the field would own the number alone.)
+    /// Returns the thread's number. (A closure that read the field would own the number alone.)
     fn number(&self) -> usize {
         self.0
     }

@@ -14,17 +14,17 @@ module! {
 }
 
 module_param_cb! {
-    call: told,
-    name: "tell",
-    description: "what to say, but no number",
+    call: print,
+    name: "print",
+    description: "text to print, not a number",
 }
 
-fn told(text: &CStr) -> Result {
+fn print(text: &CStr) -> Result {
     let text = text.to_str().map_err(|_| EINVAL)?.trim_end();
     if text.parse::<u32>().is_ok() {
         return Err(EDOM);
     }
-    pr_info!("told: {text}\n");
+    pr_info!("written: {text}\n");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints letters that are none.
+//! Prints bytes that are not text.
 
 use kernel::prelude::*;
 

@@ -79,12 +79,12 @@ fn time_outs() -> Result {
     Ok(())
 }
 
-/// What waiters have in common.
+/// The state that waiters share.
 struct Gate {
     begun: Completion,
     open: Completion,
     through: AtomicU32,
-    told: Completion,
+    done: Completion,
 }
 
 fn waiter(gate: &Arc<Gate>) -> Result<KThread<()>> {
@@ -93,7 +93,7 @@ fn waiter(gate: &Arc<Gate>) -> Result<KThread<()>> {
         gate.begun.complete();
         gate.open.wait();
         gate.through.fetch_add(1, Relaxed);
-        gate.told.complete();
+        gate.done.complete();
     })
 }
 
@@ -102,7 +102,7 @@ fn three_waiters() -> Result {
         begun: Completion::new()?,
         open: Completion::new()?,
         through: AtomicU32::new(0),
-        told: Completion::new()?,
+        done: Completion::new()?,
     })?;
     let waiters = [waiter(&gate), waiter(&gate), waiter(&gate)];
     for waiter in &waiters {
@@ -111,15 +111,15 @@ fn three_waiters() -> Result {
         }
     }
     gate.open.complete();
-    gate.told.wait();
-    let more = gate.told.wait_timeout(200);
+    gate.done.wait();
+    let more = gate.done.wait_timeout(200);
     check(
         "complete lets one of three through",
         !more && gate.through.load(Relaxed) == 1,
     );
     gate.open.complete_all();
-    gate.told.wait();
-    gate.told.wait();
+    gate.done.wait();
+    gate.done.wait();
     check(
         "complete_all lets all through",
         gate.through.load(Relaxed) == 3,

@@ -94,7 +94,7 @@ fn true_at_once() -> Result {
         true
     });
     check("a condition that is true is looked at once", looks == 3);
-    check("and is no error", interruptible.is_ok());
+    check("and is not an error", interruptible.is_ok());
     queue.wake_up();
     queue.wake_up_all();
     Ok(())

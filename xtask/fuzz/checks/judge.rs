@@ -1,8 +1,8 @@
-//! Whatever a guest says on its two channels, it is judged without a panic;
-//! and a guest that never says the run's nonce does not pass.
+//! Any output on a guest's two channels gets a verdict without a panic, and a
+//! guest that never prints the run's message tag does not pass.
 //!
 //! The input is the console and the kernel's log, with a byte 0xff between
-//! them. `NONCE` in it stands for the nonce.
+//! them. `NONCE` in it stands for the tag.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use xtask::vm::{GuestEnd, GuestRun};
 
 const NONCE: &str = "NONCE";
 
-/// Looks at one input.
+/// Checks one input.
 pub fn check(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0xff);
     let console = parts.next().unwrap_or_default().to_vec();
@@ -42,12 +42,12 @@ pub fn check(data: &[u8]) {
             ],
         },
     };
-    let told = |bytes: &[u8]| {
+    let has_tag = |bytes: &[u8]| {
         bytes
             .windows(NONCE.len())
             .any(|word| word == NONCE.as_bytes())
     };
-    let told = told(&console) && told(&log);
+    let tagged = has_tag(&console) && has_tag(&log);
     for end in [
         GuestEnd::Ended,
         GuestEnd::Stuck,
@@ -65,7 +65,10 @@ pub fn check(data: &[u8]) {
         };
         let evidence = Evidence::read(NONCE, &run);
         let verdict = judge::judge(&lesson, &evidence, &run, VIRTUAL_TOLERANCE);
-        assert!(told || verdict != Verdict::Pass, "passed without a nonce");
+        assert!(
+            tagged || verdict != Verdict::Pass,
+            "passed without a message tag"
+        );
         let _ = (verdict.to_string(), verdict.name(), verdict.location());
     }
 }

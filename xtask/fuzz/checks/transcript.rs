@@ -1,11 +1,11 @@
 //! Any text is a transcript or an error that names its line, and a transcript
-//! says nothing that the text does not.
+//! contains only lines of the text.
 
 use std::path::Path;
 
 use xtask::lesson::{script, transcript};
 
-/// Looks at one input.
+/// Checks one input.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

@@ -64,11 +64,11 @@ static int start_kthread(struct example_kthread *kthread)
 
 static void stop_kthread(struct example_kthread *kthread)
 {
-	/* Who sees the flag sees all that was written before it, too. */
+	/* A reader of the flag also sees all that was written before it. */
 	smp_store_release(&kthread->terminate, true);
 	wake_up(&kthread->queue);
 	wait_for_completion(&kthread->ended);
-	/* "ended" was told by our own code, which has yet to be left. */
+	/* "ended" comes from our own code, which the thread has yet to leave. */
 	kthread_stop(kthread->thread);
 	put_task_struct(kthread->thread);
 }

@@ -23,7 +23,7 @@ static void to_right(void)
 {
 	mutex_lock(&left);
 	in_left -= 10;
-	/* Who has the right one now waits for the left one. */
+	/* The owner of the right one now waits for the left one. */
 	mutex_lock(&right);
 	in_right += 10;
 	mutex_unlock(&right);

@@ -16,7 +16,7 @@
 #include <linux/sched.h>
 #include <linux/wait.h>
 
-/* So many times there are news. */
+/* Number of times that there is news. */
 #define NEWS 4
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);

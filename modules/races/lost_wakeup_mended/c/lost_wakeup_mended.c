@@ -14,7 +14,7 @@
 #include <linux/module.h>
 #include <linux/wait.h>
 
-/* So many times there are news. */
+/* Number of times that there is news. */
 #define NEWS 4
 
 static DECLARE_WAIT_QUEUE_HEAD(queue);

@@ -32,7 +32,7 @@ static int reader(void *data)
 static void write_date(void)
 {
 	WRITE_ONCE(ready, true);
-	/* Who reads from here on finds the flag and no date. */
+	/* A reader from here on finds the flag and no date. */
 	WRITE_ONCE(year, 1991);
 	WRITE_ONCE(month, 8);
 	WRITE_ONCE(day, 25);
