@@ -1,27 +1,27 @@
-//! The columns of a timeline as text: their letters, who has which, and what they
-//! do not show.
+//! The columns of a timeline as text: their letters, their lanes, and the switches
+//! that they leave out.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::model::{EndState, EventKind, Timeline, TimelineEvent};
 
-/// A thread that lost its CPU for less than this, in microseconds, to a task
-/// which is none of the lesson's runs on, as the text has it.
-const BREAK: u64 = 2_000;
+/// Shortest break that the text shows, in microseconds. A task that loses its CPU
+/// for less, to a task that does not belong to the lesson, runs on in the text.
+const SHORTEST_BREAK: u64 = 2_000;
 
-/// There is room for so many columns.
-const MOST_COLUMNS: usize = 16;
+/// Most columns.
+const MAX_COLUMNS: usize = 16;
 
-/// A, B, … Z, A1, B1, …
+/// Returns the letter of a number: A, B, … Z, A1, B1, …
 pub(super) fn letter(number: usize) -> String {
     let letter = char::from(b'A' + u8::try_from(number % 26).unwrap_or(0));
     match number / 26 {
         0 => letter.to_string(),
-        round => format!("{letter}{round}"),
+        suffix => format!("{letter}{suffix}"),
     }
 }
 
-/// The lanes of the tasks that a event is about.
+/// Returns the lanes of the two tasks of an event.
 pub(super) fn lanes_of(timeline: &Timeline, event: &TimelineEvent) -> [Option<usize>; 2] {
     let other = match &event.kind {
         EventKind::Wakeup { pid, .. } | EventKind::Fork(pid) | EventKind::KthreadStop(pid) => *pid,
@@ -31,7 +31,8 @@ pub(super) fn lanes_of(timeline: &Timeline, event: &TimelineEvent) -> [Option<us
     [event.pid.unwrap_or(0), other].map(|pid| timeline.lane(pid))
 }
 
-/// A column for each lane; one that is free again is used again.
+/// Assigns a column to each lane. A column is used again when its lane has no more
+/// events.
 pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, usize> {
     let mut span: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for event in &timeline.events {
@@ -46,7 +47,7 @@ pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, u
         let (first, last) = span.get(lane).copied().unwrap_or((0, 0));
         let column = match free_at.iter().position(|free| *free < first) {
             Some(column) => column,
-            None if free_at.len() < MOST_COLUMNS => {
+            None if free_at.len() < MAX_COLUMNS => {
                 free_at.push(0);
                 free_at.len() - 1
             }
@@ -58,8 +59,8 @@ pub(super) fn columns(timeline: &Timeline, order: &[usize]) -> BTreeMap<usize, u
     columns
 }
 
-/// Where a task that matters leaves a CPU for a short break, or comes back to
-/// the same one from that.
+/// Returns CPU and time of the switches at both ends of each short break, in which
+/// a task that matters leaves a CPU and comes back to it.
 pub(super) fn breaks(timeline: &Timeline) -> HashSet<(usize, u64)> {
     let matters = |pid: u32| timeline.kind(pid).matters();
     let mut breaks = HashSet::new();
@@ -70,7 +71,7 @@ pub(super) fn breaks(timeline: &Timeline) -> HashSet<(usize, u64)> {
         let later = &timeline.slices[index + 1..];
         let next = later
             .iter()
-            .take_while(|next| next.from < slice.to + BREAK)
+            .take_while(|next| next.from < slice.to + SHORTEST_BREAK)
             .find(|next| next.pid == slice.pid || next.cpu == slice.cpu && matters(next.pid));
         if let Some(next) = next
             && (next.pid, next.cpu) == (slice.pid, slice.cpu)

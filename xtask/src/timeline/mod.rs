@@ -9,6 +9,7 @@ mod build;
 mod columns;
 mod html;
 mod lanes;
+mod layout;
 mod model;
 mod parse;
 mod perfetto;

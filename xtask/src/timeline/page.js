@@ -1,6 +1,6 @@
-// Draws the same with the axis stretched as the reader likes. `points` are
-// times in microseconds and where the drawing has them; what is between two
-// lies on a straight line.
+// Redraws the page with another scale of the axis. `points` has times in
+// microseconds and their x in the drawing; between two points, x is proportional
+// to the time.
 const drawing = document.getElementById('drawing');
 const view = document.getElementById('scroll');
 const scale = document.getElementById('scale');
@@ -41,7 +41,7 @@ function draw() {
   drawing.setAttribute('width', place(last[0]) + 300);
 }
 
-// What is at `x` of the window stays there.
+// Keeps the point at `x` of the window in its place.
 function zoomBy(factor, x) {
   const before = zoom, at = view.scrollLeft + x;
   zoom = Math.min(Math.max(zoom * factor, 0.05), 5000);

@@ -1,84 +1,84 @@
-//! Reads what the kernel wrote of its trace, in either of two formats: that of
-//! `/sys/kernel/tracing/trace`, and that in which a kernel that stops writes its
-//! buffer to its log (kernel/trace/trace_output.c, `trace_print_context` and
+//! Parses the kernel's trace in either of two formats: the format of
+//! `/sys/kernel/tracing/trace`, and the format of the dump that a stopping kernel
+//! writes to its log (kernel/trace/trace_output.c, `trace_print_context` and
 //! `trace_print_lat_context`).
 
-/// What was read.
+/// A parsed trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// The events, in the order in which they were written.
     pub events: Vec<TraceEvent>,
-    /// So many events were overwritten before they could be read.
+    /// Number of events that were overwritten before they could be read.
     pub lost: u64,
 }
 
-/// Something that the kernel traced.
+/// An event of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceEvent {
-    /// When, in microseconds: on the clock of the kernel's log, or, where the
-    /// kernel wrote it to its log, since some moment before.
+    /// Time in microseconds: on the clock of the kernel's log, or in a dump since an
+    /// unknown moment.
     pub at: u64,
-    /// On which CPU.
+    /// CPU of the event.
     pub cpu: usize,
-    /// The task that ran there; 0 is none.
+    /// Task that ran on the CPU; 0 is the idle task.
     pub pid: u32,
-    /// True if not the task did it but an interrupt that it was interrupted by.
+    /// True if an interrupt caused the event, and not the task.
     pub interrupt: bool,
-    /// What happened.
+    /// Kind of the event.
     pub kind: TraceEventKind,
 }
 
-/// What happened. A `comm` is the first 15 letters of a task's name.
+/// The kinds of events that a timeline needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TraceEventKind {
-    /// A CPU turned from one task to another.
+    /// `sched_switch`: a CPU switches from one task to another.
     Switch {
-        /// The task that ran.
+        /// The task that leaves the CPU.
         prev: TraceTask,
-        /// What becomes of it: `R` it would run on, `S`, `D` and `I` it sleeps,
-        /// `X` and `Z` it is dead; `R+` it was made to leave.
+        /// State of `prev`: `R` ready, `S`, `D` and `I` asleep, `X` and `Z` dead;
+        /// `R+` preempted.
         state: String,
-        /// The task that runs now.
+        /// The task that gets the CPU.
         next: TraceTask,
     },
-    /// A sleeping task is to run again.
+    /// `sched_waking`: a sleeping task is woken.
     Waking(TraceTask),
-    /// A new task is to run.
+    /// `sched_wakeup_new`: a new task is woken for the first time.
     WakingNew(TraceTask),
-    /// A task made another.
+    /// `sched_process_fork`: a task creates another.
     Fork {
-        /// The new one; its name is still its parent's.
+        /// The new task, whose name is still its parent's.
         child: TraceTask,
     },
-    /// A process became another program: the path of its file.
+    /// `sched_process_exec`: a process executes the program at this path.
     Exec(String),
-    /// A task came to its end.
+    /// `sched_process_exit`: the task exits.
     Exit,
-    /// `kthread_stop` was called for a thread.
+    /// `sched_kthread_stop`: the task calls `kthread_stop` for this thread.
     KthreadStop(TraceTask),
-    /// A line for the kernel's log.
+    /// `console`: a message for the kernel's log.
     Console(String),
-    /// A line that was written to `trace_marker`.
+    /// `tracing_mark_write`: a line written to `trace_marker`.
     Marker(String),
-    /// A module was loaded.
+    /// `module_load`: a module is loaded.
     ModuleLoad(String),
-    /// A module's memory is given back.
+    /// `module_free`: a module's memory is freed.
     ModuleFree(String),
-    /// Anything else.
+    /// Any other event.
     Other,
 }
 
-/// A task.
+/// A task in the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceTask {
-    /// Its number.
+    /// PID of the task.
     pub pid: u32,
-    /// Its name.
+    /// The first 15 letters of the task's name.
     pub comm: String,
 }
 
-/// Reads a trace. What is no event is passed over, but for further lines of a
-/// message of several.
+/// Parses a trace. A line that is not an event continues the message before, if
+/// there is one, and is ignored otherwise.
 pub fn parse(text: &str) -> Trace {
     let mut trace = Trace::default();
     for line in text.lines() {
@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Trace {
     trace
 }
 
-/// The events that such a line says are not there: `CPU:1 [LOST 12 EVENTS]`, or
+/// Returns the number of lost events in a line like `CPU:1 [LOST 12 EVENTS]` or
 /// `# entries-in-buffer/entries-written: 2049/3000   #P:2`.
 fn lost(line: &str) -> Option<u64> {
     if let Some((_, counts)) = line.split_once("entries-in-buffer/entries-written: ") {
@@ -111,7 +111,7 @@ fn lost(line: &str) -> Option<u64> {
     leading(rest.strip_suffix(" EVENTS]")?)
 }
 
-/// `          insmod-65      [000] d..2.     6.370442: sched_waking: comm=…`
+/// Parses `          insmod-65      [000] d..2.     6.370442: sched_waking: comm=…`
 fn full(line: &str) -> Option<TraceEvent> {
     line.match_indices(" [").find_map(|(at, opening)| {
         let (cpu, rest) = line[at + opening.len()..].split_once("] ")?;
@@ -127,7 +127,7 @@ fn full(line: &str) -> Option<TraceEvent> {
     })
 }
 
-/// `  insmod-65        0d..2. 66916us+: sched_waking: comm=…`
+/// Parses `  insmod-65        0d..2. 66916us+: sched_waking: comm=…`
 fn short(line: &str) -> Option<TraceEvent> {
     line.match_indices('-').find_map(|(at, dash)| {
         let (pid, rest) = line[at + dash.len()..].split_once(' ')?;
@@ -142,7 +142,7 @@ fn short(line: &str) -> Option<TraceEvent> {
     })
 }
 
-/// An event whose flags and text are these: `d.h4.` and `sched_waking: comm=…`.
+/// Returns the event with flags like `d.h4.` and a text like `sched_waking: comm=…`.
 fn event(at: u64, cpu: u64, pid: &str, flags: &str, text: &str) -> Option<TraceEvent> {
     let (name, fields) = text.split_once(':')?;
     Some(TraceEvent {
@@ -158,7 +158,7 @@ fn event(at: u64, cpu: u64, pid: &str, flags: &str, text: &str) -> Option<TraceE
 fn kind(name: &str, fields: &str) -> Option<TraceEventKind> {
     Some(match name {
         "sched_switch" => {
-            // From the right: a task's name may be anything.
+            // Split from the right, because a task's name may contain anything.
             let (prev, next) = fields.rsplit_once(" ==> next_comm=")?;
             let (next, _) = next.rsplit_once(" next_prio=")?;
             let (prev, state) = prev.rsplit_once(" prev_state=")?;
@@ -191,12 +191,12 @@ fn kind(name: &str, fields: &str) -> Option<TraceEventKind> {
     })
 }
 
-/// `comm=io_wait_event w pid=66 prio=120 target_cpu=000`
+/// Parses `comm=io_wait_event w pid=66 prio=120 target_cpu=000`.
 fn task(fields: &str) -> Option<TraceTask> {
     named(fields.strip_prefix("comm=")?, " pid=")
 }
 
-/// `io_wait_event w pid=66 …`, where `key` is ` pid=`.
+/// Parses `io_wait_event w pid=66 …`, where `key` is ` pid=`.
 fn named(text: &str, key: &str) -> Option<TraceTask> {
     let (comm, rest) = text.rsplit_once(key)?;
     Some(TraceTask {
@@ -205,13 +205,13 @@ fn named(text: &str, key: &str) -> Option<TraceTask> {
     })
 }
 
-/// The number that a text begins with.
+/// Parses the number at the beginning of a text.
 fn leading(text: &str) -> Option<u64> {
     let end = text.find(|letter: char| !letter.is_ascii_digit());
     digits(&text[..end.unwrap_or(text.len())])
 }
 
-/// A number of digits and nothing else.
+/// Parses a number that consists of digits only.
 fn digits(text: &str) -> Option<u64> {
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
@@ -304,8 +304,8 @@ mod tests {
         let [event] = &trace.events[..] else {
             panic!("{trace:?}");
         };
-        let said = "one: [2.000000]: two\nthree\nrubbish-";
-        assert_eq!(event.kind, TraceEventKind::Console(said.to_owned()));
+        let message = "one: [2.000000]: two\nthree\nrubbish-";
+        assert_eq!(event.kind, TraceEventKind::Console(message.to_owned()));
     }
 
     #[test]

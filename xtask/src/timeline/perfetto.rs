@@ -1,5 +1,5 @@
-//! A timeline as trace events in JSON, which Perfetto's page
-//! (<https://ui.perfetto.dev>) and Chrome's `chrome://tracing` open.
+//! A timeline as trace events in JSON. Perfetto (<https://ui.perfetto.dev>) and
+//! Chrome's `chrome://tracing` open it.
 //!
 //! The format is Chrome's "Trace Event Format": complete events (`X`) that lie
 //! within each other or apart, instant events (`i`), flows (`s`, `f`) from a
@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 use super::model::{EndState, EventKind, Timeline, seconds};
 
-/// The process that stands for the CPUs; a thread each.
+/// PID of the process that stands for the CPUs; each CPU is a thread.
 const CPUS: u32 = 1;
-/// The process that stands for the lesson's tasks; a thread each.
+/// PID of the process that stands for the lesson; each task is a thread.
 const TASKS: u32 = 2;
-/// The process that stands for the lesson's text; one thread.
+/// PID of the process that stands for the lesson's text; its commands are one
+/// thread.
 const TEXT: u32 = 3;
 
 #[derive(Serialize)]
@@ -27,14 +28,18 @@ struct PerfettoFile {
 }
 
 impl Timeline {
-    /// The timeline as JSON.
+    /// Returns the timeline as JSON.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the file is a tree of strings and numbers.
     pub fn perfetto(&self) -> serde_json::Result<String> {
         serde_json::to_string(&PerfettoFile {
             display_time_unit: "ns",
             other_data: json!({
-                "play": self.name,
+                "test case": self.name,
                 "verdict": self.verdict,
-                "lesson began, seconds of the kernel's log": seconds(self.begin),
+                "lesson_begin_seconds": seconds(self.begin),
                 "missing": self.missing,
             }),
             trace_events: self.trace_events(),
@@ -47,10 +52,10 @@ impl Timeline {
             let task = self.task(slice.pid);
             let duration = slice.to - slice.from;
             let then = match slice.end_state {
-                EndState::Ready => "would run on",
+                EndState::Ready => "waits for a CPU",
                 EndState::Asleep => "sleeps",
-                EndState::Dead => "is gone",
-                EndState::Running => "is not known",
+                EndState::Dead => "has exited",
+                EndState::Running => "runs when the trace ends",
             };
             let complete = |name: &str, pid, tid, from: u64, duration: u64, args: Value| {
                 json!({
@@ -76,7 +81,14 @@ impl Timeline {
                     let from = woken.max(self.begin);
                     let waited = slice.from.saturating_sub(from);
                     let args = json!({});
-                    events.push(complete("could run", TASKS, slice.pid, from, waited, args));
+                    events.push(complete(
+                        "waits for a CPU",
+                        TASKS,
+                        slice.pid,
+                        from,
+                        waited,
+                        args,
+                    ));
                 }
             }
         }
@@ -119,12 +131,12 @@ impl Timeline {
         events
     }
 
-    /// Is the task the lesson's?
+    /// Returns true if the task belongs to the lesson.
     fn lesson_task(&self, pid: u32) -> bool {
         self.kind(pid) != super::TaskKind::Kernel
     }
 
-    /// The names of all rows.
+    /// Returns the names of all rows.
     fn names(&self) -> Vec<Value> {
         let mut names = Vec::new();
         let mut process = |pid: u32, name: &str| {
@@ -157,7 +169,7 @@ impl Timeline {
     }
 }
 
-/// A CPU's number as that of a thread; they begin at 1.
+/// Returns the TID that stands for a CPU; TIDs begin at 1.
 fn id(cpu: usize) -> u32 {
     u32::try_from(cpu).unwrap_or(u32::MAX - 1) + 1
 }

@@ -1,12 +1,14 @@
-//! Timelines of what real guests have told: `tests/hand_over.trace` is part of
-//! what 6.12 traced of the lesson `io_wait_event`, with `lesson begins N0` in it.
+//! Timelines of real traces: `tests/hand_over.trace` is a part of the trace of the
+//! lesson `io_wait_event` in a kernel 6.12, with `lesson begins N0` added.
+
+use snapbox::{assert_data_eq, file};
 
 use super::*;
 use crate::lesson::kernel_log::KernelLog;
 
 const TRACE: &str = include_str!("tests/hand_over.trace");
 
-/// The log of a kernel that has traced that.
+/// The kernel's log of the same run.
 const LOG: &str = "[    6.169030] kmodlab: lesson begins N0\n\
     [    9.446014] io_wait_event: wake thread execution i value =  3\n";
 
@@ -24,8 +26,8 @@ fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
     })
 }
 
-/// The same events as a kernel that stops tells them: since when the clock was
-/// set, in a shorter format.
+/// Returns the same events as a stopping kernel dumps them: in a shorter format, with
+/// times since another moment.
 fn dumped() -> String {
     let mut dump = String::new();
     for line in TRACE.lines().filter(|line| !line.starts_with('#')) {
@@ -47,54 +49,7 @@ fn two_threads_hand_over() {
         width: Some(80),
         timestamps: false,
     });
-    let expected = "\
-io_wait_event (rust): passed
-Seconds since the lesson began, which was at 6.169113 of the kernel's log.
-
-A insmod   B io_wait_event w 66   C io_wait_event w 67
-█ runs   ▒ could run, has no CPU   · sleeps   ▶ wakes
-
-   seconds CPU
-  0.133084            $ modinfo io_wait_event.ko
-  0.169607            $ insmod io_wait_event.ko
-  0.180909  0  █      A runs
-  0.187469  0  █      A: loading out-of-tree module taints kernel.
-  0.197164  0  █      A loads the module io_wait_event
-  0.197271  0  █      A: inside kthread init function
-  0.197654  0  ·      A sleeps
-  0.198215  1  · ·    kthreadd makes B, io_wait_event w 66
-  0.198293  1  · ▒    kthreadd wakes B
-  0.198443  0  · █    B runs
-  0.198544  0  ▒◀█    B wakes A
-  0.198664  0  █ ·    B sleeps, A runs
-  0.198704  0  █▶▒    A wakes B
-  0.198793  0  ▒ █    A loses the CPU, B runs
-  0.198917  0  ▒ █    B: wake thread execution i value =  0
-  0.199223  0  █ ·    B sleeps, A runs
-  0.199334  0  █ ·    A: successfully created wake thread
-  0.199743  0  · ·    A sleeps
-  0.200278  1  · · ·  kthreadd makes C, io_wait_event w 67
-  0.200356  1  · · ▒  kthreadd wakes C
-  0.200966  0  · · █  C runs
-  0.201073  0  ▒◀──█  C wakes A
-  0.201202  0  █ · ·  C sleeps, A runs
-  0.201242  0  █──▶▒  A wakes C
-  0.201331  0  ▒ · █  A loses the CPU, C runs
-  0.201425  0  █ · ·  C sleeps, A runs
-  0.201536  0  █ · ·  A: successfully created wait thread
-  0.207492  0    · ·  A is gone
-  ┊              ┊ ┊  (3.069 s)
-  3.276588  1    ▒ ·  an interrupt wakes B
-  3.276868  0    █ ·  B runs
-  3.276994  0    █ ·  B: wake thread execution i value =  3
-  3.277224  0    █▶▒  B wakes C
-  3.277329  0    ▒ █  B loses the CPU, C runs
-  3.277455  0    ▒ █  C: wait thread execution i value = 4
-  3.277755  0    █ ·  C sleeps, B runs
-  3.277871  0    · ·  B sleeps
-  3.277871            the end; B still sleeps; C still sleeps
-";
-    assert_eq!(text, expected);
+    assert_data_eq!(text, file!["tests/hand_over.txt"].raw());
 }
 
 #[test]
@@ -126,7 +81,7 @@ fn tasks_are_of_the_kind_that_they_are() {
 }
 
 #[test]
-fn a_run_tells_since_when_it_could() {
+fn a_slice_has_the_time_of_the_wakeup() {
     let timeline = timeline(Some(TRACE), None, LOG);
     let run = timeline.slices.iter().rfind(|slice| slice.pid == 67);
     let expected = CpuSlice {
@@ -138,7 +93,7 @@ fn a_run_tells_since_when_it_could() {
         end_state: EndState::Asleep,
     };
     assert_eq!(run, Some(&expected));
-    // No CPU runs two at once.
+    // A CPU runs one task at a time.
     for cpu in 0..timeline.cpus {
         let runs: Vec<&CpuSlice> = timeline
             .slices
@@ -150,19 +105,19 @@ fn a_run_tells_since_when_it_could() {
 }
 
 #[test]
-fn what_a_stopped_kernel_tells_is_the_same_but_for_its_clock() {
-    let told = timeline(Some(TRACE), None, LOG);
+fn a_dump_gives_the_same_timeline_but_for_its_clock() {
+    let traced = timeline(Some(TRACE), None, LOG);
     let log = format!("{LOG}[    9.500000] BUG: x\n[    9.500100] of it\n");
     let dumped = timeline(None, Some(&dumped()), &log);
     assert!(dumped.missing.is_empty(), "{:?}", dumped.missing);
     // The log's clock is read some microseconds before the trace's.
-    let ahead = told.begin - dumped.begin;
+    let ahead = traced.begin - dumped.begin;
     assert_eq!(ahead, 83);
-    assert_eq!(dumped.slices.len(), told.slices.len());
-    for (told, dumped) in told.slices.iter().zip(&dumped.slices) {
-        assert_eq!((told.pid, told.from), (dumped.pid, dumped.from + ahead));
+    assert_eq!(dumped.slices.len(), traced.slices.len());
+    for (traced, dumped) in traced.slices.iter().zip(&dumped.slices) {
+        assert_eq!((traced.pid, traced.from), (dumped.pid, dumped.from + ahead));
     }
-    // What came when the trace was told is there too, as far as it is known.
+    // The messages after the dump are in the timeline too.
     let last = dumped.events.last();
     assert_eq!(
         last.map(|event| (&event.kind, event.cpu)),
@@ -192,7 +147,7 @@ fn without_a_trace_there_are_the_messages() {
 }
 
 #[test]
-fn what_was_overwritten_is_told() {
+fn lost_events_are_counted() {
     let cut = TRACE.replace("85/85", "85/1000");
     let missing = timeline(Some(&cut), None, LOG).missing;
     assert_eq!(
@@ -216,13 +171,21 @@ fn every_cut_of_a_trace_is_drawn() {
 }
 
 #[test]
+fn the_page_shows_the_hand_over() {
+    let page = timeline(Some(TRACE), None, LOG).page();
+    // An element per line, so that a change shows as a change of few lines.
+    let lines = page.replace("><", ">\n<").replace(">\n</", "></");
+    assert_data_eq!(lines, file!["tests/hand_over.html"].raw());
+}
+
+#[test]
 fn the_page_needs_nothing_else() {
     let page = timeline(Some(TRACE), None, LOG).page();
     for forbidden in ["http:", "https:", "src=", "href=", "@import", "url(h"] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
     assert!(page.contains("prefers-color-scheme: dark"));
-    // From the waker to the woken, with what came of it.
+    // The arrow from the waker to the woken task.
     assert!(page.contains("io_wait_event w 66 wakes io_wait_event w 67, which runs 105 µs later"));
     let count = |what: &str| page.matches(what).count();
     for tag in ["svg", "text", "title", "p", "div", "script"] {
@@ -232,7 +195,7 @@ fn the_page_needs_nothing_else() {
 }
 
 #[test]
-fn what_is_said_cannot_become_part_of_the_page() {
+fn a_message_cannot_become_part_of_the_page() {
     let evil = TRACE.replace("value =  3", "</text><script>alert(1)</script>\u{1b}[31m");
     let page = timeline(Some(&evil), None, LOG).page();
     assert_eq!(page.matches("<script>").count(), 1);
@@ -240,10 +203,9 @@ fn what_is_said_cannot_become_part_of_the_page() {
     assert!(!page.contains('\u{1b}'));
 }
 
-/// What the format asks of its events: see "Trace Event Format", and how
-/// Perfetto reads it, <https://perfetto.dev/docs/getting-started/other-formats>.
+/// The rules are those of the "Trace Event Format" and of Perfetto, <https://perfetto.dev/docs/getting-started/other-formats>.
 #[test]
-fn perfettos_events_are_what_their_format_asks_for() -> anyhow::Result<()> {
+fn perfetto_events_follow_the_format() -> anyhow::Result<()> {
     use anyhow::Context as _;
     use std::collections::BTreeMap;
 
@@ -284,7 +246,7 @@ fn perfettos_events_are_what_their_format_asks_for() -> anyhow::Result<()> {
             number("tid")?;
         }
     }
-    // On one row, slices lie apart or one within another.
+    // On one row, slices are disjoint or nested.
     for row in slices.values_mut() {
         row.sort_by_key(|(from, to)| (*from, std::cmp::Reverse(*to)));
         let mut open: Vec<u64> = Vec::new();
@@ -294,7 +256,7 @@ fn perfettos_events_are_what_their_format_asks_for() -> anyhow::Result<()> {
             open.push(*to);
         }
     }
-    // Each flow begins once and ends once, not before.
+    // Each flow begins once and ends once, in this order.
     assert!(!flows.is_empty());
     for (id, flow) in flows {
         let [(begin, from), (end, to)] = &flow[..] else {

@@ -1,4 +1,4 @@
-//! A timeline as text: a column a task, a line an event, from top to bottom.
+//! A timeline as text: a column per task and a line per event, from top to bottom.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -7,35 +7,35 @@ use super::columns::{breaks, columns, lanes_of, letter};
 use super::model::{EndState, EventKind, TaskKind, Timeline, TimelineEvent, seconds};
 use crate::lesson::compare::printable;
 
-/// How the text looks.
+/// Format of the text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TextStyle {
-    /// Lines are cut off at so many letters; none if they are not.
+    /// Most letters in a line; a longer line is cut off.
     pub width: Option<usize>,
-    /// Tell the time of the kernel's log too, on each line.
+    /// Whether each line has the time of the kernel's log too.
     pub timestamps: bool,
 }
 
-/// A wait that is this long, in microseconds, is told in a line of its own.
-const WAIT: u64 = 200_000;
+/// Shortest span without events that gets a line of its own, in microseconds.
+const LONG_WAIT: u64 = 200_000;
 
-/// What a task does, as its column shows it.
+/// State of a task, as its column shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaskState {
-    /// It is not there, or is a program that is over.
-    Nothing,
-    /// It sleeps.
+    /// The task does not exist.
+    Absent,
+    /// The task sleeps.
     Sleeps,
-    /// It was woken, or made to leave, and waits for a CPU.
+    /// The task is ready and waits for a CPU.
     Waits,
-    /// It runs.
+    /// The task runs.
     Runs,
 }
 
 impl TaskState {
     fn sign(self) -> char {
         match self {
-            TaskState::Nothing => ' ',
+            TaskState::Absent => ' ',
             TaskState::Sleeps => '·',
             TaskState::Waits => '▒',
             TaskState::Runs => '█',
@@ -44,7 +44,7 @@ impl TaskState {
 }
 
 impl Timeline {
-    /// The timeline as text, with a line's end at its end.
+    /// Returns the timeline as lines of text.
     pub fn text(&self, style: TextStyle) -> String {
         TextWriter::new(self, style).write()
     }
@@ -53,15 +53,17 @@ impl Timeline {
 struct TextWriter<'a> {
     timeline: &'a Timeline,
     style: TextStyle,
-    /// The lanes' letters: those of the lanes that matter.
+    /// Letters of the lanes that matter.
     letters: BTreeMap<usize, String>,
-    /// The lanes' columns.
+    /// Columns of the lanes.
     columns: BTreeMap<usize, usize>,
-    /// What each lane's task does.
-    doing: BTreeMap<usize, TaskState>,
-    /// Switches that are not shown: a short break, as a CPU and a time.
+    /// State of each lane's task.
+    states: BTreeMap<usize, TaskState>,
+    /// CPU and time of the switches that are not shown, because they begin or end a
+    /// short break.
     breaks: HashSet<(usize, u64)>,
     out: String,
+    /// Time of the last line.
     last: Option<u64>,
 }
 
@@ -85,7 +87,7 @@ impl<'a> TextWriter<'a> {
                 .map(|(&lane, number)| (lane, letter(number)))
                 .collect(),
             columns: columns(timeline, &order),
-            doing: BTreeMap::new(),
+            states: BTreeMap::new(),
             breaks: breaks(timeline),
             out: String::new(),
             last: None,
@@ -98,9 +100,9 @@ impl<'a> TextWriter<'a> {
             self.event(event);
         }
         let end = self.timeline.end;
-        self.wait(end);
-        let still = self.still();
-        self.line(Some(end), None, "", &still);
+        self.wait_line(end);
+        let states = self.last_states();
+        self.line(Some(end), None, "", &states);
         self.out
     }
 
@@ -117,7 +119,7 @@ impl<'a> TextWriter<'a> {
         let title = format!("{name}: {verdict}");
         self.plain(&title);
         self.plain(&format!(
-            "Seconds since the lesson began, which was at {begin:.6} of the kernel's log."
+            "Seconds since the lesson began, at {begin:.6} s of the kernel's log."
         ));
         for sentence in missing {
             self.plain(sentence);
@@ -142,7 +144,7 @@ impl<'a> TextWriter<'a> {
         }
         if !row.is_empty() {
             self.plain(&row);
-            self.plain("█ runs   ▒ could run, has no CPU   · sleeps   ▶ wakes");
+            self.plain("█ runs   ▒ waits for a CPU   · sleeps   ▶ wakes");
             self.plain("");
         }
         let timestamps = if self.style.timestamps {
@@ -154,14 +156,9 @@ impl<'a> TextWriter<'a> {
     }
 
     fn event(&mut self, event: &TimelineEvent) {
-        let TimelineEvent {
-            at,
-            cpu,
-            pid: by,
-            kind,
-        } = event;
-        let lane = by.and_then(|by| self.shown(by));
-        let who = || self.who(*by);
+        let TimelineEvent { at, cpu, pid, kind } = event;
+        let (at, cpu) = (*at, *cpu);
+        let actor = || self.label(*pid);
         match kind {
             EventKind::Step(command) => {
                 let first = command.lines().next().unwrap_or("");
@@ -170,122 +167,115 @@ impl<'a> TextWriter<'a> {
                 } else {
                     ""
                 };
-                self.told(*at, None, &format!("$ {}{more}", printable(first)));
+                self.event_line(at, None, &format!("$ {}{more}", printable(first)));
             }
-            EventKind::StepEnd => {}
             EventKind::Message(text) => {
                 let text = printable(&self.timeline.without_name(text).replace('\n', " "));
-                let said = match (cpu, by) {
+                let line = match (cpu, pid) {
                     (None, None) => text,
-                    _ => format!("{}: {text}", who()),
+                    _ => format!("{}: {text}", actor()),
                 };
-                self.told(*at, *cpu, &said);
+                self.event_line(at, cpu, &line);
             }
-            EventKind::Fork(pid) if self.shown(*pid).is_some() => {
-                let name = self.timeline.task(*pid);
-                let thread = self.timeline.kind(*pid) == TaskKind::Thread;
-                if thread {
-                    let said = format!(
-                        "{} makes {}, {}",
-                        who(),
-                        self.who(Some(*pid)),
-                        printable(&name)
-                    );
-                    self.doing(*pid, TaskState::Sleeps);
-                    self.told(*at, *cpu, &said);
+            EventKind::Fork(child) => {
+                if self.lane(*child).is_some() && self.timeline.kind(*child) == TaskKind::Thread {
+                    let name = printable(&self.timeline.task(*child));
+                    let line = format!("{} creates {}, {name}", actor(), self.label(Some(*child)));
+                    self.set_state(*child, TaskState::Sleeps);
+                    self.event_line(at, cpu, &line);
                 }
             }
-            EventKind::KthreadStop(pid) if self.shown(*pid).is_some() => {
-                let said = format!(
-                    "{} asks {} to stop, and waits for it",
-                    who(),
-                    self.who(Some(*pid))
-                );
-                self.told(*at, *cpu, &said);
+            EventKind::KthreadStop(thread) => {
+                if self.lane(*thread).is_some() {
+                    let thread = self.label(Some(*thread));
+                    let line = format!("{} asks {thread} to stop, and waits for it", actor());
+                    self.event_line(at, cpu, &line);
+                }
             }
             EventKind::ModuleLoad(name) => {
-                let said = format!("{} loads the module {}", who(), printable(name));
-                self.told(*at, *cpu, &said);
+                let line = format!("{} loads the module {}", actor(), printable(name));
+                self.event_line(at, cpu, &line);
             }
             EventKind::ModuleFree(name) => {
-                let said = format!("{} gives back the memory of {}", who(), printable(name));
-                self.told(*at, *cpu, &said);
+                let line = format!("{} frees the memory of {}", actor(), printable(name));
+                self.event_line(at, cpu, &line);
             }
-            EventKind::Wakeup { pid, .. } => {
-                let thread = |pid: u32| self.timeline.kind(pid) == TaskKind::Thread;
-                // A new program is told when it runs.
-                let told =
-                    self.shown(*pid).is_some() && (thread(*pid) || lane.is_some() || by.is_none());
-                if told {
-                    let said = format!("{} wakes {}", who(), self.who(Some(*pid)));
-                    if self.is(*pid) != TaskState::Runs {
-                        self.doing(*pid, TaskState::Waits);
-                    }
-                    self.wait(*at);
-                    let columns = self.arrow(lane, self.shown(*pid));
-                    self.line(Some(*at), *cpu, &columns, &said);
-                }
-            }
+            EventKind::Wakeup { pid: woken, .. } => self.wakeup(at, cpu, *pid, *woken),
             EventKind::Switch { end_state, next } => {
-                self.switch(*at, *cpu, by.unwrap_or(0), *end_state, *next);
+                self.switch(at, cpu, pid.unwrap_or(0), *end_state, *next);
             }
-            EventKind::Fork(_) | EventKind::KthreadStop(_) => {}
+            EventKind::StepEnd => {}
         }
+    }
+
+    fn wakeup(&mut self, at: u64, cpu: Option<usize>, waker: Option<u32>, woken: u32) {
+        let Some(lane) = self.lane(woken) else {
+            return;
+        };
+        let waker_lane = waker.and_then(|waker| self.lane(waker));
+        // A new program gets a line when it runs.
+        let is_thread = self.timeline.kind(woken) == TaskKind::Thread;
+        if !is_thread && waker_lane.is_none() && waker.is_some() {
+            return;
+        }
+        let line = format!("{} wakes {}", self.label(waker), self.label(Some(woken)));
+        if self.states.get(&lane) != Some(&TaskState::Runs) {
+            self.states.insert(lane, TaskState::Waits);
+        }
+        self.wait_line(at);
+        let columns = self.columns_with_arrow(waker_lane, Some(lane));
+        self.line(Some(at), cpu, &columns, &line);
     }
 
     fn switch(&mut self, at: u64, cpu: Option<usize>, prev: u32, end_state: EndState, next: u32) {
-        let short = cpu.is_some_and(|cpu| self.breaks.contains(&(cpu, at)));
-        let mut said = Vec::new();
-        if self.shown(prev).is_some() && !short {
-            let (doing, words) = match end_state {
+        if cpu.is_some_and(|cpu| self.breaks.contains(&(cpu, at))) {
+            return;
+        }
+        let mut clauses = Vec::new();
+        if self.lane(prev).is_some() {
+            let (state, verb) = match end_state {
                 EndState::Ready => (TaskState::Waits, "loses the CPU"),
                 EndState::Asleep => (TaskState::Sleeps, "sleeps"),
-                EndState::Dead => (TaskState::Nothing, "is gone"),
+                EndState::Dead => (TaskState::Absent, "exits"),
                 EndState::Running => (TaskState::Runs, ""),
             };
-            self.doing(prev, doing);
-            said.push(format!("{} {words}", self.who(Some(prev))));
+            self.set_state(prev, state);
+            clauses.push(format!("{} {verb}", self.label(Some(prev))));
         }
-        if self.shown(next).is_some() && !short {
-            self.doing(next, TaskState::Runs);
-            said.push(format!("{} runs", self.who(Some(next))));
+        if self.lane(next).is_some() {
+            self.set_state(next, TaskState::Runs);
+            clauses.push(format!("{} runs", self.label(Some(next))));
         }
-        if !said.is_empty() {
-            self.told(at, cpu, &said.join(", "));
+        if !clauses.is_empty() {
+            self.event_line(at, cpu, &clauses.join(", "));
         }
     }
 
-    /// A line of which the columns show what each task does now.
-    fn told(&mut self, at: u64, cpu: Option<usize>, said: &str) {
-        self.wait(at);
-        let columns = self.arrow(None, None);
-        self.line(Some(at), cpu, &columns, said);
+    /// Writes a line with the state of each task in its column.
+    fn event_line(&mut self, at: u64, cpu: Option<usize>, text: &str) {
+        self.wait_line(at);
+        let columns = self.columns_with_arrow(None, None);
+        self.line(Some(at), cpu, &columns, text);
     }
 
-    /// The lane of a task, if it is one that is told of.
-    fn shown(&self, pid: u32) -> Option<usize> {
+    /// Returns the lane of a task, if the lane has a letter.
+    fn lane(&self, pid: u32) -> Option<usize> {
         let lane = self.timeline.lane(pid)?;
         self.letters.contains_key(&lane).then_some(lane)
     }
 
-    fn is(&self, pid: u32) -> TaskState {
-        let lane = self.shown(pid);
-        let doing = lane.and_then(|lane| self.doing.get(&lane));
-        doing.copied().unwrap_or(TaskState::Nothing)
-    }
-
-    fn doing(&mut self, pid: u32, doing: TaskState) {
-        if let Some(lane) = self.shown(pid) {
-            self.doing.insert(lane, doing);
+    fn set_state(&mut self, pid: u32, state: TaskState) {
+        if let Some(lane) = self.lane(pid) {
+            self.states.insert(lane, state);
         }
     }
 
-    /// A task's letter; the name of one that has none.
-    fn who(&self, pid: Option<u32>) -> String {
+    /// Returns the letter of a task, or the name of a task without a letter.
+    fn label(&self, pid: Option<u32>) -> String {
         let Some(pid) = pid else {
             return "an interrupt".to_owned();
         };
-        match self.shown(pid).and_then(|lane| self.letters.get(&lane)) {
+        match self.lane(pid).and_then(|lane| self.letters.get(&lane)) {
             Some(letter) => letter.clone(),
             None if pid == 0 => "the idle CPU".to_owned(),
             None => match self.timeline.tasks.get(&pid) {
@@ -295,38 +285,34 @@ impl<'a> TextWriter<'a> {
         }
     }
 
-    /// What the tasks do that still do something at the end.
-    fn still(&self) -> String {
-        let of = |wanted: TaskState| -> Vec<&str> {
-            let lanes = self.letters.iter();
-            lanes
-                .filter(|(lane, _)| self.doing.get(lane) == Some(&wanted))
-                .map(|(_, letter)| letter.as_str())
-                .collect()
-        };
-        let mut said = "the end".to_owned();
-        for (doing, words) in [
+    /// Returns the text of the last line, with the states of the tasks.
+    fn last_states(&self) -> String {
+        let mut text = "the trace ends".to_owned();
+        for (state, verb) in [
             (TaskState::Runs, "runs"),
             (TaskState::Waits, "waits for a CPU"),
             (TaskState::Sleeps, "sleeps"),
         ] {
-            for letter in of(doing) {
-                // `write!` to a String cannot fail.
-                let _ = write!(said, "; {letter} still {words}");
+            for (lane, letter) in &self.letters {
+                if self.states.get(lane) == Some(&state) {
+                    // `write!` to a String cannot fail.
+                    let _ = write!(text, "; {letter} still {verb}");
+                }
             }
         }
-        said
+        text
     }
 
-    /// The columns, with an arrow from one lane to another if both have one.
-    fn arrow(&self, from: Option<usize>, to: Option<usize>) -> String {
+    /// Returns the columns, with an arrow from one lane to another if both have a
+    /// column.
+    fn columns_with_arrow(&self, from: Option<usize>, to: Option<usize>) -> String {
         let count = self.columns.values().map(|column| column + 1).max();
         let mut signs = vec![' '; count.unwrap_or(0) * 2];
         for (lane, column) in &self.columns {
-            let doing = self.doing.get(lane).copied();
-            // A column may have been another's before.
-            if let Some(doing) = doing.filter(|doing| *doing != TaskState::Nothing) {
-                signs[column * 2] = doing.sign();
+            let state = self.states.get(lane).copied();
+            // Another lane may have had the column before.
+            if let Some(state) = state.filter(|state| *state != TaskState::Absent) {
+                signs[column * 2] = state.sign();
             }
         }
         let column = |lane: Option<usize>| lane.and_then(|lane| self.columns.get(&lane));
@@ -342,13 +328,13 @@ impl<'a> TextWriter<'a> {
         signs.into_iter().collect()
     }
 
-    /// Says how long nothing was told, if that was long.
-    fn wait(&mut self, at: u64) {
+    /// Writes a line with the time since the last line, if that is long.
+    fn wait_line(&mut self, at: u64) {
         if let Some(last) = self.last
-            && at.saturating_sub(last) >= WAIT
+            && at.saturating_sub(last) >= LONG_WAIT
         {
             let waited = seconds(at - last);
-            let columns = self.arrow(None, None);
+            let columns = self.columns_with_arrow(None, None);
             let columns: String = columns
                 .chars()
                 .map(|sign| if sign == ' ' { ' ' } else { '┊' })
@@ -357,7 +343,7 @@ impl<'a> TextWriter<'a> {
         }
     }
 
-    fn line(&mut self, at: Option<u64>, cpu: Option<usize>, columns: &str, said: &str) {
+    fn line(&mut self, at: Option<u64>, cpu: Option<usize>, columns: &str, text: &str) {
         let mut line = String::new();
         // `write!` to a String cannot fail.
         if let Some(at) = at {
@@ -380,7 +366,7 @@ impl<'a> TextWriter<'a> {
         }
         let count = self.columns.values().map(|column| column + 1).max();
         let width = count.unwrap_or(0) * 2;
-        let _ = write!(line, "{columns:width$} {said}");
+        let _ = write!(line, "{columns:width$} {text}");
         self.plain(&line);
     }
 
