@@ -1,6 +1,6 @@
-//! The lessons and races of this clone: their texts are transcripts, and show the
-//! code that there is; their C is in the kernel's style; and the documents' tables
-//! of them are right.
+//! The lessons and races of this clone: their texts are transcripts and quote the
+//! modules' code, their C is in the kernel's style, and the documents' tables are
+//! right.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use xtask::modules::Language;
 use xtask::session::Session;
 use xtask::workspace::Workspace;
 
-/// How the name of a race's mended twin ends.
+/// End of the name of a corrected version.
 const MENDED: &str = "_mended";
 
 fn lessons_and_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
@@ -35,11 +35,11 @@ fn every_lesson_is_a_transcript_and_shows_its_own_code() -> Result<()> {
     Ok(())
 }
 
-/// The kernel's own script looks at each twin, that of the kernel that is used
-/// without `--kernel`. `cargo xtask build` has its source in the cache.
+/// The kernel's own script, that of the default kernel, checks each C twin.
+/// `cargo xtask build` has the kernel's source in the cache.
 ///
-/// One of its checks is left out: it wants ftrace instead of a message that a
-/// function was reached, and such messages are what the lessons are made of.
+/// One check is off: it wants ftrace instead of a message that a function was
+/// reached, and the lessons consist of such messages.
 #[test]
 fn every_twin_is_in_the_kernels_style() -> Result<()> {
     let session = Session::new(false, false, None)?;
@@ -82,11 +82,11 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
     Ok(())
 }
 
-/// Each race has a twin in which it is mended, and their texts lead to each other;
+/// Each race has a corrected version, and their texts lead to each other;
 /// both are in C, and in Rust unless the text says why not. No race has a
 /// lesson's name, for both are asked for by name alone.
 #[test]
-fn every_race_has_a_mended_twin() -> Result<()> {
+fn every_race_has_a_corrected_version() -> Result<()> {
     let workspace = Workspace::find()?;
     let races = all_races(&workspace)?;
     assert!(races.len() >= 16, "{} races", races.len());
@@ -112,7 +112,7 @@ fn every_race_has_a_mended_twin() -> Result<()> {
     Ok(())
 }
 
-/// The cells of the rows of the table in `markdown` that has this head.
+/// Returns the cells of the rows of the table in `markdown` that has this head.
 fn table<'a>(markdown: &'a str, head: &str) -> Vec<Vec<&'a str>> {
     markdown
         .lines()
@@ -123,12 +123,12 @@ fn table<'a>(markdown: &'a str, head: &str) -> Vec<Vec<&'a str>> {
         .collect()
 }
 
-/// What stands between backquotes in `cell`.
+/// Returns the texts between backquotes in `cell`.
 fn names(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether `name` stands in `code` outside of comments, and not as a part of a
+/// Returns whether `name` stands in `code` outside of comments, and not as a part of a
 /// longer word.
 fn uses(code: &str, name: &str) -> bool {
     let word = |letter: char| letter.is_alphanumeric() || letter == '_';
