@@ -1,17 +1,12 @@
 //! The lessons and races of this clone: their texts are transcripts and quote the
-//! modules' code, their C is in the kernel's style, and the documents' tables are
-//! right.
+//! modules' code, and the documents' tables of lessons are right.
 
-use std::process::Command;
-
-use anyhow::{Context as _, Result, ensure};
-use xtask::kernel::source::{self, SourceRequest};
+use anyhow::{Context as _, Result};
 use xtask::lesson::{Lesson, all, all_races, excerpts};
 use xtask::modules::Language;
-use xtask::session::Session;
 use xtask::workspace::Workspace;
 
-/// End of the name of a corrected version.
+/// Suffix of the name of a race's corrected version.
 const MENDED: &str = "_mended";
 
 fn lessons_and_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
@@ -35,56 +30,9 @@ fn every_lesson_is_a_transcript_and_shows_its_own_code() -> Result<()> {
     Ok(())
 }
 
-/// The kernel's own script, that of the default kernel, checks each C twin.
-/// `cargo xtask build` has the kernel's source in the cache.
-///
-/// One check is off: it wants ftrace instead of a message that a function was
-/// reached, and the lessons consist of such messages.
-#[test]
-fn every_twin_is_in_the_kernels_style() -> Result<()> {
-    let session = Session::new(false, false, None)?;
-    let kernel = source::obtain(
-        &session,
-        &SourceRequest {
-            kernel: None,
-            source: None,
-        },
-    )?;
-    let mut seen = 0;
-    for lesson in lessons_and_races(&session.workspace)? {
-        if !lesson.is_in(Language::C) {
-            continue;
-        }
-        let output = Command::new("perl")
-            .arg(kernel.tree.join("scripts/checkpatch.pl"))
-            .args([
-                "--no-tree",
-                "--no-summary",
-                "--terse",
-                "--strict",
-                "--ignore=TRACING_LOGGING",
-                "--file",
-            ])
-            .arg(lesson.folder.join(Language::C.source(&lesson.name)))
-            .output()
-            .context("cannot run perl")?;
-        ensure!(
-            output.status.success() && output.stdout.is_empty(),
-            "checkpatch.pl of Linux {} on the C twin of {}:\n{}{}",
-            kernel.version,
-            lesson.name,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        seen += 1;
-    }
-    ensure!(seen > 0, "no lesson has a C twin");
-    Ok(())
-}
-
-/// Each race has a corrected version, and their texts lead to each other;
-/// both are in C, and in Rust unless the text says why not. No race has a
-/// lesson's name, for both are asked for by name alone.
+/// Each race has a corrected version, and their texts link to each other. Both are
+/// in C, and in Rust unless the text gives a reason. No race has the name of a
+/// lesson, because the command line selects both by name alone.
 #[test]
 fn every_race_has_a_corrected_version() -> Result<()> {
     let workspace = Workspace::find()?;

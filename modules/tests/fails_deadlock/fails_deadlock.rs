@@ -59,7 +59,8 @@ fn first_then_second(shared: &Shared) {
     let first = shared.first.lock();
     shared.first_is_taken.complete();
     shared.second_is_taken.wait();
-    let second = shared.second.lock(); // marker: second lock of the thread
+    // marker: second lock of the thread
+    let second = shared.second.lock();
     pr_info!("never printed: {}\n", *first + *second);
 }
 
@@ -68,6 +69,7 @@ fn second_then_first(shared: &Shared) {
     shared.first_is_taken.wait();
     let second = shared.second.lock();
     shared.second_is_taken.complete();
-    let first = shared.first.lock(); // marker: second lock of rmmod
+    // marker: second lock of rmmod
+    let first = shared.first.lock();
     pr_info!("never printed: {}\n", *first + *second);
 }

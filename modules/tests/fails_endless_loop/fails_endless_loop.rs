@@ -20,7 +20,8 @@ impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         stack_pin_init!(let lock = new_spinlock!(1));
         let guard = lock.lock();
-        while black_box(*guard) > 0 {} // marker: loop
+        // marker: loop
+        while black_box(*guard) > 0 {}
         Ok(Test)
     }
 }

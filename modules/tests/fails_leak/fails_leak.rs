@@ -26,6 +26,7 @@ impl kernel::Module for Test {
 
 #[inline(never)]
 fn forget(value: [u32; 100]) -> Result {
-    core::mem::forget(shared(value)?); // marker: allocation
+    // marker: allocation
+    core::mem::forget(shared(value)?);
     Ok(())
 }

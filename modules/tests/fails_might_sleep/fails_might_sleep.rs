@@ -19,7 +19,8 @@ impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         stack_pin_init!(let lock = new_spinlock!(1));
         let guard = lock.lock();
-        let copy = shared(*guard)?; // marker: allocation
+        // marker: allocation
+        let copy = shared(*guard)?;
         pr_info!("has a copy of {}\n", *copy);
         Ok(Test)
     }

@@ -24,5 +24,6 @@ impl kernel::Module for Test {
 
 #[inline(never)]
 fn element(of: &[i32], at: usize) -> i32 {
-    of[core::hint::black_box(at)] // marker: index
+    // marker: index
+    of[core::hint::black_box(at)]
 }

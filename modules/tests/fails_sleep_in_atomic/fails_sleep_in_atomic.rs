@@ -19,7 +19,8 @@ impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         stack_pin_init!(let lock = new_spinlock!(1));
         let guard = lock.lock();
-        msleep(10); // marker: sleep
+        // marker: sleep
+        msleep(10);
         pr_info!("slept with {}\n", *guard);
         Ok(Test)
     }

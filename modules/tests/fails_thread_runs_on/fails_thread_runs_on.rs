@@ -19,7 +19,8 @@ impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         core::mem::forget(KThread::run(c_str!("runs on"), |ctx| {
             while !ctx.should_stop() {
-                msleep(100); // marker: sleep
+                // marker: sleep
+                msleep(100);
             }
         })?);
         Ok(Test)

@@ -117,7 +117,7 @@ fn each_language_is_played_in_a_guest_of_its_own() -> Result<()> {
 #[test]
 fn a_twin_that_is_not_there_is_skipped_unless_it_was_asked_for() -> Result<()> {
     let clone = TestClone::probe("$ true\n")?;
-    let reason = "no C twin: modules/lessons/probe/c/probe.c is not there";
+    let reason = "no C twin: modules/lessons/probe/c/probe.c does not exist";
     clone.run(&["test", "probe"])?.expect(
         0,
         &[

@@ -1,8 +1,8 @@
-//! What takes a kernel: guests that play lessons, pages, bytes.
+//! Tests that need a kernel: they boot guests, make kernel_ext's pages, or
+//! compare what two builds make.
 //!
-//! The kernel is the one that `cargo xtask build` has made, and made if it is
-//! not there. Whatever else `xtask test` is to be given, another kernel say, is
-//! named in the environment:
+//! The kernel is the one that `cargo xtask build` builds. `KMODLAB_TEST_ARGS`
+//! holds more options for `xtask test`, for example those of another kernel:
 //!
 //! ```sh
 //! KMODLAB_TEST_ARGS="--kernel 6.7.9 --kernel-source /tmp/linux-6.7.9" \
@@ -23,6 +23,7 @@ mod reproducible;
 mod rmmod;
 mod schedules;
 mod snapshots;
+mod style;
 mod suite;
 mod timeline;
 mod verdicts;

@@ -18,7 +18,7 @@ struct Case {
     profile: &'static str,
     /// The verdict's name in the JSON report.
     verdict: &'static str,
-    /// Parts of the report; `@{NAME}` is the number of the line that has the
+    /// Parts of the report; `@{NAME}` is the number of the line after the
     /// comment `marker: NAME` in the module's source.
     words: &'static [&'static str],
 }

@@ -23,7 +23,8 @@ static noinline void take(spinlock_t *mine, spinlock_t *other)
 	atomic_inc(&holders);
 	while (atomic_read(&holders) < 2)
 		cpu_relax();
-	spin_lock(other); /* marker: second lock */
+	/* marker: second lock */
+	spin_lock(other);
 	spin_unlock(other);
 	spin_unlock_irqrestore(mine, flags);
 }

@@ -13,7 +13,8 @@ static int forever = 1;
 static noinline void spin(void)
 {
 	local_irq_disable();
-	while (READ_ONCE(forever)) /* marker: loop */
+	/* marker: loop */
+	while (READ_ONCE(forever))
 		;
 	local_irq_enable();
 }

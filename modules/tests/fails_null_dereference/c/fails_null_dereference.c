@@ -20,7 +20,8 @@ static int sum(const struct list *list)
 	int sum = 0;
 
 	do {
-		sum += list->value; /* marker: dereference */
+		/* marker: dereference */
+		sum += list->value;
 		list = list->next;
 	} while (list);
 	return sum;
@@ -28,7 +29,8 @@ static int sum(const struct list *list)
 
 static noinline int add_up(void)
 {
-	return 1 + sum(READ_ONCE(fails_null_dereference_list)); /* marker: call of sum */
+	/* marker: call of sum */
+	return 1 + sum(READ_ONCE(fails_null_dereference_list));
 }
 
 static int __init fails_init(void)

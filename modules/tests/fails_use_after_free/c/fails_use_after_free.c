@@ -10,7 +10,8 @@
 
 static noinline int read_again(const int *value)
 {
-	return READ_ONCE(*value); /* marker: read */
+	/* marker: read */
+	return READ_ONCE(*value);
 }
 
 static int __init fails_init(void)

@@ -18,7 +18,7 @@ pub fn line_with(file: impl AsRef<Path>, text: &str) -> Result<usize> {
 }
 
 /// Replaces each `@{NAME}` in `words` by the number of the line of `file` that
-/// ends with the comment `marker: NAME`.
+/// follows the comment `marker: NAME`.
 ///
 /// # Errors
 ///
@@ -30,9 +30,10 @@ pub fn with_line_numbers(file: impl AsRef<Path>, words: &str) -> Result<String> 
         let (name, rest) = part.split_once('}').context("@{ without }")?;
         let marker = format!("marker: {name}");
         let line = one_line(file.as_ref(), |line| {
-            line.trim_end_matches("*/").trim_end().ends_with(&marker)
+            let line = line.trim_end().trim_end_matches("*/");
+            line.trim_end().ends_with(&marker)
         });
-        result += &line.with_context(|| marker.clone())?.to_string();
+        result += &(line.with_context(|| marker.clone())? + 1).to_string();
         result += rest;
     }
     Ok(result)
