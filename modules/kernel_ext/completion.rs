@@ -118,9 +118,9 @@ impl Completion {
         unsafe { bindings::wait_for_completion(self.inner()) }
     }
 
-    /// As [`wait`](Self::wait), but for no longer than `msecs` milliseconds.
+    /// Waits as [`wait`](Self::wait) does, but for at most `msecs` milliseconds.
     ///
-    /// Returns whether a `complete` was taken; `false` is: the time is up, and nothing was taken. (C's
+    /// Returns whether a `complete` was taken; `false` means that the time is up. (C's
     /// `wait_for_completion_timeout` returns the time that was left; `false` is its 0.)
     ///
     /// As in [`WaitQueue::wait_event_timeout`](crate::wait::WaitQueue::wait_event_timeout), time is
@@ -157,7 +157,7 @@ impl Completion {
         unsafe { bindings::kernel_ext_reinit_completion(self.inner()) }
     }
 
-    /// The completion, as C takes it.
+    /// Returns the completion, as C takes it.
     fn inner(&self) -> *mut bindings::completion {
         Opaque::raw_get(self.inner.as_ptr())
     }

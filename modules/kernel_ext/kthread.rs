@@ -92,7 +92,7 @@ enum Packet<F, T> {
     Done(T),
 }
 
-/// The C function that the thread runs: calls the closure and leaves its value in the packet.
+/// Calls the closure and leaves its value in the packet: the C function that the thread runs.
 ///
 /// Always returns 0. The kernel returns `-EINTR` in place of the function for a thread stopped
 /// before it first ran, and a closure's value must not be taken for that (or be squeezed into an

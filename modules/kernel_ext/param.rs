@@ -34,7 +34,7 @@ pub struct IntParam {
 }
 
 impl IntParam {
-    /// A parameter with this value unless `insmod` is given another.
+    /// Makes a parameter with this value unless `insmod` is given another.
     #[doc(hidden)]
     pub const fn new(default: i32) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl IntParam {
         }
     }
 
-    /// The value that `insmod` was given, or the default.
+    /// Returns the value that `insmod` was given, or the default.
     pub fn get(&self) -> i32 {
         self.value.load(Ordering::Relaxed)
     }
@@ -77,7 +77,7 @@ pub static CALL_OPS: CallOps = CallOps(kernel_param_ops {
     free: None,
 });
 
-/// The kernel has read a value; `param` is an entry for a [`CallParam`].
+/// Handles a value that the kernel has read; `param` is an entry for a [`CallParam`].
 unsafe extern "C" fn call(value: *const ffi::c_char, param: *const kernel_param) -> ffi::c_int {
     // SAFETY: It reads a field of this module's, which is there while its code runs.
     if !unsafe { bindings::kernel_ext_is_live() } {
@@ -103,14 +103,14 @@ pub struct Entry(#[allow(dead_code)] kernel_param);
 unsafe impl Sync for Entry {}
 
 impl Entry {
-    /// The entry of `param`: readable by everybody in `/sys/module/MODULE/parameters/NAME`.
+    /// Returns the entry of `param`: readable by everybody in `/sys/module/MODULE/parameters/NAME`.
     pub const fn int(name: &'static CStr, param: &'static IntParam) -> Self {
         // An `int` of C and an `AtomicI32` have the same size and bits.
         let value = from_ref(param).cast_mut().cast::<ffi::c_void>();
         Self::new(name, addr_of!(param_ops_int), value, 0o444)
     }
 
-    /// The entry of `param`: root alone may write to the file, and nobody read it.
+    /// Returns the entry of `param`: root alone may write to the file, and nobody may read it.
     pub const fn call(name: &'static CStr, param: &'static CallParam) -> Self {
         let param = from_ref(param).cast_mut().cast::<ffi::c_void>();
         Self::new(name, addr_of!(CALL_OPS.0), param, 0o200)
@@ -134,7 +134,7 @@ impl Entry {
     }
 }
 
-/// The bytes of `text`, which are `N`, as the section `.modinfo` wants them.
+/// Returns the `N` bytes of `text` in the format of the section `.modinfo`.
 #[doc(hidden)]
 pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];

@@ -57,17 +57,17 @@ pub trait ProcFile: Send + Sync + 'static {
     /// May sleep. As long as it runs, the entry, and so the module, cannot be removed.
     fn show(&self, out: &mut SeqFile) -> Result;
 
-    /// A process is opening the file.
+    /// Runs when a process opens the file.
     ///
     /// # Context
     ///
     /// As [`show`](Self::show).
     fn open(&self) {}
 
-    /// The file that a process had opened is being closed: for each [`open`](Self::open), once.
+    /// Runs when a file that a process had opened is closed: once for each [`open`](Self::open).
     ///
-    /// When the entry is removed while files are open, this is called for them then; they remain open
-    /// for the processes that have them, which can read no more from them.
+    /// If the entry is removed while files are open, this runs for them at that moment; they remain open
+    /// for their processes, which can no longer read from them.
     ///
     /// # Context
     ///
@@ -248,7 +248,7 @@ impl Drop for Dir {
     }
 }
 
-/// The parent of an entry in C's form: `NULL` for `/proc` itself.
+/// Returns the parent of an entry in C's form: `NULL` for `/proc` itself.
 fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
     parent.map_or(core::ptr::null_mut(), |parent| parent.0.pde.as_ptr())
 }

@@ -122,7 +122,7 @@ impl WaitQueue {
         let _ = self.wait(bindings::TASK_UNINTERRUPTIBLE, condition, sleep);
     }
 
-    /// As [`wait_event`](Self::wait_event), but the time counts as waiting for input or output.
+    /// Waits as [`wait_event`](Self::wait_event) does, and counts the time as waiting for input or output.
     ///
     /// This is a matter of bookkeeping: `/proc/stat` counts the task as `procs_blocked`, and an idle
     /// CPU's time goes to `iowait` (`wa` in `top`). See `io_wait_event` in C.
@@ -136,7 +136,7 @@ impl WaitQueue {
         let _ = self.wait(bindings::TASK_UNINTERRUPTIBLE, condition, sleep);
     }
 
-    /// As [`wait_event`](Self::wait_event), but a signal ends the wait.
+    /// Waits as [`wait_event`](Self::wait_event) does, but a signal ends the wait.
     ///
     /// For a kernel thread a request to end counts as a signal that stays: once
     /// [`KThread::stop`](crate::kthread::KThread::stop) was called, a wait whose condition is false
@@ -157,7 +157,7 @@ impl WaitQueue {
 
     /// Sleeps until `condition` is true, but no longer than `msecs` milliseconds.
     ///
-    /// Returns whether the condition was true at the last look; `false` is: the time is up. (C's
+    /// Returns whether the condition was true at the last look; `false` means that the time is up. (C's
     /// `wait_event_timeout` returns the time that was left; `false` is its 0.)
     ///
     /// The kernel counts in ticks, `CONFIG_HZ` of them a second, of which the first has already
@@ -262,7 +262,7 @@ impl WaitQueue {
         Ok(())
     }
 
-    /// The queue's head, as C takes it.
+    /// Returns the queue's head, as C takes it.
     fn head(&self) -> *mut bindings::wait_queue_head {
         Opaque::raw_get(self.head.as_ptr())
     }

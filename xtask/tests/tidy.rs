@@ -11,6 +11,7 @@ use xtask::workspace::Workspace;
 
 /// Folders and files that are still to be rewritten, as prefixes of paths.
 const PENDING: &[&str] = &[
+    "initramfs/agent/",
     "initramfs/etc/profile",
     "initramfs/init",
     "initramfs/kmodlab/",
@@ -22,6 +23,7 @@ const PENDING: &[&str] = &[
     "xtask/src/failure.rs",
     "xtask/src/initramfs/",
     "xtask/src/kernel/",
+    "xtask/src/key.rs",
     "xtask/src/lesson/",
     "xtask/src/modules/",
     "xtask/src/pipeline.rs",
@@ -39,6 +41,7 @@ const PENDING: &[&str] = &[
     "xtask/tests/source/",
     "xtask/tests/toolchain/",
     "xtask/tests/with_kernel/",
+    "xtask/tests/workspace.rs",
 ];
 
 /// Text that nobody here wrote or that must stay as it is, as prefixes of paths.
@@ -255,6 +258,49 @@ fn wrong_openings(path: &str, text: &str) -> Vec<(usize, String)> {
     wrong
 }
 
+/// Whether a line of Rust begins a function.
+fn is_function(line: &str) -> bool {
+    let words = line.split_whitespace();
+    let mut words = words.skip_while(|word| {
+        ["const", "unsafe", "extern", "\"C\""].contains(word) || word.starts_with("pub")
+    });
+    words.next() == Some("fn")
+}
+
+/// Functions whose documentation does not begin with a verb in the third person,
+/// such as `Returns`. Documentation of tests may state a fact.
+fn wrong_functions(path: &str, text: &str) -> Vec<(usize, String)> {
+    const NO_VERBS: &[&str] = &[
+        "As", "Does", "Has", "Is", "Its", "Lines", "This", "Was", "Words",
+    ];
+    if !path.ends_with(".rs") {
+        return Vec::new();
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_doc = |line: &str| line.starts_with("///");
+    let mut wrong = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if !is_doc(line) || index > 0 && is_doc(lines[index - 1]) {
+            continue;
+        }
+        let mut item = lines[index..].iter().skip_while(|line| is_doc(line));
+        let attributes = item.clone().take_while(|line| line.starts_with("#["));
+        let test = attributes.clone().any(|line| *line == "#[test]");
+        let item = item.nth(attributes.count()).copied().unwrap_or_default();
+        let first = line[3..].split_whitespace().next().unwrap_or_default();
+        let verb = first.ends_with('s')
+            && first.starts_with(|c: char| c.is_ascii_uppercase())
+            && !NO_VERBS.contains(&first);
+        if is_function(item) && !test && !verb && first != "#" {
+            wrong.push((
+                index + 1,
+                "the verb is not first, as in `Returns`".to_owned(),
+            ));
+        }
+    }
+    wrong
+}
+
 fn report(wrong: &[String]) -> Result<()> {
     ensure!(
         wrong.is_empty(),
@@ -273,6 +319,7 @@ fn prose_uses_the_words_of_the_field() -> Result<()> {
         let lines: Vec<&str> = text.lines().collect();
         let mut found = wrong_words(&text);
         found.extend(wrong_openings(&path, &text));
+        found.extend(wrong_functions(&path, &text));
         found.sort();
         for (number, rule) in found {
             let line = lines.get(number - 1).copied().unwrap_or_default();
@@ -319,6 +366,20 @@ fn words_are_found_across_lines_and_in_comments_only_as_words() {
     assert_eq!(openings("x.md", "## What it is\nText\n# Who"), 2);
     assert_eq!(openings("x.c", "/* That is it. */"), 1);
     assert_eq!(openings("x.config", "# Of all.\nCONFIG_X=y"), 1);
+    let functions = |text: &str| wrong_functions("x.rs", text).len();
+    assert_eq!(
+        functions("/// The name.\n#[inline]\npub(crate) fn name() {}"),
+        1
+    );
+    assert_eq!(
+        functions("/// Returns\n/// the name.\nconst unsafe fn name() {}"),
+        0
+    );
+    assert_eq!(functions("/// The name.\nname: &str,"), 0);
+    assert_eq!(
+        functions("/// A name is there.\n#[test]\nfn a_name() {}"),
+        0
+    );
 }
 
 /// Types of one name that are still to be renamed.

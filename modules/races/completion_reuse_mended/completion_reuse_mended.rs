@@ -42,7 +42,7 @@ fn searcher(shared: &Shared) {
     shared.done.complete();
 }
 
-/// The second question takes longer.
+/// Answers the second question, later.
 fn thinker(shared: &Shared) {
     msleep(1);
     shared.answer.store(2, Relaxed);

@@ -113,8 +113,8 @@ fn never_started() -> Result {
     Ok(())
 }
 
-/// Whether the thread gets to run before it is stopped is open. Either it has run to its end, or it
-/// was not called at all; what it owns is dropped once in both cases.
+/// Stops threads that may or may not run before. Either a thread has run to its end, or its closure
+/// was not called at all; the closure is dropped once in both cases.
 fn stopped_at_once() -> Result {
     let (drops, calls) = (shared(AtomicU32::new(0))?, shared(AtomicU32::new(0))?);
     let (mut ended, mut never) = (0, 0);

@@ -64,7 +64,7 @@ impl Flag {
         })
     }
 
-    /// A thread that sets the flag after a while.
+    /// Starts a thread that sets the flag after a while.
     fn set_after(self: &Arc<Self>, msecs: u32) -> Result<KThread<()>> {
         let flag = self.clone();
         let setter = KThread::run(c_str!("setter"), move |_ctx| {
@@ -100,9 +100,9 @@ fn true_at_once() -> Result {
     Ok(())
 }
 
-/// The change and the wake-up come while the condition is being looked at for the second time, and
-/// it gives what was true before. A waiter that is on the queue by then does not sleep; one that is
-/// not would sleep until its time is up.
+/// Changes the flag and wakes during the second evaluation of the condition, which then returns its
+/// old value. A waiter that is on the queue by then does not sleep; another one would sleep until
+/// its time is up.
 fn between_look_and_sleep() -> Result {
     let flag = Flag::new()?;
     let of_thread = flag.clone();
