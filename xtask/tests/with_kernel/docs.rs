@@ -212,7 +212,7 @@ fn the_output_in_documents_is_what_the_commands_print() -> Result<()> {
     let overwrite = std::env::var("SNAPSHOTS").is_ok_and(|value| value == "overwrite");
     let exact = same_versions()?;
     let timelines = tempfile::tempdir()?;
-    let mut ended_before = HashMap::new();
+    let mut ended_before: HashMap<String, Vec<String>> = HashMap::new();
     let mut wrong = Vec::new();
     // From the last to the first: a block's new lines move those below it.
     for block in blocks(OUTPUT)?.iter().rev() {
@@ -226,7 +226,10 @@ fn the_output_in_documents_is_what_the_commands_print() -> Result<()> {
             None => {
                 let ended = ended(command, timelines.path())?;
                 ensure!([0, 1].contains(&ended.status), "{}", ended.printed());
+                // The comments in source lines by which other tests find them.
+                let plain = |line: &String| line.split(" // marker:").next().map(str::to_owned);
                 let lines = printed_lines(ended.stdout.as_bytes());
+                let lines = lines.iter().filter_map(plain).collect();
                 ended_before.entry(command.to_owned()).or_insert(lines)
             }
         };
