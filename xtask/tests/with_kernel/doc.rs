@@ -1,4 +1,4 @@
-//! The pages of `kernel_ext` and of the kernel's crate.
+//! `cargo xtask doc`: the pages of `kernel_ext` and of the `kernel` crate.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::lab::{TestClone, original, run, xtask};
 
-/// Where the links of a page lead, without the part of the page that is meant.
+/// Returns the targets of a page's links, without their fragments.
 fn links(page: &str) -> impl Iterator<Item = &str> {
     page.split(" href=\"")
         .skip(1)

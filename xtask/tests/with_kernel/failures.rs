@@ -1,4 +1,5 @@
-//! What becomes of lessons that go wrong.
+//! Verdicts and messages for lessons that fail in virtual time. The cases that both
+//! clocks share are in `clocks`.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -10,48 +11,48 @@ use crate::lab::{
     MODULE, TWIN, TestClone, XtaskOutput, alive, kill, named, processes_below, wait_for,
 };
 
-/// Plays the lesson `probe` in Rust.
+/// Runs the lesson `probe` in Rust.
 fn test(clone: &TestClone) -> Result<XtaskOutput> {
     clone.run(&["test", "--lang", "rust", "probe"])
 }
 
-/// The lesson `probe` with this module in Rust.
+/// Returns a clone whose lesson `probe` has this module in Rust.
 fn with_module(module: &str, console: &str) -> Result<TestClone> {
     let clone = TestClone::probe(console)?;
     clone.write_lesson("probe", "probe.rs", module)?;
     Ok(clone)
 }
 
-/// The lesson `probe` with this twin.
+/// Returns a clone whose lesson `probe` has this C twin.
 fn with_twin(twin: &str, console: &str) -> Result<TestClone> {
     let clone = TestClone::probe(console)?;
     clone.add_twin("probe", twin)?;
     Ok(clone)
 }
 
-fn plays(console: &str, status: i32, parts: &[&str]) -> Result<()> {
+fn check(console: &str, status: i32, parts: &[&str]) -> Result<()> {
     test(&TestClone::probe(console)?)?.expect(status, parts)
 }
 
 #[test]
-fn a_lesson_that_waits_for_ever_is_a_hang() -> Result<()> {
-    plays("$ sleep 100000\n", 1, &["hang", "sleep 100000"])
+fn a_command_that_sleeps_for_ever_is_a_hang() -> Result<()> {
+    check("$ sleep 100000\n", 1, &["hang", "sleep 100000"])
 }
 
 #[test]
-fn a_lesson_that_runs_for_ever_is_a_hang_and_tells_where_each_cpu_was() -> Result<()> {
-    let ended = test(&TestClone::probe("$ while :; do :; done\n")?)?;
-    ended.expect(1, &["hang", "while :; do :; done"])?;
-    let log = ended.artifact("kernel.log")?;
+fn a_command_that_runs_for_ever_is_a_hang_with_a_backtrace_per_cpu() -> Result<()> {
+    let output = test(&TestClone::probe("$ while :; do :; done\n")?)?;
+    output.expect(1, &["hang", "while :; do :; done"])?;
+    let log = output.artifact("kernel.log")?;
     for cpu in [0, 1] {
-        let told = format!("NMI backtrace for cpu {cpu}");
-        ensure!(log.contains(&told), "{told:?} is missing\n{log}");
+        let backtrace = format!("NMI backtrace for cpu {cpu}");
+        ensure!(log.contains(&backtrace), "{backtrace:?} is missing\n{log}");
     }
     Ok(())
 }
 
 #[test]
-fn a_guest_that_never_comes_to_the_lesson_is_lost() -> Result<()> {
+fn a_guest_that_never_starts_the_lesson_is_lost() -> Result<()> {
     let clone = TestClone::probe("$ true\n")?;
     let init = clone.path("initramfs/init");
     std::fs::write(init, "#!/bin/sh\nwhile :; do sleep 1; done\n")?;
@@ -59,7 +60,7 @@ fn a_guest_that_never_comes_to_the_lesson_is_lost() -> Result<()> {
 }
 
 #[test]
-fn a_module_whose_init_fails_says_so() -> Result<()> {
+fn insmod_reports_a_failed_init() -> Result<()> {
     let module = MODULE.replace("Ok(Probe)", "Err(EBUSY)");
     let console = "$ insmod probe.ko\n? 16\n\
                    insmod: can't insert 'probe.ko': Device or resource busy\n";
@@ -80,8 +81,8 @@ fn a_module_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
 }
 
 #[test]
-fn a_malformed_block_is_told_with_file_and_line() -> Result<()> {
-    plays(
+fn a_malformed_block_is_reported_with_file_and_line() -> Result<()> {
+    check(
         "no command\n$ true\n",
         1,
         &["modules/lessons/probe/README.md:4"],
@@ -89,7 +90,7 @@ fn a_malformed_block_is_told_with_file_and_line() -> Result<()> {
 }
 
 #[test]
-fn unknown_names_are_told_with_the_names_there_are() -> Result<()> {
+fn an_unknown_name_is_reported_with_the_known_names() -> Result<()> {
     let clone = TestClone::probe("$ true\n")?;
     let run = |args: &[&str]| clone.run(args);
     run(&["test", "prob"])?.expect(2, &["prob", "probe"])?;
@@ -98,7 +99,7 @@ fn unknown_names_are_told_with_the_names_there_are() -> Result<()> {
 }
 
 #[test]
-fn each_language_is_played_in_a_guest_of_its_own() -> Result<()> {
+fn each_language_has_its_own_guest() -> Result<()> {
     let console = "$ insmod probe.ko\n$ dmesg | grep -c 'this is C'\n1\n$ rmmod probe\n";
     let clone = with_twin(TWIN, console)?;
     clone.run(&["test"])?.expect(
@@ -115,7 +116,7 @@ fn each_language_is_played_in_a_guest_of_its_own() -> Result<()> {
 }
 
 #[test]
-fn a_twin_that_is_not_there_is_skipped_unless_it_was_asked_for() -> Result<()> {
+fn a_missing_twin_is_skipped_unless_it_was_requested() -> Result<()> {
     let clone = TestClone::probe("$ true\n")?;
     let reason = "no C twin: modules/lessons/probe/c/probe.c does not exist";
     clone.run(&["test", "probe"])?.expect(
@@ -149,11 +150,11 @@ fn a_twin_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
     )
 }
 
-/// Starts a test that would never end, waits until its guest runs, sends
-/// `signal` to xtask and waits until QEMU is gone.
+/// Starts a test that never ends, waits until its guest runs, sends `signal` to
+/// xtask, and waits until QEMU has output.
 fn ends_with_xtask(signal: Signal) -> Result<Option<i32>> {
     let clone = TestClone::probe("$ while :; do :; done\n")?;
-    // What is made first must not be in the way.
+    // So that QEMU is the first tool that xtask starts.
     clone.xtask(&["build"]).output()?;
     let (terminal, writer) = std::io::pipe()?;
     let mut xtask = clone
@@ -165,7 +166,7 @@ fn ends_with_xtask(signal: Signal) -> Result<Option<i32>> {
     let qemu = wait_for("QEMU", || {
         named(&processes_below(xtask.id()), "qemu-system")
     })?;
-    // Nobody can read any more what xtask says of its end: a closed terminal.
+    // As if the terminal were closed: nothing reads xtask's last messages.
     drop(terminal);
     kill(xtask.id(), signal)?;
     let status = xtask.wait()?;

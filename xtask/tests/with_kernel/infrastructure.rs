@@ -1,5 +1,5 @@
-//! A machine that fails is never a lesson's failure. QEMU is a script here, which
-//! plays the fault.
+//! A failing host is never a lesson's failure. A script in QEMU's place simulates
+//! the fault.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -9,18 +9,18 @@ use rustix::process::Signal;
 
 use crate::lab::{TestClone, fake_qemu, kill, wait_for};
 
-/// A clone with one lesson, and a QEMU of its own.
+/// A clone with one lesson, and a fake QEMU.
 struct Faulty {
     clone: TestClone,
     path: String,
 }
 
 impl Faulty {
-    /// The lesson's commands; and a script for a guest that is to start, where
-    /// `$QEMU` is the real one and `$FOLDER` is the clone.
+    /// Makes a clone whose lesson has this console block. `script` runs whenever a
+    /// guest starts; `$QEMU` in it is the real QEMU, and `$FOLDER` is the clone.
     fn new(console: &str, script: &str) -> Result<Self> {
         let clone = TestClone::probe(console)?;
-        // xtask asks QEMU for its version too.
+        // xtask also runs QEMU for its version.
         let script = format!(
             "FOLDER='{}'\ncase $* in *-version*) ;; *) {script} ;; esac",
             clone.path("").display(),
@@ -40,8 +40,8 @@ impl Faulty {
     }
 }
 
-/// Status 69, and words that leave the lesson out of it.
-fn ends_as_the_machines_fault(xtask: Child, words: &[&str]) -> Result<()> {
+/// Checks that xtask ends with status 69, blames the host, and prints `words`.
+fn ends_as_the_hosts_fault(xtask: Child, words: &[&str]) -> Result<()> {
     let output = xtask.wait_with_output()?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     ensure!(
@@ -64,19 +64,19 @@ fn ends_as_the_machines_fault(xtask: Child, words: &[&str]) -> Result<()> {
 #[test]
 fn a_qemu_that_does_not_start() -> Result<()> {
     let faulty = Faulty::new("$ true\n", "echo 'cannot get memory' >&2; exit 1")?;
-    ends_as_the_machines_fault(
+    ends_as_the_hosts_fault(
         faulty.start()?,
         &["QEMU failed (exit status: 1)", "  cannot get memory"],
     )
 }
 
 #[test]
-fn a_qemu_that_the_host_does_not_know_how_to_run() -> Result<()> {
+fn a_qemu_that_rejects_an_option() -> Result<()> {
     let faulty = Faulty::new("$ true\n", "exec \"$QEMU\" -nonsense")?;
-    ends_as_the_machines_fault(faulty.start()?, &["QEMU failed", "nonsense"])
+    ends_as_the_hosts_fault(faulty.start()?, &["QEMU failed", "nonsense"])
 }
 
-/// The kernel kills who takes the most memory when there is none left.
+/// As the kernel's OOM killer kills the process with the most memory.
 #[test]
 fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
     let faulty = Faulty::new(
@@ -84,8 +84,8 @@ fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
         "echo $$ > \"$FOLDER/starting\"; mv \"$FOLDER/starting\" \"$FOLDER/pid\"",
     )?;
     let xtask = faulty.start()?;
-    // A boot takes about one second of CPU time, the lesson takes all there is.
-    // (The first QEMU may be one whose guest is saved.)
+    // A boot takes about one second of CPU time; the lesson takes as much as it gets.
+    // (The first QEMU may be one that makes a snapshot.)
     let ticks = 3 * rustix::param::clock_ticks_per_second();
     let pid = wait_for("the lesson", || {
         let pid = std::fs::read_to_string(faulty.clone.path("pid")).ok()?;
@@ -93,10 +93,11 @@ fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
         (cpu_ticks(pid)? >= ticks).then_some(pid)
     })?;
     kill(pid, Signal::KILL)?;
-    ends_as_the_machines_fault(xtask, &["not judged: QEMU was killed by signal 9"])
+    ends_as_the_hosts_fault(xtask, &["not judged: QEMU was killed by signal 9"])
 }
 
-/// The CPU time of a process, by fields 14 and 15 of proc_pid_stat(5).
+/// Returns the CPU time of a process in clock ticks: fields 14 and 15 of
+/// proc_pid_stat(5).
 fn cpu_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     let stat = stat.ok()?;

@@ -1,12 +1,12 @@
-//! What `kernel_ext` promises, in real guests: the test modules below
-//! `modules/tests`, each with a text that is its transcript, as a lesson has.
+//! `kernel_ext` in real guests: the test modules below `modules/tests`, each with
+//! a transcript of its own, as a lesson has.
 
 use anyhow::{Result, ensure};
 
 use crate::lab::{TestClone, XtaskOutput};
 
-/// Plays a test module.
-fn play(name: &str, language: &str) -> Result<XtaskOutput> {
+/// Runs a test module as a lesson.
+fn run(name: &str, language: &str) -> Result<XtaskOutput> {
     TestClone::with_tests(&[name])?.run(&["test", name, "--lang", language])
 }
 
@@ -15,7 +15,7 @@ fn passes(name: &str) -> Result<()> {
 }
 
 fn passes_in(name: &str, language: &str) -> Result<()> {
-    play(name, language)?.expect(0, &["\n1 passed, 0 failed"])
+    run(name, language)?.expect(0, &["\n1 passed, 0 failed"])
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_parameter_that_is_a_call() -> Result<()> {
     passes("param_call")
 }
 
-/// The pair of modules that the bench compares.
+/// The benchmark compares this pair of modules.
 #[test]
 fn wake_ups_there_and_back() -> Result<()> {
     passes_in("wake_up", "rust")?;
@@ -55,14 +55,13 @@ fn completions() -> Result<()> {
     passes("test_completion")
 }
 
-/// `insmod` fails, the other entry is left alone, and what was to be behind
-/// the entry is dropped. The kernel warns, which fails the test as a lesson;
-/// so what was printed is looked up in the guest's record.
+/// `insmod` fails, the other entry stays, and the new entry's value is dropped. The
+/// kernel's warning fails the lesson, so the test reads the guest's log instead.
 #[test]
 fn a_name_in_proc_that_is_taken() -> Result<()> {
-    let ended = play("proc_name_taken", "rust")?;
-    ended.expect(1, &["kernel-report", "proc_register", "0 passed, 1 failed"])?;
-    let record = ended.artifact("kernel.log")? + &ended.artifact("shell.log")?;
+    let output = run("proc_name_taken", "rust")?;
+    output.expect(1, &["kernel-report", "proc_register", "0 passed, 1 failed"])?;
+    let record = output.artifact("kernel.log")? + &output.artifact("shell.log")?;
     let times = |part: &str| record.matches(part).count();
     for part in [
         "insmod: can't insert 'proc_name_taken.ko': Cannot allocate memory",
@@ -70,7 +69,7 @@ fn a_name_in_proc_that_is_taken() -> Result<()> {
     ] {
         ensure!(times(part) == 1, "{part:?} is missing\n{record}");
     }
-    // busybox's insmod tries by another system call when the first has failed.
+    // busybox's insmod retries with another system call after the first has failed.
     let warned = times("proc_dir_entry '/proc/cmdline' already registered");
     let dropped = times("proc_name_taken: nothing dropped");
     ensure!(

@@ -1,4 +1,4 @@
-//! `cargo xtask qemu` as a person uses it: on a terminal, key by key.
+//! `cargo xtask qemu` on a terminal, key by key.
 
 use std::fs::File;
 use std::io::{PipeWriter, Read as _, Write as _};
@@ -16,8 +16,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::lab::{TestClone, alive, kill, named, processes_below, wait_for};
 
-/// What is waited for comes within this time, on a machine that does other
-/// things too.
+/// Longest wait for an expected output, on a busy host.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const PROMPT: &str = "kmodlab:/root# ";
@@ -26,23 +25,22 @@ const PROMPT: &str = "kmodlab:/root# ";
 const QUIT: &str = "\u{1}x";
 const CTRL_C: &str = "\u{3}";
 
-/// A person's terminal with a shell, in which `cargo xtask qemu` was typed.
-/// The shell tells the status and stays, for the terminal is reset when the
-/// first program on it ends.
+/// A terminal with a shell that runs `cargo xtask qemu`. The shell prints the exit
+/// status and stays, because the terminal is reset when its first program ends.
 struct Terminal {
     shell: Child,
-    /// The program's side of the terminal, and what closes with it.
+    /// The master side of the terminal, and a pipe that closes with it.
     window: Option<(File, PipeWriter)>,
     screen: Receiver<Vec<u8>>,
     seen: String,
-    /// What was waited for so far ends here.
+    /// End of the output that was waited for so far.
     read: usize,
     name: String,
     before: Modes,
     _clone: TestClone,
 }
 
-/// A terminal's settings, all of them.
+/// All settings of a terminal.
 #[derive(Debug, PartialEq)]
 struct Modes(String);
 
@@ -62,7 +60,7 @@ impl Modes {
     }
 }
 
-/// The person's side of a terminal does not become the test's own.
+/// Opens the slave side of a terminal, which does not become the test's own.
 fn open(path: &str) -> Result<File> {
     let flags = i32::try_from(OFlags::NOCTTY.bits())?;
     let mut options = File::options();
@@ -73,10 +71,10 @@ fn open(path: &str) -> Result<File> {
 }
 
 impl Terminal {
-    /// Types `cargo xtask qemu`, and waits for the guest's prompt.
+    /// Runs `cargo xtask qemu`, and waits for the guest's prompt.
     fn new() -> Result<Self> {
         let clone = TestClone::probe("$ true\n")?;
-        // What is made first is none of this terminal's business.
+        // The terminal shows the guest only, not the build.
         clone.run(&["build"])?.expect(0, &[])?;
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
@@ -92,8 +90,8 @@ impl Terminal {
         let terminal = open(&name)?;
         let before = Modes::of(&terminal)?;
         let xtask = clone.xtask(&["qemu", "--accel", "tcg"]);
-        // Whoever runs the tests may ignore signals, as nohup does; a person's
-        // shell does not.
+        // The parent of the tests may ignore signals, as nohup does; a login shell
+        // does not.
         let mut shell = Command::new("setsid");
         shell
             .args(["--ctty", "--wait", "env", "--default-signal", "sh", "-c"])
@@ -124,7 +122,7 @@ impl Terminal {
                 if poll(&mut events, None).is_err() || !events[0].revents().is_empty() {
                     return;
                 }
-                // A terminal whose programs have gone is an error to read from.
+                // A read fails once the last program on the terminal has ended.
                 let Ok(count @ 1..) = output.read(&mut buffer) else {
                     return;
                 };
@@ -147,7 +145,7 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Waits until `text` is on the screen, after all that was waited for.
+    /// Waits until `text` is on the screen, after the last text that was waited for.
     fn wait(&mut self, text: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -168,7 +166,7 @@ impl Terminal {
         Ok(terminal.write_all(keys.as_bytes())?)
     }
 
-    /// Types a line. A guest that is slow shows it a little later.
+    /// Types a line and Enter.
     fn type_line(&mut self, line: &str) -> Result<()> {
         self.press(line)?;
         self.press("\r")
@@ -182,7 +180,7 @@ impl Terminal {
         named(&processes_below(self.shell.id()), "qemu-system").context("no QEMU")
     }
 
-    /// xtask, its guards and QEMU.
+    /// Returns the process numbers of xtask, its guards and QEMU.
     fn processes(&self) -> Result<Vec<u32>> {
         let mut pids = processes_below(self.xtask()?);
         pids.push(self.xtask()?);
@@ -190,7 +188,7 @@ impl Terminal {
         Ok(pids)
     }
 
-    /// Would a line get lost that the shell prints while another does?
+    /// Returns true if the shell's terminal does not block, so that a line can get lost.
     fn shell_may_lose_lines(&self) -> Result<bool> {
         let opening = std::fs::read_to_string(format!("/proc/{}/fdinfo/1", self.shell.id()))?;
         let flags = opening.lines().find_map(|line| line.strip_prefix("flags:"));
@@ -198,8 +196,8 @@ impl Terminal {
         Ok(flags & OFlags::NONBLOCK.bits() != 0)
     }
 
-    /// `end` ends it all; then the status is `status`, no process is left and
-    /// the terminal is as it was.
+    /// Calls `end`, and checks that xtask ends with `status`, that no process is left
+    /// and that the terminal has its old settings.
     fn ends(mut self, status: i32, end: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let running = open(&self.name)?;
         let raw = Modes::of(&running)?;
@@ -225,7 +223,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The shell ends with its terminal.
+        // Closing the terminal ends the shell.
         self.window = None;
         let _ = self.shell.kill();
         let _ = self.shell.wait();
@@ -233,7 +231,7 @@ impl Drop for Terminal {
 }
 
 #[test]
-fn a_module_is_loaded_and_removed_and_the_guest_switched_off() -> Result<()> {
+fn modules_load_and_poweroff_ends_the_guest() -> Result<()> {
     let mut terminal = Terminal::new()?;
     ensure!(
         terminal.seen.contains("insmod probe.ko"),
@@ -255,11 +253,11 @@ fn a_module_is_loaded_and_removed_and_the_guest_switched_off() -> Result<()> {
 }
 
 #[test]
-fn keys_are_the_guests_and_ctrl_a_x_quits() -> Result<()> {
+fn keys_go_to_the_guest_and_ctrl_a_x_quits() -> Result<()> {
     let mut terminal = Terminal::new()?;
-    // What is typed is echoed, so what is waited for is written otherwise.
-    // It is told by the one who then sleeps: a Ctrl-C that comes while a shell
-    // is starting a program may reach neither.
+    // The guest echoes what is typed, so the quotes keep the echo from matching. The
+    // process that then sleeps prints the text: a Ctrl-C while a shell starts a
+    // program may reach neither.
     terminal.type_line("sh -c \"echo be''gun; exec sleep 1000\"; echo never''theless")?;
     terminal.wait("begun")?;
     terminal.press(CTRL_C)?;
@@ -267,7 +265,7 @@ fn keys_are_the_guests_and_ctrl_a_x_quits() -> Result<()> {
     terminal.type_line("echo over $? and o''ut")?;
     terminal.wait("over 130 and out")?;
     ensure!(!terminal.seen.contains("nevertheless"), "{}", terminal.seen);
-    // A mistake, taken back with the keys for it.
+    // A typing mistake, corrected with the backspace key.
     terminal.type_line("echo on\u{7f}ff a''gain")?;
     terminal.wait("\r\noff again")?;
     terminal.ends(0, |terminal| terminal.press(QUIT))
@@ -305,8 +303,7 @@ fn a_terminal_that_is_closed_ends_the_guest() -> Result<()> {
     Ok(())
 }
 
-/// Waits until a process has ended. If it does not, the error tells what it is
-/// and what it does.
+/// Waits until a process has ended. The error of a timeout describes the process.
 fn wait_for_end(pid: u32) -> Result<()> {
     wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(())).with_context(|| {
         let of = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));

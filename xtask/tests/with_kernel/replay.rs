@@ -1,4 +1,4 @@
-//! `cargo xtask test --record` and `cargo xtask replay`, with gdb too.
+//! `cargo xtask test --record` and `cargo xtask replay`, with and without gdb.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::lab::{
     wait_for, with_line_numbers, xtask,
 };
 
-/// Runs an xtask on the clone itself.
+/// Runs xtask on the original clone.
 fn run_here(args: &[&str]) -> Result<XtaskOutput> {
     run(&mut xtask(original(), args))
 }
 
-/// Records a lesson with an xtask that `run` runs and that comes to `status`;
-/// gives the folder and the recording's file.
+/// Records a lesson with `run`, whose xtask must end with `status`; returns the
+/// folder and the recording's path.
 fn record(
     run: impl Fn(&[&str]) -> Result<XtaskOutput>,
     lesson: &str,
@@ -34,7 +34,7 @@ fn record(
     Ok((folder, file))
 }
 
-/// A lesson that does little.
+/// Console block of a short lesson.
 const CONSOLE: &str = "$ insmod probe.ko\n$ rmmod probe\n";
 
 #[test]
@@ -53,15 +53,15 @@ fn a_lesson_that_needs_two_cpus_is_not_recorded() -> Result<()> {
     Ok(())
 }
 
-/// A replay that waits for gdb.
+/// A replay that waits for gdb to attach.
 struct Debugged {
     xtask: Child,
-    /// What it printed until it waited.
+    /// Path of the file with gdb's commands.
     commands: String,
 }
 
 impl Debugged {
-    /// Starts this `cargo xtask replay --gdb`, and waits until it waits.
+    /// Starts `cargo xtask replay --gdb`, and waits until it names the commands.
     fn start(mut xtask: Command) -> Result<Self> {
         let mut xtask = xtask.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let stderr = xtask.stderr.take().context("no standard error")?;
@@ -69,7 +69,7 @@ impl Debugged {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
-            ensure!(lines.read_line(&mut line)? > 0, "it has ended:\n{seen}");
+            ensure!(lines.read_line(&mut line)? > 0, "it has output:\n{seen}");
             seen.push_str(&line);
             if let Some((_, commands)) = line.split_once(" gdb -x ") {
                 let commands = commands.trim().to_owned();
@@ -79,7 +79,7 @@ impl Debugged {
         }
     }
 
-    /// What gdb prints that attaches as it was told to, and then does this.
+    /// Attaches gdb, runs `commands` in it, and returns its output.
     fn gdb(&self, commands: &str) -> Result<String> {
         let mut script = tempfile::NamedTempFile::new()?;
         std::io::Write::write_all(&mut script, commands.as_bytes())?;
@@ -98,10 +98,10 @@ impl Debugged {
         processes_below(self.xtask.id())
     }
 
-    /// It ends by itself, with this status, and nothing of it is left.
+    /// Waits until the replay ends, and checks its status and that nothing is left.
     fn ends(mut self, status: i32, processes: Vec<u32>) -> Result<()> {
-        let ended = self.xtask.wait()?;
-        ensure!(ended.code() == Some(status), "{ended}, not {status}");
+        let exit = self.xtask.wait()?;
+        ensure!(exit.code() == Some(status), "{exit}, not {status}");
         for pid in processes {
             wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
         }
@@ -117,7 +117,7 @@ impl Drop for Debugged {
     }
 }
 
-/// The word behind each `mark` that gdb was told to print.
+/// Returns the name and the value of each `MARK` that gdb printed.
 fn marks(printed: &str) -> Vec<(&str, &str)> {
     let marks = printed
         .lines()
@@ -126,7 +126,7 @@ fn marks(printed: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
+fn a_replay_equals_its_recording_or_reports_the_difference() -> Result<()> {
     let clone = TestClone::probe(CONSOLE)?;
     let (folder, file) = record(|args| clone.run(args), "probe", "rust", 0)?;
     clone.run(&["replay", &file])?.expect(
@@ -174,17 +174,17 @@ fn a_replay_is_the_same_to_the_byte_or_says_what_differs() -> Result<()> {
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_told_before_anything_is_built() -> Result<()> {
+fn an_unusable_folder_is_reported_before_a_build() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
     let into = file.path().display().to_string();
-    let ended = run_here(&["test", "--record", &into])?;
-    ended.expect(2, &["--record: ", " is no folder"])?;
-    ensure!(!ended.printed().contains("kernel"), "{}", ended.printed());
+    let output = run_here(&["test", "--record", &into])?;
+    output.expect(2, &["--record: ", " is no folder"])?;
+    ensure!(!output.printed().contains("kernel"), "{}", output.printed());
     let into = tempfile::tempdir()?.path().display().to_string();
     run_here(&["test", "--record", &into, "--time", "real"])?.expect(2, &["leave out --time real"])
 }
 
-/// Both breakpoints in a lesson's module, and steps and runs backwards.
+/// Stops at two breakpoints of a lesson's module, and steps and runs backwards.
 fn there_and_back(lang: &str, source: &str) -> Result<()> {
     let (_folder, file) = record(run_here, "kthread_run", lang, 0)?;
     let name = Path::new(source).file_name().context("no name")?;
@@ -216,7 +216,7 @@ fn there_and_back(lang: &str, source: &str) -> Result<()> {
     ensure!(of("stepped")? != of("second")?, "{printed}");
     ensure!(of("back")? == of("second")?, "{printed}");
     ensure!(of("again")? == of("first")?, "{printed}");
-    // Where it is, in the sources.
+    // The stop's source location.
     ensure!(printed.contains(&format!("{name}:{first}")), "{printed}");
     ensure!(
         printed.contains("Inside kthread exit function"),
@@ -236,7 +236,7 @@ fn gdb_goes_forwards_and_back_in_c() -> Result<()> {
 }
 
 #[test]
-fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
+fn a_module_that_panics_in_init_has_symbols_too() -> Result<()> {
     let clone = TestClone::with_tests(&["fails_rust_panic"])?;
     let (_folder, file) = record(|args| clone.run(args), "fails_rust_panic", "rust", 1)?;
     clone.run(&["replay", &file])?.expect(
@@ -248,7 +248,7 @@ fn a_module_that_dies_when_it_is_loaded_has_symbols_too() -> Result<()> {
     )?;
     let debugged = Debugged::start(clone.xtask(&["replay", "--gdb", &file]))?;
     let processes = debugged.processes();
-    // gdb goes, and the guest runs to its end.
+    // gdb detaches, and the guest runs to its end.
     let printed = debugged.gdb("break panic\ncontinue\nbacktrace\ndelete\n")?;
     let place = with_line_numbers(
         "modules/tests/fails_rust_panic/fails_rust_panic.rs",
@@ -269,8 +269,8 @@ fn an_interrupted_replay_leaves_nothing() -> Result<()> {
         "there is no QEMU"
     );
     kill(debugged.xtask.id(), Signal::INT)?;
-    let ended = debugged.xtask.wait()?;
-    ensure!(ended.code() == Some(130), "{ended}");
+    let exit = debugged.xtask.wait()?;
+    ensure!(exit.code() == Some(130), "{exit}");
     for pid in processes {
         wait_for(&format!("the end of {pid}"), || (!alive(pid)).then_some(()))?;
     }

@@ -1,8 +1,8 @@
-//! The same inputs give the same bytes, in whichever folders they are.
+//! Builds of the same inputs have the same bytes, whatever their folders are.
 //!
-//! This builds modules and an initramfs again, in another cache and from
-//! another clone, against the kernel that `cargo xtask build` has made. That
-//! kernel itself is compared by hand, since it takes minutes.
+//! The test builds modules and an initramfs from another clone into another cache,
+//! against the kernel of `cargo xtask build`. A second kernel, which takes minutes,
+//! is compared by hand.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use xtask::cache::Cache;
 
 use crate::lab::{TestClone, original, run, xtask};
 
-/// What `cargo xtask build` prints: the path of each thing that it made.
+/// Runs `cargo xtask build`, and returns the paths that it prints.
 fn build(clone: &Path, cache: &Path) -> Result<Vec<PathBuf>> {
     let ended = run(xtask(clone, &["build"]).env("KMODLAB_CACHE", cache))?;
     ended.expect(0, &[])?;
@@ -26,7 +26,7 @@ fn another_clone_and_another_cache_make_the_same_bytes() -> Result<()> {
     let cache = Cache::from_env()?;
     let first = build(original(), cache.root())?;
 
-    // Time stamps become new.
+    // The copies have new timestamps.
     let clone = TestClone::whole()?;
     let other_cache = clone.path("cache");
     std::fs::create_dir(&other_cache)?;

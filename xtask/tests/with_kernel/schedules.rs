@@ -1,15 +1,15 @@
-//! Schedules: a race that a plain run passes is found, and a seed repeats.
+//! Schedules: they find a race that a plain run misses, and a seed repeats a run.
 
 use anyhow::{Context as _, Result, ensure};
 use xtask::report::json::{RunEntry, SuiteDocument};
 
 use crate::lab::{TestClone, document, original, run, xtask};
 
-/// What `xtask test` with these `args` tells programs.
+/// Returns the JSON report of `xtask test` with these `args`.
 fn report(args: &[&str]) -> Result<SuiteDocument> {
     let args = [&["test", "--json", "-"], args].concat();
-    let ended = run(&mut xtask(original(), &args))?;
-    document(&ended.stdout).with_context(|| ended.stderr)
+    let output = run(&mut xtask(original(), &args))?;
+    document(&output.stdout).with_context(|| output.stderr)
 }
 
 fn only(suite: &SuiteDocument) -> Result<&RunEntry> {
@@ -47,7 +47,7 @@ fn a_race_that_a_plain_run_passes_is_found_and_fails_again_with_its_seed() -> Re
 }
 
 #[test]
-fn the_mended_twin_passes_schedules_in_which_somebody_is_held_up() -> Result<()> {
+fn the_corrected_version_passes_schedules_with_delays() -> Result<()> {
     let suite = report(&["unlocked_counter_mended", "--schedules", "20"])?;
     assert_eq!(suite.summary.failed, 0, "{:?}", suite.races);
     assert!(suite.races.is_empty());
@@ -63,7 +63,7 @@ fn the_mended_twin_passes_schedules_in_which_somebody_is_held_up() -> Result<()>
 }
 
 #[test]
-fn a_seed_says_the_same_to_the_byte() -> Result<()> {
+fn a_seed_repeats_the_log_to_the_byte() -> Result<()> {
     let said = |seed: &str| -> Result<Vec<u8>> {
         let suite = report(&["thread_drv", "--lang", "c", "--seed", seed])?;
         let log = only(&suite)?.guest_log.clone().context("no log is kept")?;
@@ -81,7 +81,7 @@ fn refused(args: &[&str], what: &str) -> Result<()> {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_before_anything_is_built() -> Result<()> {
+fn options_that_contradict_are_refused_before_a_build() -> Result<()> {
     refused(&["--schedules", "0"], "0 is not in 1..=1000000")?;
     refused(&["--seed", "4294967295", "--schedules", "2"], "the last is")?;
     refused(&["--seed=-1"], "--seed")?;
@@ -91,7 +91,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_built() -> Result<()> {
 }
 
 #[test]
-fn a_lesson_without_its_module_cannot_be_scheduled_and_does_not_pass() -> Result<()> {
+fn a_lesson_that_loads_no_module_cannot_be_scheduled_and_does_not_pass() -> Result<()> {
     let clone = TestClone::with_texts(&[("kthread_run", "$ true\n")])?;
     clone
         .run(&["test", "--lang", "c", "--schedules", "2"])?

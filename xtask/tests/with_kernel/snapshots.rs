@@ -1,4 +1,4 @@
-//! Lessons that start from a guest which was saved when it had booted.
+//! Snapshots: the memory and state of a booted guest, from which runs resume.
 
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -8,17 +8,17 @@ use xtask::cache::Cache;
 
 use crate::lab::{TestClone, XtaskOutput, fake_qemu, run};
 
-/// A clone whose lessons have other texts, and a cache of its own that has all
-/// that was built but no saved guest.
+/// A clone whose lessons have other texts, and a private cache that has all builds
+/// but no snapshot.
 struct Lab {
     clone: TestClone,
 }
 
 impl Lab {
-    /// With these lessons of the real clone, and these console blocks.
+    /// Makes a clone with these of the real lessons, and these console blocks.
     fn new(lessons: &[(&str, &str)]) -> Result<Self> {
         let clone = TestClone::with_texts(lessons)?;
-        // What is missing is built where everybody finds it.
+        // Builds into the shared cache.
         clone.run(&["build"])?.expect(0, &[])?;
         let lab = Self { clone };
         let cache = lab.cache();
@@ -37,25 +37,25 @@ impl Lab {
         self.clone.path("cache")
     }
 
-    /// `xtask test` with more `args`, one guest after the other.
+    /// Runs `xtask test` with more `args`, one guest after the other.
     fn test(&self, args: &[&str]) -> Result<XtaskOutput> {
         self.test_with(args, &std::env::var("PATH")?)
     }
 
-    /// The same, with this PATH.
+    /// Does the same with this PATH.
     fn test_with(&self, args: &[&str], path: &str) -> Result<XtaskOutput> {
         let args = [&["test", "--lang", "c", "--jobs", "1"], args].concat();
         let mut xtask = self.clone.xtask(&args);
         run(xtask.env("KMODLAB_CACHE", self.cache()).env("PATH", path))
     }
 
-    /// A PATH in which QEMU is a script that runs this first.
+    /// Returns a PATH in which QEMU is a script that runs this first.
     fn qemu_after(&self, script: &str) -> Result<String> {
         fake_qemu(&self.clone.path("bin"), script)
     }
 
-    /// The saved guests in the cache.
-    fn guests(&self) -> Result<Vec<PathBuf>> {
+    /// Returns the folders of the snapshots in the cache.
+    fn snapshots(&self) -> Result<Vec<PathBuf>> {
         let mut guests = Vec::new();
         for guest in std::fs::read_dir(self.cache().join("guests"))? {
             guests.push(guest?.path());
@@ -64,7 +64,7 @@ impl Lab {
         Ok(guests)
     }
 
-    /// All that the guest of a lesson said in the last run.
+    /// Returns the log of a lesson's last run: the kernel's and the shell's output.
     fn log(&self, lesson: &str) -> Result<Vec<u8>> {
         for log in std::fs::read_dir(self.cache().join("logs"))? {
             let log = log?;
@@ -77,7 +77,7 @@ impl Lab {
     }
 }
 
-/// Leaves all that a lesson can leave in a guest.
+/// Commands that leave behind all that a lesson can leave in a guest.
 const LEAVES: &str = "\
 $ insmod completion_stop.ko
 $ echo here | tee /root/left /tmp/left /etc/left > /dev/null
@@ -85,7 +85,7 @@ $ hostname left; mkdir /dev/left; echo 7 > /proc/sys/kernel/panic
 $ echo left > /dev/kmsg
 ";
 
-/// Finds none of it.
+/// Commands that find none of it.
 const FINDS_NOTHING: &str = "\
 $ ls /root
 kthread_create.ko
@@ -116,7 +116,7 @@ fn nothing_of_one_lesson_reaches_another() -> Result<()> {
     Ok(())
 }
 
-/// Two threads that take turns on two CPUs, and much that is printed.
+/// Commands with two threads that take turns on two CPUs, and much output.
 const BUSY: &str = "\
 $ count() { i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; }
 $ count & count & wait
@@ -128,7 +128,7 @@ $ dmesg
 ";
 
 #[test]
-fn the_same_lesson_says_the_same_to_the_byte() -> Result<()> {
+fn runs_of_one_lesson_have_equal_logs_to_the_byte() -> Result<()> {
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
     lab.test(&[])?.expect(0, &["1 passed"])?;
     let first = lab.log("thread_drv")?;
@@ -150,7 +150,7 @@ fn the_same_lesson_says_the_same_to_the_byte() -> Result<()> {
     Ok(())
 }
 
-/// Two processes that keep the host busy.
+/// Two processes that load the host's CPUs.
 struct Busy([Child; 2]);
 
 impl Busy {
@@ -173,17 +173,18 @@ impl Drop for Busy {
     }
 }
 
-/// So a seed means the same elsewhere: the guest that all lessons start from, and the
-/// one in which a lesson of many schedules is about to begin.
+/// Checks both kinds of snapshot: the one that all lessons start from, and the one
+/// that is taken right before a lesson with schedules. Equal snapshots give a seed the
+/// same meaning on every host.
 #[test]
-fn guests_that_are_saved_anew_are_the_same() -> Result<()> {
+fn snapshots_taken_again_are_equal() -> Result<()> {
     const PAGE: usize = 4096;
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
-    let saved = |args: &[&str], count: usize| -> Result<(Vec<Vec<u8>>, Vec<u8>)> {
-        let ended = lab.test(args)?;
-        ended.expect(0, &["1 passed"])?;
-        ensure!(!ended.printed().contains("never the same twice"));
-        let guests = lab.guests()?;
+    let taken = |args: &[&str], count: usize| -> Result<(Vec<Vec<u8>>, Vec<u8>)> {
+        let output = lab.test(args)?;
+        output.expect(0, &["1 passed"])?;
+        ensure!(!output.printed().contains("never the same twice"));
+        let guests = lab.snapshots()?;
         ensure!(guests.len() == count, "{guests:?}");
         let memory = |guest: &PathBuf| std::fs::read(guest.join("memory"));
         let memories = guests.iter().map(memory).collect::<Result<_, _>>()?;
@@ -193,10 +194,10 @@ fn guests_that_are_saved_anew_are_the_same() -> Result<()> {
         Ok((memories, lab.log("thread_drv")?))
     };
     for (args, count) in [(&[][..], 1), (&["--seed", "11"], 2)] {
-        let (memories, log) = saved(args, count)?;
+        let (memories, log) = taken(args, count)?;
         for again in 0..2 {
             let busy = (again == 1).then(Busy::new).transpose()?;
-            let (others, other_log) = saved(args, count)?;
+            let (others, other_log) = taken(args, count)?;
             drop(busy);
             for (guest, (memory, other)) in memories.iter().zip(&others).enumerate() {
                 let pages = memory.chunks(PAGE).zip(other.chunks(PAGE)).enumerate();
@@ -217,7 +218,7 @@ fn guests_that_are_saved_anew_are_the_same() -> Result<()> {
 }
 
 #[test]
-fn a_guest_that_boots_comes_to_the_same_verdicts() -> Result<()> {
+fn guests_that_boot_have_the_same_verdicts() -> Result<()> {
     let lab = Lab::new(&[
         ("completion_stop", LEAVES),
         ("kthread_create", FINDS_NOTHING),
@@ -232,18 +233,18 @@ fn a_guest_that_boots_comes_to_the_same_verdicts() -> Result<()> {
     )?;
     ensure!(
         !lab.cache().join("guests").exists(),
-        "a guest was saved in vain"
+        "a snapshot was taken in vain"
     );
     Ok(())
 }
 
 #[test]
-fn a_saved_guest_that_is_broken_is_made_anew() -> Result<()> {
+fn a_broken_snapshot_is_taken_anew() -> Result<()> {
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
-    // The last of the guests is the one that this run starts from.
+    // The run resumes from the last of the snapshots.
     for args in [&[][..], &["--seed", "1"]] {
         lab.test(args)?.expect(0, &["1 passed"])?;
-        let guest = lab.guests()?.pop().context("there is no saved guest")?;
+        let guest = lab.snapshots()?.pop().context("there is no snapshot")?;
         std::fs::write(guest.join("state"), "nonsense")?;
         lab.test(args)?
             .expect(0, &["1 passed", "lessons boot guests of their own"])?;
@@ -259,7 +260,7 @@ fn a_saved_guest_that_is_broken_is_made_anew() -> Result<()> {
 }
 
 #[test]
-fn a_qemu_that_saves_no_guest_boots_each() -> Result<()> {
+fn without_snapshots_each_guest_boots() -> Result<()> {
     let lab = Lab::new(&[("kthread_create", FINDS_NOTHING)])?;
     let refuses = "case $* in *memory-backend-file*) echo no backend >&2; exit 1;; esac";
     let qemu = lab.qemu_after(refuses)?;
@@ -270,30 +271,30 @@ fn a_qemu_that_saves_no_guest_boots_each() -> Result<()> {
 }
 
 #[test]
-fn another_qemu_saves_another_guest() -> Result<()> {
+fn another_qemu_has_another_snapshot() -> Result<()> {
     let lab = Lab::new(&[("kthread_create", FINDS_NOTHING)])?;
     lab.test(&[])?.expect(0, &["1 passed"])?;
     let qemu =
         lab.qemu_after("[ \"$1\" = --version ] && echo QEMU emulator version 7.2.99 && exit")?;
     lab.test_with(&[], &qemu)?.expect(0, &["1 passed"])?;
-    assert_eq!(lab.guests()?.len(), 2);
+    assert_eq!(lab.snapshots()?.len(), 2);
     Ok(())
 }
 
 #[test]
-fn a_lesson_with_no_room_in_the_device_boots_a_guest() -> Result<()> {
-    // Digits that no compression makes fewer than their number's half.
+fn a_lesson_that_exceeds_the_device_boots_a_guest() -> Result<()> {
+    // Pseudo-random hexadecimal digits: compression at best halves them.
     let mut state = 1_u64;
-    let mut noise = String::new();
-    while noise.len() < 400 << 10 {
+    let mut digits = String::new();
+    while digits.len() < 400 << 10 {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        noise += &format!("{state:016x}");
+        digits += &format!("{state:016x}");
     }
     let lab = Lab::new(&[(
         "kthread_create",
-        &format!("$ : {noise}\n$ echo here\nhere\n"),
+        &format!("$ : {digits}\n$ echo here\nhere\n"),
     )])?;
     lab.test(&[])?.expect(0, &["1 passed"])
 }

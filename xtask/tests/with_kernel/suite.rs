@@ -21,9 +21,9 @@ fn a_list_builds_nothing() -> Result<()> {
     std::fs::remove_dir_all(clone.path("modules/lessons/probe_two/c"))?;
     let list = |args: &str| -> Result<String> {
         let mut xtask = clone.xtask(&words(args));
-        let ended = run(xtask.env("KMODLAB_CACHE", clone.path("cache")))?;
-        ended.expect(0, &[])?;
-        Ok(ended.stdout)
+        let output = run(xtask.env("KMODLAB_CACHE", clone.path("cache")))?;
+        output.expect(0, &[])?;
+        Ok(output.stdout)
     };
     let all = list("test --list")?;
     assert_screen("list", &clone, &all);
@@ -79,15 +79,15 @@ fn every_report_agrees_and_a_failure_leaves_its_artifacts() -> Result<()> {
         "probe",
         "$ insmod probe.ko\n$ sleep 1\n$ lsmod | grep -c probe\n2\n$ rmmod probe\n",
     )])?;
-    let ended = clone.run(&words(
+    let output = clone.run(&words(
         "test --junit x.xml --json x.json --ktap - --artifacts kept --lang rust",
     ))?;
-    ended.expect(1, &["artifacts of each failure: "])?;
+    output.expect(1, &["artifacts of each failure: "])?;
     assert_eq!(
-        ended.stderr.lines().last(),
+        output.stderr.lines().last(),
         Some("0 passed, 1 failed, 0 skipped")
     );
-    assert_screen("ktap", &clone, &ended.stdout);
+    assert_screen("ktap", &clone, &output.stdout);
 
     let SuiteDocument {
         summary,
@@ -148,8 +148,8 @@ fn every_report_agrees_and_a_failure_leaves_its_artifacts() -> Result<()> {
 #[test]
 fn with_fail_fast_nothing_starts_after_a_failure() -> Result<()> {
     let clone = clone_with(&[("probe", "$ false\n"), ("probe_two", "$ true\n")])?;
-    let ended = clone.run(&words("test --jobs 1 --lang c --fail-fast"))?;
-    ended.expect(
+    let output = clone.run(&words("test --jobs 1 --lang c --fail-fast"))?;
+    output.expect(
         1,
         &[
             "probe_two (c)  --",
@@ -158,9 +158,9 @@ fn with_fail_fast_nothing_starts_after_a_failure() -> Result<()> {
         ],
     )?;
     assert!(
-        ended.stderr.contains("lessons: probe (c): mismatch"),
+        output.stderr.contains("lessons: probe (c): mismatch"),
         "{}",
-        ended.stderr
+        output.stderr
     );
     clone
         .run(&words("test --lang c"))?
@@ -179,9 +179,9 @@ fn a_repeated_test_case_is_one_row() -> Result<()> {
         ],
     )?;
     clone.write_lesson("probe", "README.md", &text("probe", "$ echo one\nuno\n"))?;
-    let ended = clone.run(&words("test --lang c --repeat 3 --artifacts kept"))?;
-    ended.expect(1, &[])?;
-    assert_screen("repeated", &clone, &ended.stdout);
+    let output = clone.run(&words("test --lang c --repeat 3 --artifacts kept"))?;
+    output.expect(1, &[])?;
+    assert_screen("repeated", &clone, &output.stdout);
     for run in 1..=3 {
         assert!(
             clone
@@ -265,10 +265,10 @@ fn an_update_writes_nothing_if_a_run_failed_or_the_languages_differ() -> Result<
             .collect()
     };
     let before = texts()?;
-    let ended = clone.run(&["test", "--update"])?;
-    ended.expect(1, &[])?;
-    let progress = ended.stderr.find("not updated").unwrap_or_default();
-    assert_screen("not_updated", &clone, &ended.stderr[progress..]);
+    let output = clone.run(&["test", "--update"])?;
+    output.expect(1, &[])?;
+    let progress = output.stderr.find("not updated").unwrap_or_default();
+    assert_screen("not_updated", &clone, &output.stderr[progress..]);
     assert_eq!(texts()?, before);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test --timeline`: what real guests tell of who ran when.
+//! `cargo xtask test --timeline` with real guests.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use xtask::report::json::SuiteDocument;
 
 use crate::lab::{TestClone, document, original, run, xtask};
 
-/// Plays with `args` and `--timeline FOLDER --json FILE`; all that was printed,
-/// and what the file tells.
-fn played(
+/// Runs `xtask test` with `args` and `--timeline FOLDER --json FILE`; returns its
+/// output and the report.
+fn run_with_timeline(
     clone: &Path,
     folder: &Path,
     status: i32,
@@ -19,20 +19,20 @@ fn played(
     let json = folder.join("report.json");
     let [timelines, report] = [folder, &json].map(|path| path.to_string_lossy().into_owned());
     let own = ["--timeline", &timelines, "--json", &report];
-    let ended = run(&mut xtask(clone, &[&["test"], args, &own].concat()))?;
-    ended.expect(status, &[])?;
-    Ok((ended.printed(), document(&std::fs::read_to_string(json)?)?))
+    let output = run(&mut xtask(clone, &[&["test"], args, &own].concat()))?;
+    output.expect(status, &[])?;
+    Ok((output.printed(), document(&std::fs::read_to_string(json)?)?))
 }
 
-/// The kernel's log of a play that was just played.
-fn log(suite: &SuiteDocument, play: usize) -> Result<String> {
-    let log = suite.runs[play].guest_log.as_ref().context("no log")?;
-    let said = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
-    let (kernel, _) = said.split_once("== the shell").context("no shell")?;
+/// Returns the kernel's log of a run of the suite, by its index.
+fn log(suite: &SuiteDocument, index: usize) -> Result<String> {
+    let log = suite.runs[index].guest_log.as_ref().context("no log")?;
+    let printed = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
+    let (kernel, _) = printed.split_once("== the shell").context("no shell")?;
     Ok(kernel.to_owned())
 }
 
-/// The events of `FOLDER/ID.perfetto.json`.
+/// Returns the events of `FOLDER/ID.perfetto.json`.
 fn events(folder: &Path, id: &str) -> Result<Vec<Value>> {
     let path = folder.join(format!("{id}.perfetto.json"));
     let file: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
@@ -40,7 +40,7 @@ fn events(folder: &Path, id: &str) -> Result<Vec<Value>> {
     Ok(events.clone())
 }
 
-/// Those of one phase.
+/// Returns the events of one phase.
 fn of<'a>(events: &'a [Value], phase: &str) -> Vec<&'a Value> {
     events.iter().filter(|event| event["ph"] == phase).collect()
 }
@@ -51,9 +51,10 @@ fn number(event: &Value, key: &str) -> Result<u64> {
         .with_context(|| format!("no {key} in {event}"))
 }
 
-/// The message that contains `text`: the task that said it, and when.
+/// Returns the task that printed the message with `text`, and the time in
+/// microseconds.
 fn message(events: &[Value], text: &str) -> Result<(u64, u64)> {
-    let said = |event: &&&Value| {
+    let printed = |event: &&&Value| {
         event["name"]
             .as_str()
             .is_some_and(|name| name.contains(text))
@@ -61,16 +62,16 @@ fn message(events: &[Value], text: &str) -> Result<(u64, u64)> {
     let messages = of(events, "i");
     let event = messages
         .iter()
-        .find(said)
-        .with_context(|| format!("nobody said {text}"))?;
+        .find(printed)
+        .with_context(|| format!("no message has {text}"))?;
     Ok((number(event, "tid")?, number(event, "ts")?))
 }
 
 #[test]
-fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
+fn the_timeline_shows_how_one_thread_wakes_another() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let (said, suite) = played(original(), folder.path(), 0, &["io_wait_event"])?;
-    for (play, language) in ["rust", "c"].into_iter().enumerate() {
+    let (printed, suite) = run_with_timeline(original(), folder.path(), 0, &["io_wait_event"])?;
+    for (index, language) in ["rust", "c"].into_iter().enumerate() {
         let id = format!("io_wait_event-{language}");
         let events = events(folder.path(), &id)?;
         let (waker, third) = message(&events, "wake thread execution i value =  3")?;
@@ -84,10 +85,10 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
                 .into_iter()
                 .find(|event| event["tid"] == task && event["name"] == "thread_name")
                 .with_context(|| format!("{task} has no name"))?;
-            // The first 15 letters of both.
+            // The first 15 characters of both names.
             ensure!(name["args"]["name"] == "io_wait_event w", "{name}");
         }
-        // The waker wakes the waiter after it has spoken, and before that speaks.
+        // The waker wakes the waiter between the two messages.
         let wake = of(&events, "s").into_iter().find(|event| {
             let at = event["ts"].as_u64().unwrap_or(0);
             event["tid"] == waker && (third..woke).contains(&at)
@@ -98,7 +99,7 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
             .find(|event| event["id"] == wake["id"]);
         let ran = ran.context("the one that was woken never ran")?;
         ensure!(ran["tid"] == waiter, "{language}: {wake} woke {ran}");
-        // At that very moment the waiter runs, and goes on until it has spoken.
+        // The waiter runs from that moment until after its message.
         let run = of(&events, "X").into_iter().find(|event| {
             event["tid"] == waiter
                 && event["ts"] == ran["ts"]
@@ -113,7 +114,7 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
             number(run, "ts")? < woke && woke < end,
             "{language}: {run} {woke}"
         );
-        // Who reads the text sees the same.
+        // The text shows the same.
         let text = std::fs::read_to_string(folder.path().join(format!("{id}.txt")))?;
         let lines: Vec<&str> = text.lines().collect();
         let at = |what: &str| {
@@ -131,8 +132,8 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
             between.iter().any(|line| line.ends_with("C runs")),
             "{text}"
         );
-        // The clock is that of the log: a message is traced right after it is logged.
-        let log = log(&suite, play)?;
+        // The clock is the log's: the kernel traces a message right after it logs it.
+        let log = log(&suite, index)?;
         let line = log.lines().find(|line| line.contains("i value =  3"));
         let stamp = line
             .and_then(|line| line.split(['[', ']']).nth(1))
@@ -141,28 +142,31 @@ fn the_two_threads_of_io_wait_event_hand_over() -> Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "a guest lives for seconds")]
         let later = third as f64 / 1e6 - logged;
         ensure!((0.0..0.001).contains(&later), "{language}: {later} s");
-        ensure!(folder.path().join(format!("{id}.html")).is_file(), "{said}");
+        ensure!(
+            folder.path().join(format!("{id}.html")).is_file(),
+            "{printed}"
+        );
     }
-    // Of two, none is printed.
-    ensure!(!said.contains("wakes"), "{said}");
+    // With two test cases, xtask prints no timeline.
+    ensure!(!printed.contains("wakes"), "{printed}");
     Ok(())
 }
 
 #[test]
-fn of_a_single_play_the_text_is_printed() -> Result<()> {
+fn the_timeline_of_a_single_run_is_printed() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let args = ["kthread_run", "--lang", "c"];
-    let (said, _) = played(original(), folder.path(), 0, &args)?;
-    let report = said.find("1 passed, 0 failed").context("no report")?;
-    let text = said
+    let (printed, _) = run_with_timeline(original(), folder.path(), 0, &args)?;
+    let report = printed.find("1 passed, 0 failed").context("no report")?;
+    let text = printed
         .find("asks B to stop, and waits for it")
         .context("no text")?;
-    ensure!(report < text, "{said}");
+    ensure!(report < text, "{printed}");
     Ok(())
 }
 
 #[test]
-fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()> {
+fn a_timeline_does_not_change_a_seeded_run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let json = folder
         .path()
@@ -173,7 +177,7 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
     let alone = [&["test"], &args[..], &["--json", &json]].concat();
     run(&mut xtask(original(), &alone))?.expect(0, &[])?;
     let suite: SuiteDocument = serde_json::from_str(&std::fs::read_to_string(json)?)?;
-    // Up to the lesson's end; after it the guest takes its time to tell.
+    // Up to the lesson's end, after which the guest writes its trace.
     let lesson = |suite: &SuiteDocument| -> Result<String> {
         let log = log(suite, 0)?;
         let (lesson, _) = log.split_once(" sysrq: Resetting").context("no end")?;
@@ -181,14 +185,14 @@ fn a_seed_does_the_same_whether_its_timeline_is_asked_for_or_not() -> Result<()>
         Ok(lesson.to_owned())
     };
     let without = lesson(&suite)?;
-    let (_, suite) = played(original(), folder.path(), 0, &args)?;
+    let (_, suite) = run_with_timeline(original(), folder.path(), 0, &args)?;
     ensure!(lesson(&suite)? == without, "the logs differ");
     ensure!(folder.path().join("kthread_run-rust.seed5.html").is_file());
     Ok(())
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
+fn options_that_contradict_are_refused_before_a_build() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("file");
     std::fs::write(&file, "")?;
@@ -205,22 +209,25 @@ fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
         ),
         (["--timeline", &folder, "--repeat", "x"], "--repeat"),
     ] {
-        let ended = run(&mut xtask(original(), &[&["test"], &args[..]].concat()))?;
-        ended.expect(2, &[words])?;
-        let said = ended.printed();
-        ensure!(!said.contains("kernel"), "something was built\n{said}");
+        let output = run(&mut xtask(original(), &[&["test"], &args[..]].concat()))?;
+        output.expect(2, &[words])?;
+        let printed = output.printed();
+        ensure!(
+            !printed.contains("kernel"),
+            "something was built\n{printed}"
+        );
     }
     Ok(())
 }
 
-/// The verdict, without its times, and the lines of the report.
+/// Returns the verdict without times, and the lines of the kernel's report.
 fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
     let run = &suite.runs[0];
     let lines = run.kernel_log.iter().map(|line| {
         let message = line
             .split_once("] ")
             .map_or(line.as_str(), |(_, message)| message);
-        // A number of a process, an address, a CPU: these are another run's.
+        // Process numbers, addresses and CPUs differ between runs.
         message
             .chars()
             .filter(|letter| !letter.is_ascii_hexdigit())
@@ -230,7 +237,7 @@ fn report(suite: &SuiteDocument) -> (String, Vec<String>) {
 }
 
 #[test]
-fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()> {
+fn a_hung_kernel_has_a_timeline_and_the_same_report() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let clone = TestClone::with_tests(&["fails_deadlock"])?;
     let json = folder
@@ -243,14 +250,17 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
         .run(&["test", "--lang", "rust", "--json", &json])?
         .expect(1, &[])?;
     let without: SuiteDocument = serde_json::from_str(&std::fs::read_to_string(json)?)?;
-    let (said, with) = played(&clone.path(""), folder.path(), 1, &args)?;
-    ensure!(report(&with) == report(&without), "{said}");
+    let (printed, with) = run_with_timeline(&clone.path(""), folder.path(), 1, &args)?;
+    ensure!(report(&with) == report(&without), "{printed}");
     ensure!(!log(&with, 0)?.contains("ftrace"), "the log has the trace");
     ensure!(
-        said.contains("B loses the CPU") || said.contains("B sleeps"),
-        "{said}"
+        printed.contains("B loses the CPU") || printed.contains("B sleeps"),
+        "{printed}"
     );
-    ensure!(said.contains("B still sleeps; C still sleeps"), "{said}");
+    ensure!(
+        printed.contains("B still sleeps; C still sleeps"),
+        "{printed}"
+    );
     let artifacts = with.runs[0].artifacts.as_ref().context("no artifacts")?;
     let kept = std::fs::read_to_string(Path::new(artifacts).join("timeline.txt"))?;
     ensure!(kept.contains("INFO: task deadlocked:"), "{kept}");
@@ -258,7 +268,7 @@ fn a_kernel_that_stops_tells_its_trace_and_the_report_is_the_same() -> Result<()
 }
 
 #[test]
-fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
+fn a_lesson_over_its_limit_has_a_timeline() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let clone = TestClone::with_tests(&["fails_thread_left"])?;
     clone.write_lesson(
@@ -267,13 +277,14 @@ fn a_lesson_that_takes_too_long_tells_its_trace() -> Result<()> {
         "# Test\n\n<!-- limit: 5 s -->\n\n```console\n$ insmod fails_thread_left.ko\n\
          $ sleep 1000\n```\n",
     )?;
-    let (said, suite) = played(&clone.path(""), folder.path(), 1, &["--lang", "rust"])?;
-    ensure!(suite.runs[0].verdict == "hang", "{said}");
+    let (printed, suite) =
+        run_with_timeline(&clone.path(""), folder.path(), 1, &["--lang", "rust"])?;
+    ensure!(suite.runs[0].verdict == "hang", "{printed}");
     ensure!(
-        said.contains("A loads the module fails_thread_left"),
-        "{said}"
+        printed.contains("A loads the module fails_thread_left"),
+        "{printed}"
     );
-    ensure!(said.contains("the trace ends; "), "{said}");
-    ensure!(!said.contains("trace is missing"), "{said}");
+    ensure!(printed.contains("the trace ends; "), "{printed}");
+    ensure!(!printed.contains("trace is missing"), "{printed}");
     Ok(())
 }

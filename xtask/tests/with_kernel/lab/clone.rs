@@ -1,4 +1,4 @@
-//! Copies of the clone, with lessons of a test's own.
+//! Copies of the clone, with lessons that a test writes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,7 +28,7 @@ impl kernel::Module for Probe {
 }
 "#;
 
-/// A twin in C, which says something that the other does not.
+/// A C twin of [`MODULE`], which prints a line.
 pub const TWIN: &str = r#"// SPDX-License-Identifier: GPL-2.0
 #include <linux/module.h>
 
@@ -48,23 +48,23 @@ module_exit(probe_exit);
 MODULE_LICENSE("GPL");
 "#;
 
-/// The clone itself.
+/// Returns the original clone's folder.
 pub fn original() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// A lesson's text whose transcript is `console`; it begins in line 4.
+/// Returns a lesson's text with this console block, which begins in line 4.
 pub fn text(name: &str, console: &str) -> String {
     format!("# About {name}\n\n```console\n{console}```\n")
 }
 
-/// A copy of what a clone is to xtask, in a folder that goes with it.
+/// A copy of the parts of the clone that xtask uses, in a temporary folder.
 pub struct TestClone {
     folder: tempfile::TempDir,
 }
 
 impl TestClone {
-    /// Of these parts of the clone, each copied into a folder.
+    /// Copies these parts of the clone, each into a folder of the copy.
     fn of(parts: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clone = Self { folder };
@@ -80,13 +80,12 @@ impl TestClone {
         Ok(clone)
     }
 
-    /// With all that there is.
+    /// Copies all parts.
     pub fn whole() -> Result<Self> {
         Self::of(&["kernel-config", "initramfs", "modules"].map(|part| (part, "")))
     }
 
-    /// With these lessons, each a module in Rust that does nothing, and what is
-    /// in its console block.
+    /// Makes a clone with these lessons, each with [`MODULE`] and a console block.
     pub fn with_lessons(lessons: &[(&str, &str)]) -> Result<Self> {
         let clone = Self::whole()?;
         std::fs::remove_dir_all(clone.path("modules/lessons"))?;
@@ -99,13 +98,12 @@ impl TestClone {
         Ok(clone)
     }
 
-    /// With the one lesson `probe`, and what is in its console block.
+    /// Makes a clone with one lesson, `probe`, and its console block.
     pub fn probe(console: &str) -> Result<Self> {
         Self::with_lessons(&[("probe", console)])
     }
 
-    /// With these modules of `modules/tests` as its lessons: the folder tells
-    /// xtask what a lesson is.
+    /// Makes a clone with these modules of `modules/tests` as its lessons.
     pub fn with_tests(tests: &[&str]) -> Result<Self> {
         let tests: Vec<String> = tests
             .iter()
@@ -121,7 +119,7 @@ impl TestClone {
         Self::of(&parts)
     }
 
-    /// With these of the clone's lessons, and other console blocks.
+    /// Makes a clone with these of the original lessons, and other console blocks.
     pub fn with_texts(lessons: &[(&str, &str)]) -> Result<Self> {
         let clone = Self::whole()?;
         for lesson in std::fs::read_dir(clone.path("modules/lessons"))? {
@@ -137,12 +135,12 @@ impl TestClone {
         Ok(clone)
     }
 
-    /// A path in it.
+    /// Returns a path in the clone.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    /// The folder of a lesson.
+    /// Returns the folder of a lesson.
     pub fn lesson(&self, name: &str) -> PathBuf {
         self.path("modules/lessons").join(name)
     }
@@ -153,18 +151,18 @@ impl TestClone {
         std::fs::write(&path, text).with_context(|| path.display().to_string())
     }
 
-    /// Gives a lesson this twin in C.
+    /// Adds a C twin to a lesson.
     pub fn add_twin(&self, name: &str, twin: &str) -> Result<()> {
         std::fs::create_dir(self.lesson(name).join("c"))?;
         self.write_lesson(name, &format!("c/{name}.c"), twin)
     }
 
-    /// An xtask on it.
+    /// Returns an xtask that runs on the clone.
     pub fn xtask(&self, args: &[&str]) -> Command {
         xtask(self.folder.path(), args)
     }
 
-    /// Runs an xtask on it to its end.
+    /// Runs xtask on the clone to its end.
     pub fn run(&self, args: &[&str]) -> Result<XtaskOutput> {
         run(&mut self.xtask(args))
     }

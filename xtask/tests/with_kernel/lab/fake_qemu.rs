@@ -1,4 +1,4 @@
-//! A script in QEMU's place.
+//! A script in the place of QEMU.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Makes `folder`, with a QEMU in it that runs `script` and then, if that has
-/// not ended, the real one, which is `$QEMU`. Gives the PATH that leads to it.
+/// Makes `folder` with a QEMU in it, a script that runs `script` and then becomes
+/// the real QEMU, `$QEMU`. Returns a PATH that begins with the folder.
 pub fn fake_qemu(folder: &Path, script: &str) -> Result<String> {
     let path = std::env::var("PATH")?;
     let real = std::env::split_paths(&path)

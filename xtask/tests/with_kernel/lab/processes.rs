@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The numbers of all processes below `ancestor`.
+/// Returns the numbers of all descendants of `ancestor`.
 pub fn processes_below(ancestor: u32) -> Vec<u32> {
-    // A child is listed with the thread that started it.
+    // The kernel lists a child with the thread that started it.
     let children = |pid: u32| -> Vec<u32> {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
         tasks
@@ -30,7 +30,7 @@ pub fn processes_below(ancestor: u32) -> Vec<u32> {
     all
 }
 
-/// The one of `pids` whose name begins with `name`.
+/// Returns the first of `pids` whose name begins with `name`.
 pub fn named(pids: &[u32], name: &str) -> Option<u32> {
     let is = |pid: &&u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm"))
@@ -39,7 +39,7 @@ pub fn named(pids: &[u32], name: &str) -> Option<u32> {
     pids.iter().find(is).copied()
 }
 
-/// Whether a process is there that has not ended.
+/// Returns true for a process that has not ended.
 pub fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .ok()
@@ -53,7 +53,7 @@ pub fn kill(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill_process(pid, signal)?)
 }
 
-/// Waits for what must come; the limit is only there to end a broken test.
+/// Waits until `found` returns a value. The time limit only ends a broken test.
 pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Result<T> {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
@@ -61,7 +61,7 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Result<T
             return Ok(value);
         }
         ensure!(Instant::now() < deadline, "waited in vain: {what}");
-        // So that looking does not take the CPU from what is waited for.
+        // Leaves the CPU to the processes that the test waits for.
         std::thread::sleep(Duration::from_millis(1));
     }
 }

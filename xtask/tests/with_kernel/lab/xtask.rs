@@ -5,14 +5,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What an xtask came to.
+/// Exit status and output of an xtask.
 pub struct XtaskOutput {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// An xtask that is run on a clone, in its folder, and that installs nothing.
+/// Returns an xtask that runs in the folder of a clone and installs nothing.
 pub fn xtask(clone: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command
@@ -29,7 +29,7 @@ pub fn xtask(clone: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Runs an xtask to its end.
+/// Runs xtask to its end.
 pub fn run(xtask: &mut Command) -> Result<XtaskOutput> {
     let output = xtask.output()?;
     let [stdout, stderr] =
@@ -42,12 +42,12 @@ pub fn run(xtask: &mut Command) -> Result<XtaskOutput> {
 }
 
 impl XtaskOutput {
-    /// All that was printed.
+    /// Returns standard output followed by standard error.
     pub fn printed(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// A file of the folder with all that is known of a play that failed.
+    /// Reads a file of the first failure's artifacts.
     pub fn artifact(&self, name: &str) -> Result<String> {
         let printed = self.printed();
         let folder = printed
@@ -58,7 +58,7 @@ impl XtaskOutput {
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// Holds if the status and all of `parts` are there.
+    /// Checks the exit status, and that all of `parts` were printed.
     pub fn expect(&self, status: i32, parts: &[&str]) -> Result<()> {
         let (got, printed) = (self.status, self.printed());
         ensure!(got == status, "status {got}, not {status}\n{printed}");
@@ -69,7 +69,7 @@ impl XtaskOutput {
     }
 }
 
-/// The words of a line, which are arguments.
+/// Splits a line into arguments at its spaces.
 pub fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
 }

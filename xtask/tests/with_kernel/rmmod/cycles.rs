@@ -1,23 +1,24 @@
-//! The modules come and go many times and leave nothing behind.
+//! Modules that are loaded and removed many times leave nothing behind.
 
 use anyhow::Result;
 
 use super::{Lesson, all_pass};
 
-/// How often each module comes and goes. A thread that sleeps a second before
-/// it looks whether it shall end makes every `rmmod` take one.
+/// Number of times that each module is loaded and removed. A thread that sleeps for a
+/// second between two looks at its stop flag makes each `rmmod` take a second.
 const CYCLES: u32 = 500;
 
-/// So many times before memory is looked at first: until then caches fill.
+/// Number of cycles before the first look at memory: until then, caches fill.
 const WARM_UP: u32 = 50;
 
-/// From then to the end `Slab` may rise by so many KiB. It is seen to rise by
-/// up to 28 by itself (and then to stay there, for 3,000 loads and more); 128
-/// bytes that 450 loads leave behind are 56 KiB.
+/// KiB by which `Slab` may rise from then to the end. It rises by up to 28 by itself
+/// (and stays there for 3,000 loads and more); 128 bytes that each of 450 loads
+/// leaves behind are 56 KiB.
 const SLAB_BOUND: u32 = 48;
 
-/// And `VmallocUsed` by so many. The kernel keeps stacks of threads that have
-/// ended, two of 16 KiB for each CPU; a page that 450 loads leave is 1.8 MiB.
+/// KiB by which `VmallocUsed` may rise. The kernel keeps the stacks of two ended
+/// threads for each CPU, 16 KiB each; a page that each of 450 loads leaves behind
+/// is 1.8 MiB.
 const VMALLOC_BOUND: u32 = 48;
 
 fn text(lesson: &Lesson) -> String {
@@ -74,6 +75,6 @@ $ ls /sys/module/{name} /proc/counter 2> /dev/null
 }
 
 #[test]
-fn many_times_and_nothing_is_left() -> Result<()> {
+fn many_cycles_leave_nothing_behind() -> Result<()> {
     all_pass(|lesson| Ok(text(lesson)))
 }

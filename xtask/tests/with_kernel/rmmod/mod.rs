@@ -1,5 +1,5 @@
-//! Every lesson's modules, in both languages, leave whenever they are told to.
-//! The texts that are played are made here, one for each lesson.
+//! `rmmod` of every lesson's modules, in both languages, at any time. The tests write
+//! a text of their own for each lesson.
 
 mod cycles;
 mod sleeps;
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::lab::TestClone;
 
-/// A lesson, and what its threads are called: an expression for `grep -x`.
+/// A lesson, and the names of its threads as an expression for `grep -x`.
 struct Lesson {
     name: &'static str,
     threads: &'static str,
@@ -45,8 +45,8 @@ const LESSONS: [Lesson; 7] = [
     },
 ];
 
-/// Plays every lesson's modules by the `text` that is made for it instead of
-/// its own.
+/// Runs every lesson with the text that `text` makes for it, and checks that all
+/// pass.
 fn all_pass(text: impl Fn(&Lesson) -> Result<String>) -> Result<()> {
     let clone = TestClone::whole()?;
     ensure!(

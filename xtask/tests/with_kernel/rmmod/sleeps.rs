@@ -1,8 +1,8 @@
-//! The modules are removed at once after they have come, and in the middle of
-//! each kind of sleep that their threads have.
+//! Modules are removed right after `insmod`, and in the middle of each kind of sleep
+//! of their threads.
 //!
-//! That the threads are in that sleep is asked of the kernel, which tells for
-//! each task that cannot be interrupted on which functions it waits.
+//! The kernel confirms the sleep: SysRq-w lists the functions in which each
+//! uninterruptible task waits.
 
 use std::fmt::Write as _;
 
@@ -10,18 +10,17 @@ use anyhow::{Result, bail};
 
 use super::{Lesson, all_pass};
 
-/// A moment at which the threads sleep, and what `rmmod` makes of it.
+/// A moment at which the threads sleep, and the duration of an `rmmod` then.
 struct Sleep {
-    /// When it is: so many seconds after `insmod`.
+    /// Seconds after `insmod`.
     after: &'static str,
-    /// How many sleep, each on which of the functions in [`WAITS`].
+    /// The functions of [`WAITS`] in which each thread sleeps.
     threads: &'static [&'static [&'static str]],
-    /// The shortest and the longest time that `rmmod` may take from there on,
-    /// in hundredths of a second.
+    /// Shortest and longest duration of `rmmod` from then on, in hundredths of a second.
     removal: (u32, u32),
 }
 
-/// The functions of the kernel on which a lesson's thread waits.
+/// The kernel's functions in which a lesson's thread waits.
 const WAITS: &str = "schedule_timeout|io_schedule|msleep|wait_for_completion";
 
 const MSLEEP: &[&str] = &["schedule_timeout", "msleep"];
@@ -29,17 +28,18 @@ const WAIT_FOR_COMPLETION: &[&str] = &["schedule_timeout", "wait_for_completion"
 const WAIT_EVENT_TIMEOUT: &[&str] = &["schedule_timeout"];
 const IO_WAIT_EVENT: &[&str] = &["io_schedule"];
 
-/// What `rmmod` itself takes at most, with QEMU's turns of 0.1 s.
+/// Longest duration of `rmmod` itself, in hundredths of a second: QEMU lets the CPUs
+/// take turns of 0.1 s.
 const AT_ONCE: u32 = 15;
 
-/// The sleeps of a lesson. Of a second of `msleep` much is left when `rmmod`
-/// begins, and it ends with the second; no thread is woken out of one.
+/// Returns the sleeps of a lesson. No thread is woken from `msleep`: an `rmmod` that
+/// begins in a second of `msleep` ends with that second.
 fn sleeps(lesson: &Lesson) -> Result<&'static [Sleep]> {
     Ok(match lesson.name {
         "completion_stop" => &[Sleep {
             after: "0.4",
             threads: &[WAIT_FOR_COMPLETION],
-            // Released, the thread sleeps until it is told to stop, which is now.
+            // The completed thread sleeps until its stop request, which is already there.
             removal: (0, AT_ONCE),
         }],
         "io_wait_event" => &[
@@ -48,8 +48,8 @@ fn sleeps(lesson: &Lesson) -> Result<&'static [Sleep]> {
                 threads: &[MSLEEP, IO_WAIT_EVENT],
                 removal: (10, 60 + AT_ONCE),
             },
-            // From the third second on the waiter has a second to sleep too.
-            // It may begin another while `rmmod` waits for the waker's end.
+            // From the third second on the waiter sleeps for a second too, and may begin
+            // another second while `rmmod` waits for the end of the waker.
             Sleep {
                 after: "3.4",
                 threads: &[MSLEEP, MSLEEP],
@@ -75,8 +75,8 @@ fn sleeps(lesson: &Lesson) -> Result<&'static [Sleep]> {
     })
 }
 
-/// The text of a lesson. It asks anew who sleeps if nobody does: a thread that
-/// sleeps for 0.1 s again and again may have been awake just then.
+/// Returns the text of a lesson. Its commands list the sleeping tasks again if there
+/// is none: a thread that sleeps for 0.1 s at a time may have been awake just then.
 fn text(lesson: &Lesson) -> Result<String> {
     let Lesson { name, threads } = lesson;
     let mut text = format!(
@@ -115,7 +115,7 @@ gone
     {
         let _ = writeln!(text, "$ insmod {name}.ko && sleep {after} && asleep");
         for waits in *threads {
-            // A task's name is told up to its 15th character.
+            // The kernel keeps 15 characters of a task's name.
             let thread: String = lesson
                 .threads
                 .trim_end_matches(".*")
