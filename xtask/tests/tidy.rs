@@ -70,6 +70,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("held up", "use delayed"),
     ("holds up", "use delays"),
     ("mended twin", "use corrected version"),
+    ("mended twins", "use corrected versions"),
 ];
 
 /// Exceptions: the start of a path, a part of the line, and the reason.
@@ -82,9 +83,10 @@ const ALLOWED: &[(&str, &str, &str)] = &[(
 /// First words that a comment or a heading does not have.
 const OPENINGS: &[&str] = &["What", "Who", "That", "Of"];
 
-/// Paths of the files with prose or code, relative to the clone.
+/// Returns the files with prose or code: paths relative to the clone, and absolute.
 fn files() -> Result<Vec<(String, PathBuf)>> {
     const FOLDERS: &[&str] = &[
+        ".cargo",
         ".ci",
         "ci",
         "docs",
@@ -123,12 +125,12 @@ fn files() -> Result<Vec<(String, PathBuf)>> {
         .collect()
 }
 
-/// Whether one of the prefixes is at the start of the path.
+/// Returns whether one of the prefixes is at the start of the path.
 fn is_in(path: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// The files with prose to check, and their texts. Fenced blocks of documents
+/// Returns the files with prose to check, and their texts. Fenced blocks of documents
 /// are empty lines: they are code and output.
 fn prose() -> Result<Vec<(String, String)>> {
     let mut all = Vec::new();
@@ -148,7 +150,7 @@ fn prose() -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// A document with the lines of its fenced blocks emptied.
+/// Returns a document with the lines of its fenced blocks emptied.
 fn without_blocks(markdown: &str) -> String {
     let mut inside = false;
     let lines = markdown.lines().map(|line| {
@@ -167,7 +169,7 @@ struct Word<'a> {
     gap: &'a str,
 }
 
-/// The words of a text.
+/// Returns the words of a text.
 fn words(text: &str) -> Vec<Word<'_>> {
     let letter = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '\'';
     let mut words = Vec::new();
@@ -189,14 +191,14 @@ fn words(text: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// Whether what is between two words keeps them in one phrase: spaces, line
-/// ends, and the signs of a comment.
+/// Returns whether the characters between two words keep them in one phrase:
+/// spaces, line ends, and the signs of a comment.
 fn joins(gap: &str) -> bool {
     gap.chars()
         .all(|c| c.is_whitespace() || ['/', '!', '*', '#', '\\'].contains(&c))
 }
 
-/// Lines of a text that break a rule for words: their numbers, and the rules.
+/// Finds lines that break a rule for words, and returns their numbers and the rules.
 fn wrong_words(text: &str) -> Vec<(usize, String)> {
     let words = words(text);
     let mut wrong = Vec::new();
@@ -223,7 +225,7 @@ fn wrong_words(text: &str) -> Vec<(usize, String)> {
     wrong
 }
 
-/// The text of a line that is a comment, and whether it is one for rustdoc.
+/// Returns the text of a line that is a comment or a heading.
 fn comment<'a>(path: &str, line: &'a str) -> Option<&'a str> {
     let line = line.trim_start();
     let signs: &[&str] = match Path::new(path).extension().and_then(|end| end.to_str()) {
@@ -236,7 +238,7 @@ fn comment<'a>(path: &str, line: &'a str) -> Option<&'a str> {
     Some(comment.trim())
 }
 
-/// Comments and headings whose first word is one of [`OPENINGS`].
+/// Finds comments and headings whose first word is one of [`OPENINGS`].
 fn wrong_openings(path: &str, text: &str) -> Vec<(usize, String)> {
     let heading = path.ends_with(".md");
     let mut wrong = Vec::new();
@@ -258,7 +260,7 @@ fn wrong_openings(path: &str, text: &str) -> Vec<(usize, String)> {
     wrong
 }
 
-/// Whether a line of Rust begins a function.
+/// Returns whether a line of Rust begins a function.
 fn is_function(line: &str) -> bool {
     let words = line.split_whitespace();
     let mut words = words.skip_while(|word| {
@@ -267,7 +269,7 @@ fn is_function(line: &str) -> bool {
     words.next() == Some("fn")
 }
 
-/// Functions whose documentation does not begin with a verb in the third person,
+/// Finds functions whose documentation does not begin with a verb in the third person,
 /// such as `Returns`. Documentation of tests may state a fact.
 fn wrong_functions(path: &str, text: &str) -> Vec<(usize, String)> {
     const NO_VERBS: &[&str] = &[
@@ -430,7 +432,7 @@ fn each_type_of_a_crate_has_a_name_of_its_own() -> Result<()> {
     report(&wrong)
 }
 
-/// The name that GitHub gives a heading: lower case, spaces as hyphens, no other
+/// Returns the name that GitHub gives a heading: lower case, spaces as hyphens, no other
 /// punctuation.
 fn anchor(heading: &str) -> String {
     heading
@@ -444,7 +446,7 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// The anchors of a document's headings, and the links in it with their lines.
+/// Returns the anchors of a document's headings, and its links with their lines.
 fn anchors_and_links(markdown: &str) -> (BTreeSet<String>, Vec<(usize, String)>) {
     let mut anchors = BTreeSet::new();
     let mut links = Vec::new();
@@ -510,7 +512,7 @@ fn links_lead_somewhere() -> Result<()> {
     report(&wrong)
 }
 
-/// The long options in a text.
+/// Returns the long options in a text.
 fn options(text: &str) -> BTreeSet<&str> {
     let ends = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     let mut found = BTreeSet::new();
@@ -524,7 +526,7 @@ fn options(text: &str) -> BTreeSet<&str> {
     found
 }
 
-/// The names of subcommands in xtask's `--help`, each with its own options.
+/// Returns the subcommands in xtask's `--help`, each with its own options.
 fn subcommands() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let help = |args: &[&str]| -> Result<String> {
         let xtask = env!("CARGO_BIN_EXE_xtask");
@@ -604,4 +606,34 @@ fn options_in_documents_exist() -> Result<()> {
     }
     ensure!(checked > 20, "only {checked} options found");
     report(&wrong)
+}
+
+/// Environment variables of the agent in a guest, which kmodlab itself sets.
+const GUEST_VARIABLES: &[&str] = &["KMODLAB_CHANNEL", "KMODLAB_COLUMNS", "KMODLAB_ROWS"];
+
+/// Returns the names of kmodlab's environment variables in a text.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let name = |word: &Word<'_>| {
+        word.text.starts_with("KMODLAB_") && !GUEST_VARIABLES.contains(&word.text)
+    };
+    words(text).into_iter().filter(name).map(|word| word.text)
+}
+
+#[test]
+fn variables_in_documents_are_read_and_all_are_documented() -> Result<()> {
+    let mut read = BTreeSet::new();
+    let mut documented = BTreeSet::new();
+    for (path, file) in files()? {
+        let names = if is_in(&path, &["docs/", "README.md"]) {
+            &mut documented
+        } else if is_in(&path, &["xtask/"]) && path.ends_with(".rs") && !is_in(&path, FOREIGN) {
+            &mut read
+        } else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&file)?;
+        names.extend(variables(&text).map(str::to_owned));
+    }
+    assert_eq!(documented, read);
+    Ok(())
 }

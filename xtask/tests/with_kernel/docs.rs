@@ -52,12 +52,12 @@ struct Block {
     lines: Vec<String>,
 }
 
-/// The text between the two parts of a comment.
+/// Returns the text between the two parts of a comment.
 fn comment<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
     line.strip_prefix(begin)?.strip_suffix(END)
 }
 
-/// README.md and the documents of `docs/`.
+/// Returns the paths of README.md and of the documents in `docs/`.
 fn documents() -> Result<Vec<PathBuf>> {
     let mut documents = vec![original().join("README.md")];
     for entry in std::fs::read_dir(original().join("docs"))? {
@@ -68,7 +68,7 @@ fn documents() -> Result<Vec<PathBuf>> {
     Ok(documents)
 }
 
-/// The blocks after comments that begin so.
+/// Returns the blocks after comments with this beginning.
 fn blocks(begin: &str) -> Result<Vec<Block>> {
     let mut blocks = Vec::new();
     for document in documents()? {
@@ -119,7 +119,7 @@ fn ended(command: &str, timelines: &Path) -> Result<XtaskOutput> {
     run(&mut xtask(original(), &arguments))
 }
 
-/// Whether Linux and QEMU have the versions that the README names.
+/// Returns whether Linux and QEMU have the versions that the README names.
 fn same_versions() -> Result<bool> {
     let readme = std::fs::read_to_string(original().join("README.md"))?;
     let named = readme.lines().find_map(|line| comment(line, VERSIONS));
@@ -137,7 +137,7 @@ fn same_versions() -> Result<bool> {
         && built.stdout.contains(&format!("/kernels/{linux}-")))
 }
 
-/// A line without its duration on the host: `1.2 s (` and `0.9 s each`.
+/// Returns a line without its duration on the host: `1.2 s (` and `0.9 s each`.
 fn without_durations(line: &str) -> String {
     for end in [" s (", " s each"] {
         if let Some((before, after)) = line.split_once(end) {
@@ -148,7 +148,7 @@ fn without_durations(line: &str) -> String {
     line.to_owned()
 }
 
-/// A line with each of its numbers as one sign, and without repeated spaces.
+/// Returns a line with each of its numbers as one sign, without repeated spaces.
 fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
@@ -160,14 +160,14 @@ fn without_numbers(line: &str) -> String {
     text
 }
 
-/// Whether a line of a document, which may have wildcards, and one that was printed
-/// are the same but for what `without` leaves out.
+/// Returns whether a line of a document, which may have wildcards, and a printed line
+/// are the same after `without` has changed both.
 fn same(line: &str, printed: &str, without: fn(&str) -> String) -> bool {
     line_matches(&without(line), &without(printed))
 }
 
-/// The lines of a block with those printed in their places, if all are the same but
-/// for what `without` leaves out. Lines that need no change stay as they are.
+/// Returns the lines of a block with the printed ones in their places, if all are the
+/// same after `without` has changed both. Lines that are right stay as they are.
 fn aligned(
     block: &[String],
     printed: &[String],
@@ -264,7 +264,7 @@ fn the_output_in_documents_is_what_the_commands_print() -> Result<()> {
     Ok(())
 }
 
-/// Types the commands of a session when the lines before them have come. Every line
+/// Types each command of a session after the guest has printed the lines before it. Every line
 /// of the block must come, in this order; timestamps are not compared.
 fn converse(block: &Block) -> Result<()> {
     const PROMPT: &str = "kmodlab:/root# ";
