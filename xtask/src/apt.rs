@@ -1,8 +1,8 @@
-//! Packages from a Debian archive without root and without touching the
-//! host's own apt: its sources and keys are used, its lists and cache are not.
+//! Packages from a Debian archive, without root and without a change of the host's own apt.
 //!
-//! What comes out is trusted as `apt-get install` trusts it: the lists are
-//! signed, and they hold each package's hash.
+//! The private apt uses the host's sources and keys, but lists and a cache of its own. Its
+//! packages are as trustworthy as those of `apt-get install`: the archive signs the lists, which
+//! hold each package's hash.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::process::{Tool, which};
 
-/// How long lists are good for. Debian's archive changes four times a day.
-const LISTS_LAST: Duration = Duration::from_secs(6 * 3600);
+/// Time after which lists are outdated. Debian's archive changes four times a day.
+const LISTS_MAX_AGE: Duration = Duration::from_secs(6 * 3600);
 
-/// An apt with lists and cache of its own, below the cache folder.
+/// An apt with lists and a cache of its own, below the cache folder.
 #[derive(Debug)]
 pub struct Apt {
     cache: Cache,
@@ -28,12 +28,20 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Sets the private apt up; `None` on a host without apt.
+    /// Sets up the private apt; returns `None` on a host without apt.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the apt's folders or its configuration cannot be written.
     pub fn private(cache: &Cache) -> Result<Option<Self>> {
         Self::with(cache, "apt-get".as_ref())
     }
 
-    /// The same with another `apt-get`, a path or a name on the PATH.
+    /// Does the same with another `apt-get`, a path or a name on the PATH.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Apt::private`] does.
     pub fn with(cache: &Cache, apt_get: &OsStr) -> Result<Option<Self>> {
         let tools = [apt_get, "apt-cache".as_ref(), "dpkg-deb".as_ref()];
         if tools.iter().any(|tool| which(tool).is_none()) {
@@ -55,7 +63,11 @@ impl Apt {
         }))
     }
 
-    /// Fetches the lists unless they were fetched a short while ago.
+    /// Fetches the lists if they are outdated.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no list could be fetched.
     pub fn update_once(&self) -> Result<()> {
         let _lock = self.cache.lock("apt-lists")?;
         if self.lists_are_fresh() {
@@ -64,19 +76,33 @@ impl Apt {
         self.update()
     }
 
-    /// Fetches the lists, however old they are.
+    /// Fetches the lists, even if they are not outdated.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no list could be fetched.
     pub fn refresh(&self) -> Result<()> {
         let _lock = self.cache.lock("apt-lists")?;
         self.update()
     }
 
-    /// The versions of `package` that the archive has, newest first.
+    /// Returns the versions of `package` in the archive, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `apt-cache` does.
     pub fn versions(&self, package: &str) -> Result<Vec<String>> {
         let listed = self.tool("apt-cache").args(["madison", package]).output()?;
         Ok(madison(&listed, package))
     }
 
-    /// Fetches one package into `folder` and returns its file's path.
+    /// Downloads a package into `folder` and returns the path of its file. If that fails, fetches
+    /// the lists and tries once more.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be made, or if the archive cannot be reached or does not have
+    /// the package in this version.
     pub fn download(&self, package: &str, version: &str, folder: &Path) -> Result<PathBuf> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
@@ -86,19 +112,23 @@ impl Apt {
             .args(["-q", "download", &format!("{package}={version}")])
             .current_dir(folder);
         if download.run_logged(&what, &self.log, |_| {}).is_err() {
-            // The archive may have moved on since the lists were fetched.
+            // The archive may have changed since the lists were fetched.
             self.refresh()?;
             download
                 .run_logged(&what, &self.log, |_| {})
                 .context(Failure::host(format!(
                     "cannot fetch the package {package} {version} with apt-get; \
-                     is the archive in /etc/apt reachable?"
+                     check that the archive in /etc/apt can be reached"
                 )))?;
         }
         deb_in(folder, package)
     }
 
-    /// Unpacks a package file below `folder`; its scripts do not run.
+    /// Unpacks a package's file below `folder`, without running the package's scripts.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `dpkg-deb` does.
     pub fn unpack(&self, deb: &Path, folder: &Path) -> Result<()> {
         Tool::new("dpkg-deb")
             .arg("--extract")
@@ -113,30 +143,30 @@ impl Apt {
             &self.log,
             |_| {},
         );
-        // One unreachable source among several is no reason to give up: what
-        // is wanted may be in the others.
+        // If one source among several is unreachable, the package may still be in another one.
         if !self.has_lists() {
             updated?;
             return Err(Failure::host(format!(
                 "apt-get could not fetch any package list from the sources in /etc/apt; \
-                 is the network there? The log: {}",
+                 check the network. The log: {}",
                 self.log.display()
             ))
             .into());
         }
-        self.cache.write(&self.stamp(), b"")
+        self.cache.write(&self.timestamp_file(), b"")
     }
 
-    fn stamp(&self) -> PathBuf {
+    /// Returns the file whose time is that of the last update.
+    fn timestamp_file(&self) -> PathBuf {
         self.folder.join("updated")
     }
 
     fn lists_are_fresh(&self) -> bool {
-        let age = std::fs::metadata(self.stamp())
+        let age = std::fs::metadata(self.timestamp_file())
             .and_then(|metadata| metadata.modified())
             .ok()
             .and_then(|time| time.elapsed().ok());
-        age.is_some_and(|age| age < LISTS_LAST) && self.has_lists()
+        age.is_some_and(|age| age < LISTS_MAX_AGE) && self.has_lists()
     }
 
     fn has_lists(&self) -> bool {
@@ -147,7 +177,7 @@ impl Apt {
         })
     }
 
-    /// This apt's `apt-get`.
+    /// Returns the command line of this apt's `apt-get`.
     pub fn get(&self) -> Tool {
         self.tool(&self.apt_get)
     }
@@ -161,8 +191,8 @@ impl Apt {
     }
 }
 
-/// The settings that make an apt private, on top of the host's (which may
-/// name a proxy).
+/// Returns the settings that make an apt private, which override the host's. The host's other
+/// settings, such as a proxy, remain in force.
 fn configuration(folder: &Path) -> String {
     format!(
         r#"Dir::State::Lists "{folder}/lists";
@@ -171,12 +201,11 @@ Dir::Cache "{folder}";
 Dir::Cache::Archives "archives";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "";
-// Container images clean the host's cache in hooks; those are not for us.
+// Hooks of container images, which clean the host's cache.
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
-// apt started by root would drop to the user _apt, who may not read a cache
-// folder in a home.
+// An apt that root starts would become the user _apt, who cannot read a cache folder in a home.
 APT::Sandbox::User "root";
 APT::Get::AllowUnauthenticated "false";
 Acquire::AllowInsecureRepositories "false";
@@ -191,8 +220,8 @@ Acquire::https::Timeout "20";
     )
 }
 
-/// The versions in what `apt-cache madison` prints: `package | version |
-/// where from`, newest first.
+/// Returns the versions in the output of `apt-cache madison`, whose lines are
+/// `package | version | source`, the newest first.
 fn madison(listed: &str, package: &str) -> Vec<String> {
     let mut versions = Vec::new();
     for line in listed.lines() {
@@ -209,7 +238,7 @@ fn madison(listed: &str, package: &str) -> Vec<String> {
     versions.into_iter().map(str::to_owned).collect()
 }
 
-/// The file that `apt-get download PACKAGE` left in `folder`.
+/// Returns the file that `apt-get download PACKAGE` has written to `folder`.
 fn deb_in(folder: &Path, package: &str) -> Result<PathBuf> {
     let prefix = format!("{package}_");
     std::fs::read_dir(folder)
@@ -242,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_package_file_is_told_from_its_neighbours() -> Result<()> {
+    fn the_package_file_is_found_among_others() -> Result<()> {
         let folder = tempfile::tempdir()?;
         for name in ["x-dev_1_amd64.deb", "x_1%3a2_amd64.deb", "x_1.txt"] {
             std::fs::write(folder.path().join(name), "")?;

@@ -1,10 +1,9 @@
 //! The cache folder: every result that took time, under the key of its inputs.
 //!
-//! A result appears under its final name only when it is whole: it is made in
-//! `staging/` and renamed. Each result has a lock of its own, so two xtasks
-//! wait for each other where they make the same thing and work apart where
-//! they do not. A lock belongs to a file descriptor: it goes with its owner,
-//! however that ends, and the next owner sweeps what was left in staging.
+//! A result appears under its final name only when it is whole: it is made in `staging/` and
+//! then renamed. Each result has a lock of its own, so that two xtasks wait for each other only
+//! if they make the same result. The kernel releases a lock when its owner ends, however it
+//! ends, and the next xtask removes what the owner left in `staging/`.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::failure::{self, Failure};
 use crate::key::Key;
 
-/// The cache folder.
+/// A cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
@@ -24,32 +23,43 @@ pub struct Cache {
 /// A whole result in the cache.
 #[derive(Debug, Clone)]
 pub struct CacheEntry {
-    /// Where it is: a folder, or a file if its maker made one.
+    /// Path of the result, a folder or a file.
     pub path: PathBuf,
-    /// True if it was there already.
+    /// True if the cache had the result already.
     pub cached: bool,
 }
 
 impl Cache {
-    /// The cache at `KMODLAB_CACHE`, else `$XDG_CACHE_HOME/kmodlab`, else
-    /// `~/.cache/kmodlab`. Made if it is not there.
+    /// Opens the cache at `KMODLAB_CACHE`, else `$XDG_CACHE_HOME/kmodlab`, else
+    /// `~/.cache/kmodlab`, and makes the folder if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails if none of the three variables is set, and as [`Cache::at`] does.
     pub fn from_env() -> Result<Self> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let root = variable("KMODLAB_CACHE")
             .map(PathBuf::from)
             .or_else(|| variable("XDG_CACHE_HOME").map(|cache| Path::new(&cache).join("kmodlab")))
             .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/kmodlab")))
-            .ok_or_else(|| anyhow!("no HOME: set KMODLAB_CACHE to a folder for built kernels"))?;
+            .ok_or_else(|| {
+                anyhow!("HOME is not set: set KMODLAB_CACHE to a folder for built kernels")
+            })?;
         Self::at(&root)
     }
 
-    /// The cache at `root`, which is made if it is not there.
+    /// Opens the cache at `root`, makes the folder if it does not exist, and removes what killed
+    /// xtasks left in `staging/`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if make cannot build in a folder of that name, or if the folder cannot be made.
     pub fn at(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root)?;
         if let Some(letter) = root
             .to_string_lossy()
             .chars()
-            .find(|letter| !is_tame(*letter))
+            .find(|letter| !is_plain(*letter))
         {
             return Err(Failure::usage(format!(
                 "the cache folder {} has {letter:?} in its name, which make cannot build in; set \
@@ -69,8 +79,8 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Removes what killed owners left in staging: an entry has its owner's
-    /// lock by its name, and a lock that can be had has no owner.
+    /// Removes what killed owners left in staging. A staged result has the name of its owner's
+    /// lock; if nobody holds that lock, the owner has ended.
     fn sweep(&self) -> Result<()> {
         let staging = self.folder("staging")?;
         let locks = self.folder("locks")?;
@@ -91,12 +101,16 @@ impl Cache {
         Ok(())
     }
 
-    /// The folder itself.
+    /// Returns the cache folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The folder of all results of a kind, made if it is not there.
+    /// Returns the folder of all results of a kind, and makes it if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be made.
     pub fn folder(&self, kind: &str) -> Result<PathBuf> {
         let folder = self.root.join(kind);
         std::fs::create_dir_all(&folder)
@@ -104,15 +118,19 @@ impl Cache {
         Ok(folder)
     }
 
-    /// The path that the result `kind/name-key` has once it is whole.
+    /// Returns the path that the result `kind/name-key` has once it is whole.
     pub fn path(&self, kind: &str, name: &str, key: &Key) -> PathBuf {
         self.root.join(kind).join(format!("{name}-{key}"))
     }
 
-    /// The result `kind/name-key`, made by `make` if it is not there.
+    /// Returns the result `kind/name-key`, which `make` makes if the cache does not have it.
     ///
-    /// `make` gets a path in staging where nothing is; it leaves a file or a
-    /// folder there. If it fails, nothing stays.
+    /// `make` gets a path in staging where nothing exists, and leaves a file or a folder there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `make` does, in which case the cache keeps nothing, or if the result cannot be
+    /// moved into place.
     pub fn entry(
         &self,
         kind: &str,
@@ -131,13 +149,14 @@ impl Cache {
         }
         self.folder(kind)?;
         let staging = self.folder("staging")?.join(&id);
-        remove(&staging)?; // of an owner that was killed
+        // A killed owner may have left something.
+        remove(&staging)?;
         let made = make(&staging).and_then(|()| {
             std::fs::rename(&staging, &path)
                 .with_context(|| format!("cannot move {} into place", path.display()))
         });
         if let Err(error) = made {
-            // The first error is the one to tell of.
+            // The first error is the one to report.
             let _ = remove(&staging);
             return Err(self.explain_full_disk(error));
         }
@@ -147,21 +166,26 @@ impl Cache {
         })
     }
 
-    /// Notes that `entry` is used now, and removes those of its kind that were used
-    /// the longest ago, so that `keep` are left, and none that was used within the
-    /// last `rest`. For what is quickly made again: who uses one just then finds it
-    /// gone.
+    /// Records that `entry` is used now, and then removes the least recently used entries of its
+    /// folder until at most `keep` are left. An entry that was used within the last `rest` stays.
+    ///
+    /// Another xtask that uses a removed entry finds it gone, so this is for entries that are
+    /// made again quickly.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the use cannot be recorded, or if an old entry cannot be removed.
     pub fn used(&self, entry: &Path, keep: usize, rest: Duration) -> Result<()> {
         let folder = entry.parent().unwrap_or(entry);
         let now = SystemTime::now();
         File::open(entry)
             .and_then(|entry| entry.set_modified(now))
-            .with_context(|| format!("cannot note the use of {}", entry.display()))?;
+            .with_context(|| format!("cannot record the use of {}", entry.display()))?;
         let list = || format!("cannot list {}", folder.display());
         let mut all = Vec::new();
         for entry in std::fs::read_dir(folder).with_context(list)? {
             let entry = entry.with_context(list)?;
-            // It may be going just now.
+            // Another xtask may be removing it.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
@@ -176,8 +200,12 @@ impl Cache {
         Ok(())
     }
 
-    /// An empty folder in staging, for work whose results are kept elsewhere;
-    /// another xtask that uses the folder is waited for.
+    /// Makes an empty folder in staging, for work whose results go elsewhere, and waits for
+    /// another xtask that uses the folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be locked, emptied or made.
     pub fn work_folder(&self, name: &str) -> Result<WorkFolder> {
         let id = format!("work-{name}");
         let lock = self.lock(&id)?;
@@ -188,7 +216,7 @@ impl Cache {
         Ok(WorkFolder { path, _lock: lock })
     }
 
-    /// Says of an error that comes of a full disk what to do about that.
+    /// Adds advice to an error that a full disk caused; returns any other error as it is.
     pub fn explain_full_disk(&self, error: anyhow::Error) -> anyhow::Error {
         if !failure::is_full_disk(&error) {
             return error;
@@ -201,8 +229,12 @@ impl Cache {
         )))
     }
 
-    /// Takes the lock `name`, waiting for another xtask that holds it; the
-    /// wait is announced on stderr. Dropping the file releases it.
+    /// Takes the lock `name`; if another xtask holds it, prints so on standard error and waits.
+    /// Dropping the file releases the lock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the lock's file cannot be opened or locked.
     pub fn lock(&self, name: &str) -> Result<File> {
         let path = self.folder("locks")?.join(name);
         let file = OpenOptions::new()
@@ -219,13 +251,17 @@ impl Cache {
         Ok(file)
     }
 
-    /// Writes a small file under its name in one step. It is staged beside its
-    /// place, which may be on another disk than the cache's top folder.
+    /// Writes a small file so that it appears under its name in one step.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file or its folder cannot be written.
     pub fn write(&self, path: &Path, contents: &[u8]) -> Result<()> {
         use std::io::Write as _;
         let folder = path.parent().unwrap_or(&self.root);
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
+        // Beside its final path, which may be on another disk than the cache's top folder.
         let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| {
             format!(
                 "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
@@ -240,12 +276,12 @@ impl Cache {
     }
 }
 
-/// Whether make and the shell leave a letter of a path alone.
-fn is_tame(letter: char) -> bool {
+/// Returns true if a letter of a path means nothing to make and the shell.
+fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || "/._-+@~^=".contains(letter)
 }
 
-/// A folder to work in; it goes when this is dropped.
+/// An empty folder to work in; dropping it removes the folder.
 #[derive(Debug)]
 pub struct WorkFolder {
     path: PathBuf,
@@ -253,7 +289,7 @@ pub struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// Where it is.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -261,12 +297,16 @@ impl WorkFolder {
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        // What cannot be removed now is swept by the next owner.
+        // The next owner removes what cannot be removed now.
         let _ = remove(&self.path);
     }
 }
 
-/// Removes a file or a folder with all in it; fine if it is not there.
+/// Removes a file or a folder with its contents, if it exists.
+///
+/// # Errors
+///
+/// Fails if it cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     let removed = match std::fs::symlink_metadata(path) {
         Err(_) => return Ok(()),
@@ -313,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_owner_left_is_swept() -> Result<()> {
+    fn leftovers_of_a_killed_owner_are_removed() -> Result<()> {
         let (_folder, cache, key) = cache()?;
         let left = cache.folder("staging")?.join(format!("things-x-{key}"));
         std::fs::create_dir(&left)?;
@@ -327,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_under_another_name_is_swept_unless_it_is_in_use() -> Result<()> {
+    fn leftovers_are_removed_unless_they_are_in_use() -> Result<()> {
         let (folder, cache, _key) = cache()?;
         let left = cache.folder("staging")?.join("kernels-left");
         std::fs::create_dir(&left)?;
@@ -340,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_for_long_goes_if_there_is_much_of_it() -> Result<()> {
+    fn the_least_recently_used_entries_are_removed() -> Result<()> {
         let (_folder, cache, key) = cache()?;
         let entry = |name: &str| -> Result<PathBuf> {
             let made = cache.entry("guests", name, &key, |staging| {

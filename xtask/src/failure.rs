@@ -1,28 +1,28 @@
-//! What a failure means for the exit status.
+//! Failures and their exit status.
 //!
-//! An error is an [`anyhow::Error`]; where its cause decides the exit status,
-//! a [`Failure`] is somewhere in its chain. An error without one is the
-//! machine's fault: a full disk, a missing file, a killed child.
+//! Functions return an [`anyhow::Error`]. If the cause decides the exit status, a [`Failure`] is
+//! in the error's chain. An error without one is the host's fault: a full disk, a missing file,
+//! a killed child.
 
 use std::fmt;
 use std::process::ExitCode;
 
-/// Who is at fault.
+/// The party that is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A lesson did not do what its text says, or does not compile.
+    /// The lesson: it does not do what its text describes, or does not compile.
     Lesson,
-    /// The command line asks for something that does not exist.
+    /// The command line: it asks for something that does not exist.
     Usage,
-    /// QEMU, the network, a missing package, the disk.
+    /// The host: QEMU, the network, a missing package, the disk.
     Host,
-    /// Ctrl-C, or a signal that asks the program to end.
+    /// The user, who pressed Ctrl-C, or a signal that asks the program to end.
     Interrupted,
 }
 
 impl Fault {
-    /// The exit status of the whole program: 1, 2, 69 (`EX_UNAVAILABLE` of
-    /// sysexits.h) or 130 (128 + SIGINT).
+    /// Returns the exit status of the program: 1, 2, 69 (`EX_UNAVAILABLE` of sysexits.h) or 130
+    /// (128 + SIGINT).
     pub fn status(self) -> u8 {
         match self {
             Fault::Lesson => 1,
@@ -33,28 +33,28 @@ impl Fault {
     }
 }
 
-/// A message for the user together with whose fault it is.
+/// A message for the user, and the party at fault.
 ///
-/// The message says what failed, on what, and what to do.
+/// The message names what failed, the file or command on which it failed, and a remedy.
 #[derive(Debug)]
 pub struct Failure {
-    /// Decides the exit status.
+    /// The party at fault, which decides the exit status.
     pub fault: Fault,
     message: String,
 }
 
 impl Failure {
-    /// A lesson's fault: status 1.
+    /// Creates a failure that is a lesson's fault: status 1.
     pub fn lesson(message: impl Into<String>) -> Self {
         Self::new(Fault::Lesson, message)
     }
 
-    /// The command line's fault: status 2.
+    /// Creates a failure that is the command line's fault: status 2.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Fault::Usage, message)
     }
 
-    /// The machine's fault: status 69.
+    /// Creates a failure that is the host's fault: status 69.
     pub fn host(message: impl Into<String>) -> Self {
         Self::new(Fault::Host, message)
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Whose fault `error` is, by the outermost [`Failure`] in its chain.
+/// Returns the party at fault by the outermost [`Failure`] in the chain of `error`.
 pub fn fault_of(error: &anyhow::Error) -> Fault {
     // A Failure may be a context (anyhow's downcast finds those) or a cause.
     error
@@ -84,12 +84,12 @@ pub fn fault_of(error: &anyhow::Error) -> Fault {
         .map_or(Fault::Host, |failure: &Failure| failure.fault)
 }
 
-/// The exit code for `error`.
+/// Returns the exit code for `error`.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(fault_of(error).status())
 }
 
-/// True if an error comes of a disk that has no room left, or of a quota.
+/// Returns true if a full disk or an exceeded quota caused `error`.
 pub fn is_full_disk(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     error.chain().any(|cause| {

@@ -1,32 +1,32 @@
-//! Content keys: what a cached result is made from.
+//! Content keys of cached results.
 //!
-//! A key is a hash over everything that goes into a result: file contents,
-//! versions, options. Time stamps and folder names are not among them, so two
-//! clones share what they have in common.
+//! A key is a hash of everything that influences a result: contents of files, versions, options.
+//! Times and folder names do not influence a result, so two clones share equal results.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// The name of a set of inputs; equal inputs have equal keys.
+/// A hash of a set of inputs; equal inputs have equal keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 impl Key {
-    /// Twelve hexadecimal digits: enough that no two of a user's results ever
-    /// meet, short enough to read in a path.
+    /// Returns the first twelve hexadecimal digits: enough to keep a user's results apart, and
+    /// short enough to read in a path.
     pub fn short(&self) -> &str {
         &self.0[..12]
     }
 
-    /// The key of these 64 hexadecimal digits, if that is what they are.
+    /// Returns the key with these 64 lower-case hexadecimal digits; `None` if `digits` are not
+    /// that.
     pub fn of(digits: &str) -> Option<Self> {
         let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (digits.len() == 64 && digits.bytes().all(digit)).then(|| Self(digits.to_owned()))
     }
 
-    /// All 64 hexadecimal digits.
+    /// Returns all 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,20 +38,20 @@ impl fmt::Display for Key {
     }
 }
 
-/// Collects inputs, each under a label, into a [`Key`].
+/// A collection of inputs, each under a label, for a [`Key`].
 #[derive(Clone)]
 pub struct Inputs(blake3::Hasher);
 
 impl Inputs {
-    /// Starts a key for results of this `kind`. Change the kind's number
-    /// (`"kernel 2"`) when the recipe itself changes.
+    /// Begins the inputs of a result of this `kind`. Change the number in the kind (`"kernel 2"`)
+    /// when the recipe itself changes.
     pub fn new(kind: &str) -> Self {
         let mut inputs = Self(blake3::Hasher::new());
         inputs.bytes("kind", kind.as_bytes());
         inputs
     }
 
-    /// Adds raw bytes. Lengths are hashed too, so inputs cannot run together.
+    /// Adds bytes. Their length is hashed too, so that two inputs cannot be taken for one.
     pub fn bytes(&mut self, label: &str, bytes: &[u8]) -> &mut Self {
         self.0.update(&(label.len() as u64).to_le_bytes());
         self.0.update(label.as_bytes());
@@ -60,20 +60,28 @@ impl Inputs {
         self
     }
 
-    /// Adds a piece of text: a version, an option, another key.
+    /// Adds text, such as a version, an option or another key.
     pub fn text(&mut self, label: &str, text: impl AsRef<str>) -> &mut Self {
         self.bytes(label, text.as_ref().as_bytes())
     }
 
-    /// Adds the contents of one file; its path is not an input, `label` is.
+    /// Adds the contents of one file. The label is an input, the file's path is not.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
     pub fn file(&mut self, label: &str, path: &Path) -> Result<&mut Self> {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(self.bytes(label, &bytes))
     }
 
-    /// Adds every file below `folder`: names relative to it, whether each may
-    /// be executed, and contents; in the order of names.
+    /// Adds every file below `folder`, in the order of their names: its name relative to `folder`,
+    /// whether it is executable, and its contents. Of a symbolic link, adds the target's name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a folder cannot be listed or a file cannot be read.
     pub fn tree(&mut self, label: &str, folder: &Path) -> Result<&mut Self> {
         for path in files_below(folder)? {
             let relative = path.strip_prefix(folder).unwrap_or(&path);
@@ -94,13 +102,17 @@ impl Inputs {
         Ok(self)
     }
 
-    /// The key of all that was added.
+    /// Returns the key of all inputs so far.
     pub fn key(&self) -> Key {
         Key(self.0.finalize().to_hex().to_string())
     }
 }
 
-/// Every file and link below `folder`, sorted by path.
+/// Returns every file and symbolic link below `folder`, sorted by path.
+///
+/// # Errors
+///
+/// Fails if a folder cannot be listed.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -132,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_its_contents_not_its_place_or_time() -> Result<()> {
+    fn the_path_and_the_times_of_a_tree_are_no_inputs() -> Result<()> {
         let make = |content: &str| -> Result<(tempfile::TempDir, Key)> {
             let folder = tempfile::tempdir()?;
             std::fs::create_dir(folder.path().join("d"))?;

@@ -7,7 +7,7 @@ use clap::Parser;
 use xtask::commands::{bench, build, doc, doctor, qemu, replay, test};
 use xtask::{failure, process, vm};
 
-/// Builds a Linux kernel with Rust, the lessons' modules and a guest for them
+/// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
@@ -20,16 +20,16 @@ enum Command {
     Build(build::BuildOptions),
     /// Boot a guest with a shell on this terminal
     Qemu(qemu::QemuOptions),
-    /// Play lessons in a guest and compare what happens with their text
+    /// Run the console blocks of lessons in guests and compare the output
     Test(test::TestOptions),
-    /// Play a recording of `test --record` again, to its end or under gdb
+    /// Replay a recording of `test --record`, to its end or under gdb
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
     #[command(disable_help_flag = true)]
     Bench(bench::BenchOptions),
-    /// Make the pages of kernel_ext and of the kernel crate, and say where they are
+    /// Build the API documentation of kernel_ext and of the kernel crate
     Doc(doc::DocOptions),
-    /// Say what a build needs, what is there, and what mends the rest
+    /// Check what a build needs and suggest fixes
     Doctor(doctor::DoctorOptions),
 }
 

@@ -1,5 +1,4 @@
-//! What every stage needs and none of them makes: the clone, the cache, the
-//! terminal, and what the user allows.
+//! The context that every stage needs: the clone, the cache, the terminal, and the user's options.
 
 use anyhow::Result;
 
@@ -12,18 +11,23 @@ use crate::workspace::Workspace;
 pub struct Session {
     /// The clone whose files are used.
     pub workspace: Workspace,
-    /// Where results are kept.
+    /// The cache for results.
     pub cache: Cache,
     /// The terminal.
     pub ui: Ui,
-    /// May missing system packages be installed? `--no-install` forbids it.
+    /// True if missing system packages may be installed; `--no-install` forbids it.
     pub may_install: bool,
-    /// How many jobs run at once: `make`'s, and guests side by side.
+    /// Number of jobs that run at once: jobs of `make`, and guests.
     pub jobs: usize,
 }
 
 impl Session {
-    /// A session on the clone and the cache that the environment names.
+    /// Creates a session with the clone and the cache that the environment names. Without `jobs`,
+    /// as many jobs as the host has cores run at once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no clone, or if the cache folder cannot be made.
     pub fn new(verbose: bool, may_install: bool, jobs: Option<usize>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {

@@ -1,4 +1,4 @@
-//! No tool outlives xtask, and a failing one is told with its last words.
+//! No tool outlives xtask, and the error of a failing tool shows its last lines.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::process::Tool;
 
-/// A tool with a child of its own; it prints the numbers of both and would
-/// run for a quarter of an hour.
+/// A tool with a child, which prints the process numbers of both and would run for a quarter of an
+/// hour.
 const FAMILY: &str = "sleep 900 & echo $$ $!; wait";
 
 fn alive(pid: &str) -> bool {
@@ -49,7 +49,7 @@ fn a_tool_ends_with_all_its_children_when_xtask_is_killed() -> Result<()> {
         .process_group(0)
         .spawn()?;
     let family = pids(guard.stdout.take().context("a pipe")?)?;
-    // What the kernel does for a process that is killed.
+    // The kernel closes the pipe of a killed process.
     drop(held);
     guard.wait()?;
     gone(&family)
@@ -67,7 +67,7 @@ fn a_tool_ends_when_its_handle_is_dropped() -> Result<()> {
 }
 
 #[test]
-fn what_a_tool_leaves_in_the_background_ends_with_it() -> Result<()> {
+fn background_processes_of_a_tool_end_with_it() -> Result<()> {
     let script = "sleep 900 >/dev/null 2>&1 & echo $$ $!";
     let printed = Tool::new("sh").args(["-c", script]).output()?;
     let family: Vec<String> = printed.split_whitespace().map(str::to_owned).collect();
@@ -76,7 +76,7 @@ fn what_a_tool_leaves_in_the_background_ends_with_it() -> Result<()> {
 }
 
 #[test]
-fn a_failing_tool_shows_its_last_words_and_its_log() -> Result<()> {
+fn the_error_of_a_failing_tool_has_its_last_lines_and_its_log() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
     let mut lines = Vec::new();
@@ -111,7 +111,7 @@ fn a_clean_environment_has_nothing_of_the_shell() -> Result<()> {
 
 /// The policy's number is the 41st field of `/proc/PID/stat` (proc_pid_stat(5)).
 #[test]
-fn a_tool_may_be_on_one_cpu_and_take_it_from_nobody() -> Result<()> {
+fn a_tool_can_be_bound_to_a_cpu_and_not_preempt() -> Result<()> {
     const SCHED_BATCH: &str = "3";
     let script = "echo $WORD; nproc; cat /proc/self/stat";
     let tool = Tool::new("sh").args(["-c", script]).env("WORD", "kept");
@@ -126,7 +126,7 @@ fn a_tool_may_be_on_one_cpu_and_take_it_from_nobody() -> Result<()> {
 }
 
 #[test]
-fn a_missing_program_is_told() {
+fn a_missing_program_is_named() {
     let error = Tool::new("/nowhere/make")
         .output()
         .expect_err("no such program");

@@ -23,6 +23,8 @@ fn start(parent: &Path) -> Result<(Child, PathBuf)> {
         .env("TMPDIR", parent)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // libtest prints an error when nobody reads its output any more.
+        .stderr(Stdio::null())
         .spawn()?;
     let output = child.stdout.take().context("its output")?;
     for line in BufReader::new(output).lines() {

@@ -356,7 +356,7 @@ impl Bench<'_> {
             &self.prepared.source.tree,
             folder.path(),
             self.session.jobs,
-        )?
+        )
         .args(kernel::TARGETS)
         .bare();
         measure::run(&mut command)

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the kernel, every lesson's modules, the initramfs.
+//! `cargo xtask build`: builds the kernel, every lesson's modules and the initramfs.
 
 use anyhow::Result;
 
@@ -15,7 +15,12 @@ pub struct BuildOptions {
     profile: ProfileOption,
 }
 
-/// Builds what the cache does not have, and says what took how long.
+/// Builds what the cache does not have, and prints the times of the stages and the paths of the
+/// results.
+///
+/// # Errors
+///
+/// Fails if a stage fails.
 pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;

@@ -1,4 +1,4 @@
-//! `cargo xtask doc`: the pages of `kernel_ext`, with the kernel's beside them.
+//! `cargo xtask doc`: builds the API documentation of `kernel_ext` and of the kernel's crates.
 
 use anyhow::{Result, ensure};
 
@@ -15,12 +15,16 @@ pub struct DocOptions {
     #[command(flatten)]
     common: Common,
 
-    /// Show the pages in a browser
+    /// Open the documentation in a browser
     #[arg(long)]
     open: bool,
 }
 
-/// Makes the pages that the cache does not have, and prints where they begin.
+/// Builds the documentation if the cache does not have it, and prints the path of its first page.
+///
+/// # Errors
+///
+/// Fails if a stage fails, or if a browser cannot be started.
 pub fn run(options: &DocOptions) -> Result<()> {
     let session = options.common.session()?;
     let (toolchain, _, kernel) = pipeline::kernel(
@@ -39,15 +43,12 @@ pub fn run(options: &DocOptions) -> Result<()> {
 
 fn open(page: &std::path::Path) -> Result<()> {
     let Some(opener) = which("xdg-open") else {
-        return Err(Failure::host(
-            "there is no xdg-open to show the pages with; open the file above in a browser",
-        )
-        .into());
+        return Err(Failure::host("there is no xdg-open; open the file above in a browser").into());
     };
     let status = Tool::new(opener).arg(page).run_on_terminal()?;
     ensure!(
         status.success(),
-        Failure::host(format!("xdg-open could not show the pages ({status})"))
+        Failure::host(format!("xdg-open failed ({status})"))
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what this machine has, lacks, and how to mend it.
+//! `cargo xtask doctor`: checks the requirements of a build and suggests fixes.
 
 use std::process::ExitCode;
 
@@ -15,20 +15,29 @@ use crate::vm::accel::{self, Kvm};
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorOptions {}
 
-/// Prints the table of needs to standard output. The status is 0 if a build
-/// would go through without a question, 69 if not. KVM is never a need.
+/// Prints the table of requirements to standard output. Returns 0 if a build would succeed without a
+/// question, else 69. KVM is not a requirement.
+///
+/// # Errors
+///
+/// Fails if there is no clone or cache, and if QEMU cannot be started for the check of KVM.
 pub fn run(_options: &DoctorOptions) -> Result<ExitCode> {
     let session = Session::new(false, false, None)?;
-    let needs = toolchain::requirements(&session);
-    print!("{}", table(&needs));
-    println!("{:MARK$}{:WHAT$}{}", "", "kvm", kvm(&session, &needs)?);
-    println!("\n{}", verdict(&needs));
-    if let Some(line) = toolchain::install_all(&needs) {
-        println!("to install all packages that are missing:\n  {line}");
+    let requirements = toolchain::requirements(&session);
+    print!("{}", table(&requirements));
+    println!(
+        "{:MARK$}{:TOOL$}{}",
+        "",
+        "kvm",
+        kvm(&session, &requirements)?
+    );
+    println!("\n{}", summary(&requirements));
+    if let Some(line) = toolchain::install_all(&requirements) {
+        println!("to install all missing packages:\n  {line}");
     }
-    if needs
+    if requirements
         .iter()
-        .any(|need| need.state == RequirementState::Unmet)
+        .any(|requirement| requirement.state == RequirementState::Unmet)
     {
         Ok(ExitCode::from(Fault::Host.status()))
     } else {
@@ -36,13 +45,16 @@ pub fn run(_options: &DoctorOptions) -> Result<ExitCode> {
     }
 }
 
-/// Whether a guest really boots under KVM, as far as it was tried.
-fn kvm(session: &Session, needs: &[Requirement]) -> Result<String> {
+/// Returns whether a guest boots under KVM, or the reason for which that is not known.
+fn kvm(session: &Session, requirements: &[Requirement]) -> Result<String> {
     let word = |kvm: Kvm| {
         let works = if kvm.works { "works" } else { "does not work" };
         format!("{works}: {}", kvm.why)
     };
-    if needs.iter().any(|need| need.state != RequirementState::Met) {
+    if requirements
+        .iter()
+        .any(|requirement| requirement.state != RequirementState::Met)
+    {
         return Ok("not tried: tools are missing".to_owned());
     }
     let toolchain = toolchain::provision(session)?;
@@ -50,7 +62,7 @@ fn kvm(session: &Session, needs: &[Requirement]) -> Result<String> {
         return Ok(word(kvm));
     }
     let Some(kernel) = KernelImage::any(&session.cache)? else {
-        return Ok("not tried: only a boot tells, and no kernel is built yet".to_owned());
+        return Ok("not tried: this takes a boot, and no kernel is built yet".to_owned());
     };
     let initramfs = Initramfs::pack(session, &toolchain, &[])?;
     Ok(word(accel::try_kvm(
@@ -58,56 +70,62 @@ fn kvm(session: &Session, needs: &[Requirement]) -> Result<String> {
     )?))
 }
 
-/// The widths of the first two columns.
+/// Widths of the first two columns.
 const MARK: usize = 6;
-const WHAT: usize = 16;
+const TOOL: usize = 16;
 
-/// One line a need: the mark, what it is, the version found, and where. What
-/// mends it is in a line below.
-fn table(needs: &[Requirement]) -> String {
-    let version = needs
+/// Returns a line for each requirement, with the mark, the tool, its version and its path, and
+/// below it a line with the fix.
+fn table(requirements: &[Requirement]) -> String {
+    let version = requirements
         .iter()
-        .filter(|need| need.place.is_some())
-        .map(|need| need.found.len())
+        .filter(|requirement| requirement.path.is_some())
+        .map(|requirement| requirement.found.len())
         .max()
         .unwrap_or(0);
     let mut text = String::new();
     for Requirement {
-        what,
+        tool,
         found,
-        place,
+        path,
         state,
-        mend,
+        fix,
         package: _,
-    } in needs
+    } in requirements
     {
         let mark = match state {
             RequirementState::Met => "ok",
             RequirementState::Later => "later",
             RequirementState::Unmet => "LACKS",
         };
-        let rest = match place {
-            Some(place) => format!("{found:version$}  {}", place.display()),
+        let rest = match path {
+            Some(path) => format!("{found:version$}  {}", path.display()),
             None => found.clone(),
         };
-        text.push_str(&format!("{mark:MARK$}{what:WHAT$}{rest}\n"));
-        if let Some(mend) = mend {
-            text.push_str(&format!("{:MARK$}  {mend}\n", ""));
+        text.push_str(&format!("{mark:MARK$}{tool:TOOL$}{rest}\n"));
+        if let Some(fix) = fix {
+            text.push_str(&format!("{:MARK$}  {fix}\n", ""));
         }
     }
     text
 }
 
-fn verdict(needs: &[Requirement]) -> String {
-    let count = |state| needs.iter().filter(|need| need.state == state).count();
+/// Returns the last line, which sums up the table.
+fn summary(requirements: &[Requirement]) -> String {
+    let count = |state| {
+        let in_state = |requirement: &&Requirement| requirement.state == state;
+        requirements.iter().filter(in_state).count()
+    };
     match (
         count(RequirementState::Unmet),
         count(RequirementState::Later),
     ) {
-        (0, 0) => "a build will go through".to_owned(),
-        (0, later) => format!("a build will go through; it gets {later} of these itself first"),
-        (1, _) => "a build lacks 1 of these; the line below it mends that".to_owned(),
-        (some, _) => format!("a build lacks {some} of these; the lines below them mend that"),
+        (0, 0) => "all requirements are met".to_owned(),
+        (0, later) => format!("all requirements are met; a build first installs {later} of them"),
+        (1, _) => "1 requirement is not met; the line below it has the fix".to_owned(),
+        (unmet, _) => {
+            format!("{unmet} requirements are not met; the lines below them have the fixes")
+        }
     }
 }
 
@@ -116,32 +134,32 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    fn need(state: RequirementState, place: Option<&str>, mend: Option<&str>) -> Requirement {
+    fn requirement(state: RequirementState, path: Option<&str>, fix: Option<&str>) -> Requirement {
         Requirement {
-            what: "qemu".to_owned(),
+            tool: "qemu".to_owned(),
             found: "7.2.22".to_owned(),
-            place: place.map(PathBuf::from),
+            path: path.map(PathBuf::from),
             state,
-            mend: mend.map(str::to_owned),
+            fix: fix.map(str::to_owned),
             package: None,
         }
     }
 
     #[test]
-    fn a_need_is_a_line_and_its_mending_another() {
-        let needs = [
-            need(RequirementState::Met, Some("/usr/bin/qemu"), None),
-            need(RequirementState::Later, None, None),
-            need(RequirementState::Unmet, None, Some("apt-get install qemu")),
+    fn each_requirement_has_a_line_and_its_fix_another() {
+        let requirements = [
+            requirement(RequirementState::Met, Some("/usr/bin/qemu"), None),
+            requirement(RequirementState::Later, None, None),
+            requirement(RequirementState::Unmet, None, Some("apt-get install qemu")),
         ];
         assert_eq!(
-            table(&needs),
+            table(&requirements),
             "ok    qemu            7.2.22  /usr/bin/qemu\n\
              later qemu            7.2.22\n\
              LACKS qemu            7.2.22\n        apt-get install qemu\n"
         );
-        assert!(verdict(&needs).starts_with("a build lacks 1 of these"));
-        assert!(verdict(&needs[..2]).contains("gets 1 of these itself"));
-        assert_eq!(verdict(&needs[..1]), "a build will go through");
+        assert!(summary(&requirements).starts_with("1 requirement is not met"));
+        assert!(summary(&requirements[..2]).contains("first installs 1 of them"));
+        assert_eq!(summary(&requirements[..1]), "all requirements are met");
     }
 }

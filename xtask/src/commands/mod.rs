@@ -1,5 +1,4 @@
-//! The subcommands: each takes its options apart, calls the stages in order
-//! and prints what they made.
+//! The subcommands: each reads its options, calls the stages and prints the results.
 
 pub mod bench;
 pub mod build;

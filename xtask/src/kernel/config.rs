@@ -1,5 +1,5 @@
-//! The kernel's configuration: tinyconfig, the fragments on top of it, and the
-//! proof that every option of the fragments is in what came out.
+//! The kernel's configuration: tinyconfig, fragments that override it, and the check that
+//! kconfig has kept every option of the fragments.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,17 @@ use anyhow::{Context as _, Result, bail};
 use super::kconfig;
 use crate::failure::Failure;
 
-/// A set of `CONFIG_…` options with their values; `None` is "not set".
+/// A set of `CONFIG_…` options with their values; `None` means "not set".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config(BTreeMap<String, Option<String>>);
 
 impl Config {
-    /// Reads a `.config` or a fragment: `CONFIG_X=value`, `# CONFIG_X is not
-    /// set` and comments. `CONFIG_X=n` is the same as not set.
+    /// Parses a `.config` or a fragment: lines `CONFIG_X=value` and `# CONFIG_X is not set`, and
+    /// comments. `CONFIG_X=n` is the same as not set.
+    ///
+    /// # Errors
+    ///
+    /// Fails on any other line.
     pub fn parse(text: &str) -> Result<Self> {
         let mut options = BTreeMap::new();
         for (number, line) in text.lines().enumerate() {
@@ -42,26 +46,30 @@ impl Config {
     }
 
     /// Reads a file of options.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or parsed.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text).with_context(|| path.display().to_string())
     }
 
-    /// A `.config` of these options with those of `over` in place of their own
-    /// and behind them: of a choice, kconfig takes what it reads last.
+    /// Returns a `.config` of these options, overridden by the options of `over`. The options of
+    /// `over` come last, because kconfig takes the last option of a choice.
     pub fn with(&self, over: &Self) -> String {
         let mut rest = self.clone();
         rest.0.retain(|name, _| !over.0.contains_key(name));
         rest.render() + &over.render()
     }
 
-    /// Takes in the options of `over`, in place of their own.
-    fn take(&mut self, over: Self) {
+    /// Adds the options of `over`, which override the present ones.
+    fn override_with(&mut self, over: Self) {
         self.0.extend(over.0);
     }
 
-    /// As a `.config`, in the order of names.
+    /// Returns the options as a `.config`, in the order of their names.
     pub fn render(&self) -> String {
         self.0
             .iter()
@@ -72,16 +80,16 @@ impl Config {
             .collect()
     }
 
-    /// The options of `self` that `of` does not have with the same value, and
-    /// what `of` has instead. An option that `of` does not know is not set.
-    pub fn missing(&self, of: &Self) -> Vec<DroppedOption> {
+    /// Returns the options that `full` does not have with the same value. An option that `full`
+    /// does not contain is not set.
+    pub fn missing(&self, full: &Self) -> Vec<DroppedOption> {
         self.0
             .iter()
-            .filter_map(|(name, wanted)| {
-                let found = of.0.get(name).cloned().flatten();
-                (found != *wanted).then(|| DroppedOption {
+            .filter_map(|(name, requested)| {
+                let found = full.0.get(name).cloned().flatten();
+                (found != *requested).then(|| DroppedOption {
                     name: name.clone(),
-                    wanted: wanted.clone(),
+                    requested: requested.clone(),
                     found,
                 })
             })
@@ -89,40 +97,43 @@ impl Config {
     }
 }
 
-/// An option that is not as the fragment asks.
+/// An option that does not have the value that a fragment requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedOption {
-    /// Without `CONFIG_`.
+    /// Name without `CONFIG_`.
     pub name: String,
-    wanted: Option<String>,
+    requested: Option<String>,
     found: Option<String>,
 }
 
-/// What a kernel's configuration must hold: fragments, each on top of those
-/// before it.
+/// The fragments of a kernel's configuration, of which each overrides the earlier ones.
 #[derive(Debug, Clone)]
 pub struct Fragments {
-    /// All their options.
+    /// Options of all fragments.
     pub options: Config,
-    /// Each fragment's file and its own options.
+    /// Each fragment's file and options.
     files: Vec<(PathBuf, Config)>,
 }
 
 impl Fragments {
     /// Reads the files with these `names` in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read or parsed.
     pub fn load(folder: &Path, names: &[&str]) -> Result<Self> {
         let mut options = Config::default();
         let mut files = Vec::new();
         for name in names {
             let path = folder.join(name);
             let fragment = Config::load(&path)?;
-            options.take(fragment.clone());
+            options.override_with(fragment.clone());
             files.push((path, fragment));
         }
         Ok(Self { options, files })
     }
 
-    /// The file that asks for the option: the last that names it.
+    /// Returns the file that decides the option: the last one that names it.
     fn file_of(&self, name: &str) -> &Path {
         self.files
             .iter()
@@ -132,9 +143,12 @@ impl Fragments {
     }
 }
 
-/// Fails if an option of `fragments` is not in `full`, and names each with the
-/// file that asks for it, and what the Kconfig files of `tree` make it depend
-/// on.
+/// Checks that every option of `fragments` is in `full`.
+///
+/// # Errors
+///
+/// Fails if options are missing, and names each with the fragment that requests it and its
+/// dependencies by the Kconfig files of `tree`.
 pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
     let missing = fragments.options.missing(full);
     if missing.is_empty() {
@@ -144,26 +158,26 @@ pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
     let lines = missing.iter().map(
         |DroppedOption {
              name,
-             wanted,
+             requested,
              found,
          }| {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "n".to_owned());
             let why = match symbols.dependencies(name) {
-                None => "this kernel has no such option".to_owned(),
-                Some([]) => "it depends on nothing: another option selects it".to_owned(),
+                None => "this kernel does not have the option".to_owned(),
+                Some([]) => "it has no dependencies: another option selects it".to_owned(),
                 Some(dependencies) => format!("it depends on {}", dependencies.join(" && ")),
             };
             format!(
-                "  CONFIG_{name}: {} asked by {}, {} got; {why}",
-                value(wanted),
+                "  CONFIG_{name}: {} requested by {}, but it is {}; {why}",
+                value(requested),
                 fragments.file_of(name).display(),
                 value(found)
             )
         },
     );
     Err(Failure::host(format!(
-        "the kernel's configuration drops what is asked for:\n{}\nadd what they depend on to the \
-         fragment, or take them out",
+        "kconfig has dropped options of the fragments:\n{}\nadd their dependencies to the \
+         fragment, or remove them from it",
         lines.collect::<Vec<_>>().join("\n")
     ))
     .into())
@@ -174,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_that_drops_out_is_named() -> Result<()> {
+    fn a_dropped_option_is_named() -> Result<()> {
         let fragment =
             Config::parse("CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\nCONFIG_D=8\n")?;
         let full = Config::parse("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_D=64\n")?;
@@ -187,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_goes_over_and_behind_what_is_there() -> Result<()> {
+    fn a_fragment_overrides_and_comes_last() -> Result<()> {
         let tiny = Config::parse("CONFIG_A=y\nCONFIG_B=y\nCONFIG_Z=y\n")?;
         let fragment = Config::parse("# a comment\n\nCONFIG_A=n\nCONFIG_C=\"x\"\n")?;
         assert_eq!(
@@ -198,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_option_is_refused() {
+    fn a_line_that_is_not_an_option_is_refused() {
         assert!(Config::parse("CONFIG_A\n").is_err());
     }
 
     #[test]
-    fn the_message_says_who_asked_and_what_a_dropped_option_depends_on() -> Result<()> {
+    fn the_message_names_the_fragment_and_the_dependencies() -> Result<()> {
         let tree = tempfile::tempdir()?;
         let write = |name: &str, text: &str| std::fs::write(tree.path().join(name), text);
         write(
@@ -217,7 +231,7 @@ mod tests {
         let error = check(&fragments, &full, tree.path()).expect_err("KASAN is missing");
         let message = error.to_string();
         let asked = format!(
-            "  CONFIG_KASAN: y asked by {}, n got; it depends on !SLUB_TINY\n",
+            "  CONFIG_KASAN: y requested by {}, but it is n; it depends on !SLUB_TINY\n",
             tree.path().join("b.config").display()
         );
         assert!(message.contains(&asked), "{message}");

@@ -1,4 +1,4 @@
-//! A built kernel: what boots, and what modules are built against.
+//! A built kernel, which guests boot and modules are built against.
 
 use std::path::{Path, PathBuf};
 
@@ -16,49 +16,53 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
-/// The recipe's number; a change of how a kernel is built changes it.
+/// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "kernel 3";
 
-/// What is made of a kernel: what boots, and what modules need to be built.
+/// Targets of a kernel's make: `vmlinux` for guests, `modules` for the build of modules.
 pub const TARGETS: [&str; 2] = ["vmlinux", "modules"];
 
-/// About how many compile steps a kernel takes; it is the progress bar's length
-/// until a first build has counted them.
+/// Approximate number of compile steps of a kernel: the progress bar's length until the first
+/// build has counted them.
 const TYPICAL_STEPS: u64 = 1150;
 
 /// A kernel in the cache.
 #[derive(Debug, Clone)]
 pub struct KernelImage {
-    /// Its name in `kernels.toml`: `6.12`.
+    /// Name in `kernels.toml`: `6.12`.
     pub kernel: String,
-    /// Its version: `6.12.117`.
+    /// Version: `6.12.117`.
     pub version: String,
-    /// What it looks for.
+    /// Checks that are built in.
     pub profile: Profile,
-    /// The tree that it was built from, which modules need too.
+    /// Source tree, which the build of modules needs too.
     pub tree: PathBuf,
-    /// The folder of objects: `.config`, `vmlinux`, `Module.symvers`.
+    /// Folder of objects: `.config`, `vmlinux`, `Module.symvers`.
     pub objects: PathBuf,
-    /// The key of all that went into it.
+    /// Key of the kernel's inputs.
     pub key: Key,
-    /// True if it was in the cache.
+    /// True if the cache had the kernel already.
     pub cached: bool,
 }
 
 impl KernelImage {
-    /// The kernel as an ELF file; `-M microvm` boots it by PVH.
+    /// Returns the path of the kernel's ELF file, which `-M microvm` boots by PVH.
     pub fn vmlinux(&self) -> PathBuf {
         self.objects.join("vmlinux")
     }
 
-    /// Its version and, where it is not the usual one, its profile:
-    /// `6.12.117-debug`. It tells kernels apart where people look.
+    /// Returns the version and, if it is not the default one, the profile: `6.12.117-debug`.
+    /// File names and reports identify kernels by this label.
     pub fn label(&self) -> String {
         self.profile.label(&self.version)
     }
 
-    /// Some kernel that the cache has, for who does not mind which; the usual
-    /// profile's, which boots soonest, if there is one.
+    /// Returns any kernel from the cache, for a caller to whom all kernels are equal: one with the
+    /// default profile, which boots fastest, if there is one. Its `tree` is empty.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache's kernels cannot be listed.
     pub fn any(cache: &Cache) -> Result<Option<Self>> {
         let folder = cache.folder("kernels")?;
         let list = || format!("cannot list {}", folder.display());
@@ -89,7 +93,7 @@ impl KernelImage {
         Ok(other)
     }
 
-    /// The kernel `name` with this label and key, if the cache has it.
+    /// Returns the kernel `name` with this label and key, if the cache has it.
     pub fn find(cache: &Cache, name: &str, label: &str, key: &Key) -> Option<Self> {
         let (version, profile) = Profile::of_label(label);
         let objects = cache.path("kernels", label, key);
@@ -97,7 +101,7 @@ impl KernelImage {
             kernel: name.to_owned(),
             version: version.to_owned(),
             profile,
-            // kbuild's own link to the tree.
+            // kbuild makes this link to the tree.
             tree: std::fs::read_link(objects.join("source")).unwrap_or_default(),
             objects,
             key: key.clone(),
@@ -106,7 +110,11 @@ impl KernelImage {
         image.vmlinux().is_file().then_some(image)
     }
 
-    /// The key that the kernel has which [`KernelImage::build`] would build.
+    /// Returns the key of the kernel that [`KernelImage::build`] would build.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a fragment cannot be read.
     pub fn key(
         session: &Session,
         toolchain: &Toolchain,
@@ -118,6 +126,11 @@ impl KernelImage {
     }
 
     /// Builds the kernel with this profile, unless the cache has it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a fragment cannot be read, if kconfig drops an option of a fragment, or if the
+    /// kernel does not compile.
     pub fn build(
         session: &Session,
         toolchain: &Toolchain,
@@ -163,7 +176,7 @@ impl KernelImage {
     }
 }
 
-/// The key of all that goes into a kernel.
+/// Returns the key of a kernel's inputs.
 fn key(toolchain: &Toolchain, source: &KernelSource, fragments: &Fragments) -> Key {
     Inputs::new(KIND)
         .text("source", source.key.as_str())
@@ -180,13 +193,13 @@ struct KernelRecipe<'a> {
 }
 
 impl KernelRecipe<'_> {
-    /// Makes the `.config` in `objects`: tinyconfig, the fragments,
-    /// olddefconfig, and the check that nothing of the fragments was dropped.
+    /// Makes the `.config` in `objects` with tinyconfig, the fragments and olddefconfig, and checks
+    /// that it has every option of the fragments.
     fn configure(&self, objects: &Path, log: &Path) -> Result<()> {
         std::fs::create_dir_all(objects)
             .with_context(|| format!("cannot make {}", objects.display()))?;
         let make = |target: &str| {
-            self.make(objects)?
+            self.make(objects)
                 .arg(target)
                 .run_logged(&format!("make {target}"), log, |_| {})
         };
@@ -200,11 +213,11 @@ impl KernelRecipe<'_> {
         config::check(&self.fragments, &full, &self.source.tree)
     }
 
-    /// Compiles the configured kernel and returns how many steps that took.
+    /// Compiles the configured kernel and returns the number of compile steps.
     fn compile(&self, stage: &Stage<'_>, objects: &Path, log: &Path) -> Result<u64> {
         let what = format!("building Linux {}", self.source.version);
         let mut steps = 0;
-        self.make(objects)?
+        self.make(objects)
             .args(TARGETS)
             .run_logged(&what, log, |line| {
                 stage.tool_line(line);
@@ -217,7 +230,7 @@ impl KernelRecipe<'_> {
         Ok(steps)
     }
 
-    fn make(&self, objects: &Path) -> Result<Tool> {
+    fn make(&self, objects: &Path) -> Tool {
         kbuild::make(
             self.toolchain,
             &self.source.tree,
@@ -227,7 +240,7 @@ impl KernelRecipe<'_> {
     }
 }
 
-/// The file of a line like `  CC      kernel/kthread.o`, if it is one.
+/// Returns the file of a compile step's line, such as `  CC      kernel/kthread.o`.
 fn compile_step(line: &str) -> Option<&str> {
     let (tag, file) = line.strip_prefix("  ")?.split_once(' ')?;
     let is_tag = tag.len() > 1 && tag.chars().all(|letter| letter.is_ascii_uppercase());

@@ -1,13 +1,11 @@
-//! The `make` of a kernel tree, with the pinned tools and nothing else's.
+//! The `make` of a kernel tree, with the pinned tools.
 
 use std::path::Path;
-
-use anyhow::Result;
 
 use crate::process::Tool;
 use crate::toolchain::Toolchain;
 
-/// Everything in a kernel that would differ from build to build, fixed
+/// Fixed values for everything in a kernel that would differ between builds
 /// (Documentation/kbuild/reproducible-builds.rst).
 const REPRODUCIBLE: [&str; 4] = [
     "KBUILD_BUILD_TIMESTAMP=@0",
@@ -16,13 +14,13 @@ const REPRODUCIBLE: [&str; 4] = [
     "KBUILD_BUILD_VERSION=1",
 ];
 
-/// `make -C tree O=objects …`, ready for targets. No path of this machine
-/// gets into what it builds.
+/// Returns the command line `make -C tree O=objects …`, without a target. The objects that it
+/// builds contain no path of the host.
 ///
-/// Line tables and no more debug information: enough to tell file and line of
-/// every address in an oops, for a few seconds of the compiler's time, where
+/// They have line tables, but no other debug information: line tables are enough to find the
+/// source location of every address in an oops, and take the compiler a few seconds.
 /// `CONFIG_DEBUG_INFO` would describe every type in every file.
-pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Result<Tool> {
+pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Tool {
     let Toolchain {
         rustc,
         rust_lib_src,
@@ -31,10 +29,10 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         libclang,
         ..
     } = toolchain;
-    // The compilers see where they are without the links that led there.
+    // The compilers see the path of their folder without symbolic links.
     let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let [tree, objects] = [&*real(tree), &*real(objects)];
-    // rust-src stands at LIBRARY/; a panic in `core` names a file below it.
+    // A panic in `core` names a file below the folder of rustc's library.
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let rust_flags = [
         remap(tree, "."),
@@ -46,10 +44,10 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
     let c_flags = [tree, objects]
         .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
         .join(" ");
-    // Of 6.7's headers, clang 19 warns in nearly every file of C.
+    // clang 19 warns about 6.7's headers in nearly every C file.
     let c_flags =
         c_flags + " -Wno-enum-enum-conversion -gline-tables-only -fdebug-compilation-dir=.";
-    Ok(Tool::new("make")
+    Tool::new("make")
         .clean_env()
         .arg("-C")
         .arg(tree)
@@ -64,5 +62,5 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         .env("LIBCLANG_PATH", libclang)
         .args(REPRODUCIBLE)
         .arg(format!("KRUSTFLAGS={rust_flags}"))
-        .arg(format!("KCFLAGS={c_flags}")))
+        .arg(format!("KCFLAGS={c_flags}"))
 }

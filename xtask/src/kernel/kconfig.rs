@@ -1,20 +1,20 @@
-//! What an option depends on, read from a kernel's Kconfig files.
+//! Dependencies of options, read from a kernel's Kconfig files.
 //!
-//! Only for messages: kconfig itself decides, this tells why. So the files are
-//! read as text, and what stands around an option (`if`, `menu`) is added.
+//! They only explain kconfig's decisions in messages. Therefore the files are read as text, and
+//! the conditions of the `if`s and menus around an option count as its dependencies.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::key::files_below;
 
-/// The options of a kernel and what each depends on.
+/// The options of a kernel, each with its dependencies.
 #[derive(Debug, Default)]
 pub struct KconfigOptions(BTreeMap<String, Vec<String>>);
 
 impl KconfigOptions {
-    /// Reads every Kconfig file that x86 uses below `tree`; a file that cannot
-    /// be read is as one that is not there.
+    /// Reads every Kconfig file below `tree` that x86 uses. A file that cannot be read counts as
+    /// missing.
     pub fn read(tree: &Path) -> Self {
         let mut options = Self::default();
         for path in files_below(tree).unwrap_or_default() {
@@ -32,14 +32,14 @@ impl KconfigOptions {
         options
     }
 
-    /// What `name` (without `CONFIG_`) depends on, all of which must hold;
-    /// `None` if there is no such option.
+    /// Returns the conditions that must all hold for the option `name` (without `CONFIG_`);
+    /// `None` if the kernel does not have the option.
     pub fn dependencies(&self, name: &str) -> Option<&[String]> {
         self.0.get(name).map(Vec::as_slice)
     }
 
     fn parse(&mut self, text: &str) {
-        // Conditions of the `if`s, menus and choices around the line at hand.
+        // Conditions of the `if`s, menus and choices around the current line.
         let mut around: Vec<Vec<String>> = Vec::new();
         let mut option: Option<String> = None;
         let mut in_help = false;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_around_an_option_counts() {
+    fn conditions_around_an_option_count() {
         let mut options = KconfigOptions::default();
         options.parse(
             "menu \"Debugging\"\n\tdepends on DEBUG\nif X86\nconfig A\n\tbool \"a\"\n\tdepends on \

@@ -1,4 +1,4 @@
-//! Kernels: which there are, where their sources come from, how one is built.
+//! Kernels: their specifications, their sources and their build.
 
 pub mod config;
 mod image;

@@ -1,24 +1,24 @@
-//! Profiles: what a kernel looks for while lessons play.
+//! Profiles: the checks that a kernel does at run time.
 
 use std::fmt;
 
-/// Which checks are built into a kernel.
+/// A set of checks that are built into a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Profile {
-    /// None that costs time: the kernel that lessons are written for.
+    /// No check that takes time: the kernel that lessons are written for.
     #[default]
     Teaching,
     /// Lockdep, sleeping in atomic context, kmemleak, lists, timers and more.
     Debug,
-    /// KASAN: accesses to memory that is freed, or beyond its end.
+    /// KASAN: accesses to freed memory or beyond the end of an object.
     Kasan,
 }
 
 impl Profile {
-    /// All of them.
+    /// All profiles.
     pub const ALL: [Self; 3] = [Self::Teaching, Self::Debug, Self::Kasan];
 
-    /// As the command line calls it.
+    /// Returns the name that the command line uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Teaching => "teaching",
@@ -27,8 +27,8 @@ impl Profile {
         }
     }
 
-    /// The fragments that make its configuration, by their names in
-    /// `kernel-config/`, each on top of those before it.
+    /// Returns the names of the profile's fragments in `kernel-config/`. A later fragment
+    /// overrides the earlier ones.
     pub fn fragments(self) -> &'static [&'static str] {
         match self {
             Self::Teaching => &["teaching.config"],
@@ -37,13 +37,13 @@ impl Profile {
         }
     }
 
-    /// Does it look for memory that nothing points to, when it is told to?
+    /// Returns true if the kernel can search for leaked memory (kmemleak).
     pub fn finds_leaks(self) -> bool {
         self == Self::Debug
     }
 
-    /// A kernel's version with the profile behind it, where it is not the usual
-    /// one: `6.12.117`, `6.12.117-debug`.
+    /// Returns a kernel's version, followed by the profile if that is not the default one:
+    /// `6.12.117`, `6.12.117-debug`.
     pub fn label(self, version: &str) -> String {
         match self {
             Self::Teaching => version.to_owned(),
@@ -51,7 +51,7 @@ impl Profile {
         }
     }
 
-    /// Version and profile of a [`Profile::label`].
+    /// Returns the version and the profile of a [`Profile::label`].
     pub fn of_label(label: &str) -> (&str, Self) {
         Self::ALL
             .into_iter()
@@ -76,7 +76,7 @@ mod tests {
     use crate::workspace::Workspace;
 
     #[test]
-    fn every_fragment_is_there() -> anyhow::Result<()> {
+    fn every_fragment_exists() -> anyhow::Result<()> {
         let folder = Workspace::find()?.kernel_config();
         for profile in Profile::ALL {
             let text = Fragments::load(&folder, profile.fragments())?
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_tells_version_and_profile() {
+    fn a_label_has_version_and_profile() {
         for profile in Profile::ALL {
             let label = profile.label("6.12.117");
             assert_eq!(Profile::of_label(&label), ("6.12.117", profile));

@@ -1,4 +1,4 @@
-//! The kernels known by name: `kernel-config/kernels.toml`.
+//! Specifications of the kernels in `kernel-config/kernels.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,47 +19,45 @@ pub struct Kernels {
     default: usize,
 }
 
-/// One kernel: what it is called, where its source comes from, its patches.
+/// The specification of a kernel: its name, the origins of its source, its patches.
 #[derive(Debug, Clone)]
 pub struct KernelSpec {
-    /// What `--kernel` takes.
+    /// Name, which `--kernel` takes.
     pub name: String,
-    /// The series that all its sources belong to.
+    /// Series of all its sources.
     pub series: Series,
-    /// The exact version, where only one will do: what the patches are for.
+    /// Version that the patches are written for, if they need a certain one.
     pub version: Option<Version>,
-    /// Where the source comes from, the preferred place first; never empty.
+    /// Origins of the source, the preferred one first; never empty.
     pub sources: Vec<SourceOrigin>,
-    /// The folder of its patches, `kernel-config/patches/<name>`; there may be
-    /// none.
+    /// Folder of its patches, `kernel-config/patches/<name>`, which need not exist.
     pub patches: PathBuf,
-    /// The name of the kernel that is built instead where no mirror can be
-    /// reached and no kernel was named.
+    /// Name of the kernel that is built instead, if no mirror can be reached and the user has not
+    /// named a kernel.
     pub fallback: Option<String>,
 }
 
-/// One place that a kernel's source comes from.
+/// An origin of a kernel's source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceOrigin {
     /// A signed release on a mirror of kernel.org.
     Tarball(Tarball),
-    /// The name of a Debian package with `usr/src/<name>.tar.xz` in it.
+    /// A Debian package of this name, which contains `usr/src/<name>.tar.xz`.
     DebianPackage(String),
 }
 
-/// A signed release.
+/// A signed release of kernel.org.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tarball {
-    /// `linux-6.7.9.tar.xz`
+    /// Name of the file: `linux-6.7.9.tar.xz`.
     pub file: String,
-    /// `linux-6.7.9.tar.sign`: signs the tar, not the xz.
+    /// Name of the signature of the uncompressed tar: `linux-6.7.9.tar.sign`.
     pub signature: String,
-    /// The version that the file's name states.
+    /// Version in the file's name.
     pub version: Version,
-    /// Folders that may have both files; each ends in `/`.
+    /// Addresses of folders that may have both files; each ends in `/`.
     pub mirrors: Vec<String>,
-    /// The fingerprint of the primary key that must have signed: 40 upper-case
-    /// hexadecimal digits.
+    /// Fingerprint of the primary key that must have signed: 40 upper-case hexadecimal digits.
     pub fingerprint: String,
     /// Addresses of the key.
     pub keys: Vec<String>,
@@ -77,7 +75,7 @@ pub struct Series {
 /// A kernel version: 6.7.9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// What it belongs to.
+    /// VERSION and PATCHLEVEL.
     pub series: Series,
     /// SUBLEVEL of the kernel's Makefile.
     pub sublevel: u32,
@@ -85,11 +83,15 @@ pub struct Version {
 
 impl Kernels {
     /// Reads `kernel-config/kernels.toml`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read, or has an unknown key or an invalid value.
     pub fn load(workspace: &Workspace) -> Result<Self> {
         let path = workspace.kernel_config().join("kernels.toml");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text, workspace).with_context(|| format!("{} is not right", path.display()))
+        Self::parse(&text, workspace).with_context(|| format!("{} is invalid", path.display()))
     }
 
     fn parse(text: &str, workspace: &Workspace) -> Result<Self> {
@@ -106,12 +108,12 @@ impl Kernels {
                     .with_context(|| format!("kernel {name}"))
             })
             .collect::<Result<Vec<_>>>()?;
-        let index = |wanted: &str| kernels.iter().position(|kernel| kernel.name == wanted);
+        let index = |name: &str| kernels.iter().position(|kernel| kernel.name == name);
         for KernelSpec { name, fallback, .. } in &kernels {
             if let Some(fallback) = fallback {
                 ensure!(
                     fallback != name && index(fallback).is_some(),
-                    "kernel {name}: the fallback {fallback} is no other kernel of this file"
+                    "kernel {name}: the fallback {fallback} is not another kernel of this file"
                 );
             }
         }
@@ -120,7 +122,11 @@ impl Kernels {
         Ok(Self { kernels, default })
     }
 
-    /// The kernel called `name`; the error names the kernels there are.
+    /// Returns the kernel called `name`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none of that name; the error names all kernels.
     pub fn get(&self, name: &str) -> Result<&KernelSpec> {
         self.kernels
             .iter()
@@ -131,17 +137,17 @@ impl Kernels {
             })
     }
 
-    /// The kernel that is built when none is named.
+    /// Returns the kernel that is built if the user does not name one.
     pub fn default(&self) -> &KernelSpec {
         &self.kernels[self.default]
     }
 
-    /// The names of all kernels.
+    /// Returns the names of all kernels.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.kernels.iter().map(|kernel| kernel.name.as_str())
     }
 
-    /// All kernels.
+    /// Returns all kernels.
     pub fn iter(&self) -> impl Iterator<Item = &KernelSpec> {
         self.kernels.iter()
     }
@@ -189,7 +195,7 @@ impl RawKernel {
         } = self;
         ensure!(
             !name.is_empty() && !name.contains('/') && !name.starts_with('.'),
-            "a name must do as the name of a folder"
+            "the name cannot be a folder's name"
         );
         let series = series.parse()?;
         let version: Option<Version> = version.as_deref().map(str::parse).transpose()?;
@@ -250,7 +256,7 @@ fn tarball(file: String, org: &RawKernelOrg) -> Result<Tarball> {
     })
 }
 
-/// An address with a `/` at its end.
+/// Returns an address with a `/` at its end.
 pub(super) fn as_folder(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
@@ -276,7 +282,7 @@ impl FromStr for Series {
 impl FromStr for Version {
     type Err = Error;
 
-    /// `6.7.9`; `6.7` is 6.7.0, as kernel.org names its files.
+    /// Parses a version such as `6.7.9`; `6.7` is 6.7.0, as in the names of kernel.org's files.
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || anyhow!("{text} is not a kernel version such as 6.7.9");
         let (series, sublevel) = match text.match_indices('.').nth(1) {
@@ -307,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_of_this_clone_are_right() -> Result<()> {
+    fn the_kernels_of_this_clone_are_valid() -> Result<()> {
         let kernels = Kernels::load(&Workspace::find()?)?;
         assert_eq!(kernels.default().name, "6.7.9");
         assert_eq!(kernels.default().fallback.as_deref(), Some("6.12"));
@@ -316,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kernel_is_told_with_those_there_are() -> Result<()> {
+    fn the_error_for_an_unknown_kernel_names_all_kernels() -> Result<()> {
         let kernels = Kernels::load(&Workspace::find()?)?;
         let error = kernels.get("6.8").expect_err("there is no 6.8");
         assert_eq!(
@@ -331,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_refused() -> Result<()> {
+    fn an_invalid_file_is_refused() -> Result<()> {
         let parse = |kernel: &str| {
             let org = "[kernel-org]\nmirrors = []\nkeys = []\nfingerprint = \"00\"\n";
             let text = format!("default = \"a\"\n{org}[kernel.a]\n{kernel}");
@@ -354,7 +360,7 @@ mod tests {
                 "fallback b",
             ),
         ] {
-            let error = parse(kernel).expect_err("a wrong file");
+            let error = parse(kernel).expect_err("an invalid file");
             assert!(format!("{error:#}").contains(reason), "{error:#}");
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The pages of `kernel_ext` and of the kernel's crates, by rustdoc.
+//! API documentation of `kernel_ext` and of the kernel's crates, made by rustdoc.
 
 use std::path::PathBuf;
 
@@ -10,21 +10,23 @@ use crate::key::{Inputs, Key};
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 
-/// The recipe's number; a change of how pages are made changes it.
+/// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "doc 1";
 
-/// The pages of one kernel, in the cache.
+/// The documentation for one kernel, in the cache.
 #[derive(Debug, Clone)]
 pub struct DocPages {
-    /// The folder of them all: a folder for each crate.
+    /// Folder with a folder for each crate.
     pub folder: PathBuf,
 }
 
 impl DocPages {
-    /// Makes the pages for `image`, unless the cache has them.
+    /// Makes the documentation for `image`, unless the cache has it.
     ///
-    /// A link of `kernel_ext`'s that leads nowhere is an error, as every
-    /// warning of rustdoc's is.
+    /// # Errors
+    ///
+    /// Fails if rustdoc is missing, and if rustdoc reports a warning about `kernel_ext`, such as
+    /// a link without a target.
     pub fn build(session: &Session, toolchain: &Toolchain, image: &KernelImage) -> Result<Self> {
         let builder = ModuleBuilder {
             session,
@@ -55,20 +57,20 @@ impl DocPages {
                         format!("RUSTDOC={}", rustdoc.command),
                         format!("RUSTDOC_VERSION={}", rustdoc.version),
                     ],
-                    "rustdoc finds fault with this",
+                    "rustdoc reports errors",
                 )
             })?;
         stage.done(entry.cached, format!("for Linux {}", image.version));
         Ok(Self { folder: entry.path })
     }
 
-    /// The page to begin with.
+    /// Returns the first page.
     pub fn index(&self) -> PathBuf {
         self.folder.join("kernel_ext/index.html")
     }
 }
 
-/// The pages are made from what `kernel_ext` is made from.
+/// Returns the key of the documentation, whose inputs are those of `kernel_ext`.
 fn key(builder: &ModuleBuilder<'_>) -> Result<Key> {
     Ok(Inputs::new(KIND)
         .text("kernel_ext", builder.kernel_ext_key()?.as_str())

@@ -1,4 +1,4 @@
-//! The two languages that a lesson's module is written in.
+//! The two languages of a lesson's modules.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use crate::key::files_below;
 pub enum Language {
     /// `NAME.rs`, linked with `kernel_ext`.
     Rust,
-    /// The twin, `c/NAME.c`: a module of the same name that does the same.
+    /// `c/NAME.c`, the C twin: a module with the same name and the same behaviour.
     C,
 }
 
 impl Language {
-    /// As options, reports and `modules/Kbuild` spell it.
+    /// Returns the name that options, reports and `modules/Kbuild` use.
     pub fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
@@ -26,7 +26,7 @@ impl Language {
         }
     }
 
-    /// A sentence's word for it.
+    /// Returns the name for use in a sentence.
     pub fn title(self) -> &'static str {
         match self {
             Language::Rust => "Rust",
@@ -34,7 +34,7 @@ impl Language {
         }
     }
 
-    /// The main source file of the lesson `name`, as a path in its folder.
+    /// Returns the main source file of the lesson `name`, relative to the lesson's folder.
     pub fn source(self, name: &str) -> PathBuf {
         match self {
             Language::Rust => PathBuf::from(format!("{name}.rs")),
@@ -42,8 +42,8 @@ impl Language {
         }
     }
 
-    /// The files that the module of the lesson in `folder` is compiled from,
-    /// sorted. A lesson's text is no input of its module.
+    /// Returns the sources of the module of the lesson in `folder`, sorted. The lesson's text is
+    /// not one of them.
     pub(super) fn sources(self, folder: &Path) -> Result<Vec<PathBuf>> {
         let (below, extensions): (_, &[&str]) = match self {
             Language::Rust => (folder.to_owned(), &["rs"]),

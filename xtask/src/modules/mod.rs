@@ -1,5 +1,5 @@
-//! Modules: `kernel_ext` once for a kernel, each lesson in Rust against it, and
-//! each lesson's twin in C.
+//! Builds the modules: `kernel_ext` once for each kernel, each lesson's Rust module with it, and
+//! each lesson's C twin.
 
 mod doc;
 mod language;
@@ -20,16 +20,16 @@ use crate::ui::Stage;
 pub use doc::DocPages;
 pub use language::Language;
 
-/// The recipes' number; a change of how modules are built changes it.
+/// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "modules 3";
 
-/// The folder of modules without line tables, in each module's.
+/// Folder of the module without line tables, in each module's folder.
 const STRIPPED: &str = "stripped";
 
-/// What is said of sources that a compiler refuses.
+/// Beginning of the error if a compiler refuses the sources.
 const DOES_NOT_COMPILE: &str = "this does not compile";
 
-/// What a lesson needs of a built `kernel_ext` (see `modules/Kbuild`).
+/// Files of a built `kernel_ext` that a lesson needs (see `modules/Kbuild`).
 const KERNEL_EXT: [&str; 4] = [
     "modinfo.o",
     "kernel_ext.o",
@@ -63,27 +63,29 @@ pub fn check_name(name: &str, folder: &Path) -> Result<()> {
 /// A lesson's module, ready for `insmod`.
 #[derive(Debug, Clone)]
 pub struct Module {
-    /// The lesson's name, which is the module's too.
+    /// Name of the module and of its lesson.
     pub name: String,
-    /// What it is written in.
+    /// Language of the source.
     pub language: Language,
-    /// The `.ko` file, with line tables.
+    /// Path of the `.ko` file with line tables.
     pub path: PathBuf,
-    /// The same without them, for a guest: it reads each byte at some cost, and
-    /// has no use for these.
+    /// Path of the same file without line tables, for the guest, which needs time to read each
+    /// byte and does not use line tables.
     pub stripped: PathBuf,
 }
 
-/// Builds for `image` the modules of `wanted`, each a lesson's name and a
-/// language: those that the cache does not have.
+/// Returns the modules of `requested`, each a lesson's name and a language, for `image`; builds
+/// those that the cache does not have.
 ///
-/// A module that does not compile is the lesson's failure, and the error has
-/// the compiler's words.
+/// # Errors
+///
+/// Fails if a source cannot be read, and if a module does not compile: that is the lesson's
+/// fault, and the error has the compiler's output.
 pub fn build(
     session: &Session,
     toolchain: &Toolchain,
     image: &KernelImage,
-    wanted: &[(&str, Language)],
+    requested: &[(&str, Language)],
 ) -> Result<Vec<Module>> {
     let builder = ModuleBuilder {
         session,
@@ -92,11 +94,11 @@ pub fn build(
         sources: session.workspace.modules(),
     };
     let stage = session.ui.stage("modules");
-    let keys = wanted
+    let keys = requested
         .iter()
         .map(|(name, language)| builder.lesson_key(name, *language))
         .collect::<Result<Vec<_>>>()?;
-    let modules: Vec<Module> = wanted
+    let modules: Vec<Module> = requested
         .iter()
         .zip(&keys)
         .map(|((name, language), key)| {
@@ -142,7 +144,7 @@ pub fn build(
     Ok(modules)
 }
 
-/// What a module's folder in the cache is called, before its key.
+/// Returns the name of a module's folder in the cache, without the key.
 fn entry_name(lesson: &str, language: Language) -> String {
     format!("{lesson}-{language}")
 }
@@ -155,7 +157,7 @@ struct ModuleBuilder<'a> {
 }
 
 impl ModuleBuilder<'_> {
-    /// Everything that `kernel_ext` is made from.
+    /// Returns the key of `kernel_ext`.
     fn kernel_ext_key(&self) -> Result<Key> {
         Ok(Inputs::new(KIND)
             .text("kernel", self.image.key.as_str())
@@ -164,7 +166,7 @@ impl ModuleBuilder<'_> {
             .key())
     }
 
-    /// The folder with what lessons in Rust need of `kernel_ext`.
+    /// Returns the folder with the files of `kernel_ext` that Rust modules need.
     fn kernel_ext(&self, stage: &Stage<'_>) -> Result<PathBuf> {
         let name = format!("kernel_ext-{}", self.image.label());
         let key = self.kernel_ext_key()?;
@@ -205,8 +207,7 @@ impl ModuleBuilder<'_> {
         Ok(inputs.key())
     }
 
-    /// Compiles several lessons in one run of kbuild, whose start costs more
-    /// than a lesson.
+    /// Compiles several lessons in one run of kbuild, whose start takes longer than a lesson.
     fn lessons(
         &self,
         stage: &Stage<'_>,
@@ -264,8 +265,7 @@ impl ModuleBuilder<'_> {
         Ok(())
     }
 
-    /// Runs kbuild in `work`; `fault` is what to say if a tool finds fault with
-    /// the sources.
+    /// Runs kbuild in `work`. `fault` begins the error if a tool refuses the sources.
     fn make(
         &self,
         stage: &Stage<'_>,
@@ -287,9 +287,9 @@ impl ModuleBuilder<'_> {
             .join(format!("modules-{label}"));
         remove(&log)?;
         let mut compiler = Vec::new();
-        // rustc tells places from this folder on, clang from the root on.
+        // rustc prints paths relative to this folder, clang absolute ones.
         let here = format!("{}/", work.display());
-        let made = kernel::make(self.toolchain, tree, objects, self.session.jobs)?
+        let made = kernel::make(self.toolchain, tree, objects, self.session.jobs)
             .arg(format!("M={}", work.display()))
             .args(variables)
             .arg("modules")
@@ -308,10 +308,10 @@ impl ModuleBuilder<'_> {
             if compiler.is_empty() {
                 return error;
             }
-            let words = compiler.join("\n");
+            let output = compiler.join("\n");
             let log = log.display();
             Failure::lesson(format!(
-                "{fault} for Linux {version}:\n{words}\nthe whole log: {log}"
+                "{fault} for Linux {version}:\n{output}\nthe whole log: {log}"
             ))
             .into()
         })

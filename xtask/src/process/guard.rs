@@ -1,13 +1,12 @@
-//! The guard: what stands between xtask and a tool it runs.
+//! The guard, a process between xtask and a tool.
 //!
-//! A parent that is killed with SIGKILL cannot clean up after itself, and a
-//! parent-death signal reaches a tool but not the tool's own children. So a
-//! tool is started through a second xtask, in a process group of its own. That
-//! one holds the read end of a pipe from the first: when the pipe closes,
-//! for whatever reason, the guard kills the tool's group and waits for it.
+//! A parent that is killed with SIGKILL cannot clean up, and a parent-death signal reaches a tool
+//! but not the tool's own children. Therefore a second xtask, the guard, starts the tool in a
+//! process group of its own. The guard holds the read end of a pipe from the first xtask. When
+//! the pipe closes, for whatever reason, the guard kills the tool's group and waits for it.
 //!
-//! A tool that uses the terminal must stay in the terminal's foreground group;
-//! for that one, a single process, the parent-death signal is enough.
+//! A tool that uses the terminal must stay in the terminal's foreground group. Such a tool is a
+//! single process, so the parent-death signal is enough.
 
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -17,13 +16,13 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, Result, anyhow};
 use rustix::process::{Pid, Signal, WaitOptions};
 
-/// The hidden first argument that makes xtask a guard.
+/// Hidden first argument that makes xtask a guard.
 pub const GUARD: &str = "__guard";
-/// The hidden first argument that makes xtask a guard on the terminal.
+/// Hidden first argument that makes xtask a guard of a tool on the terminal.
 pub const TERMINAL_GUARD: &str = "__terminal-guard";
 
-/// `tool` as it is run under a guard, started by the programs `by` with their options, if
-/// there are any: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
+/// Returns the command that runs `tool` under a guard, started by the programs `by` if there are
+/// any: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
 pub(super) fn command(mode: &str, by: &[String], tool: &Command, clean: bool) -> Result<Command> {
     let mut command = Command::new(xtask_binary()?);
     command
@@ -38,14 +37,14 @@ pub(super) fn command(mode: &str, by: &[String], tool: &Command, clean: bool) ->
     Ok(command)
 }
 
-/// `tool` as it is run without a guard.
+/// Returns the command that runs `tool` without a guard.
 pub(super) fn bare(tool: &Command, clean: bool) -> Command {
     let mut command = Command::new(tool.get_program());
     inherit(&mut command, tool, clean);
     command
 }
 
-/// Gives `command` the arguments, the folder and the environment of `tool`.
+/// Adds the arguments, the working folder and the environment of `tool` to `command`.
 fn inherit(command: &mut Command, tool: &Command, clean: bool) {
     if clean {
         command.env_clear().env("LC_ALL", "C");
@@ -80,21 +79,25 @@ pub fn xtask_binary() -> Result<PathBuf> {
         .is_some_and(|name| name.to_string_lossy().starts_with("xtask"))
         && own.parent().is_some_and(|folder| !folder.ends_with("deps"))
     {
-        // Even if cargo has replaced the file meanwhile.
+        // This is right even if cargo has replaced the file meanwhile.
         return Ok(PathBuf::from("/proc/self/exe"));
     }
     own.ancestors()
         .map(|folder| folder.join("xtask"))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| anyhow!("no xtask beside {}: cargo build first", own.display()))
+        .ok_or_else(|| anyhow!("no xtask beside {}: run cargo build first", own.display()))
 }
 
-/// Runs `PROGRAM ARG…` until it ends, or until standard input closes; then
-/// kills all that it started, and waits until it is gone.
+/// Runs `PROGRAM ARG…` until it ends or standard input closes, then kills all processes that it
+/// started, waits for them, and returns the program's exit status.
+///
+/// # Errors
+///
+/// Fails if the program is not given or cannot be started.
 pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let _parent = args.next();
     let program = args.next().context("the guard needs a program")?;
-    // What the tool leaves behind becomes the guard's child, to be waited for.
+    // A process that the tool leaves behind becomes a child of the guard, which waits for it.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .context("cannot become a subreaper")?;
     let mut child = Command::new(&program)
@@ -106,12 +109,12 @@ pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let end_group = move || {
         if let Some(group) = group {
-            // An error means that nobody is left in the group.
+            // An error means that the group is empty.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     };
     std::thread::spawn(move || {
-        // Nothing is ever written: this returns when the other end is gone.
+        // Nobody writes to this pipe: the copy ends when the other end closes.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         end_group();
     });
@@ -124,10 +127,16 @@ pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Becomes `PROGRAM ARG…`, with SIGTERM to come when xtask dies. QEMU ends
-/// on SIGTERM and sets the terminal right.
+/// Becomes `PROGRAM ARG…`, which gets SIGTERM when xtask ends. QEMU ends on SIGTERM and restores
+/// the terminal.
+///
+/// # Errors
+///
+/// Fails if the program is not given or cannot be started.
 pub fn terminal_guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let parent = args.next().context("the guard needs its parent's number")?;
+    let parent = args
+        .next()
+        .context("the guard needs the process number of its parent")?;
     let program = args.next().context("the guard needs a program")?;
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
         .context("cannot ask for the parent-death signal")?;

@@ -1,4 +1,4 @@
-//! Child processes that never outlive xtask, with their output kept.
+//! Child processes that never outlive xtask, and whose output is recorded.
 
 mod guard;
 mod signals;
@@ -18,23 +18,23 @@ use crate::failure::Failure;
 pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard, xtask_binary};
 pub use signals::{Guarded, on_signals, park_if_interrupted};
 
-/// How many of the last lines of a tool's output a failure shows.
+/// Number of the last lines of a tool's output that an error shows.
 const LAST_LINES: usize = 25;
 
-/// A program with its arguments, environment and folder.
+/// A program with its arguments, environment and working folder.
 ///
-/// It runs in a process group of its own under a guard, a second xtask that
-/// ends the whole group when xtask is no more; see [`guard`].
+/// It runs in a process group of its own under a guard, a second xtask that kills the whole
+/// group when the first xtask ends; see [`guard`].
 #[derive(Debug)]
 pub struct Tool {
     command: Command,
     clean: bool,
-    /// The programs that start it, with their options.
+    /// Programs that start the tool, such as chrt, with their options.
     by: Vec<String>,
 }
 
 impl Tool {
-    /// Starts a command line; `program` is a path or a name on the PATH.
+    /// Creates a command line; `program` is a path or a name on the PATH.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             command: Command::new(program),
@@ -55,40 +55,40 @@ impl Tool {
         self
     }
 
-    /// Sets a variable in the environment that the tool otherwise inherits.
+    /// Sets a variable of the tool's environment, which is xtask's otherwise.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Takes a variable out of the tool's environment.
+    /// Removes a variable from the tool's environment.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    /// Gives the tool no variable of xtask's environment but PATH, HOME, TMPDIR
-    /// and those set with [`Tool::env`]; messages are in the C locale. A
-    /// CFLAGS or MAKEFLAGS of the user's shell then changes no result.
+    /// Removes from the tool's environment all variables except PATH, HOME, TMPDIR and those set
+    /// with [`Tool::env`], and sets the C locale. The CFLAGS or MAKEFLAGS of the user's shell then
+    /// change no result.
     pub fn clean_env(mut self) -> Self {
         self.clean = true;
         self
     }
 
-    /// Sets the folder the tool runs in.
+    /// Sets the tool's working folder.
     pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// The tool's threads do not take a CPU from another when they wake then
-    /// (`SCHED_BATCH`, sched(7)), where util-linux's chrt is there and may do that.
+    /// Starts the tool with the policy `SCHED_BATCH` (sched(7)), under which a thread that wakes
+    /// does not preempt another one. Changes nothing if util-linux's chrt is missing or fails.
     pub fn batch(self) -> Self {
         self.started_by(&["chrt", "--batch", "0"])
     }
 
-    /// All of the tool's threads are on the CPU that xtask is on now, where
-    /// util-linux's taskset is there and may do that.
+    /// Binds all threads of the tool to the CPU that xtask runs on now. Changes nothing if
+    /// util-linux's taskset is missing or fails.
     pub fn on_one_cpu(self) -> Self {
         let cpu = rustix::thread::sched_getcpu().to_string();
         self.started_by(&["taskset", "--cpu-list", &cpu])
@@ -102,7 +102,7 @@ impl Tool {
         self
     }
 
-    /// The command line, quoted as a POSIX shell reads it.
+    /// Returns the command line, quoted for a POSIX shell.
     pub fn quoted(&self) -> String {
         let words = std::iter::once(self.command.get_program())
             .chain(self.command.get_args())
@@ -111,9 +111,12 @@ impl Tool {
         shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
     }
 
-    /// Runs the tool, appends all that it prints to the file `log` and hands
-    /// each line to `on_line`. If it fails, the error says what was tried
-    /// (`what`), shows the last lines and names the log.
+    /// Runs the tool, appends its output to the file `log` and passes each line to `on_line`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the log cannot be written, and if the tool cannot be started or fails; then the
+    /// error begins with `what`, shows the last lines of the output and names the log.
     pub fn run_logged(&self, what: &str, log: &Path, mut on_line: impl FnMut(&str)) -> Result<()> {
         let mut file = File::options()
             .create(true)
@@ -151,8 +154,12 @@ impl Tool {
         Ok(())
     }
 
-    /// Runs the tool and returns what it wrote to its standard output; what
-    /// it wrote to standard error is in the error if it fails.
+    /// Runs the tool and returns its standard output.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tool cannot be started, and if it fails; then the error shows its standard
+    /// error.
     pub fn output(&self) -> Result<String> {
         let (status, stdout, stderr) = self.capture()?;
         if !status.success() {
@@ -161,7 +168,11 @@ impl Tool {
         Ok(stdout)
     }
 
-    /// Runs the tool and returns its status, standard output and standard
+    /// Runs the tool and returns its status, standard output and standard error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tool cannot be started. A tool that ends with another status than 0 is not an
     /// error.
     pub fn capture(&self) -> Result<(ExitStatus, String, String)> {
         let (out_reader, out_writer) = std::io::pipe().context("cannot make a pipe")?;
@@ -175,17 +186,22 @@ impl Tool {
         Ok((status, stdout, stderr))
     }
 
-    /// The tool as a plain command without a guard, for who measures it.
+    /// Returns the tool as a plain command without a guard: for measurements, and for a tool
+    /// that ends when its standard input does.
     pub fn bare(self) -> Command {
         guard::bare(&self.command, self.clean)
     }
 
-    /// Starts the tool under its guard, with no standard input.
+    /// Starts the tool under its guard, without standard input.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the program does not exist or cannot be started.
     pub fn spawn(&self, stdout: Stdio, stderr: Stdio) -> Result<Guarded> {
         let program = PathBuf::from(self.command.get_program());
         if which(&program).is_none() {
             return Err(Failure::host(format!(
-                "there is no program {}; `cargo xtask doctor` says what is missing",
+                "there is no program {}; `cargo xtask doctor` lists what is missing",
                 program.display()
             ))
             .into());
@@ -195,12 +211,16 @@ impl Tool {
         Guarded::spawn(command).with_context(|| format!("cannot run {}", self.quoted()))
     }
 
-    /// Runs the tool on xtask's own terminal, in its process group, until it
-    /// ends. It is sent SIGTERM if xtask ends first.
+    /// Runs the tool on xtask's own terminal, in xtask's process group, and returns its status.
+    /// The tool gets SIGTERM if xtask ends first.
     ///
-    /// QEMU makes its terminal one that does not wait, which holds for all who
-    /// share its opening: a shell would lose a line that it prints while QEMU
-    /// does. So the tool has openings of its own.
+    /// QEMU sets `O_NONBLOCK` on its terminal, which is a flag of the open file description and
+    /// so would hold for the user's shell too, whose output could be lost. Therefore the terminal
+    /// is opened again for the tool.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the tool cannot be started.
     pub fn run_on_terminal(&self) -> Result<ExitStatus> {
         let mut command = guard::command(TERMINAL_GUARD, &self.by, &self.command, self.clean)?;
         if let Some(terminal) = opened_again(0, std::io::stdin()) {
@@ -216,8 +236,8 @@ impl Tool {
     }
 }
 
-/// The terminal that xtask has as this descriptor, opened once more; `None` if it is
-/// no terminal, or another user's.
+/// Opens the terminal behind a descriptor of xtask again; returns `None` if the descriptor is not
+/// a terminal, or if the terminal is another user's.
 fn opened_again(number: u8, descriptor: impl IsTerminal) -> Option<OwnedFd> {
     if !descriptor.is_terminal() {
         return None;

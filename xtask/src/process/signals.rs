@@ -1,4 +1,5 @@
-//! Ctrl-C and friends: end the children, set the terminal right, exit 130.
+//! Signals that end xtask: the handler ends the children, restores the terminal and exits with
+//! status 130.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -16,14 +17,14 @@ use crate::failure::Fault;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// The write ends of the guards' pipes, by process number.
+/// Write ends of the guards' pipes, by the guards' process numbers.
 static LIFELINES: Mutex<BTreeMap<u32, ChildStdin>> = Mutex::new(BTreeMap::new());
 
-/// The tool that has the terminal, or had it.
+/// The last tool that was started on the terminal.
 static ON_TERMINAL: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
-/// A tool on the terminal may take so long to set it right.
-const PATIENCE: Timespec = Timespec {
+/// Maximum time that a tool on the terminal gets to restore it.
+const TERMINAL_TIMEOUT: Timespec = Timespec {
     tv_sec: 5,
     tv_nsec: 0,
 };
@@ -32,9 +33,9 @@ fn on_terminal() -> MutexGuard<'static, Option<OwnedFd>> {
     ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a tool that has the terminal until it ends.
+/// Runs a tool on the terminal until it ends.
 pub(super) fn run_on_terminal(mut command: Command) -> std::io::Result<ExitStatus> {
-    // The lock is held across the start, as for a guarded tool.
+    // The lock is held during the start, as for a guarded tool.
     let mut tool = on_terminal();
     let mut child = command.spawn()?;
     *tool = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
@@ -46,8 +47,8 @@ fn lifelines() -> MutexGuard<'static, BTreeMap<u32, ChildStdin>> {
     LIFELINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running tool under its guard. Dropping it ends the tool and all that the
-/// tool started.
+/// A tool that runs under its guard. Dropping it ends the tool and all processes that the tool
+/// started.
 #[derive(Debug)]
 pub struct Guarded {
     child: Child,
@@ -55,8 +56,8 @@ pub struct Guarded {
 
 impl Guarded {
     pub(super) fn spawn(mut command: Command) -> std::io::Result<Self> {
-        // The lock is held across the start, so that no signal finds a child
-        // that is not in the list yet.
+        // The lock is held during the start, so that the signal handler finds every child in the
+        // map.
         let mut lifelines = lifelines();
         let mut child = command.spawn()?;
         if let Some(lifeline) = child.stdin.take() {
@@ -65,27 +66,39 @@ impl Guarded {
         Ok(Self { child })
     }
 
-    /// Waits until the tool ends.
+    /// Waits until the tool ends, and returns its status.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the guard cannot be waited for.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        // Child::wait would close a standard input that is still its own; the
-        // lifeline was taken out above.
+        // Child::wait closes the child's standard input, if that is still in `child`; the pipe to
+        // the guard is in the map.
         let status = self.child.wait().context("cannot wait for a child")?;
         lifelines().remove(&self.child.id());
         Ok(status)
     }
 
-    /// The status if the tool has ended.
+    /// Returns the tool's status if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the guard cannot be waited for.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("cannot look at a child")
     }
 
-    /// Ends the tool and all that it started, and waits until they are gone.
+    /// Ends the tool and all processes that it started, waits for them, and returns the status.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the guard cannot be waited for.
     pub fn end(&mut self) -> Result<ExitStatus> {
         lifelines().remove(&self.child.id());
         self.child.wait().context("cannot wait for a child")
     }
 
-    /// The guard's process number; the tool is its child.
+    /// Returns the guard's process number; the tool is a child of the guard.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -93,13 +106,17 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // A destructor has nobody to tell of an error.
+        // A destructor cannot report an error.
         let _ = self.end();
     }
 }
 
-/// Handles SIGINT, SIGTERM and SIGHUP from here on: children end first, then
-/// `restore` runs (the terminal), then the program exits with status 130.
+/// Installs a handler for SIGINT, SIGTERM and SIGHUP, which ends the children, calls `restore` for
+/// the terminal, and exits with status 130.
+///
+/// # Errors
+///
+/// Fails if the handler cannot be installed.
 pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
         .context("cannot handle signals")?;
@@ -110,19 +127,18 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         INTERRUPTED.store(true, Ordering::SeqCst);
         end_children();
         restore();
-        // Not `eprintln!`, which panics when the terminal has gone: nothing
-        // may keep the program from ending here.
+        // `eprintln!` panics if the terminal is gone; nothing may prevent the exit.
         let _ = writeln!(
             std::io::stderr(),
-            "\ninterrupted; what was whole is kept, run the same command again to go on"
+            "\ninterrupted; finished results are kept: run the same command again to continue"
         );
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
     Ok(())
 }
 
-/// Never returns if a signal has come: the failure that the caller is about to
-/// report is only its echo, and the program is about to exit.
+/// Returns, unless a signal that ends the program has arrived. In that case the failure which the
+/// caller is about to report is a consequence of the signal, and the program exits in a moment.
 pub fn park_if_interrupted() {
     while INTERRUPTED.load(Ordering::SeqCst) {
         std::thread::park();
@@ -146,7 +162,7 @@ fn end_children() {
     if let Some(tool) = &*on_terminal() {
         let mut ended = [PollFd::new(tool, PollFlags::IN)];
         let _ = pidfd_send_signal(tool, Signal::TERM);
-        if poll(&mut ended, Some(&PATIENCE)) == Ok(0) {
+        if poll(&mut ended, Some(&TERMINAL_TIMEOUT)) == Ok(0) {
             let _ = pidfd_send_signal(tool, Signal::KILL);
             let _ = poll(&mut ended, None);
         }

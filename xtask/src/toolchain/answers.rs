@@ -1,9 +1,8 @@
-//! What a tool says of itself, asked once.
+//! Remembered outputs of tools, such as their versions.
 //!
-//! Asking ten tools for their versions takes a quarter of a second, which is
-//! all the time that a build with nothing to do has. So answers are kept, each
-//! with the size, time and inode of the program that gave it, and a program is
-//! run again only when one of those has changed.
+//! Ten tools need a quarter of a second to print their versions, which is all the time that a
+//! build with nothing to do may take. So each output is remembered with the size, time and inode
+//! of its program, and the program runs again only if one of these has changed.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,7 +18,7 @@ use crate::process::Tool;
 /// Name of the remembered answers.
 const MEMO: &str = "versions";
 
-/// The answers known so far.
+/// The remembered outputs.
 #[derive(Debug)]
 pub struct ToolAnswers {
     cache: Cache,
@@ -43,7 +42,11 @@ struct FileFingerprint {
 }
 
 impl ToolAnswers {
-    /// The answers that the cache has.
+    /// Reads the outputs that the cache has.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache's folder for them cannot be made.
     pub fn load(cache: &Cache) -> Result<Self> {
         cache.folder("resolved")?;
         Ok(Self {
@@ -53,7 +56,11 @@ impl ToolAnswers {
         })
     }
 
-    /// Keeps what was learned.
+    /// Writes the outputs to the cache, if there are new ones.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache cannot be written.
     pub fn save(&mut self) -> Result<()> {
         if self.changed {
             memo::remember(&self.cache, MEMO, &self.answers)?;
@@ -62,8 +69,8 @@ impl ToolAnswers {
         Ok(())
     }
 
-    /// What `program ARG…` prints, both streams; `None` if it cannot be run
-    /// or fails.
+    /// Returns the output of `program ARG…`, on both streams; `None` if the program cannot be
+    /// started or fails.
     pub fn ask(&mut self, program: &Path, args: &[&str]) -> Option<String> {
         let question = format!("{} {}", program.display(), args.join(" "));
         self.answer(question, program, || {
@@ -112,8 +119,8 @@ fn fingerprint(program: &Path) -> Option<FileFingerprint> {
     })
 }
 
-/// The version after `marker` in what a tool printed: `19.1.7` of `Debian
-/// clang version 19.1.7 (3~deb12u1)`, with the marker `version`.
+/// Returns the version after `marker` in a tool's output: `19.1.7` in `Debian clang version 19.1.7
+/// (3~deb12u1)`, with the marker `version`.
 pub fn version_after(text: &str, marker: &str) -> Option<String> {
     let (_, rest) = text.split_once(marker)?;
     let word = rest.split_whitespace().next()?;
@@ -127,7 +134,7 @@ pub fn version_after(text: &str, marker: &str) -> Option<String> {
         .then_some(version)
 }
 
-/// The numbers of a version, so that versions compare: `[7, 2, 22]`.
+/// Returns the numbers of a version, for comparisons: `[7, 2, 22]`.
 pub fn numbers(version: &str) -> Vec<u32> {
     version
         .split('.')
@@ -140,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_as_the_tools_print_them() {
+    fn versions_are_found_in_the_output_of_tools() {
         for (text, marker, version) in [
             (
                 "Debian clang version 19.1.7 (3~deb12u1)\nTarget: x",

@@ -1,5 +1,5 @@
-//! bindgen, which reads the kernel's C headers for Rust: one exact version,
-//! since what it writes is compiled into the kernel.
+//! bindgen, which generates Rust declarations from the kernel's C headers. The version is exact,
+//! because its output becomes part of the kernel.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use crate::key::{Inputs, Key};
 use crate::process::Tool;
 use crate::session::Session;
 
-/// The version that reads 6.7 and 6.12 alike.
+/// Version that works for 6.7 and 6.12.
 pub const VERSION: &str = "0.71.1";
 
-/// How many crates bindgen-cli is made of, for the progress bar.
+/// Number of crates that bindgen-cli consists of, for the progress bar.
 const CRATES: u64 = 46;
 
-/// Settings of the user's own cargo projects that must not reach this build.
+/// Variables of the user's own cargo projects, which must not influence this build.
 const FOREIGN: [&str; 11] = [
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -34,8 +34,7 @@ const FOREIGN: [&str; 11] = [
     "RUSTC_WORKSPACE_WRAPPER",
 ];
 
-/// The bindgen that is there already: on the search path in exactly this
-/// version, or an earlier one of ours.
+/// Returns a bindgen of exactly this version from the search path or the cache.
 pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<PathBuf> {
     let own = cache
         .path("toolchain", &name(), &key(host))
@@ -46,18 +45,22 @@ pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<Pat
         .find(|bindgen| version(bindgen, answers).as_deref() == Some(VERSION))
 }
 
-/// The version of a bindgen on the search path, whichever it is.
+/// Returns the version and the path of the bindgen on the search path, whatever its version.
 pub fn other(host: &Host, answers: &mut ToolAnswers) -> Option<(String, PathBuf)> {
     let bindgen = host.which("bindgen")?;
     Some((version(&bindgen, answers)?, bindgen))
 }
 
-/// The cargo that compiles it: the host's.
+/// Returns the host's cargo, which compiles bindgen.
 pub fn cargo(host: &Host) -> Option<PathBuf> {
     host.cargo.clone().or_else(|| host.which("cargo"))
 }
 
-/// The bindgen there is, or one that cargo compiles into the cache.
+/// Returns the bindgen on the host or in the cache; compiles it into the cache if there is none.
+///
+/// # Errors
+///
+/// Fails if there is no cargo, or if bindgen does not compile.
 pub fn provision(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Result<PathBuf> {
     if let Some(bindgen) = find(host, &session.cache, answers) {
         return Ok(bindgen);
@@ -99,8 +102,8 @@ pub fn provision(session: &Session, host: &Host, answers: &mut ToolAnswers) -> R
     Ok(bindgen)
 }
 
-/// `cargo install` into `root`, untouched by the settings of a project: it
-/// runs in a folder that has none, with the variables of none.
+/// Returns the command line of `cargo install` into `root`, without the settings of the user's
+/// projects: it runs in a folder without a configuration, and without their variables.
 fn install(cargo: &Path, root: &Path) -> Tool {
     let tool = Tool::new(cargo)
         .args(["install", "bindgen-cli", "--version", VERSION, "--locked"])
@@ -118,7 +121,8 @@ fn name() -> String {
     format!("bindgen-{VERSION}")
 }
 
-/// The distribution is part of it: the program is linked against its libc.
+/// Returns the key of bindgen's inputs. The distribution is one, because the program is linked
+/// with its libc.
 fn key(host: &Host) -> Key {
     Inputs::new("bindgen 1")
         .text("version", VERSION)

@@ -1,7 +1,7 @@
-//! The machine that builds: where programs are looked for, and who asks.
+//! The host: the computer that kmodlab runs on.
 //!
-//! Everything that the environment decides is read once, here. Detection
-//! takes a [`Host`], so a test describes a machine instead of changing its own.
+//! Everything that the environment decides is read once, here. The search for tools takes a
+//! [`Host`], so that a test can describe a host instead of changing its own.
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -9,27 +9,27 @@ use std::path::{Path, PathBuf};
 
 use crate::process::programs;
 
-/// A machine as detection sees it.
+/// A host, as the search for tools sees it.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// The folders that programs are looked for in, in order.
+    /// Folders of the search path, in order.
     pub path: Vec<PathBuf>,
-    /// Where the file system begins: `/`, or a test's folder.
+    /// Root of the file system: `/`, or a test's folder.
     pub root: PathBuf,
-    /// Where rustup keeps its toolchains.
+    /// rustup's home, which has its toolchains.
     pub rustup_home: Option<PathBuf>,
-    /// The cargo that runs xtask, where one does.
+    /// The cargo that runs xtask, if one does.
     pub cargo: Option<PathBuf>,
     /// True for the super-user.
     pub root_user: bool,
-    /// True if the variable `CI` is set: nobody is there to answer.
+    /// True if the variable `CI` is set, so that nobody can answer a question.
     pub ci: bool,
-    /// True if somebody at a terminal can answer.
+    /// True if a user at a terminal can answer a question.
     pub terminal: bool,
 }
 
 impl Host {
-    /// This machine.
+    /// Returns the host that this program runs on.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let home = variable("HOME").map(PathBuf::from);
@@ -41,7 +41,7 @@ impl Host {
         let mut path: Vec<PathBuf> =
             std::env::split_paths(&variable("PATH").unwrap_or_else(|| OsString::from("/usr/bin")))
                 .collect();
-        // cargo and rustup are often here and not on the PATH of a script.
+        // cargo and rustup are often in this folder, which is not on the PATH of a script.
         path.extend(below_home("CARGO_HOME", ".cargo").map(|cargo| cargo.join("bin")));
         Self {
             path,
@@ -56,23 +56,22 @@ impl Host {
         }
     }
 
-    /// Where the program `name` is, by the search path.
+    /// Returns the first program called `name` on the search path.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         self.all(name).next()
     }
 
-    /// Every program of that `name` on the search path, in order.
+    /// Returns all programs called `name` on the search path, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = PathBuf> {
         programs(self.path.iter().cloned(), name)
     }
 
-    /// The path of an absolute name on this machine.
+    /// Returns the path of the file with this absolute name on the host.
     pub fn at(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
-    /// The distribution and its version, as `debian 12`; `linux` if
-    /// os-release says nothing.
+    /// Returns the distribution and its version: `debian 12`; `linux` without an os-release file.
     pub fn release(&self) -> String {
         let text = std::fs::read_to_string(self.at("/etc/os-release")).unwrap_or_default();
         let field = |name: &str| {
@@ -88,8 +87,8 @@ impl Host {
     }
 }
 
-/// True if `program` is one of rustup's stand-ins, whose answer depends on
-/// the folder and the environment it is called in.
+/// Returns true if `program` is one of rustup's proxies, whose output depends on the current folder
+/// and the environment.
 pub fn is_rustup_proxy(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(real) = std::fs::canonicalize(program) else {

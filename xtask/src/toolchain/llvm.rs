@@ -1,18 +1,17 @@
 //! clang, lld, the LLVM tools and libclang, all of one major version.
 //!
-//! rustc 1.85 stands on LLVM 19, and a kernel's C and Rust go through one
-//! LLVM, so that major it is. kbuild takes one folder that has all the tools
-//! under their plain names.
+//! rustc 1.85 contains LLVM 19, and the same LLVM must compile a kernel's C and Rust. kbuild takes
+//! one folder that has all tools under their plain names.
 
 use std::path::{Path, PathBuf};
 
 use super::answers::{ToolAnswers, numbers, version_after};
 use super::host::Host;
 
-/// The major version of all of LLVM.
+/// Major version of LLVM.
 pub const MAJOR: u32 = 19;
 
-/// The tools besides clang and ld.lld that kbuild calls.
+/// Tools that kbuild calls, besides clang and ld.lld.
 const TOOLS: [&str; 6] = [
     "llvm-ar",
     "llvm-nm",
@@ -22,33 +21,33 @@ const TOOLS: [&str; 6] = [
     "llvm-strip",
 ];
 
-/// What of LLVM is on a machine.
+/// The parts of LLVM on a host.
 #[derive(Debug, Default)]
 pub struct Llvm {
-    /// The folder with the tools.
+    /// Folder with the tools.
     pub bin: Option<PathBuf>,
-    /// The folder with libclang.
+    /// Folder with libclang.
     pub lib: Option<PathBuf>,
-    /// All that clang says of its version, if it is of the right major.
+    /// Output of `clang --version`, if the major version is right.
     pub clang: Option<String>,
-    /// All that ld.lld says of its version, if it is of the right major.
+    /// Output of `ld.lld --version`, if the major version is right.
     pub lld: Option<String>,
     /// True if `bin` has all the other tools.
     pub tools: bool,
-    /// The version of a clang of another major, and where it is.
+    /// Version and path of a clang with another major version.
     pub other: Option<(String, PathBuf)>,
 }
 
-/// Looks for LLVM: where Debian, Fedora and Arch keep this major, then on the
-/// search path.
+/// Searches LLVM in the folders in which Debian, Fedora and Arch install this major version, then on
+/// the search path.
 pub fn find(host: &Host, answers: &mut ToolAnswers) -> Llvm {
     let mut llvm = Llvm::default();
-    let kept = [
+    let usual = [
         host.at(&format!("/usr/lib/llvm-{MAJOR}/bin")),
         host.at(&format!("/usr/lib64/llvm{MAJOR}/bin")),
         host.at(&format!("/usr/lib/llvm{MAJOR}/bin")),
     ];
-    for bin in kept.iter().chain(&host.path) {
+    for bin in usual.iter().chain(&host.path) {
         let clang = bin.join("clang");
         let Some(text) = probe(answers, &clang) else {
             continue;
@@ -63,11 +62,11 @@ pub fn find(host: &Host, answers: &mut ToolAnswers) -> Llvm {
             _ => {}
         }
     }
-    // Without clang, say of the others what is there already.
+    // Without clang, report the other parts that are installed.
     let bin = llvm
         .bin
         .clone()
-        .or_else(|| kept.iter().find(|bin| bin.is_dir()).cloned());
+        .or_else(|| usual.iter().find(|bin| bin.is_dir()).cloned());
     if let Some(bin) = bin {
         llvm.lld = probe(answers, &bin.join("ld.lld"))
             .filter(|text| version_after(text, "LLD").is_some_and(|version| is_major(&version)));
@@ -88,7 +87,7 @@ fn is_major(version: &str) -> bool {
     numbers(version).first() == Some(&MAJOR)
 }
 
-/// The folder with libclang that belongs to `bin`.
+/// Returns the folder with the libclang that belongs to `bin`.
 fn libclang_beside(host: &Host, bin: &Path) -> Option<PathBuf> {
     let prefix = bin.parent()?;
     [

@@ -1,5 +1,4 @@
-//! Installing what the distribution has: the exact command line, and who may
-//! run it.
+//! Installs the distribution's packages: decides the command line, and whether it may run.
 
 use std::io::Write as _;
 
@@ -14,16 +13,16 @@ use crate::session::Session;
 /// A package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackageManager {
-    /// Debian, Ubuntu.
+    /// apt-get of Debian and Ubuntu.
     Apt,
-    /// Fedora.
+    /// dnf of Fedora.
     Dnf,
-    /// Arch.
+    /// pacman of Arch.
     Pacman,
 }
 
 impl PackageManager {
-    /// The host's package manager.
+    /// Returns the host's package manager.
     pub fn of(host: &Host) -> Option<Self> {
         [
             ("apt-get", Self::Apt),
@@ -35,7 +34,7 @@ impl PackageManager {
         .map(|(_, manager)| manager)
     }
 
-    /// The words of the command that installs `packages`, without `sudo`.
+    /// Returns the words of the command that installs `packages`, without `sudo`.
     pub fn install(self, packages: &[&Package]) -> Vec<String> {
         let (words, name): (&[&str], fn(&Package) -> &'static str) = match self {
             Self::Apt => (
@@ -59,18 +58,18 @@ impl PackageManager {
     }
 }
 
-/// What is to be done about missing packages.
+/// The decision about missing packages.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InstallDecision {
-    /// Run these words without a question.
+    /// Run this command without a question.
     Run(Vec<String>),
-    /// Ask, then run these words.
+    /// Ask the user, then run this command.
     Ask(Vec<String>),
     /// Stop with this message.
     Refuse(String),
 }
 
-/// Decides for `missing` packages on `host`, if `may_install`.
+/// Decides about `missing` packages on `host`. Without `may_install`, the decision is to refuse.
 pub fn decide(
     host: &Host,
     may_install: bool,
@@ -79,14 +78,14 @@ pub fn decide(
     let packages: Vec<&Package> = missing.iter().map(|(package, _)| *package).collect();
     let Some(manager) = PackageManager::of(host) else {
         return InstallDecision::Refuse(format!(
-            "this machine lacks:\n{}\nit has none of apt-get, dnf and pacman: install these by hand",
+            "this host lacks:\n{}\nit has none of apt-get, dnf and pacman: install these by hand",
             listed(missing)
         ));
     };
     let mut words = manager.install(&packages);
     if !host.root_user && host.which("sudo").is_none() {
         return InstallDecision::Refuse(format!(
-            "this machine lacks:\n{}\nto install them, as root:\n  {}",
+            "this host lacks:\n{}\nto install them, as root:\n  {}",
             listed(missing),
             words.join(" ")
         ));
@@ -101,44 +100,51 @@ pub fn decide(
         return InstallDecision::Ask(words);
     }
     InstallDecision::Refuse(format!(
-        "this machine lacks:\n{}\nto install them:\n  {}",
+        "this host lacks:\n{}\nto install them:\n  {}",
         listed(missing),
         words.join(" ")
     ))
 }
 
-/// Each missing need in a line of its own, with what is there instead.
+/// Returns a line for each missing tool, with the unusable one that the host has instead.
 pub fn listed(missing: &[(&'static Package, &Detected)]) -> String {
     let lines: Vec<String> = missing
         .iter()
         .map(|(package, found)| match found {
-            Detected::Unusable(why) => format!("  {} ({}): found {why}", package.what, package.why),
-            _ => format!("  {} ({})", package.what, package.why),
+            Detected::Unusable(why) => {
+                format!("  {} ({}): found {why}", package.tool, package.purpose)
+            }
+            _ => format!("  {} ({})", package.tool, package.purpose),
         })
         .collect();
     lines.join("\n")
 }
 
-/// Installs what is missing, or fails with the line that would.
+/// Installs the packages of missing tools.
+///
+/// # Errors
+///
+/// Fails if the decision or the user refuses, and if the installation fails; the error has the
+/// command line.
 pub fn install(
     session: &Session,
     host: &Host,
     missing: &[(&'static Package, &Detected)],
 ) -> Result<()> {
-    let (words, asked) = match decide(host, session.may_install, missing) {
+    let (words, ask) = match decide(host, session.may_install, missing) {
         InstallDecision::Refuse(message) => return Err(Failure::host(message).into()),
         InstallDecision::Run(words) => (words, false),
         InstallDecision::Ask(words) => (words, true),
     };
-    eprintln!("this machine lacks:\n{}", listed(missing));
+    eprintln!("this host lacks:\n{}", listed(missing));
     eprintln!("to install them:\n  {}", words.join(" "));
-    if asked && !confirmed()? {
+    if ask && !confirmed()? {
         return Err(
             Failure::host("nothing was installed; run the line above and try again").into(),
         );
     }
     let stage = session.ui.stage("packages");
-    if asked {
+    if ask {
         // sudo asks for a password on the terminal, so it keeps the terminal.
         let run = |words: &[String]| -> Result<bool> {
             Ok(tool(host, words)?.run_on_terminal()?.success())
@@ -148,7 +154,7 @@ pub fn install(
             return Err(Failure::host(format!("{} failed", words.join(" "))).into());
         }
     } else {
-        stage.begin("installing what is missing", 0);
+        stage.begin("installing missing packages", 0);
         let log = session.cache.folder("logs")?.join("packages.log");
         let mut run = |words: &[String]| -> Result<()> {
             tool(host, words)?.run_logged("installing packages", &log, |line| {
@@ -159,13 +165,13 @@ pub fn install(
         let updated = update_first(host, &words, &mut run)?;
         let mut installed = run(&words);
         if installed.is_err() && !updated && PackageManager::of(host) == Some(PackageManager::Apt) {
-            // Old lists name packages that the archive has no more.
+            // Outdated lists name packages that the archive no longer has.
             if run(&update_words(&words)).is_ok() {
                 installed = run(&words);
             }
         }
         installed.context(Failure::host(format!(
-            "cannot install what is missing; try it by hand:\n  {}",
+            "cannot install the missing packages; try it by hand:\n  {}",
             words.join(" ")
         )))?;
     }
@@ -173,7 +179,7 @@ pub fn install(
     Ok(())
 }
 
-/// Fetches apt's lists if there are none, as in a fresh container.
+/// Fetches apt's lists if there are none, as in a fresh container. Returns true if it has tried.
 fn update_first(
     host: &Host,
     words: &[String],
@@ -182,8 +188,8 @@ fn update_first(
     if PackageManager::of(host) != Some(PackageManager::Apt) || has_apt_lists(host) {
         return Ok(false);
     }
-    // One unreachable source among several fails the update as a whole; the
-    // installation tells whether it mattered.
+    // One unreachable source among several fails the whole update; the installation shows whether
+    // that source was needed.
     if let Err(error) = run(&update_words(words)) {
         eprintln!("{error:#}");
     }
@@ -198,7 +204,7 @@ fn has_apt_lists(host: &Host) -> bool {
     })
 }
 
-/// `apt-get update`, in the same way that `words` install.
+/// Returns the words of `apt-get update`, with `sudo` if the command that installs has it.
 fn update_words(words: &[String]) -> Vec<String> {
     words
         .iter()

@@ -1,4 +1,4 @@
-//! What a machine has and lacks, for `cargo xtask doctor`.
+//! The requirements of a build and whether the host meets them, for `cargo xtask doctor`.
 
 use std::path::PathBuf;
 
@@ -10,128 +10,132 @@ use super::rust::{self, RustAvailability};
 use super::system::{Detected, Package, SystemTools};
 use crate::session::Session;
 
-/// Whether a need is met.
+/// The state of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequirementState {
-    /// It is there.
+    /// The host meets it.
     Met,
-    /// It is not there, and a build gets it by itself, without root.
+    /// A build will meet it by itself, without root.
     Later,
-    /// A build would stop here, or ask.
+    /// A build would stop or ask.
     Unmet,
 }
 
-/// One line of the doctor's table.
+/// A requirement of a build: one line of the doctor's table.
 #[derive(Debug, Clone)]
 pub struct Requirement {
-    /// What is needed.
-    pub what: String,
-    /// The version found, or what is there instead, or what a build will do.
+    /// Name of the required tool.
+    pub tool: String,
+    /// Version of the tool, or the unusable tool that the host has instead, or the way in which
+    /// a build will get the tool.
     pub found: String,
-    /// Where it is.
-    pub place: Option<PathBuf>,
-    /// Whether it will do.
+    /// Path of the tool.
+    pub path: Option<PathBuf>,
+    /// State of the requirement.
     pub state: RequirementState,
-    /// The command that mends it.
-    pub mend: Option<String>,
-    /// The distribution's package that mends it.
+    /// Command that meets the requirement.
+    pub fix: Option<String>,
+    /// The distribution's package that meets the requirement.
     pub package: Option<&'static Package>,
 }
 
 impl Requirement {
-    fn met(what: String, found: String, place: PathBuf) -> Self {
+    fn met(tool: String, found: String, path: PathBuf) -> Self {
         Self {
-            what,
+            tool,
             found,
-            place: Some(place),
+            path: Some(path),
             state: RequirementState::Met,
-            mend: None,
+            fix: None,
             package: None,
         }
     }
 
-    fn later(what: String, how: String) -> Self {
+    fn later(tool: String, how: String) -> Self {
         Self {
-            what,
+            tool,
             found: how,
-            place: None,
+            path: None,
             state: RequirementState::Later,
-            mend: None,
+            fix: None,
             package: None,
         }
     }
 
-    fn unmet(what: String, found: String, mend: &str) -> Self {
+    fn unmet(tool: String, found: String, fix: &str) -> Self {
         Self {
-            what,
+            tool,
             found,
-            place: None,
+            path: None,
             state: RequirementState::Unmet,
-            mend: Some(mend.to_owned()),
+            fix: Some(fix.to_owned()),
             package: None,
         }
     }
 }
 
-/// How to get what compiles bindgen and fetches rustc.
+/// Advice to install rustup, which fetches rustc and brings the cargo that compiles bindgen.
 const GET_RUSTUP: &str = "install rustup: https://rustup.rs";
 
-/// Every need of this machine; installs and fetches nothing.
+/// Returns the requirements, and whether this host meets them; installs nothing.
 pub fn requirements(session: &Session) -> Vec<Requirement> {
     requirements_on(session, &Host::from_env())
 }
 
-/// [`requirements`] of a given machine.
+/// Does what [`requirements`] does, for a given host.
 pub fn requirements_on(session: &Session, host: &Host) -> Vec<Requirement> {
     let mut answers = match ToolAnswers::load(&session.cache) {
         Ok(answers) => answers,
         Err(error) => {
-            let what = "cache folder".to_owned();
-            let mend = "export KMODLAB_CACHE=FOLDER, one that can be written";
-            return vec![Requirement::unmet(what, format!("{error:#}"), mend)];
+            let tool = "cache folder".to_owned();
+            let fix = "export KMODLAB_CACHE=FOLDER, with a folder that can be written";
+            return vec![Requirement::unmet(tool, format!("{error:#}"), fix)];
         }
     };
     let system = SystemTools::look(host, &mut answers);
-    let mut needs: Vec<Requirement> = system
+    let mut requirements: Vec<Requirement> = system
         .found
         .iter()
         .map(|(package, found)| system_requirement(host, package, found))
         .collect();
-    needs.push(rust_requirement(session, host, &mut answers));
-    needs.push(bindgen_requirement(session, host, &mut answers));
-    // Answers that could not be kept are asked for again.
+    requirements.push(rust_requirement(session, host, &mut answers));
+    requirements.push(bindgen_requirement(session, host, &mut answers));
+    // Answers that cannot be saved are asked for again.
     let _ = answers.save();
-    needs
+    requirements
 }
 
-/// The one line that installs every package that `needs` lack.
-pub fn install_all(needs: &[Requirement]) -> Option<String> {
+/// Returns the command line that installs the packages for all unmet `requirements`.
+pub fn install_all(requirements: &[Requirement]) -> Option<String> {
     let host = Host::from_env();
-    let packages: Vec<&Package> = needs.iter().filter_map(|need| need.package).collect();
+    let packages: Vec<&Package> = requirements
+        .iter()
+        .filter_map(|requirement| requirement.package)
+        .collect();
     let manager = PackageManager::of(&host)?;
     (!packages.is_empty()).then(|| install_line(&host, manager, &packages))
 }
 
 fn system_requirement(host: &Host, package: &'static Package, found: &Detected) -> Requirement {
-    let what = package.what.to_owned();
+    let tool = package.tool.to_owned();
     let found = match found {
         Detected::Usable(version, path) => {
-            return Requirement::met(what, version.clone(), path.clone());
+            return Requirement::met(tool, version.clone(), path.clone());
         }
         Detected::Unusable(why) => why.clone(),
-        Detected::Absent => format!("nothing; {}", package.why),
+        Detected::Absent => format!("nothing; {}", package.purpose),
     };
-    let mend = match PackageManager::of(host) {
+    let fix = match PackageManager::of(host) {
         Some(manager) => install_line(host, manager, &[package]),
-        None => format!("install {} by hand", package.what),
+        None => format!("install {} by hand", package.tool),
     };
     Requirement {
         package: Some(package),
-        ..Requirement::unmet(what, found, &mend)
+        ..Requirement::unmet(tool, found, &fix)
     }
 }
 
-/// The line that installs `packages`, with `sudo` where it takes one.
+/// Returns the command line that installs `packages`, with `sudo` if the user is not root.
 fn install_line(host: &Host, manager: PackageManager, packages: &[&Package]) -> String {
     let words = manager.install(packages).join(" ");
     if host.root_user {
@@ -142,29 +146,29 @@ fn install_line(host: &Host, manager: PackageManager, packages: &[&Package]) -> 
 }
 
 fn rust_requirement(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Requirement {
-    let what = format!("rustc {}", rust::SERIES);
+    let tool = format!("rustc {}", rust::SERIES);
     match rust::availability(host, &session.cache, answers) {
-        RustAvailability::Installed(rust) => Requirement::met(what, rust.version, rust.rustc),
+        RustAvailability::Installed(rust) => Requirement::met(tool, rust.version, rust.rustc),
         RustAvailability::Fetchable(how) => {
-            Requirement::later(what, format!("will be fetched {how}"))
+            Requirement::later(tool, format!("will be fetched {how}"))
         }
         RustAvailability::Unavailable => {
-            Requirement::unmet(what, "nothing to fetch it with".to_owned(), GET_RUSTUP)
+            Requirement::unmet(tool, "nothing to fetch it with".to_owned(), GET_RUSTUP)
         }
     }
 }
 
 fn bindgen_requirement(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Requirement {
-    let what = format!("bindgen {}", bindgen::VERSION);
-    if let Some(place) = bindgen::find(host, &session.cache, answers) {
-        return Requirement::met(what, bindgen::VERSION.to_owned(), place);
+    let tool = format!("bindgen {}", bindgen::VERSION);
+    if let Some(path) = bindgen::find(host, &session.cache, answers) {
+        return Requirement::met(tool, bindgen::VERSION.to_owned(), path);
     }
     let other = bindgen::other(host, answers)
-        .map(|(version, path)| format!("; {version} at {} will not do", path.display()))
+        .map(|(version, path)| format!("; {version} at {} is another version", path.display()))
         .unwrap_or_default();
     if bindgen::cargo(host).is_some() {
-        Requirement::later(what, format!("will be compiled, about a minute{other}"))
+        Requirement::later(tool, format!("will be compiled, about a minute{other}"))
     } else {
-        Requirement::unmet(what, format!("no cargo to compile it{other}"), GET_RUSTUP)
+        Requirement::unmet(tool, format!("no cargo to compile it{other}"), GET_RUSTUP)
     }
 }

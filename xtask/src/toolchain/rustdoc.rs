@@ -1,4 +1,4 @@
-//! rustdoc, which every rustc has beside it.
+//! rustdoc, which is installed beside rustc.
 
 use std::path::Path;
 
@@ -12,17 +12,21 @@ use crate::process::Tool;
 /// The rustdoc of the toolchain's rustc.
 #[derive(Debug)]
 pub struct Rustdoc {
-    /// `RUSTDOC=`: a command line, as a recipe of make has it.
+    /// Command line for a recipe of make: `RUSTDOC=`.
     pub command: String,
-    /// Its version: `1.85.0`.
+    /// Version: `1.85.0`.
     pub version: String,
 }
 
 impl Toolchain {
-    /// The rustdoc that belongs to the rustc that builds kernels.
+    /// Returns the rustdoc that belongs to the rustc that builds kernels.
+    ///
+    /// # Errors
+    ///
+    /// Fails if rustc cannot be started, or if there is no rustdoc beside it.
     pub fn rustdoc(&self) -> Result<Rustdoc> {
-        let ask = |question: &[&str]| Tool::new(&self.rustc).args(question).output();
-        let sysroot = ask(&["--print", "sysroot"])?;
+        let rustc = |args: &[&str]| Tool::new(&self.rustc).args(args).output();
+        let sysroot = rustc(&["--print", "sysroot"])?;
         let sysroot = Path::new(sysroot.trim());
         let rustdoc = sysroot.join("bin/rustdoc");
         if !rustdoc.is_file() {
@@ -34,9 +38,9 @@ impl Toolchain {
             ))
             .into());
         }
-        // A rustc that was unpacked into the cache finds its libraries by this
-        // alone; it is no news to another. rustdoc runs in the kernel's folder
-        // of objects, where no report of a panic may be left.
+        // A rustc that was unpacked into the cache finds its libraries only by LD_LIBRARY_PATH;
+        // for another one the variable changes nothing. rustdoc runs in the kernel's folder of
+        // objects, into which RUSTC_ICE=0 prevents it from writing a report of a panic.
         let libraries = sysroot.join("lib");
         let of_debian = libraries.join(format!("{}-linux-gnu", std::env::consts::ARCH));
         Ok(Rustdoc {
@@ -46,8 +50,8 @@ impl Toolchain {
                 libraries.display(),
                 rustdoc.display()
             ),
-            version: version_after(&ask(&["--version"])?, "rustc")
-                .context("rustc does not say which version it is")?,
+            version: version_after(&rustc(&["--version"])?, "rustc")
+                .context("rustc does not print its version")?,
         })
     }
 }

@@ -1,5 +1,4 @@
-//! What the host must have: how each thing is recognised, and which packages
-//! bring it.
+//! The system tools that the host must have, and the packages that install them.
 
 use std::path::PathBuf;
 
@@ -9,28 +8,26 @@ use super::host::Host;
 use super::llvm::{self, Llvm};
 use crate::process::programs;
 
-/// The oldest QEMU that virtual time on `-M microvm` was seen to work with:
-/// Debian 12's. Older ones were never tried.
+/// Oldest QEMU with which virtual time on `-M microvm` was tested, that of Debian 12.
 pub const QEMU_OLDEST: &str = "7.2";
 
-/// One thing that a package of the host's distribution brings.
+/// A system tool, and the distributions' packages that install it.
 ///
-/// The apt names were installed and built with on a bare Debian 12. The dnf
-/// and pacman names were never run: dnf's follow the versioned LLVM packages
-/// that Fedora has since 42, pacman's the same pattern on Arch. Where LLVM 19
-/// is the distribution's only one, its packages have no number.
+/// The apt names are tested on a bare Debian 12. The dnf and pacman names are not tested: dnf's
+/// follow the versioned LLVM packages of Fedora 42 and later, pacman's follow the same pattern on
+/// Arch. If LLVM 19 is a distribution's only LLVM, the names of its packages have no number.
 #[derive(Debug)]
 pub struct Package {
-    /// What it is, as the table calls it.
-    pub what: &'static str,
-    /// What it is needed for.
-    pub why: &'static str,
+    /// Name of the tool in the doctor's table.
+    pub tool: &'static str,
+    /// Purpose of the tool.
+    pub purpose: &'static str,
     detect: Detect,
-    /// Its package on Debian and Ubuntu.
+    /// Package on Debian and Ubuntu.
     pub apt: &'static str,
-    /// Its package on Fedora.
+    /// Package on Fedora.
     pub dnf: &'static str,
-    /// Its package on Arch.
+    /// Package on Arch.
     pub pacman: &'static str,
 }
 
@@ -49,10 +46,10 @@ enum Detect {
 }
 
 macro_rules! packages {
-    ($($what:literal $why:literal $detect:expr, $apt:literal $dnf:literal $pacman:literal;)*) => {
+    ($($tool:literal $purpose:literal $detect:expr, $apt:literal $dnf:literal $pacman:literal;)*) => {
         &[$(Package {
-            what: $what,
-            why: $why,
+            tool: $tool,
+            purpose: $purpose,
             detect: $detect,
             apt: $apt,
             dnf: $dnf,
@@ -61,7 +58,7 @@ macro_rules! packages {
     };
 }
 
-/// All that a build and a boot need of the distribution.
+/// The system tools for builds and guests.
 #[rustfmt::skip]
 pub const PACKAGES: &[Package] = packages! {
     "make"       "runs the kernel's build"        Detect::Program("make"),     "make" "make" "make";
@@ -80,32 +77,32 @@ pub const PACKAGES: &[Package] = packages! {
     "busybox"    "the guest's programs"           Detect::Busybox,             "busybox-static" "busybox" "busybox";
 };
 
-/// What was found of one need.
+/// The result of a search for a system tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detected {
-    /// It is there: its version if one was asked for, and where.
+    /// A usable tool: its version, or an empty text if the version does not matter, and its path.
     Usable(String, PathBuf),
-    /// Something is there that will not do; says what and why.
+    /// A tool that cannot be used: its version or path, and the reason.
     Unusable(String),
-    /// Nothing is there.
+    /// No tool.
     Absent,
 }
 
-/// The host's part of a toolchain, as far as it is there.
+/// The part of a toolchain that the distribution installs, as far as it is installed.
 #[derive(Debug)]
 pub struct SystemTools {
-    /// Each need with what was found of it, in the order of [`PACKAGES`].
+    /// Each tool with the result of its search, in the order of [`PACKAGES`].
     pub found: Vec<(&'static Package, Detected)>,
-    /// LLVM's folders and versions.
+    /// Folders and versions of LLVM.
     pub llvm: Llvm,
-    /// qemu-system-x86_64 and its version.
+    /// Path of qemu-system-x86_64, and its version.
     pub qemu: Option<(PathBuf, String)>,
-    /// A static busybox.
+    /// Path of a statically linked busybox.
     pub busybox: Option<PathBuf>,
 }
 
 impl SystemTools {
-    /// Looks for everything; changes nothing.
+    /// Searches all system tools; installs nothing.
     pub fn look(host: &Host, answers: &mut ToolAnswers) -> Self {
         let llvm = llvm::find(host, answers);
         let qemu = qemu(host, answers);
@@ -148,7 +145,7 @@ impl SystemTools {
         }
     }
 
-    /// The needs that are not met.
+    /// Returns the tools that are missing or unusable.
     pub fn missing(&self) -> Vec<(&'static Package, &Detected)> {
         self.found
             .iter()
@@ -202,18 +199,18 @@ fn qemu(host: &Host, answers: &mut ToolAnswers) -> Detected {
             Detected::Usable(version, path)
         }
         Some(version) => Detected::Unusable(format!(
-            "{version} at {}; {QEMU_OLDEST} is the oldest that is known to work",
+            "{version} at {}; {QEMU_OLDEST} is the oldest tested version",
             path.display()
         )),
-        None => Detected::Unusable(format!("{} does not run", path.display())),
+        None => Detected::Unusable(format!("{} cannot be run", path.display())),
     }
 }
 
-/// A static busybox: the guest has no dynamic loader.
+/// Searches a statically linked busybox, because a guest has no dynamic loader.
 fn busybox(host: &Host) -> Detected {
-    let kept = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| host.at(folder));
+    let usual = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| host.at(folder));
     let mut dynamic = None;
-    for path in programs(host.path.iter().chain(&kept).cloned(), "busybox") {
+    for path in programs(host.path.iter().chain(&usual).cloned(), "busybox") {
         if elf::is_static(&path) {
             return Detected::Usable("static".to_owned(), path);
         }

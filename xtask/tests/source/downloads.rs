@@ -8,8 +8,8 @@ use crate::lab::{self, KEY, Lab, SIGNATURE, TARBALL, release, with};
 use crate::server::{Answer, Server};
 use crate::signer::Signer;
 
-/// Asserts that obtaining fails with status 69 and `reason`, that no other
-/// kernel was taken and nothing was kept.
+/// Asserts that obtaining fails with status 69 and `reason`, that the fallback was not taken, and
+/// that nothing was kept.
 fn assert_refused(lab: &Lab, reason: &str) -> Result<()> {
     let (error, status) = lab.error(None, None)?;
     assert!(error.contains(reason), "no {reason:?} in: {error}");
@@ -41,7 +41,7 @@ fn a_signed_release_is_taken_and_kept() -> Result<()> {
     let again = lab.obtain(Some("6.7.9"))?;
     assert!(again.cached);
     assert_eq!((again.tree, again.key), (source.tree, source.key));
-    assert_eq!(server.requests().len(), asked, "the network was not asked");
+    assert_eq!(server.requests().len(), asked, "the network was not used");
     Ok(())
 }
 
@@ -86,7 +86,7 @@ fn a_signature_of_text_is_refused() -> Result<()> {
 
 #[test]
 fn a_signature_of_the_compressed_file_is_refused() -> Result<()> {
-    // The xz is another file than the one that the key's owner signed.
+    // A signature must cover the tar, not the xz.
     let signer = Signer::MAIN;
     let signature = Answer::Whole(signer.signature("xz")?);
     let files = with(release(&signer)?, SIGNATURE, Some(signature));
@@ -95,7 +95,7 @@ fn a_signature_of_the_compressed_file_is_refused() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_openpgp_is_refused() -> Result<()> {
+fn a_file_that_is_not_openpgp_is_refused() -> Result<()> {
     let signer = Signer::MAIN;
     let page = || Some(Answer::Whole(b"<html>no such file</html>".to_vec()));
     let (_server, lab) = lab_with(&signer, with(release(&signer)?, SIGNATURE, page()))?;
@@ -230,17 +230,17 @@ fn a_named_kernel_without_a_mirror_is_an_error() -> Result<()> {
     ] {
         assert!(error.contains(part), "no {part:?} in: {error}");
     }
-    // Without a name, neither kernel can be had here.
+    // Without a name, the fallback is tried too.
     let (error, status) = lab.error(None, None)?;
     assert_eq!(status, 69);
-    assert!(error.contains("kernel 6.12 cannot be had here either"));
-    assert!(error.contains("this machine has no apt"));
+    assert!(error.contains("kernel 6.12 is not available either"));
+    assert!(error.contains("this host does not have apt"));
     Ok(())
 }
 
 #[test]
 fn a_mirror_that_never_answers_is_not_reached() -> Result<()> {
-    // Connections are taken by the kernel; nobody reads them.
+    // The kernel accepts connections, but nobody answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/", silent.local_addr()?);
     let lab = Lab::new(&[&url], &"0".repeat(40))?;
@@ -252,7 +252,7 @@ fn a_mirror_that_never_answers_is_not_reached() -> Result<()> {
     Ok(())
 }
 
-/// An apt-get that has one package, and a dpkg-deb to make it with.
+/// Makes an apt-get that has one package; returns false without dpkg-deb, which makes the package.
 fn fake_apt(lab: &mut Lab) -> Result<bool> {
     if xtask::process::which("dpkg-deb").is_none() {
         eprintln!("skipped: there is no dpkg-deb here");
@@ -290,7 +290,7 @@ fn fake_apt(lab: &mut Lab) -> Result<bool> {
 }
 
 #[test]
-fn without_a_mirror_another_kernel_is_taken_and_that_is_said() -> Result<()> {
+fn without_a_mirror_the_fallback_is_taken_with_two_notes() -> Result<()> {
     let nobody = Server::nobody()?;
     let mut lab = Lab::new(&[&nobody], &"0".repeat(40))?;
     if !fake_apt(&mut lab)? {
@@ -307,14 +307,14 @@ fn without_a_mirror_another_kernel_is_taken_and_that_is_said() -> Result<()> {
     assert!(instead.contains("kernel 6.12 is used instead"), "{instead}");
     assert!(instead.contains("--kernel 6.7.9"), "{instead}");
 
-    // It is remembered, and said again; apt is not asked again.
+    // The answer is remembered, and the notes are printed again; apt is not used again.
     let log = lab.folder.path().join("apt.log");
     let asked = std::fs::read_to_string(&log)?;
     let again = lab.obtain(None)?;
     assert!(again.cached);
     assert_eq!(lab.session.ui.notes().len(), 4);
     assert_eq!(std::fs::read_to_string(&log)?, asked);
-    // One that was named is asked for again.
+    // A named kernel is tried again.
     assert_eq!(lab.error(Some("6.7.9"), None)?.1, 69);
     Ok(())
 }
@@ -338,12 +338,12 @@ fn two_at_once_make_one_tree() -> Result<()> {
     Ok(())
 }
 
-/// A small file system, gone with the test.
+/// A small file system, which is unmounted after the test.
 struct SmallDisk(std::path::PathBuf);
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // The folder below it is removed by the test's own clean-up, or not.
+        // The test's clean-up removes the folder, if this succeeds.
         let _ = std::process::Command::new("umount").arg(&self.0).status();
     }
 }

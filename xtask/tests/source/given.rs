@@ -41,7 +41,7 @@ fn a_tree_is_copied_patched_and_left_alone() -> Result<()> {
     assert!(!source.tree.join(".git").exists());
     assert!(lab.obtain_from(None, Some(&given))?.cached);
 
-    // Another content is another tree, and so are other patches.
+    // Other contents and other patches give other trees.
     std::fs::write(given.join("COPYING"), "other")?;
     let other = lab.obtain_from(None, Some(&given))?;
     assert_ne!(other.key, source.key);
@@ -95,7 +95,7 @@ fn another_patch_level_is_taken_with_a_warning() -> Result<()> {
     let notes = lab.session.ui.notes();
     assert_eq!(notes.len(), 1);
     assert!(notes[0].contains("6.7.3") && notes[0].contains("6.7.9"));
-    // A kernel that is a series has no patch level of its own.
+    // A kernel without a version accepts each patch level of its series.
     let given = tree(&lab, "6.12.44")?;
     lab.obtain_from(Some("6.12"), Some(&given))?;
     assert_eq!(lab.session.ui.notes().len(), 1);
@@ -124,7 +124,7 @@ fn another_series_is_refused() -> Result<()> {
 }
 
 #[test]
-fn what_is_no_kernel_tree_is_refused() -> Result<()> {
+fn a_path_that_is_not_a_kernel_tree_is_refused() -> Result<()> {
     let lab = lab()?;
     let folder = lab.folder.path();
     let no_kbuild = tree(&lab, "6.7.9")?;
@@ -135,11 +135,11 @@ fn what_is_no_kernel_tree_is_refused() -> Result<()> {
     let text = folder.join("text");
     std::fs::write(&text, "hello")?;
     for (path, reason) in [
-        (no_kbuild, "no file Kbuild"),
+        (no_kbuild, "does not have a file Kbuild"),
         (built, "make mrproper"),
         (text, "neither a folder nor a tarball"),
         (folder.join("nothing"), "No such file"),
-        (folder.to_owned(), "no file Makefile"),
+        (folder.to_owned(), "does not have a file Makefile"),
     ] {
         let (error, status) = lab.error(None, Some(&path))?;
         assert!(error.contains(reason), "{error}");

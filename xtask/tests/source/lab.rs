@@ -13,12 +13,12 @@ use xtask::workspace::Workspace;
 use crate::server::Answer;
 use crate::signer::Signer;
 
-/// The names under which a release is served.
+/// Names of the files of a release on a mirror.
 pub const TARBALL: &str = "linux-6.7.9.tar.xz";
 pub const SIGNATURE: &str = "linux-6.7.9.tar.sign";
 pub const KEY: &str = "key";
 
-/// The files of a kernel tree, as small as one can be.
+/// Returns the files of a minimal kernel tree.
 pub fn kernel_files(version: &str) -> Vec<(String, String)> {
     let numbers = version.split('.').collect::<Vec<_>>();
     let makefile = format!(
@@ -26,7 +26,7 @@ pub fn kernel_files(version: &str) -> Vec<(String, String)> {
          EXTRAVERSION =\nNAME = Test\n",
         numbers[0], numbers[1], numbers[2]
     );
-    // Long enough, and hard enough to compress, that a transfer can break off.
+    // Long and hard to compress, so that a transfer can break off.
     let hash = |i: u32| format!("{}\n", blake3::hash(&i.to_le_bytes()).to_hex());
     let big = (0..4_000).map(hash).collect::<String>();
     [
@@ -41,7 +41,7 @@ pub fn kernel_files(version: &str) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// A tar of a kernel tree.
+/// Returns a tar of a kernel tree.
 pub fn tar(version: &str) -> Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, text) in kernel_files(version) {
@@ -54,14 +54,14 @@ pub fn tar(version: &str) -> Result<Vec<u8>> {
     Ok(builder.into_inner()?)
 }
 
-/// A tar, compressed.
+/// Returns a tar, compressed.
 pub fn xz(tar: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
     std::io::Write::write_all(&mut encoder, tar)?;
     Ok(encoder.finish()?)
 }
 
-/// A kernel tree in a folder.
+/// Writes a kernel tree into a folder.
 pub fn write_tree(folder: &Path, version: &str) -> Result<()> {
     for (name, text) in kernel_files(version) {
         let path = folder.join(name);
@@ -71,7 +71,7 @@ pub fn write_tree(folder: &Path, version: &str) -> Result<()> {
     Ok(())
 }
 
-/// Linux 6.7.9 as a mirror has it, with the signer's key.
+/// Returns the files of Linux 6.7.9 on a mirror, with the signer's key.
 pub fn release(signer: &Signer) -> Result<Vec<(String, Answer)>> {
     let tar = tar("6.7.9")?;
     Ok(vec![
@@ -84,7 +84,7 @@ pub fn release(signer: &Signer) -> Result<Vec<(String, Answer)>> {
     ])
 }
 
-/// `files` with another answer for `name`.
+/// Returns `files` with another answer for `name`.
 pub fn with(
     mut files: Vec<(String, Answer)>,
     name: &str,
@@ -103,8 +103,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// A clone whose kernels come from `mirrors`, the key from the last of
-    /// them, signed by the owner of `fingerprint`.
+    /// Creates a clone whose kernels come from `mirrors`, and the key from the last of them. The
+    /// owner of `fingerprint` must have signed.
     pub fn new(mirrors: &[&str], fingerprint: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = folder.path().join("clone/kernel-config");
@@ -141,7 +141,7 @@ impl Lab {
         })
     }
 
-    /// Obtains the kernel that was named, or the default.
+    /// Obtains the named kernel, or the default one.
     pub fn obtain(&self, kernel: Option<&str>) -> Result<KernelSource> {
         self.obtain_from(kernel, None)
     }
@@ -155,7 +155,7 @@ impl Lab {
         obtain_with(&self.session, &request, &self.settings)
     }
 
-    /// The text of the error that obtaining ends with, and its exit status.
+    /// Returns the error of an attempt to obtain a kernel, and its exit status.
     pub fn error(&self, kernel: Option<&str>, source: Option<&Path>) -> Result<(String, u8)> {
         match self.obtain_from(kernel, source) {
             Ok(source) => Err(anyhow!("{source:?} where an error was due")),
@@ -173,7 +173,7 @@ impl Lab {
         Ok(std::fs::write(folder.join(name), text)?)
     }
 
-    /// Everything of a kind in the cache, and what is left in staging.
+    /// Returns the cache's results of a kind, and the contents of staging.
     pub fn kept(&self, kind: &str) -> Result<Vec<PathBuf>> {
         let mut kept = Vec::new();
         for kind in [kind, "staging"] {

@@ -1,4 +1,4 @@
-//! Kernel sources from mirrors, archives and users, good and bad.
+//! Valid and invalid kernel sources from mirrors, archives and users.
 
 mod downloads;
 mod given;

@@ -1,4 +1,4 @@
-//! A mirror on this machine that behaves as badly as asked.
+//! A mirror on this host, whose answers a test chooses.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-/// What the mirror does when it is asked for a file.
+/// The mirror's answer to a request for a file.
 #[derive(Clone)]
 pub enum Answer {
-    /// Sends it all.
+    /// Sends the whole file.
     Whole(Vec<u8>),
-    /// Sends this many bytes, then nothing more, and keeps the line open.
+    /// Sends this many bytes, then nothing more, and keeps the connection open.
     Stall(Vec<u8>, usize),
     /// Sends this many bytes and hangs up.
     HangUp(Vec<u8>, usize),
@@ -27,7 +27,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `files`, by name; all else is answered with 404.
+    /// Starts a mirror of `files`, by name; the answer for other names is 404.
     pub fn start(files: impl IntoIterator<Item = (String, Answer)>) -> Result<Self> {
         let files = Arc::new(files.into_iter().collect::<BTreeMap<_, _>>());
         let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -37,21 +37,20 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (files, log) = (Arc::clone(&files), Arc::clone(&log));
-                // A client that hangs up is no concern of a mirror's.
+                // A client that hangs up is not an error.
                 std::thread::spawn(move || drop(serve(stream, &files, &log)));
             }
         });
         Ok(Self { url, requests })
     }
 
-    /// An address where nobody listens.
+    /// Returns an address at which nobody listens.
     pub fn nobody() -> Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         Ok(format!("http://{}/", listener.local_addr()?))
     }
 
-    /// The requests so far that are not HEAD: `GET name`, and the range asked
-    /// for.
+    /// Returns the requests so far, except HEAD: each name, with the requested range.
     pub fn requests(&self) -> Vec<String> {
         self.requests
             .lock()

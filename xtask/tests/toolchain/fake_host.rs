@@ -1,4 +1,4 @@
-//! A host that the tests make up: a PATH of shell scripts, and a cache.
+//! A fake host: a PATH of shell scripts, and a cache.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use xtask::toolchain::{Requirement, requirements_on};
 use xtask::ui::Ui;
 use xtask::workspace::Workspace;
 
-/// A host in a folder of its own.
+/// A fake host in a temporary folder.
 pub struct FakeHost {
     pub folder: tempfile::TempDir,
     pub host: Host,
@@ -22,7 +22,7 @@ pub struct FakeHost {
 }
 
 impl FakeHost {
-    /// A host that has nothing.
+    /// Creates a host without any tool.
     pub fn bare() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         for part in ["bin", "root", "clone/kernel-config"] {
@@ -52,7 +52,7 @@ impl FakeHost {
         })
     }
 
-    /// A host that lacks nothing but rustc.
+    /// Creates a host with all tools except rustc.
     pub fn without_rust() -> Result<Self> {
         let fake = Self::bare()?;
         for name in ["make", "flex", "bison", "bc", "patch", "gpgv"] {
@@ -78,7 +78,7 @@ impl FakeHost {
         self.file("root/usr/lib/llvm-19/lib/libclang-19.so.19", b"")
     }
 
-    /// A program that prints `text`.
+    /// Writes a program that prints `text`.
     pub fn prints(&self, name: &str, text: &str) -> Result<()> {
         self.script(name, &format!("echo '{text}'"))
     }
@@ -87,7 +87,7 @@ impl FakeHost {
         self.file(name, format!("#!/bin/sh\n{body}\n").as_bytes())
     }
 
-    /// A rustc of `version` in `folder`, with the sources of its library.
+    /// Writes a rustc of `version` into `folder`, with the sources of its library.
     pub fn rustc(&self, folder: &str, version: &str) -> Result<()> {
         let sysroot = self.path(folder);
         self.script(
@@ -118,19 +118,19 @@ impl FakeHost {
         self.folder.path().join(name)
     }
 
-    /// The lines that a script wrote into the file `calls`.
+    /// Returns the lines that a script has written to the file `calls`.
     pub fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
-    pub fn look(&self) -> Result<SystemTools> {
+    pub fn system(&self) -> Result<SystemTools> {
         let mut answers = ToolAnswers::load(&self.session.cache)?;
         Ok(SystemTools::look(&self.host, &mut answers))
     }
 
     pub fn decide(&self) -> Result<InstallDecision> {
-        let system = self.look()?;
+        let system = self.system()?;
         Ok(decide(
             &self.host,
             self.session.may_install,
@@ -141,12 +141,12 @@ impl FakeHost {
     pub fn requirement(&self, what: &str) -> Result<Requirement> {
         requirements_on(&self.session, &self.host)
             .into_iter()
-            .find(|need| need.what == what)
+            .find(|requirement| requirement.tool == what)
             .with_context(|| format!("no need {what}"))
     }
 }
 
-/// The least that counts as a static program: an ELF header and no more.
+/// Returns a minimal static program: an ELF header.
 pub fn static_elf() -> Vec<u8> {
     let mut bytes = vec![0; 64];
     bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");

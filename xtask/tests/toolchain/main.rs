@@ -1,5 +1,4 @@
-//! The toolchain on hosts made of shell scripts: what is found, what is
-//! installed and what is refused.
+//! The toolchain on fake hosts: tools are found, installed or refused.
 
 mod fake_host;
 mod packages;

@@ -1,4 +1,4 @@
-//! What the distribution must give: lines, questions, installs.
+//! Packages of the distribution: command lines, questions, installations.
 
 use crate::fake_host::*;
 use anyhow::{Context as _, Result};
@@ -93,7 +93,7 @@ fn without_leave_nothing_is_installed() -> Result<()> {
     Ok(())
 }
 
-/// An apt-get that writes down its calls and, when it installs, makes bc.
+/// Writes an apt-get that records its calls, and writes bc when it installs.
 fn installs_bc(fake: &FakeHost, before: &str) -> Result<()> {
     let calls = fake.path("calls");
     let bc = fake.path("bin/bc");
@@ -109,14 +109,14 @@ fn installs_bc(fake: &FakeHost, before: &str) -> Result<()> {
 }
 
 #[test]
-fn root_gets_what_is_missing_installed() -> Result<()> {
+fn root_gets_missing_packages_installed() -> Result<()> {
     let fake = FakeHost::without_rust()?;
     fake.rustc("bin/..", "1.85.0")?;
     fake.file("root/var/lib/apt/lists/x_Packages.lz4", b"")?;
     installs_bc(&fake, "")?;
     provision_on(&fake.session, &fake.host)?;
     assert_eq!(fake.calls(), ["install --yes --no-install-recommends bc"]);
-    // And nothing is asked of apt when all is there.
+    // apt is not used when all tools are installed.
     provision_on(&fake.session, &fake.host)?;
     assert_eq!(fake.calls().len(), 1);
     Ok(())
@@ -155,7 +155,7 @@ fn old_lists_are_fetched_anew() -> Result<()> {
 }
 
 #[test]
-fn a_package_that_brings_nothing_is_told_of() -> Result<()> {
+fn a_package_that_does_not_bring_its_tool_is_reported() -> Result<()> {
     let fake = FakeHost::without_rust()?;
     fake.prints("bin/apt-get", "")?;
     fake.prints("bin/qemu-system-x86_64", "QEMU emulator version 5.2.0 (x)")?;
@@ -167,20 +167,20 @@ fn a_package_that_brings_nothing_is_told_of() -> Result<()> {
     assert!(message.contains("still lacks"), "{message}");
     assert!(message.contains("found 5.2.0 at "), "{message}");
     assert!(
-        message.contains("7.2 is the oldest that is known to work"),
+        message.contains("7.2 is the oldest tested version"),
         "{message}"
     );
     Ok(())
 }
 
 #[test]
-fn the_list_of_needs_is_whole() -> Result<()> {
-    let system = FakeHost::without_rust()?.look()?;
+fn the_list_of_packages_is_complete() -> Result<()> {
+    let system = FakeHost::without_rust()?.system()?;
     assert!(system.missing().is_empty(), "{:?}", system.missing());
     let (_, busybox) = system
         .found
         .iter()
-        .find(|(package, _)| package.what == "busybox")
+        .find(|(package, _)| package.tool == "busybox")
         .context("no busybox")?;
     assert!(matches!(busybox, Detected::Usable(..)));
     Ok(())

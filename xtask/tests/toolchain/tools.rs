@@ -1,4 +1,4 @@
-//! Which tools are taken, and what is provided where none fits.
+//! Tools that are found, and those that are installed into the cache.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use xtask::toolchain::answers::ToolAnswers;
 use xtask::toolchain::{RequirementState, provision_on};
 
 #[test]
-fn what_does_not_fit_is_named_with_its_place() -> Result<()> {
+fn an_unusable_tool_is_named_with_its_path() -> Result<()> {
     let fake = FakeHost::without_rust()?;
     fake.prints("bin/apt-get", "")?;
     std::fs::remove_dir_all(fake.path("root/usr/lib/llvm-19"))?;
@@ -21,7 +21,7 @@ fn what_does_not_fit_is_named_with_its_place() -> Result<()> {
     assert_eq!(clang.state, RequirementState::Unmet);
     assert!(clang.found.starts_with("14.0.6 at "), "{}", clang.found);
     assert_eq!(
-        clang.mend.as_deref(),
+        clang.fix.as_deref(),
         Some("apt-get install --yes --no-install-recommends clang-19")
     );
     let busybox = fake.requirement("busybox")?;
@@ -34,7 +34,7 @@ fn what_does_not_fit_is_named_with_its_place() -> Result<()> {
 #[test]
 fn clang_of_the_right_major_on_the_path_will_do() -> Result<()> {
     let fake = FakeHost::without_rust()?;
-    // As on a distribution whose unversioned LLVM is this one.
+    // As on a distribution whose unversioned LLVM has this major version.
     let from = fake.path("root/usr/lib/llvm-19");
     for tool in std::fs::read_dir(from.join("bin"))? {
         let tool = tool?;
@@ -42,7 +42,7 @@ fn clang_of_the_right_major_on_the_path_will_do() -> Result<()> {
     }
     std::fs::remove_dir_all(&from)?;
     fake.file("lib/libclang.so.19.1.7", b"")?;
-    let system = fake.look()?;
+    let system = fake.system()?;
     let missing = system.missing();
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(system.llvm.lib, Some(real(fake.path("bin/../lib"))));
@@ -68,7 +68,7 @@ fn the_machines_own_rustc_of_the_series_is_taken() -> Result<()> {
 #[test]
 fn an_installed_rustup_toolchain_is_taken_and_its_stand_in_is_not() -> Result<()> {
     let fake = FakeHost::without_rust()?;
-    // rustup's stand-in answers for whatever toolchain is the default.
+    // rustup's proxy answers for the default toolchain.
     fake.prints("bin/rustup", "rustc 1.85.0 (abc)")?;
     std::os::unix::fs::symlink("rustup", fake.path("bin/rustc"))?;
     fake.rustc(
@@ -98,10 +98,10 @@ fn with_another_rustc_rustup_provides_one_in_the_cache() -> Result<()> {
             fake.path("made").display()
         ),
     )?;
-    let need = fake.requirement("rustc 1.85")?;
-    assert_eq!(need.state, RequirementState::Later);
+    let requirement = fake.requirement("rustc 1.85")?;
+    assert_eq!(requirement.state, RequirementState::Later);
     assert_eq!(
-        need.found,
+        requirement.found,
         "will be fetched by rustup (1.85.1) into the cache folder"
     );
 
@@ -112,7 +112,7 @@ fn with_another_rustc_rustup_provides_one_in_the_cache() -> Result<()> {
         fake.calls(),
         ["toolchain install 1.85.1 --profile minimal --component rust-src --no-self-update"]
     );
-    // It stays, without rustup.
+    // The cache keeps it, without rustup.
     std::fs::remove_file(fake.path("bin/rustup"))?;
     let again = provision_on(&fake.session, &fake.host)?;
     assert_eq!(again.rustc, toolchain.rustc);

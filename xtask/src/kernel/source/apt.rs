@@ -1,4 +1,4 @@
-//! Kernel sources from a Debian archive: a package with a tarball in it.
+//! Kernel sources from a Debian archive: packages that contain a tarball.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,36 +16,36 @@ use crate::process::Tool;
 use crate::session::Session;
 use crate::ui::Stage;
 
-/// A package as the archive has it.
+/// A package of the archive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SourcePackage {
-    /// `linux-source-6.12`
+    /// Name: `linux-source-6.12`.
     pub package: String,
-    /// The kernel's version: `6.12.117`, without Debian's own part.
+    /// Kernel's version without Debian's own part: `6.12.117`.
     pub version: String,
-    /// `linux-source-6.12_6.12.117-1~deb12u1_all.deb`
+    /// Name of the file: `linux-source-6.12_6.12.117-1~deb12u1_all.deb`.
     pub file: String,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The checksum that apt's signed lists state, as `SHA256:…`.
+    /// Checksum in apt's signed lists: `SHA256:…`.
     pub checksum: String,
 }
 
-/// What apt said.
+/// The result of a search in the archive.
 pub enum PackageLookup {
-    /// The archive has the package.
+    /// The package, which the archive has.
     Found(SourcePackage),
-    /// It has not, or cannot be asked here; the reason.
+    /// The reason for which the archive does not have the package, or cannot be searched.
     Absent(String),
 }
 
 impl SourcePackage {
-    /// The package that was found last time.
+    /// Returns the package that the last search found.
     pub fn remembered(session: &Session, package: &str) -> Option<Self> {
         memo::recall(&session.cache, &memo_name(package))
     }
 
-    /// Where the package is, or will be, in the cache.
+    /// Returns the path that the package has in the cache once it is downloaded.
     pub fn path(&self, session: &Session) -> PathBuf {
         let folder = session.cache.path("downloads", &self.package, &self.key());
         folder.join(&self.file)
@@ -60,11 +60,15 @@ fn memo_name(package: &str) -> String {
     format!("debian-{package}")
 }
 
-/// Asks the archive for `package`, and remembers the answer. With `refresh`,
-/// lists that were fetched a short while ago are fetched again.
-pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<PackageLookup> {
+/// Searches the archive for `package`, and remembers the result. With `refresh`, fetches the
+/// lists even if they are not outdated.
+///
+/// # Errors
+///
+/// Fails if apt cannot be started, or prints something unexpected.
+pub fn find(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<PackageLookup> {
     let stage = session.ui.stage("source");
-    stage.begin(&format!("asking apt for {package}"), 0);
+    stage.begin(&format!("searching the archive for {package}"), 0);
     let update = if refresh {
         apt.refresh()
     } else {
@@ -81,16 +85,16 @@ pub fn ask(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result
         let reason = stderr
             .lines()
             .find_map(|line| line.strip_prefix("E: "))
-            .unwrap_or("apt-get does not say why");
+            .unwrap_or("apt-get prints no reason");
         return Ok(PackageLookup::Absent(reason.to_owned()));
     }
     let deb = parse(package, &uris)
-        .with_context(|| format!("cannot read what apt says of {package}: {}", uris.trim()))?;
+        .with_context(|| format!("cannot parse apt's output about {package}: {}", uris.trim()))?;
     memo::remember(&session.cache, &memo_name(package), &deb)?;
     Ok(PackageLookup::Found(deb))
 }
 
-/// One line of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
+/// Parses the output of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
 fn parse(package: &str, uris: &str) -> Result<SourcePackage> {
     let line = uris
         .lines()
@@ -114,8 +118,12 @@ fn parse(package: &str, uris: &str) -> Result<SourcePackage> {
     })
 }
 
-/// Downloads the package if it is not in the cache. `Err` of the inner result:
-/// the archive could not be reached.
+/// Downloads the package if the cache does not have it. The inner result is the reason if the
+/// archive cannot be reached.
+///
+/// # Errors
+///
+/// Fails if the package does not match its checksum, or the cache cannot be written.
 pub fn download(
     session: &Session,
     apt: &Apt,
@@ -153,7 +161,7 @@ pub fn download(
     }
 }
 
-/// Runs `work`, and meanwhile shows how far the file that it writes has grown.
+/// Runs `work` and meanwhile shows the size of the `file` that it writes.
 fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -170,7 +178,11 @@ fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) ->
     })
 }
 
-/// Unpacks the kernel source that is in the package into `folder`.
+/// Unpacks the kernel source in the package into `folder`.
+///
+/// # Errors
+///
+/// Fails if the package cannot be read or does not contain the source.
 pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<()> {
     let path = deb.path(session);
     let stage = session.ui.stage("source");
@@ -178,7 +190,7 @@ pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<(
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
     let tool = Tool::new("dpkg-deb").arg("--fsys-tarfile").arg(&path);
     let mut child = tool.spawn(Stdio::from(writer), Stdio::null())?;
-    let wanted = format!("usr/src/{}.tar.xz", deb.package);
+    let tarball = format!("usr/src/{}.tar.xz", deb.package);
     let mut outer = tar::Archive::new(unpack::CountingReader::new(reader, &stage));
     let mut found = false;
     for entry in outer
@@ -186,7 +198,7 @@ pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<(
         .with_context(|| format!("cannot read {}", path.display()))?
     {
         let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
-        if entry.path()?.ends_with(&wanted) {
+        if entry.path()?.ends_with(&tarball) {
             unpack::unpack(unpack::xz(entry)?, folder)?;
             found = true;
         }
@@ -195,7 +207,7 @@ pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<(
         bail!("{} failed", tool.quoted());
     }
     if !found {
-        bail!("there is no {wanted} in {}", deb.file);
+        bail!("{} does not contain {tarball}", deb.file);
     }
     Ok(())
 }
@@ -205,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_apt_prints_is_read() -> Result<()> {
+    fn the_output_of_apt_is_parsed() -> Result<()> {
         let line = "'http://a.example/pool/linux-source-6.12_6.12.117-1%7edeb12u1_all.deb' \
                     linux-source-6.12_6.12.117-1~deb12u1_all.deb 153476148 SHA256:e849\n";
         let deb = parse("linux-source-6.12", line)?;

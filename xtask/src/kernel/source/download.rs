@@ -1,4 +1,4 @@
-//! Downloads: which mirrors can be reached, and files from them.
+//! Finds the mirrors that can be reached, and downloads files from them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -14,11 +14,10 @@ use super::{FetchSettings, UnavailableSource};
 use crate::failure::Failure;
 use crate::ui::Stage;
 
-/// Once one mirror has answered, the ones before it in the list get this much
-/// longer.
+/// Time that the preferred mirrors still get to answer, once another one has answered.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How often the list is gone through again as long as bytes come.
+/// Maximum number of times that all mirrors are tried, as long as bytes arrive.
 const ROUNDS: usize = 5;
 
 const CHUNK: usize = 64 << 10;
@@ -30,32 +29,32 @@ pub struct Mirrors {
     stall: Duration,
 }
 
-/// Which mirrors can be reached.
+/// The mirrors that can be reached.
 pub enum Reachability {
-    /// At least one.
+    /// At least one mirror.
     Some(Mirrors),
-    /// None; each mirror with its reason.
+    /// No mirror; the reasons for all of them.
     None(Vec<UnavailableSource>),
 }
 
-/// Asks all mirrors at once for `file`. Any answer counts, even "404": it
-/// comes from the mirror. Takes `settings.reach` at most.
+/// Asks all mirrors at once for `file`, for at most `settings.reach`. Every answer counts, even
+/// "404": it shows that the mirror can be reached.
 pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reachability {
     let (sender, answers) = mpsc::channel();
     for (index, folder) in folders.iter().enumerate() {
         let agent = agent(settings, Some(settings.reach));
         let url = format!("{folder}{file}");
         let sender = sender.clone();
-        // Not waited for: its time is limited, and nobody needs its answer
-        // once a mirror before it has answered.
+        // Nobody joins the thread: its time is limited, and its answer is not needed once a
+        // preferred mirror has answered.
         std::thread::spawn(move || {
             let answer = agent.head(&url).call();
-            // The receiver is gone when nobody waits any more.
+            // Fails if nobody waits for the answer any more.
             let _ = sender.send((index, answer.err()));
         });
     }
     drop(sender);
-    // None: no answer yet; Some(None): reached; Some(Some(reason)): not.
+    // None: no answer yet; Some(None): reached; Some(Some(reason)): not reached.
     let mut known: Vec<Option<Option<String>>> = vec![None; folders.len()];
     let mut deadline = Instant::now() + settings.reach;
     let is_reached: fn(&Option<Option<String>>) -> bool = |answer| matches!(answer, Some(None));
@@ -71,10 +70,10 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reacha
             deadline = deadline.min(Instant::now() + GRACE);
         }
     }
-    // Those that have answered, then those that still may.
-    let with = |wanted: fn(&Option<Option<String>>) -> bool| {
+    // The mirrors that have answered, then those that may answer later.
+    let with = |condition: fn(&Option<Option<String>>) -> bool| {
         let chosen = folders.iter().zip(&known);
-        chosen.filter(move |(_, answer)| wanted(answer))
+        chosen.filter(move |(_, answer)| condition(answer))
     };
     if known.iter().any(is_reached) {
         let usable = with(is_reached).chain(with(Option::is_none));
@@ -85,7 +84,7 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reacha
         .iter()
         .zip(known)
         .map(|(folder, answer)| UnavailableSource {
-            place: folder.clone(),
+            origin: folder.clone(),
             reason: answer
                 .flatten()
                 .unwrap_or_else(|| no_answer(settings.reach)),
@@ -110,7 +109,7 @@ fn no_answer(limit: Duration) -> String {
     format!("no answer within {} s", limit.as_secs_f32())
 }
 
-/// Why a request failed, in a user's words.
+/// Returns the reason for which a request failed, for the user.
 fn reason(error: &ureq::Error, limit: Duration) -> String {
     match error {
         ureq::Error::HostNotFound => "the name cannot be resolved".to_owned(),
@@ -132,14 +131,19 @@ impl Mirrors {
         }
     }
 
-    /// Mirrors of one file, each with an address of its own; the name to
-    /// download is the empty one.
+    /// Creates mirrors of a single file, whose addresses need not end in the same name. Their
+    /// [`Mirrors::download`] takes an empty name.
     pub fn of_files(addresses: &[String], settings: &FetchSettings) -> Self {
         Self::new(addresses.to_vec(), settings)
     }
 
-    /// Downloads the file `name` to the path `to`. Where one mirror breaks
-    /// off, the next goes on. The error names each mirror with its reason.
+    /// Downloads the file `name` to the path `to`. If a mirror breaks off, the next one resumes
+    /// the transfer.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `to` cannot be written, and if no mirror has the whole file; then the error names
+    /// each mirror with the reason.
     pub fn download(&self, name: &str, to: &Path, stage: Option<&Stage<'_>>) -> Result<()> {
         let file = OpenOptions::new()
             .create(true)
@@ -158,7 +162,7 @@ impl Mirrors {
         for _ in 0..ROUNDS {
             let before = transfer.got;
             for (folder, reason) in self.folders.iter().zip(&mut reasons) {
-                match self.go_on(&format!("{folder}{name}"), &mut transfer)? {
+                match self.resume(&format!("{folder}{name}"), &mut transfer)? {
                     None => return Ok(()),
                     Some(why) => *reason = why,
                 }
@@ -179,9 +183,9 @@ impl Mirrors {
         .into())
     }
 
-    /// Gets what is missing from `url`. `Some`: why it is not whole yet. Only
-    /// what fails on this machine's disk is an error.
-    fn go_on(&self, url: &str, transfer: &mut Transfer<'_>) -> Result<Option<String>> {
+    /// Gets the missing part from `url`. Returns the reason if the file is still not whole. Only a
+    /// failure of the host's disk is an error.
+    fn resume(&self, url: &str, transfer: &mut Transfer<'_>) -> Result<Option<String>> {
         let mut request = self.agent.get(url);
         if transfer.got > 0 {
             request = request.header(RANGE, format!("bytes={}-", transfer.got));
@@ -200,7 +204,9 @@ impl Mirrors {
                 let range = range.and_then(|range| range.to_str().ok());
                 if range.is_none_or(|range| !transfer.is_continued_by(range)) {
                     transfer.restart()?;
-                    return Ok(Some("it sent another part than asked for".to_owned()));
+                    return Ok(Some(
+                        "it sent another part than the requested one".to_owned(),
+                    ));
                 }
             }
             status => {
@@ -237,7 +243,7 @@ impl Mirrors {
 struct Transfer<'a> {
     file: File,
     got: u64,
-    /// All bytes, if the mirror said so.
+    /// Size of the file in bytes, if the mirror has reported it.
     total: Option<u64>,
     name: &'a str,
     stage: Option<&'a Stage<'a>>,
@@ -270,7 +276,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Is `range`, as in `bytes 5-9/10`, what follows?
+    /// Returns true if `range`, as in `bytes 5-9/10`, begins where the received part ends.
     fn is_continued_by(&self, range: &str) -> bool {
         let Some((range, total)) = range
             .strip_prefix("bytes ")
@@ -284,7 +290,7 @@ impl Transfer<'_> {
         start == Some(self.got) && self.total.is_none_or(|known| total.parse() == Ok(known))
     }
 
-    /// Why the body's end is not the file's.
+    /// Returns the reason if the received part is not the whole file.
     fn missing(&self) -> Option<String> {
         let total = self.total.unwrap_or(self.got);
         (self.got != total).then(|| format!("it ended after {}", self.progress()))

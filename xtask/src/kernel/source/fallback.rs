@@ -1,4 +1,4 @@
-//! The kernel that is built where the default one's source cannot be reached.
+//! The kernel that is built if the source of the default one cannot be reached.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -11,20 +11,25 @@ use crate::kernel::spec::KernelSpec;
 use crate::memo;
 use crate::session::Session;
 
-/// How long it is remembered that no mirror could be reached, in seconds.
+/// Time for which unreachable mirrors are remembered, in seconds.
 const UNREACHABLE_FOR: u64 = 3600;
 
-/// That no mirror could be reached, and when.
+/// The remembered answer that no mirror can be reached.
 #[derive(Serialize, Deserialize)]
 struct UnreachableMemo {
-    /// Seconds since 1970.
+    /// Time of the attempt, in seconds since 1970.
     at: u64,
-    /// KMODLAB_MIRROR as it was.
+    /// Value of KMODLAB_MIRROR during the attempt.
     mirror: Option<String>,
     missing: Vec<UnavailableSource>,
 }
 
-/// `spec` if its source can be had, else `fallback`, saying so.
+/// Returns the source of `spec`; if that is not available, prints a note and returns the source
+/// of `fallback`.
+///
+/// # Errors
+///
+/// Fails if neither is available, or an available source is damaged.
 pub fn or_fallback(
     session: &Session,
     settings: &FetchSettings,
@@ -40,15 +45,12 @@ pub fn or_fallback(
         let age = memo::now().checked_sub(known.at);
         known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
     });
-    let (missing, asked) = match remembered {
+    let (missing, retry) = match remembered {
         Some(UnreachableMemo { at, missing, .. }) => {
             let minutes = memo::now().saturating_sub(at) / 60;
             let path = memo::path(&session.cache, &name);
-            let asked = format!(
-                "; that was {minutes} min ago, remove {} to try again",
-                path.display()
-            );
-            (missing, asked)
+            let retry = format!(" {minutes} min ago; remove {} to try again", path.display());
+            (missing, retry)
         }
         None => match from_sources(session, settings, spec)? {
             Attempt::Got(source) => return Ok(source),
@@ -64,7 +66,7 @@ pub fn or_fallback(
         },
     };
     session.ui.note(format!(
-        "kernel {}: could not reach {}{asked}",
+        "kernel {}: could not reach {}{retry}",
         spec.name,
         UnavailableSource::line(&missing)
     ));
@@ -76,7 +78,7 @@ pub fn or_fallback(
     match from_sources(session, settings, fallback)? {
         Attempt::Got(source) => Ok(source),
         Attempt::Unavailable(missing) => Err(Failure::host(format!(
-            "the source of kernel {} cannot be had here either:\n{}\n{}.",
+            "the source of kernel {} is not available either:\n{}\n{}.",
             fallback.name,
             UnavailableSource::lines(&missing),
             advice(fallback)

@@ -1,8 +1,8 @@
-//! `--kernel-source PATH`: a tree or a tarball that the user vouches for.
+//! `--kernel-source PATH`: a tree or a tarball that the user trusts.
 //!
-//! It is copied into the cache, named by its contents, and patched there; what
-//! is at PATH stays as it is. A tree that has not changed since is recognised
-//! by its files' sizes, inode numbers and times, and not read again.
+//! The source is copied into the cache under a key of its contents, and patched there; the files
+//! at PATH stay unchanged. A tree that has not changed since the last copy is recognised by its
+//! files' sizes, inode numbers and times, and not read again.
 
 use std::fs::File;
 use std::io::{Read, Seek as _};
@@ -24,20 +24,25 @@ use crate::process::{Guarded, Tool};
 use crate::session::Session;
 use crate::ui::Stage;
 
-/// What a kernel's make leaves in a tree that was built in place; make refuses
-/// to build elsewhere from such a tree (`outputmakefile` in its Makefile).
+/// Files in a tree in which a kernel was built in place. make refuses to build such a tree in
+/// another folder (`outputmakefile` in the kernel's Makefile).
 const BUILT: [&str; 2] = [".config", "include/config"];
 
-/// What is known of the source at a path.
+/// The remembered content of the source at a path.
 #[derive(Serialize, Deserialize)]
 struct KnownContent {
     path: PathBuf,
-    stamp: String,
+    fingerprint: String,
     content: String,
     version: String,
 }
 
-/// The source at `path`, taken for kernel `spec`.
+/// Returns the source at `path` as that of the kernel `spec`.
+///
+/// # Errors
+///
+/// Fails if `path` is not a kernel's tree or tarball, if it is of another series, and if it
+/// changes while it is read.
 pub fn obtain(
     session: &Session,
     kernels: &Kernels,
@@ -49,13 +54,13 @@ pub fn obtain(
     let is_tree = path.is_dir();
     let mut tree_version = None;
     if is_tree {
-        // Before the tree is read: this takes no time.
-        let version = TreeVersion::of(&path).map_err(|error| no_kernel(&path, &error))?;
+        // Before the tree is read, which takes long.
+        let version = TreeVersion::of(&path).map_err(|error| not_a_kernel(&path, &error))?;
         check_version(session, kernels, spec, &path, &version)?;
         if let Some(left) = BUILT.iter().find(|left| path.join(left).exists()) {
             return Err(Failure::usage(format!(
-                "{} was built in place (it has {left}), and make builds no such tree elsewhere; \
-                 run `make mrproper` in it, or give a fresh `git worktree` of it",
+                "{} was built in place (it has {left}), and make does not build such a tree in \
+                 another folder; run `make mrproper` in it, or give a fresh `git worktree` of it",
                 path.display()
             ))
             .into());
@@ -63,7 +68,7 @@ pub fn obtain(
         tree_version = Some(version);
     }
     let listing = FileListing::of(&path)?;
-    let stamp = listing.stamp();
+    let fingerprint = listing.fingerprint();
     let name = format!(
         "given-{}",
         Inputs::new("path")
@@ -71,7 +76,7 @@ pub fn obtain(
             .key()
     );
     let known = memo::recall::<KnownContent>(&session.cache, &name)
-        .filter(|known| known.stamp == stamp.as_str());
+        .filter(|known| known.fingerprint == fingerprint.as_str());
     let (content, version) = match (known, tree_version) {
         (Some(KnownContent { content, .. }), Some(version)) => (content, version.to_string()),
         (
@@ -102,7 +107,7 @@ pub fn obtain(
             if listing.is_settled() {
                 let known = KnownContent {
                     path: path.clone(),
-                    stamp: stamp.as_str().to_owned(),
+                    fingerprint: fingerprint.as_str().to_owned(),
                     content: content.clone(),
                     version: version.to_string(),
                 };
@@ -124,25 +129,25 @@ pub fn obtain(
             listing.copy_to(folder, &stage)?;
         } else {
             unpack_file(session, &path, folder)?;
-            TreeVersion::of(folder).map_err(|error| no_kernel(&path, &error))?;
+            TreeVersion::of(folder).map_err(|error| not_a_kernel(&path, &error))?;
         }
-        if FileListing::of(&path)?.stamp() != stamp {
+        if FileListing::of(&path)?.fingerprint() != fingerprint {
             bail!("{} changed while it was read; run again", path.display());
         }
         Ok(())
     })
 }
 
-fn no_kernel(path: &Path, error: &anyhow::Error) -> Failure {
+fn not_a_kernel(path: &Path, error: &anyhow::Error) -> Failure {
     Failure::usage(format!(
-        "--kernel-source {} is no kernel tree: {error:#}; a kernel tree, or the one folder of a \
-         tarball, has at its top {}, and its version in the Makefile",
+        "--kernel-source {} is not a kernel tree: {error:#}; a kernel tree, or the single folder of \
+         a tarball, has at its top {}, and its version in the Makefile",
         path.display(),
         LANDMARKS.join(", ")
     ))
 }
 
-/// Takes another patch level with a warning; refuses another series.
+/// Prints a warning if the source has another patch level than the kernel; refuses another series.
 fn check_version(
     session: &Session,
     kernels: &Kernels,
@@ -160,7 +165,7 @@ fn check_version(
                 || {
                     let known = kernels.iter().map(|kernel| kernel.series.to_string());
                     let known = known.collect::<Vec<_>>().join(", ");
-                    format!("no kernel of kernels.toml fits it, the series there are: {known}")
+                    format!("no kernel of kernels.toml fits it; their series are: {known}")
                 },
                 |kernel| format!("`--kernel {}` fits it", kernel.name),
             );
@@ -174,17 +179,17 @@ fn check_version(
         && (version != found.version || !found.extra.is_empty())
     {
         session.ui.note(format!(
-            "warning: {path} is Linux {found}, and kernel {} is Linux {version}: its patches and \
-             options are made for that",
+            "warning: {path} is Linux {found}, but the patches and options of kernel {} are for \
+             Linux {version}",
             spec.name
         ));
     }
     Ok(())
 }
 
-/// The version that the top Makefile in a tarball states.
+/// Returns the version in the top Makefile of a tarball.
 fn version_in_tarball(path: &Path) -> Result<TreeVersion> {
-    let no_kernel = |error: anyhow::Error| anyhow::Error::from(no_kernel(path, &error));
+    let not_a_kernel = |error: anyhow::Error| anyhow::Error::from(not_a_kernel(path, &error));
     let mut opened = open(path, None)?;
     let mut archive = tar::Archive::new(&mut opened.tar);
     let damaged = || format!("{} is damaged or truncated", path.display());
@@ -201,10 +206,10 @@ fn version_in_tarball(path: &Path) -> Result<TreeVersion> {
             let mut start = entry.by_ref().take(4096);
             start.read_to_end(&mut makefile).with_context(damaged)?;
             let makefile = String::from_utf8_lossy(&makefile);
-            return TreeVersion::parse(&makefile).map_err(no_kernel);
+            return TreeVersion::parse(&makefile).map_err(not_a_kernel);
         }
     }
-    Err(no_kernel(anyhow!("there is no file Makefile in it")))
+    Err(not_a_kernel(anyhow!("it does not have a file Makefile")))
 }
 
 fn unpack_file(session: &Session, path: &Path, folder: &Path) -> Result<()> {
@@ -221,14 +226,14 @@ fn unpack_file(session: &Session, path: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a tar, whatever it is compressed with.
+/// A reader of a tar, with any compression.
 struct OpenedTarball<'a> {
     tar: Box<dyn Read + 'a>,
-    /// gzip, where that is what it takes.
+    /// gzip, if the tarball is compressed with it.
     child: Option<Guarded>,
 }
 
-/// Opens a tarball by what it begins with, not by its name.
+/// Opens a tarball. Its first bytes, not its name, decide the compression.
 fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<OpenedTarball<'a>> {
     let cannot = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(cannot)?;
@@ -264,5 +269,5 @@ fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<OpenedTarball<'
         return Ok(OpenedTarball { tar, child: None });
     }
     let error = anyhow!("it is neither a folder nor a tarball (plain, xz or gzip)");
-    Err(no_kernel(path, &error).into())
+    Err(not_a_kernel(path, &error).into())
 }

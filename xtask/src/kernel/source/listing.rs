@@ -1,5 +1,5 @@
-//! The contents of a tree that somebody else works in: listed, recognised
-//! without being read again, hashed, copied.
+//! Listings of trees that the user may change: recognises an unchanged tree without reading it,
+//! and hashes and copies its files.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -13,30 +13,34 @@ use crate::key::{Inputs, Key};
 use crate::ui::Stage;
 use crate::workers;
 
-/// A file changed as late as this before it was listed may change again within
-/// the file system's clock tick, unseen; in seconds.
+/// Age in seconds from which a change is safe: a file that changed later may change again within
+/// the same tick of the file system's clock, and nobody would notice.
 const SETTLED: i64 = 2;
 
-/// How many files or folders a thread takes at once.
+/// Number of files or folders that a thread takes at once.
 const BATCH: usize = 64;
 
-/// All files and links below a folder, git's own left out.
+/// All files and symbolic links below a folder, without git's own.
 pub struct FileListing {
     root: PathBuf,
-    /// Sorted by path.
+    /// Files, sorted by path.
     files: Vec<ListedFile>,
-    /// When the listing began, in seconds since 1970.
+    /// Time at which the listing began, in seconds since 1970.
     began: i64,
 }
 
 struct ListedFile {
-    /// Relative to the root.
+    /// Path relative to the root.
     path: PathBuf,
     metadata: Metadata,
 }
 
 impl FileListing {
-    /// Lists `root`: a folder, or a single file.
+    /// Lists `root`, a folder or a single file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a folder cannot be listed.
     pub fn of(root: &Path) -> Result<Self> {
         let began = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -63,20 +67,20 @@ impl FileListing {
             }
         }
         listing.files.sort_unstable_by(|one, two| {
-            // As bytes: comparing paths piece by piece takes longer.
+            // Comparing bytes is faster than comparing the parts of paths.
             one.path.as_os_str().cmp(two.path.as_os_str())
         });
         Ok(listing)
     }
 
-    /// How many files and links there are.
+    /// Returns the number of files and links.
     pub fn count(&self) -> u64 {
         self.files.len() as u64
     }
 
-    /// A hash of what changes whenever a file does: names, sizes, modes, inode
-    /// numbers, times of change.
-    pub fn stamp(&self) -> Key {
+    /// Returns a hash that changes whenever a file does, of the files' names, sizes, modes, inode
+    /// numbers and times of change.
+    pub fn fingerprint(&self) -> Key {
         let mut bytes = Vec::with_capacity(self.files.len() * 128);
         for ListedFile { path, metadata } in &self.files {
             bytes.extend_from_slice(path.as_os_str().as_encoded_bytes());
@@ -96,13 +100,18 @@ impl FileListing {
         Inputs::new("stamp 1").bytes("files", &bytes).key()
     }
 
-    /// Is the stamp to be trusted: has nothing changed in the last seconds?
+    /// Returns true if the fingerprint can be trusted, because no file changed in the seconds
+    /// before the listing.
     pub fn is_settled(&self) -> bool {
         let newest = self.files.iter().map(|file| file.metadata.ctime()).max();
         newest.is_none_or(|newest| newest + SETTLED < self.began)
     }
 
-    /// The key of the contents: names, what may be executed, bytes.
+    /// Returns the key of the contents: names, bytes, and which files are executable.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read.
     pub fn key(&self, stage: &Stage<'_>) -> Result<Key> {
         let hashes = on_all_cores(&self.files, Some(stage), |ListedFile { path, metadata }| {
             let full = self.full(path);
@@ -130,8 +139,12 @@ impl FileListing {
         Ok(Inputs::new("content 1").bytes("files", &bytes).key())
     }
 
-    /// Copies all into `folder`, which is made. Links are made anew; files are
-    /// new files, never hard links, so that a patch cannot write through.
+    /// Copies all files into `folder`, which is made. Files are never hard links, so that a patch
+    /// cannot change the original.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be copied.
     pub fn copy_to(&self, folder: &Path, stage: &Stage<'_>) -> Result<()> {
         let mut last = None;
         for ListedFile { path, .. } in &self.files {
@@ -157,14 +170,14 @@ impl FileListing {
 
     fn full(&self, path: &Path) -> PathBuf {
         if path.as_os_str().is_empty() {
-            // The root is a single file; joining would append a slash.
+            // The root is a single file; `join` would append a slash.
             return self.root.clone();
         }
         self.root.join(path)
     }
 }
 
-/// The files and the folders in `folder` of `root`, relative to `root`.
+/// Returns the files and the folders in `folder` of `root`, relative to `root`.
 fn list(root: &Path, folder: &Path) -> Result<(Vec<ListedFile>, Vec<PathBuf>)> {
     let full = root.join(folder);
     let cannot = || format!("cannot list {}", full.display());
@@ -187,7 +200,7 @@ fn list(root: &Path, folder: &Path) -> Result<(Vec<ListedFile>, Vec<PathBuf>)> {
     Ok((files, folders))
 }
 
-/// Runs `work` on every item, on all cores, and returns the results in the items' order.
+/// Runs `work` on every item, on all cores, and returns the results in the order of the items.
 fn on_all_cores<I: Sync, T: Send>(
     items: &[I],
     stage: Option<&Stage<'_>>,

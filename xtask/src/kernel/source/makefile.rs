@@ -1,4 +1,4 @@
-//! What a kernel tree says of itself: the version in its Makefile.
+//! The version of a kernel tree, in its Makefile.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::kernel::spec::{Series, Version};
 
-/// The files at the top of every kernel tree by which one is known.
+/// Files at the top of every kernel tree, by which one is recognised.
 pub const LANDMARKS: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
 
 /// The version of a tree: 6.7.3, 6.12.117, 6.7.0-rc1.
@@ -15,17 +15,20 @@ pub const LANDMARKS: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
 pub struct TreeVersion {
     /// VERSION, PATCHLEVEL and SUBLEVEL.
     pub version: Version,
-    /// EXTRAVERSION, mostly empty.
+    /// EXTRAVERSION, which is usually empty.
     pub extra: String,
 }
 
 impl TreeVersion {
-    /// The version of the kernel tree at `tree`. The error says what is not
-    /// there, if it is no kernel tree.
+    /// Returns the version of the kernel tree at `tree`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `tree` is not a kernel tree; the error names a missing file or variable.
     pub fn of(tree: &Path) -> Result<Self> {
         for landmark in LANDMARKS {
             if !tree.join(landmark).is_file() {
-                return Err(anyhow!("there is no file {landmark} in it"));
+                return Err(anyhow!("it does not have a file {landmark}"));
             }
         }
         let path = tree.join("Makefile");
@@ -34,7 +37,11 @@ impl TreeVersion {
         Self::parse(&text)
     }
 
-    /// The version in the text of a kernel's top Makefile.
+    /// Returns the version in the text of a kernel's top Makefile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if VERSION, PATCHLEVEL or SUBLEVEL is missing.
     pub fn parse(makefile: &str) -> Result<Self> {
         let field = |name: &str| {
             makefile.lines().take(20).find_map(|line| {
@@ -59,7 +66,11 @@ impl TreeVersion {
         })
     }
 
-    /// Reads what [`Display`](fmt::Display) writes.
+    /// Parses the output of [`Display`](fmt::Display).
+    ///
+    /// # Errors
+    ///
+    /// Fails if `text` does not begin with a version.
     pub fn from_display(text: &str) -> Result<Self> {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
         let (version, extra) = text.split_at(end.unwrap_or(text.len()));

@@ -1,18 +1,17 @@
-//! The source tree of a kernel: obtained, verified, unpacked, patched.
+//! The source tree of a kernel: obtains, verifies, unpacks and patches it.
 //!
-//! Trees are in the cache folder `sources/`, named by version and by a key of
-//! what they were made from: the tarball's identity and the contents of the
-//! patches. Once there, a tree is never written to; kernels are built outside
-//! of it.
+//! Trees are in the cache folder `sources/`, under their version and a key of their inputs: the
+//! tarball's identity and the contents of the patches. A tree in the cache never changes; kernels
+//! are built in other folders.
 //!
-//! What was found out on the way is remembered in `resolved/`, so that a run
-//! with nothing to do asks neither apt nor the network. To ask again, remove
+//! Answers are remembered (see [`crate::memo`]), so that a run with nothing to do uses neither apt
+//! nor the network. To ask again, remove
 //!
-//! - `resolved/debian-<package>.json`: which version the Debian archive has;
-//! - `resolved/unreachable-<kernel>.json`: that no mirror could be reached
-//!   (forgotten after an hour by itself);
-//! - `resolved/given-<…>.json`: the content key of a `--kernel-source` (known
-//!   to be out of date by its files' sizes, inode numbers and times).
+//! - `resolved/debian-<package>.json`: the version in the Debian archive;
+//! - `resolved/unreachable-<kernel>.json`: the mirrors that could not be reached (expires after an
+//!   hour);
+//! - `resolved/given-<…>.json`: the content key of a `--kernel-source` (expires when the files'
+//!   sizes, inode numbers or times change).
 
 mod apt;
 mod download;
@@ -43,17 +42,21 @@ pub use makefile::TreeVersion;
 use patches::Patches;
 use unavailable::{Attempt, UnavailableSource};
 
-/// What the command line asks for.
+/// The command line's request for a kernel.
 #[derive(Debug, Clone, Default)]
 pub struct SourceRequest {
-    /// `--kernel NAME`
+    /// `--kernel NAME`.
     pub kernel: Option<String>,
     /// `--kernel-source PATH`: a tree or a tarball.
     pub source: Option<PathBuf>,
 }
 
 impl SourceRequest {
-    /// Refuses a kernel that kernels.toml does not name.
+    /// Checks that kernels.toml names the kernel.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not, or if kernels.toml is invalid.
     pub fn check(&self, workspace: &Workspace) -> Result<()> {
         let kernels = Kernels::load(workspace)?;
         self.kernel
@@ -62,38 +65,36 @@ impl SourceRequest {
     }
 }
 
-/// A source tree, ready to build from.
+/// A source tree that a kernel can be built from.
 #[derive(Debug, Clone)]
 pub struct KernelSource {
-    /// The kernel's name in kernels.toml: that of the fallback, if it came to
-    /// that.
+    /// Name of the kernel, or of the fallback that replaces it, in kernels.toml.
     pub kernel: String,
-    /// The version that the tree's Makefile states: `6.12.117`.
+    /// Version in the tree's Makefile: `6.12.117`.
     pub version: String,
-    /// The tree. Never write to it.
+    /// Path of the tree. Never write to it.
     pub tree: PathBuf,
-    /// What it was made from.
+    /// Key of the tree's inputs.
     pub key: Key,
-    /// True if nothing had to be done.
+    /// True if the cache had the tree already.
     pub cached: bool,
 }
 
-/// How sources are obtained; tests change it.
+/// Settings for obtaining sources; tests change them.
 #[derive(Debug, Clone)]
 pub struct FetchSettings {
-    /// `KMODLAB_MIRROR`: a folder that is asked before the mirrors of
-    /// kernels.toml.
+    /// `KMODLAB_MIRROR`: address of a folder that is preferred to the mirrors of kernels.toml.
     pub mirror: Option<String>,
-    /// Within this time a mirror must answer, whatever it answers.
+    /// Maximum time until a mirror's first answer.
     pub reach: Duration,
-    /// A transfer without a byte for this long is given up.
+    /// Maximum time without a byte, after which a transfer is abandoned.
     pub stall: Duration,
-    /// apt-get: a path, or a name on the PATH.
+    /// Path of apt-get, or its name on the PATH.
     pub apt_get: OsString,
 }
 
 impl FetchSettings {
-    /// The usual ones, with `KMODLAB_MIRROR` if it is set.
+    /// Returns the default settings, with `KMODLAB_MIRROR` if it is set.
     pub fn from_env() -> Self {
         Self {
             mirror: std::env::var("KMODLAB_MIRROR")
@@ -107,15 +108,24 @@ impl FetchSettings {
     }
 }
 
-/// The source tree that `request` asks for, from the cache or made.
+/// Returns the requested source tree, from the cache or newly made.
 ///
-/// Falls back to another kernel if none was named and no mirror can be
-/// reached; that is said in two notes.
+/// If the request does not name a kernel and no mirror can be reached, prints two notes and
+/// returns the source of the default kernel's fallback.
+///
+/// # Errors
+///
+/// Fails if the kernel is unknown, or if its source is unavailable, damaged, badly signed or of
+/// another series.
 pub fn obtain(session: &Session, request: &SourceRequest) -> Result<KernelSource> {
     obtain_with(session, request, &FetchSettings::from_env())
 }
 
-/// [`obtain`] with other settings.
+/// Does what [`obtain`] does, with other settings.
+///
+/// # Errors
+///
+/// Fails as [`obtain`] does.
 pub fn obtain_with(
     session: &Session,
     request: &SourceRequest,
@@ -140,7 +150,7 @@ pub fn obtain_with(
     Ok(source)
 }
 
-/// Tries the kernel's sources in order.
+/// Tries the origins of the kernel's source in order.
 fn from_sources(session: &Session, settings: &FetchSettings, spec: &KernelSpec) -> Result<Attempt> {
     let patches = Patches::of(&spec.patches)?;
     if let Some(source) = cached(session, spec, &patches)? {
@@ -153,8 +163,8 @@ fn from_sources(session: &Session, settings: &FetchSettings, spec: &KernelSpec) 
                 let deb = match debian(session, settings, package)? {
                     Ok(deb) => deb,
                     Err(reason) => {
-                        let place = format!("Debian's package {package}");
-                        missing.push(UnavailableSource { place, reason });
+                        let origin = format!("Debian's package {package}");
+                        missing.push(UnavailableSource { origin, reason });
                         continue;
                     }
                 };
@@ -180,7 +190,7 @@ fn from_sources(session: &Session, settings: &FetchSettings, spec: &KernelSpec) 
     Ok(Attempt::Unavailable(missing))
 }
 
-/// The tree of the first source that is in the cache already.
+/// Returns the tree from the first origin whose tree is in the cache.
 fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Option<KernelSource>> {
     for source in &spec.sources {
         let (version, inputs) = match source {
@@ -203,8 +213,8 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
     Ok(None)
 }
 
-/// The package in the cache's downloads: the one remembered if it is still
-/// there, else the archive's newest.
+/// Returns the package from the cache's downloads if it is there, else downloads the archive's
+/// newest one. The inner result is the reason if the package is not available.
 fn debian(
     session: &Session,
     settings: &FetchSettings,
@@ -216,12 +226,12 @@ fn debian(
         return Ok(Ok(deb));
     }
     let Some(apt) = Apt::with(&session.cache, &settings.apt_get)? else {
-        return Ok(Err("this machine has no apt".to_owned()));
+        return Ok(Err("this host does not have apt".to_owned()));
     };
     let mut reason = String::new();
-    // The archive may have moved on since the lists were fetched.
+    // The archive may have changed since the lists were fetched.
     for refresh in [false, true] {
-        let deb = match apt::ask(session, &apt, package, refresh)? {
+        let deb = match apt::find(session, &apt, package, refresh)? {
             apt::PackageLookup::Found(deb) => deb,
             apt::PackageLookup::Absent(reason) => return Ok(Err(reason)),
         };
@@ -244,8 +254,8 @@ fn tree_key(mut inputs: Inputs, patches: &Patches) -> Result<Key> {
     Ok(inputs.key())
 }
 
-/// The tree of `version`, made by `unpack` and then patched, if it is not in
-/// the cache.
+/// Returns the tree of `version`, which `unpack` makes and the patches change if the cache does not
+/// have it.
 fn tree(
     session: &Session,
     spec: &KernelSpec,
@@ -257,15 +267,11 @@ fn tree(
     let key = tree_key(inputs, patches)?;
     let entry = session.cache.entry("sources", version, &key, |staging| {
         unpack(staging)?;
-        let found = TreeVersion::of(staging).with_context(|| {
-            format!(
-                "what was unpacked for kernel {} is no kernel tree",
-                spec.name
-            )
-        })?;
+        let found = TreeVersion::of(staging)
+            .with_context(|| format!("the source of kernel {} is not a kernel tree", spec.name))?;
         if found.version.series != spec.series {
             return Err(Failure::host(format!(
-                "what was unpacked for kernel {} is Linux {found}, not of series {}",
+                "the source of kernel {} is Linux {found}, not of series {}",
                 spec.name, spec.series
             ))
             .into());

@@ -15,7 +15,11 @@ pub struct Patches {
 }
 
 impl Patches {
-    /// All `*.patch` in `folder`, by name; none if there is no such folder.
+    /// Returns all `*.patch` in `folder`, sorted by name; none if the folder does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be listed.
     pub fn of(folder: &Path) -> Result<Self> {
         let mut files = Vec::new();
         if folder.is_dir() {
@@ -35,12 +39,16 @@ impl Patches {
         Ok(Self { files })
     }
 
-    /// How many there are.
+    /// Returns the number of patches.
     pub fn count(&self) -> usize {
         self.files.len()
     }
 
     /// Adds all patches to the inputs of a tree.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a patch cannot be read.
     pub fn add_to(&self, inputs: &mut Inputs) -> Result<()> {
         for file in &self.files {
             inputs.file("patch", file)?;
@@ -48,8 +56,12 @@ impl Patches {
         Ok(())
     }
 
-    /// Applies all patches to `tree`, which is a copy of kernel `version` that
-    /// nobody else has. patch(1) writes new files and renames them.
+    /// Applies all patches to `tree`, a private copy of kernel `version`. patch(1) writes new files
+    /// and renames them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a patch does not apply.
     pub fn apply(&self, tree: &Path, version: &str) -> Result<()> {
         for file in &self.files {
             let (status, stdout, stderr) = Tool::new("patch")
@@ -61,9 +73,9 @@ impl Patches {
                 .capture()?;
             if !status.success() {
                 return Err(Failure::host(format!(
-                    "the patch {} does not apply to Linux {version}:\n{}\nNothing of the patched \
-                     tree was kept. The patch is written for another version, or the source was \
-                     changed where the patch changes it.",
+                    "the patch {} does not apply to Linux {version}:\n{}\nThe patched tree was not \
+                     kept. The patch is for another version, or the source has other changes in \
+                     the same lines.",
                     file.display(),
                     failures(&stdout, &stderr)
                 ))
@@ -74,20 +86,21 @@ impl Patches {
     }
 }
 
-/// What of patch(1)'s output tells of a failure: each hunk that does not
-/// apply, below the name of its file.
+/// Returns the lines of patch(1)'s output about failures: each hunk that does not apply, below
+/// the name of its file.
 fn failures(stdout: &str, stderr: &str) -> String {
-    let mut told = Vec::new();
+    let mut failures = Vec::new();
     let mut file = None;
     for line in stdout.lines().chain(stderr.lines()) {
         if line.starts_with("patching file ") {
             file = Some(line);
         } else if !line.contains("succeeded at") && !line.trim().is_empty() {
-            told.extend(file.take());
-            told.push(line);
+            failures.extend(file.take());
+            failures.push(line);
         }
     }
-    told.iter()
+    failures
+        .iter()
         .map(|line| format!("  {line}"))
         .collect::<Vec<_>>()
         .join("\n")
@@ -98,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_failed_is_told() {
+    fn only_failures_are_shown() {
         let output = "patching file a\npatching file b\nHunk #1 succeeded at 4 (offset 2 lines).\n\
                       Hunk #2 FAILED at 9.\n1 out of 2 hunks FAILED\n";
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A signed release from kernel.org: downloaded, verified, then unpacked.
+//! A signed release of kernel.org: downloads, verifies and unpacks it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
 
-/// What came of it.
+/// The result of a fetch.
 pub enum TarballFetch {
-    /// The verified tarball.
+    /// The path of the verified tarball.
     At(PathBuf),
-    /// No mirror answered; each with its reason.
+    /// The mirrors, none of which answered.
     Unreachable(Vec<UnavailableSource>),
 }
 
-/// What identifies the tarball. Its bytes need not be known: there is one
-/// release of this name that the key's owner has signed.
+/// Returns the inputs that identify the tarball: its name and the signer. The key's owner has
+/// signed one release of that name.
 pub fn inputs(tarball: &Tarball) -> Inputs {
     let mut inputs = Inputs::new("source 1");
     inputs
@@ -29,8 +29,12 @@ pub fn inputs(tarball: &Tarball) -> Inputs {
     inputs
 }
 
-/// The verified tarball, from the cache or from a mirror. A mirror that
-/// answers but has no tarball, or a wrong one, is an error.
+/// Returns the verified tarball, from the cache or from a mirror.
+///
+/// # Errors
+///
+/// Fails if a mirror answers but does not have the tarball, its signature or the key, and if the
+/// signature is not a good one by the pinned key.
 pub fn fetch(
     session: &Session,
     settings: &FetchSettings,
@@ -67,8 +71,8 @@ pub fn fetch(
     Ok(TarballFetch::At(folder.join(&tarball.file)))
 }
 
-/// Downloads the key that must have signed to the file `to`: from the Web Key Directory, or from
-/// the mirror that the user named.
+/// Downloads the signer's key to the file `to`, from the Web Key Directory or from the mirror that
+/// the user named.
 fn download_key(settings: &FetchSettings, tarball: &Tarball, to: &Path) -> Result<()> {
     let mut addresses = tarball.keys.clone();
     if let Some(mirror) = &settings.mirror {
@@ -77,7 +81,7 @@ fn download_key(settings: &FetchSettings, tarball: &Tarball, to: &Path) -> Resul
     Mirrors::of_files(&addresses, settings).download("", to, None)?;
     let bytes = std::fs::read(to).context("cannot read the key that was downloaded")?;
     let key = signature::dearmored(&bytes)
-        .with_context(|| format!("the key from {} is not right", addresses.join(" or ")))?;
+        .with_context(|| format!("the key from {} is invalid", addresses.join(" or ")))?;
     std::fs::write(to, key).with_context(|| format!("cannot write {}", to.display()))
 }
 
@@ -95,13 +99,17 @@ fn verify(
     let tar = unpack::xz(unpack::CountingReader::new(file, &stage))?;
     signature::verify(signature, key, &tarball.fingerprint, tar).with_context(|| {
         format!(
-            "{} is not what {} signs; nothing of it was kept",
+            "{} is not the file that {} signs; nothing was kept",
             tarball.file, tarball.signature
         )
     })
 }
 
 /// Unpacks a verified tarball into `folder`.
+///
+/// # Errors
+///
+/// Fails if the tarball cannot be read, or the folder cannot be written.
 pub fn unpack(session: &Session, path: &Path, folder: &Path) -> Result<()> {
     let file = open(path)?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());

@@ -1,4 +1,4 @@
-//! Sources that cannot be had here, and what to tell of them.
+//! Sources that are not available, and the messages about them.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -7,39 +7,41 @@ use super::KernelSource;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin};
 
-/// What came of a kernel's list of sources.
+/// The result of an attempt to get a kernel's source from its origins.
 pub enum Attempt {
-    /// One was had.
+    /// The source.
     Got(KernelSource),
-    /// None can be had here.
+    /// The origins, none of which is available.
     Unavailable(Vec<UnavailableSource>),
 }
 
-/// A place that a source could not be had from.
+/// An origin that is not available.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UnavailableSource {
-    /// A mirror's address, a package.
-    pub place: String,
-    /// Why not.
+    /// Address of a mirror, or name of a package.
+    pub origin: String,
+    /// Reason for which it is not available.
     pub reason: String,
 }
 
 impl UnavailableSource {
-    /// A line a place.
+    /// Returns a line for each origin.
     pub fn lines(missing: &[Self]) -> String {
         let lines = missing
             .iter()
-            .map(|UnavailableSource { place, reason }| format!("  {place}: {reason}"));
+            .map(|UnavailableSource { origin, reason }| format!("  {origin}: {reason}"));
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// All in one line: hosts rather than addresses, a reason once.
+    /// Returns all origins in one line, with hosts instead of addresses, and each reason once.
     pub fn line(missing: &[Self]) -> String {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-        for UnavailableSource { place, reason } in missing {
-            let host = place.split_once("://").map_or(place.as_str(), |(_, rest)| {
-                rest.split('/').next().unwrap_or(rest)
-            });
+        for UnavailableSource { origin, reason } in missing {
+            let host = origin
+                .split_once("://")
+                .map_or(origin.as_str(), |(_, rest)| {
+                    rest.split('/').next().unwrap_or(rest)
+                });
             match groups.iter_mut().find(|(known, _)| known == reason) {
                 Some((_, hosts)) => hosts.push(host),
                 None => groups.push((reason, vec![host])),
@@ -53,7 +55,11 @@ impl UnavailableSource {
 }
 
 impl Attempt {
-    /// The source, or an error that says what to do.
+    /// Returns the source.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no origin is available; the error names them and suggests remedies.
     pub fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
         let missing = match self {
             Attempt::Got(source) => return Ok(source),
@@ -65,7 +71,7 @@ impl Attempt {
             .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
             .unwrap_or_default();
         Err(Failure::host(format!(
-            "the source of kernel {} cannot be had here:\n{}\n{}{other}.",
+            "the source of kernel {} is not available:\n{}\n{}{other}.",
             spec.name,
             UnavailableSource::lines(&missing),
             advice(spec),
@@ -74,7 +80,7 @@ impl Attempt {
     }
 }
 
-/// What a user can do who wants this very kernel.
+/// Returns advice for a user who needs this kernel.
 pub fn advice(spec: &KernelSpec) -> String {
     let file = spec.sources.iter().find_map(|source| match source {
         SourceOrigin::Tarball(tarball) => Some(tarball.file.as_str()),

@@ -1,4 +1,4 @@
-//! From a tarball to a tree.
+//! Unpacks tarballs.
 
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,15 +9,19 @@ use liblzma::stream::MtStreamBuilder;
 
 use crate::ui::Stage;
 
-/// Memory that decoding with several threads may take, in bytes; a tarball
-/// that would need more is decoded with one.
+/// Maximum memory for decoding with several threads, in bytes; a tarball that needs more is
+/// decoded with one thread.
 const XZ_THREADS_MEMORY: u64 = 512 << 20;
 
-/// How far apart two looks at the progress are, in bytes.
+/// Size of the pieces in which a tar is passed on, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// The bytes of the tar in an xz. Both the signature check and the unpacking
-/// read through this, so what is unpacked is what was signed.
+/// Returns a reader of the tar in an xz file. The check of the signature and the unpacking both
+/// use it, so they see the same bytes.
+///
+/// # Errors
+///
+/// Fails if the decoder cannot be initialised.
 pub fn xz<R: Read>(compressed: R) -> Result<XzDecoder<R>> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stream = MtStreamBuilder::new()
@@ -29,7 +33,7 @@ pub fn xz<R: Read>(compressed: R) -> Result<XzDecoder<R>> {
     Ok(XzDecoder::new_stream(compressed, stream))
 }
 
-/// A reader that tells a stage how far it is, in MiB.
+/// A reader that shows its position on a stage, in MiB.
 pub struct CountingReader<'a, R> {
     reader: R,
     read: u64,
@@ -37,7 +41,7 @@ pub struct CountingReader<'a, R> {
 }
 
 impl<'a, R> CountingReader<'a, R> {
-    /// Counts what is read from `reader`.
+    /// Creates a reader that counts the bytes of `reader`.
     pub fn new(reader: R, stage: &'a Stage<'a>) -> Self {
         Self {
             reader,
@@ -59,10 +63,15 @@ impl<R: Read> Read for CountingReader<'_, R> {
     }
 }
 
-/// Unpacks the tar into `folder`, which is made; the one folder that a kernel
-/// tarball has at its top (`linux-6.7.9/`) becomes `folder` itself.
+/// Unpacks the tar into the new folder `folder`, which takes the place of the single folder at
+/// the top of a kernel's tarball (`linux-6.7.9/`).
 ///
-/// Reading and decoding go on in this thread, writing in another.
+/// This thread reads and decodes, another one writes.
+///
+/// # Errors
+///
+/// Fails if the tar cannot be read, if `folder` exists or cannot be written, and if the tar does
+/// not have a single folder at its top.
 pub fn unpack(mut tar: impl Read, folder: &Path) -> Result<()> {
     std::fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let (reader, mut writer) = std::io::pipe().context("cannot make a pipe")?;
@@ -72,8 +81,8 @@ pub fn unpack(mut tar: impl Read, folder: &Path) -> Result<()> {
         let read = loop {
             match tar.read(&mut chunk) {
                 Ok(0) => break Ok(()),
-                // The other end is gone: it has the error to tell of, or has
-                // seen the end of the tar before its padding.
+                // The other end has closed: it returns its error, or it has seen the end of the
+                // tar before the padding.
                 Ok(count) if writer.write_all(&chunk[..count]).is_err() => break Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -91,23 +100,28 @@ pub fn unpack(mut tar: impl Read, folder: &Path) -> Result<()> {
 
 fn write_tree(mut tar: impl Read, folder: &Path) -> Result<()> {
     let mut archive = tar::Archive::new(&mut tar);
-    // Nothing reads these; a system call less for each of 90,000 files.
+    // Nothing reads the times; this saves a system call for each of 90,000 files.
     archive.set_preserve_mtime(false);
     archive
         .unpack(folder)
         .with_context(|| format!("cannot unpack into {}", folder.display()))?;
-    // What pads the end of the tar.
+    // The padding at the end of the tar.
     std::io::copy(&mut tar, &mut std::io::sink())?;
     Ok(())
 }
 
-/// Moves what is in the only folder of `folder` one level up.
+/// Moves the contents of the only folder in `folder` one level up.
 fn lift(folder: &Path) -> Result<()> {
     let top = list(folder)?;
     let [only] = top.as_slice() else {
-        return Err(anyhow!("the tarball has not one folder at its top"));
+        return Err(anyhow!(
+            "the tarball does not have a single folder at its top"
+        ));
     };
-    ensure!(only.is_dir(), "the tarball has no folder at its top");
+    ensure!(
+        only.is_dir(),
+        "the tarball has a file instead of a folder at its top"
+    );
     let aside = folder.join(".kmodlab-unpacked");
     std::fs::rename(only, &aside)?;
     for path in list(&aside)? {

@@ -1,5 +1,5 @@
-//! rustc from Debian's archive, unpacked into a folder: its packages conflict
-//! with nothing there, and nobody needs root.
+//! rustc from Debian's archive, unpacked into a folder: so its packages do not conflict with others,
+//! and root is not needed.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::process::Tool;
 use crate::toolchain::host::Host;
 use crate::ui::Stage;
 
-/// The packages that make up rustc with its sources, in Debian 12 (where
-/// `rustc-web` is what its browsers are built with) and in Debian 13.
+/// Packages of rustc and its sources in Debian 12, which builds its browsers with `rustc-web`, and
+/// in Debian 13.
 pub const PACKAGES: [[&str; 4]; 2] = [
     [
         "rustc-web",
@@ -24,8 +24,8 @@ pub const PACKAGES: [[&str; 4]; 2] = [
     ["rustc", "libstd-rust-1.85", "libstd-rust-dev", "rust-src"],
 ];
 
-/// True if the host's own package lists have the series, or if it is a Debian
-/// that is known to and has no lists yet.
+/// Returns true if the host's own package lists have the series, or if the host has no lists yet
+/// and is a Debian whose archive has the series.
 pub fn has_it(host: &Host) -> bool {
     let listed = host.which("apt-cache").and_then(|apt_cache| {
         let packages = PACKAGES.map(|set| set[0]);
@@ -38,8 +38,8 @@ pub fn has_it(host: &Host) -> bool {
         || listed.trim().is_empty() && ["debian 12", "debian 13"].contains(&host.release().as_str())
 }
 
-/// The first set of packages that the archive has in the series, with the
-/// version that all of them have.
+/// Returns the first set of packages that the archive has in the series, all in one version, and
+/// that version.
 fn choose(
     versions: impl Fn(&str) -> Result<Vec<String>>,
 ) -> Result<Option<([&'static str; 4], String)>> {
@@ -58,8 +58,12 @@ fn choose(
     Ok(None)
 }
 
-/// Fetches and unpacks the archive's packages; false if it has none of the
+/// Fetches and unpacks the archive's packages; returns false if the archive does not have the
 /// series.
+///
+/// # Errors
+///
+/// Fails if the lists or a package cannot be fetched or unpacked.
 pub fn fetch(apt: &Apt, staging: &Path, stage: &Stage<'_>) -> Result<bool> {
     apt.update_once()?;
     let Some((packages, version)) = choose(|package| apt.versions(package))? else {
@@ -95,16 +99,21 @@ pub fn fetch(apt: &Apt, staging: &Path, stage: &Stage<'_>) -> Result<bool> {
     Ok(true)
 }
 
-/// The folder below usr/lib that has rustc's own libraries: `x86_64-linux-gnu`.
+/// Returns the name of the folder in usr/lib with rustc's own libraries: `x86_64-linux-gnu`.
 fn multiarch(lib: &Path) -> Result<String> {
     std::fs::read_dir(lib)?
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .find(|name| name.ends_with("-linux-gnu"))
-        .with_context(|| format!("rustc's packages left no libraries in {}", lib.display()))
+        .with_context(|| {
+            format!(
+                "rustc's packages contain no libraries for {}",
+                lib.display()
+            )
+        })
 }
 
-/// Of rustc's sources a kernel compiles `library/` alone; the compiler's own
-/// and its tests are four fifths of them.
+/// Removes all of rustc's sources except `library/`. A kernel compiles only that; the compiler and
+/// its tests are four fifths of the sources.
 fn keep_library_only(src: &Path) -> Result<()> {
     for source in std::fs::read_dir(src).with_context(|| format!("no {}", src.display()))? {
         for part in std::fs::read_dir(source?.path())? {
@@ -134,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn debian_12_pins_the_older_of_two() -> Result<()> {
+    fn in_debian_12_the_older_of_two_versions_is_chosen() -> Result<()> {
         let (packages, version) = choose(archive)?.context("nothing chosen")?;
         assert_eq!(packages[0], "rustc-web");
         assert_eq!(version, "1.85.0+dfsg3-1~deb12u3");
@@ -142,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn debian_13_has_it_under_the_plain_names() -> Result<()> {
+    fn in_debian_13_the_packages_have_plain_names() -> Result<()> {
         let trixie = |package: &str| {
             let there = ["rustc", "libstd-rust-1.85", "libstd-rust-dev", "rust-src"];
             Ok(if there.contains(&package) {
@@ -157,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_another_version_are_no_match() -> Result<()> {
+    fn packages_must_have_the_same_version() -> Result<()> {
         let torn = |package: &str| match package {
             "rust-web-src" => Ok(vec!["1.85.0+dfsg2-1".to_owned()]),
             _ => archive(package),

@@ -1,5 +1,5 @@
-//! rustc 1.85 with the sources of its own library, from where it takes least:
-//! what the machine has, Debian's archive unpacked privately, rustup.
+//! rustc 1.85 with the sources of its library: the host's own one, else one from Debian's archive
+//! in a private folder, else one from rustup.
 
 mod archive;
 mod rustup;
@@ -16,35 +16,34 @@ use crate::failure::Failure;
 use crate::key::{Inputs, Key};
 use crate::session::Session;
 
-/// The series of rustc that builds kernels; any patch level of it will do.
+/// Series of rustc that builds kernels, with any patch level.
 pub const SERIES: &str = "1.85";
 
 /// A rustc with the sources of its library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RustCompiler {
-    /// What is run as rustc.
+    /// Path of rustc, or of a script that runs it.
     pub rustc: PathBuf,
-    /// `library/` of the sources, free of links.
+    /// Folder `library/` of the sources, as a path without symbolic links.
     pub library: PathBuf,
-    /// Its version: `1.85.0`.
+    /// Version: `1.85.0`.
     pub version: String,
-    /// What it says of itself, and which packages it is from.
+    /// Output of `rustc --version`, and the origin of a rustc in the cache.
     pub identity: String,
 }
 
-/// What can be said without changing anything.
+/// The way in which a rustc is available.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RustAvailability {
-    /// It is there.
+    /// Installed on the host or in the cache.
     Installed(RustCompiler),
-    /// It will be fetched without root; says from where.
+    /// Fetchable without root; the text names the origin.
     Fetchable(String),
-    /// There is no way to get it.
+    /// Not available.
     Unavailable,
 }
 
-/// The rustc that is there already: the machine's own or an earlier one of
-/// ours.
+/// Returns the host's own rustc, or one that is in the cache.
 pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<RustCompiler> {
     let own = host
         .all("rustc")
@@ -60,7 +59,7 @@ pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<Rus
     provisioned(&entry, answers)
 }
 
-/// Says what [`provision`] would do.
+/// Returns the way in which [`provision`] would get a rustc.
 pub fn availability(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> RustAvailability {
     if let Some(rust) = find(host, cache, answers) {
         return RustAvailability::Installed(rust);
@@ -79,7 +78,11 @@ pub fn availability(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Ru
     RustAvailability::Unavailable
 }
 
-/// The rustc there is, or one that is fetched into the cache.
+/// Returns the rustc on the host or in the cache; fetches one into the cache if there is none.
+///
+/// # Errors
+///
+/// Fails if no rustc of the series can be fetched, or if the fetched one does not run.
 pub fn provision(
     session: &Session,
     host: &Host,
@@ -96,7 +99,7 @@ pub fn provision(
             if host.which("apt-get").is_some()
                 && let Some(apt) = Apt::private(&session.cache)?
             {
-                stage.begin("asking Debian's archive for rustc 1.85", 6);
+                stage.begin("searching Debian's archive for rustc 1.85", 6);
                 match archive::fetch(&apt, staging, &stage) {
                     Ok(true) => return Ok(()),
                     Ok(false) => {}
@@ -114,8 +117,8 @@ pub fn provision(
         .context(format!("no rustc {SERIES} with its sources"))?;
     let rust = provisioned(&entry.path, answers).with_context(|| {
         Failure::host(format!(
-            "rustc in {} does not run; remove that folder and try again, \
-             `cargo xtask doctor` says whether libLLVM's package (llvm 19) is there",
+            "rustc in {} does not run; remove that folder and try again; \
+             `cargo xtask doctor` shows whether libLLVM's package (llvm 19) is installed",
             entry.path.display()
         ))
     })?;
@@ -127,8 +130,8 @@ fn name() -> String {
     format!("rust-{SERIES}")
 }
 
-/// Recipe, distribution and packages: a private rustc stays when Debian
-/// revises its package, until the recipe changes.
+/// Returns the key of a rustc in the cache, whose inputs are the recipe, the distribution and the
+/// names of the packages. A new revision of a package in the archive does not change it.
 fn key(host: &Host) -> Key {
     let mut inputs = Inputs::new("rust 1");
     inputs.text("release", host.release());
@@ -139,7 +142,7 @@ fn key(host: &Host) -> Key {
     inputs.key()
 }
 
-/// The rustc of every installed rustup toolchain of the series.
+/// Returns the rustc of every installed rustup toolchain of the series.
 fn rustup_toolchains(host: &Host) -> Vec<PathBuf> {
     let Some(home) = &host.rustup_home else {
         return Vec::new();
@@ -162,7 +165,7 @@ fn toolchains_in(rustup_home: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A rustc of the machine, if it is of the series and has its sources.
+/// Returns a rustc of the host, if it is of the series and has its sources.
 fn examine(host: &Host, rustc: &Path, answers: &mut ToolAnswers) -> Option<RustCompiler> {
     let (version, text) = series_version(rustc, answers)?;
     let sysroot = answers.ask(rustc, &["--print", "sysroot"])?;
@@ -180,7 +183,7 @@ fn examine(host: &Host, rustc: &Path, answers: &mut ToolAnswers) -> Option<RustC
     })
 }
 
-/// The rustc that an entry of ours holds: `bin/rustc`, `library`, `from`.
+/// Returns the rustc of a cache entry, which has `bin/rustc`, `library` and `from`.
 fn provisioned(entry: &Path, answers: &mut ToolAnswers) -> Option<RustCompiler> {
     let rustc = entry.join("bin/rustc");
     let from = std::fs::read_to_string(entry.join("from")).ok()?;
@@ -202,7 +205,8 @@ fn series_version(rustc: &Path, answers: &mut ToolAnswers) -> Option<(String, St
     of_series.then_some((version, text))
 }
 
-/// The folder itself, free of links, if it has what a kernel compiles.
+/// Returns the folder as a path without symbolic links, if it has the crates that a kernel
+/// compiles.
 fn whole_library(library: &Path) -> Option<PathBuf> {
     let whole = ["core/src/lib.rs", "alloc/src/lib.rs"]
         .iter()
@@ -210,8 +214,8 @@ fn whole_library(library: &Path) -> Option<PathBuf> {
     whole.then(|| std::fs::canonicalize(library).ok())?
 }
 
-/// Makes the parts that every entry has: the script `bin/rustc`, whose
-/// settings reach rustc alone, the link `library` and the note `from`.
+/// Makes the files of a cache entry: the script `bin/rustc`, so that its variables apply to rustc
+/// alone, the link `library`, and the file `from` with the origin.
 fn finish(staging: &Path, exec: &str, library: &Path, from: &str) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let rustc = staging.join("bin/rustc");
@@ -221,7 +225,7 @@ fn finish(staging: &Path, exec: &str, library: &Path, from: &str) -> Result<()> 
     std::os::unix::fs::symlink(library, staging.join("library"))?;
     std::fs::write(staging.join("from"), from)?;
     if whole_library(&staging.join("library")).is_none() {
-        bail!("what was unpacked as {from} has no sources of core and alloc");
+        bail!("{from} does not contain the sources of core and alloc");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! rustc from rustup, into a home of our own: the user's toolchains and their
-//! default stay as they are.
+//! rustc from rustup, in a home of kmodlab's own: the user's toolchains and their default stay
+//! unchanged.
 
 use std::path::Path;
 
@@ -11,15 +11,19 @@ use crate::process::Tool;
 use crate::session::Session;
 use crate::toolchain::host::Host;
 
-/// What rustup is asked for.
+/// Version that rustup fetches.
 pub const VERSION: &str = "1.85.1";
 
-/// Makes rustup fetch the toolchain below `staging`.
+/// Fetches the toolchain with rustup, below `staging`.
+///
+/// # Errors
+///
+/// Fails if there is no rustup, or if it does not fetch the toolchain.
 pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
     let Some(rustup) = host.which("rustup") else {
         return Err(Failure::host(format!(
-            "this machine has no rustc {SERIES}, its distribution none either, and there is no \
-             rustup; install rustup (https://rustup.rs) and try again"
+            "this host has neither rustc {SERIES} nor a package of it nor rustup; install rustup \
+             (https://rustup.rs) and try again"
         ))
         .into());
     };
@@ -31,7 +35,7 @@ pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
     )?;
     let Some(rustc) = toolchains_in(&staging.join("rustup")).pop() else {
         bail!(
-            "rustup left no toolchain {VERSION}; its log: {}",
+            "rustup has not installed the toolchain {VERSION}; its log: {}",
             log.display()
         );
     };
@@ -39,7 +43,7 @@ pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
         .ancestors()
         .nth(2)
         .and_then(|toolchain| toolchain.strip_prefix(staging).ok())
-        .context("rustup left an odd toolchain")?;
+        .context("rustup's toolchain is in an unexpected folder")?;
     finish(
         staging,
         &format!("exec \"$here/{}/bin/rustc\" \"$@\"", toolchain.display()),
@@ -48,7 +52,7 @@ pub fn fetch(session: &Session, host: &Host, staging: &Path) -> Result<()> {
     )
 }
 
-/// The command line that makes rustup fetch the toolchain below `home`.
+/// Returns the command line with which rustup fetches the toolchain below `home`.
 fn install(rustup: &Path, home: &Path) -> Tool {
     Tool::new(rustup)
         .args(["toolchain", "install", VERSION])
@@ -63,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rustup_is_asked_for_the_pinned_toolchain_in_a_home_of_its_own() {
+    fn rustup_installs_the_pinned_toolchain_in_a_private_home() {
         let tool = install(Path::new("/bin/rustup"), Path::new("/c/staging/rustup"));
         assert_eq!(
             tool.quoted(),
