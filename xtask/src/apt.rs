@@ -37,7 +37,7 @@ impl Apt {
         Self::with(cache, "apt-get".as_ref())
     }
 
-    /// Does the same with another `apt-get`, a path or a name on the PATH.
+    /// Sets up the private apt with another `apt-get`, a path or a name on the PATH.
     ///
     /// # Errors
     ///

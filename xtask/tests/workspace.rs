@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-/// The least that is a clone, with one lesson, `name`.
+/// Makes a minimal clone with one lesson, `name`.
 fn clone(name: &str) -> Result<tempfile::TempDir> {
     let clone = tempfile::tempdir()?;
     let lesson = clone.path().join("modules/lessons").join(name);

@@ -137,8 +137,8 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
     Ok(())
 }
 
-/// Returns, unless a signal that ends the program has arrived. In that case the failure which the
-/// caller is about to report is a consequence of the signal, and the program exits in a moment.
+/// Parks this thread for ever if a signal that ends the program has arrived: the failure which the
+/// caller is about to report is then a consequence of the signal, and the program exits soon.
 pub fn park_if_interrupted() {
     while INTERRUPTED.load(Ordering::SeqCst) {
         std::thread::park();

@@ -1,4 +1,4 @@
-//! Tells static programs from dynamic ones.
+//! Distinguishes static programs from dynamic ones.
 
 use std::path::Path;
 

@@ -82,7 +82,7 @@ pub fn requirements(session: &Session) -> Vec<Requirement> {
     requirements_on(session, &Host::from_env())
 }
 
-/// Does what [`requirements`] does, for a given host.
+/// Returns the requirements as [`requirements`], for a given host.
 pub fn requirements_on(session: &Session, host: &Host) -> Vec<Requirement> {
     let mut answers = match ToolAnswers::load(&session.cache) {
         Ok(answers) => answers,

@@ -197,7 +197,7 @@ fn version_in_tarball(path: &Path) -> Result<TreeVersion> {
         let mut entry = entry.with_context(damaged)?;
         let name = entry.path().with_context(damaged)?;
         let mut names = name.components().filter(|part| {
-            // Of `./linux-6.7/Makefile`.
+            // The first one of `./linux-6.7/Makefile`.
             *part != std::path::Component::CurDir
         });
         let second = names.by_ref().nth(1);

@@ -121,7 +121,7 @@ pub fn obtain(session: &Session, request: &SourceRequest) -> Result<KernelSource
     obtain_with(session, request, &FetchSettings::from_env())
 }
 
-/// Does what [`obtain`] does, with other settings.
+/// Obtains the requested source tree as [`obtain`], with other settings.
 ///
 /// # Errors
 ///
