@@ -8,7 +8,7 @@
 //! [`Completion::wait`] takes one away, sleeping until there is one. So it does not matter who comes
 //! first, and each `complete` lets one waiter through.
 //!
-//! Whatever was written before `complete` is there for the one whom it lets through: both take the
+//! A waiter sees everything that was written before the `complete` that it took: both take the
 //! completion's lock.
 
 use core::ptr::NonNull;

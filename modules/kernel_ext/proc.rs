@@ -199,7 +199,7 @@ pub struct ProcDir(Arc<Dir>);
 /// # Invariants
 ///
 /// `pde` is a folder that `proc_mkdir_mode` made in `parent`, and is in `/proc` until this is dropped.
-/// Whatever was made in it holds an `Arc` of this.
+/// Every entry made in it holds an `Arc` of this.
 struct Dir {
     pde: NonNull<bindings::proc_dir_entry>,
     /// Dropped after `drop` has run: the folder goes before what it is in.

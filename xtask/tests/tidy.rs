@@ -155,6 +155,8 @@ struct Word<'a> {
     text: &'a str,
     /// The characters between the word before and this one.
     gap: &'a str,
+    /// The position after the word.
+    end: usize,
 }
 
 /// Returns the words of a text.
@@ -174,9 +176,17 @@ fn words(text: &str) -> Vec<Word<'_>> {
             line,
             text: &text[start..end],
             gap,
+            end,
         });
     }
     words
+}
+
+/// Returns whether the sentence that continues at `at` is a question.
+fn is_question(text: &str, at: usize) -> bool {
+    text[at..]
+        .find(['.', '!', '?'])
+        .is_some_and(|end| text[at + end..].starts_with('?'))
 }
 
 /// Returns whether the characters between two words keep them in one phrase:
@@ -202,6 +212,11 @@ fn wrong_words(text: &str) -> Vec<(usize, String)> {
             if is(at, phrase) {
                 wrong.push((word.line, format!("`{phrase}`: {instead}")));
             }
+        }
+        // Inside a paragraph; openings of comments and headings are another rule.
+        let sentence = word.gap.trim_start_matches(')').starts_with(['.', ';']);
+        if sentence && ["What", "Who"].contains(&word.text) && !is_question(text, word.end) {
+            wrong.push((word.line, format!("a sentence begins with `{}`", word.text)));
         }
         let there = at > 0 && words[at - 1].text.eq_ignore_ascii_case("there");
         for verb in ["is no", "are no", "was no", "were no"] {
@@ -341,7 +356,9 @@ fn words_are_found_across_lines_and_in_comments_only_as_words() {
     assert_eq!(lines("/// It is\n/// no lesson."), [1]);
     assert_eq!(lines("a\nso\nmany"), [2]);
     assert_eq!(lines("He told it."), [1]);
+    assert_eq!(lines("It ends. What is\n left goes."), [1]);
     for fine in [
+        "It ends. What is\n left?",
         "there is no lesson",
         "it is no longer here",
         "as it is. No lesson",

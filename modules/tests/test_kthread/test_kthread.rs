@@ -173,7 +173,7 @@ fn dropped_while_it_runs() -> Result {
     let thread = KThread::run(c_str!("dropped"), move |ctx| {
         thread_begun.complete();
         until_stopped(ctx);
-        // Whoever does not wait for the thread is ahead of it now.
+        // Without a wait for the thread, this code is ahead of it now.
         msleep(100);
         thread_ended.store(1, SeqCst);
     })?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread and insmod look for an answer and whoever believes to be the
+ * A thread and insmod look for an answer and whoever believes it is the
  * first to find it completes; then the same completion is waited for again.
  */
 

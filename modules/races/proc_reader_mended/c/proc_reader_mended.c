@@ -26,7 +26,7 @@ static int show(struct seq_file *m, void *v)
 	return 0;
 }
 
-/* Frees the data as a kernel does that looks for such mistakes. */
+/* Fills the data before it is freed, as a debugging kernel does. */
 static void free_data(void)
 {
 	memset(data, POISON_FREE, sizeof(*data));

@@ -33,7 +33,7 @@ static int worker(void *data)
 	kthread_complete_and_exit(&done, 0);
 }
 
-/* Frees the job as a kernel does that looks for such mistakes. */
+/* Fills the job before it is freed, as a debugging kernel does. */
 static void free_job(void)
 {
 	memset(job, POISON_FREE, sizeof(*job));
