@@ -31,13 +31,9 @@ pub struct SourcePackage {
     pub checksum: String,
 }
 
-/// The result of a search in the archive.
-pub enum PackageLookup {
-    /// The package, which the archive has.
-    Found(SourcePackage),
-    /// The reason for which the archive does not have the package, or cannot be searched.
-    Absent(String),
-}
+/// A value from the archive; `Err` has the reason if the archive does not have it or cannot be
+/// reached.
+pub type OrReason<T> = std::result::Result<T, String>;
 
 impl SourcePackage {
     /// Returns the package that the last search found.
@@ -66,7 +62,12 @@ fn memo_name(package: &str) -> String {
 /// # Errors
 ///
 /// Fails if apt cannot be started, or prints something unexpected.
-pub fn find(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Result<PackageLookup> {
+pub fn find(
+    session: &Session,
+    apt: &Apt,
+    package: &str,
+    refresh: bool,
+) -> Result<OrReason<SourcePackage>> {
     let stage = session.ui.stage("source");
     stage.begin(&format!("searching the archive for {package}"), 0);
     let update = if refresh {
@@ -75,7 +76,7 @@ pub fn find(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Resul
         apt.update_once()
     };
     if let Err(error) = update {
-        return Ok(PackageLookup::Absent(format!("{error:#}")));
+        return Ok(Err(format!("{error:#}")));
     }
     let (status, uris, stderr) = apt
         .get()
@@ -86,12 +87,12 @@ pub fn find(session: &Session, apt: &Apt, package: &str, refresh: bool) -> Resul
             .lines()
             .find_map(|line| line.strip_prefix("E: "))
             .unwrap_or("apt-get prints no reason");
-        return Ok(PackageLookup::Absent(reason.to_owned()));
+        return Ok(Err(reason.to_owned()));
     }
     let deb = parse(package, &uris)
         .with_context(|| format!("cannot parse apt's output about {package}: {}", uris.trim()))?;
     memo::remember(&session.cache, &memo_name(package), &deb)?;
-    Ok(PackageLookup::Found(deb))
+    Ok(Ok(deb))
 }
 
 /// Parses the output of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
@@ -118,17 +119,12 @@ fn parse(package: &str, uris: &str) -> Result<SourcePackage> {
     })
 }
 
-/// Downloads the package if the cache does not have it. The inner result is the reason if the
-/// archive cannot be reached.
+/// Downloads the package if the cache does not have it.
 ///
 /// # Errors
 ///
 /// Fails if the package does not match its checksum, or the cache cannot be written.
-pub fn download(
-    session: &Session,
-    apt: &Apt,
-    deb: &SourcePackage,
-) -> Result<std::result::Result<(), String>> {
+pub fn download(session: &Session, apt: &Apt, deb: &SourcePackage) -> Result<OrReason<()>> {
     let mut unreachable = None;
     let SourcePackage { file, package, .. } = deb;
     let entry = session

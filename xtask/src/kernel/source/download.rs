@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
-use super::{FetchSettings, UnavailableSource};
+use super::{Available, FetchSettings, UnavailableSource};
 use crate::failure::Failure;
 use crate::ui::Stage;
 
@@ -29,17 +29,13 @@ pub struct Mirrors {
     stall: Duration,
 }
 
-/// The mirrors that can be reached.
-pub enum Reachability {
-    /// At least one mirror.
-    Some(Mirrors),
-    /// No mirror; the reasons for all of them.
-    None(Vec<UnavailableSource>),
-}
-
-/// Asks all mirrors at once for `file`, for at most `settings.reach`. Every answer counts, even
-/// "404": it shows that the mirror can be reached.
-pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reachability {
+/// Asks all mirrors at once for `file`, for at most `settings.reach`, and returns those that can be
+/// reached. Every answer counts, even "404": it shows that the mirror can be reached.
+///
+/// # Errors
+///
+/// Fails with all mirrors and the reasons if none can be reached.
+pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Available<Mirrors> {
     let (sender, answers) = mpsc::channel();
     for (index, folder) in folders.iter().enumerate() {
         let agent = agent(settings, Some(settings.reach));
@@ -78,7 +74,7 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reacha
     if known.iter().any(is_reached) {
         let usable = with(is_reached).chain(with(Option::is_none));
         let usable = usable.map(|(folder, _)| folder.clone()).collect();
-        return Reachability::Some(Mirrors::new(usable, settings));
+        return Ok(Mirrors::new(usable, settings));
     }
     let missing = folders
         .iter()
@@ -89,7 +85,7 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Reacha
                 .flatten()
                 .unwrap_or_else(|| no_answer(settings.reach)),
         });
-    Reachability::None(missing.collect())
+    Err(missing.collect())
 }
 
 fn agent(settings: &FetchSettings, limit: Option<Duration>) -> ureq::Agent {

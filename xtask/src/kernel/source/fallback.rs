@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::patches::Patches;
-use super::unavailable::{Attempt, UnavailableSource, advice};
-use super::{FetchSettings, KernelSource, cached, from_sources};
+use super::unavailable::{UnavailableSource, advice};
+use super::{FetchSettings, KernelSource, cached, from_origins};
 use crate::failure::Failure;
 use crate::kernel::spec::KernelSpec;
 use crate::memo;
@@ -52,9 +52,9 @@ pub fn or_fallback(
             let retry = format!(" {minutes} min ago; remove {} to try again", path.display());
             (missing, retry)
         }
-        None => match from_sources(session, settings, spec)? {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(missing) => {
+        None => match from_origins(session, settings, spec)? {
+            Ok(source) => return Ok(source),
+            Err(missing) => {
                 let unreachable = UnreachableMemo {
                     at: memo::now(),
                     mirror: settings.mirror.clone(),
@@ -75,9 +75,9 @@ pub fn or_fallback(
          with `--kernel-source PATH`",
         fallback.name, spec.name
     ));
-    match from_sources(session, settings, fallback)? {
-        Attempt::Got(source) => Ok(source),
-        Attempt::Unavailable(missing) => Err(Failure::host(format!(
+    match from_origins(session, settings, fallback)? {
+        Ok(source) => Ok(source),
+        Err(missing) => Err(Failure::host(format!(
             "the source of kernel {} is not available either:\n{}\n{}.",
             fallback.name,
             UnavailableSource::lines(&missing),

@@ -52,21 +52,13 @@ pub fn obtain(
     let path = std::fs::canonicalize(path)
         .map_err(|error| Failure::usage(format!("--kernel-source {}: {error}", path.display())))?;
     let is_tree = path.is_dir();
-    let mut tree_version = None;
-    if is_tree {
-        // Before the tree is read, which takes long.
-        let version = TreeVersion::of(&path).map_err(|error| not_a_kernel(&path, &error))?;
-        check_version(session, kernels, spec, &path, &version)?;
-        if let Some(left) = BUILT.iter().find(|left| path.join(left).exists()) {
-            return Err(Failure::usage(format!(
-                "{} was built in place (it has {left}), and make does not build such a tree in \
-                 another folder; run `make mrproper` in it, or give a fresh `git worktree` of it",
-                path.display()
-            ))
-            .into());
-        }
-        tree_version = Some(version);
-    }
+    let check = |version: &TreeVersion| check_version(session, kernels, spec, &path, version);
+    // A tree is checked before it is listed, which takes long.
+    let in_tree = match is_tree {
+        true => Some(tree_version(&path)?),
+        false => None,
+    };
+    in_tree.iter().try_for_each(check)?;
     let listing = FileListing::of(&path)?;
     let fingerprint = listing.fingerprint();
     let name = format!(
@@ -77,32 +69,23 @@ pub fn obtain(
     );
     let known = memo::recall::<KnownContent>(&session.cache, &name)
         .filter(|known| known.fingerprint == fingerprint.as_str());
-    let (content, version) = match (known, tree_version) {
-        (Some(KnownContent { content, .. }), Some(version)) => (content, version.to_string()),
-        (
-            Some(KnownContent {
-                content, version, ..
-            }),
-            None,
-        ) => {
-            let found = TreeVersion::from_display(&version)?;
-            check_version(session, kernels, spec, &path, &found)?;
-            (content, version)
-        }
-        (None, tree_version) => {
-            let version = match tree_version {
-                Some(version) => version,
-                None => {
-                    let version = version_in_tarball(&path)?;
-                    check_version(session, kernels, spec, &path, &version)?;
-                    version
-                }
+    let version = match (in_tree, &known) {
+        (Some(version), _) => version,
+        (None, known) => {
+            let version = match known {
+                Some(known) => TreeVersion::from_display(&known.version)?,
+                None => version_in_tarball(&path)?,
             };
+            check(&version)?;
+            version
+        }
+    };
+    let content = match known {
+        Some(known) => known.content,
+        None => {
             let stage = session.ui.stage("source");
-            stage.begin(
-                &format!("reading {} (files)", path.display()),
-                listing.count(),
-            );
+            let reading = format!("reading {} (files)", path.display());
+            stage.begin(&reading, listing.count());
             let content = listing.key(&stage)?.as_str().to_owned();
             if listing.is_settled() {
                 let known = KnownContent {
@@ -113,29 +96,50 @@ pub fn obtain(
                 };
                 memo::remember(&session.cache, &name, &known)?;
             }
-            (content, version.to_string())
+            content
         }
     };
     let mut inputs = Inputs::new("source 1");
     inputs.text(if is_tree { "tree" } else { "file" }, &content);
     let patches = Patches::of(&spec.patches)?;
-    super::tree(session, spec, &version, inputs, &patches, |folder| {
-        if is_tree {
-            let stage = session.ui.stage("source");
-            stage.begin(
-                &format!("copying {} (files)", path.display()),
-                listing.count(),
-            );
-            listing.copy_to(folder, &stage)?;
-        } else {
-            unpack_file(session, &path, folder)?;
-            TreeVersion::of(folder).map_err(|error| not_a_kernel(&path, &error))?;
-        }
-        if FileListing::of(&path)?.fingerprint() != fingerprint {
-            bail!("{} changed while it was read; run again", path.display());
-        }
-        Ok(())
-    })
+    super::tree(
+        session,
+        spec,
+        &version.to_string(),
+        inputs,
+        &patches,
+        |folder| {
+            if is_tree {
+                let stage = session.ui.stage("source");
+                stage.begin(
+                    &format!("copying {} (files)", path.display()),
+                    listing.count(),
+                );
+                listing.copy_to(folder, &stage)?;
+            } else {
+                unpack_file(session, &path, folder)?;
+                TreeVersion::of(folder).map_err(|error| not_a_kernel(&path, &error))?;
+            }
+            if FileListing::of(&path)?.fingerprint() != fingerprint {
+                bail!("{} changed while it was read; run again", path.display());
+            }
+            Ok(())
+        },
+    )
+}
+
+/// Returns the version of a tree, unless a kernel was built in it.
+fn tree_version(path: &Path) -> Result<TreeVersion> {
+    let version = TreeVersion::of(path).map_err(|error| not_a_kernel(path, &error))?;
+    match BUILT.iter().find(|file| path.join(file).exists()) {
+        None => Ok(version),
+        Some(file) => Err(Failure::usage(format!(
+            "{} was built in place (it has {file}), and make does not build such a tree in another \
+             folder; run `make mrproper` in it, or give a fresh `git worktree` of it",
+            path.display()
+        ))
+        .into()),
+    }
 }
 
 fn not_a_kernel(path: &Path, error: &anyhow::Error) -> Failure {

@@ -40,7 +40,7 @@ use crate::workspace::Workspace;
 
 pub use makefile::TreeVersion;
 use patches::Patches;
-use unavailable::{Attempt, UnavailableSource};
+use unavailable::{Available, UnavailableSource};
 
 /// The command line's request for a kernel.
 #[derive(Debug, Clone, Default)]
@@ -143,51 +143,49 @@ pub fn obtain_with(
         (None, None, Some(fallback)) => {
             fallback::or_fallback(session, settings, spec, kernels.get(fallback)?)
         }
-        _ => from_sources(session, settings, spec)
-            .and_then(|attempt| attempt.or_fail(&kernels, spec)),
+        _ => from_origins(session, settings, spec)?
+            .map_err(|missing| unavailable::failure(&kernels, spec, &missing).into()),
     }?;
     stage.done(source.cached, format!("Linux {}", source.version));
     Ok(source)
 }
 
-/// Tries the origins of the kernel's source in order.
-fn from_sources(session: &Session, settings: &FetchSettings, spec: &KernelSpec) -> Result<Attempt> {
+/// Returns the tree from the first available origin of the kernel's source.
+fn from_origins(
+    session: &Session,
+    settings: &FetchSettings,
+    spec: &KernelSpec,
+) -> Result<Available<KernelSource>> {
     let patches = Patches::of(&spec.patches)?;
     if let Some(source) = cached(session, spec, &patches)? {
-        return Ok(Attempt::Got(source));
+        return Ok(Ok(source));
     }
     let mut missing = Vec::new();
-    for source in &spec.sources {
-        match source {
-            SourceOrigin::DebianPackage(package) => {
-                let deb = match debian(session, settings, package)? {
-                    Ok(deb) => deb,
-                    Err(reason) => {
-                        let origin = format!("Debian's package {package}");
-                        missing.push(UnavailableSource { origin, reason });
-                        continue;
-                    }
-                };
-                let inputs = debian_inputs(&deb);
-                return tree(session, spec, &deb.version, inputs, &patches, |folder| {
-                    apt::unpack(session, &deb, folder)
-                })
-                .map(Attempt::Got);
-            }
+    for origin in &spec.sources {
+        match origin {
+            SourceOrigin::DebianPackage(package) => match debian(session, settings, package)? {
+                Ok(deb) => {
+                    let inputs = debian_inputs(&deb);
+                    let unpack = |folder: &Path| apt::unpack(session, &deb, folder);
+                    return tree(session, spec, &deb.version, inputs, &patches, unpack).map(Ok);
+                }
+                Err(reason) => missing.push(UnavailableSource {
+                    origin: format!("Debian's package {package}"),
+                    reason,
+                }),
+            },
             SourceOrigin::Tarball(tarball) => match tarball::fetch(session, settings, tarball)? {
-                tarball::TarballFetch::Unreachable(mirrors) => missing.extend(mirrors),
-                tarball::TarballFetch::At(path) => {
+                Ok(path) => {
                     let version = tarball.version.to_string();
                     let inputs = tarball::inputs(tarball);
-                    return tree(session, spec, &version, inputs, &patches, |folder| {
-                        tarball::unpack(session, &path, folder)
-                    })
-                    .map(Attempt::Got);
+                    let unpack = |folder: &Path| tarball::unpack(session, &path, folder);
+                    return tree(session, spec, &version, inputs, &patches, unpack).map(Ok);
                 }
+                Err(mirrors) => missing.extend(mirrors),
             },
         }
     }
-    Ok(Attempt::Unavailable(missing))
+    Ok(Err(missing))
 }
 
 /// Returns the tree from the first origin whose tree is in the cache.
@@ -219,7 +217,7 @@ fn debian(
     session: &Session,
     settings: &FetchSettings,
     package: &str,
-) -> Result<std::result::Result<apt::SourcePackage, String>> {
+) -> Result<apt::OrReason<apt::SourcePackage>> {
     if let Some(deb) = apt::SourcePackage::remembered(session, package)
         && deb.path(session).is_file()
     {
@@ -232,8 +230,8 @@ fn debian(
     // The archive may have changed since the lists were fetched.
     for refresh in [false, true] {
         let deb = match apt::find(session, &apt, package, refresh)? {
-            apt::PackageLookup::Found(deb) => deb,
-            apt::PackageLookup::Absent(reason) => return Ok(Err(reason)),
+            Ok(deb) => deb,
+            Err(reason) => return Ok(Err(reason)),
         };
         match apt::download(session, &apt, &deb)? {
             Ok(()) => return Ok(Ok(deb)),

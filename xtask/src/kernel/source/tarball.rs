@@ -5,19 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::download::{Mirrors, Reachability};
-use super::{FetchSettings, UnavailableSource, download, signature, unpack};
+use super::download::Mirrors;
+use super::{Available, FetchSettings, download, signature, unpack};
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
-
-/// The result of a fetch.
-pub enum TarballFetch {
-    /// The path of the verified tarball.
-    At(PathBuf),
-    /// The mirrors, none of which answered.
-    Unreachable(Vec<UnavailableSource>),
-}
 
 /// Returns the inputs that identify the tarball: its name and the signer. The key's owner has
 /// signed one release of that name.
@@ -39,12 +31,12 @@ pub fn fetch(
     session: &Session,
     settings: &FetchSettings,
     tarball: &Tarball,
-) -> Result<TarballFetch> {
+) -> Result<Available<PathBuf>> {
     let name = format!("linux-{}", tarball.version);
     let key = inputs(tarball).key();
     let folder = session.cache.path("downloads", &name, &key);
     if folder.is_dir() {
-        return Ok(TarballFetch::At(folder.join(&tarball.file)));
+        return Ok(Ok(folder.join(&tarball.file)));
     }
     let mut folders = tarball.mirrors.clone();
     folders.splice(0..0, settings.mirror.clone());
@@ -52,8 +44,8 @@ pub fn fetch(
         let stage = session.ui.stage("source");
         stage.begin("looking for a mirror of kernel.org", 0);
         match download::reach(&folders, &tarball.file, settings) {
-            Reachability::Some(mirrors) => mirrors,
-            Reachability::None(mirrors) => return Ok(TarballFetch::Unreachable(mirrors)),
+            Ok(mirrors) => mirrors,
+            Err(mirrors) => return Ok(Err(mirrors)),
         }
     };
     session.cache.entry("downloads", &name, &key, |staging| {
@@ -68,7 +60,7 @@ pub fn fetch(
         mirrors.download(&tarball.file, &file, Some(&stage))?;
         verify(session, tarball, &file, &signature, &key)
     })?;
-    Ok(TarballFetch::At(folder.join(&tarball.file)))
+    Ok(Ok(folder.join(&tarball.file)))
 }
 
 /// Downloads the signer's key to the file `to`, from the Web Key Directory or from the mirror that

@@ -1,19 +1,12 @@
 //! Sources that are not available, and the messages about them.
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::KernelSource;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin};
 
-/// The result of an attempt to get a kernel's source from its origins.
-pub enum Attempt {
-    /// The source.
-    Got(KernelSource),
-    /// The origins, none of which is available.
-    Unavailable(Vec<UnavailableSource>),
-}
+/// A value from one of several origins; `Err` has all of them, if none is available.
+pub type Available<T> = std::result::Result<T, Vec<UnavailableSource>>;
 
 /// An origin that is not available.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,30 +47,20 @@ impl UnavailableSource {
     }
 }
 
-impl Attempt {
-    /// Returns the source.
-    ///
-    /// # Errors
-    ///
-    /// Fails if no origin is available; the error names them and suggests remedies.
-    pub fn or_fail(self, kernels: &Kernels, spec: &KernelSpec) -> Result<KernelSource> {
-        let missing = match self {
-            Attempt::Got(source) => return Ok(source),
-            Attempt::Unavailable(missing) => missing,
-        };
-        let other = kernels
-            .iter()
-            .find(|other| spec.fallback.as_ref() == Some(&other.name))
-            .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
-            .unwrap_or_default();
-        Err(Failure::host(format!(
-            "the source of kernel {} is not available:\n{}\n{}{other}.",
-            spec.name,
-            UnavailableSource::lines(&missing),
-            advice(spec),
-        ))
-        .into())
-    }
+/// Returns the failure for a kernel none of whose origins is available. It names them and suggests
+/// remedies.
+pub fn failure(kernels: &Kernels, spec: &KernelSpec, missing: &[UnavailableSource]) -> Failure {
+    let other = kernels
+        .iter()
+        .find(|other| spec.fallback.as_ref() == Some(&other.name))
+        .map(|other| format!(", or build another kernel with `--kernel {}`", other.name))
+        .unwrap_or_default();
+    Failure::host(format!(
+        "the source of kernel {} is not available:\n{}\n{}{other}.",
+        spec.name,
+        UnavailableSource::lines(missing),
+        advice(spec),
+    ))
 }
 
 /// Returns advice for a user who needs this kernel.
