@@ -27,7 +27,7 @@ impl Workspace {
     /// Fails if the named folder is not a clone, or if no folder from the current one up to the
     /// root is one.
     pub fn find() -> Result<Self> {
-        if let Some(root) = std::env::var_os(VARIABLE) {
+        if let Some(root) = std::env::var_os(VARIABLE).filter(|root| !root.is_empty()) {
             return Self::at(Path::new(&root)).context(VARIABLE);
         }
         let current = std::env::current_dir().context("cannot find the current folder")?;
