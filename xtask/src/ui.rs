@@ -1,6 +1,6 @@
-//! What a person sees while xtask works: a bar a stage on a terminal, plain
-//! lines elsewhere, and a summary at the end. All of it goes to standard
-//! error; results go to standard output.
+//! Progress for a person: a bar per stage on a terminal, plain lines elsewhere, and
+//! a summary at the end. Progress goes to standard error, results to standard
+//! output.
 
 mod board;
 
@@ -12,53 +12,56 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use board::{GuestRow, ProgressBoard};
 
-/// The one who talks to the terminal.
+/// The output to standard error.
 #[derive(Debug)]
 pub struct Ui {
     terminal: bool,
     verbose: bool,
     started: Instant,
-    rows: Mutex<Vec<StageTime>>,
+    /// Finished stages.
+    stages: Mutex<Vec<StageTime>>,
     notes: Mutex<Vec<String>>,
 }
 
-/// What a stage took.
+/// The duration of a stage.
 #[derive(Debug, Clone)]
 pub struct StageTime {
-    /// The stage's name.
+    /// Name of the stage.
     pub name: String,
-    /// The time on the wall.
+    /// Duration of the stage.
     pub time: Duration,
-    /// True if its result was in the cache.
+    /// True if the result came from the cache.
     pub cached: bool,
-    /// A version, a size.
+    /// A version or a size.
     pub detail: String,
 }
 
-/// A stage that is under way; [`Stage::done`] writes it into the summary.
+/// A stage that runs; [`Stage::done`] adds it to the summary.
 #[derive(Debug)]
 pub struct Stage<'a> {
     ui: &'a Ui,
     name: String,
     started: Instant,
     bar: ProgressBar,
+    /// Fifths of the whole that were printed.
     reported: Mutex<u64>,
 }
 
 impl Ui {
-    /// With `verbose`, tools' own output is shown as it comes and no bar is.
+    /// Creates the output. With `verbose`, the tools' own output is shown instead of
+    /// bars.
     pub fn new(verbose: bool) -> Self {
         Self {
             terminal: std::io::stderr().is_terminal() && !verbose,
             verbose,
             started: Instant::now(),
-            rows: Mutex::default(),
+            stages: Mutex::default(),
             notes: Mutex::default(),
         }
     }
 
-    /// Starts a stage. Nothing is shown before [`Stage::begin`], so a stage
-    /// that finds its result in the cache stays silent.
+    /// Starts a stage. Nothing is shown before [`Stage::begin`], so that a stage whose
+    /// result is in the cache is silent.
     pub fn stage(&self, name: &str) -> Stage<'_> {
         Stage {
             ui: self,
@@ -69,41 +72,41 @@ impl Ui {
         }
     }
 
-    /// Shows a line now and again in the summary: something the user must know.
+    /// Shows a line that the user must not miss, now and in the summary.
     pub fn note(&self, line: impl Into<String>) {
         let line = line.into();
         eprintln!("{line}");
         lock(&self.notes).push(line);
     }
 
-    /// Shows what a tool said, if the user asked to see it.
+    /// Shows the output of a tool, with `--verbose`.
     pub fn tool_output(&self, output: &str) {
         if self.verbose {
             eprintln!("{output}");
         }
     }
 
-    /// All notes so far.
+    /// Returns the notes so far.
     pub fn notes(&self) -> Vec<String> {
         lock(&self.notes).clone()
     }
 
-    /// What the stages so far took, in their order.
+    /// Returns the finished stages in their order.
     pub fn stages(&self) -> Vec<StageTime> {
-        lock(&self.rows).clone()
+        lock(&self.stages).clone()
     }
 
-    /// Prints the table of stages to standard error: wall time, what came from
-    /// the cache, details.
+    /// Prints the table of stages: duration or `cached`, and details.
     pub fn summary(&self) {
-        let rows = lock(&self.rows);
-        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        let stages = lock(&self.stages);
+        let width = stages.iter().map(|stage| stage.name.len()).max();
+        let width = width.unwrap_or(0);
         for StageTime {
             name,
             time,
             cached,
             detail,
-        } in rows.iter()
+        } in stages.iter()
         {
             let time = if *cached {
                 "cached".to_owned()
@@ -124,8 +127,8 @@ impl Ui {
 }
 
 impl Stage<'_> {
-    /// Says that work begins: a bar on a terminal, a line elsewhere. `total`
-    /// is the number of steps, 0 if it is not known.
+    /// Shows that work begins, with a bar on a terminal and a line elsewhere. `total`
+    /// is the number of steps, or 0 if it is not known.
     pub fn begin(&self, what: &str, total: u64) {
         if !self.ui.terminal {
             eprintln!("{}: {what}", self.name);
@@ -147,8 +150,8 @@ impl Stage<'_> {
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
-    /// Says how many steps are done. Without a terminal, each fifth of the
-    /// whole is reported of.
+    /// Shows the number of finished steps. Without a terminal, prints a line for each
+    /// fifth of the whole.
     pub fn position(&self, position: u64) {
         self.bar.set_position(position);
         let total = self.bar.length().unwrap_or(0);
@@ -163,24 +166,24 @@ impl Stage<'_> {
         }
     }
 
-    /// Says what is being worked on.
+    /// Shows the step that runs.
     pub fn message(&self, message: &str) {
         self.bar.set_message(message.to_owned());
     }
 
-    /// Shows a tool's own line, if the user asked to see them.
+    /// Shows a line of a tool's output, with `--verbose`.
     pub fn tool_line(&self, line: &str) {
         self.ui.tool_output(line);
     }
 
-    /// Ends the stage; `detail` (a version, a size) goes into the summary.
+    /// Ends the stage, and adds it with `detail` (a version, a size) to the summary.
     pub fn done(self, cached: bool, detail: impl Into<String>) {
         self.bar.finish_and_clear();
         let time = self.started.elapsed();
         if !cached {
             eprintln!("{}: done in {:.1} s", self.name, time.as_secs_f64());
         }
-        lock(&self.ui.rows).push(StageTime {
+        lock(&self.ui.stages).push(StageTime {
             name: self.name.clone(),
             time,
             cached,
@@ -200,7 +203,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A size for people: `14.2 MiB`.
+/// Formats a size for people: `14.2 MiB`.
 pub fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }

@@ -25,10 +25,7 @@ const PENDING: &[&str] = &[
     "xtask/src/play/",
     "xtask/src/recording/",
     "xtask/src/report/",
-    "xtask/src/symbols/",
     "xtask/src/toolchain/mod.rs",
-    "xtask/src/timeline/",
-    "xtask/src/ui",
     "xtask/src/vm/",
     "xtask/tests/with_kernel/",
 ];

@@ -1,24 +1,24 @@
-//! What a person needs to understand a failed lesson, and to try it by hand.
+//! The details of a failure, and the commands to reproduce it, for a person.
 
 use std::io::{self, Write};
 
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
-use crate::lesson::compare::printable;
 use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
+use crate::text::printable;
 
 use super::Outcome;
 
-/// A line is shown up to this many letters.
-const WIDEST: usize = 300;
+/// Most characters of a line that are shown.
+const MAX_WIDTH: usize = 300;
 
-/// At most this many lines of log are shown around a mismatch.
-const MOST_LOG: usize = 40;
+/// Most lines of the kernel's log that are shown with a mismatch.
+const MAX_LOG_LINES: usize = 40;
 
-/// Writes all that is known of a failed lesson.
+/// Writes the details of a failure.
 pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) -> io::Result<()> {
     let Outcome {
         readme,
@@ -29,27 +29,27 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     } = outcome;
     writeln!(out)?;
     match verdict.location() {
-        Some(place) => write!(out, "{}:{}: ", readme.display(), place.line)?,
+        Some(location) => write!(out, "{}:{}: ", readme.display(), location.line)?,
         None => write!(out, "{}: ", readme.display())?,
     }
-    let words = printable(&verdict.to_string());
-    writeln!(out, "{}: {words}", palette.error(outcome.label()))?;
-    if let Some(place) = verdict.location() {
+    let verdict_text = printable(&verdict.to_string());
+    writeln!(out, "{}: {verdict_text}", palette.error(outcome.label()))?;
+    if let Some(location) = verdict.location() {
         if !matches!(verdict, Verdict::Mismatch { .. }) {
-            writeln!(out, "while this was running:")?;
+            writeln!(out, "while this command ran:")?;
         }
         let mut prompt = "$";
-        for line in place.command.lines() {
+        for line in location.command.lines() {
             writeln!(out, "    {prompt} {}", clip(line))?;
             prompt = ">";
         }
     }
-    source_locations(out, &outcome.source_locations)?;
+    print_locations(out, &outcome.source_locations)?;
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
         Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
         Verdict::KernelReport { report, .. } if verdict.subject() == Some("kmemleak") => {
-            listing(out, "what the kernel lost", report)?;
+            listing(out, "kmemleak's report", report)?;
         }
         Verdict::KernelReport { report, .. }
         | Verdict::Panic { report, .. }
@@ -60,32 +60,32 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             }
             writeln!(
                 out,
-                "A lesson takes away what it brings: see what its last commands leave."
+                "A lesson must remove everything that it creates: check its last commands."
             )?;
         }
         Verdict::ShellLost { .. } => writeln!(
             out,
-            "A lesson's commands run in one shell: `exit`, `exec` and `kill $$` end it early.\n\
-             Put such a command in parentheses to give it a shell of its own."
+            "A lesson's commands run in one shell, which `exit`, `exec` and `kill $$` end early.\n\
+             Put such a command in parentheses to run it in a subshell."
         )?,
-        Verdict::GuestLost { log, .. } => listing(out, "the kernel's last lines", log)?,
+        Verdict::GuestLost { log, .. } => listing(out, "the last lines of the kernel's log", log)?,
         Verdict::Infrastructure { what } => {
             for line in what.lines().skip(1) {
                 writeln!(out, "  {}", clip(&printable(line)))?;
             }
             writeln!(
                 out,
-                "The lesson was not judged. `cargo xtask doctor` looks at the machine."
+                "The lesson was not judged. `cargo xtask doctor` checks the host."
             )?;
         }
     }
     if !matches!(verdict, Verdict::Infrastructure { .. }) {
-        by_hand(out, outcome)?;
+        print_commands(out, outcome)?;
     }
     if let Some(artifacts) = artifacts {
-        writeln!(out, "all that is known of it: {}", artifacts.display())?;
+        writeln!(out, "artifacts: {}", artifacts.display())?;
     } else if let Some(log) = log {
-        writeln!(out, "all that the guest said: {}", log.display())?;
+        writeln!(out, "output of the guest: {}", log.display())?;
     }
     writeln!(out)
 }
@@ -113,61 +113,69 @@ fn mismatch(
             )
         };
         let mut diff = String::new();
-        // A String takes all that is written to it.
+        // Writing to a String cannot fail.
         let _ = write_diff(
             &mut diff,
             &text(expected),
             &text(printed),
-            Some(&"what the text says"),
-            Some(&"what the guest printed"),
+            Some(&"the lesson's text"),
+            Some(&"the guest's output"),
             palette,
         );
         writeln!(out, "{}", diff.trim_matches('\n'))?;
     }
-    let (wanted, was) = *status;
-    if wanted != was {
+    let (expected_status, actual_status) = *status;
+    if expected_status != actual_status {
         writeln!(
             out,
             "exit status: {} instead of {}",
-            palette.info(was),
-            palette.error(wanted)
+            palette.info(actual_status),
+            palette.error(expected_status)
         )?;
     }
-    if log.len() > MOST_LOG {
-        let title = format!("the last {MOST_LOG} lines that the kernel logged meanwhile");
-        listing(out, &title, &log[log.len() - MOST_LOG..])?;
+    if log.len() > MAX_LOG_LINES {
+        let title =
+            format!("the last {MAX_LOG_LINES} lines of the kernel's log during the command");
+        listing(out, &title, &log[log.len() - MAX_LOG_LINES..])?;
     } else if log.is_empty() {
-        writeln!(out, "the kernel logged nothing meanwhile")?;
+        writeln!(out, "the kernel logged nothing during the command")?;
     } else {
-        listing(out, "what the kernel logged meanwhile", log)?;
+        listing(out, "the kernel's log during the command", log)?;
     }
     match further {
         0 => Ok(()),
-        1 => writeln!(out, "one command after it went wrong too"),
-        _ => writeln!(out, "{further} commands after it went wrong too"),
+        1 => writeln!(out, "1 later command failed too"),
+        _ => writeln!(out, "{further} later commands failed too"),
     }
 }
 
-/// The places in the lesson's sources that the kernel's report leads to.
-fn source_locations(out: &mut dyn Write, source_locations: &[SourceLocation]) -> io::Result<()> {
-    for SourceLocation {
-        task,
-        file,
-        line,
-        function,
-        source,
-    } in source_locations
-    {
-        let task = if task.is_empty() { "the CPU" } else { task };
+/// Writes where the tasks of the kernel's report were in the lesson's sources.
+fn print_locations(out: &mut dyn Write, source_locations: &[SourceLocation]) -> io::Result<()> {
+    for location in source_locations {
+        let SourceLocation {
+            file,
+            line,
+            function,
+            source,
+            ..
+        } = location;
         writeln!(
             out,
             "{} was at {file}:{line}, in {}:",
-            clip(task),
+            clip(task_name(location)),
             clip(function)
         )?;
         writeln!(out, "{line:6} | {}", clip(source))?;
     }
     Ok(())
+}
+
+/// Returns the name of the task that was at a location.
+pub(super) fn task_name(location: &SourceLocation) -> &str {
+    match location.task.as_str() {
+        "" => "the CPU",
+        task => task,
+    }
 }
 
 fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
@@ -181,22 +189,26 @@ fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()>
     Ok(())
 }
 
-/// The commands that lead to the place, for a person to type.
-fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
-    let place = outcome.verdict.location();
+/// Writes the commands that reproduce the failure in a guest with a shell.
+fn print_commands(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
+    let location = outcome.verdict.location();
     let option = match outcome.language {
         Language::Rust => "",
         Language::C => "--lang c ",
     };
     writeln!(
         out,
-        "to try it by hand: cargo xtask qemu {option}{}{}{}",
+        "to reproduce: cargo xtask qemu {option}{}{}{}",
         outcome.lesson,
         outcome.kernel_options,
-        if place.is_some() { ", and there:" } else { "" }
+        if location.is_some() {
+            ", then type:"
+        } else {
+            ""
+        }
     )?;
-    if let Some(place) = place {
-        for command in place.before.iter().chain([&place.command]) {
+    if let Some(location) = location {
+        for command in location.before.iter().chain([&location.command]) {
             for line in command.lines() {
                 writeln!(out, "  {}", clip(line))?;
             }
@@ -205,12 +217,12 @@ fn by_hand(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     Ok(())
 }
 
-/// A line that is not wider than can be read.
+/// Cuts off a line that is too wide.
 pub(super) fn clip(line: &str) -> String {
     let length = line.chars().count();
-    if length <= WIDEST {
+    if length <= MAX_WIDTH {
         return line.to_owned();
     }
-    let head: String = line.chars().take(WIDEST).collect();
-    format!("{head}... ({length} letters)")
+    let head: String = line.chars().take(MAX_WIDTH).collect();
+    format!("{head}... ({length} characters)")
 }

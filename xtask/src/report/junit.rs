@@ -1,6 +1,6 @@
-//! The report as JUnit's XML: a test suite a lesson, a test case a language
-//! and run. What failed is a `failure` whose type is the verdict's name, but
-//! an `error` where the machine failed.
+//! The report as JUnit's XML: a test suite per lesson, and a test case per language
+//! and run. A failed run has a `failure` whose type is the verdict's name, or an
+//! `error` if the host failed.
 
 use anyhow::{Context as _, Result};
 use quick_junit::{
@@ -10,18 +10,22 @@ use quick_junit::{
 use super::{Outcome, SuiteReport, detail_lines};
 use crate::lesson::verdict::Verdict;
 
-/// The report's text.
+/// Returns the report as XML.
+///
+/// # Errors
+///
+/// None in practice: the text is written to memory.
 pub fn text(report: &SuiteReport) -> Result<String> {
     let mut document = Document::new("kmodlab");
     document.set_time(report.wall);
     let by_lesson = report.outcomes.chunk_by(|a, b| a.lesson == b.lesson);
     for outcomes in by_lesson {
-        let mut suite = TestSuite::new(tame(&outcomes[0].lesson));
+        let mut suite = TestSuite::new(xml_text(&outcomes[0].lesson));
         suite.set_time(outcomes.iter().map(|outcome| outcome.wall).sum());
         suite.add_property(Property::new("time", report.time));
         if let Some(kernel) = &report.kernel {
-            suite.add_property(Property::new("kernel", tame(&kernel.version)));
-            suite.add_property(Property::new("qemu", tame(&kernel.qemu)));
+            suite.add_property(Property::new("kernel", xml_text(&kernel.version)));
+            suite.add_property(Property::new("qemu", xml_text(&kernel.qemu)));
         }
         suite.add_test_cases(outcomes.iter().map(case));
         document.add_test_suite(suite);
@@ -37,11 +41,11 @@ fn case(outcome: &Outcome) -> TestCase {
         _ => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
     if !outcome.verdict.passed() {
-        status.set_message(tame(&outcome.verdict.to_string()));
+        status.set_message(xml_text(&outcome.verdict.to_string()));
     }
     if outcome.failed() {
         status.set_type(outcome.verdict.name());
-        status.set_description(tame(&detail_lines(outcome).join("\n")));
+        status.set_description(xml_text(&detail_lines(outcome).join("\n")));
     }
     let mut name = outcome.language.to_string();
     if let Some(seed) = outcome.seed() {
@@ -51,7 +55,7 @@ fn case(outcome: &Outcome) -> TestCase {
         name += &format!(".{run}");
     }
     let mut case = TestCase::new(name, status);
-    case.set_classname(tame(&outcome.lesson));
+    case.set_classname(xml_text(&outcome.lesson));
     case.set_time(outcome.wall);
     if let Some(seconds) = outcome.guest_seconds {
         case.add_property(Property::new("guest-seconds", seconds.to_string()));
@@ -59,14 +63,14 @@ fn case(outcome: &Outcome) -> TestCase {
     if let Some(artifacts) = &outcome.artifacts {
         case.add_property(Property::new(
             "artifacts",
-            tame(&artifacts.display().to_string()),
+            xml_text(&artifacts.display().to_string()),
         ));
     }
     case
 }
 
-/// A text without the letters that XML 1.0 has no way to write; quick-junit
-/// takes away most of them, but not these two.
-fn tame(text: &str) -> String {
+/// Replaces the two characters that XML 1.0 cannot represent and that quick-junit
+/// does not remove.
+fn xml_text(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

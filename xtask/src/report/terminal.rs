@@ -1,5 +1,5 @@
-//! The report for a person: a line a play, then what a failed one needs, then
-//! the counts alone on the last line.
+//! The report for a person: a line per test case, then the details of the failures,
+//! then the counts on the last line.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,38 +8,39 @@ use snapbox::report::Palette;
 
 use super::{Counts, Outcome, RaceFindings, details, races};
 use crate::key::Inputs;
-use crate::lesson::compare::printable;
+use crate::text::printable;
 
-/// With more plays than this, those that passed share a line.
-const MOST_ROWS: usize = 24;
+/// Most test cases that each have a line; of more, those that passed share a line.
+const MAX_ROWS: usize = 24;
 
-/// So many kinds of a play's failures are listed.
-const MOST_KINDS: usize = 5;
+/// Most kinds of failures that are listed for one test case.
+const MAX_KINDS: usize = 5;
 
-/// How the report looks.
+/// Format of the report.
 #[derive(Debug, Clone, Default)]
 pub struct TerminalStyle {
-    /// Colours, for a terminal.
+    /// Whether to use colours.
     pub color: bool,
-    /// A line for each play, and what its phases took.
+    /// Whether each test case has a line, with the durations of its phases.
     pub verbose: bool,
-    /// Where it is read on a runner of GitHub's kind, which folds groups and
-    /// puts errors beside the text's lines: a word that no guest can know.
-    pub runner: Option<String>,
+    /// On a runner of GitHub Actions, which folds groups and shows errors beside the
+    /// lines of the text: the token that ends `stop-commands`, which no guest can
+    /// know.
+    pub runner_token: Option<String>,
 }
 
 impl TerminalStyle {
-    /// For a stream that is a terminal or not; the environment tells whether a
-    /// runner reads it.
+    /// Returns the format for a stream that is a terminal or not, on a runner or not
+    /// according to the environment.
     pub fn new(terminal: bool, verbose: bool) -> Self {
         let on_runner = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         let now = std::time::SystemTime::now();
-        let mut word = Inputs::new("stop-commands");
-        word.text("at", format!("{now:?} {}", std::process::id()));
+        let mut token = Inputs::new("stop-commands");
+        token.text("at", format!("{now:?} {}", std::process::id()));
         Self {
             color: terminal && std::env::var_os("NO_COLOR").is_none(),
             verbose,
-            runner: on_runner.then(|| format!("kmodlab-{}", word.key())),
+            runner_token: on_runner.then(|| format!("kmodlab-{}", token.key())),
         }
     }
 
@@ -53,10 +54,14 @@ impl TerminalStyle {
 }
 
 /// Writes the report.
+///
+/// # Errors
+///
+/// If `out` cannot be written to.
 pub fn print(
     out: &mut dyn Write,
     outcomes: &[Outcome],
-    found: &[RaceFindings],
+    races: &[RaceFindings],
     style: &TerminalStyle,
 ) -> io::Result<()> {
     let palette = style.palette();
@@ -66,11 +71,11 @@ pub fn print(
     let width = outcomes.iter().map(|outcome| outcome.name().len()).max();
     let width = width.unwrap_or(0);
     let passed = |row: &&[Outcome]| row.iter().all(|outcome| outcome.verdict.passed());
-    let fold = rows.len() > MOST_ROWS && !style.verbose;
+    let fold = rows.len() > MAX_ROWS && !style.verbose;
     if fold {
         let folded: Vec<&[Outcome]> = rows.iter().copied().filter(passed).collect();
-        if style.runner.is_some() && !folded.is_empty() {
-            writeln!(out, "::group::{} plays passed", folded.len())?;
+        if style.runner_token.is_some() && !folded.is_empty() {
+            writeln!(out, "::group::{} test cases passed", folded.len())?;
             for row in &folded {
                 print_row(out, row, width, style, palette)?;
             }
@@ -85,7 +90,7 @@ pub fn print(
     for row in &rows {
         let mut failed = kinds(row);
         failed.retain(|(first, _)| first.failed());
-        // Of one race there are many ways to fail; the first tells as much as all.
+        // A race can fail in many ways; the first failure is enough to understand it.
         if row.iter().any(|outcome| outcome.scheduled.is_some()) {
             failed.truncate(1);
         }
@@ -93,8 +98,8 @@ pub fn print(
             print_details(out, first, runs, style, palette)?;
         }
     }
-    for found in found {
-        races::print(out, found)?;
+    for race in races {
+        races::print(out, race)?;
     }
     let Counts {
         passed,
@@ -104,26 +109,27 @@ pub fn print(
     writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped")
 }
 
-/// Those that passed, in one line.
+/// Writes one line for all test cases that passed.
 fn print_folded(out: &mut dyn Write, rows: &[&[Outcome]]) -> io::Result<()> {
-    let longest = rows
+    let slowest = rows
         .iter()
         .copied()
         .flatten()
         .max_by_key(|outcome| outcome.wall);
-    let Some(longest) = longest else {
+    let Some(slowest) = slowest else {
         return Ok(());
     };
     writeln!(
         out,
-        "{} plays passed, the longest of them {} in {:.1} s",
+        "{} test cases passed, the slowest {} in {:.1} s",
         rows.len(),
-        longest.name(),
-        longest.wall.as_secs_f64()
+        slowest.name(),
+        slowest.wall.as_secs_f64()
     )
 }
 
-/// The runs of one play.
+/// Writes the line of one test case, and the kinds of its failures if it ran several
+/// times.
 fn print_row(
     out: &mut dyn Write,
     row: &[Outcome],
@@ -135,21 +141,21 @@ fn print_row(
         return Ok(());
     };
     let counts = Counts::of(row);
-    let word = match counts {
+    let result = match counts {
         Counts { failed: 1.., .. } => palette.error("FAILED"),
         Counts { passed: 1.., .. } => palette.info("ok"),
         _ => palette.warn("--"),
     };
-    write!(out, "{:width$}  {word}", first.name())?;
+    write!(out, "{:width$}  {result}", first.name())?;
     let several = row.len() > 1;
     if several {
         write!(out, "  {} of {} passed", counts.passed, row.len())?;
     }
-    let played: Vec<&Outcome> = row.iter().filter(|o| !o.verdict.skipped()).collect();
-    if let Some(last) = played.last() {
-        let wall: Duration = played.iter().map(|outcome| outcome.wall).sum();
-        #[expect(clippy::cast_precision_loss, reason = "no suite has 2^53 plays")]
-        let mean = wall.as_secs_f64() / played.len() as f64;
+    let ran: Vec<&Outcome> = row.iter().filter(|o| !o.verdict.skipped()).collect();
+    if let Some(last) = ran.last() {
+        let wall: Duration = ran.iter().map(|outcome| outcome.wall).sum();
+        #[expect(clippy::cast_precision_loss, reason = "no suite has 2^53 runs")]
+        let mean = wall.as_secs_f64() / ran.len() as f64;
         let each = if several { " each" } else { "" };
         write!(out, "  {mean:.1} s{each}")?;
         if let Some(seconds) = last.guest_seconds {
@@ -174,30 +180,30 @@ fn print_row(
     writeln!(out)?;
     let mut bad = kinds(row);
     bad.retain(|(first, _)| !first.verdict.passed());
-    let more = bad.len().saturating_sub(MOST_KINDS);
-    for (first, times) in bad.into_iter().take(MOST_KINDS) {
-        let often = match times.len() {
+    let more = bad.len().saturating_sub(MAX_KINDS);
+    for (first, runs) in bad.into_iter().take(MAX_KINDS) {
+        let often = match runs.len() {
             1 => "once".to_owned(),
-            times => format!("{times} times"),
+            count => format!("{count} times"),
         };
         writeln!(out, "{:width$}  {often} {}", "", verdict(first))?;
     }
     if more > 0 {
-        writeln!(out, "{:width$}  and {more} other kinds of failure", "")?;
+        writeln!(out, "{:width$}  and {more} more kinds of failures", "")?;
     }
     Ok(())
 }
 
 fn verdict(outcome: &Outcome) -> String {
-    let words = printable(&outcome.verdict.to_string());
+    let text = printable(&outcome.verdict.to_string());
     match outcome.verdict.skipped() {
-        true => words, // which begin with the name
-        false => format!("{}: {words}", outcome.verdict.name()),
+        true => text, // which begins with the name
+        false => format!("{}: {text}", outcome.verdict.name()),
     }
 }
 
-/// The different outcomes of one play, each with the numbers of its runs, or their
-/// seeds.
+/// Returns the different outcomes of one test case, each with the numbers of its
+/// runs, or with their seeds.
 fn kinds(row: &[Outcome]) -> Vec<(&Outcome, Vec<u32>)> {
     let mut kinds: Vec<(&Outcome, Vec<u32>)> = Vec::new();
     for outcome in row {
@@ -210,7 +216,7 @@ fn kinds(row: &[Outcome]) -> Vec<(&Outcome, Vec<u32>)> {
     kinds
 }
 
-/// One failure, for all the runs that came to it.
+/// Writes the details of one failure, and the runs that ended with it.
 fn print_details(
     out: &mut dyn Write,
     outcome: &Outcome,
@@ -218,8 +224,11 @@ fn print_details(
     style: &TerminalStyle,
     palette: Palette,
 ) -> io::Result<()> {
-    if let Some(word) = &style.runner {
-        let line = outcome.verdict.location().map_or(1, |place| place.line);
+    if let Some(token) = &style.runner_token {
+        let line = outcome
+            .verdict
+            .location()
+            .map_or(1, |location| location.line);
         let label = outcome.label();
         writeln!(
             out,
@@ -228,24 +237,20 @@ fn print_details(
             property(&label),
             data(&verdict(outcome))
         )?;
-        for spot in &outcome.source_locations {
-            let task = if spot.task.is_empty() {
-                "the CPU"
-            } else {
-                &spot.task
-            };
+        for location in &outcome.source_locations {
+            let task = details::task_name(location);
             writeln!(
                 out,
                 "::error file={},line={},title={}::{}",
-                property(&spot.file),
-                spot.line,
+                property(&location.file),
+                location.line,
                 property(&label),
                 data(&printable(&format!("{task} was here: {}", outcome.verdict)))
             )?;
         }
-        writeln!(out, "::group::{}", data(&format!("{label}: what is known")))?;
-        // What the guest said is no command to the runner.
-        writeln!(out, "::stop-commands::{word}")?;
+        writeln!(out, "::group::{}", data(&format!("{label}: details")))?;
+        // The runner must not execute commands in the guest's output.
+        writeln!(out, "::stop-commands::{token}")?;
     }
     details::print(out, outcome, palette)?;
     if runs.len() > 1 {
@@ -262,21 +267,21 @@ fn print_details(
         };
         writeln!(out, "so it was {what} {}{more}\n", numbers.join(", "))?;
     }
-    if let Some(word) = &style.runner {
-        writeln!(out, "::{word}::")?;
+    if let Some(token) = &style.runner_token {
+        writeln!(out, "::{token}::")?;
         writeln!(out, "::endgroup::")?;
     }
     Ok(())
 }
 
-/// A workflow command's text, escaped as actions/toolkit does.
+/// Escapes the text of a workflow command, as actions/toolkit does.
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// A workflow command's property, escaped as actions/toolkit does.
+/// Escapes a property of a workflow command, as actions/toolkit does.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! What a report looks like.
+//! Tests of the report's formats.
 
 mod formats;
 mod races;
@@ -76,7 +76,7 @@ fn a_pass_is_one_line() {
 }
 
 #[test]
-fn a_mismatch_shows_place_diff_log_and_way() {
+fn a_mismatch_shows_location_diff_log_and_commands() {
     let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
     let report = printed(&[outcome(Verdict::Mismatch {
         first: Box::new(Mismatch {
@@ -92,7 +92,7 @@ fn a_mismatch_shows_place_diff_log_and_way() {
 }
 
 #[test]
-fn a_row_names_its_language_and_so_does_the_way_to_try_it() {
+fn a_row_and_its_commands_name_the_language() {
     let c = Outcome {
         language: Language::C,
         ..outcome(Verdict::ShellLost {
@@ -104,12 +104,12 @@ fn a_row_names_its_language_and_so_does_the_way_to_try_it() {
     assert!(report.starts_with("x (rust)  ok"), "{report}");
     assert!(report.contains("\nx (c)     FAILED"), "{report}");
     assert!(
-        report.contains("to try it by hand: cargo xtask qemu --lang c x\n"),
+        report.contains("to reproduce: cargo xtask qemu --lang c x\n"),
         "{report}"
     );
 }
 
-/// One of each verdict.
+/// Returns one of each verdict.
 pub(super) fn verdicts() -> [Verdict; 10] {
     let during = Some(place());
     [
@@ -162,16 +162,16 @@ pub(super) fn verdicts() -> [Verdict; 10] {
 }
 
 #[test]
-fn every_verdict_has_a_name_and_words_of_its_own() {
+fn every_verdict_has_its_own_name_and_text() {
     let verdicts = verdicts();
-    let words: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
     let mut names: Vec<&str> = verdicts.iter().map(Verdict::name).collect();
     assert_eq!(
-        words[4],
+        texts[4],
         "hung: INFO: task x blocked, after 30 s of the guest's time"
     );
-    assert_eq!(words[6], "the shell was killed by signal 9");
-    for list in [&mut words.iter().map(String::as_str).collect(), &mut names] {
+    assert_eq!(texts[6], "the shell was killed by signal 9");
+    for list in [&mut texts.iter().map(String::as_str).collect(), &mut names] {
         list.sort_unstable();
         list.dedup();
         assert_eq!(list.len(), verdicts.len());
@@ -217,7 +217,7 @@ fn a_line_of_100_kib_is_clipped() {
         during: None,
     })]);
     assert!(report.len() < 1000, "{}", report.len());
-    assert!(report.contains("(102400 letters)"));
+    assert!(report.contains("(102400 characters)"));
 }
 
 fn row(language: Language, run: u32, verdict: Verdict) -> Outcome {
@@ -235,7 +235,7 @@ fn left(what: &str) -> Verdict {
 }
 
 #[test]
-fn of_several_runs_equal_ones_are_told_once() {
+fn equal_failures_of_several_runs_are_reported_once() {
     let mut outcomes: Vec<Outcome> = (1..=8)
         .map(|run| match run {
             2 | 5 | 6 => row(Language::Rust, run, left("the module x is still loaded")),
@@ -248,7 +248,7 @@ fn of_several_runs_equal_ones_are_told_once() {
     assert_data_eq!(report, file!["tests/repetitions.txt"].raw());
 }
 
-/// `count` lessons that passed, one that left something, one not played.
+/// Returns outcomes of `count` lessons that passed, one that failed and one skipped.
 fn suite(count: usize) -> Vec<Outcome> {
     let named = |number: usize, verdict| Outcome {
         lesson: format!("x{number}"),
@@ -258,20 +258,20 @@ fn suite(count: usize) -> Vec<Outcome> {
         .map(|number| named(number, Verdict::Pass))
         .collect();
     outcomes.insert(count / 2, named(count, left("a thread")));
-    let why = "not played".to_owned();
+    let why = "not run".to_owned();
     outcomes.push(named(count + 1, Verdict::Skipped { why }));
     outcomes
 }
 
 #[test]
-fn of_many_plays_those_that_passed_share_a_line() {
+fn of_many_test_cases_those_that_passed_share_a_line() {
     let few = printed(&suite(22));
     assert_eq!(few.matches("  ok  ").count(), 22, "{few}");
     let many = suite(23);
     let report = printed(&many);
     assert!(
         report.starts_with(
-            "23 plays passed, the longest of them x22 (rust) in 1.2 s\nx23 (rust)  FAILED"
+            "23 test cases passed, the slowest x22 (rust) in 1.2 s\nx23 (rust)  FAILED"
         ),
         "{report}"
     );
@@ -285,9 +285,9 @@ fn of_many_plays_those_that_passed_share_a_line() {
 }
 
 #[test]
-fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
+fn a_runner_gets_groups_and_errors_but_no_commands_of_the_guest() {
     let style = terminal::TerminalStyle {
-        runner: Some("word".to_owned()),
+        runner_token: Some("token".to_owned()),
         ..terminal::TerminalStyle::default()
     };
     let mut outcomes = suite(30);
@@ -306,7 +306,7 @@ fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
         "{report}"
     );
     assert!(
-        report.starts_with("::group::30 plays passed\nx0 (rust)"),
+        report.starts_with("::group::30 test cases passed\nx0 (rust)"),
         "{report}"
     );
     assert!(
@@ -316,12 +316,12 @@ fn a_runner_gets_groups_and_errors_and_no_commands_of_the_guests() {
         ),
         "{report}"
     );
-    // What the guest said stands where the runner takes no commands.
+    // The runner does not execute commands in the guest's output.
     let mut open = false;
     for line in report.lines() {
         match line {
-            "::stop-commands::word" => open = true,
-            "::word::" => open = false,
+            "::stop-commands::token" => open = true,
+            "::token::" => open = false,
             _ => assert!(open || !line.contains("add-mask"), "{line}"),
         }
     }

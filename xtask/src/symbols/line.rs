@@ -1,23 +1,22 @@
-//! What a line of a kernel's report says about code.
+//! Parses the lines of a kernel's report that name code.
 
-/// A function that a line names, as the kernel writes it:
-/// `func+0x12/0x80 [module]`. What names a module's section has no size:
+/// An address in a line of a report: `func+0x12/0x80 [module]`, or in a section
 /// `.init.text+0x12 [module]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SymbolReference<'a> {
-    /// The function.
+    /// Name of the function or section.
     pub name: &'a str,
-    /// How far into it.
+    /// Offset in bytes.
     pub offset: u64,
-    /// Its size; 0 of a section.
+    /// Size of the function in bytes; 0 for a section.
     pub size: u64,
-    /// The module that it is in; `None` is the kernel.
+    /// The module; `None` is the kernel.
     pub module: Option<&'a str>,
-    /// Where in the line its name begins.
+    /// Position of the name in the line.
     pub at: usize,
 }
 
-/// The first function that the line names.
+/// Returns the first function that a line names.
 pub(super) fn symbol_reference(line: &str) -> Option<SymbolReference<'_>> {
     line.match_indices("+0x")
         .find_map(|(plus, _)| symbol_reference_at(line, plus))
@@ -48,39 +47,40 @@ fn symbol_reference_at(line: &str, plus: usize) -> Option<SymbolReference<'_>> {
     })
 }
 
-/// An address of the kernel's that the line names where a function would stand.
+/// Returns an address of the kernel in a position where a line usually has a
+/// function.
 pub(super) fn bare_address(line: &str) -> Option<u64> {
     line.match_indices("0xffffffff").find_map(|(at, text)| {
         let before = line[..at].trim_end();
-        let stands_for_code =
+        let is_code =
             before.is_empty() || before.ends_with(['?', ']']) || before.ends_with("RIP: 0010:");
         let (address, rest) = hex(&line[at + 2..])?;
         let alone = rest.is_empty() || rest.starts_with(' ');
-        (stands_for_code && alone && text.len() == 10).then_some(address)
+        (is_code && alone && text.len() == 10).then_some(address)
     })
 }
 
-/// The module that was unloaded last, if the line tells.
+/// Returns the module that was unloaded last, if the line names it.
 pub(super) fn unloaded(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("[last unloaded: ")?;
     rest.split(['(', ']', ' ']).next()
 }
 
-/// Does the line name the very instruction? The others name the one that will
-/// be next when the function that was called returns.
+/// Returns true if the line names the address of an instruction itself, and not the
+/// return address of a call.
 pub(super) fn is_exact(line: &str) -> bool {
     line.contains("RIP: ") || line.contains("WARNING: ")
 }
 
-/// Is it a guess of the kernel's: an address that was found on the stack, and
-/// need not be of a caller?
+/// Returns true if the kernel is not sure that the address is a caller's: it found the
+/// address somewhere on the stack.
 pub(super) fn is_guess(message: &str) -> bool {
     message.starts_with("? ")
 }
 
-/// The task that a line of a report speaks of: its name and number.
+/// Returns name and PID of the task that a line of a report is about.
 pub(super) fn task(message: &str) -> Option<(&str, &str)> {
-    // kmemleak's: who took the memory.
+    // kmemleak names the task that allocated the memory.
     if let Some(rest) = message.strip_prefix("comm \"") {
         let (name, rest) = rest.split_once("\", pid ")?;
         return Some((name, digits(rest)));
@@ -111,7 +111,7 @@ fn is_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '$')
 }
 
-/// Reads hexadecimal digits; gives what follows them too.
+/// Parses hexadecimal digits; returns the rest of the text too.
 fn hex(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_hexdigit())
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn the_module_that_is_gone_is_told() {
+    fn the_unloaded_module_is_found() {
         let line = "Modules linked in: a(O) [last unloaded: fails_x(O)]";
         assert_eq!(unloaded(line), Some("fails_x"));
         assert_eq!(unloaded("Modules linked in: a(O)"), None);
     }
 
     #[test]
-    fn tasks_are_told_by_name_and_number() {
+    fn tasks_are_found_by_name_and_number() {
         assert_eq!(
             task("task:deadlocked      state:D stack:0     pid:59    tgid:59    ppid:2"),
             Some(("deadlocked", "59"))

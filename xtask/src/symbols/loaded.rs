@@ -1,59 +1,63 @@
-//! Where the kernel has put a module's sections, found out from outside: by its
-//! file, and by the guest's memory when the kernel is about to call the
-//! module's first function.
+//! Finds the addresses of a loaded module's sections from outside the guest: from the
+//! module's file, and from the guest's memory when the kernel is about to call the
+//! module's init function.
 //!
-//! The kernel's own list of them (`/sys/module/NAME/sections`) would have to be
-//! read in the guest, which would do something else then; and a guest that dies
-//! of its module's first function would tell nothing.
+//! The kernel's own list (`/sys/module/NAME/sections`) can be read only in the guest.
+//! Reading would change the guest's run, and a guest whose module crashes in its init
+//! function could not read it.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use object::read::elf::ElfFile64;
 use object::{
     Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags, RelocationTarget,
     SectionFlags, SectionIndex, elf,
 };
 
-type Elf<'a> = ElfFile64<'a, object::LittleEndian>;
+use super::Elf;
 
-/// The kernel's function that calls a module's first one; its argument is the
+/// The kernel's function that calls a module's init function. Its argument is the
 /// `struct module` (kernel/module/main.c).
 pub const BEFORE_INIT: &str = "do_init_module";
 
-/// The section that the kernel takes for a module's `struct module`: the name
-/// is in it, and where its first and its last function come.
+/// The section that becomes a module's `struct module`, with the module's name and
+/// the addresses of its init and exit functions.
 const THIS_MODULE: &str = ".gnu.linkonce.this_module";
 
 /// A module in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedModule {
-    /// Its name.
+    /// Name of the module.
     pub name: String,
-    /// Its sections, by name, and where each begins.
+    /// Address of each section, by name.
     pub sections: BTreeMap<String, u64>,
 }
 
 impl LoadedModule {
-    /// Looks at the module whose file is `file`, if it is that which the kernel
-    /// has at the address `module`. `read` gives bytes of the guest's memory.
+    /// Finds the sections of the module with the file `file`, if its `struct module` is
+    /// at the address `module`. `read` returns bytes of the guest's memory.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not a module, or the memory of its `struct module` cannot be
+    /// read.
     pub fn look(
         name: &str,
         file: &[u8],
         module: u64,
         read: &mut dyn FnMut(u64, usize) -> Result<Vec<u8>>,
     ) -> Result<Option<Self>> {
-        let elf = Elf::parse(file).with_context(|| format!("cannot make sense of {name}.ko"))?;
+        let elf = Elf::parse(file).with_context(|| format!("cannot parse {name}.ko"))?;
         let Some(this) = elf.section_by_name(THIS_MODULE) else {
             return Ok(None);
         };
-        // With the zero at its end.
-        let wanted = [name.as_bytes(), &[0]].concat();
-        let mut windows = this.data()?.windows(wanted.len());
-        let Some(at) = windows.position(|window| window == wanted) else {
+        // With the zero at the name's end.
+        let name_bytes = [name.as_bytes(), &[0]].concat();
+        let mut windows = this.data()?.windows(name_bytes.len());
+        let Some(at) = windows.position(|window| window == name_bytes) else {
             return Ok(None);
         };
-        if read(module + at as u64, wanted.len())? != wanted {
+        if read(module + at as u64, name_bytes.len())? != name_bytes {
             return Ok(None);
         }
         let mut known = BTreeMap::new();
@@ -67,8 +71,8 @@ impl LoadedModule {
                 known.insert(section.0, function.wrapping_sub(symbol.address()));
             }
         }
-        beside(&elf, &mut known);
-        referred_to(&elf, &mut known, read);
+        add_adjacent_sections(&elf, &mut known);
+        add_referenced_sections(&elf, &mut known, read);
         let named = known.into_iter().filter_map(|(index, address)| {
             let section = elf.section_by_index(SectionIndex(index)).ok()?;
             Some((section.name().ok()?.to_owned(), address))
@@ -80,10 +84,10 @@ impl LoadedModule {
     }
 }
 
-/// Sections of code lie side by side, in the order of the file; those that
-/// begin with `.init` apart from the others (`__layout_sections`).
-fn beside(elf: &Elf<'_>, known: &mut BTreeMap<usize, u64>) {
-    for wants_init in [false, true] {
+/// Adds the sections of code that are adjacent to a known one. The kernel loads them in
+/// the order of the file, with the `.init` sections apart (`__layout_sections`).
+fn add_adjacent_sections(elf: &Elf<'_>, known: &mut BTreeMap<usize, u64>) {
+    for is_init_pass in [false, true] {
         let mut end = 0_u64;
         let mut offsets = Vec::new();
         for section in elf.sections() {
@@ -92,7 +96,7 @@ fn beside(elf: &Elf<'_>, known: &mut BTreeMap<usize, u64>) {
             };
             let code = elf::SHF_ALLOC | elf::SHF_EXECINSTR;
             let init = section.name().is_ok_and(|name| name.starts_with(".init"));
-            if sh_flags & code == code && init == wants_init {
+            if sh_flags & code == code && init == is_init_pass {
                 let offset = end.next_multiple_of(section.align().max(1));
                 offsets.push((section.index().0, offset));
                 end = offset + section.size();
@@ -108,20 +112,20 @@ fn beside(elf: &Elf<'_>, known: &mut BTreeMap<usize, u64>) {
     }
 }
 
-/// Sections that one of a known address refers to: the kernel has filled in
-/// where they are.
-fn referred_to(
+/// Adds the sections to which a section of a known address has relocations: the
+/// kernel has written their addresses to the guest's memory.
+fn add_referenced_sections(
     elf: &Elf<'_>,
     known: &mut BTreeMap<usize, u64>,
     read: &mut dyn FnMut(u64, usize) -> Result<Vec<u8>>,
 ) {
-    let mut looked = Vec::new();
+    let mut visited = Vec::new();
     while let Some((index, base)) = known
         .iter()
         .map(|(index, base)| (*index, *base))
-        .find(|(index, _)| !looked.contains(index))
+        .find(|(index, _)| !visited.contains(index))
     {
-        looked.push(index);
+        visited.push(index);
         let Ok(section) = elf.section_by_index(SectionIndex(index)) else {
             continue;
         };
@@ -138,32 +142,32 @@ fn referred_to(
             if known.contains_key(&target.0) {
                 continue;
             }
-            let place = base.wrapping_add(offset);
+            let address = base.wrapping_add(offset);
             let (length, from) = match relocation.flags() {
                 RelocationFlags::Elf { r_type } if r_type == elf::R_X86_64_64 => (8, 0),
                 RelocationFlags::Elf { r_type } if r_type == elf::R_X86_64_32S => (4, 0),
-                RelocationFlags::Elf { r_type } if r_type == elf::R_X86_64_PC32 => (4, place),
+                RelocationFlags::Elf { r_type } if r_type == elf::R_X86_64_PC32 => (4, address),
                 _ => continue,
             };
-            // A section that is gone cannot be read, and is not needed.
-            let Ok(bytes) = read(place, length) else {
+            // The kernel frees some sections, which are not needed.
+            let Ok(bytes) = read(address, length) else {
                 continue;
             };
-            let begins = number(&bytes)
+            let start = number(&bytes)
                 .wrapping_add(from)
                 .wrapping_sub(symbol.address())
                 .wrapping_add_signed(relocation.addend().wrapping_neg());
             let aligned = elf
                 .section_by_index(target)
-                .is_ok_and(|section| begins.is_multiple_of(section.align().max(1)));
-            if aligned && begins >= super::MODULES {
-                known.insert(target.0, begins);
+                .is_ok_and(|section| start.is_multiple_of(section.align().max(1)));
+            if aligned && start >= super::MODULES {
+                known.insert(target.0, start);
             }
         }
     }
 }
 
-/// A signed number of 4 or 8 bytes, least significant first.
+/// Parses a signed number of 4 or 8 bytes in little endian.
 fn number(bytes: &[u8]) -> u64 {
     let negative = bytes.last().is_some_and(|byte| *byte >= 0x80);
     let mut all = [if negative { 0xff } else { 0 }; 8];
@@ -179,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// As a module's file: a `struct module` with a name and two functions.
+    /// A module in C: a `struct module` with a name and two functions.
     const SOURCE: &str = r#"
 int counter = 1;
 const int limit = 5;
@@ -197,7 +201,7 @@ this = { .name = "probe", .init = init, .exit = leave };
     const INIT: u64 = 0xffff_ffff_a000_4000;
     const DATA: u64 = 0xffff_ffff_a000_6000;
 
-    /// What the kernel's loader does, for a file of few sections.
+    /// Loads a file with few sections as the kernel does.
     fn loaded(file: &[u8]) -> Result<(BTreeMap<String, u64>, BTreeMap<u64, u8>)> {
         let elf = Elf::parse(file)?;
         let place = |name: &str| match name {
@@ -260,7 +264,7 @@ this = { .name = "probe", .init = init, .exit = leave };
         Ok(std::fs::read(folder.path().join("some.o"))?)
     }
 
-    fn look(name: &str) -> Result<(Option<LoadedModule>, BTreeMap<String, u64>)> {
+    fn find(name: &str) -> Result<(Option<LoadedModule>, BTreeMap<String, u64>)> {
         let file = compiled()?;
         let (places, memory) = loaded(&file)?;
         let mut read = |address: u64, length: usize| {
@@ -274,8 +278,8 @@ this = { .name = "probe", .init = init, .exit = leave };
     }
 
     #[test]
-    fn all_that_the_functions_use_is_found() -> Result<()> {
-        let (module, mut places) = look("probe")?;
+    fn all_sections_that_functions_use_are_found() -> Result<()> {
+        let (module, mut places) = find("probe")?;
         let module = module.context("it is the module")?;
         for section in [".text", ".init.text", ".exit.text", ".data", ".bss"] {
             assert_eq!(
@@ -285,7 +289,7 @@ this = { .name = "probe", .init = init, .exit = leave };
                 module.sections
             );
         }
-        // And nothing wrong of the others.
+        // The other sections have no wrong addresses.
         places.retain(|section, _| module.sections.contains_key(section));
         assert_eq!(module.sections, places);
         Ok(())
@@ -293,8 +297,8 @@ this = { .name = "probe", .init = init, .exit = leave };
 
     #[test]
     fn another_module_is_not_this_one() -> Result<()> {
-        assert_eq!(look("other")?.0, None);
-        assert_eq!(look("prob")?.0, None);
+        assert_eq!(find("other")?.0, None);
+        assert_eq!(find("prob")?.0, None);
         Ok(())
     }
 

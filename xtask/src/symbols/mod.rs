@@ -1,9 +1,9 @@
-//! Reports of the kernel's with files and lines: what the kernel's line tables
-//! and the modules' say of the functions that a report names.
+//! Adds files and lines to the kernel's reports, from the line tables of the kernel
+//! and of the modules.
 //!
-//! The kernel names a place in its code `function+offset/size [module]`. Both
-//! that function and its line are in the ELF file that was loaded, `vmlinux` or
-//! `NAME.ko`; nothing of the running guest is needed.
+//! The kernel prints an address of its code as `function+offset/size [module]`. The
+//! function and its lines are in the ELF file, `vmlinux` or `NAME.ko`, so the running
+//! guest is not needed.
 
 mod line;
 mod loaded;
@@ -21,40 +21,47 @@ use object_file::{Frame, ObjectFile};
 
 pub use loaded::{BEFORE_INIT, LoadedModule};
 
-/// The files that tell functions' lines; read when they are first asked.
+type Elf<'a> = object::read::elf::ElfFile64<'a, object::LittleEndian>;
+
+/// The line tables of a kernel and of modules, which are read when first needed.
 pub struct Symbols<'a> {
     kernel: &'a KernelImage,
-    /// Where the modules' sources are: `modules/` of the clone.
+    /// Folder of the modules' sources: `modules/` of the clone.
     sources: PathBuf,
-    /// The modules' files, by name.
+    /// Files of the modules, by name.
     modules: HashMap<&'a str, &'a Path>,
-    /// What was read, by module; `None` is the kernel.
-    read: HashMap<Option<String>, Option<ObjectFile>>,
+    /// Files that were read, by module; the key `None` is the kernel. A file that
+    /// cannot be read is `None`.
+    objects: HashMap<Option<String>, Option<ObjectFile>>,
 }
 
-/// A place in a source of ours that a task was at.
+/// A line of a lesson's source that a task executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// The task's name and number: `rmmod (60)`. Empty if the report has none.
+    /// Name and PID of the task: `rmmod (60)`. Empty if the report has none.
     pub task: String,
-    /// The file, as a path in the clone.
+    /// The file, as a path from the clone's top folder.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
-    /// The function, as its source calls it.
+    /// Name of the function, as in the source.
     pub function: String,
-    /// The line's text.
+    /// Text of the line.
     pub source: String,
 }
 
-/// Folders below `modules/` whose sources are ours, as the compilers are told
-/// of them.
-const OURS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
+/// Folders below `modules/` with sources of the clone, as they are named in the line
+/// tables.
+const CLONE_FOLDERS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
-/// Modules are loaded from here on (Documentation/arch/x86/x86_64/mm.rst).
+/// First address of modules (Documentation/arch/x86/x86_64/mm.rst).
 const MODULES: u64 = 0xffff_ffff_a000_0000;
 
-/// The address of the kernel's function `name`.
+/// Returns the address of the kernel's function `name`.
+///
+/// # Errors
+///
+/// If `vmlinux` cannot be read, or has no such function.
 pub fn kernel_function(kernel: &KernelImage, name: &str) -> Result<u64> {
     let object = ObjectFile::load(&kernel.vmlinux())?;
     let address = object.address(name, 0);
@@ -62,8 +69,8 @@ pub fn kernel_function(kernel: &KernelImage, name: &str) -> Result<u64> {
 }
 
 impl<'a> Symbols<'a> {
-    /// Of a guest with this kernel and these modules, each a name and a file,
-    /// whose sources are in the folder `sources`.
+    /// Returns the symbols of a guest with this kernel and these modules, each a name
+    /// and a file, whose sources are in the folder `sources`.
     pub fn new(
         kernel: &'a KernelImage,
         modules: impl IntoIterator<Item = (&'a str, &'a Path)>,
@@ -73,23 +80,24 @@ impl<'a> Symbols<'a> {
             kernel,
             sources,
             modules: modules.into_iter().collect(),
-            read: HashMap::new(),
+            objects: HashMap::new(),
         }
     }
 
-    /// Adds to each line of a report that names a function the file and line
-    /// of it, and where the source is ours the source's line below. Returns
-    /// the first place of ours in each task's stack.
+    /// Adds the file and line to each line of a report that names a function, and the
+    /// text of that line below if the source is in the clone. A line with an unknown
+    /// function does not change.
     ///
-    /// A line that nothing is known of stays as it is.
+    /// Returns the innermost location of each task's stack in the lesson's sources.
     pub fn symbolize(&mut self, report: &mut Vec<String>) -> Vec<SourceLocation> {
         let mut locations: Vec<SourceLocation> = Vec::new();
-        let gone = report.iter().find_map(|line| line::unloaded(line));
-        // kmemleak looks when the lesson is over.
+        let unloaded = report.iter().find_map(|line| line::unloaded(line));
+        // kmemleak reports after the lesson, when its module is unloaded.
         let only = || self.modules.keys().next().copied();
-        let gone = gone.or_else(only).map(str::to_owned);
+        let unloaded = unloaded.or_else(only).map(str::to_owned);
         let mut task = String::new();
-        let mut told = false;
+        // Whether the location of this task is known.
+        let mut located = false;
         let mut symbolized = Vec::new();
         for line in report.drain(..) {
             let message = timestamp::split_kernel(&line)
@@ -97,17 +105,17 @@ impl<'a> Symbols<'a> {
                 .trim_start();
             if let Some((name, pid)) = line::task(message) {
                 let now = format!("{name} ({pid})");
-                told &= now == task;
+                located &= now == task;
                 task = now;
             }
-            // kmemleak's next one, if the same task's.
-            told &= !message.starts_with("unreferenced object");
-            let frames = self.frames(&line, gone.as_deref());
-            if !told
+            // Each object that kmemleak reports has its own stack.
+            located &= !message.starts_with("unreferenced object");
+            let frames = self.frames(&line, unloaded.as_deref());
+            if !located
                 && !line::is_guess(message)
                 && let Some(location) = frames.iter().find_map(|frame| self.location(frame, &task))
             {
-                told = true;
+                located = true;
                 if !locations.contains(&location) {
                     locations.push(location);
                 }
@@ -118,8 +126,8 @@ impl<'a> Symbols<'a> {
         locations
     }
 
-    /// The line of the lesson's source that the instruction `offset` bytes into a
-    /// function of a module was made of.
+    /// Returns the line of the lesson's source that the instruction `offset` bytes into
+    /// a function of a module was compiled from.
     pub fn source_location(
         &mut self,
         module: &str,
@@ -132,10 +140,11 @@ impl<'a> Symbols<'a> {
         frames.iter().find_map(|frame| self.location(frame, ""))
     }
 
-    /// Where the code comes from that the line names, innermost first.
-    fn frames(&mut self, line: &str, gone: Option<&str>) -> Vec<Frame> {
-        // A call's return address is the next instruction's, and that may be
-        // another line's or, after the last instruction, another function's.
+    /// Returns the functions and lines of the code that a line of a report names,
+    /// innermost first. `unloaded` is the module that was unloaded last.
+    fn frames(&mut self, line: &str, unloaded: Option<&str>) -> Vec<Frame> {
+        // A return address is that of the instruction after the call, which may
+        // belong to another line, or even to another function.
         let back = |offset: u64| u64::from(offset > 0 && !line::is_exact(line));
         if let Some(SymbolReference {
             name,
@@ -158,15 +167,14 @@ impl<'a> Symbols<'a> {
                 .object(None)
                 .map(|object| object.frames(address - back(address)))
                 .unwrap_or_default(),
-            Some(address) => self.gone(address, gone),
+            Some(address) => self.unloaded_frames(address, unloaded),
             None => Vec::new(),
         }
     }
 
-    /// Where code came from that is no more: that of the module that was
-    /// unloaded last, if this was where a call in it would have returned to. A
-    /// guest's only module is loaded where modules begin.
-    fn gone(&mut self, address: u64, module: Option<&str>) -> Vec<Frame> {
+    /// Returns the frames of a return address in the module that was unloaded last. The
+    /// guest loads its only module at the first address of modules.
+    fn unloaded_frames(&mut self, address: u64, module: Option<&str>) -> Vec<Frame> {
         module
             .and_then(|module| self.object(Some(module)))
             .and_then(|object| {
@@ -176,37 +184,37 @@ impl<'a> Symbols<'a> {
             .unwrap_or_default()
     }
 
-    /// The kernel's or a module's file, read once. Without line tables, or
-    /// with a file that cannot be read, a report stays as the kernel wrote it:
-    /// it must not be lost for that.
+    /// Returns the file of the kernel or of a module, which is read once. With a file
+    /// that cannot be read or has no line tables, a report stays as the kernel wrote
+    /// it.
     fn object(&mut self, module: Option<&str>) -> Option<&ObjectFile> {
         let key = module.map(str::to_owned);
-        if !self.read.contains_key(&key) {
+        if !self.objects.contains_key(&key) {
             let path = match module {
                 None => Some(self.kernel.vmlinux()),
                 Some(module) => self.modules.get(module).map(|path| path.to_path_buf()),
             };
             let object = path.and_then(|path| ObjectFile::load(&path).ok());
-            self.read.insert(key.clone(), object);
+            self.objects.insert(key.clone(), object);
         }
-        self.read.get(&key)?.as_ref()
+        self.objects.get(&key)?.as_ref()
     }
 
-    /// The file as a path in the clone, where it is ours.
-    fn ours(frame: &Frame) -> Option<String> {
+    /// Returns the frame's file as a path in the clone, if it is in the clone.
+    fn clone_path(frame: &Frame) -> Option<String> {
         let file = &frame.file;
-        let ours = OURS.iter().any(|folder| file.starts_with(folder))
+        let in_clone = CLONE_FOLDERS.iter().any(|folder| file.starts_with(folder))
             && !file.split('/').any(|part| part == "..");
-        ours.then(|| format!("modules/{file}"))
+        in_clone.then(|| format!("modules/{file}"))
     }
 
-    fn shown(frame: &Frame) -> String {
-        let file = Self::ours(frame).unwrap_or_else(|| frame.file.clone());
+    fn file_and_line(frame: &Frame) -> String {
+        let file = Self::clone_path(frame).unwrap_or_else(|| frame.file.clone());
         format!("{file}:{}", frame.line)
     }
 
     fn source(&self, frame: &Frame) -> Option<String> {
-        let file = Self::ours(frame)?;
+        let file = Self::clone_path(frame)?;
         let path = self.sources.join(file.strip_prefix("modules/")?);
         let text = std::fs::read_to_string(path).ok()?;
         let line = usize::try_from(frame.line).ok()?.checked_sub(1)?;
@@ -214,8 +222,8 @@ impl<'a> Symbols<'a> {
     }
 
     fn location(&self, frame: &Frame, task: &str) -> Option<SourceLocation> {
-        let file = Self::ours(frame)?;
-        // What a lesson is about is its own code.
+        let file = Self::clone_path(frame)?;
+        // The lesson is about its own code, not about kernel_ext.
         if file.starts_with("modules/kernel_ext/") {
             return None;
         }
@@ -228,7 +236,7 @@ impl<'a> Symbols<'a> {
         })
     }
 
-    /// Writes a line with what is known of it.
+    /// Writes a line of a report with its frames.
     fn write(&self, line: &str, frames: &[Frame], out: &mut Vec<String>) {
         let mut text = line.to_owned();
         if let Some(SymbolReference { name, at, .. }) = line::symbol_reference(line) {
@@ -244,19 +252,21 @@ impl<'a> Symbols<'a> {
             && line::bare_address(line).is_some_and(|address| address >= MODULES);
         let Some((innermost, outer)) = frames.split_first() else {
             if bare {
-                text.push_str("  (no module is there)");
+                text.push_str("  (no module at this address)");
             }
             out.push(text);
             return;
         };
-        let place = |frame: &Frame, more: bool| match &frame.function {
-            Some(function) if more => format!("{} in {function}, inlined", Self::shown(frame)),
-            _ => Self::shown(frame),
+        let describe = |frame: &Frame, more: bool| match &frame.function {
+            Some(function) if more => {
+                format!("{} in {function}, inlined", Self::file_and_line(frame))
+            }
+            _ => Self::file_and_line(frame),
         };
         text.push_str("  ");
-        text.push_str(&place(innermost, !outer.is_empty()));
+        text.push_str(&describe(innermost, !outer.is_empty()));
         if bare {
-            text.push_str(" (of the module that is no more)");
+            text.push_str(" (of the unloaded module)");
         }
         out.push(text);
         let source = |frame: &Frame, out: &mut Vec<String>| {
@@ -265,16 +275,16 @@ impl<'a> Symbols<'a> {
             }
         };
         source(innermost, out);
-        // Of the kernel's own functions one line is enough.
-        if !frames.iter().any(|frame| Self::ours(frame).is_some()) {
+        // The kernel's own functions need no more than one line.
+        if !frames.iter().any(|frame| Self::clone_path(frame).is_some()) {
             return;
         }
         for (index, pair) in (1..).zip(frames.windows(2)) {
-            // What a macro makes is all on the macro's line.
+            // All code of a macro is on the macro's line.
             let (inner, frame) = (&pair[0], &pair[1]);
-            if Self::shown(inner) != Self::shown(frame) {
+            if Self::file_and_line(inner) != Self::file_and_line(frame) {
                 let more = index < frames.len() - 1;
-                out.push(format!("{indent}from {}", place(frame, more)));
+                out.push(format!("{indent}from {}", describe(frame, more)));
                 source(frame, out);
             }
         }

@@ -1,5 +1,5 @@
-//! One ELF file with line tables: from a function's name and an offset in it to
-//! file and line.
+//! One ELF file with line tables: converts a function's name and an offset to a file
+//! and line.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,50 +8,51 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use gimli::{EndianArcSlice, LittleEndian, Reader as _};
-use object::read::elf::{ElfFile64, ElfSection64};
+use object::read::elf::ElfSection64;
 use object::{
     Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionIndex,
     SectionKind, SymbolKind,
 };
 
-type Elf<'a> = ElfFile64<'a, object::LittleEndian>;
+use super::Elf;
+
 type Bytes = EndianArcSlice<LittleEndian>;
 
-/// A kernel or a module. Its functions have the addresses that they run at in
-/// the kernel, and addresses of our own choice in a module.
+/// The kernel or a module. The kernel's functions have their addresses at run time;
+/// a module's functions have arbitrary ones, because a module is relocatable.
 pub(super) struct ObjectFile {
-    /// By name, for several may have the same; sections are there too.
+    /// Functions and sections by name. Several functions may have one name.
     functions: HashMap<String, Vec<FunctionSymbol>>,
-    /// The tables of lines.
+    /// The line tables.
     lines: addr2line::Context<Bytes>,
-    /// The first section of code.
+    /// Bytes of a module's first section of code; empty for the kernel.
     text: Vec<u8>,
 }
 
-/// x86's `call` of a function at a distance of 32 bits, and how long it is.
+/// Opcode of x86's `call` with a 32-bit distance, and length of the instruction.
 const CALL: u8 = 0xe8;
 const CALL_LENGTH: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
 struct FunctionSymbol {
     address: u64,
-    /// To the next symbol, which is what the kernel calls a function's size.
+    /// Distance to the next symbol, which is the function's size for the kernel.
     size: u64,
 }
 
-/// Where code comes from. The compiler may put one function's code into
-/// another's; then an address has several.
+/// A function and line of the source. An address in inlined code has several frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// The function that the source has there, as the source calls it.
+    /// Name of the function, as in the source.
     pub function: Option<String>,
-    /// The file, as a path from the folder that the compiler ran in.
+    /// The file, as a path from the compiler's working folder.
     pub file: String,
-    /// Its line.
+    /// The line, from 1.
     pub line: u32,
 }
 
-/// A module's sections are laid out from here on; nothing real is at 0.
+/// Address that is assigned to a module's first section; not 0, which is the address of
+/// unresolved symbols.
 const FIRST_BASE: u64 = 1 << 32;
 
 impl ObjectFile {
@@ -59,7 +60,7 @@ impl ObjectFile {
     pub(super) fn load(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&bytes).with_context(|| format!("cannot make sense of {}", path.display()))
+        Self::parse(&bytes).with_context(|| format!("cannot parse {}", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {
@@ -82,22 +83,22 @@ impl ObjectFile {
         })
     }
 
-    /// The address of the function or the section `name`. Of several with this name it is the
-    /// one whose size is nearest to `size`.
+    /// Returns the address of a function or section; of several with this name, that
+    /// with the size nearest to `size`.
     pub(super) fn address(&self, name: &str, size: u64) -> Option<u64> {
         let functions = self.functions.get(name)?;
         let nearest = functions.iter().min_by_key(|f| f.size.abs_diff(size))?;
         Some(nearest.address)
     }
 
-    /// The address `offset` bytes into the code of a module, if it comes right
-    /// after a call, as what a call returns to does.
+    /// Returns the address `offset` bytes into a module's code, if the instruction
+    /// before it is a call.
     pub(super) fn after_call(&self, offset: u64) -> Option<u64> {
         let at = usize::try_from(offset).ok()?.checked_sub(CALL_LENGTH)?;
         (self.text.get(at) == Some(&CALL)).then(|| FIRST_BASE + offset)
     }
 
-    /// The folder that the compiler ran in for the code at `address`.
+    /// Returns the compiler's working folder for the code at `address`.
     fn folder(&self, address: u64) -> String {
         let unit = self.lines.find_dwarf_and_unit(address).skip_all_loads();
         unit.and_then(|unit| {
@@ -113,7 +114,7 @@ impl ObjectFile {
         .unwrap_or_default()
     }
 
-    /// Where the code at `address` comes from, the innermost function first.
+    /// Returns the frames of the code at `address`, innermost first.
     pub(super) fn frames(&self, address: u64) -> Vec<Frame> {
         let mut frames = Vec::new();
         let folder = self.folder(address);
@@ -144,9 +145,9 @@ impl ObjectFile {
     }
 }
 
-/// A function's name as its source has it.
+/// Returns a function's name as in its source.
 pub(super) fn demangled(name: &str) -> String {
-    // `#` leaves out the hash of the crate.
+    // `#` omits the hash of the crate.
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
@@ -193,8 +194,8 @@ fn is_code(section: &ElfSection64<'_, '_, object::LittleEndian>) -> bool {
     section.kind() == SectionKind::Text
 }
 
-/// Addresses for the sections of a module, which all begin at 0 until the
-/// module is loaded. A kernel's are what they are.
+/// Addresses of the sections of a module, which all begin at 0 in its file. Empty for
+/// the kernel, whose file has the addresses.
 struct SectionBases(HashMap<SectionIndex, u64>);
 
 impl SectionBases {
@@ -204,19 +205,19 @@ impl SectionBases {
             let mut next = FIRST_BASE;
             for section in elf.sections().filter(is_code) {
                 bases.insert(section.index(), next);
-                // A gap, so that no end is another's beginning.
+                // The end of a section must not be the beginning of the next.
                 next = (next + section.size() + 1).next_multiple_of(1 << 12);
             }
         }
         Self(bases)
     }
 
-    /// What to add to an address in this section.
+    /// Returns the number to add to an address in this section.
     fn of(&self, section: SectionIndex) -> u64 {
         self.0.get(&section).copied().unwrap_or(0)
     }
 
-    /// The section's bytes, with the addresses in them filled in.
+    /// Returns the section's bytes after relocation.
     fn relocated<'a>(
         &self,
         elf: &Elf<'a>,
@@ -237,12 +238,12 @@ impl SectionBases {
                 .wrapping_add_signed(relocation.addend())
                 .to_le_bytes();
             let width = usize::from(relocation.size() / 8);
-            let place = usize::try_from(offset)?;
+            let start = usize::try_from(offset)?;
             bytes
                 .to_mut()
-                .get_mut(place..place + width)
+                .get_mut(start..start + width)
                 .zip(value.get(..width))
-                .context("an address outside of its section")
+                .context("a relocation outside its section")
                 .map(|(bytes, value)| bytes.copy_from_slice(value))?;
         }
         Ok(bytes)
@@ -255,8 +256,7 @@ mod tests {
 
     use super::*;
 
-    /// Two sections of code, a function that is put into another, and two of
-    /// one name, as two files of C may have.
+    /// Two sections of code, and an inlined function.
     const SOURCE: &str = r#"
 static inline __attribute__((always_inline)) int inner(volatile int *p)
 {
@@ -284,21 +284,21 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
         ObjectFile::load(&folder.path().join("some.o"))
     }
 
-    fn places(object: &ObjectFile, name: &str) -> Vec<String> {
-        let address = object.address(name, 0).expect("it is there");
-        let shown = |frame: Frame| {
+    fn described_frames(object: &ObjectFile, name: &str) -> Vec<String> {
+        let address = object.address(name, 0).expect("a function of the file");
+        let describe = |frame: Frame| {
             let function = frame.function.unwrap_or_default();
             format!("{function} {}:{}", frame.file, frame.line)
         };
-        object.frames(address).into_iter().map(shown).collect()
+        object.frames(address).into_iter().map(describe).collect()
     }
 
     #[test]
-    fn a_module_tells_lines_in_each_of_its_sections() -> Result<()> {
+    fn a_module_has_lines_in_each_section() -> Result<()> {
         let object = compiled(SOURCE)?;
-        let outer = places(&object, "outer");
+        let outer = described_frames(&object, "outer");
         assert!(outer[0].contains(" some.c:"), "{outer:?}");
-        let first = places(&object, "first");
+        let first = described_frames(&object, "first");
         assert_eq!(first.len(), 1);
         assert!(
             ["first some.c:11", "first some.c:12", "first some.c:13"].contains(&&*first[0]),
@@ -318,7 +318,7 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
     }
 
     #[test]
-    fn of_two_with_one_name_the_size_decides() {
+    fn the_size_selects_one_of_two_functions_with_one_name() {
         let function = |address, size| FunctionSymbol { address, size };
         let mut object = compiled(SOURCE).expect("cc");
         let two = vec![function(100, 0x20), function(200, 0x40)];
@@ -328,28 +328,28 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
     }
 
     #[test]
-    fn a_program_tells_its_own_lines() -> Result<()> {
+    fn a_program_has_lines() -> Result<()> {
         let object = ObjectFile::load(Path::new("/proc/self/exe"))?;
         let mangled = object
             .functions
             .keys()
             .find(|name| demangled(name).ends_with("object_file::demangled"))
             .context("this program has no such function")?;
-        let places = places(&object, mangled);
-        let last = places.last().context("it has no lines")?;
-        assert!(last.contains("src/symbols/object_file.rs:"), "{places:?}");
+        let frames = described_frames(&object, mangled);
+        let last = frames.last().context("it has no lines")?;
+        assert!(last.contains("src/symbols/object_file.rs:"), "{frames:?}");
         Ok(())
     }
 
     #[test]
-    fn what_is_no_elf_file_is_an_error() {
+    fn another_file_than_elf_is_an_error() {
         for bytes in [&b""[..], b"\x7fELF", &[0x7f; 4096]] {
             assert!(ObjectFile::parse(bytes).is_err());
         }
     }
 
     #[test]
-    fn where_a_call_returns_to_is_after_a_call() -> Result<()> {
+    fn a_return_address_follows_a_call() -> Result<()> {
         let mut object = compiled(SOURCE)?;
         object.text = vec![0x90, CALL, 0, 0, 0, 0, 0x90];
         assert_eq!(object.after_call(6), Some(FIRST_BASE + 6));

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::layout::{BAR, Layout, TOP, TextRows};
 use super::model::{CpuSlice, EndState, EventKind, TaskKind, Timeline, TimelineEvent, seconds};
-use crate::lesson::compare::printable;
+use crate::text::printable;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

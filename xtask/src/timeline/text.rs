@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::columns::{breaks, columns, lanes_of, letter};
 use super::model::{EndState, EventKind, TaskKind, Timeline, TimelineEvent, seconds};
-use crate::lesson::compare::printable;
+use crate::text::printable;
 
 /// Format of the text.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,5 +1,5 @@
-//! Work that runs side by side: a bar for all of it, and below it a line for
-//! each that is under way.
+//! The progress of guests that run side by side: a bar for all of them, and below it
+//! a line per guest.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -9,23 +9,24 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{StageTime, Ui, lock};
 use crate::text::printable;
 
-/// How often a line is drawn at least, so that its time runs on.
+/// Longest time between two updates of a line, which shows a clock.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Shows how far a number of guests is. Without a terminal it prints a line
-/// for each fifth of them, and for each that failed.
+/// The progress of all guests. Without a terminal, a line is printed for each fifth
+/// of the guests, and for each failure.
 #[derive(Debug)]
 pub struct ProgressBoard<'a> {
     ui: &'a Ui,
     name: String,
     started: Instant,
-    rows: MultiProgress,
-    whole: ProgressBar,
+    bars: MultiProgress,
+    all: ProgressBar,
+    /// Fifths of the whole that were printed.
     reported: Mutex<u64>,
     failed: Mutex<u64>,
 }
 
-/// A guest that is under way; its line goes when this is dropped.
+/// The line of a running guest, which disappears on drop.
 #[derive(Debug)]
 pub struct GuestRow {
     bar: ProgressBar,
@@ -37,22 +38,22 @@ impl Ui {
         let target = if self.terminal {
             ProgressDrawTarget::stderr()
         } else {
-            eprintln!("{name}: playing {total}");
+            eprintln!("{name}: {total} to run");
             ProgressDrawTarget::hidden()
         };
-        let rows = MultiProgress::with_draw_target(target);
-        let whole = rows.add(bar(
+        let bars = MultiProgress::with_draw_target(target);
+        let all = bars.add(bar(
             "{prefix:>10} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}",
             total,
         ));
-        whole.set_prefix(name.to_owned());
-        whole.enable_steady_tick(TICK);
+        all.set_prefix(name.to_owned());
+        all.enable_steady_tick(TICK);
         ProgressBoard {
             ui: self,
             name: name.to_owned(),
             started: Instant::now(),
-            rows,
-            whole,
+            bars,
+            all,
             reported: Mutex::new(0),
             failed: Mutex::new(0),
         }
@@ -60,23 +61,23 @@ impl Ui {
 }
 
 impl ProgressBoard<'_> {
-    /// A guest starts that has so many steps before it.
+    /// Adds a line for a guest that starts, with the number of its steps.
     pub fn guest(&self, name: &str, steps: u64) -> GuestRow {
-        let row = bar(
+        let bar = bar(
             "{prefix:>32} {pos:>3}/{len:<3} {elapsed:>4} {wide_msg}",
             steps,
         );
-        let bar = self.rows.add(row);
+        let bar = self.bars.add(bar);
         bar.set_prefix(name.to_owned());
-        bar.set_message("boots");
+        bar.set_message("starting");
         bar.enable_steady_tick(TICK);
         GuestRow { bar }
     }
 
-    /// Says how many have ended.
+    /// Shows the number of guests that have ended.
     pub fn position(&self, ended: u64) {
-        self.whole.set_position(ended);
-        let total = self.whole.length().unwrap_or(0);
+        self.all.set_position(ended);
+        let total = self.all.length().unwrap_or(0);
         if self.ui.terminal || total == 0 {
             return;
         }
@@ -88,39 +89,39 @@ impl ProgressBoard<'_> {
         }
     }
 
-    /// Says at once that one failed, and how.
-    pub fn failed(&self, how: &str) {
+    /// Shows a failure at once.
+    pub fn failed(&self, failure: &str) {
         let mut failed = lock(&self.failed);
         *failed += 1;
-        self.whole.set_message(format!("{failed} failed"));
-        let line = format!("{}: {how}", self.name);
+        self.all.set_message(format!("{failed} failed"));
+        let line = format!("{}: {failure}", self.name);
         if self.ui.terminal {
-            // Nothing can be done about a terminal that takes no lines.
-            let _ = self.rows.println(line);
+            // A terminal that cannot be written to must not stop the tests.
+            let _ = self.bars.println(line);
         } else {
             eprintln!("{line}");
         }
     }
 
-    /// All have ended; their time is kept for the summary.
+    /// Ends the board, and adds its duration to the summary.
     pub fn done(self) {
-        lock(&self.ui.rows).push(StageTime {
+        lock(&self.ui.stages).push(StageTime {
             name: self.name.clone(),
             time: self.started.elapsed(),
             cached: false,
-            detail: format!("{} played", self.whole.position()),
+            detail: format!("{} runs", self.all.position()),
         });
     }
 }
 
 impl Drop for ProgressBoard<'_> {
     fn drop(&mut self) {
-        self.whole.finish_and_clear();
+        self.all.finish_and_clear();
     }
 }
 
 impl GuestRow {
-    /// The guest is at this step, counted from 1, and runs this command.
+    /// Shows the step that the guest runs, from 1, and its command.
     pub fn step(&self, number: u64, command: &str) {
         self.bar.set_position(number);
         let line = command.lines().next().unwrap_or_default();

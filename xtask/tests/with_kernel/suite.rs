@@ -61,7 +61,7 @@ fn options_that_contradict_are_refused_with_status_2() -> Result<()> {
         ("prob", "did you mean `probe`?"),
         ("x*", "no lesson matches `x*`"),
         ("--junit no/x.xml", "--junit: no/x.xml cannot be a file"),
-        ("--artifacts kernel-config/kernels.toml", "is no folder"),
+        ("--artifacts kernel-config/kernels.toml", "is not a folder"),
         ("--json - --ktap -", "--ktap: another report goes to - too"),
         ("--update --fail-fast", "cannot be used with"),
         ("--list --update", "cannot be used with"),

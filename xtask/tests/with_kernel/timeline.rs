@@ -202,7 +202,7 @@ fn options_that_contradict_are_refused_before_a_build() -> Result<()> {
             ["--timeline", &folder, "--time", "real"],
             "leave out --time real",
         ),
-        (["--timeline", &file, "--lang", "c"], "it is no folder"),
+        (["--timeline", &file, "--lang", "c"], "it is not a folder"),
         (
             ["--timeline", "/proc/timelines", "--lang", "c"],
             "cannot be used",

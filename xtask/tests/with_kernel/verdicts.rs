@@ -198,7 +198,7 @@ const CASES: &[Case] = &[
             "runs on (",
             ") was at modules/lessons/fails_thread_runs_on/fails_thread_runs_on.rs:@{sleep}, in {closure#0}:",
             " @{sleep} |                 msleep(100);",
-            "(of the module that is no more)",
+            "(of the unloaded module)",
         ],
     },
     Case {

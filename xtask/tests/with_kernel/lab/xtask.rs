@@ -52,7 +52,7 @@ impl XtaskOutput {
         let printed = self.printed();
         let folder = printed
             .lines()
-            .find_map(|line| line.strip_prefix("all that is known of it: "))
+            .find_map(|line| line.strip_prefix("artifacts: "))
             .context("no record is named")?;
         let path = Path::new(folder).join(name);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
