@@ -25,6 +25,7 @@ const PENDING: &[&str] = &[
     "xtask/src/play/",
     "xtask/src/recording/",
     "xtask/src/report/",
+    "xtask/src/timeline/",
     "xtask/src/toolchain/mod.rs",
     "xtask/src/vm/",
     "xtask/tests/with_kernel/",
