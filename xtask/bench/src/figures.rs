@@ -1,58 +1,55 @@
-//! Each figure and how it is taken.
+//! The figures, and how each is taken.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-
-use crate::measure;
-use crate::results::{Aim, Figure, Results};
 use xtask::cache::Cache;
 use xtask::commands::bench::cargo;
 use xtask::kernel::{self, KernelImage};
-use xtask::key::files_below;
-use xtask::lesson::transcript::{self, Step, Transcript};
-use xtask::lesson::{Lesson, script};
-use xtask::modules::Language;
+use xtask::lesson::Lesson;
 use xtask::pipeline::Prepared;
-use xtask::play::plan::Play;
-use xtask::play::{self, Time};
+use xtask::process::Tool;
 use xtask::session::Session;
 use xtask::ui::Ui;
-use xtask::vm::Machine;
 
-/// What the figures are taken of.
+use crate::clone::ScratchClone;
+use crate::measure;
+use crate::results::{Aim, Figure, Results};
+
+/// The subjects and the settings of all figures.
+///
+/// Whatever a user sees is measured from outside, by running xtask and reading its
+/// JSON report. The kernel's build and the comparison of languages use xtask's
+/// library.
 pub struct Bench<'a> {
-    /// The session that everything was prepared in.
+    /// The session in which `prepared` was built.
     pub session: &'a Session,
-    /// A kernel, modules in both languages and an initramfs, all built, and a
-    /// saved guest.
+    /// A kernel, modules in both languages, an initramfs, and a snapshot.
     pub prepared: &'a Prepared,
-    /// The guest with a shell, as `cargo xtask qemu` boots it.
-    pub interactive: &'a Machine,
-    /// The lessons that the suite plays.
+    /// The lessons of the suite.
     pub lessons: &'a [Lesson],
-    /// The options that name the kernel, for xtasks that are run.
+    /// The options that name the kernel, for each xtask that runs.
     pub kernel_args: &'a [String],
-    /// How often each quick figure is taken.
+    /// Number of times that each quick figure is taken.
     pub runs: usize,
-    /// How often the kernel is built each way.
+    /// Number of times that the kernel is built each way.
     pub kernel_builds: usize,
 }
 
-/// What can be measured alone.
+/// A group of figures that can be taken alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
-    /// Builds with nothing to do, boots, the lessons, sizes
+    /// Builds with nothing to do, boots, the suite, sizes
     Quick,
     /// A command typed in real time
     Typed,
-    /// How soon a dead guest has its verdict
+    /// The time until the verdict on a dead guest
     Verdicts,
-    /// Schedules: how fast, whether a seed repeats, what is found (half an hour)
+    /// Schedules: speed, repetition of a seed, races found (half an hour)
     Schedules,
-    /// A replay, against its recording
+    /// The duration of a replay over its recording's
     Replay,
     /// Rust and C side by side
     Languages,
@@ -62,6 +59,7 @@ pub enum Part {
     Kernel,
 }
 
+/// Makes a figure, and reports on standard error that it was taken.
 pub fn figure(
     name: &'static str,
     unit: &'static str,
@@ -78,12 +76,13 @@ pub fn figure(
 }
 
 impl Bench<'_> {
-    /// Takes the figures of the `parts`, or all, the quick ones first.
+    /// Takes the figures of `parts`, or all figures if there are none, the quick ones
+    /// first.
     pub fn take(&self, parts: &[Part]) -> Result<Results> {
-        let wanted = |part| parts.is_empty() || parts.contains(&part);
+        let included = |part| parts.is_empty() || parts.contains(&part);
         let mut results = Results::default();
         let figures = &mut results.figures;
-        if wanted(Part::Quick) {
+        if included(Part::Quick) {
             figures.push(self.nothing_to_do()?);
             figures.push(self.edit_to_verdict()?);
             figures.push(self.boot_to_shell()?);
@@ -91,49 +90,59 @@ impl Bench<'_> {
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
         }
-        if wanted(Part::Typed) {
+        if included(Part::Typed) {
             figures.push(self.typed_command()?);
         }
-        if wanted(Part::Verdicts) {
+        if included(Part::Verdicts) {
             figures.extend(self.verdicts()?);
         }
-        if wanted(Part::Schedules) {
+        if included(Part::Schedules) {
             figures.extend(self.schedules()?);
         }
-        if wanted(Part::Replay) {
+        if included(Part::Replay) {
             figures.push(self.replay_over_recording()?);
         }
-        if wanted(Part::Languages) {
+        if included(Part::Languages) {
             results.languages = self.languages()?;
         }
-        if wanted(Part::Compile) {
+        if included(Part::Compile) {
             figures.push(self.compile_xtask()?);
         }
-        if wanted(Part::Kernel) && self.kernel_builds > 0 {
+        if included(Part::Kernel) && self.kernel_builds > 0 {
             figures.extend(self.cold_kernel()?);
         }
         Ok(results)
     }
 
+    /// Takes a value as often as each quick figure is taken.
     pub fn times(&self, mut one: impl FnMut() -> Result<f64>) -> Result<Vec<f64>> {
         (0..self.runs).map(|_| one()).collect()
     }
 
-    pub fn args<'a>(&'a self, command: &'a str) -> Vec<&'a str> {
-        let mut args = vec![command, "--no-install"];
-        args.extend(self.kernel_args.iter().map(String::as_str));
-        args
+    /// Returns the top folder of the clone.
+    pub fn root(&self) -> &Path {
+        self.session.workspace.root()
     }
 
-    /// `cargo xtask build` when all is there, cargo's own look included.
+    /// Returns `args` with the options that name the kernel.
+    pub fn args<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        let kernel = self.kernel_args.iter().map(String::as_str);
+        args.iter().copied().chain(kernel).collect()
+    }
+
+    /// Runs xtask on the clone, without output.
+    pub fn xtask(&self, args: &[&str]) -> Result<()> {
+        measure::run(&mut measure::xtask(self.root(), &self.args(args))?)
+    }
+
+    /// Measures `cargo xtask build` with nothing to build, cargo's own check included.
     fn nothing_to_do(&self) -> Result<Figure> {
-        let root = self.session.workspace.root();
         let build = || {
             let mut build = cargo();
-            build.current_dir(root).arg("xtask");
-            measure::run(build.args(self.args("build")))
+            build.current_dir(self.root()).arg("xtask");
+            measure::run(build.args(self.args(&["build", "--no-install"])))
         };
-        build()?; // cargo may have to look once
+        build()?; // cargo may compile once
         let values = self.times(|| measure::wall(build))?;
         Ok(figure(
             "build with nothing to do",
@@ -143,25 +152,21 @@ impl Bench<'_> {
         ))
     }
 
-    /// From a changed lesson source to its verdict, in a copy of the clone.
+    /// Measures the time from a changed lesson source to its verdict.
     fn edit_to_verdict(&self) -> Result<Figure> {
-        let copy = tempfile::tempdir()?;
-        let root = self.session.workspace.root();
-        for part in ["kernel-config", "modules", "initramfs"] {
-            copy_tree(&root.join(part), &copy.path().join(part))?;
-        }
+        let copy = ScratchClone::of(self.root())?;
         let lesson = self.lessons.first().context("there is no lesson")?;
-        let source = format!("modules/lessons/{0}/{0}.rs", lesson.name);
-        let original = std::fs::read_to_string(root.join(&source))?;
+        let source = copy
+            .lesson(&lesson.name)
+            .join(format!("{}.rs", lesson.name));
+        let original = std::fs::read_to_string(&source)?;
         let mut edit = 0;
-        let mut args = self.args("test");
-        args.push(&lesson.name);
+        let args = self.args(&["test", &lesson.name]);
         let values = self.times(|| {
             edit += 1;
             let stamp = (std::process::id(), edit);
-            let edited = format!("{original}\n// edit {stamp:?}\n");
-            std::fs::write(copy.path().join(&source), edited)?;
-            measure::wall(|| measure::xtask(copy.path(), &args))
+            std::fs::write(&source, format!("{original}\n// edit {stamp:?}\n"))?;
+            measure::wall(|| measure::run(&mut measure::xtask(copy.root(), &args)?))
         })?;
         Ok(figure(
             "edit of the lesson to verdict",
@@ -171,17 +176,17 @@ impl Bench<'_> {
         ))
     }
 
-    /// From the start of QEMU to the prompt, as `cargo xtask qemu` boots.
+    /// Measures the time from the start of QEMU to the prompt of `cargo xtask qemu`.
     fn boot_to_shell(&self) -> Result<Figure> {
-        let Prepared {
-            toolchain, kernel, ..
-        } = self.prepared;
+        let args = self.args(&["qemu", "--accel", "tcg", "--dry-run"]);
+        let output = measure::xtask(self.root(), &args)?.output()?;
+        ensure!(output.status.success(), "no command line of QEMU");
+        let qemu = format!("exec {}", String::from_utf8(output.stdout)?);
         let values = self.times(|| {
             let (reader, writer) = std::io::pipe()?;
             let started = Instant::now();
-            let _qemu = self
-                .interactive
-                .command(toolchain, kernel)
+            let _qemu = Tool::new("sh")
+                .args(["-c", &qemu])
                 .spawn(Stdio::from(writer), Stdio::null())?;
             wait_for(reader, PROMPT)?;
             Ok(started.elapsed().as_secs_f64())
@@ -189,106 +194,99 @@ impl Bench<'_> {
         Ok(figure("boot to shell", "s", Some(Aim::AtMost(1.2)), values))
     }
 
-    /// A guest that plays next to nothing, and one that sleeps ten seconds.
+    /// Measures a lesson that does nothing, and one that sleeps for ten seconds.
     fn next_to_nothing(&self) -> Result<Vec<Figure>> {
-        let empty = self.times(|| Ok(self.play_command("true")?.0))?;
-        let sleeper = self.times(|| {
-            let (wall, guest) = self.play_command("sleep 10")?;
-            Ok(guest / wall)
-        })?;
+        let (mut empty, mut sleep) = (Vec::new(), Vec::new());
+        let nothing = ScratchClone::with_commands(self.root(), "$ true\n")?;
+        let sleeper = ScratchClone::with_commands(self.root(), "$ sleep 10\n")?;
+        for _ in 0..self.runs {
+            let (wall, before) = self.durations(&nothing)?;
+            empty.push(wall);
+            let (wall, after) = self.durations(&sleeper)?;
+            sleep.push((after - before) / wall);
+        }
         Ok(vec![
             figure("empty lesson, start to end", "s", None, empty),
             figure(
                 "guest seconds a wall second, 10 s of sleep",
                 "ratio",
                 Some(Aim::AtLeast(6.0)),
-                sleeper,
+                sleep,
             ),
         ])
     }
 
-    /// The wall and the guest's seconds of a guest that plays `command`.
-    fn play_command(&self, command: &str) -> Result<(f64, f64)> {
-        let step = Step {
-            line: 1,
-            command: command.to_owned(),
-            expected: Vec::new(),
-            status: 0,
-        };
-        let lesson = Lesson {
-            name: command.to_owned(),
-            folder: PathBuf::new(),
-            readme: PathBuf::new(),
-            title: command.to_owned(),
-            transcript: Transcript {
-                steps: vec![step],
-                limit: transcript::LIMIT,
-            },
-            no_rust: None,
-            two_cpus: None,
-        };
-        self.play(&lesson)
+    /// Runs the one lesson of a clone; returns the seconds on the wall and the
+    /// reading of the guest's clock at the end.
+    fn durations(&self, clone: &ScratchClone) -> Result<(f64, f64)> {
+        let report = measure::test(clone.root(), &self.args(&["--lang", "rust"]))?;
+        let run = measure::passed(&report)?;
+        let guest = run
+            .guest_clock_seconds
+            .context("the guest logged nothing")?;
+        Ok((run.duration_seconds, guest))
     }
 
-    /// The wall and the guest's seconds of a lesson, which must pass.
-    fn play(&self, lesson: &Lesson) -> Result<(f64, f64)> {
-        let play = Play {
-            lesson,
-            language: Language::Rust,
-        };
-        let outcome = play::lesson(self.session, self.prepared, &play, Time::Virtual)?;
-        let verdict = outcome.verdict.name();
-        ensure!(verdict == "pass", "{} came to {verdict}", lesson.name);
-        let guest = outcome.guest_seconds.context("the guest logged nothing")?;
-        Ok((outcome.wall.as_secs_f64(), guest - self.lived_before()?))
+    /// Returns the reading of a guest's clock when its lesson begins: the end of a
+    /// lesson that does nothing.
+    pub fn clock_at_begin(&self) -> Result<f64> {
+        let nothing = ScratchClone::with_commands(self.root(), "$ true\n")?;
+        Ok(self.durations(&nothing)?.1)
     }
 
-    /// How many seconds old by its own clock a guest is when a lesson starts.
-    pub fn lived_before(&self) -> Result<f64> {
-        match &self.prepared.saved {
-            Some(saved) => {
-                script::noted_until(&saved.console()?).context("the saved guest has noted nothing")
-            }
-            None => Ok(0.0),
-        }
+    /// Measures a command that is typed in real time, from one prompt to the next. The
+    /// guest's own share, the builtin `true`, takes microseconds.
+    fn typed_command(&self) -> Result<Figure> {
+        /// Number of commands that share one measurement.
+        const COMMANDS: u32 = 200;
+        let commands = "$ true\n".repeat(COMMANDS as usize);
+        let clone = ScratchClone::with_commands(self.root(), &commands)?;
+        let args = self.args(&["--lang", "rust", "--time", "real"]);
+        let values = self.times(|| {
+            let report = measure::test(clone.root(), &args)?;
+            let phases = measure::passed(&report)?.phases.clone();
+            let lesson = phases.context("no phases")?.lesson_duration_seconds;
+            Ok(lesson * 1000.0 / f64::from(COMMANDS))
+        })?;
+        Ok(figure(
+            "real time: overhead of a typed command",
+            "ms",
+            Some(Aim::AtMost(20.0)),
+            values,
+        ))
     }
 
+    /// Measures the files that `cargo xtask build` prints.
     fn sizes(&self) -> Result<Vec<Figure>> {
-        let Prepared {
-            kernel,
-            initramfs,
-            modules,
-            ..
-        } = self.prepared;
-        let size = |name, paths: &[PathBuf]| -> Result<Figure> {
+        let output = measure::xtask(self.root(), &self.args(&["build"]))?.output()?;
+        let printed = String::from_utf8(output.stdout)?;
+        let size = |name, kind: &str| -> Result<Figure> {
             let mut bytes = 0;
-            for path in paths {
-                bytes += std::fs::metadata(path)?.len();
+            for line in printed.lines() {
+                if let Some(path) = line.strip_prefix(kind) {
+                    let path = Path::new(path.trim());
+                    bytes += std::fs::metadata(path)
+                        .with_context(|| path.display().to_string())?
+                        .len();
+                }
             }
             #[expect(clippy::cast_precision_loss, reason = "no file here has 2^53 bytes")]
             let value = bytes as f64;
             Ok(figure(name, "bytes", None, vec![value]))
         };
-        let rust = modules
-            .iter()
-            .filter(|module| module.language == Language::Rust);
-        let modules: Vec<PathBuf> = rust.map(|module| module.path.clone()).collect();
         Ok(vec![
-            size("size of vmlinux", &[kernel.vmlinux()])?,
-            size("size of all modules", &modules)?,
-            size(
-                "size of the initramfs",
-                std::slice::from_ref(&initramfs.path),
-            )?,
+            size("size of vmlinux", "kernel ")?,
+            size("size of all modules in Rust", "module ")?,
+            size("size of the initramfs", "initramfs ")?,
         ])
     }
 
-    /// Compiles xtask with all that it depends on into an empty folder.
+    /// Measures the compilation of xtask and its dependencies into an empty folder.
     fn compile_xtask(&self) -> Result<Figure> {
         let target = tempfile::tempdir()?;
         let wall = measure::wall(|| {
             let mut build = cargo();
-            build.current_dir(self.session.workspace.root());
+            build.current_dir(self.root());
             build.args(["build", "--package", "xtask", "--target-dir"]);
             measure::run(build.arg(target.path()))
         })?;
@@ -300,7 +298,7 @@ impl Bench<'_> {
         ))
     }
 
-    /// The kernel through xtask and by bare make, in turn, from nothing.
+    /// Measures kernel builds from nothing, through xtask and by bare make in turns.
     fn cold_kernel(&self) -> Result<Vec<Figure>> {
         let (mut through_xtask, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..self.kernel_builds {
@@ -325,6 +323,7 @@ impl Bench<'_> {
         ])
     }
 
+    /// Builds the kernel by xtask's library, in an empty cache.
     fn kernel_through_xtask(&self) -> Result<()> {
         let folder = tempfile::tempdir_in(self.session.cache.folder("staging")?)?;
         let session = Session {
@@ -343,7 +342,7 @@ impl Bench<'_> {
         KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
     }
 
-    /// The same tree and configuration, and `make` with nothing around it.
+    /// Builds the same tree and configuration by bare `make`.
     fn kernel_by_make(&self) -> Result<()> {
         let folder = tempfile::tempdir_in(self.session.cache.folder("staging")?)?;
         let Prepared {
@@ -363,33 +362,24 @@ impl Bench<'_> {
     }
 }
 
-/// What `initramfs/` sets as the shell's prompt.
+/// The shell's prompt in the interactive guest, which `initramfs/` sets.
 const PROMPT: &str = "kmodlab:/root# ";
 
-/// Reads until `text` has come by.
+/// Reads until `text` has arrived.
 fn wait_for(mut from: impl std::io::Read, text: &str) -> Result<()> {
-    let mut seen = Vec::new();
+    let mut read = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
-            bail!("the guest ended before it printed {text:?}");
+            bail!("the guest ended before {text:?}");
         }
-        seen.extend_from_slice(&buffer[..count]);
-        if seen
+        read.extend_from_slice(&buffer[..count]);
+        if read
             .windows(text.len())
             .any(|window| window == text.as_bytes())
         {
             return Ok(());
         }
     }
-}
-
-pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    for file in files_below(from)? {
-        let target = to.join(file.strip_prefix(from)?);
-        std::fs::create_dir_all(target.parent().context("a file has a folder")?)?;
-        std::fs::copy(&file, target)?;
-    }
-    Ok(())
 }

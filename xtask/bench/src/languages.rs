@@ -1,15 +1,14 @@
-//! Rust and C side by side: the modules' sizes, what `insmod` and `rmmod` cost
-//! in the guest's instructions, and what a wake-up does.
+//! Rust and C side by side: the modules' sizes, the instructions of `insmod` and
+//! `rmmod` in the guest, and those of a wake-up.
 //!
-//! Why `insmod` costs more in Rust was looked for in `kthread_run`, by changing
+//! `insmod` costs more in Rust. The reasons were measured on `kthread_run`, by changing
 //! one thing at a time (one guest each on 6.12, where a tick is 4,000
-//! instructions; C 191,000, Rust 266,000). Line tables were a part: unstripped
-//! files took 12,000 more in C and 23,000 more in Rust. With eight more
-//! undefined symbols C's module took 23,000 more, with two more sections
-//! 20,000; Rust's has those eight and two more than C's. Without the symbols
-//! that no relocation needs Rust's took 4,000 less. About 30,000 is left for
-//! three times as many relocations and for what init does; the two were not
-//! told apart.
+//! instructions; C 191,000, Rust 266,000). Line tables are a part: unstripped
+//! files take 12,000 more in C and 23,000 more in Rust. Eight more undefined symbols
+//! cost the C module 23,000, two more sections 20,000; the Rust module has those eight
+//! and two more than the C module. Without the symbols that no relocation needs, the
+//! Rust module takes 4,000 less. About 30,000 remain for three times as many
+//! relocations and for the work of init; the measurements do not separate these two.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
@@ -23,27 +22,27 @@ use xtask::lesson::transcript::{self, Step, Transcript};
 use xtask::modules::{Language, Module};
 use xtask::play;
 
-/// A module in Rust may be so many times as large as its twin in C.
+/// Bound of the size of a module in Rust over that of its C twin.
 const SIZE: Aim = Aim::AtMost(1.5);
 
-/// What it does may take so many times as many instructions.
+/// Bound of the instructions in Rust over those in C.
 pub const TIME: Aim = Aim::AtMost(1.1);
 
-/// How often a module is loaded and removed. A lesson's `rmmod` may wait for
-/// a second, and a guest has 120.
+/// Number of times that a module is loaded and removed. The `rmmod` of a lesson may wait
+/// for a second, and a guest's limit is 120 seconds.
 const CYCLES: u32 = 80;
 
-/// Instructions in one of the ticks of `/proc/PID/stat`, of which a second has
-/// a hundred: an instruction takes 2^5 ns.
+/// Instructions in a tick of `/proc/PID/stat`, a hundredth of a second: an
+/// instruction takes 2^5 ns.
 const TICK: f64 = 10_000_000.0 / 32.0;
 
 /// Loads and removes the module, and prints in ticks the CPU time of all the
 /// `insmod`, then of all the `rmmod`.
 ///
-/// The kernel adds up a process's children to the nanosecond, whatever they
-/// slept, so each of the two commands gets a parent of its own. One CPU only,
-/// for QEMU lets two take turns on one clock. The first cycle does not count:
-/// the kernel has more to do then.
+/// The kernel adds up the CPU time of a process's children to the nanosecond, without
+/// their sleep, so each of the two commands has a parent of its own. The guest has one
+/// CPU, because QEMU lets two take turns on one clock. The first cycle, in which the
+/// kernel has more work, does not count.
 const SCRIPT: &str = r#"
 echo 0 >/sys/devices/system/cpu/cpu1/online || exit 1
 mkfifo /tmp/ask /tmp/answer
@@ -80,7 +79,7 @@ exec 3>&- 4<&-
 /// One quantity of one lesson in both languages.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// The lesson and what was measured.
+    /// The lesson and the quantity.
     pub name: String,
     /// `bytes` or `instructions`.
     pub unit: &'static str,
@@ -88,11 +87,11 @@ pub struct Comparison {
     pub rust: f64,
     /// C's value.
     pub c: f64,
-    /// Rust's by C's.
+    /// Rust's value divided by C's.
     pub ratio: f64,
-    /// What the ratio must be.
+    /// Bound of the ratio.
     pub aim: Aim,
-    /// Whether it is.
+    /// True if the ratio is within the bound.
     pub reached: bool,
 }
 
@@ -157,8 +156,8 @@ impl Bench<'_> {
         Ok(comparisons)
     }
 
-    /// A module for the guest as `make modules_install INSTALL_MOD_STRIP=1`
-    /// leaves it, which is `strip --strip-debug` (scripts/Makefile.modinst).
+    /// Returns a module for the guest as `make modules_install INSTALL_MOD_STRIP=1`
+    /// installs it, by `strip --strip-debug` (scripts/Makefile.modinst).
     pub fn stripped(&self, module: &Module) -> Result<GuestFile> {
         let folder = tempfile::tempdir()?;
         let stripped = folder.path().join("stripped.ko");
@@ -181,11 +180,10 @@ impl Bench<'_> {
         Ok(self.stripped(module)?.contents.len() as f64)
     }
 
-    /// What `insmod` and `rmmod` of a module cost; without one, what they cost
-    /// when there is nothing to load (the file is empty) or remove. The median
-    /// over as many guests as a figure has runs: a tick is thousands of
-    /// instructions of one cycle, and what else a guest does is not the same
-    /// in each.
+    /// Returns the cost of `insmod` and `rmmod` of a module; without a module, that of
+    /// an empty file and of a name that is not loaded. It is the median of as many
+    /// guests as a figure has runs: a tick is thousands of instructions of one cycle,
+    /// and the other work of a guest varies.
     fn cycles(&self, module: Option<&Module>) -> Result<Cost> {
         let costs: Vec<Cost> = (0..self.runs)
             .map(|_| self.guest(module))
@@ -193,7 +191,7 @@ impl Bench<'_> {
         Ok(middle(&costs))
     }
 
-    /// What one guest says of it.
+    /// Measures the cost in one guest.
     fn guest(&self, module: Option<&Module>) -> Result<Cost> {
         let (name, inserted, removed) = match module {
             Some(module) => (module.name.as_str(), "0", "0"),
@@ -217,8 +215,8 @@ impl Bench<'_> {
         cost(&output).with_context(|| format!("{name}:\n{output}"))
     }
 
-    /// What a script prints in a guest of its own that has the module `name`
-    /// as `file`.
+    /// Runs a script in a guest that has the module `name` as `file`; returns its
+    /// output.
     pub fn script(&self, name: &str, command: String, file: GuestFile) -> Result<String> {
         let step = Step {
             line: 1,
@@ -232,9 +230,9 @@ impl Bench<'_> {
         };
         let (nonce, run) = play::transcript(self.session, self.prepared, &transcript, vec![file])?;
         let record = record::read(&nonce, &run.console);
-        let played = record.steps.first().context("the guest played nothing")?;
-        let output = String::from_utf8_lossy(&played.output).into_owned();
-        if !record.ended || played.end.is_none() {
+        let step = record.steps.first().context("the guest ran nothing")?;
+        let output = String::from_utf8_lossy(&step.output).into_owned();
+        if !record.ended || step.end.is_none() {
             let (shell, end) = (record.shell, run.end);
             bail!("{name} was not loaded and removed (shell: {shell:?}, {end:?}):\n{output}");
         }
@@ -242,7 +240,7 @@ impl Bench<'_> {
     }
 }
 
-/// The medians of the two quantities, each by itself.
+/// Returns the median of each of the two quantities.
 fn middle(costs: &[Cost]) -> Cost {
     let of = |one: fn(&Cost) -> f64| median(costs.iter().map(one).collect());
     Cost {
@@ -251,7 +249,7 @@ fn middle(costs: &[Cost]) -> Cost {
     }
 }
 
-/// Reads the script's line.
+/// Reads the line that the script prints.
 fn cost(output: &str) -> Result<Cost> {
     let ticks = output
         .lines()
@@ -261,8 +259,8 @@ fn cost(output: &str) -> Result<Cost> {
         .split_whitespace()
         .map(str::parse)
         .collect::<Result<_, _>>()
-        .with_context(|| format!("these are no ticks: {ticks}"))?;
-    ensure!(numbers.len() == 2, "these are not two numbers: {ticks}");
+        .with_context(|| format!("not ticks: {ticks}"))?;
+    ensure!(numbers.len() == 2, "not two numbers: {ticks}");
     let each = |ticks: u32| f64::from(ticks) * TICK / f64::from(CYCLES);
     Ok(Cost {
         insert: each(numbers[0]),
@@ -270,7 +268,7 @@ fn cost(output: &str) -> Result<Cost> {
     })
 }
 
-/// The comparisons as a table for people.
+/// Returns the comparisons as a table for people.
 pub fn table(comparisons: &[Comparison]) -> String {
     let mut text = format!(
         "{:<48} {:>9} {:>9} {:>7}  aim\n",
@@ -302,7 +300,7 @@ mod tests {
 
     #[test]
     fn ticks_become_instructions_of_one_cycle() -> Result<()> {
-        let cost = cost("insmod: noise\nticks 80 8\n")?;
+        let cost = cost("insmod: clutter\nticks 80 8\n")?;
         assert!((cost.insert - 312_500.0).abs() < 1e-6, "{cost:?}");
         assert!((cost.remove - 31_250.0).abs() < 1e-6, "{cost:?}");
         Ok(())
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_figure_is_an_error() {
+    fn output_without_two_numbers_is_an_error() {
         for output in [
             "",
             "ticks",
@@ -335,7 +333,7 @@ mod tests {
         let compare = |rust, c| Comparison::new("x".to_owned(), "bytes", SIZE, rust, c).reached;
         assert!(compare(15.0, 10.0));
         assert!(!compare(15.1, 10.0));
-        assert!(!compare(1.0, 0.0), "nothing measured is nothing reached");
-        assert!(!compare(0.0, 0.0), "nothing measured is nothing reached");
+        assert!(!compare(1.0, 0.0), "without a value, no bound is reached");
+        assert!(!compare(0.0, 0.0), "without a value, no bound is reached");
     }
 }

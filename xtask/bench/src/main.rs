@@ -5,6 +5,7 @@
 //! its compilation. `cargo xtask bench` builds it and runs it in its own place
 //! (see `xtask/src/commands/bench.rs`).
 
+mod clone;
 mod figures;
 mod languages;
 mod measure;
@@ -12,8 +13,6 @@ mod replay;
 mod results;
 mod schedules;
 mod suite;
-mod test_modules;
-mod typed;
 mod verdicts;
 mod wake_ups;
 
@@ -22,10 +21,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use xtask::commands::common::Common;
-use xtask::commands::qemu;
 use xtask::kernel::Profile;
 use xtask::modules::Language;
-use xtask::vm::{Accel, Console, Machine};
 use xtask::{failure, lesson, pipeline, play, process};
 
 use figures::{Bench, Part};
@@ -84,23 +81,10 @@ fn run(options: &Options) -> Result<ExitCode> {
         &lessons,
         &[Language::Rust, Language::C],
     )?;
-    // The interactive guest gets the modules of one language: the files of
-    // both have the same names.
-    let (modules, twins) = prepared
-        .modules
-        .into_iter()
-        .partition(|module| module.language == Language::Rust);
-    prepared.modules = modules;
-    let interactive = Machine {
-        console: Console::Output,
-        ..qemu::machine(&session, &prepared, &lessons, Accel::Tcg)?
-    };
-    prepared.modules.extend::<Vec<_>>(twins);
     prepared.saved = play::saved(&session, &prepared);
     let results = Bench {
         session: &session,
         prepared: &prepared,
-        interactive: &interactive,
         lessons: &lessons,
         kernel_args: &options.common.kernel_args(),
         runs: usize::from(options.runs),

@@ -1,37 +1,31 @@
-//! What a replay costs, against its recording.
+//! The duration of a replay, compared with its recording's.
 
 use anyhow::{Context as _, Result, ensure};
-
-use crate::figures::{Bench, figure};
-use crate::results::{Aim, Figure};
-use xtask::modules::Language;
-use xtask::play::plan::Play;
-use xtask::play::{self, Played, Time};
 use xtask::recording::{self, Recording};
 
+use crate::figures::{Bench, figure};
+use crate::measure;
+use crate::results::{Aim, Figure};
+
 impl Bench<'_> {
-    /// The host's time for a replay over that for its recording, both from
-    /// QEMU's start to its end, of one lesson.
+    /// Measures a replay over its recording, both from QEMU's start to its end.
     pub fn replay_over_recording(&self) -> Result<Figure> {
-        let lesson = self.lessons.first().context("there is no lesson")?;
-        let play = Play {
-            lesson,
-            language: Language::Rust,
-        };
+        let lesson = &self.lessons.first().context("there is no lesson")?.name;
         let values = self.times(|| {
-            let Played {
-                outcome, run, tape, ..
-            } = play::played(self.session, self.prepared, &play, Time::Recorded)?;
-            let tape = tape.context("the recording is not whole")?;
-            let recording = Recording::of(self.prepared, &play, &outcome, &run, tape)?;
-            let kernel = &self.prepared.kernel;
-            let again = recording::play_again(&recording, &self.prepared.toolchain, kernel)?;
+            let folder = tempfile::tempdir()?;
+            let into = folder.path().display().to_string();
+            let args = [lesson, "--lang", "rust", "--record", into.as_str()];
+            measure::passed(&measure::test(self.root(), &self.args(&args))?)?;
+            let file = folder.path().join(format!("{lesson}-rust.kmodrec"));
+            let recording = Recording::load(&file)?;
+            let (toolchain, kernel) = (&self.prepared.toolchain, &self.prepared.kernel);
+            let again = recording::play_again(&recording, toolchain, kernel)?;
             ensure!(
                 again.difference.is_none(),
-                "a replay was not the same: {:?}",
+                "a replay differs: {:?}",
                 again.difference
             );
-            Ok(again.replayed.wall.as_secs_f64() / run.wall.as_secs_f64())
+            Ok(again.replayed.wall.as_secs_f64() / recording.manifest.wall_seconds)
         })?;
         Ok(figure(
             "replay over recording",

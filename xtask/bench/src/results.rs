@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use crate::languages::{self, Comparison};
 
-/// All that was measured.
+/// All results.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Results {
-    /// How long things take and how large they are.
+    /// Durations and sizes.
     pub figures: Vec<Figure>,
     /// Rust and C side by side.
     pub languages: Vec<Comparison>,
 }
 
 impl Results {
-    /// Whether something is not what it should be.
+    /// Returns true if a figure misses its aim.
     pub fn missed(&self) -> bool {
         let missed = |figure: &Figure| figure.reached() == Some(false);
         self.figures.iter().any(missed) || self.languages.iter().any(|one| !one.reached)
     }
 
-    /// Both as tables for people; one that nothing was measured for is left out.
+    /// Returns the results as tables for people, without empty tables.
     pub fn tables(&self) -> String {
         let mut tables = Vec::new();
         if !self.figures.is_empty() {
@@ -38,14 +38,14 @@ impl Results {
 /// One figure, measured several times.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// Its name.
+    /// Name of the figure.
     pub name: &'static str,
-    /// Its unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`, or
-    /// what is counted.
+    /// Unit: `s`, `ms`, `CPU s`, `ratio`, `bytes`, `MiB`, `lines`, or the noun that
+    /// is counted.
     pub unit: &'static str,
-    /// What it must be for a two-core machine under TCG, if anything.
+    /// Bound on a two-core host under TCG, if there is one.
     pub aim: Option<Aim>,
-    /// Each run's value.
+    /// Value of each run.
     pub values: Vec<f64>,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for Aim {
 }
 
 impl Figure {
-    /// The median of the values.
+    /// Returns the median of the values.
     pub fn median(&self) -> f64 {
         median(self.values.clone())
     }
@@ -88,20 +88,20 @@ impl Figure {
         (fold(f64::min), fold(f64::max))
     }
 
-    /// Whether the median is within the aim; `None` without one.
+    /// Returns true if the median is within the aim; `None` without an aim.
     pub fn reached(&self) -> Option<bool> {
         self.aim.map(|aim| aim.holds(self.median()))
     }
 }
 
-/// The value in the middle; of an even number of values the higher of the two
-/// there, and no number if there is no value.
+/// Returns the median; of an even number of values the higher of the middle two, and
+/// NaN of none.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The figures as a table for people.
+/// Returns the figures as a table for people.
 fn table(figures: &[Figure]) -> String {
     let mut text = format!(
         "{:<44} {:>9} {:>9} {:>9} {:>4}  aim\n",
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_was_never_measured_reaches_nothing() {
+    fn a_figure_without_values_misses_its_aim() {
         assert_eq!(figure(&[], Aim::AtMost(1.0)).reached(), Some(false));
         assert_eq!(figure(&[], Aim::AtLeast(1.0)).reached(), Some(false));
     }

@@ -1,39 +1,33 @@
-//! Schedules: how fast they are, what they find, and whether a seed repeats.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+//! Schedules: their speed, the races that they find, and whether a seed repeats.
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::lesson;
+use xtask::modules::Language;
 
 use crate::figures::{Bench, figure};
 use crate::measure;
 use crate::results::{Aim, Figure};
-use xtask::failure::Fault;
-use xtask::lesson::{self, Lesson};
-use xtask::modules::Language;
-use xtask::pipeline::Prepared;
-use xtask::play::outcome::fault;
-use xtask::play::plan::Play;
-use xtask::play::{self, Manner, Time};
-use xtask::schedule::{self, Seeds};
-use xtask::vm::GuestRun;
 
-/// The lesson that the time is taken of: its text is the longest.
+/// The lesson with the longest transcript.
 const LESSON: &str = "kthread_run";
 
-/// So many schedules are tried for a race, and so many times.
+/// Number of schedules that one try at a race runs.
 const SCHEDULES: u32 = 100;
+
+/// Number of tries, each with other seeds.
 const TRIES: u32 = 10;
 
-/// The seed that is repeated, and how often.
-const SEED: u32 = 1;
-const REPEATS: usize = 100;
+/// The seed that is repeated.
+const SEED: &str = "1";
 
-/// How the name of a race's mended twin ends.
+/// Number of runs of that seed.
+const REPEATS: u32 = 100;
+
+/// End of the name of a race's corrected version.
 const MENDED: &str = "_mended";
 
 impl Bench<'_> {
-    /// Time, repetition, and what is found.
+    /// Measures schedules.
     pub fn schedules(&self) -> Result<Vec<Figure>> {
         let (found, of) = self.races_found()?;
         Ok(vec![
@@ -49,121 +43,74 @@ impl Bench<'_> {
     }
 
     fn hundred_schedules(&self) -> Result<Figure> {
-        let mut args = self.args("test");
         let count = SCHEDULES.to_string();
-        args.extend([LESSON, "--lang", "rust", "--schedules", &count]);
-        let test = || measure::xtask(self.session.workspace.root(), &args);
-        test()?; // what is made once is made
+        let test = || {
+            self.xtask(&[
+                "test",
+                LESSON,
+                "--lang",
+                "rust",
+                "--schedules",
+                count.as_str(),
+            ])
+        };
+        test()?; // builds, and takes the snapshots
         let values = self.times(|| measure::wall(test))?;
         let aim = Some(Aim::AtMost(30.0));
         Ok(figure("100 schedules of a lesson, wall", "s", aim, values))
     }
 
-    /// How many of the runs of one seed say the same to the byte as the first.
+    /// Counts the runs of one seed whose log equals the first's to the byte.
     fn equal_repeats(&self) -> Result<Figure> {
-        let name = |lesson: &&Lesson| lesson.name == LESSON;
-        let lesson = self.lessons.iter().find(name);
-        let play = Play {
-            lesson: lesson.context("the lesson is not there")?,
-            language: Language::Rust,
-        };
-        let prepared = self.with_modules(&[(LESSON, Language::Rust)])?;
-        let runs: Mutex<Vec<GuestRun>> = Mutex::default();
-        let next = AtomicUsize::new(0);
-        let rehearsal = play::rehearse(self.session, &prepared, &play)?;
-        std::thread::scope(|scope| -> Result<()> {
-            let player = || -> Result<()> {
-                while next.fetch_add(1, Ordering::Relaxed) < REPEATS {
-                    let run = play::seed(self.session, &prepared, &play, SEED, &rehearsal)?;
-                    runs.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(run);
-                }
-                Ok(())
-            };
-            let players: Vec<_> = (0..self.session.jobs)
-                .map(|_| scope.spawn(player))
-                .collect();
-            for player in players {
-                player
-                    .join()
-                    .map_err(|_| anyhow::anyhow!("a player panicked"))??;
-            }
-            Ok(())
-        })?;
-        let runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let said = |run: &GuestRun| (run.log.clone(), run.console.clone(), run.debug.clone());
-        let first = runs.first().map(said).context("nothing was played")?;
-        ensure!(!first.2.is_empty(), "nobody was held up");
-        let equal = runs.iter().filter(|run| said(run) == first).count();
-        #[expect(clippy::cast_precision_loss, reason = "it is a hundred")]
-        let equal = vec![equal as f64];
-        let aim = Some(Aim::AtLeast(100.0));
+        let args = self.args(&[LESSON, "--lang", "rust", "--seed", SEED]);
+        let mut first = None;
+        let mut equal = 0_u32;
+        for _ in 0..REPEATS {
+            let report = measure::test(self.root(), &args)?;
+            let run = measure::passed(&report)?;
+            ensure!(!run.injected_delays.is_empty(), "the seed delays no task");
+            let log = std::fs::read(run.guest_log.as_ref().context("no log")?)?;
+            let outcome = (log, run.injected_delays.clone());
+            equal += u32::from(*first.get_or_insert_with(|| outcome.clone()) == outcome);
+        }
         Ok(figure(
             "repeats of a seed, equal to the byte",
             "of 100",
-            aim,
-            equal,
+            Some(Aim::AtLeast(f64::from(REPEATS))),
+            vec![f64::from(equal)],
         ))
     }
 
-    /// In each try, how many of the races have failed; and how many there are, each
-    /// in each of its languages.
+    /// Counts in each try the races of which a schedule failed. Returns the counts, and
+    /// the number of races, each in each of its languages.
     fn races_found(&self) -> Result<(Vec<f64>, f64)> {
         let races = lesson::all_races(&self.session.workspace)?;
-        let languages = [Language::Rust, Language::C];
-        let plays: Vec<Play<'_>> = races
-            .iter()
-            .filter(|race| !race.name.ends_with(MENDED))
-            .flat_map(|lesson| languages.map(|language| Play { lesson, language }))
-            .filter(|play| play.lacks().is_none())
-            .collect();
-        let modules: Vec<(&str, Language)> = plays
-            .iter()
-            .map(|play| (play.lesson.name.as_str(), play.language))
-            .collect();
-        let prepared = self.with_modules(&modules)?;
         let mut found = Vec::new();
+        let mut of = 0_u32;
         for number in 0..TRIES {
-            let first = 1 + number * SCHEDULES;
-            let mut count = 0_u32;
-            for play in &plays {
-                let manner = Manner {
-                    time: Time::Virtual,
-                    repeat: 1,
-                    record: None,
-                    seeds: Seeds::new(first, SCHEDULES),
-                    timeline: false,
-                    fail_fast: true,
-                    keep_output: false,
-                    kernel_options: "",
-                };
-                let one = std::slice::from_ref(play);
-                let outcomes = play::all(self.session, &prepared, one, manner, &|_, _| ());
-                ensure!(
-                    fault(&outcomes) != Some(Fault::Host),
-                    "{} could not be played",
-                    play.name()
-                );
-                match fault(&outcomes) {
-                    Some(_) => count += 1,
-                    None => eprintln!("bench: {} from seed {first} on: not found", play.name()),
+            let [count, seed] = [SCHEDULES, 1 + number * SCHEDULES].map(|n| n.to_string());
+            let mut failing = 0_u32;
+            of = 0;
+            for race in races.iter().filter(|race| !race.name.ends_with(MENDED)) {
+                for language in [Language::Rust, Language::C] {
+                    if !race.is_in(language) {
+                        continue;
+                    }
+                    of += 1;
+                    let language = language.to_string();
+                    let args = [&race.name, "--lang", &language, "--schedules", &count];
+                    let args = [&args[..], &["--seed", &seed, "--fail-fast"]].concat();
+                    let report = measure::test(self.root(), &self.args(&args))?;
+                    if report.races.is_empty() {
+                        let name = &race.name;
+                        eprintln!("bench: {name} ({language}) from seed {seed} on: not found");
+                    } else {
+                        failing += 1;
+                    }
                 }
             }
-            found.push(f64::from(count));
+            found.push(f64::from(failing));
         }
-        #[expect(clippy::cast_precision_loss, reason = "there are a few")]
-        let of = plays.len() as f64;
-        Ok((found, of))
-    }
-
-    /// Guests in which the threads of these modules can be held up.
-    fn with_modules(&self, modules: &[(&str, Language)]) -> Result<Prepared> {
-        let tool = [(schedule::MODULE, Language::Rust)];
-        let modules = [modules, &tool].concat();
-        let prepared = self.prepared.with_modules(self.session, &modules)?;
-        let mut prepared = play::held_up(self.session, &prepared)?;
-        prepared.saved = play::saved(self.session, &prepared);
-        Ok(prepared)
+        Ok((found, f64::from(of)))
     }
 }

@@ -1,46 +1,45 @@
-//! The whole suite: how fast it is, whether it repeats, what memory it takes.
+//! The whole suite: its speed, whether it repeats, and the memory of its guests.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::report::json::{RunEntry, SuiteDocument};
 
 use crate::figures::{Bench, figure};
 use crate::measure;
 use crate::results::{Aim, Figure};
-use xtask::lesson::verdict::Verdict;
-use xtask::modules::Language;
-use xtask::play::outcome::Outcome;
-use xtask::play::plan::plan;
-use xtask::play::{self, Manner, Time};
 
-/// All that the guests of a suite said, by the file that it is kept in.
-type Logs = BTreeMap<PathBuf, Vec<u8>>;
+/// The log of each guest of a suite, by the name of its test case.
+type Logs = BTreeMap<String, Vec<u8>>;
 
 /// One run of the suite.
-struct Suite {
-    /// Seconds on the wall.
+struct SuiteRun {
+    /// Duration of all test cases in seconds.
     wall: f64,
-    /// Seconds on the clocks of all guests.
+    /// Sum of the readings of all guests' clocks at the end.
     guest: f64,
     logs: Logs,
 }
 
 impl Bench<'_> {
-    /// Every lesson in both languages, side by side.
+    /// Measures all lessons in both languages, side by side.
     pub fn suite(&self) -> Result<Vec<Figure>> {
-        let test = || measure::xtask(self.session.workspace.root(), &self.args("test"));
-        test()?; // what is made once is made
+        let test = || self.xtask(&["test"]);
+        test()?; // builds, and takes the snapshot
         let command = self.times(|| measure::wall(test))?;
+        let before = self.clock_at_begin()?;
         let mut first: Option<Logs> = None;
         let (mut ratios, mut differing) = (Vec::new(), Vec::new());
-        let (memory, suites) = with_memory_watched(|| -> Result<Vec<Suite>> {
+        let (memory, suites) = with_memory_watched(|| -> Result<Vec<SuiteRun>> {
             (0..self.runs.max(2)).map(|_| self.one_suite()).collect()
         });
-        for Suite { wall, guest, logs } in suites? {
-            ratios.push(guest / wall);
+        for SuiteRun { wall, guest, logs } in suites? {
+            #[expect(clippy::cast_precision_loss, reason = "there are a few lessons")]
+            let lived_before = before * logs.len() as f64;
+            ratios.push((guest - lived_before) / wall);
             match &first {
                 None => first = Some(logs),
                 Some(first) => differing.push(differing_lines(first, &logs)),
@@ -74,61 +73,42 @@ impl Bench<'_> {
         ])
     }
 
-    fn one_suite(&self) -> Result<Suite> {
-        let started = Instant::now();
-        let languages = [Language::Rust, Language::C];
-        let plays = plan(self.lessons, &languages, None);
-        let manner = Manner {
-            time: Time::Virtual,
-            seeds: None,
-            record: None,
-            repeat: 1,
-            timeline: false,
-            fail_fast: false,
-            keep_output: false,
-            kernel_options: "",
-        };
-        let outcomes = play::all(self.session, self.prepared, &plays, manner, &|_, _| ());
-        let wall = started.elapsed().as_secs_f64();
-        let before = self.lived_before()?;
-        let mut suite = Suite {
-            wall,
+    /// Runs the suite once.
+    fn one_suite(&self) -> Result<SuiteRun> {
+        let SuiteDocument { stages, runs, .. } = measure::test(self.root(), &self.args(&[]))?;
+        let stage = stages.iter().find(|stage| stage.name == "lessons");
+        let mut suite = SuiteRun {
+            wall: stage.context("no stage `lessons`")?.duration_seconds,
             guest: 0.0,
             logs: Logs::new(),
         };
-        for outcome in &outcomes {
-            let Outcome {
+        for run in runs.iter().filter(|run| run.verdict != "skipped") {
+            let RunEntry {
+                lesson,
+                language,
                 verdict,
-                guest_seconds,
-                log,
                 ..
-            } = outcome;
-            let Some(log) = log else { continue };
-            ensure!(
-                *verdict == Verdict::Pass,
-                "{} came to {}",
-                outcome.label(),
-                verdict.name()
-            );
-            suite.guest += guest_seconds.context("a guest logged nothing")? - before;
-            let said =
-                std::fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
-            suite.logs.insert(log.clone(), said);
+            } = run;
+            let name = format!("{lesson} ({language})");
+            ensure!(verdict == "pass", "{name}: {verdict}: {}", run.message);
+            suite.guest += run.guest_clock_seconds.context("a guest logged nothing")?;
+            let log = run.guest_log.as_ref().context("a guest has no log")?;
+            let text = std::fs::read(log).with_context(|| format!("cannot read {log}"))?;
+            suite.logs.insert(name, text);
         }
         Ok(suite)
     }
 }
 
-/// How many lines of the guests' logs and consoles, time stamps included, are
-/// not the same.
+/// Counts the lines of the guests' logs, timestamps included, that differ.
 fn differing_lines(one: &Logs, other: &Logs) -> f64 {
-    let lines = |said: Option<&Vec<u8>>| -> Vec<Vec<u8>> {
-        let lines = said.map(|said| said.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+    let lines = |log: Option<&Vec<u8>>| -> Vec<Vec<u8>> {
+        let lines = log.map(|log| log.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
         lines.into_iter().flatten().collect()
     };
     let mut differing: u32 = 0;
-    for (log, said) in one {
-        let (one, other) = (lines(Some(said)), lines(other.get(log)));
+    for (name, log) in one {
+        let (one, other) = (lines(Some(log)), lines(other.get(name)));
         for number in 0..one.len().max(other.len()) {
             differing += u32::from(one.get(number) != other.get(number));
         }
@@ -136,20 +116,20 @@ fn differing_lines(one: &Logs, other: &Logs) -> f64 {
     f64::from(differing)
 }
 
-/// Does `work`; returns the most memory in MiB that one QEMU below this process
-/// was seen to have had meanwhile (`VmHWM` of proc_pid_status(5)).
+/// Does `work`, and returns with its result the peak memory in MiB of the largest QEMU
+/// below this process meanwhile (`VmHWM` of proc_pid_status(5)).
 fn with_memory_watched<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    /// How often QEMUs are looked at; they live for some tenths of a second.
+    /// Time between two looks at the QEMUs, which live for some tenths of a second.
     const INTERVAL: Duration = Duration::from_millis(10);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let mut most = 0_u32;
+            let mut peak = 0_u32;
             while !done.load(Ordering::Relaxed) {
-                most = most.max(memory_of_qemus().unwrap_or(0));
+                peak = peak.max(memory_of_qemus().unwrap_or(0));
                 std::thread::sleep(INTERVAL);
             }
-            f64::from(most) / 1024.0
+            f64::from(peak) / 1024.0
         });
         let result = work();
         done.store(true, Ordering::Relaxed);
@@ -157,7 +137,7 @@ fn with_memory_watched<T>(work: impl FnOnce() -> T) -> (f64, T) {
     })
 }
 
-/// The most KiB that a QEMU below this process has had.
+/// Returns the peak memory in KiB of the largest QEMU below this process.
 fn memory_of_qemus() -> Option<u32> {
     let children = |process: &str| -> Vec<String> {
         let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
@@ -173,16 +153,18 @@ fn memory_of_qemus() -> Option<u32> {
             })
             .collect()
     };
-    children("self")
-        .iter()
-        .flat_map(|guard| children(guard))
-        .filter_map(|tool| {
-            std::fs::read_to_string(Path::new("/proc").join(tool).join("status")).ok()
-        })
-        .filter(|status| status.starts_with("Name:\tqemu"))
-        .filter_map(|status| {
+    let mut below = children("self");
+    let mut peak = None;
+    while let Some(pid) = below.pop() {
+        below.extend(children(&pid));
+        let status = std::fs::read_to_string(Path::new("/proc").join(&pid).join("status"));
+        let of_qemu = status
+            .ok()
+            .filter(|status| status.starts_with("Name:\tqemu"));
+        peak = peak.max(of_qemu.and_then(|status| {
             let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
             line.split_whitespace().nth(1)?.parse().ok()
-        })
-        .max()
+        }));
+    }
+    peak
 }
