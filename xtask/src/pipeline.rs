@@ -12,32 +12,28 @@ use crate::lesson::Lesson;
 use crate::modules::{self, Language, Module};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
-use crate::vm::SavedGuest;
 
-/// Everything a guest is made of.
+/// Everything that was built for guests.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct Built {
     /// The tools.
     pub toolchain: Toolchain,
-    /// What the kernel was built from.
+    /// The kernel's source.
     pub source: KernelSource,
     /// The kernel.
     pub kernel: KernelImage,
-    /// The base of the guest.
+    /// The base of the guests' root folder.
     pub initramfs: Initramfs,
-    /// The lessons' modules, in the order of the lessons, and of languages for
-    /// each.
+    /// The lessons' modules, in the order of the lessons, and of languages for each.
     pub modules: Vec<Module>,
-    /// Is this for guests in which threads are held up (see
-    /// [`crate::play::held_up`])?
-    pub held_up: bool,
-    /// The guest that every lesson starts from, if one was saved (see
-    /// [`crate::play::saved`]).
-    pub saved: Option<SavedGuest>,
 }
 
-impl Prepared {
-    /// The same with these modules, each a lesson's name and a language.
+impl Built {
+    /// Builds these modules, each a lesson's name and a language, with the same kernel.
+    ///
+    /// # Errors
+    ///
+    /// If a module does not compile.
     pub fn with_modules(&self, session: &Session, modules: &[(&str, Language)]) -> Result<Self> {
         Ok(Self {
             modules: modules::build(session, &self.toolchain, &self.kernel, modules)?,
@@ -54,7 +50,7 @@ pub fn prepare(
     profile: Profile,
     lessons: &[Lesson],
     languages: &[Language],
-) -> Result<Prepared> {
+) -> Result<Built> {
     let modules: Vec<(&str, Language)> = lessons
         .iter()
         .flat_map(|lesson| {
@@ -72,18 +68,16 @@ pub fn prepare_modules(
     request: &SourceRequest,
     profile: Profile,
     modules: &[(&str, Language)],
-) -> Result<Prepared> {
+) -> Result<Built> {
     let (toolchain, source, kernel) = kernel(session, request, profile)?;
     let modules = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain, &[])?;
-    Ok(Prepared {
+    Ok(Built {
         toolchain,
         source,
         kernel,
         initramfs,
         modules,
-        held_up: false,
-        saved: None,
     })
 }
 

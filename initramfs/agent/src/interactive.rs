@@ -8,6 +8,7 @@ use rustix::process::{WaitOptions, wait};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::guest::Guest;
+use crate::shell::{PATH, SETSID};
 
 /// Starts the shell, and returns when it has ended.
 pub fn serve(guest: &Guest) -> Result<()> {
@@ -20,9 +21,10 @@ pub fn serve(guest: &Guest) -> Result<()> {
     }
     // setsid and cttyhack give the shell a terminal of its own, so that Ctrl-C, & and fg work.
     // -l makes it read /etc/profile.
-    let shell = Command::new("setsid")
+    std::env::set_current_dir(guest.path("/root")).context("there is no folder /root")?;
+    let shell = Command::new(SETSID)
         .args(["cttyhack", "sh", "-l"])
-        .current_dir(guest.path("/root"))
+        .env("PATH", PATH)
         .env("HOME", "/root")
         .spawn()
         .context("cannot start a shell")?;

@@ -37,7 +37,7 @@ pub fn log_everything(guest: &Guest) {
 
 /// Clears the kernel's log. Only a system call does that, and dmesg makes it.
 pub fn clear_log() -> Result<()> {
-    let output = Command::new("dmesg").arg("-c").output();
+    let output = Command::new("/bin/dmesg").arg("-c").output();
     output.context("cannot run dmesg").map(drop)
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use kmodlab_protocol::{Assignment, Commands, FOLDER, Message, READY, RunOptions};
+use kmodlab_protocol::{
+    Assignment, Commands, FOLDER, Message, READY, RunOptions, TRACE_SHELL, TRACE_STEP,
+};
 
 use crate::channel::Channel;
 use crate::documents::{self, Source};
@@ -99,6 +101,8 @@ impl Run<'_> {
         }
         if self.assignment.traces {
             kernel::start_trace(guest, self.options);
+            let pid = self.shell.pid();
+            kernel::mark_trace(guest, &format!("{TRACE_SHELL}{pid}"));
         }
         let limit = u64::from(self.assignment.limit_seconds) * 1_000_000_000;
         let deadline = uptime().0 + limit;
@@ -201,7 +205,7 @@ impl Run<'_> {
     /// Marks in the trace where a step begins and ends.
     fn mark(&self, edge: &str, number: u32) {
         if self.assignment.traces {
-            kernel::mark_trace(self.guest, &format!("kmodlab: step {number} {edge}"));
+            kernel::mark_trace(self.guest, &format!("{TRACE_STEP}{number} {edge}"));
         }
     }
 

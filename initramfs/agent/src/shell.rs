@@ -1,23 +1,22 @@
 //! One shell for all commands of a run.
 //!
 //! The shell reads its script from a pipe, command by command, so folders, variables and
-//! background jobs hold from one command to the next. Each command is one quoted word for
-//! `eval`: whatever its text is, the shell knows its end. The command's output goes to a file
-//! in memory, and nothing wakes the agent before the command has ended. The shell's own
-//! standard error goes nowhere, so that `set -x` traces a command and not these lines. Programs
-//! that a command starts have neither the script nor the pipe for its status.
+//! background jobs hold from one command to the next. Each command is a here-document that the
+//! shell runs with `.`: whatever the command's text is, the shell knows its end, and `return`
+//! ends the command. The command's output goes to a file in memory, and nothing wakes the agent
+//! before the command has ended. The shell's own standard error goes nowhere, so that `set -x`
+//! traces a command and not these lines. Programs that a command starts have neither the script
+//! nor the pipe for its status.
 
 use std::fs::File;
 use std::io::{PipeReader, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
 
@@ -25,7 +24,18 @@ use crate::guest::uptime;
 
 /// The shell's first line. Its standard output is the file for output, and its standard error
 /// the pipe for statuses; both move out of the way of the commands.
-const PROLOGUE: &str = "exec </dev/null 9>&2 8>&1 >/dev/null 2>&1\n";
+const PROLOGUE: &str = "exec </dev/null 9>&2 8>&1 >/dev/null 2>&1; cd
+kmodlab_status() { return \"$1\"; }
+";
+
+/// The line behind a command.
+const END: &str = "kmodlab-end";
+
+/// The program that starts the shell in a session of its own.
+pub const SETSID: &str = "/usr/bin/setsid";
+
+/// The folders of busybox's programs.
+pub const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
 
 /// An event that the agent waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,25 +61,24 @@ pub struct Shell {
     /// The beginning of a status.
     partial: String,
     /// Becomes readable when a child ends.
-    children: UnixStream,
+    children: PipeReader,
     ended: Option<i32>,
 }
 
 impl Shell {
     /// Starts the shell in `folder`, which is also its home.
     pub fn start(folder: &Path) -> Result<Self> {
-        let (children, child_ended) = UnixStream::pair().context("cannot make sockets")?;
-        children.set_nonblocking(true)?;
+        let (children, child_ended) = std::io::pipe().context("cannot make a pipe")?;
+        rustix::io::ioctl_fionbio(&children, true)?;
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, child_ended)
             .context("cannot handle SIGCHLD")?;
         let (statuses, statuses_writer) = std::io::pipe().context("cannot make a pipe")?;
-        let output = memfd_create("output", MemfdFlags::CLOEXEC).context("cannot make a file")?;
-        let output = File::from(output);
-        fcntl_setfl(&output, OFlags::APPEND).context("cannot append to a file in memory")?;
-        let mut child = Command::new("setsid")
+        let output = nameless_file(folder).context("cannot make a file for the output")?;
+        // With a relative program or a folder, std would need sockets, which this kernel lacks.
+        let mut child = Command::new(SETSID)
             // The shell opens this file anew, and no child of the shell inherits it.
             .args(["sh", "/proc/self/fd/0"])
-            .current_dir(folder)
+            .env("PATH", PATH)
             .env("HOME", folder)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
@@ -95,15 +104,24 @@ impl Shell {
         Ok(shell)
     }
 
+    /// Returns its PID.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_pid()
+    }
+
     /// Starts a command, whose `$?` is at first the status of the previous one.
     pub fn start_command(&mut self, command: &str, previous: u8) {
-        let command = command.replace('\'', r"'\''");
         let status = match previous {
             0 => String::new(),
-            status => format!("kmodlab_status() {{ return {status}; }}; kmodlab_status\n"),
+            status => format!("kmodlab_status {status}\n"),
         };
+        let mut end = END.to_owned();
+        while command.lines().any(|line| line == end) {
+            end.push('-');
+        }
         self.write(&format!(
-            "{status}eval '{command}' >&8 2>&8 8>&- 9>&-; echo \"$?\" >&9\n"
+            "{status}. /proc/self/fd/3 3<<'{end}' </dev/null >&8 2>&8 8>&- 9>&-\n\
+             {command}\n{end}\necho \"$?\" >&9\n"
         ));
     }
 
@@ -230,6 +248,20 @@ impl Shell {
     }
 }
 
+/// Makes a file to append to, whose name in `folder` is removed at once. Every file of a guest is
+/// in memory.
+fn nameless_file(folder: &Path) -> std::io::Result<File> {
+    let path = folder.join(".kmodlab-output");
+    let mut options = File::options();
+    let file = options
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,11 +349,26 @@ mod tests {
             "echo 7 >&9; echo 7 >&8",
             "echo 'a\nb' 'c'; exit_status=5",
             "sh -c 'cat /proc/self/fd/10; echo 0 >/proc/self/fd/9'; true",
+            "echo a\nkmodlab-end\necho b",
+            "return 4",
+            "echo $?; cat <&3",
         ])?;
         assert_eq!(results[0], result(0, "[]\n"));
         assert_ne!(results[1].0, 7);
         assert_eq!(results[2], result(0, "a\nb c\n"));
         assert_eq!(results[3].0, 0);
+        assert!(results[4].1.starts_with("a\n") && results[4].1.ends_with("b\n"));
+        assert_eq!(results[5], result(4, ""));
+        assert_eq!(results[6], result(0, "4\n"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_may_be_long() -> Result<()> {
+        let long = format!("echo {} | wc -c", "x".repeat(200_000));
+        let results = texts(&[&long, "echo $?"])?;
+        assert_eq!(results[0].1.trim(), "200001");
+        assert_eq!(results[1], result(0, "0\n"));
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! Any output on a guest's two channels gets a verdict without a panic, and a
 //! guest that never prints the run's message tag does not pass.
 //!
-//! The input is the console and the kernel's log, with a byte 0xff between
-//! them. `NONCE` in it stands for the tag.
+//! The input is the agent's channel and the kernel's log, with [`SEPARATOR`] between them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kmodlab_protocol::Tag;
 use xtask::lesson::Lesson;
 use xtask::lesson::judge::{self, Evidence};
 use xtask::lesson::timestamp::VIRTUAL_TOLERANCE;
@@ -14,13 +14,21 @@ use xtask::lesson::transcript::{LIMIT, Step, Transcript};
 use xtask::lesson::verdict::Verdict;
 use xtask::vm::{GuestEnd, GuestRun};
 
-const NONCE: &str = "NONCE";
+/// The tag of the run's messages.
+const TAG: &[u8; Tag::BYTES] = b"0123456789abcdef";
+
+/// Separates the two channels.
+const SEPARATOR: &[u8] = b"\n\xff\n";
 
 /// Checks one input.
 pub fn check(data: &[u8]) {
-    let mut parts = data.splitn(2, |byte| *byte == 0xff);
-    let console = parts.next().unwrap_or_default().to_vec();
-    let log = parts.next().unwrap_or_default().to_vec();
+    let at = data
+        .windows(SEPARATOR.len())
+        .position(|bytes| bytes == SEPARATOR);
+    let (agent, log) = match at {
+        Some(at) => (&data[..at], &data[at + SEPARATOR.len()..]),
+        None => (data, &[][..]),
+    };
     let step = |line, command: &str, expected: &[&str]| Step {
         line,
         command: command.to_owned(),
@@ -42,12 +50,7 @@ pub fn check(data: &[u8]) {
             ],
         },
     };
-    let has_tag = |bytes: &[u8]| {
-        bytes
-            .windows(NONCE.len())
-            .any(|word| word == NONCE.as_bytes())
-    };
-    let tagged = has_tag(&console) && has_tag(&log);
+    let tagged = agent.windows(TAG.len()).any(|bytes| bytes == TAG);
     for end in [
         GuestEnd::Ended,
         GuestEnd::Stuck,
@@ -55,15 +58,15 @@ pub fn check(data: &[u8]) {
     ] {
         let run = GuestRun {
             debug: Vec::new(),
-            console: console.clone(),
-            log: log.clone(),
+            agent: agent.to_vec(),
+            log: log.to_vec(),
             end,
             wall: Duration::ZERO,
             since_panic: None,
             boot: None,
             command: String::new(),
         };
-        let evidence = Evidence::read(NONCE, &run);
+        let evidence = Evidence::read(Tag::from_bytes(*TAG), &run);
         let verdict = judge::judge(&lesson, &evidence, &run, VIRTUAL_TOLERANCE);
         assert!(
             tagged || verdict != Verdict::Pass,

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use xtask::lesson::{script, transcript};
+use kmodlab_protocol::Commands;
+use xtask::lesson::assignment::{AssignmentOptions, assignment};
+use xtask::lesson::transcript;
 
 /// Checks one input.
 pub fn check(data: &[u8]) {
@@ -26,9 +28,11 @@ pub fn check(data: &[u8]) {
                     .expect("a line of the text");
                 assert!(line.contains(first.trim()), "{line:?} has no {first:?}");
             }
-            let files = script::compile(&parsed, "kmodlab-nonce", 120);
-            // A file for each step, and the play script, the nonce and the limit.
-            assert_eq!(files.len(), parsed.steps.len() + 3);
+            let assignment = assignment(&parsed, AssignmentOptions::default());
+            let Commands::Given(commands) = assignment.commands else {
+                panic!("commands are typed in real time only");
+            };
+            assert_eq!(commands.len(), parsed.steps.len());
         }
         Err(error) => {
             let message = error.to_string();

@@ -51,9 +51,16 @@ pub const INIT_REACHED: &str = "kmodlab: init reached";
 /// The first such line is the agent's: no code of a lesson has run before.
 pub const READY: &str = "kmodlab: ready";
 
-/// The beginning of the environment variables with an interactive terminal's size.
+/// The beginning of the agent's markers in the kernel's trace for steps; a number and `begin` or
+/// `end` follow.
+pub const TRACE_STEP: &str = "kmodlab: step ";
+
+/// The beginning of the agent's marker in the kernel's trace with the PID of the shell.
+pub const TRACE_SHELL: &str = "kmodlab: shell ";
+
+/// The environment variable with the rows of an interactive guest's terminal.
 pub const ROWS_VARIABLE: &str = "KMODLAB_ROWS";
-/// See [`ROWS_VARIABLE`].
+/// The environment variable with its columns.
 pub const COLUMNS_VARIABLE: &str = "KMODLAB_COLUMNS";
 
 /// The I/O port of QEMU's device pvpanic (docs/specs/pvpanic.rst).

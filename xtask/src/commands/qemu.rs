@@ -7,20 +7,15 @@ use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
 use crate::modules::Language;
-use crate::pipeline::{self, Prepared};
+use crate::pipeline::{self, Built};
 use crate::session::Session;
-use crate::vm::{Accel, Clock, Console, Events, Gdb, Machine, Start, accel, terminal};
+use crate::vm::{Accel, Boot, Hardware, Machine, accel, terminal};
+use kmodlab_protocol::BANNER_FILE;
 
-/// CPUs of a guest: two, so that threads really run side by side.
-const SMP: u32 = 2;
-
-/// MiB of a guest.
-const MEMORY: u32 = 256;
-
-/// The kernel's own start is kept off the screen; `dmesg` has it.
+/// Keeps the kernel's boot messages off the screen; `dmesg` shows them.
 const QUIET: &str = "quiet";
 
-/// What runs the guest's instructions, as an option.
+/// The accelerator, as an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum AccelOption {
     /// KVM if a guest really boots under it, else TCG
@@ -31,8 +26,8 @@ enum AccelOption {
     Tcg,
 }
 
-/// The language of the modules in the guest, as an option: both cannot be
-/// there, for they have the same names.
+/// The language of the modules in the guest, as an option. The modules in the other language have
+/// the same names, so a guest has one language only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum LangOption {
     /// The modules in Rust
@@ -50,23 +45,23 @@ pub struct QemuOptions {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lesson or race whose module is wanted; every lesson's if left out
+    /// The lesson or race whose module the guest gets; those of all lessons if left out
     lesson: Option<String>,
 
-    /// The language of the modules that the guest gets
+    /// The language of the guest's modules
     #[arg(long, value_enum, default_value = "rust")]
     lang: LangOption,
 
-    /// What runs the guest's instructions
+    /// The accelerator that executes the guest's instructions
     #[arg(long, value_enum, default_value = "auto")]
     accel: AccelOption,
 
     /// CPUs of the guest
-    #[arg(long, value_name = "N", default_value_t = SMP, value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = Hardware::DEFAULT.cpus, value_parser = clap::value_parser!(u32).range(1..=8))]
     smp: u32,
 
     /// Memory of the guest
-    #[arg(long, value_name = "MiB", default_value_t = MEMORY, value_parser = clap::value_parser!(u32).range(64..=65536))]
+    #[arg(long, value_name = "MiB", default_value_t = Hardware::DEFAULT.memory_mib, value_parser = clap::value_parser!(u32).range(64..=65536))]
     memory: u32,
 
     /// Wait for a debugger before the first instruction
@@ -79,6 +74,10 @@ pub struct QemuOptions {
 }
 
 /// Boots a guest on the terminal.
+///
+/// # Errors
+///
+/// If the kernel or a module cannot be built, or QEMU fails.
 pub fn run(options: &QemuOptions) -> Result<()> {
     let session = options.common.session()?;
     let names: Vec<String> = options.lesson.iter().cloned().collect();
@@ -91,32 +90,34 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         refuse_lacking(&lessons, language)?;
     }
     lessons.retain(|lesson| lesson.is_in(language));
-    let prepared = pipeline::prepare(
+    let built = pipeline::prepare(
         &session,
         &options.common.source_request(),
         options.profile.profile(),
         &lessons,
         &[language],
     )?;
-    let Prepared {
+    let Built {
         toolchain,
         kernel,
         initramfs,
         ..
-    } = &prepared;
-    let asked = match options.accel {
+    } = &built;
+    let requested = match options.accel {
         AccelOption::Auto => None,
         AccelOption::Kvm => Some(Accel::Kvm),
         AccelOption::Tcg => Some(Accel::Tcg),
     };
-    let accel = accel::choose(&session, toolchain, kernel, initramfs, asked)?;
-    let machine = Machine {
-        smp: options.smp,
-        memory: options.memory,
-        gdb: options.gdb.then_some(Gdb::Port),
-        kernel_words: [vec![QUIET.to_owned()], terminal::kernel_words()].concat(),
-        ..machine(&session, &prepared, &lessons, accel)?
+    let accel = accel::choose(&session, toolchain, kernel, initramfs, requested)?;
+    let hardware = Hardware {
+        cpus: options.smp,
+        memory_mib: options.memory,
     };
+    let boot = Boot {
+        initrd: initrd(&session, &built, &lessons)?,
+        kernel_parameters: [vec![QUIET.to_owned()], terminal::kernel_parameters()].concat(),
+    };
+    let machine = Machine::interactive(accel, hardware, boot, options.gdb);
     if options.dry_run {
         println!("{}", machine.command(toolchain, kernel).quoted());
         return Ok(());
@@ -130,44 +131,24 @@ pub fn run(options: &QemuOptions) -> Result<()> {
     terminal::run_on_terminal(toolchain, kernel, &machine)
 }
 
-/// A guest with a shell, as it is without options.
-pub fn machine(
-    session: &Session,
-    prepared: &Prepared,
-    lessons: &[Lesson],
-    accel: Accel,
-) -> Result<Machine> {
-    Ok(Machine {
-        clock: Clock::Real(accel),
-        console: Console::Terminal,
-        start: Start::Boot,
-        initrd: initrd(session, prepared, lessons)?,
-        smp: SMP,
-        memory: MEMORY,
-        kernel_words: vec![QUIET.to_owned()],
-        events: Events::Live,
-        gdb: None,
-    })
-}
-
-/// The guest's root folder: the base, the modules, and the banner. Kept in the
-/// cache, so that the command line of `--dry-run` can be used.
-fn initrd(
-    session: &Session,
-    prepared: &Prepared,
-    lessons: &[Lesson],
-) -> Result<std::path::PathBuf> {
+/// Packs the guest's root folder: the base, the modules, and the banner. It is in the cache, so
+/// that the command line of `--dry-run` can be used.
+///
+/// # Errors
+///
+/// If a file cannot be read or written.
+pub fn initrd(session: &Session, built: &Built, lessons: &[Lesson]) -> Result<std::path::PathBuf> {
     let mut files = Vec::new();
-    for module in &prepared.modules {
+    for module in &built.modules {
         files.push(pipeline::in_guest(module)?);
     }
     files.push(GuestFile {
-        path: "/etc/kmodlab/banner".to_owned(),
+        path: BANNER_FILE.to_owned(),
         mode: 0o644,
-        contents: banner(prepared, lessons).into_bytes(),
+        contents: banner(built, lessons).into_bytes(),
     });
     let mut inputs = Inputs::new("initrd 1");
-    inputs.file("base", &prepared.initramfs.path)?;
+    inputs.file("base", &built.initramfs.path)?;
     for GuestFile {
         path,
         mode,
@@ -179,15 +160,15 @@ fn initrd(
     let entry = session
         .cache
         .entry("initramfs", "qemu", &inputs.key(), |staging| {
-            prepared.initramfs.with(&files, staging)
+            built.initramfs.with(&files, staging)
         })?;
     Ok(entry.path)
 }
 
-/// What the guest says before its first prompt.
-fn banner(prepared: &Prepared, lessons: &[Lesson]) -> String {
-    let version = prepared.kernel.label();
-    let language = prepared
+/// Returns the text that the guest prints before its first prompt.
+fn banner(built: &Built, lessons: &[Lesson]) -> String {
+    let version = built.kernel.label();
+    let language = built
         .modules
         .first()
         .map_or(Language::Rust, |module| module.language)

@@ -1,4 +1,4 @@
-//! `cargo xtask replay`: plays a recording again.
+//! `cargo xtask replay`: replays a recording.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::failure::{Failure, Fault};
 use crate::kernel::KernelImage;
 use crate::key::Key;
 use crate::pipeline;
-use crate::recording::{self, Compared, Manifest, Recording};
+use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 
@@ -30,22 +30,26 @@ pub struct ReplayOptions {
     gdb: bool,
 }
 
-/// Replays; the status is 0 if the guest did the same to the byte, and 1 if
-/// not. With `--gdb`, it is 0 once QEMU has ended.
+/// Replays; the status is 0 if the guest did the same to the byte, and 1 if not. With `--gdb`, it
+/// is 0 once QEMU has ended.
+///
+/// # Errors
+///
+/// If the recording cannot be read, its kernel cannot be had, or QEMU fails.
 pub fn run(options: &ReplayOptions) -> Result<ExitCode> {
     let recording = Recording::load(&options.file)?;
     let session = options.common.session()?;
-    let recording::Kernel { name, label, key } = &recording.manifest.kernel;
+    let RecordedKernel { name, label, key } = &recording.manifest.kernel;
     let key = Key::of(key).ok_or_else(|| {
         Failure::usage(format!("{}: its kernel has no key", options.file.display()))
     })?;
-    let wanted = options.common.source_request();
-    let (toolchain, kernel) = pipeline::kernel_with_key(&session, &wanted, name, label, &key)?;
+    let request = options.common.source_request();
+    let (toolchain, kernel) = pipeline::kernel_with_key(&session, &request, name, label, &key)?;
     if options.gdb {
         debug(&session, &recording, &toolchain, &kernel)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let compared = recording::play_again(&recording, &toolchain, &kernel)?;
+    let compared = recording::replay(&recording, &toolchain, &kernel)?;
     show(&recording, &compared)?;
     Ok(match compared.difference {
         None => ExitCode::SUCCESS,
@@ -53,8 +57,8 @@ pub fn run(options: &ReplayOptions) -> Result<ExitCode> {
     })
 }
 
-/// Prints what the guest said this time, and how that compares.
-fn show(recording: &Recording, compared: &Compared) -> Result<()> {
+/// Prints the guest's output, and its comparison with the recording.
+fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
     let Manifest {
         id,
         verdict,
@@ -62,26 +66,26 @@ fn show(recording: &Recording, compared: &Compared) -> Result<()> {
         wall_seconds,
         ..
     } = &recording.manifest;
-    let Compared {
+    let ComparedReplay {
         replayed,
         difference,
     } = compared;
     let mut stdout = std::io::stdout().lock();
     let mut print = |bytes: &[u8]| stdout.write_all(bytes).context("cannot print");
-    print(b"== the kernel\n")?;
+    print(b"== the kernel's log\n")?;
     print(&replayed.log)?;
-    print(b"\n== the shell\n")?;
-    print(recording.session(&replayed.console).as_bytes())?;
+    print(b"\n== the commands and their output\n")?;
+    print(recording.session(&replayed.agent).as_bytes())?;
     let verdict = if verdict == "pass" {
         verdict.clone()
     } else {
         format!("{verdict}: {verdict_text}")
     };
-    let (log, shell) = (replayed.log.len(), replayed.console.len());
+    let (log, agent) = (replayed.log.len(), replayed.agent.len());
     let wall = replayed.wall.as_secs_f64();
     let comparison = match difference {
         None => format!(
-            "the same to the byte: {log} of the kernel's log, {shell} of the shell's channel"
+            "the same to the byte: {log} of the kernel's log, {agent} of the agent's channel"
         ),
         Some(difference) => format!("NOT the same: {difference}"),
     };
@@ -95,7 +99,7 @@ fn show(recording: &Recording, compared: &Compared) -> Result<()> {
     )
 }
 
-/// Waits for a debugger, and lets it have the guest.
+/// Waits for a debugger, and replays under it.
 fn debug(
     session: &Session,
     recording: &Recording,
@@ -110,10 +114,10 @@ fn debug(
             commands.display()
         );
     };
-    let mut heard = |bytes: &[u8]| {
+    let mut on_log = |bytes: &[u8]| {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(bytes)?;
         stdout.flush().context("cannot print")
     };
-    recording::debug(recording, toolchain, kernel, &sources, ready, &mut heard)
+    recording::debug(recording, toolchain, kernel, &sources, ready, &mut on_log)
 }

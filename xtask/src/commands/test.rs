@@ -1,7 +1,7 @@
-//! `cargo xtask test`: plays lessons in guests and compares.
+//! `cargo xtask test`: runs lessons in guests and compares their output with their texts.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,18 +10,20 @@ use anyhow::Result;
 use super::common::{Common, Lang, ProfileOption, refuse_lacking};
 use crate::failure::Failure;
 use crate::lesson::Lesson;
-use crate::modules::Language;
-use crate::play::plan::{Partition, Play, plan};
-use crate::play::{Manner, Played, Time, update};
-use crate::recording::Folder;
+use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
-use crate::report::{ReportFiles, SuiteReport, TestedKernel, json, terminal};
-use crate::schedule::{self, Seeds};
+use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel, json, terminal};
+use crate::run::plan::{Partition, TestCase, plan};
+use crate::run::update::TextUpdate;
+use crate::run::{
+    GuestKind, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds, SuiteSettings,
+    race_findings,
+};
+use crate::schedule::Seeds;
 use crate::session::Session;
-use crate::vm::accel;
 use crate::workspace::Workspace;
-use crate::{lesson, pipeline, play, report};
+use crate::{lesson, report};
 
 /// Options of `test`.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,50 +34,49 @@ pub struct TestOptions {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lessons and races to play; all lessons if left out
+    /// The lessons and races to run; all lessons if left out
     ///
-    /// A `*` in a name stands for any letters: 'kthread_*' means all lessons
-    /// whose names begin so.
+    /// A `*` in a name matches any letters: 'kthread_*' selects all lessons whose names begin
+    /// with kthread_.
     #[arg(value_name = "LESSON")]
     lessons: Vec<String>,
 
-    /// Play the races and their mended twins (modules/races) instead of the
-    /// lessons: those that are named, or all
+    /// Run the races and their corrected versions (modules/races) instead of the lessons: those
+    /// that are named, or all
     #[arg(long)]
     races: bool,
 
-    /// The language of the modules that are played
+    /// The language of the modules
     #[arg(long, value_enum, default_value = "both")]
     lang: Lang,
 
-    /// Boot a guest for every lesson, rather than start all from one that was
-    /// saved when it had booted, as is done in virtual time
+    /// Boot a guest for every lesson, instead of resuming all from a snapshot, which is the
+    /// default in virtual time
     #[arg(long)]
     cold: bool,
 
-    /// How time passes in the guests
+    /// The time in the guests
     #[arg(long, value_enum, default_value = "virtual")]
     time: TimeOption,
 
-    /// Record each play into a file in this folder, for `cargo xtask replay`
+    /// Record each run into a file in this folder, for `cargo xtask replay`
     ///
     /// A recorded guest has one CPU, boots for its lesson, and has virtual time.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
 
-    /// Say what would be played, and build and play nothing
+    /// List the test cases, and build and run nothing
     #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update", "record"])]
     list: bool,
 
-    /// Play each lesson N times, and say how often it passed
+    /// Run each lesson N times, and report how often it passed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     repeat: u32,
 
-    /// Play each lesson under N different schedules: its threads are held up at
-    /// other places each time
+    /// Run each lesson under N schedules, which delay its threads at other places each time
     ///
-    /// Which and for how long follows from a seed, and the seeds are
-    /// consecutive numbers. A failure's seed is told, and --seed plays it again.
+    /// A schedule depends on its seed, and the seeds are consecutive numbers. The report of a
+    /// failure has the seed, with which --seed repeats it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = ["list", "update"])]
     schedules: Option<u32>,
 
@@ -83,7 +84,7 @@ pub struct TestOptions {
     #[arg(long, value_name = "S", conflicts_with_all = ["list", "update"])]
     seed: Option<u32>,
 
-    /// Play the Kth of N parts: each play is in one of them, always the same
+    /// Run the Kth of N parts: each test case is in one of them, always the same
     #[arg(long, value_name = "K/N")]
     partition: Option<Partition>,
 
@@ -91,34 +92,34 @@ pub struct TestOptions {
     #[arg(long)]
     fail_fast: bool,
 
-    /// Write what was seen into the lessons' texts, where it is something else
+    /// Write the output into the lessons' texts, where it differs from the text
     ///
-    /// Only where a guest printed something else, never where the kernel warned
-    /// or crashed or something was left behind. For review: see `git diff`.
+    /// A lesson stays as it is if its kernel warned or crashed, or something was left behind.
+    /// Review the changes with `git diff`.
     #[arg(long, conflicts_with_all = ["partition", "fail_fast"])]
     update: bool,
 
-    /// Tell of each play which thread ran on which CPU when, who woke whom, and
-    /// what was said: as text, a page and a trace for Perfetto, in this folder
+    /// Write a timeline of each run into this folder: which thread ran on which CPU when, which
+    /// thread woke which, and the messages; as text, as a page and as a trace for Perfetto
     ///
-    /// In virtual time alone. Of a single play the text is printed too.
+    /// Only in virtual time. The timeline of a single run is printed too.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["list", "update", "record"])]
     timeline: Option<PathBuf>,
 
     #[command(flatten)]
     targets: ReportFiles,
 
-    /// Keep what is known of each failure in this folder; else in the cache
+    /// Write the logs and reports of each failure into this folder; by default into the cache
     #[arg(long, value_name = "FOLDER")]
     artifacts: Option<PathBuf>,
 }
 
-/// How time passes in the guests, as an option.
+/// The time in the guests, as an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum TimeOption {
-    /// As fast as it can: each guest plays its lesson by itself
+    /// As fast as possible: QEMU skips time in which a guest is idle
     Virtual,
-    /// As on the wall: each lesson is typed at a guest's console
+    /// Real time: each command is typed at the guest's console
     Real,
 }
 
@@ -126,14 +127,14 @@ enum TimeOption {
 const FIRST_SEED: u32 = 1;
 
 impl TestOptions {
-    /// The schedules' seeds, if there are to be any.
+    /// Returns the schedules' seeds, if schedules are requested.
     fn seeds(&self) -> Result<Option<Seeds>> {
         let (first, count) = match (self.seed, self.schedules) {
             (None, None) => return Ok(None),
             (first, count) => (first.unwrap_or(FIRST_SEED), count.unwrap_or(1)),
         };
         if self.time == TimeOption::Real {
-            let what = "a schedule is repeated in virtual time alone; leave out --time real";
+            let what = "schedules need virtual time; leave out --time real";
             return Err(Failure::usage(what).into());
         }
         let seeds = Seeds::new(first, count).ok_or_else(|| {
@@ -145,58 +146,105 @@ impl TestOptions {
         Ok(Some(seeds))
     }
 
-    /// Where timelines go, if there are to be any.
+    /// Returns the folder of timelines, if timelines are requested.
     fn timelines(&self) -> Result<Option<Timelines>> {
         let Some(folder) = &self.timeline else {
             return Ok(None);
         };
         if self.time == TimeOption::Real {
-            let what = "--timeline: a guest is traced in virtual time alone; leave out --time real";
+            let what = "--timeline: timelines need virtual time; leave out --time real";
             return Err(Failure::usage(what).into());
         }
         Timelines::new(folder).map(Some)
     }
+
+    /// Returns the kind of the suite's guests.
+    fn guests(&self) -> GuestKind {
+        match self.time {
+            TimeOption::Real => GuestKind::RealTime,
+            TimeOption::Virtual if self.record.is_some() => GuestKind::Recorded,
+            TimeOption::Virtual if self.cold => GuestKind::Booted,
+            TimeOption::Virtual => GuestKind::Resumed,
+        }
+    }
+
+    /// Returns the options that select the same kernel, each behind a space.
+    fn kernel_options(&self) -> String {
+        let mut words = self.common.kernel_args();
+        words.extend(self.profile.args());
+        let quoted =
+            shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
+        match words.is_empty() {
+            true => quoted,
+            false => " ".to_owned() + &quoted,
+        }
+    }
+
+    /// Refuses options that need virtual time with real time.
+    fn check(&self) -> Result<()> {
+        self.targets.check()?;
+        if self.time == TimeOption::Virtual {
+            return Ok(());
+        }
+        let refuse = |what: &str| Err(Failure::usage(what).into());
+        if self.update {
+            return refuse("--update needs virtual time; leave out --time real");
+        }
+        if self.record.is_some() {
+            return refuse("--record needs virtual time; leave out --time real");
+        }
+        Ok(())
+    }
+
+    /// Selects the lessons.
+    fn lessons(&self) -> Result<Vec<Lesson>> {
+        let select = match self.races {
+            true => lesson::select_races,
+            false => lesson::select,
+        };
+        let lessons = select(&Workspace::find()?, &self.lessons)?;
+        if let [language] = self.lang.languages() {
+            let named = |lesson: &&Lesson| self.lessons.contains(&lesson.name);
+            refuse_lacking(lessons.iter().filter(named), *language)?;
+        }
+        Ok(lessons)
+    }
 }
 
-/// Plays the lessons; the status is 0 if all passed, 1 if one failed, 69 if
-/// a guest could not be run.
+/// Runs the lessons; the status is 0 if all passed, 1 if one failed, 69 if a guest could not be
+/// run.
+///
+/// # Errors
+///
+/// If the options are invalid, or the kernel or a module cannot be built.
 pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let started = Instant::now();
-    options.targets.check()?;
-    if options.update && options.time == TimeOption::Real {
-        return Err(Failure::usage(
-            "--update writes what guests say in virtual time; leave out --time real",
-        )
-        .into());
-    }
+    options.check()?;
     let seeds = options.seeds()?;
     let timelines = options.timelines()?;
-    if options.record.is_some() && options.time == TimeOption::Real {
-        let what = "--record keeps guests in virtual time; leave out --time real";
-        return Err(Failure::usage(what).into());
-    }
-    let languages = options.lang.languages();
-    let select = match options.races {
-        true => lesson::select_races,
-        false => lesson::select,
-    };
-    let lessons = select(&Workspace::find()?, &options.lessons)?;
-    if let [language] = languages {
-        let named = |lesson: &&Lesson| options.lessons.contains(&lesson.name);
-        refuse_lacking(lessons.iter().filter(named), *language)?;
-    }
-    let plays = plan(&lessons, languages, options.partition);
+    let lessons = options.lessons()?;
+    let cases = plan(&lessons, options.lang.languages(), options.partition);
     if options.list {
-        return list(options, &plays).map(|()| ExitCode::SUCCESS);
+        return list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
-    for play in &plays {
-        play.lesson.check_commands()?;
+    for case in &cases {
+        case.lesson.check_commands()?;
     }
     let session = options.common.session()?;
-    let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
-    let record = options.record.as_deref().map(Folder::new).transpose()?;
-    let mut report = SuiteReport {
-        kernel: None,
+    let update = TextUpdate::default();
+    let suite = match cases.is_empty() {
+        true => SuiteResult::default(),
+        false => run_suite(
+            options,
+            &session,
+            &cases,
+            seeds,
+            timelines.as_ref(),
+            &update,
+        )?,
+    };
+    let report = SuiteReport {
+        kernel: suite.kernel,
         time: match options.time {
             TimeOption::Virtual => "virtual",
             TimeOption::Real => "real",
@@ -204,149 +252,118 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         repeat: options.repeat,
         partition: options.partition,
         wall: started.elapsed(),
-        stages: Vec::new(),
-        outcomes: Vec::new(),
-        races: Vec::new(),
+        stages: session.ui.stages(),
+        outcomes: suite.outcomes,
+        races: suite.races,
     };
-    if !plays.is_empty() {
-        let kept = Kept {
-            artifacts: &artifacts,
-            timelines: timelines.as_ref(),
-            record: record.as_ref(),
-        };
-        play(options, &session, &plays, seeds, kept, &mut report)?;
-    }
-    report.wall = started.elapsed();
-    report.stages = session.ui.stages();
     if options.common.verbose {
         session.ui.summary();
     }
-    let updated = if options.update {
-        update::texts(&session.workspace, &lessons, &report.outcomes)
-    } else {
-        Ok(())
+    let updated = match options.update {
+        true => update.write(&session.workspace, &lessons, &report.outcomes),
+        false => Ok(()),
     };
     print(options, &report, timelines.as_ref())?;
     options.targets.write(&report)?;
     updated?;
+    suite.recorded?;
     let fault = report::fault(&report.outcomes);
     Ok(fault.map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.status())))
 }
 
-/// Where what is known of the plays is kept.
-#[derive(Clone, Copy)]
-struct Kept<'a> {
-    artifacts: &'a Artifacts,
-    timelines: Option<&'a Timelines>,
-    record: Option<&'a Folder>,
+/// The results of a suite.
+struct SuiteResult {
+    kernel: Option<TestedKernel>,
+    outcomes: Vec<Outcome>,
+    races: Vec<RaceFindings>,
+    /// Whether all recordings could be written.
+    recorded: Result<()>,
 }
 
-/// Builds what the plays need, and plays them.
-fn play(
+impl Default for SuiteResult {
+    fn default() -> Self {
+        Self {
+            kernel: None,
+            outcomes: Vec::new(),
+            races: Vec::new(),
+            recorded: Ok(()),
+        }
+    }
+}
+
+/// Builds everything that the test cases need, and runs them.
+fn run_suite(
     options: &TestOptions,
     session: &Session,
-    plays: &[Play<'_>],
+    cases: &[TestCase<'_>],
     seeds: Option<Seeds>,
-    Kept {
-        artifacts,
-        timelines,
-        record,
-    }: Kept<'_>,
-    report: &mut SuiteReport,
-) -> Result<()> {
-    let mut modules: Vec<_> = plays
-        .iter()
-        .filter(|play| play.lacks().is_none())
-        .map(|play| (play.lesson.name.as_str(), play.language))
-        .collect();
-    if seeds.is_some() && !modules.is_empty() {
-        modules.push((schedule::MODULE, Language::Rust));
-    }
-    let mut prepared = pipeline::prepare_modules(
-        session,
-        &options.common.source_request(),
-        options.profile.profile(),
-        &modules,
-    )?;
-    if seeds.is_some() && !modules.is_empty() {
-        prepared = play::held_up(session, &prepared)?;
-    }
-    report.kernel = Some(TestedKernel {
-        name: prepared.kernel.kernel.clone(),
-        version: prepared.kernel.version.clone(),
-        qemu: prepared.toolchain.qemu_version.clone(),
-    });
-    let time = match options.time {
-        TimeOption::Virtual if record.is_some() => Time::Recorded,
-        TimeOption::Virtual => Time::Virtual,
-        TimeOption::Real => Time::Real(accel::choose(
-            session,
-            &prepared.toolchain,
-            &prepared.kernel,
-            &prepared.initramfs,
-            None,
-        )?),
+    timelines: Option<&Timelines>,
+    update: &TextUpdate,
+) -> Result<SuiteResult> {
+    let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
+    let folder = options.record.as_deref().map(RecordingFolder::new);
+    let folder = folder.transpose()?;
+    let needs = SuiteNeeds {
+        source: &options.common.source_request(),
+        profile: options.profile.profile(),
+        cases,
+        schedules: seeds.is_some(),
+        guests: options.guests(),
     };
-    if time == Time::Virtual && !options.cold && !modules.is_empty() {
-        prepared.saved = play::saved(session, &prepared);
-    }
-    let mut words = options.common.kernel_args();
-    words.extend(options.profile.args());
-    let quoted =
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
-    let kernel_options = if words.is_empty() {
-        quoted
-    } else {
-        " ".to_owned() + &quoted
-    };
-    let manner = Manner {
-        time,
-        record,
+    let prepared = Prepared::new(session, needs)?;
+    let built = &prepared.built;
+    let settings = SuiteSettings {
+        mode: prepared.mode,
         repeat: options.repeat,
         seeds,
         timeline: timelines.is_some(),
         fail_fast: options.fail_fast,
-        keep_output: options.update,
-        kernel_options: &kernel_options,
+        kernel_options: &options.kernel_options(),
+        artifacts: &|id| artifacts.folder_of(id, &session.ui),
     };
-    let note = |played: &Played, kept: Result<()>| {
-        if let Err(error) = kept {
-            let label = played.outcome.label();
-            session.ui.note(format!("{label}: {error:#}"));
-        }
-    };
-    report.outcomes = play::all(session, &prepared, plays, manner, &|lesson, played| {
-        if let Some(timelines) = timelines {
-            note(played, timelines.write_all(played));
-        }
-        if played.outcome.failed() {
-            let kept = artifacts.write(lesson, &prepared.kernel, played);
-            note(played, kept);
-        }
-    });
-    if let Some(timelines) = timelines {
-        session
-            .ui
-            .note(format!("timelines: {}", timelines.folder().display()));
+    let progress = SuiteProgress::new(&session.ui, settings.runs(cases));
+    let artifact_writer = Artifacts::writer(session, &built.kernel);
+    let timeline_writer = timelines.map(|timelines| timelines.writer(&session.ui));
+    let recording_writer = folder.as_ref().map(|folder| folder.writer(session, built));
+    let mut observers: Vec<&dyn RunObserver> = vec![&progress, &artifact_writer];
+    if let Some(writer) = &timeline_writer {
+        observers.push(writer);
     }
-    report.races = play::race_findings(session, &prepared, &report.outcomes);
-    if let Some(folder) = record {
-        let replay = format!(
-            "replay one with: cargo xtask replay {}/FILE",
-            folder.path().display()
-        );
-        session.ui.note(replay);
+    if let Some(writer) = &recording_writer {
+        observers.push(writer);
+    }
+    if options.update {
+        observers.push(update);
+    }
+    let outcomes = prepared.runner(session).suite(cases, settings, &observers);
+    progress.done();
+    let note = |what: &str, folder: &Path| {
+        session.ui.note(format!("{what}{}", folder.display()));
+    };
+    if let Some(timelines) = timelines {
+        note("timelines: ", timelines.folder());
+    }
+    if let Some(folder) = &folder {
+        let file = folder.path().join("FILE");
+        note("replay one with: cargo xtask replay ", &file);
     }
     if let Some(folder) = artifacts.folder() {
-        session
-            .ui
-            .note(format!("artifacts of each failure: {}", folder.display()));
+        note("artifacts of each failure: ", folder);
     }
-    Ok(())
+    Ok(SuiteResult {
+        kernel: Some(TestedKernel {
+            name: built.kernel.kernel.clone(),
+            version: built.kernel.version.clone(),
+            qemu: built.toolchain.qemu_version.clone(),
+        }),
+        races: race_findings(session, built, &outcomes),
+        outcomes,
+        recorded: recording_writer.map_or(Ok(()), RecordingWriter::finish),
+    })
 }
 
-/// Prints the report for a person, and the timeline behind it if there is just
-/// one: to standard error if another report takes standard output.
+/// Prints the report for a person, and the timeline if there is only one: to standard error if
+/// another report takes standard output.
 fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelines>) -> Result<()> {
     let (mut stderr, mut stdout) = (std::io::stderr(), std::io::stdout());
     let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
@@ -364,19 +381,19 @@ fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelin
     Ok(())
 }
 
-/// Prints what would be played.
-fn list(options: &TestOptions, plays: &[Play<'_>]) -> Result<()> {
+/// Prints the list of test cases.
+fn list(options: &TestOptions, cases: &[TestCase<'_>]) -> Result<()> {
     if let Some(path) = &options.targets.json {
-        return report::write(path, &json::list(plays)?);
+        return report::write(path, &json::list(cases)?);
     }
-    let width = plays.iter().map(|play| play.lesson.name.len()).max();
+    let width = cases.iter().map(|case| case.lesson.name.len()).max();
     let width = width.unwrap_or(0);
     let mut stdout = std::io::stdout().lock();
-    for play in plays {
-        let Lesson { name, title, .. } = play.lesson;
-        let language = play.language.name();
+    for case in cases {
+        let Lesson { name, title, .. } = case.lesson;
+        let language = case.language.name();
         write!(stdout, "{name:width$}  {language:4}  {title}")?;
-        match play.lacks() {
+        match case.lacks() {
             Some(why) => writeln!(stdout, " (skipped: {why})")?,
             None => writeln!(stdout)?,
         }

@@ -1,10 +1,10 @@
-//! The guest's files as newc archives, the same bytes for the same contents.
+//! The guest's files as newc archives, with the same bytes for the same contents.
 //!
-//! The kernel unpacks archives that stand one behind another as one, later
-//! files over earlier ones (Documentation/driver-api/early-userspace/
-//! buffer-format.rst): a base with busybox and init is kept in the cache, and
-//! each guest gets a small overlay behind it.
+//! The kernel unpacks concatenated archives as one, later files over earlier ones
+//! (Documentation/driver-api/early-userspace/buffer-format.rst): a base with busybox and the
+//! agent is in the cache, and each guest that boots gets a small overlay behind it.
 
+pub mod agent;
 mod archive;
 
 use std::path::{Path, PathBuf};
@@ -17,56 +17,41 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 
 pub use archive::Archive;
+pub use kmodlab_protocol::GuestFile;
 
-/// The recipe's number; a change of what the base holds changes it.
-const KIND: &str = "initramfs 1";
+/// The version of this recipe; a change of the base's contents changes it.
+const KIND: &str = "initramfs 2";
 
-/// The base that every guest starts from.
+/// The base of every guest's root folder.
 #[derive(Debug, Clone)]
 pub struct Initramfs {
     /// The archive.
     pub path: PathBuf,
-    /// True if it was in the cache.
+    /// Whether it was in the cache.
     pub cached: bool,
 }
 
-/// A file to add to a guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuestFile {
-    /// Its absolute path in the guest.
-    pub path: String,
-    /// Its permission bits.
-    pub mode: u32,
-    /// What is in it.
-    pub contents: Vec<u8>,
-}
-
-impl GuestFile {
-    /// A file of kmodlab's own, in the folder that the base has for them.
-    pub fn own(name: &str, contents: impl Into<Vec<u8>>) -> Self {
-        Self {
-            path: format!("/kmodlab/{name}"),
-            mode: 0o644,
-            contents: contents.into(),
-        }
-    }
-}
-
 impl Initramfs {
-    /// Packs the base from busybox, the files of `initramfs/`, and `more`.
+    /// Packs the base from busybox, the agent, the files of `initramfs/root`, and `more`.
+    ///
+    /// # Errors
+    ///
+    /// If the agent does not compile, or a file cannot be read or written.
     pub fn pack(session: &Session, toolchain: &Toolchain, more: &[GuestFile]) -> Result<Self> {
         let stage = session.ui.stage("initramfs");
-        let files = session.workspace.initramfs();
+        let files = session.workspace.initramfs().join("root");
+        let agent = agent::build(session)?;
         let mut inputs = Inputs::new(KIND);
         inputs.file("busybox", &toolchain.busybox)?;
+        inputs.file("agent", &agent)?;
         inputs.tree("files", &files)?;
         for file in more {
             inputs.bytes(&file.path, &file.contents);
         }
         let key = inputs.key();
         let entry = session.cache.entry("initramfs", "base", &key, |staging| {
-            stage.begin("packing busybox and init", 0);
-            let mut bytes = base(&toolchain.busybox, &files)?;
+            stage.begin("packing busybox and the agent", 0);
+            let mut bytes = base(&toolchain.busybox, &agent, &files)?;
             bytes.extend(Archive::of(more)?);
             std::fs::write(staging, bytes)
                 .with_context(|| format!("cannot write {}", staging.display()))
@@ -80,6 +65,10 @@ impl Initramfs {
     }
 
     /// Writes the base with `overlay` behind it to `path`, for one guest.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read or written.
     pub fn with(&self, overlay: &[GuestFile], path: &Path) -> Result<()> {
         let mut bytes = std::fs::read(&self.path)
             .with_context(|| format!("cannot read {}", self.path.display()))?;
@@ -88,9 +77,9 @@ impl Initramfs {
     }
 }
 
-/// The bytes of the base: folders, device nodes, busybox with a link for each
-/// of its applets, and all of `files`.
-fn base(busybox: &Path, files: &Path) -> Result<Vec<u8>> {
+/// Returns the bytes of the base: folders, device nodes, busybox with a link for each of its
+/// applets, the agent, and all of `files`.
+fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     for folder in [
         "bin", "sbin", "usr/bin", "usr/sbin", "dev", "etc", "proc", "root", "sys", "tmp",
@@ -103,6 +92,9 @@ fn base(busybox: &Path, files: &Path) -> Result<Vec<u8>> {
     let contents =
         std::fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
     archive.file("bin/busybox", 0o755, &contents)?;
+    let contents =
+        std::fs::read(agent).with_context(|| format!("cannot read {}", agent.display()))?;
+    archive.file("init", 0o755, &contents)?;
     let applets = Tool::new(busybox).arg("--list-full").output()?;
     ensure!(
         applets

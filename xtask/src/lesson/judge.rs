@@ -1,46 +1,46 @@
-//! From what a guest left behind to a verdict.
+//! Judges the run of a guest.
 
 use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
 use super::leaks::{self, Leaks};
-use super::record::{self, GuestRecord, PlayedStep};
-use super::state::left_over;
+use super::left_behind::left_behind;
+use super::record::{self, GuestRecord, RecordedStep};
 use super::timestamp::Tolerance;
 use super::verdict::{Mismatch, TextLocation, Verdict};
 use crate::vm::{GuestEnd, GuestRun};
+use kmodlab_protocol::Tag;
 
-/// How many of the log's last lines tell of a guest that was lost.
+/// The number of the log's last lines that are shown of a lost guest.
 const LAST_LINES: usize = 20;
 
-/// The log around a command: so many seconds before and after it.
+/// Seconds before and after a command in which the log's lines are shown with it.
 const MARGIN: f64 = 0.05;
 
-/// What a guest said, read.
+/// The channels of a guest, parsed.
 #[derive(Debug)]
 pub struct Evidence {
-    /// What it noted on its console.
+    /// The agent's messages.
     pub record: GuestRecord,
-    /// What its kernel logged.
+    /// The kernel's log.
     pub log: KernelLog,
 }
 
 impl Evidence {
-    /// Reads what the guest said that played with `nonce`.
-    pub fn read(nonce: &str, run: &GuestRun) -> Self {
+    /// Parses the channels of a guest whose agent's messages have this tag.
+    pub fn read(tag: Tag, run: &GuestRun) -> Self {
         Self {
-            record: record::read(nonce, &run.console),
-            log: KernelLog::read(nonce, &run.log),
+            record: record::read(tag, &run.agent),
+            log: KernelLog::read(&run.log),
         }
     }
 }
 
-/// Judges the run of a guest that played `lesson`. Stamps may be off by the
-/// `tolerance`, which depends on the guest's clock.
+/// Judges the run of a guest that ran `lesson`. Timestamps may be off by the `tolerance`, which
+/// depends on the guest's clock.
 ///
-/// The gravest finding counts: a machine that failed before a kernel that
-/// stopped, a kernel that stopped before a shell that was lost, that before a
-/// report of the kernel's, and that before a difference in what was printed.
+/// The gravest finding counts: a host that failed before a kernel that stopped, that before a
+/// shell that was lost, that before a kernel report, and that before a mismatch.
 pub fn judge(
     lesson: &Lesson,
     evidence: &Evidence,
@@ -54,8 +54,8 @@ pub fn judge(
         record,
         log,
     };
-    case.machine(run)
-        .or_else(|| case.before_lesson(run))
+    case.host_failed(run)
+        .or_else(|| case.not_started(run))
         .or_else(|| case.stopped(run))
         .or_else(|| case.shell_lost())
         .or_else(|| case.guest_lost())
@@ -74,11 +74,11 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn machine(&self, run: &GuestRun) -> Option<Verdict> {
+    fn host_failed(&self, run: &GuestRun) -> Option<Verdict> {
         let GuestEnd::QemuFailed { status, stderr } = &run.end else {
             return None;
         };
-        // 128 and a signal's number, as a shell has it.
+        // 128 and a signal's number, as a shell reports it.
         let number = status.strip_prefix("exit status: ");
         let what = match number.and_then(|number| number.parse::<i32>().ok()) {
             Some(number @ 129..=192) => format!("QEMU was killed by signal {}", number - 128),
@@ -90,17 +90,17 @@ impl Case<'_> {
         })
     }
 
-    /// The guest never came to the lesson.
-    fn before_lesson(&self, run: &GuestRun) -> Option<Verdict> {
-        if self.log.lesson_began() && self.record.before.is_some() {
+    /// The guest did not start the lesson.
+    fn not_started(&self, run: &GuestRun) -> Option<Verdict> {
+        if self.log.lesson_began() && self.record.started {
             return None;
         }
-        let what = if self.log.is_empty() && run.console.is_empty() {
+        let what = if self.log.is_empty() && run.agent.is_empty() {
             "it printed nothing at all".to_owned()
-        } else if self.log.lesson_began() {
-            "its kernel has no virtio console, or the host does not listen there".to_owned()
         } else if let Some(KernelReport { headline, .. }) = self.log.report() {
             format!("before the lesson began, the kernel reported: {headline}")
+        } else if self.log.lesson_began() {
+            "its agent did not start the lesson".to_owned()
         } else if self.log.init_reached() {
             "it reached its first program, /init, but not the lesson".to_owned()
         } else {
@@ -141,12 +141,12 @@ impl Case<'_> {
             (_, Some(KernelReport { headline, .. })) => {
                 headline.trim_end_matches(['.', ':']).to_owned()
             }
-            // A guest that has said its last word has ended, whatever QEMU does:
-            // while it resets the machine, its clock may run on for a day.
-            (GuestEnd::OutOfTime { .. }, _) if !self.record.ended => {
+            // A guest whose agent has finished has ended, whatever QEMU does: while QEMU resets
+            // the machine, its clock may advance by a day.
+            (GuestEnd::OutOfTime { .. }, _) if !self.record.finished() => {
                 "the guest did not come to an end".to_owned()
             }
-            (GuestEnd::Stuck, _) if !self.record.ended => {
+            (GuestEnd::Stuck, _) if !self.record.finished() => {
                 "the guest's clock stood still and nothing ran".to_owned()
             }
             _ if self.record.timeout.is_some() => "the lesson did not come to an end".to_owned(),
@@ -179,18 +179,18 @@ impl Case<'_> {
     }
 
     fn guest_lost(&self) -> Option<Verdict> {
-        (!self.record.ended).then(|| {
+        (!self.record.finished()).then(|| {
             let what = match self.during() {
                 Some(_) => "it ended in the middle of the lesson",
-                None => "it ended before it told what the lesson left behind",
+                None => "it ended before it reported what the lesson left behind",
             };
             self.lost(what.to_owned())
         })
     }
 
     fn complaint(&self) -> Option<Verdict> {
-        // The scan that finds leaks comes after the lesson. In the log it says
-        // how many there are, of what was lost before the lesson too.
+        // The scan that finds leaks comes after the lesson. In the log it reports their number,
+        // which includes memory that was lost before the lesson.
         let counts =
             |report: &KernelReport| self.record.kmemleak.is_some() && report.counts_leaks();
         let Some(report) = self.log.report().filter(|report| !counts(report)) else {
@@ -219,15 +219,14 @@ impl Case<'_> {
         leaks::read(kmemleak.as_deref()?, jiffies.unwrap_or(0), sections)
     }
 
-    /// The kernel was made to look for something and no longer did: that
-    /// nothing was found says nothing.
+    /// A detector of the kernel was not active, so the lack of findings shows nothing.
     fn unchecked(&self) -> Option<Verdict> {
         let why = match self.log.lockdep_off() {
-            Some(line) => format!("lockdep had turned itself off: {line}"),
-            None => format!("{} could not be used", self.record.unchecked.first()?),
+            Some(line) => format!("lockdep had disabled itself: {line}"),
+            None => format!("{} could not be used", self.record.unavailable.first()?),
         };
         Some(Verdict::Infrastructure {
-            what: format!("the kernel did not look for all that it is made to find: {why}"),
+            what: format!("a detector of the kernel was not active: {why}"),
         })
     }
 
@@ -267,7 +266,7 @@ impl Case<'_> {
         let (Some(before), Some(after)) = (&self.record.before, &self.record.after) else {
             return None;
         };
-        let left = left_over(before, after);
+        let left = left_behind(before, after);
         (!left.is_empty()).then_some(Verdict::LeftOver { left })
     }
 
@@ -279,11 +278,11 @@ impl Case<'_> {
         }
     }
 
-    fn step_under_way(&self) -> Option<&PlayedStep> {
+    fn step_under_way(&self) -> Option<&RecordedStep> {
         self.record.steps.last().filter(|step| step.end.is_none())
     }
 
-    /// The step that was under way when all ended.
+    /// Returns the step that was under way when the run ended.
     fn during(&self) -> Option<TextLocation> {
         self.step_under_way()
             .and_then(|_| self.location(self.record.steps.len() - 1))
@@ -302,28 +301,27 @@ impl Case<'_> {
         })
     }
 
-    /// The step that was under way at a time of the kernel's log.
+    /// Returns the step that was under way at a time of the kernel's log.
     fn during_time(&self, at: Option<f64>) -> Option<TextLocation> {
         let at = at? - self.log_ahead();
         let steps = &self.record.steps;
-        // The console's clock is cut off at hundredths of a second.
         let index = steps.iter().rposition(|step| step.begin <= at + 0.01)?;
         self.location(index)
     }
 
-    /// What the kernel logged between two times of the guest's clock.
+    /// Returns the kernel's log between two times of the guest's clock.
     fn log_during(&self, begin: f64, end: f64) -> Vec<String> {
         let ahead = self.log_ahead();
         self.log
             .between(begin + ahead - MARGIN, end + ahead + MARGIN)
     }
 
-    /// By how many seconds the clock of the kernel's log is ahead of the
-    /// guest's, which began a little later or earlier: at one moment the guest
-    /// told both.
+    /// Returns the seconds by which the clock of the kernel's log is ahead of the guest's, which
+    /// started a little later or earlier: the agent wrote to the log and read its clock at the
+    /// same time.
     fn log_ahead(&self) -> f64 {
-        match (self.log.lesson_time(), self.record.began) {
-            (Some(log), Some(console)) => log - console,
+        match (self.log.lesson_time(), self.record.ready) {
+            (Some(log), Some(guest)) => log - guest,
             _ => 0.0,
         }
     }

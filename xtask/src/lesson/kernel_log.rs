@@ -1,5 +1,7 @@
 //! The kernel's log of a run, and the reports in it that fail a lesson.
 
+use kmodlab_protocol::READY;
+
 use super::compare::printable;
 use super::subject::{Subject, subject};
 use super::timestamp;
@@ -124,17 +126,16 @@ const PAUSE: f64 = 0.1;
 const MAX_LINES: usize = 80;
 
 impl KernelLog {
-    /// Reads the output of the serial console. The lesson begins at the line that says so
-    /// with the run's message `tag`.
-    pub fn read(tag: &str, bytes: &[u8]) -> Self {
-        let begin = format!("kmodlab: lesson begins {tag}");
+    /// Reads the output of the serial console. The lesson begins at the agent's first line
+    /// [`READY`].
+    pub fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let lines: Vec<LogLine> = text
             .split('\n')
             .map(|line| LogLine::new(printable(line)))
             .filter(|line| !line.text.is_empty())
             .collect();
-        let lesson = lines.iter().position(|line| line.message() == begin);
+        let lesson = lines.iter().position(|line| line.message() == READY);
         Self { lines, lesson }
     }
 

@@ -4,7 +4,7 @@
 //! loaded are bare addresses; the sections that were loaded at these addresses name them.
 
 use super::compare::printable;
-use super::record::CodeSection;
+use kmodlab_protocol::CodeSection;
 
 /// Beginning of each entry of the report (mm/kmemleak.c):
 /// `unreferenced object 0xffff888003b2c000 (size 64):`

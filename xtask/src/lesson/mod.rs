@@ -6,19 +6,18 @@
 //!     -> GuestRecord + KernelLog -> Verdict
 //! ```
 
+pub mod assignment;
 pub mod compare;
 pub mod excerpts;
-pub mod follow;
 pub mod judge;
 pub mod kernel_log;
 pub mod leaks;
+pub mod left_behind;
 pub mod record;
-pub mod script;
-pub mod state;
 pub mod subject;
 pub mod syntax;
 pub mod timestamp;
-pub mod tracing;
+pub mod trace_dump;
 pub mod transcript;
 mod trim;
 pub mod update;

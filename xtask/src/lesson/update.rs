@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::compare::{WILDCARD, compare, printed_lines};
-use super::record::PlayedStep;
+use super::record::RecordedStep;
 use super::timestamp::{self, VIRTUAL_TOLERANCE};
 use super::transcript::{self, Step, Transcript};
 
@@ -18,7 +18,7 @@ pub struct RunOutput<'a> {
     /// The test case: `kthread_run (c)`.
     pub name: String,
     /// The recorded steps.
-    pub steps: &'a [PlayedStep],
+    pub steps: &'a [RecordedStep],
 }
 
 /// A README with new expected output.

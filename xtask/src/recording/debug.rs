@@ -5,58 +5,57 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::{Module, Recording};
+use super::{RecordedModule, Recording};
 use crate::kernel::KernelImage;
 use crate::symbols::{self, LoadedModule};
 use crate::toolchain::Toolchain;
-use crate::vm::{self, Channel};
+use crate::vm::{self, Channels, Debugger, explain_full_disk, reverse_disk};
 
-/// Plays a recording again under the user's debugger, until QEMU ends.
+/// Replays a recording under the user's debugger, until QEMU ends.
 ///
-/// First it is played alone, to see where the kernel puts each module: it does
-/// so again at the same address. `sources` are the folders of the sources;
-/// `ready` gets gdb's command file when QEMU waits, `heard` what the kernel
-/// logs.
+/// A first replay without the debugger finds the address at which the kernel loads each module:
+/// the kernel uses the same address again. `sources` are the folders of the sources; `ready`
+/// receives gdb's command file when QEMU waits, `on_log` the kernel's log.
+///
+/// # Errors
+///
+/// If the recording needs another QEMU or another version of kmodlab, or QEMU fails.
 pub fn debug(
     recording: &Recording,
     toolchain: &Toolchain,
     kernel: &KernelImage,
     sources: &[&Path],
     ready: impl FnOnce(&Path),
-    heard: &mut dyn FnMut(&[u8]) -> Result<()>,
+    on_log: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     recording.check(toolchain, kernel)?;
     let loaded = loaded(recording, toolchain, kernel)?;
-    let begin = |folder: &Path| {
-        for Module { name, file } in &recording.modules {
-            write(&folder.join(format!("{name}.ko")), file)?;
-        }
-        let commands = folder.join(COMMANDS);
-        write(
-            &commands,
-            script(folder, kernel, sources, &loaded).as_bytes(),
-        )?;
-        ready(&commands);
-        Ok(())
-    };
-    let mut said = |channel, bytes: &[u8]| match channel {
-        Channel::Log => heard(bytes),
-        Channel::Shell => Ok(()),
-    };
-    vm::debug_again(toolchain, kernel, begin, &mut said, |folder, console| {
-        recording.debugged(folder, console, &folder.join(SOCKET), true)
-    })
+    let channels = Channels::new()?;
+    let folder = channels.folder();
+    for RecordedModule { name, file } in &recording.modules {
+        write(&folder.join(format!("{name}.ko")), file)?;
+    }
+    let socket = channels.endpoints().gdb;
+    let commands = folder.join(COMMANDS);
+    let script = script(folder, &socket, kernel, sources, &loaded);
+    write(&commands, script.as_bytes())?;
+    let disk = folder.join("reverse.qcow2");
+    reverse_disk::write_empty(&disk).map_err(explain_full_disk)?;
+    let machine = recording
+        .machine(&channels, Debugger::Backwards(disk))
+        .map_err(explain_full_disk)?;
+    let ready = || ready(&commands);
+    vm::replay::debug(toolchain, kernel, &machine, channels, ready, on_log)
 }
 
-/// gdb's command file and its socket, in the guest's folder.
+/// gdb's command file in the guest's folder.
 const COMMANDS: &str = "attach";
-const SOCKET: &str = "gdb";
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The modules that the kernel loads, each once for each place.
+/// Returns the modules that the kernel loads, each once for each address.
 fn loaded(
     recording: &Recording,
     toolchain: &Toolchain,
@@ -67,7 +66,7 @@ fn loaded(
     let mut visit = |memory: &mut dyn vm::Memory| {
         let module = memory.first_argument()?;
         let mut read = |address: u64, length: usize| memory.read(address, length);
-        for Module { name, file } in &recording.modules {
+        for RecordedModule { name, file } in &recording.modules {
             if let Some(one) = LoadedModule::look(name, file, module, &mut read)?
                 && !loaded.contains(&one)
             {
@@ -76,24 +75,24 @@ fn loaded(
         }
         Ok(())
     };
-    vm::visit_again(
-        toolchain,
-        kernel,
-        at,
-        &mut visit,
-        |folder, console, socket| recording.debugged(folder, console, socket, false),
-    )?;
+    let channels = Channels::new()?;
+    let machine = recording
+        .machine(&channels, Debugger::Forwards)
+        .map_err(explain_full_disk)?;
+    vm::replay::visit(toolchain, kernel, &machine, channels, at, &mut visit)?;
     Ok(loaded)
 }
 
-/// What gdb is told.
+/// Returns gdb's commands.
 fn script(
     folder: &Path,
+    socket: &Path,
     kernel: &KernelImage,
     sources: &[&Path],
     loaded: &[LoadedModule],
 ) -> String {
-    let mut script = String::from("# Of `cargo xtask replay --gdb`, and gone with it.\n");
+    let mut script =
+        String::from("# Made by `cargo xtask replay --gdb`, which removes it at its end.\n");
     // `write!` to a String cannot fail.
     let _ = writeln!(script, "file {}", kernel.vmlinux().display());
     for folder in sources {
@@ -109,9 +108,9 @@ fn script(
         script.push('\n');
     }
     script.push_str("set confirm on\n");
-    // gdb asks again after two seconds, which a busy host may take, and then takes
-    // the late answer for that of its next question.
+    // gdb repeats a request after two seconds, which a busy host may need, and then takes the
+    // late answer for that to its next request.
     script.push_str("set remotetimeout 60\n");
-    let _ = writeln!(script, "target remote {}", folder.join(SOCKET).display());
+    let _ = writeln!(script, "target remote {}", socket.display());
     script
 }

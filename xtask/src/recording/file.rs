@@ -1,11 +1,11 @@
 //! A recording as one file: a tar archive, compressed by gzip.
 //!
 //! ```text
-//! recording.json    what it is a recording of
-//! events            what reached the guest from outside
+//! recording.json    the description of the run
+//! events            the events that reached the guest from outside
 //! initrd            the guest's files
 //! kernel.log        the kernel's log
-//! shell.log         the shell's channel
+//! agent.messages    the agent's channel
 //! modules/NAME.ko   the modules that were in the guest
 //! ```
 
@@ -17,28 +17,32 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{FORMAT, Manifest, Module, Recording};
+use super::{FORMAT, Manifest, RecordedModule, Recording};
 use crate::failure::Failure;
 
 const MANIFEST: &str = "recording.json";
 const EVENTS: &str = "events";
 const INITRD: &str = "initrd";
 const LOG: &str = "kernel.log";
-const SHELL: &str = "shell.log";
+const AGENT: &str = "agent.messages";
 const MODULES: &str = "modules/";
 
-/// More than any recording has, in bytes: what says so much of itself is none.
-const MOST: u64 = 1 << 30;
+/// More bytes than any recording has.
+const MAX_BYTES: u64 = 1 << 30;
 
 impl Recording {
-    /// The file's bytes.
+    /// Returns the bytes of the file.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be compressed.
     pub fn packed(&self) -> Result<Vec<u8>> {
         let Self {
             manifest,
             events,
             initrd,
             log,
-            console,
+            agent,
             modules,
         } = self;
         let encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -49,21 +53,24 @@ impl Recording {
             header.set_mode(0o644);
             archive.append_data(&mut header, name, contents)
         };
-        // First, so that it can be told of without reading all.
+        // First, so that a reader need not read all.
         add(MANIFEST, &serde_json::to_vec_pretty(manifest)?)?;
         add(LOG, log)?;
-        add(SHELL, console)?;
+        add(AGENT, agent)?;
         add(EVENTS, events)?;
         add(INITRD, initrd)?;
-        for Module { name, file } in modules {
+        for RecordedModule { name, file } in modules {
             add(&format!("{MODULES}{name}.ko"), file)?;
         }
         let encoder = archive.into_inner()?;
         encoder.finish().context("cannot compress a recording")
     }
 
-    /// Reads the file at `path`. One that cannot be read, or is no recording,
-    /// is the command line's fault.
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// A usage error if the file cannot be read, or is not a recording.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
             Failure::usage(format!(
@@ -73,7 +80,7 @@ impl Recording {
         })?;
         Self::unpacked(&bytes).map_err(|error| {
             Failure::usage(format!(
-                "{} is no recording of `cargo xtask test --record`, or not a whole one: {error:#}",
+                "{} is not a recording of `cargo xtask test --record`, or is incomplete: {error:#}",
                 path.display()
             ))
             .into()
@@ -82,9 +89,9 @@ impl Recording {
 
     fn unpacked(bytes: &[u8]) -> Result<Self> {
         let mut manifest = None;
-        let [mut events, mut initrd, mut log, mut console] = [const { None }; 4];
+        let [mut events, mut initrd, mut log, mut agent] = [const { None }; 4];
         let mut modules = Vec::new();
-        let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MOST));
+        let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MAX_BYTES));
         for entry in archive.entries()? {
             let mut entry = entry?;
             let name = entry.path()?.to_string_lossy().into_owned();
@@ -95,11 +102,11 @@ impl Recording {
                 EVENTS => events = Some(contents),
                 INITRD => initrd = Some(contents),
                 LOG => log = Some(contents),
-                SHELL => console = Some(contents),
+                AGENT => agent = Some(contents),
                 _ => {
                     let module = name.strip_prefix(MODULES);
                     if let Some(name) = module.and_then(|name| name.strip_suffix(".ko")) {
-                        modules.push(Module {
+                        modules.push(RecordedModule {
                             name: name.to_owned(),
                             file: contents,
                         });
@@ -113,13 +120,13 @@ impl Recording {
             events: events.with_context(lacks(EVENTS))?,
             initrd: initrd.with_context(lacks(INITRD))?,
             log: log.with_context(lacks(LOG))?,
-            console: console.with_context(lacks(SHELL))?,
+            agent: agent.with_context(lacks(AGENT))?,
             modules,
         })
     }
 }
 
-/// The manifest, if its format is ours.
+/// Returns the manifest if its format is this version's.
 fn manifest_of(json: &[u8]) -> Result<Manifest> {
     let any: serde_json::Value = serde_json::from_slice(json).context(MANIFEST)?;
     if any["format"] != FORMAT {
@@ -133,7 +140,7 @@ fn manifest_of(json: &[u8]) -> Result<Manifest> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Hardware, Kernel};
+    use super::super::{RecordedKernel, RecordedMachine};
     use super::*;
 
     fn recording() -> Recording {
@@ -146,17 +153,17 @@ mod tests {
                 commands: vec!["true".to_owned()],
                 verdict: "pass".to_owned(),
                 verdict_text: "passed".to_owned(),
-                nonce: "kmodlab-1".to_owned(),
-                kernel: Kernel {
+                tag: kmodlab_protocol::Tag::BOOT,
+                kernel: RecordedKernel {
                     name: "6.12".to_owned(),
                     label: "6.12.117".to_owned(),
                     key: "0".repeat(64),
                 },
                 qemu: "7.2.22".to_owned(),
-                machine: Hardware {
+                machine: RecordedMachine {
                     shift: 5,
                     memory: 256,
-                    kernel_words: vec!["quiet".to_owned()],
+                    kernel_parameters: vec!["quiet".to_owned()],
                 },
                 command: "qemu".to_owned(),
                 wall_seconds: 1.5,
@@ -164,8 +171,8 @@ mod tests {
             events: vec![1, 2, 3],
             initrd: vec![0; 100_000],
             log: b"log\xff".to_vec(),
-            console: Vec::new(),
-            modules: vec![Module {
+            agent: Vec::new(),
+            modules: vec![RecordedModule {
                 name: "probe".to_owned(),
                 file: b"\x7fELF".to_vec(),
             }],
@@ -173,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_comes_out() -> Result<()> {
+    fn a_packed_recording_is_read_back() -> Result<()> {
         let packed = recording().packed()?;
         assert!(packed.len() < 2000);
         assert_eq!(Recording::unpacked(&packed)?, recording());
@@ -181,23 +188,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_recording_is_refused() -> Result<()> {
+    fn an_incomplete_recording_is_refused() -> Result<()> {
         let packed = recording().packed()?;
         for bytes in [&b""[..], b"hello", &packed[..packed.len() / 2]] {
             assert!(Recording::unpacked(bytes).is_err());
         }
         let mut other = recording();
-        other.manifest.format = 2;
+        other.manifest.format = 1;
         let error = Recording::unpacked(&other.packed()?).expect_err("another format");
         assert_eq!(
             error.to_string(),
-            "its format is 2, and this kmodlab reads 1"
+            "its format is 1, and this kmodlab reads 2"
         );
         Ok(())
     }
 
     #[test]
-    fn no_file_is_the_command_lines_fault() {
+    fn a_missing_file_is_a_usage_error() {
         let error = Recording::load(Path::new("/nowhere/x")).expect_err("there is none");
         assert_eq!(
             crate::failure::fault_of(&error),

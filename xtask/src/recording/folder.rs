@@ -1,59 +1,117 @@
-//! The user's folder that recordings are kept in.
+//! The user's folder of recordings.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
 use super::{EXTENSION, Recording};
 use crate::failure::Failure;
+use crate::pipeline::Built;
+use crate::run::{RunEvent, RunObserver};
+use crate::session::Session;
 
 /// A folder that can be written to.
 #[derive(Debug)]
-pub struct Folder {
+pub struct RecordingFolder {
     path: PathBuf,
 }
 
-impl Folder {
-    /// The folder at `path`, which is made if it is not there. One that cannot
-    /// be made or written to is the command line's fault.
+impl RecordingFolder {
+    /// Returns the folder at `path`, which is made if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// A usage error if it cannot be made or written to.
     pub fn new(path: &Path) -> Result<Self> {
         let refuse = |error: std::io::Error| {
             Failure::usage(format!("--record: cannot use {}: {error}", path.display()))
         };
         if path.exists() && !path.is_dir() {
-            let what = format!("--record: {} is no folder", path.display());
+            let what = format!("--record: {} is not a folder", path.display());
             return Err(Failure::usage(what).into());
         }
         std::fs::create_dir_all(path).map_err(refuse)?;
-        // Permission bits do not tell of a file system that is read-only.
+        // Permission bits do not show a file system that is read-only.
         tempfile::NamedTempFile::new_in(path).map_err(refuse)?;
         Ok(Self {
             path: std::path::absolute(path)?,
         })
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a recording, under its id; returns where. Either the file is
-    /// whole, or it is what it was.
-    pub fn keep(&self, recording: &Recording) -> Result<PathBuf> {
+    /// Returns an observer that writes each recorded run into the folder.
+    pub fn writer<'a>(&'a self, session: &'a Session, built: &'a Built) -> RecordingWriter<'a> {
+        RecordingWriter {
+            folder: self,
+            session,
+            built,
+            error: Mutex::new(None),
+        }
+    }
+
+    /// Writes a recording, under its id. The file is whole, or stays as it was.
+    fn write(&self, recording: &Recording) -> Result<()> {
         use std::io::Write as _;
         let path = self
             .path
             .join(format!("{}.{EXTENSION}", recording.manifest.id));
         let cannot = || format!("cannot write the recording {}", path.display());
-        // With the rights that any new file of the user's has.
-        let rights = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        // With the permissions of any new file of the user's.
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         let file = tempfile::Builder::new()
-            .permissions(rights)
+            .permissions(permissions)
             .tempfile_in(&self.path);
         let mut file = file.with_context(cannot)?;
         file.write_all(&recording.packed()?).with_context(cannot)?;
         file.persist(&path).with_context(cannot)?;
-        Ok(path)
+        Ok(())
+    }
+}
+
+/// Writes the recordings of a suite.
+#[derive(Debug)]
+pub struct RecordingWriter<'a> {
+    folder: &'a RecordingFolder,
+    session: &'a Session,
+    built: &'a Built,
+    error: Mutex<Option<anyhow::Error>>,
+}
+
+impl RecordingWriter<'_> {
+    /// Returns the first error of a recording that could not be written.
+    ///
+    /// # Errors
+    ///
+    /// If there is one.
+    pub fn finish(self) -> Result<()> {
+        let error = self
+            .error
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        error.map_or(Ok(()), Err)
+    }
+}
+
+impl RunObserver for RecordingWriter<'_> {
+    fn on_event(&self, event: &RunEvent<'_>) {
+        let RunEvent::Completed { case, completed } = event else {
+            return;
+        };
+        let Some(input) = &completed.recorded else {
+            let label = completed.outcome.label();
+            let note = format!("{label}: no recording, because QEMU had to be killed");
+            return self.session.ui.note(note);
+        };
+        let recording = Recording::of(self.built, case, completed, input);
+        if let Err(error) = recording.and_then(|recording| self.folder.write(&recording)) {
+            let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(error);
+        }
     }
 }
 
@@ -62,10 +120,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_no_folder() -> Result<()> {
+    fn a_file_is_not_a_folder() -> Result<()> {
         let file = tempfile::NamedTempFile::new()?;
         for path in [file.path(), &file.path().join("x")] {
-            let error = Folder::new(path).expect_err("it is a file");
+            let error = RecordingFolder::new(path).expect_err("it is a file");
             assert_eq!(
                 crate::failure::fault_of(&error),
                 crate::failure::Fault::Usage
@@ -78,7 +136,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_made() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let inner = folder.path().join("a/b");
-        Folder::new(&inner)?;
+        RecordingFolder::new(&inner)?;
         assert_eq!(std::fs::read_dir(inner)?.count(), 0);
         Ok(())
     }

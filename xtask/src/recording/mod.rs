@@ -1,64 +1,64 @@
-//! A guest's run, kept so that it can be played again: to look at what it did,
-//! instruction by instruction, as often as is wanted, forwards and backwards.
+//! Recordings of runs, and replays: a replay shows what a guest did, instruction by instruction,
+//! as often as needed, forwards and backwards.
 
-mod again;
 mod debug;
 mod file;
 mod folder;
+mod replay;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use kmodlab_protocol::{GuestFile, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::initramfs::GuestFile;
 use crate::kernel::KernelImage;
-use crate::pipeline::Prepared;
-use crate::play::plan::Play;
-use crate::play::{Outcome, Tape};
+use crate::pipeline::Built;
+use crate::run::plan::TestCase;
+use crate::run::{CompletedRun, RecordedInput};
 use crate::toolchain::Toolchain;
-use crate::vm::{Clock, Console, Events, GuestRun, Machine};
+use crate::vm::{Boot, Channels, Debugger, Endpoints, Hardware, Machine, VirtualClock};
 
-pub use again::{Compared, play_again};
 pub use debug::debug;
-pub use folder::Folder;
+pub use folder::{RecordingFolder, RecordingWriter};
+pub use replay::{ComparedReplay, replay};
 
-/// The number of this format; a reader refuses another.
-const FORMAT: u32 = 1;
+/// The version of the file format; a reader refuses another.
+const FORMAT: u32 = 2;
 
-/// What the name of a recording's file ends in.
+/// The extension of a recording's file.
 pub const EXTENSION: &str = "kmodrec";
 
-/// A recording: all that a replay takes but the kernel and QEMU.
+/// A recording: everything that a replay needs but the kernel and QEMU.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
-    /// What it is a recording of.
+    /// The description of the recorded run.
     pub manifest: Manifest,
-    /// What reached the guest from outside, as QEMU writes it.
+    /// The events that reached the guest from outside, as QEMU writes them.
     pub events: Vec<u8>,
-    /// The archive that became its root folder, with all that the run brought.
+    /// The archive that became the guest's root folder, with all files that the run brought.
     pub initrd: Vec<u8>,
     /// The kernel's log, byte by byte.
     pub log: Vec<u8>,
-    /// The shell's channel, byte by byte.
-    pub console: Vec<u8>,
+    /// The agent's channel, byte by byte.
+    pub agent: Vec<u8>,
     /// The modules that the run brought.
-    pub modules: Vec<Module>,
+    pub modules: Vec<RecordedModule>,
 }
 
 /// A module's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
+pub struct RecordedModule {
     /// Its name.
     pub name: String,
     /// The bytes of `NAME.ko`.
     pub file: Vec<u8>,
 }
 
-/// What a recording is of. It is JSON in the file.
+/// The description of a recorded run. It is JSON in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The number of the format: 1.
+    /// The version of the format.
     pub format: u32,
     /// The run's name in one word: `kthread_run-c.3`.
     pub id: String,
@@ -68,86 +68,83 @@ pub struct Manifest {
     pub language: String,
     /// The lesson's commands.
     pub commands: Vec<String>,
-    /// What the run came to, by the verdict's name.
+    /// The name of the run's verdict.
     pub verdict: String,
     /// The same in a sentence.
     pub verdict_text: String,
-    /// The word that marks the guest's notes.
-    pub nonce: String,
+    /// The tag of the agent's messages.
+    pub tag: Tag,
     /// The kernel.
-    pub kernel: Kernel,
+    pub kernel: RecordedKernel,
     /// QEMU's version.
     pub qemu: String,
     /// The guest's hardware.
-    pub machine: Hardware,
-    /// What QEMU was told, without the names of files.
+    pub machine: RecordedMachine,
+    /// QEMU's command line, without the names of files.
     pub command: String,
     /// The host's time for the guest, in seconds.
     pub wall_seconds: f64,
 }
 
-/// A recording's kernel.
+/// The kernel of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kernel {
+pub struct RecordedKernel {
     /// Its name in kernels.toml: `6.12`.
     pub name: String,
     /// Its version and profile: `6.12.117`, `6.12.117-debug`.
     pub label: String,
-    /// The key of all that went into it.
+    /// The key of everything that it was built from.
     pub key: String,
 }
 
-/// What a guest's hardware is described by; it has one CPU.
+/// The hardware of a recorded guest, which has one CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hardware {
-    /// An instruction takes `2^shift` nanoseconds of the guest's time.
+pub struct RecordedMachine {
+    /// The binary logarithm of the nanoseconds that an instruction takes on the guest's clock.
     pub shift: u8,
     /// Memory in MiB.
     pub memory: u32,
-    /// Words for the kernel's command line.
-    pub kernel_words: Vec<String>,
+    /// Kernel parameters.
+    pub kernel_parameters: Vec<String>,
 }
 
-impl Hardware {
-    /// That of a guest in virtual time with one CPU.
-    pub fn of(machine: &Machine) -> Result<Self> {
-        let Clock::Virtual { shift } = machine.clock else {
-            anyhow::bail!("only a guest in virtual time can be recorded");
-        };
-        ensure!(machine.smp == 1, "only one CPU can be recorded");
-        Ok(Self {
-            shift,
-            memory: machine.memory,
-            kernel_words: machine.kernel_words.clone(),
-        })
+impl RecordedMachine {
+    /// Returns a guest that replays the recording in the file `events`.
+    fn replayed(
+        &self,
+        channels: Endpoints,
+        initrd: &Path,
+        events: &Path,
+        debugger: Debugger,
+    ) -> Machine {
+        let clock = VirtualClock { shift: self.shift };
+        let events = events.to_owned();
+        Machine::replayed(
+            clock,
+            channels,
+            self.memory,
+            self.boot(initrd),
+            events,
+            debugger,
+        )
     }
 
-    /// A guest with this hardware, without channels yet.
-    pub fn machine(&self, initrd: &std::path::Path, events: Events) -> Machine {
-        Machine {
-            clock: Clock::Virtual { shift: self.shift },
-            console: Console::Output,
-            start: crate::vm::Start::Boot,
+    fn boot(&self, initrd: &Path) -> Boot {
+        Boot {
             initrd: initrd.to_owned(),
-            smp: 1,
-            memory: self.memory,
-            kernel_words: self.kernel_words.clone(),
-            events,
-            gdb: None,
+            kernel_parameters: self.kernel_parameters.clone(),
         }
     }
 
-    /// What QEMU is told to record it, without the names of files.
+    /// Returns QEMU's command line to record it, without the names of files.
     fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> String {
-        let machine = Machine {
-            console: Console::Recorded {
-                debug: "debug".into(),
-                log: "log".into(),
-                shell: "shell".into(),
-                control: "control".into(),
-            },
-            ..self.machine("initrd".as_ref(), Events::Recorded("events".into()))
-        };
+        let machine = Machine::recorded(
+            VirtualClock { shift: self.shift },
+            Endpoints::names(),
+            self.memory,
+            self.boot("initrd".as_ref()),
+            "events".into(),
+        );
         let toolchain = Toolchain {
             qemu: "qemu".into(),
             ..toolchain.clone()
@@ -161,37 +158,45 @@ impl Hardware {
 }
 
 impl Recording {
-    /// The recording of a play: what it came to, what the guest left, and the
-    /// tape.
+    /// Makes the recording of a run.
+    ///
+    /// # Errors
+    ///
+    /// If a module's file cannot be read.
     pub fn of(
-        prepared: &Prepared,
-        play: &Play<'_>,
-        outcome: &Outcome,
-        run: &GuestRun,
-        tape: Tape,
+        built: &Built,
+        case: &TestCase<'_>,
+        completed: &CompletedRun,
+        input: &RecordedInput,
     ) -> Result<Self> {
-        let Prepared {
+        let Built {
             toolchain, kernel, ..
-        } = prepared;
-        let Tape {
+        } = built;
+        let CompletedRun { outcome, run, .. } = completed;
+        let RecordedInput {
             events,
             initrd,
-            machine,
+            clock,
+            kernel_parameters,
             files,
-        } = tape;
-        let machine = Hardware::of(&machine)?;
-        let steps = &play.lesson.transcript.steps;
+            tag,
+        } = input;
+        let machine = RecordedMachine {
+            shift: clock.shift,
+            memory: Hardware::DEFAULT.memory_mib,
+            kernel_parameters: kernel_parameters.clone(),
+        };
         Ok(Self {
             manifest: Manifest {
                 format: FORMAT,
                 id: outcome.id(),
-                lesson: play.lesson.name.clone(),
-                language: play.language.name().to_owned(),
-                commands: steps.iter().map(|step| step.command.clone()).collect(),
+                lesson: case.lesson.name.clone(),
+                language: case.language.name().to_owned(),
+                commands: crate::lesson::assignment::commands(&case.lesson.transcript),
                 verdict: outcome.verdict.name().to_owned(),
                 verdict_text: outcome.verdict.to_string(),
-                nonce: outcome.nonce.clone().unwrap_or_default(),
-                kernel: Kernel {
+                tag: *tag,
+                kernel: RecordedKernel {
                     name: kernel.kernel.clone(),
                     label: kernel.label(),
                     key: kernel.key.as_str().to_owned(),
@@ -201,36 +206,50 @@ impl Recording {
                 machine,
                 wall_seconds: run.wall.as_secs_f64(),
             },
-            events,
-            initrd,
+            events: events.clone(),
+            initrd: initrd.clone(),
             log: run.log.clone(),
-            console: run.console.clone(),
+            agent: run.agent.clone(),
             modules: files
                 .iter()
-                .filter_map(|file| module(prepared, file).transpose())
+                .filter_map(|file| module(built, file).transpose())
                 .collect::<Result<_>>()?,
         })
     }
+
+    /// Makes a guest that replays this recording; its files are written to the guest's folder.
+    fn machine(&self, channels: &Channels, debugger: Debugger) -> Result<Machine> {
+        let write = |name: &str, bytes: &[u8]| {
+            let path = channels.folder().join(name);
+            std::fs::write(&path, bytes)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            anyhow::Ok(path)
+        };
+        let initrd = write("initrd", &self.initrd)?;
+        let events = write("events", &self.events)?;
+        let machine = &self.manifest.machine;
+        Ok(machine.replayed(channels.endpoints(), &initrd, &events, debugger))
+    }
 }
 
-/// The module that is in a guest's file, if one is: as it was built, with the line
-/// tables that the guest's has not.
-fn module(prepared: &Prepared, file: &GuestFile) -> Result<Option<Module>> {
+/// Returns the module in a guest's file, if it is one: as it was built, with the line tables
+/// that the guest's file lacks.
+fn module(built: &Built, file: &GuestFile) -> Result<Option<RecordedModule>> {
     let name = file.path.rsplit('/').next().unwrap_or_default();
     let Some(name) = name.strip_suffix(".ko") else {
         return Ok(None);
     };
     let mut contents = file.contents.clone();
-    for module in prepared.modules.iter().filter(|module| module.name == name) {
+    for module in built.modules.iter().filter(|module| module.name == name) {
         let read = |path: &Path| {
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
         };
-        // The other language's has the same name.
+        // The module in the other language has the same name.
         if read(&module.stripped)? == file.contents {
             contents = read(&module.path)?;
         }
     }
-    Ok(Some(Module {
+    Ok(Some(RecordedModule {
         name: name.to_owned(),
         file: contents,
     }))

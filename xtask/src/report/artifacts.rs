@@ -4,7 +4,7 @@
 //! report.txt       the report, as on a terminal
 //! run.json         the entry of this run, as in --json
 //! kernel.log       the kernel's log, byte by byte
-//! shell.log        the shell's channel, byte by byte
+//! shell.log        the commands and what they printed
 //! transcript.cast  the commands and what they printed, for `asciinema play`
 //! trace.txt        the kernel's report of an oops, a warning or a hang
 //! timeline.txt     which thread ran when, if that was asked for
@@ -23,7 +23,9 @@ use crate::failure::Failure;
 use crate::kernel::KernelImage;
 use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
-use crate::play::Played;
+use crate::run::{CompletedRun, RunEvent, RunObserver};
+use crate::session::Session;
+use crate::ui::Ui;
 
 /// So many runs' failures are kept in the cache.
 const MOST_RUNS: usize = 20;
@@ -70,60 +72,21 @@ impl Artifacts {
         self.folder.get().map(PathBuf::as_path)
     }
 
-    /// Keeps what is known of a failure, in a folder of its own, and notes
-    /// that in the outcome.
-    pub fn write(&self, lesson: &Lesson, kernel: &KernelImage, played: &mut Played) -> Result<()> {
-        let folder = self.make()?.join(played.outcome.id());
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        played.outcome.artifacts = Some(folder.clone());
-        let Played {
-            outcome,
-            run,
-            seen,
-            timeline,
-            ..
-        } = played;
-        let write = |name: &str, contents: &[u8]| {
-            let path = folder.join(name);
-            std::fs::write(&path, contents)
-                .with_context(|| format!("cannot write {}", path.display()))
-        };
-        let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
-        let report: String = lines(&detail_lines(outcome));
-        write("report.txt", report.as_bytes())?;
-        write(
-            "run.json",
-            json::pretty(&json::RunEntry::from(&*outcome))?.as_bytes(),
-        )?;
-        write("kernel.log", &run.log)?;
-        write("shell.log", &run.console)?;
-        let cast = asciicast::text(
-            &outcome.label(),
-            &lesson.transcript.steps,
-            &seen.steps,
-            &outcome.verdict,
-        );
-        write("transcript.cast", cast.as_bytes())?;
-        if let Verdict::KernelReport { report, .. }
-        | Verdict::Panic { report, .. }
-        | Verdict::Hang { report, .. } = &outcome.verdict
-        {
-            let trace: String = lines(report);
-            write("trace.txt", trace.as_bytes())?;
-        } else {
-            // Of an earlier run, if the folder was given.
-            remove(&folder.join("trace.txt"))?;
+    /// Returns the folder for the artifacts of a failed run with this id. If no folder can be
+    /// made, it reports that and returns `None`.
+    pub fn folder_of(&self, id: &str, ui: &Ui) -> Option<PathBuf> {
+        match self.make() {
+            Ok(folder) => Some(folder.join(id)),
+            Err(error) => {
+                ui.note(format!("{id}: {error:#}"));
+                None
+            }
         }
-        match timeline {
-            Some(timeline) => write("timeline.txt", timelines::text(timeline).as_bytes())?,
-            None => remove(&folder.join("timeline.txt"))?,
-        }
-        write("qemu.txt", format!("{}\n", run.command).as_bytes())?;
-        let config = kernel.objects.join(".config");
-        std::fs::copy(&config, folder.join("kernel.config"))
-            .with_context(|| format!("cannot copy {}", config.display()))?;
-        Ok(())
+    }
+
+    /// Returns an observer that writes the artifacts of each failed run into its folder.
+    pub fn writer<'a>(session: &'a Session, kernel: &'a KernelImage) -> ArtifactWriter<'a> {
+        ArtifactWriter { session, kernel }
     }
 
     /// The folder, made if it is not there yet.
@@ -141,6 +104,82 @@ impl Artifacts {
         };
         Ok(self.folder.get_or_init(|| folder))
     }
+}
+
+/// Writes artifacts of failed runs.
+#[derive(Debug)]
+pub struct ArtifactWriter<'a> {
+    session: &'a Session,
+    kernel: &'a KernelImage,
+}
+
+impl RunObserver for ArtifactWriter<'_> {
+    fn on_event(&self, event: &RunEvent<'_>) {
+        if let RunEvent::Completed { case, completed } = event
+            && let Some(folder) = &completed.outcome.artifacts
+            && let Err(error) = write_all(folder, case.lesson, self.kernel, completed)
+        {
+            let label = completed.outcome.label();
+            self.session.ui.note(format!("{label}: {error:#}"));
+        }
+    }
+}
+
+/// Writes the artifacts of a failed run into `folder`.
+fn write_all(
+    folder: &Path,
+    lesson: &Lesson,
+    kernel: &KernelImage,
+    completed: &CompletedRun,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let CompletedRun {
+        outcome,
+        run,
+        session,
+        observed,
+        timeline,
+        ..
+    } = completed;
+    let write = |name: &str, contents: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, contents).with_context(|| format!("cannot write {}", path.display()))
+    };
+    let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
+    let report: String = lines(&detail_lines(outcome));
+    write("report.txt", report.as_bytes())?;
+    write(
+        "run.json",
+        json::pretty(&json::RunEntry::from(outcome))?.as_bytes(),
+    )?;
+    write("kernel.log", &run.log)?;
+    write("shell.log", session.as_bytes())?;
+    let cast = asciicast::text(
+        &outcome.label(),
+        &lesson.transcript.steps,
+        &observed.steps,
+        &outcome.verdict,
+    );
+    write("transcript.cast", cast.as_bytes())?;
+    if let Verdict::KernelReport { report, .. }
+    | Verdict::Panic { report, .. }
+    | Verdict::Hang { report, .. } = &outcome.verdict
+    {
+        let trace: String = lines(report);
+        write("trace.txt", trace.as_bytes())?;
+    } else {
+        // Of an earlier run, if the folder was given.
+        remove(&folder.join("trace.txt"))?;
+    }
+    match timeline {
+        Some(timeline) => write("timeline.txt", timelines::text(timeline).as_bytes())?,
+        None => remove(&folder.join("timeline.txt"))?,
+    }
+    write("qemu.txt", format!("{}\n", run.command).as_bytes())?;
+    let config = kernel.objects.join(".config");
+    std::fs::copy(&config, folder.join("kernel.config"))
+        .with_context(|| format!("cannot copy {}", config.display()))?;
+    Ok(())
 }
 
 /// A new folder in `parent`, whose name is the next number; the oldest beyond

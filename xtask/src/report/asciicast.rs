@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::lesson::compare::printed_lines;
-use crate::lesson::record::PlayedStep;
+use crate::lesson::record::RecordedStep;
 use crate::lesson::transcript::Step;
 use crate::lesson::verdict::Verdict;
 
@@ -17,7 +17,7 @@ const HEIGHT: u32 = 30;
 /// The recording's text: `steps` are the lesson's, `played` those that began.
 /// The times are the guest's, counted from the first command. The last line
 /// that is shown is the verdict, as a comment.
-pub fn text(title: &str, steps: &[Step], played: &[PlayedStep], verdict: &Verdict) -> String {
+pub fn text(title: &str, steps: &[Step], played: &[RecordedStep], verdict: &Verdict) -> String {
     let header = json!({
         "version": 2,
         "width": WIDTH,
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
     use crate::lesson::record::StepEnd;
 
-    fn played(begin: f64, output: &[u8], end: Option<f64>) -> PlayedStep {
-        PlayedStep {
+    fn played(begin: f64, output: &[u8], end: Option<f64>) -> RecordedStep {
+        RecordedStep {
             begin,
             output: output.to_owned(),
             end: end.map(|at| StepEnd { status: 0, at }),

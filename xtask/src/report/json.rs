@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Counts, Outcome, RaceFindings, SuiteReport};
 use crate::lesson::verdict::Verdict;
-use crate::play::plan::Play;
+use crate::run::plan::TestCase;
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
 use crate::symbols::SourceLocation;
@@ -69,18 +69,18 @@ pub fn text(report: &SuiteReport) -> Result<String> {
 /// # Errors
 ///
 /// None in practice, as for [`text`].
-pub fn list(plays: &[Play<'_>]) -> Result<String> {
-    let entry = |play: &Play<'_>| TestCaseEntry {
-        lesson: play.lesson.name.clone(),
-        language: play.language.to_string(),
-        title: play.lesson.title.clone(),
-        readme: play.lesson.readme.display().to_string(),
-        steps: play.lesson.transcript.steps.len(),
-        skipped: play.lacks(),
+pub fn list(cases: &[TestCase<'_>]) -> Result<String> {
+    let entry = |case: &TestCase<'_>| TestCaseEntry {
+        lesson: case.lesson.name.clone(),
+        language: case.language.to_string(),
+        title: case.lesson.title.clone(),
+        readme: case.lesson.readme.display().to_string(),
+        steps: case.lesson.transcript.steps.len(),
+        skipped: case.lacks(),
     };
     pretty(&TestCaseList {
         schema: SCHEMA,
-        test_cases: plays.iter().map(entry).collect(),
+        test_cases: cases.iter().map(entry).collect(),
     })
 }
 
@@ -111,7 +111,7 @@ impl From<&Outcome> for RunEntry {
             injected_delays: outcome
                 .scheduled
                 .iter()
-                .flat_map(|scheduled| &scheduled.held_up)
+                .flat_map(|scheduled| &scheduled.delays)
                 .map(InjectedDelayEntry::from)
                 .collect(),
             readme: path(&outcome.readme),
@@ -153,7 +153,6 @@ impl From<&Outcome> for RunEntry {
                 lesson_duration_seconds: phases.lesson.as_secs_f64(),
                 compare_duration_seconds: phases.compare.as_secs_f64(),
             }),
-            message_tag: outcome.nonce.clone(),
             guest_log: outcome.log.as_ref().map(path),
             artifacts: outcome.artifacts.as_ref().map(path),
         }

@@ -7,6 +7,7 @@ mod details;
 pub mod json;
 pub mod junit;
 pub mod ktap;
+mod progress;
 mod races;
 pub mod terminal;
 pub mod timelines;
@@ -18,11 +19,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
-use crate::play::plan::Partition;
+use crate::run::plan::Partition;
 use crate::ui::StageTime;
 
-pub use crate::play::RaceFindings;
-pub use crate::play::outcome::{Counts, Outcome, fault};
+pub use progress::SuiteProgress;
+
+pub use crate::run::RaceFindings;
+pub use crate::run::outcome::{Counts, Outcome, fault};
 
 /// A run of the suite, as all formats tell it.
 #[derive(Debug)]

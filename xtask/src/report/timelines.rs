@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result};
 use rustix::termios::tcgetwinsize;
 
 use crate::failure::Failure;
-use crate::play::Played;
+use crate::run::{CompletedRun, RunEvent, RunObserver};
 use crate::timeline::{TextStyle, Timeline};
+use crate::ui::Ui;
 
 /// Letters in a line where nothing tells how wide the terminal is.
 const WIDTH: usize = 100;
@@ -61,12 +62,20 @@ impl Timelines {
         &self.folder
     }
 
-    /// Writes the timeline of a play, over that of an earlier one of its name.
-    pub fn write_all(&self, played: &Played) -> Result<()> {
-        let Some(timeline) = &played.timeline else {
+    /// Returns an observer that writes the timeline of each run into the folder.
+    pub fn writer<'a>(&'a self, ui: &'a Ui) -> TimelineWriter<'a> {
+        TimelineWriter {
+            timelines: self,
+            ui,
+        }
+    }
+
+    /// Writes the timeline of a run, over that of an earlier run with the same id.
+    fn write(&self, completed: &CompletedRun) -> Result<()> {
+        let Some(timeline) = &completed.timeline else {
             return Ok(());
         };
-        let id = played.outcome.id();
+        let id = completed.outcome.id();
         let write = |ending: &str, contents: &str| {
             let path = self.folder.join(format!("{id}.{ending}"));
             std::fs::write(&path, contents)
@@ -98,7 +107,25 @@ impl Timelines {
     }
 }
 
-/// A timeline as text for a file.
+/// Writes the timelines of a suite.
+#[derive(Debug)]
+pub struct TimelineWriter<'a> {
+    timelines: &'a Timelines,
+    ui: &'a Ui,
+}
+
+impl RunObserver for TimelineWriter<'_> {
+    fn on_event(&self, event: &RunEvent<'_>) {
+        if let RunEvent::Completed { completed, .. } = event
+            && let Err(error) = self.timelines.write(completed)
+        {
+            let label = completed.outcome.label();
+            self.ui.note(format!("{label}: {error:#}"));
+        }
+    }
+}
+
+/// Returns a timeline as text for a file.
 pub(super) fn text(timeline: &Timeline) -> String {
     timeline.text(TextStyle {
         width: None,

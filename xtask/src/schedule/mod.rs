@@ -24,7 +24,8 @@ mod probe_points;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::initramfs::GuestFile;
+use kmodlab_protocol::{GuestFile, Setting};
+
 use crate::lesson::timestamp::Tolerance;
 
 pub use delay::InjectedDelay;
@@ -180,9 +181,8 @@ impl Schedule {
         }
     }
 
-    /// Returns the shell command that makes `perturb` apply this schedule to `module`
-    /// in a guest.
-    pub fn command(&self, module: &str) -> String {
+    /// Returns the setting that makes `perturb` apply this schedule to `module` in a guest.
+    pub fn setting(&self, module: &str) -> Setting {
         let Self {
             seed,
             chance,
@@ -190,10 +190,11 @@ impl Schedule {
             ..
         } = self;
         let points = list(&self.points);
-        format!(
-            "echo '{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {points}' \
-             2>/dev/null >/sys/module/{MODULE}/parameters/order || note unchecked {MODULE}\n"
-        )
+        Setting {
+            module: MODULE.to_owned(),
+            parameter: "order".to_owned(),
+            value: format!("{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {points}\n"),
+        }
     }
 
     /// Returns the points that were reached according to the `output` of `perturb`,
@@ -228,7 +229,7 @@ fn list(points: &[ProbePoint]) -> String {
 }
 
 /// Returns the module as a file for guests, which load it before the lesson begins
-/// (see `initramfs/kmodlab/supervise`).
+/// (see `initramfs/agent`).
 pub fn module_file(contents: Vec<u8>) -> GuestFile {
     GuestFile::own(&format!("{MODULE}.ko"), contents)
 }
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn equal_seeds_give_equal_schedules_and_other_seeds_other_schedules() {
         let baseline = baseline();
-        let command = |seed| Schedule::new(seed, &baseline).command("m");
+        let command = |seed| Schedule::new(seed, &baseline).setting("m").value;
         for seed in 0..50 {
             assert_eq!(command(seed), command(seed));
             assert_ne!(command(seed), command(seed + 1));
@@ -365,7 +366,7 @@ mod tests {
             lines: lines.collect(),
         };
         for seed in 0..20 {
-            let command = Schedule::new(seed, &baseline).command("m");
+            let command = Schedule::new(seed, &baseline).setting("m").value;
             assert!((500..4096).contains(&command.len()));
         }
     }

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use kmodlab_protocol::TRACE_STEP;
+
 use super::TimelineInput;
 use super::lanes::{lanes, shell};
 use super::model::{CpuSlice, EndState, EventKind, Timeline, TimelineEvent, seconds};
 use super::parse::{self, TraceEvent, TraceEventKind};
 use crate::schedule::InjectedDelay;
-
-/// Prefix of the markers that `lesson/script.rs` writes into the trace; a number
-/// and `begin` or `end` follow.
-pub(super) const STEP: &str = "kmodlab: step ";
 
 impl Timeline {
     /// Builds the timeline of a run.
@@ -19,21 +17,19 @@ impl Timeline {
             name,
             lesson,
             verdict,
-            nonce,
             trace,
             dump,
             log,
             ..
         } = *input;
         let mut missing = Vec::new();
-        let beginning = format!("kmodlab: lesson begins {nonce}");
         let log_begin = log.lesson_time().map_or(0, micros);
         let parsed = match (trace, dump) {
             (Some(trace), _) => parse::parse(trace),
             (None, Some(dump)) => {
                 let mut parsed = parse::parse(dump);
                 parsed.events.sort_by_key(|event| event.at);
-                match clock_offset(&parsed.events, log_begin, &beginning, input) {
+                match clock_offset(&parsed.events, input) {
                     Some(offset) => parsed
                         .events
                         .iter_mut()
@@ -59,7 +55,7 @@ impl Timeline {
             ));
         }
         let begin = parsed.events.iter().find_map(|event| match &event.kind {
-            TraceEventKind::Console(text) if *text == beginning => Some(event.at),
+            TraceEventKind::Marker(text) if text.starts_with(TRACE_STEP) => Some(event.at),
             _ => None,
         });
         let begin = begin.unwrap_or(log_begin);
@@ -111,13 +107,8 @@ fn micros(seconds: f64) -> u64 {
 ///
 /// The kernel traces a message less than 0.1 ms after it has read the time for
 /// the log, so the result is too small by that much.
-fn clock_offset(
-    trace: &[TraceEvent],
-    log_begin: u64,
-    beginning: &str,
-    input: &TimelineInput<'_>,
-) -> Option<i64> {
-    let mut logged: HashMap<&str, u64> = HashMap::from([(beginning, log_begin)]);
+fn clock_offset(trace: &[TraceEvent], input: &TimelineInput<'_>) -> Option<i64> {
+    let mut logged: HashMap<&str, u64> = HashMap::new();
     for (at, message) in input.log.timed_messages() {
         if let Some(at) = at {
             logged.entry(message).or_insert(micros(at));
@@ -354,7 +345,7 @@ impl<'a> TimelineBuilder<'a> {
     }
 
     fn step(&self, marker: &str) -> Option<EventKind> {
-        let (number, edge) = marker.strip_prefix(STEP)?.split_once(' ')?;
+        let (number, edge) = marker.strip_prefix(TRACE_STEP)?.split_once(' ')?;
         let number: usize = number.parse().ok()?;
         match edge.trim_end() {
             "begin" => {

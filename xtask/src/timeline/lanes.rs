@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::STEP;
+use kmodlab_protocol::TRACE_SHELL;
+
 use super::model::{EventKind, Lane, Task, TaskKind, TimelineEvent};
 use super::parse::{TraceEvent, TraceEventKind};
 
@@ -15,11 +16,10 @@ const WORKER: &str = "kworker/";
 /// Programs that always deal with a lesson's threads.
 const LOADERS: [&str; 2] = ["insmod", "rmmod"];
 
-/// Returns the PID of the shell that runs the lesson, which is the task that marks
-/// the beginning of the first step.
+/// Returns the PID of the shell that runs the lesson, by the agent's marker.
 pub(super) fn shell(trace: &[TraceEvent]) -> Option<u32> {
     trace.iter().find_map(|event| match &event.kind {
-        TraceEventKind::Marker(text) if text.starts_with(STEP) => Some(event.pid),
+        TraceEventKind::Marker(text) => text.strip_prefix(TRACE_SHELL)?.parse().ok(),
         _ => None,
     })
 }

@@ -30,8 +30,6 @@ pub struct TimelineInput<'a> {
     pub lesson: &'a str,
     /// The verdict in a few words.
     pub verdict: &'a str,
-    /// The tag that marks the messages of kmodlab in the log.
-    pub nonce: &'a str,
     /// The lesson's commands.
     pub commands: &'a [&'a str],
     /// The contents of `/sys/kernel/tracing/trace` after the lesson.

@@ -9,7 +9,7 @@ use crate::lesson::kernel_log::KernelLog;
 const TRACE: &str = include_str!("tests/hand_over.trace");
 
 /// The kernel's log of the same run.
-const LOG: &str = "[    6.169030] kmodlab: lesson begins N0\n\
+const LOG: &str = "[    6.169030] kmodlab: ready\n\
     [    9.446014] io_wait_event: wake thread execution i value =  3\n";
 
 fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
@@ -17,12 +17,11 @@ fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
         name: "io_wait_event (rust)",
         lesson: "io_wait_event",
         verdict: "passed",
-        nonce: "N0",
         commands: &["modinfo io_wait_event.ko", "insmod io_wait_event.ko"],
         trace,
         dump,
         injected_delays: &[],
-        log: &KernelLog::read("N0", log.as_bytes()),
+        log: &KernelLog::read(log.as_bytes()),
     })
 }
 
@@ -112,7 +111,7 @@ fn a_dump_gives_the_same_timeline_but_for_its_clock() {
     assert!(dumped.missing.is_empty(), "{:?}", dumped.missing);
     // The log's clock is read some microseconds before the trace's.
     let ahead = traced.begin - dumped.begin;
-    assert_eq!(ahead, 83);
+    assert_eq!(ahead, 93);
     assert_eq!(dumped.slices.len(), traced.slices.len());
     for (traced, dumped) in traced.slices.iter().zip(&dumped.slices) {
         assert_eq!((traced.pid, traced.from), (dumped.pid, dumped.from + ahead));

@@ -50,6 +50,11 @@ pub struct Toolchain {
     pub qemu_version: String,
 }
 
+/// Returns the cargo that runs xtask, or the first on the PATH.
+pub fn cargo() -> Option<PathBuf> {
+    bindgen::cargo(&Host::from_env())
+}
+
 /// The toolchain of this machine; what is missing is installed or provisioned.
 pub fn provision(session: &Session) -> Result<Toolchain> {
     provision_on(session, &Host::from_env())

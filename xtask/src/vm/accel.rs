@@ -1,18 +1,20 @@
-//! KVM or TCG.
+//! Chooses between KVM and TCG.
 //!
-//! `/dev/kvm` can open, make a machine and then fail to run it, with QEMU
-//! sitting there for ever (nested hosts do that). Only a boot tells, so `auto`
-//! boots this kernel once and remembers the answer.
+//! `/dev/kvm` can open and create a virtual machine, and then fail to run it while QEMU waits
+//! for ever (nested hosts do that). Only a boot shows whether KVM works, so `auto` boots this
+//! kernel once and remembers the result.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use kmodlab_protocol::INIT_REACHED;
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Accel, Clock, Console, Events, Machine, Start};
+use super::channels::{Channel, Channels};
+use super::machine::{Accel, Boot, Machine};
+use super::qmp::Qmp;
+use super::running::{Observer, Running};
 use crate::failure::Failure;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
@@ -20,21 +22,18 @@ use crate::key::Inputs;
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 
-/// A boot under KVM has this long to reach init.
+/// The time in which a boot under KVM must reach init.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What `initramfs/init` says first.
-const INIT_REACHED: &str = "kmodlab: init reached";
-
-/// What QEMU says when KVM cannot run the guest.
-const KVM_DIED: &str = "KVM internal error";
+/// QEMU's message when KVM cannot run the guest.
+const KVM_FAILED: &str = "KVM internal error";
 
 /// Whether KVM runs guests here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kvm {
     /// True if a guest reached init under it.
     pub works: bool,
-    /// What was seen.
+    /// The reason for that conclusion.
     pub why: String,
 }
 
@@ -44,20 +43,24 @@ struct Remembered {
     kvm: Kvm,
 }
 
-/// What `--accel` asks for, resolved: `None` is `auto`, which takes KVM if it
-/// works and says in a line why not if it does not.
+/// Returns the requested accelerator. `None` stands for `auto`: KVM if it works, and otherwise
+/// TCG with a note of the reason.
+///
+/// # Errors
+///
+/// If KVM was requested and does not work, or QEMU cannot be started.
 pub fn choose(
     session: &Session,
     toolchain: &Toolchain,
     kernel: &KernelImage,
     initramfs: &Initramfs,
-    asked: Option<Accel>,
+    requested: Option<Accel>,
 ) -> Result<Accel> {
-    if asked == Some(Accel::Tcg) {
+    if requested == Some(Accel::Tcg) {
         return Ok(Accel::Tcg);
     }
     let kvm = try_kvm(session, toolchain, kernel, initramfs)?;
-    match (kvm.works, asked) {
+    match (kvm.works, requested) {
         (true, _) => Ok(Accel::Kvm),
         (false, None) => {
             session.ui.note(format!(
@@ -67,14 +70,18 @@ pub fn choose(
             Ok(Accel::Tcg)
         }
         (false, Some(_)) => Err(Failure::host(format!(
-            "KVM runs no guest here: {}; leave out --accel kvm to emulate the CPU",
+            "KVM does not run guests on this host: {}; leave out --accel kvm to emulate the CPU",
             kvm.why
         ))
         .into()),
     }
 }
 
-/// Whether KVM runs guests here: as remembered, else by a boot of `kernel`.
+/// Returns whether KVM runs guests on this host: as remembered, or by a boot of `kernel`.
+///
+/// # Errors
+///
+/// If QEMU cannot be started.
 pub fn try_kvm(
     session: &Session,
     toolchain: &Toolchain,
@@ -89,8 +96,12 @@ pub fn try_kvm(
     Ok(kvm)
 }
 
-/// What is known of KVM without booting anything: remembered for this host
-/// kernel, this QEMU and this device, or plain from the device.
+/// Returns what is known of KVM without a boot: as remembered for this host's kernel, this QEMU
+/// and this device, or obvious from the device.
+///
+/// # Errors
+///
+/// If the device cannot be examined.
 pub fn known(session: &Session, toolchain: &Toolchain) -> Result<Option<Kvm>> {
     let device = Path::new("/dev/kvm");
     let refused = |why: String| Ok(Some(Kvm { works: false, why }));
@@ -126,7 +137,7 @@ fn remember(session: &Session, toolchain: &Toolchain, kvm: &Kvm) -> Result<()> {
         .write(&memory(session), &serde_json::to_vec_pretty(&remembered)?)
 }
 
-/// What the answer depends on.
+/// Returns the key of everything that the result depends on.
 fn host(toolchain: &Toolchain) -> Result<String> {
     use std::os::unix::fs::MetadataExt as _;
     let device = std::fs::metadata("/dev/kvm").context("cannot look at /dev/kvm")?;
@@ -140,70 +151,65 @@ fn host(toolchain: &Toolchain) -> Result<String> {
     Ok(inputs.key().as_str().to_owned())
 }
 
-/// Boots `kernel` under KVM, and waits until it reaches init, QEMU says that
-/// KVM died, or the time is up.
+/// Boots `kernel` under KVM until it reaches init, QEMU reports that KVM failed, or the time is
+/// over.
 fn probe(toolchain: &Toolchain, kernel: &KernelImage, initramfs: &Initramfs) -> Result<Kvm> {
-    let machine = Machine {
-        clock: Clock::Real(Accel::Kvm),
-        console: Console::Output,
-        start: Start::Boot,
+    let boot = Boot {
         initrd: initramfs.path.clone(),
-        smp: 2,
-        memory: 256,
-        kernel_words: Vec::new(),
-        events: Events::Live,
-        gdb: None,
+        kernel_parameters: Vec::new(),
     };
-    let (output, output_writer) = std::io::pipe().context("cannot make a pipe")?;
-    let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
-    let deadline = Instant::now() + PATIENCE;
-    let _qemu = machine
-        .command(toolchain, kernel)
-        .spawn(Stdio::from(output_writer), Stdio::from(errors_writer))?;
-    let (sender, lines) = channel();
-    let errors_sender = sender.clone();
-    std::thread::spawn(move || lines_of(output, &sender));
-    std::thread::spawn(move || lines_of(errors, &errors_sender));
-    let mut last = String::new();
-    loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) if line.contains(INIT_REACHED) => {
-                return Ok(Kvm {
-                    works: true,
-                    why: "a guest reached init under it".to_owned(),
-                });
-            }
-            Ok(line) if line.contains(KVM_DIED) => {
-                let why = format!("/dev/kvm opens, but QEMU reports \"{}\"", line.trim());
-                return Ok(Kvm { works: false, why });
-            }
-            Ok(line) => last = line,
-            Err(RecvTimeoutError::Timeout) => {
-                let why = format!("a guest did not reach init in {} s", PATIENCE.as_secs());
-                return Ok(Kvm { works: false, why });
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let why = format!("QEMU ended before the guest reached init: {}", last.trim());
-                return Ok(Kvm { works: false, why });
-            }
-        }
-    }
+    let channels = Channels::new()?;
+    let machine = Machine::kvm_probe(channels.endpoints(), boot);
+    let mut guest = Running::start(toolchain, kernel, &machine, channels)?;
+    let mut observer = KvmObserver {
+        log: Vec::new(),
+        errors: Vec::new(),
+        deadline: Instant::now() + PATIENCE,
+    };
+    let result = guest.watch(None, &mut observer)?;
+    let (_, errors) = guest.stop()?;
+    Ok(result.unwrap_or_else(|| Kvm {
+        works: false,
+        why: format!("QEMU ended before the guest reached init: {errors}"),
+    }))
 }
 
-fn lines_of(from: impl std::io::Read, sender: &Sender<String>) {
-    use std::io::BufRead as _;
-    let mut from = std::io::BufReader::new(from);
-    let mut line = Vec::new();
-    while from
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|count| count > 0)
-    {
-        if sender
-            .send(String::from_utf8_lossy(&line).into_owned())
-            .is_err()
-        {
-            return;
+struct KvmObserver {
+    log: Vec<u8>,
+    errors: Vec<u8>,
+    deadline: Instant,
+}
+
+impl Observer for KvmObserver {
+    type Stop = Kvm;
+
+    fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<Kvm> {
+        let bytes_so_far = match channel {
+            Channel::Log => &mut self.log,
+            Channel::Agent | Channel::QemuErrors => &mut self.errors,
+        };
+        bytes_so_far.extend(bytes);
+        let (log, errors) = (
+            String::from_utf8_lossy(&self.log),
+            String::from_utf8_lossy(&self.errors),
+        );
+        if log.contains(INIT_REACHED) {
+            return Some(Kvm {
+                works: true,
+                why: "a guest reached init under it".to_owned(),
+            });
         }
-        line.clear();
+        let line = errors.lines().find(|line| line.contains(KVM_FAILED))?;
+        let why = format!("/dev/kvm opens, but QEMU reports \"{}\"", line.trim());
+        Some(Kvm { works: false, why })
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    fn look(&mut self, _: &Running, _: &mut Option<Qmp>) -> Result<Option<Kvm>> {
+        let why = format!("a guest did not reach init in {} s", PATIENCE.as_secs());
+        Ok(Some(Kvm { works: false, why }))
     }
 }

@@ -1,5 +1,5 @@
-//! The little of gdb's remote protocol that it takes to stop a guest at an
-//! instruction and look at its memory (gdb manual, "Remote Protocol").
+//! The part of gdb's remote protocol that stops a guest at an instruction and reads its memory
+//! (gdb manual, "Remote Protocol").
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 /// each (gdb-xml/i386-64bit.xml).
 const RDI: usize = 5;
 
-/// Why a guest does not run.
+/// The reason for which a guest does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// It is at a breakpoint.
@@ -22,16 +22,28 @@ pub enum Stop {
 
 /// A guest's memory, while it is stopped.
 pub trait Memory {
-    /// The first argument of the function that the guest is about to begin.
+    /// Returns the first argument of the function at whose first instruction the guest is.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU does not answer.
     fn first_argument(&mut self) -> Result<u64>;
 
-    /// `length` bytes at a virtual address.
+    /// Reads `length` bytes at a virtual address.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not mapped.
     fn read(&mut self, address: u64, length: usize) -> Result<Vec<u8>>;
 
-    /// The 64-bit number at a virtual address.
+    /// Reads the 64-bit number at a virtual address.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not mapped.
     fn number(&mut self, address: u64) -> Result<u64> {
         let bytes = self.read(address, 8)?;
-        let bytes: [u8; 8] = bytes.as_slice().try_into().context("no 8 bytes")?;
+        let bytes: [u8; 8] = bytes.as_slice().try_into().context("fewer than 8 bytes")?;
         Ok(u64::from_le_bytes(bytes))
     }
 }
@@ -42,16 +54,17 @@ pub(super) struct Gdb {
 }
 
 impl Gdb {
-    /// Attaches to the guest, which is stopped by that.
+    /// Attaches to the guest, which stops it.
     pub(super) fn attach(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket)
             .with_context(|| format!("cannot connect to {}", socket.display()))?;
         Ok(Self { stream })
     }
 
-    /// Lets the guest run until it comes to `address`, or ends.
+    /// Lets the guest run until it reaches `address`, or ends.
     pub(super) fn run_to(&mut self, address: u64) -> Result<Stop> {
-        // A guest that is there would stop at once: it goes a step first.
+        // A guest that is already there would stop at once, so it executes one instruction
+        // first.
         if self.resume("s")? == Stop::End {
             return Ok(Stop::End);
         }
@@ -65,7 +78,7 @@ impl Gdb {
 
     fn breakpoint(&mut self, set: char, address: u64) -> Result<()> {
         let answer = self.ask(&format!("{set}0,{address:x},1"))?;
-        ensure!(answer == "OK", "QEMU sets no breakpoint: {answer:?}");
+        ensure!(answer == "OK", "QEMU refused a breakpoint: {answer:?}");
         Ok(())
     }
 
@@ -75,9 +88,9 @@ impl Gdb {
             match answer.bytes().next() {
                 Some(b'T' | b'S') => return Ok(Stop::Breakpoint),
                 Some(b'W' | b'X') => return Ok(Stop::End),
-                // A message of the stub's, not an answer.
+                // A message to print, not an answer.
                 Some(b'O') => answer = self.answer()?,
-                _ => bail!("QEMU's debugger stub says {answer:?}"),
+                _ => bail!("QEMU's debugger stub answers {answer:?}"),
             }
         }
     }
@@ -88,7 +101,7 @@ impl Gdb {
         self.answer()
     }
 
-    /// The next packet's contents. What comes between packets are receipts.
+    /// Reads the next packet's contents. Between packets there are acknowledgements.
     fn answer(&mut self) -> Result<String> {
         while self.byte()? != b'$' {}
         let mut answer = Vec::new();
@@ -98,18 +111,18 @@ impl Gdb {
                 byte => answer.push(byte),
             }
         }
-        // The check sum: bytes do not get lost on a socket.
+        // The checksum: a socket does not lose bytes.
         self.byte()?;
         self.byte()?;
-        // A stub that has said that its guest has ended does not wait for it.
+        // A stub that has reported its guest's end does not wait for an acknowledgement.
         let _ = self.stream.write_all(b"+");
-        String::from_utf8(answer).context("QEMU's debugger stub sends no text")
+        String::from_utf8(answer).context("QEMU's debugger stub did not send text")
     }
 
     fn byte(&mut self) -> Result<u8> {
         let mut byte = [0];
         let read = self.stream.read_exact(&mut byte);
-        read.context("QEMU's debugger stub has gone")?;
+        read.context("QEMU's debugger stub closed the connection")?;
         Ok(byte[0])
     }
 
@@ -130,7 +143,9 @@ impl Memory for Gdb {
     fn first_argument(&mut self) -> Result<u64> {
         let registers = self.bytes("g")?;
         let rdi = registers.get(RDI * 8..RDI * 8 + 8);
-        let rdi: [u8; 8] = rdi.and_then(|rdi| rdi.try_into().ok()).context("no rdi")?;
+        let rdi: [u8; 8] = rdi
+            .and_then(|rdi| rdi.try_into().ok())
+            .context("no register rdi")?;
         Ok(u64::from_le_bytes(rdi))
     }
 
@@ -143,12 +158,12 @@ impl Memory for Gdb {
 mod tests {
     use super::*;
 
-    /// A stub that answers each question in turn; returns what it was asked.
+    /// Returns a stub that answers each question in turn, and a thread with the questions.
     fn stub(answers: &'static [&'static str]) -> (Gdb, std::thread::JoinHandle<Vec<u8>>) {
         let (stream, mut stub) = UnixStream::pair().expect("a pair of sockets");
         let thread = std::thread::spawn(move || {
             for answer in answers {
-                write!(stub, "+${answer}#00").expect("it is listening");
+                write!(stub, "+${answer}#00").expect("it listens");
             }
             let mut asked = Vec::new();
             stub.read_to_end(&mut asked).expect("it is there");
@@ -158,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_have_their_sums_and_answers_their_receipts() {
+    fn questions_have_checksums_and_answers_are_acknowledged() {
         let (mut gdb, stub) = stub(&["T05thread:01;", "OK", "T05thread:01;", "OK", "W00"]);
         assert_eq!(gdb.run_to(0xffff).expect("it stops"), Stop::Breakpoint);
         assert_eq!(gdb.run_to(0xffff).expect("it ends"), Stop::End);

@@ -1,26 +1,23 @@
-//! What a guest leaves behind when it is over.
+//! The results of a guest that has ended.
 
 use std::time::Duration;
 
-/// The two channels of a guest, how it ended and how long it took.
+/// The channels of a guest, how it ended and how long it took.
 #[derive(Debug, Clone)]
 pub struct GuestRun {
-    /// All bytes of the virtio console: the shell's output.
-    pub console: Vec<u8>,
+    /// All bytes of the agent's channel.
+    pub agent: Vec<u8>,
     /// All bytes of the serial line: the kernel's log.
     pub log: Vec<u8>,
-    /// What a module told the host (`kernel_ext::stop::tell_host`); nothing of a
-    /// guest that was typed at.
+    /// The output of `perturb` (`kernel_ext::stop::tell_host`).
     pub debug: Vec<u8>,
-    /// How it ended.
+    /// How the guest ended.
     pub end: GuestEnd,
     /// The host's time from QEMU's start to its end.
     pub wall: Duration,
-    /// The host's time from the kernel's panic line to QEMU's end, if there
-    /// was one; not told of a guest that was typed at.
+    /// The host's time from the kernel's panic message to QEMU's end, if there was one.
     pub since_panic: Option<Duration>,
-    /// The part of it until the guest said its first word on its console, or
-    /// was first typed at; none if it never came to that.
+    /// The host's time from QEMU's start to the agent's first message, if there was one.
     pub boot: Option<Duration>,
     /// QEMU's command line, quoted for a shell.
     pub command: String,
@@ -29,11 +26,11 @@ pub struct GuestRun {
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GuestEnd {
-    /// QEMU ended by itself with status 0: the guest powered off or reset.
+    /// QEMU ended by itself with status 0: the guest was reset.
     Ended,
     /// The host stopped it: the guest's clock passed the limit.
     OutOfTime {
-        /// The guest's clock then.
+        /// The guest's clock then, in seconds.
         guest_seconds: f64,
     },
     /// The host stopped it: the guest's clock stood still and nothing ran.
@@ -42,7 +39,7 @@ pub enum GuestEnd {
     QemuFailed {
         /// Its exit status, in words.
         status: String,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
 }

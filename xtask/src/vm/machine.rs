@@ -1,15 +1,20 @@
 //! A guest's hardware, as QEMU's command line.
+//!
+//! There is a constructor for each kind of guest; other combinations do not exist.
 
 use std::path::{Path, PathBuf};
 
-use super::lesson_device::{self, LessonDevice};
+use kmodlab_protocol::{CHANNEL_PORT, CHANNEL_VARIABLE, SERIAL_CHANNEL, firmware};
+
+use super::channels::Endpoints;
+use super::firmware::FirmwareFiles;
 use super::qmp::EPOCH;
 use super::tsc;
 use crate::kernel::KernelImage;
 use crate::process::Tool;
 use crate::toolchain::Toolchain;
 
-/// What runs a guest's instructions.
+/// The part of QEMU that executes a guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
     /// The host's CPU.
@@ -19,7 +24,7 @@ pub enum Accel {
 }
 
 impl Accel {
-    /// As QEMU's `-accel` wants it.
+    /// Returns its name, as QEMU's `-accel` wants it.
     pub fn name(self) -> &'static str {
         match self {
             Accel::Kvm => "kvm",
@@ -28,353 +33,515 @@ impl Accel {
     }
 }
 
-/// How a guest's clock runs.
+/// The number of a guest's CPUs and the size of its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// Each instruction takes `2^shift` nanoseconds of the guest's time, and
-    /// time that the guest would idle away is skipped (QEMU manual, "TCG
-    /// instruction counting"). The same guest does the same things at the same
-    /// times, whatever the host is doing.
-    Virtual {
-        /// 5 is a CPU of 31 million instructions a second. Below 5 the kernel's
-        /// calibration of its timers takes seconds on the wall, above 7 it does
-        /// not end.
-        shift: u8,
-    },
-    /// As on the wall, with this accelerator.
-    Real(Accel),
+pub struct Hardware {
+    /// CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
 }
 
-/// Where a guest's serial port goes, which the kernel logs to.
-#[derive(Debug, Clone)]
-pub enum Console {
-    /// The terminal that xtask runs on: the log and the shell together.
-    Terminal,
-    /// QEMU's standard output, and no shell.
-    Output,
-    /// Sockets that xtask listens on: the log, the shell's own channel
-    /// (`/dev/hvc0`), and QEMU's control channel, apart from each other.
-    Sockets {
-        /// The folder of `log`, `shell` and `control`.
-        folder: PathBuf,
-    },
-    /// The same, but recorded: the log, the shell's own channel (`/dev/hvc0`),
-    /// what modules tell the host, and QEMU's control channel. QEMU writes to a file at once, so that no
-    /// reader's delay reaches the guest.
-    Recorded {
-        /// A file for the log.
-        log: PathBuf,
-        /// A file for what the shell prints.
-        shell: PathBuf,
-        /// A file for what a module tells the host (`kernel_ext::stop::tell_host`).
-        debug: PathBuf,
-        /// A socket that xtask listens on.
-        control: PathBuf,
-    },
+impl Hardware {
+    /// The hardware of a guest unless the user chooses another: two CPUs, so that threads
+    /// really run side by side.
+    pub const DEFAULT: Self = Self {
+        cpus: 2,
+        memory_mib: 256,
+    };
 }
 
-/// Where a guest's first instruction is.
-#[derive(Debug, Clone)]
-pub enum Start {
-    /// At the kernel's entry.
-    Boot,
-    /// The same, and it runs until it asks to be saved.
-    Save {
-        /// The file that is its memory.
-        memory: PathBuf,
-        /// What is in the lesson's device, empty at that time.
-        lesson: LessonDevice,
-    },
-    /// Where one was saved, and it runs until it asks to be saved again.
-    SaveAgain {
-        /// The file that is its memory: a copy of what was saved.
-        memory: PathBuf,
-        /// What is in the lesson's device.
-        lesson: LessonDevice,
-    },
-    /// Where it was saved, once [`Qmp`](super::qmp::Qmp) has told it to go on.
-    GoOn {
-        /// The file that was its memory; it stays as it is.
-        memory: PathBuf,
-        /// What is in the lesson's device now.
-        lesson: LessonDevice,
-    },
-}
-
-impl Start {
-    /// Is the guest to be saved?
-    pub fn saves(&self) -> bool {
-        match self {
-            Start::Save { .. } | Start::SaveAgain { .. } => true,
-            Start::Boot | Start::GoOn { .. } => false,
-        }
-    }
-}
-
-/// What QEMU does with all that reaches a guest from outside: the moments of
-/// interrupts and the like (QEMU manual, "Record/replay"). Such a guest has one
-/// CPU and virtual time.
+/// The contents of a guest that boots: all but its kernel and hardware.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Events {
-    /// It comes as it comes.
-    Live,
-    /// The same, and QEMU writes it to this file, which is whole when QEMU has
-    /// ended by itself.
-    Recorded(PathBuf),
-    /// It comes as it was recorded.
-    Replayed {
-        /// The file that was recorded.
-        from: PathBuf,
-        /// A disk for snapshots of the guest, which it does not see (see
-        /// [`Snapshots`](super::Snapshots)): with one, QEMU takes a snapshot
-        /// when a debugger attaches, and the debugger can step backwards.
-        snapshots: Option<PathBuf>,
-    },
-}
-
-/// Where QEMU waits for a debugger, before the guest's first instruction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gdb {
-    /// The port 1234, as gdb's users expect of a QEMU.
-    Port,
-    /// A socket that QEMU makes.
-    Socket(PathBuf),
-}
-
-/// A guest before it starts.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// Its clock, and with that the kind of machine.
-    pub clock: Clock,
-    /// What its serial port is connected to.
-    pub console: Console,
-    /// Where it starts.
-    pub start: Start,
+pub struct Boot {
     /// The archive that becomes its root folder.
     pub initrd: PathBuf,
-    /// CPUs.
-    pub smp: u32,
-    /// Memory in MiB.
-    pub memory: u32,
-    /// More words for the kernel's command line.
-    pub kernel_words: Vec<String>,
-    /// What becomes of what reaches it from outside.
-    pub events: Events,
-    /// Whether a debugger is waited for, and where.
-    pub gdb: Option<Gdb>,
+    /// Further kernel parameters.
+    pub kernel_parameters: Vec<String>,
 }
 
-/// The second serial line's name in the guest.
-pub const SECOND_SERIAL: &str = "/dev/ttyS1";
+/// The clock of a guest in virtual time: each instruction takes `2^shift` nanoseconds, and time
+/// in which all CPUs are idle is skipped (QEMU manual, "TCG instruction counting"). The same
+/// guest does the same things at the same times, whatever the host does.
+///
+/// 5 is a CPU of 31 million instructions a second. Below 5 the kernel's calibration of its
+/// timers takes seconds of the host's time, above 7 it does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualClock {
+    /// The shift.
+    pub shift: u8,
+}
 
-/// Lets the kernel find the second serial line; without it, it looks for one.
-const SECOND_SERIAL_WORD: &str = "8250.nr_uarts=2";
+/// A guest that has not started yet.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    kind: Kind,
+    hardware: Hardware,
+    boot: Boot,
+}
 
-/// The smallest machine that QEMU has: no firmware, no PCI, no ACPI. The kernel
-/// is started by PVH. Without ACPI it keeps the PIT, which it needs to find out
-/// how fast the TSC is.
+#[derive(Debug, Clone)]
+enum Kind {
+    Interactive {
+        accel: Accel,
+        gdb: bool,
+    },
+    KvmProbe(Endpoints),
+    Scripted {
+        clock: VirtualClock,
+        channels: Endpoints,
+    },
+    Snapshot {
+        clock: VirtualClock,
+        channels: Endpoints,
+        saved: SavedGuest,
+        role: SnapshotRole,
+    },
+    Recorded {
+        clock: VirtualClock,
+        channels: Endpoints,
+        events: PathBuf,
+    },
+    Replayed {
+        clock: VirtualClock,
+        channels: Endpoints,
+        events: PathBuf,
+        debugger: Debugger,
+    },
+    RealTime {
+        accel: Accel,
+        channels: Endpoints,
+    },
+}
+
+/// The parts that only a guest with a snapshot has.
+#[derive(Debug, Clone)]
+struct SavedGuest {
+    memory: PathBuf,
+    firmware: FirmwareFiles,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SnapshotRole {
+    /// Boots, and is saved.
+    Boots,
+    /// Resumes, and is saved again.
+    ResumesAndIsSaved,
+    /// Resumes, and runs to its end.
+    Resumes,
+}
+
+/// The debugger of a replayed guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Debugger {
+    /// None.
+    None,
+    /// QEMU waits for one at the guest's debugger socket.
+    Forwards,
+    /// The same, and it can step backwards, with this empty disk for QEMU's internal snapshots.
+    Backwards(PathBuf),
+}
+
+/// The smallest machine that QEMU has: no firmware, no PCI, no ACPI. The kernel is started by
+/// PVH. Without ACPI it keeps the PIT, which it needs to measure the rate of the TSC.
 const MACHINE: &str = "microvm,acpi=off,isa-serial=on,rtc=on";
 
-/// The bus of the shell's channel. It has one port: the guest looks at all that
-/// there may be, 31 if nothing is said, each time something was written.
-const VIRTIO_SERIAL: &str = "virtio-serial-device,max_ports=1";
+/// The bus of the agent's channel, whose port 0 the kernel keeps for a console. With a larger
+/// number of ports, 31 by default, the guest looks at all of them after each write.
+const VIRTIO_SERIAL: &str = "virtio-serial-device,max_ports=2";
 
-/// TCG's own CPU with an instruction for random numbers, which are the same in every
-/// run. Without one the kernel has no source that it trusts, and makes each number
-/// from all it knows: 1.5 % of the instructions of a lesson.
+/// TCG's own CPU with an instruction for random numbers, which are the same in every run.
+/// Without one the kernel has no source that it trusts, and makes each number from all its
+/// sources: 1.5 % of the instructions of a lesson.
 const RANDOM: [&str; 4] = ["-cpu", "qemu64,+rdrand", "-seed", "1"];
 
-/// Words on every guest's kernel command line.
+/// Kernel parameters of every guest.
 ///
-/// A panic resets the guest at once, by a triple fault, and `-no-reboot` turns
-/// that into the end of QEMU. Two NUMA nodes are made of the memory there is.
-const KERNEL_WORDS: [&str; 4] = ["console=ttyS0", "reboot=t", "panic=-1", "numa=fake=2"];
+/// A panic resets the guest at once, by a triple fault, and `-no-reboot` turns that into the
+/// end of QEMU. The kernel makes two NUMA nodes of the memory.
+const KERNEL_PARAMETERS: [&str; 4] = ["console=ttyS0", "reboot=t", "panic=-1", "numa=fake=2"];
+
+/// Lets the kernel use the second serial line.
+const SECOND_SERIAL: &str = "8250.nr_uarts=2";
+
+/// TSC ticks of a millisecond in virtual time, where the TSC counts nanoseconds.
+const VIRTUAL_TSC_KHZ: u64 = 1_000_000;
 
 impl Machine {
-    /// QEMU's command line for `kernel`.
-    pub fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> Tool {
-        let mut words: Vec<String> = KERNEL_WORDS.map(str::to_owned).to_vec();
-        let mut tool = Tool::new(&toolchain.qemu).args(["-M", MACHINE]);
-        match self.clock {
-            Clock::Virtual { shift } => {
-                tool = tool
-                    .args(["-accel", "tcg"])
-                    .args(["-icount", &self.icount(shift)])
-                    .args(RANDOM)
-                    .args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
-                // The TSC counts nanoseconds then.
-                words.extend(tsc_words(1_000_000));
-            }
-            Clock::Real(accel @ Accel::Tcg) => {
-                tool = tool.args(["-accel", accel.name()]);
-                words.extend(tsc::host_khz().into_iter().flat_map(tsc_words));
-            }
-            // The guest asks KVM.
-            Clock::Real(accel @ Accel::Kvm) => {
-                tool = tool.args(["-accel", accel.name(), "-cpu", "host"]);
-            }
+    /// Returns a guest with a shell on the terminal that xtask runs on. With `gdb`, QEMU waits
+    /// for a debugger at port 1234, as users of gdb expect it.
+    pub fn interactive(accel: Accel, hardware: Hardware, boot: Boot, gdb: bool) -> Self {
+        Self {
+            kind: Kind::Interactive { accel, gdb },
+            hardware,
+            boot,
         }
+    }
+
+    /// Returns a guest that shows by its boot whether KVM works.
+    pub fn kvm_probe(channels: Endpoints, boot: Boot) -> Self {
+        Self {
+            kind: Kind::KvmProbe(channels),
+            hardware: Hardware::DEFAULT,
+            boot,
+        }
+    }
+
+    /// Returns a guest in virtual time that boots for one run.
+    pub fn scripted(clock: VirtualClock, channels: Endpoints, boot: Boot) -> Self {
+        Self {
+            kind: Kind::Scripted { clock, channels },
+            hardware: Hardware::DEFAULT,
+            boot,
+        }
+    }
+
+    /// Returns a guest that boots and is saved when it asks for it. The file `memory` becomes
+    /// its memory.
+    pub fn to_be_saved(
+        clock: VirtualClock,
+        channels: Endpoints,
+        boot: Boot,
+        memory: PathBuf,
+        firmware: FirmwareFiles,
+    ) -> Self {
+        Self::snapshot(clock, channels, boot, memory, firmware, SnapshotRole::Boots)
+    }
+
+    /// Returns a guest that resumes from a copy of a snapshot's memory, and is saved when it
+    /// asks for it again.
+    pub fn to_be_saved_again(
+        clock: VirtualClock,
+        channels: Endpoints,
+        boot: Boot,
+        memory: PathBuf,
+        firmware: FirmwareFiles,
+    ) -> Self {
+        let role = SnapshotRole::ResumesAndIsSaved;
+        Self::snapshot(clock, channels, boot, memory, firmware, role)
+    }
+
+    /// Returns a guest that resumes from a snapshot for one run. The file `memory` is the
+    /// snapshot's and stays as it is.
+    pub fn resumed(
+        clock: VirtualClock,
+        channels: Endpoints,
+        boot: Boot,
+        memory: PathBuf,
+        firmware: FirmwareFiles,
+    ) -> Self {
+        Self::snapshot(
+            clock,
+            channels,
+            boot,
+            memory,
+            firmware,
+            SnapshotRole::Resumes,
+        )
+    }
+
+    fn snapshot(
+        clock: VirtualClock,
+        channels: Endpoints,
+        boot: Boot,
+        memory: PathBuf,
+        firmware: FirmwareFiles,
+        role: SnapshotRole,
+    ) -> Self {
+        Self {
+            kind: Kind::Snapshot {
+                clock,
+                channels,
+                saved: SavedGuest { memory, firmware },
+                role,
+            },
+            hardware: Hardware::DEFAULT,
+            boot,
+        }
+    }
+
+    /// Returns a guest that boots for one run and is recorded: QEMU writes everything that
+    /// reaches it from outside to the file `events`, which is whole when QEMU has ended by
+    /// itself (QEMU manual, "Record/replay"). QEMU records a guest with one CPU only.
+    pub fn recorded(
+        clock: VirtualClock,
+        channels: Endpoints,
+        memory_mib: u32,
+        boot: Boot,
+        events: PathBuf,
+    ) -> Self {
+        Self {
+            kind: Kind::Recorded {
+                clock,
+                channels,
+                events,
+            },
+            hardware: Hardware {
+                cpus: 1,
+                memory_mib,
+            },
+            boot,
+        }
+    }
+
+    /// Returns a guest that does what was recorded in the file `events`.
+    pub fn replayed(
+        clock: VirtualClock,
+        channels: Endpoints,
+        memory_mib: u32,
+        boot: Boot,
+        events: PathBuf,
+        debugger: Debugger,
+    ) -> Self {
+        Self {
+            kind: Kind::Replayed {
+                clock,
+                channels,
+                events,
+                debugger,
+            },
+            hardware: Hardware {
+                cpus: 1,
+                memory_mib,
+            },
+            boot,
+        }
+    }
+
+    /// Returns a guest in real time at which the host types commands.
+    pub fn real_time(accel: Accel, channels: Endpoints, boot: Boot) -> Self {
+        Self {
+            kind: Kind::RealTime { accel, channels },
+            hardware: Hardware::DEFAULT,
+            boot,
+        }
+    }
+
+    /// Reports whether QEMU records the guest.
+    pub(super) fn records(&self) -> bool {
+        matches!(self.kind, Kind::Recorded { .. })
+    }
+
+    /// Reports whether the host may send the guest an interrupt. A recording has no place for
+    /// one.
+    pub(super) fn may_be_interrupted(&self) -> bool {
+        !matches!(self.kind, Kind::Recorded { .. } | Kind::Replayed { .. })
+    }
+
+    /// Returns QEMU's command line for `kernel`.
+    pub fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> Tool {
+        let mut parameters: Vec<String> = KERNEL_PARAMETERS.map(str::to_owned).to_vec();
+        let mut tool = Tool::new(&toolchain.qemu).args(["-M", MACHINE]);
+        tool = self.clock(tool, &mut parameters);
+        let Hardware { cpus, memory_mib } = self.hardware;
         tool = tool
             .arg("-kernel")
             .arg(kernel.vmlinux())
             .arg("-initrd")
-            .arg(&self.initrd)
-            .args([
-                "-smp",
-                &self.smp.to_string(),
-                "-m",
-                &self.memory.to_string(),
-            ])
-            .args([
-                "-nodefaults",
-                "-no-user-config",
-                "-display",
-                "none",
-                "-no-reboot",
-            ]);
-        tool = match &self.console {
-            Console::Terminal => tool
-                .args(["-chardev", "stdio,id=terminal,mux=on,signal=off"])
-                .args(["-serial", "chardev:terminal", "-mon", "chardev=terminal"]),
-            Console::Output => tool
-                .args(["-chardev", "stdio,id=log,signal=off"])
-                .args(["-serial", "chardev:log"]),
-            Console::Sockets { folder } => {
-                let socket = |name: &str| socket_option(folder, name);
-                tool.args(["-chardev", &socket("log"), "-serial", "chardev:log"])
-                    .args(["-chardev", &socket("shell"), "-device", VIRTIO_SERIAL])
-                    .args(["-device", "virtconsole,chardev=shell"])
-                    .args(["-chardev", &socket("control")])
-                    .args(["-mon", "chardev=control,mode=control"])
+            .arg(&self.boot.initrd)
+            .args(["-smp", &cpus.to_string(), "-m", &memory_mib.to_string()])
+            .args(["-nodefaults", "-no-user-config", "-display", "none"])
+            .arg("-no-reboot");
+        tool = match &self.kind {
+            Kind::Interactive { gdb, .. } => interactive(tool, *gdb),
+            Kind::KvmProbe(channels) => log_and_control(tool, channels),
+            Kind::Scripted { channels, .. } => {
+                agent_port(with_debug(tool, channels), "file", channels)
             }
-            Console::Recorded {
-                log,
-                shell,
-                debug,
-                control,
+            Kind::RealTime { channels, .. } => {
+                agent_port(with_debug(tool, channels), "socket", channels)
+            }
+            Kind::Snapshot {
+                channels,
+                saved,
+                role,
+                ..
             } => {
-                let tool = tool
-                    .args(["-chardev", &chardev("file,id=debug", debug)])
-                    .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
-                    .args(["-chardev", &chardev("file,id=log", log)])
-                    .args(["-serial", "chardev:log"])
-                    .args(["-chardev", &chardev("file,id=shell", shell)])
-                    .args(["-chardev", &chardev("socket,id=control", control)])
-                    .args(["-mon", "chardev=control,mode=control"]);
-                if self.events == Events::Live {
-                    tool.args(["-device", VIRTIO_SERIAL])
-                        .args(["-device", "virtconsole,chardev=shell"])
-                } else {
-                    // QEMU's virtio console sets a timer when a snapshot of it
-                    // is loaded, which was not recorded: the replay would stop
-                    // there (virtio_serial_post_load_timer_cb in
-                    // hw/char/virtio-serial-bus.c).
-                    words.push(SECOND_SERIAL_WORD.to_owned());
-                    tool.args(["-device", "isa-serial,index=1,chardev=shell"])
+                parameters.push(firmware::KERNEL_PARAMETER.to_owned());
+                let tool = agent_port(with_debug(tool, channels), "file", channels);
+                self.snapshot_devices(tool, saved, *role)
+            }
+            Kind::Recorded { channels, .. } => record_devices(tool, &mut parameters, channels),
+            Kind::Replayed {
+                channels, debugger, ..
+            } => {
+                let tool = record_devices(tool, &mut parameters, channels);
+                replay_debugger(tool, channels, debugger)
+            }
+        };
+        parameters.extend(self.boot.kernel_parameters.iter().cloned());
+        tool.args(["-append", &parameters.join(" ")])
+    }
+
+    /// Adds the options of the guest's clock and CPU, and of how the host schedules QEMU.
+    fn clock(&self, tool: Tool, parameters: &mut Vec<String>) -> Tool {
+        // The guest's real-time clock tells the host the guest's age; that of an interactive
+        // guest tells a person the date.
+        let age = format!("clock=vm,base={EPOCH}");
+        match &self.kind {
+            Kind::Interactive { accel, .. } => real_time(tool, *accel, parameters),
+            Kind::KvmProbe(_) => real_time(tool, Accel::Kvm, parameters),
+            Kind::RealTime { accel, .. } => {
+                real_time(tool, *accel, parameters).args(["-rtc", &age])
+            }
+            Kind::Scripted { clock, .. }
+            | Kind::Snapshot { clock, .. }
+            | Kind::Recorded { clock, .. }
+            | Kind::Replayed { clock, .. } => {
+                parameters.extend(tsc_parameters(VIRTUAL_TSC_KHZ));
+                let mut icount = format!("shift={},sleep=off", clock.shift);
+                match &self.kind {
+                    Kind::Recorded { events, .. } => {
+                        icount.push_str(&format!(",rr=record,rrfile={}", escaped(events)));
+                    }
+                    Kind::Replayed { events, .. } => {
+                        icount.push_str(&format!(",rr=replay,rrfile={}", escaped(events)));
+                    }
+                    _ => {}
                 }
-            }
-        };
-        tool = match &self.start {
-            Start::Boot => tool,
-            Start::Save { memory, lesson } => self.saved(tool, &mut words, memory, "on", lesson),
-            Start::SaveAgain { memory, lesson } => self
-                .saved(tool, &mut words, memory, "on", lesson)
-                .args(["-incoming", "defer"]),
-            // A private mapping: what the guest writes stays its own.
-            Start::GoOn { memory, lesson } => self
-                .saved(tool, &mut words, memory, "off", lesson)
-                .args(["-incoming", "defer"]),
-        };
-        if let (Clock::Real(_), Console::Sockets { .. }) = (self.clock, &self.console) {
-            // A guest that is watched tells its age by its real-time clock; a
-            // person's tells the date.
-            tool = tool.args(["-rtc", &format!("clock=vm,base={EPOCH}")]);
-        }
-        if self.events != Events::Live {
-            // A device that only a guest under KVM has a use for. When a
-            // debugger runs backwards, QEMU resets it in its main thread, which
-            // waits for the CPU there while the CPU waits for that thread's
-            // lock (vapic_reset in hw/i386/kvmvapic.c; seen with QEMU 7.2).
-            tool = tool.args(["-global", "apic-common.vapic=off"]);
-        }
-        if let Events::Replayed {
-            snapshots: Some(disk),
-            ..
-        } = &self.events
-        {
-            let disk = format!("if=none,format=qcow2,file={}", escaped(disk));
-            tool = tool.args(["-drive", &disk]);
-        }
-        tool = match &self.gdb {
-            None => tool,
-            Some(Gdb::Port) => tool.args(["-s", "-S"]),
-            Some(Gdb::Socket(path)) => {
-                let socket = format!("unix:{},server=on,wait=off", escaped(path));
-                tool.args(["-gdb", &socket, "-S"])
-            }
-        };
-        words.extend(self.kernel_words.iter().cloned());
-        tool.args(["-append", &words.join(" ")])
-    }
-
-    /// The value of `-icount`.
-    fn icount(&self, shift: u8) -> String {
-        let clock = format!("shift={shift},sleep=off");
-        match &self.events {
-            Events::Live => clock,
-            Events::Recorded(file) => format!("{clock},rr=record,rrfile={}", escaped(file)),
-            Events::Replayed { from, .. } => {
-                format!("{clock},rr=replay,rrfile={}", escaped(from))
+                let tool = tool
+                    .args(["-accel", "tcg", "-icount", &icount])
+                    .args(RANDOM)
+                    .args(["-rtc", &age]);
+                self.host_scheduling(tool)
             }
         }
     }
 
-    /// What only a guest has that is saved, or was: memory in a file, a device
-    /// to be stopped by, and one that brings the lesson.
-    fn saved(
-        &self,
-        tool: Tool,
-        words: &mut Vec<String>,
-        memory: &Path,
-        share: &str,
-        lesson: &LessonDevice,
-    ) -> Tool {
-        words.push(lesson_device::KERNEL_WORD.to_owned());
+    fn host_scheduling(&self, tool: Tool) -> Tool {
+        match &self.kind {
+            // See `snapshot_taking` for the reason.
+            Kind::Snapshot { role, .. } if *role != SnapshotRole::Resumes => tool.batch(),
+            // At each recorded event, QEMU's main thread and that of the CPU wait for each
+            // other: a sixth of a replay's time, where they are on two CPUs of the host or
+            // take one from each other.
+            Kind::Replayed { .. } => tool.batch().on_one_cpu(),
+            _ => tool,
+        }
+    }
+
+    /// Adds memory in a file, a device by which the guest asks to be stopped, and one that
+    /// brings documents.
+    fn snapshot_devices(&self, tool: Tool, saved: &SavedGuest, role: SnapshotRole) -> Tool {
+        let SavedGuest { memory, firmware } = saved;
+        // What a resumed guest writes to a private mapping stays its own.
+        let share = match role {
+            SnapshotRole::Boots | SnapshotRole::ResumesAndIsSaved => "on",
+            SnapshotRole::Resumes => "off",
+        };
         let options = format!(
             "memory-backend-file,id=ram,size={}M,share={share},mem-path={}",
-            self.memory,
+            self.hardware.memory_mib,
             escaped(memory)
         );
         let mut tool = tool
             .args(["-object", &options])
             .args(["-machine", "memory-backend=ram"])
             .args(["-device", "pvpanic", "-action", "panic=pause"]);
-        for (name, file) in lesson.files() {
+        for (name, file) in firmware.files() {
             let option = format!("name={name},file={}", escaped(&file));
             tool = tool.args(["-fw_cfg", &option]);
         }
-        tool
+        match role {
+            SnapshotRole::Boots => tool,
+            SnapshotRole::ResumesAndIsSaved | SnapshotRole::Resumes => {
+                tool.args(["-incoming", "defer"])
+            }
+        }
     }
 }
 
-fn socket_option(folder: &Path, name: &str) -> String {
-    chardev(&format!("socket,id={name}"), &folder.join(name))
+fn real_time(tool: Tool, accel: Accel, parameters: &mut Vec<String>) -> Tool {
+    let tool = tool.args(["-accel", accel.name()]);
+    match accel {
+        Accel::Tcg => {
+            parameters.extend(tsc::host_khz().into_iter().flat_map(tsc_parameters));
+            tool
+        }
+        // The guest asks KVM for the rate.
+        Accel::Kvm => tool.args(["-cpu", "host"]),
+    }
+}
+
+/// Adds the terminal, with the kernel's log and the shell together.
+fn interactive(tool: Tool, gdb: bool) -> Tool {
+    let tool = tool
+        .args(["-chardev", "stdio,id=terminal,mux=on,signal=off"])
+        .args(["-serial", "chardev:terminal", "-mon", "chardev=terminal"]);
+    match gdb {
+        true => tool.args(["-s", "-S"]),
+        false => tool,
+    }
+}
+
+fn log_and_control(tool: Tool, channels: &Endpoints) -> Tool {
+    tool.args(["-chardev", &chardev("file,id=log", &channels.log)])
+        .args(["-serial", "chardev:log"])
+        .args(["-chardev", &chardev("socket,id=control", &channels.control)])
+        .args(["-mon", "chardev=control,mode=control"])
+}
+
+fn with_debug(tool: Tool, channels: &Endpoints) -> Tool {
+    log_and_control(tool, channels)
+        .args(["-chardev", &chardev("file,id=debug", &channels.debug)])
+        .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
+}
+
+/// Adds the agent's channel, a virtio serial port.
+fn agent_port(tool: Tool, kind: &str, channels: &Endpoints) -> Tool {
+    let port = format!("virtserialport,chardev=agent,nr={CHANNEL_PORT}");
+    tool.args([
+        "-chardev",
+        &chardev(&format!("{kind},id=agent"), &channels.agent),
+    ])
+    .args(["-device", VIRTIO_SERIAL, "-device", &port])
+}
+
+/// Adds the channels of a guest that is recorded or replayed.
+///
+/// The agent's channel is a serial line: QEMU's virtio serial device sets a timer when an
+/// internal snapshot of it is loaded, which was not recorded, and the replay would stop there
+/// (virtio_serial_post_load_timer_cb in hw/char/virtio-serial-bus.c).
+fn record_devices(tool: Tool, parameters: &mut Vec<String>, channels: &Endpoints) -> Tool {
+    parameters.push(SECOND_SERIAL.to_owned());
+    parameters.push(format!("{CHANNEL_VARIABLE}={SERIAL_CHANNEL}"));
+    with_debug(tool, channels)
+        .args(["-chardev", &chardev("file,id=agent", &channels.agent)])
+        .args(["-device", "isa-serial,index=1,chardev=agent"])
+        // A device that only a guest under KVM has a use for. When a debugger runs backwards,
+        // QEMU resets it in its main thread, which waits for the CPU there while the CPU waits
+        // for that thread's lock (vapic_reset in hw/i386/kvmvapic.c; seen with QEMU 7.2).
+        .args(["-global", "apic-common.vapic=off"])
+}
+
+fn replay_debugger(tool: Tool, channels: &Endpoints, debugger: &Debugger) -> Tool {
+    let tool = match debugger {
+        Debugger::None => return tool,
+        Debugger::Forwards => tool,
+        // QEMU takes a snapshot when a debugger attaches. The guest does not see the disk.
+        Debugger::Backwards(disk) => {
+            let disk = format!("if=none,format=qcow2,file={}", escaped(disk));
+            tool.args(["-drive", &disk])
+        }
+    };
+    let socket = format!("unix:{},server=on,wait=off", escaped(&channels.gdb));
+    tool.args(["-gdb", &socket, "-S"])
 }
 
 fn chardev(kind: &str, path: &Path) -> String {
     format!("{kind},path={}", escaped(path))
 }
 
-/// A path within one of QEMU's options, which are separated by commas: a
-/// doubled one is a letter.
+/// Returns a path as a part of one of QEMU's options, which are separated by commas: a doubled
+/// comma is a letter.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 
-/// Words that spare the kernel of finding out how fast an emulated CPU's
-/// clocks run: `khz` ticks a millisecond, and `lpj`, the delay loop's turns in
-/// a tick of 1/250 s, which it would take from the former.
-fn tsc_words(khz: u64) -> [String; 4] {
+/// Returns kernel parameters that save the kernel from measuring the rate of an emulated CPU's
+/// clocks: `khz` ticks a millisecond, and `lpj`, the delay loop's turns in a tick of 1/250 s,
+/// which it would compute from the former.
+fn tsc_parameters(khz: u64) -> [String; 4] {
     [
         "no_timer_check".to_owned(),
         "tsc=reliable".to_owned(),
@@ -382,3 +549,6 @@ fn tsc_words(khz: u64) -> [String; 4] {
         format!("lpj={}", khz * 4),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,35 @@
-//! Guests: how QEMU is told to run one, and what becomes of it.
+//! Guests: QEMU's command line, the event loop that watches a guest, snapshots and replays.
 
 pub mod accel;
-mod batch;
+mod channels;
 mod cpus;
+mod firmware;
 mod gdb;
 mod guest_run;
-mod lesson_device;
 mod machine;
-mod pulse;
+mod panic_detector;
 mod qmp;
-mod replayed;
+mod real_time;
+pub mod replay;
+pub mod reverse_disk;
+mod run;
 mod running;
-mod saved;
-mod saving;
-mod snapshots;
-mod sockets;
+mod snapshot;
+mod snapshot_taking;
 pub mod terminal;
+#[cfg(test)]
+mod test_values;
 mod tsc;
-mod typed;
+mod watchdog;
 
-pub use batch::{DidNotGoOn, run_batch};
+pub use crate::temporary::guest_folder;
+pub use channels::{Channels, Endpoints};
+pub use firmware::PackedAssignment;
 pub use gdb::{Memory, Stop};
 pub use guest_run::{GuestEnd, GuestRun};
-pub use lesson_device::{LessonDevice, packed};
-pub use machine::{Accel, Clock, Console, Events, Gdb, Machine, SECOND_SERIAL, Start};
-pub use replayed::{Replayed, debug_again, run_again, visit_again};
-pub use running::{Channel, socket_folder};
-pub use saved::SavedGuest;
-pub use snapshots::Snapshots;
-pub use typed::{Exchange, Talk, TypedRun, run_typed};
+pub use machine::{Accel, Boot, Debugger, Hardware, Machine, VirtualClock};
+pub use real_time::TypedCommands;
+pub use replay::ReplayedRun;
+pub use run::{NotResumed, RunInputs, run};
+pub use running::explain_full_disk;
+pub use snapshot::{Snapshot, SnapshotGuest};

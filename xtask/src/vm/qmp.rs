@@ -1,5 +1,5 @@
-//! QEMU's control channel (docs/interop/qmp-spec): the guest's clock, and how a
-//! guest is saved and goes on.
+//! QEMU's control channel (docs/interop/qmp-spec): reads the guest's clock and CPUs, saves
+//! guests and resumes them.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -13,23 +13,23 @@ use serde_json::{Value, json};
 
 use super::cpus;
 
-/// How long QEMU may take to answer; it answers at once unless it is stopped.
+/// The time that QEMU may take to answer; it answers at once unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long QEMU may take to start, or over a guest's state, which is some
+/// The time that QEMU may take to start, or to read or write a guest's state, which is some
 /// milliseconds' work. A QEMU that ends is noticed at once.
 const STATE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The date that guests' clocks begin at, as `-rtc base=` wants it.
+/// The date at which guests' clocks begin, as `-rtc base=` wants it.
 pub const EPOCH: &str = "2024-01-01T00:00:00";
 
 /// A connection to QEMU's control channel.
 #[derive(Debug)]
 pub struct Qmp {
     stream: UnixStream,
-    /// What has come of a line that is not whole yet, or of several.
+    /// Bytes of lines that have not been parsed yet.
     received: Vec<u8>,
-    /// Events that nobody has asked for yet.
+    /// Events that no caller has waited for yet.
     events: VecDeque<Message>,
 }
 
@@ -42,23 +42,23 @@ struct Date {
     tm_sec: u32,
 }
 
-/// What `qom-get` is asked for the guest's clock.
-pub(super) fn clock() -> Value {
+/// The arguments of `qom-get` for the guest's clock.
+fn clock() -> Value {
     json!({"path": "/machine", "property": "rtc-time"})
 }
 
-/// The seconds since [`EPOCH`] that are the answer; right for a month.
-pub(super) fn seconds(answer: Value) -> Result<u32> {
-    let date: Date = serde_json::from_value(answer).context("QEMU's rtc-time is no date")?;
+/// Returns the seconds since [`EPOCH`] that an answer to it means; right for a month.
+fn seconds(answer: Value) -> Result<u32> {
+    let date: Date = serde_json::from_value(answer).context("QEMU's rtc-time is not a date")?;
     let days = date.tm_mon * 31 + date.tm_mday - 1;
     Ok(((days * 24 + date.tm_hour) * 60 + date.tm_min) * 60 + date.tm_sec)
 }
 
-/// A request as QEMU reads it.
+/// Returns a request as QEMU reads it.
 ///
-/// In one piece: each write takes room in the socket, however short it is, and
-/// a QEMU that has stopped listening must not stop xtask too.
-pub(super) fn request(command: &str, arguments: &Value) -> String {
+/// It is written in one piece: each write takes room in the socket, however short it is, and a
+/// QEMU that has stopped reading must not stop xtask too.
+fn request(command: &str, arguments: &Value) -> String {
     format!("{}\n", json!({"execute": command, "arguments": arguments}))
 }
 
@@ -74,8 +74,7 @@ struct Message {
 }
 
 impl Qmp {
-    /// Says hello on a fresh connection; on a busy host QEMU may take a while
-    /// to start.
+    /// Negotiates on a new connection; on a busy host QEMU may take a while to start.
     pub fn new(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(STATE_PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -90,59 +89,65 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// How many seconds the guest has lived, by its own clock: its real-time
-    /// clock runs on QEMU's virtual time (`-rtc clock=vm`) and began at
-    /// [`EPOCH`]. A guest with interrupts off cannot stop it.
+    /// Returns the seconds since the guest's start, by its own clock: its real-time clock runs
+    /// on QEMU's virtual time (`-rtc clock=vm`) and began at [`EPOCH`]. A guest with interrupts
+    /// disabled cannot stop it.
     pub fn guest_seconds(&mut self) -> Result<u32> {
         seconds(self.execute("qom-get", &clock())?)
     }
 
-    /// Do all of the guest's CPUs have their interrupts off?
-    pub fn is_deaf(&mut self) -> Result<bool> {
+    /// Reports whether all of the guest's CPUs have their interrupts disabled.
+    pub fn all_interrupts_disabled(&mut self) -> Result<bool> {
         let registers = self.monitor("info registers -a")?;
-        Ok(cpus::interrupts(&registers).is_some_and(|on| !on))
+        Ok(cpus::interrupts_enabled(&registers).is_some_and(|enabled| !enabled))
     }
 
-    /// Has a guest of so many CPUs that was stopped at its own wish come to rest
-    /// first: no other CPU runs, and the clock is at the moment for which a CPU's
-    /// timer was set? What QEMU does not tell counts as if it were so.
-    pub fn is_at_rest(&mut self, cpus: u32) -> Result<bool> {
+    /// Reports whether QEMU has stopped the guest for an error of its own, as it does when KVM
+    /// cannot run the guest.
+    pub fn has_internal_error(&mut self) -> Result<bool> {
+        let status = self.execute("query-status", &json!({}))?;
+        Ok(status["status"] == "internal-error")
+    }
+
+    /// Reports whether a guest with this number of CPUs, stopped at its own request, was idle
+    /// then: no other CPU ran, and the clock was at the time for which a CPU's timer was set.
+    /// What QEMU does not report counts as idle.
+    pub fn is_idle(&mut self, cpus: u32) -> Result<bool> {
         let registers = self.monitor("info registers -a")?;
         if cpus::running(&registers).is_some_and(|running| running != 1) {
             return Ok(false);
         }
         for cpu in 0..cpus {
             let apic = self.monitor(&format!("info lapic {cpu}"))?;
-            if cpus::timer_is_over(&apic).unwrap_or(true) {
+            if cpus::timer_has_expired(&apic).unwrap_or(true) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// What QEMU's monitor for people answers.
+    /// Returns the answer of QEMU's monitor for people.
     fn monitor(&mut self, command: &str) -> Result<String> {
         let line = json!({"command-line": command});
         let answer = self.execute("human-monitor-command", &line)?;
         let text = answer.as_str().map(str::to_owned);
-        text.with_context(|| format!("QEMU has no answer to {command}"))
+        text.with_context(|| format!("QEMU does not answer {command}"))
     }
 
-    /// Interrupts the guest's CPUs, whether they want to be or not.
+    /// Sends the guest's CPUs a non-maskable interrupt.
     pub fn nmi(&mut self) -> Result<()> {
         self.execute("inject-nmi", &json!({})).map(drop)
     }
 
-    /// How many instructions a replayed guest has executed.
+    /// Returns the number of instructions that a replayed guest has executed.
     pub fn replayed_instructions(&mut self) -> Result<u64> {
         let answer = self.execute("query-replay", &json!({}))?;
         let count = answer["icount"].as_u64();
-        count.context("QEMU tells no count of instructions")
+        count.context("QEMU reports no count of instructions")
     }
 
-    /// Whether the guest has been stopped, as it asks to be, which may take it so
-    /// long.
-    pub fn has_stopped(&mut self, wait: Duration) -> Result<bool> {
+    /// Waits for the guest to be stopped, for `wait` at most, and reports whether it was.
+    pub fn wait_for_stop(&mut self, wait: Duration) -> Result<bool> {
         self.stream.set_read_timeout(Some(wait))?;
         let stopped = self.wait_for(|event, _| event == "STOP");
         self.stream.set_read_timeout(Some(PATIENCE))?;
@@ -153,8 +158,8 @@ impl Qmp {
         }
     }
 
-    /// The state of a guest that is stopped, all but its memory. QEMU sends it
-    /// to a socket that is made at `socket`.
+    /// Returns the state of a guest that is stopped, all but its memory. QEMU sends it to a
+    /// socket that is made at `socket`.
     pub fn state(&mut self, socket: &Path) -> Result<Vec<u8>> {
         self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
         self.ready_to_migrate()?;
@@ -170,7 +175,7 @@ impl Qmp {
             let sent = self
                 .execute("migrate", &json!({"uri": uri(socket)}))
                 .and_then(|_| self.migrated());
-            // If QEMU has not, somebody must: the receiver waits.
+            // If QEMU has not connected, the receiver still waits.
             drop(UnixStream::connect(socket));
             let state = receiver.join().map_err(|_| anyhow!("the receiver died"));
             sent.and(state)
@@ -178,15 +183,14 @@ impl Qmp {
         received?.context("cannot receive the guest's state")
     }
 
-    /// Makes a guest that waits for its state (`-incoming defer`) go on from
-    /// `state`, which QEMU gets at a socket that it makes at `socket`.
-    pub fn go_on(&mut self, state: &[u8], socket: &Path) -> Result<()> {
+    /// Resumes a guest that waits for its state (`-incoming defer`) from `state`, which QEMU
+    /// receives at a socket that it makes at `socket`.
+    pub fn resume(&mut self, state: &[u8], socket: &Path) -> Result<()> {
         self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
         self.ready_to_migrate()?;
-        // A guest with a network announces its new place five times within a
-        // second of the host's time, and each time is a limit to how long a
-        // CPU runs before it is the other's turn: with none, a guest without a
-        // network does the same in every run (migration/migration.c,
+        // QEMU announces a resumed guest to its network five times within a second of the
+        // host's time, and each of these timers limits how long a CPU runs before the other
+        // one. Without them, a guest does the same in every run (migration/migration.c,
         // icount_get_limit in accel/tcg/tcg-accel-ops-icount.c).
         self.execute("migrate-set-parameters", &json!({"announce-rounds": 0}))?;
         self.execute("migrate-incoming", &json!({"uri": uri(socket)}))?;
@@ -199,8 +203,8 @@ impl Qmp {
         Ok(())
     }
 
-    /// From here on the device that a guest asks to be stopped by is nobody's.
-    pub fn never_stop(&mut self) -> Result<()> {
+    /// Makes QEMU ignore the guest's requests to be stopped.
+    pub fn ignore_snapshot_requests(&mut self) -> Result<()> {
         let action = json!({"panic": "none"});
         self.execute("set-action", &action).map(drop)
     }
@@ -210,7 +214,7 @@ impl Qmp {
         self.execute("quit", &json!({})).map(drop)
     }
 
-    /// Memory that is a file is left out of a guest's state.
+    /// Leaves memory that is a file out of the guest's state.
     fn ready_to_migrate(&mut self) -> Result<()> {
         let on = |name: &str| json!({"capability": name, "state": true});
         let capabilities = json!({"capabilities": [on("events"), on("x-ignore-shared")]});
@@ -229,7 +233,7 @@ impl Qmp {
         Ok(())
     }
 
-    /// The data of the next event that is `wanted`.
+    /// Waits for the next event that is `wanted`, and returns its data.
     fn wait_for(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Result<Value> {
         loop {
             let message = match self.events.pop_front() {
@@ -264,13 +268,14 @@ impl Qmp {
             if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
                 return serde_json::from_slice(&line)
-                    .context("QEMU sent no JSON on its control channel");
+                    .context("QEMU did not send JSON on its control channel");
             }
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(anyhow!("QEMU closed its control channel")),
                 Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-                // By Ctrl-Z, and xtask goes on now (signal(7): a socket with a time-out).
+                // xtask was stopped by Ctrl-Z and continues (signal(7): a socket with a
+                // time-out).
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,355 +1,272 @@
-//! A QEMU that runs: its channels, and the folder where they meet.
+//! A QEMU that runs, and the one event loop for all guests that the host watches.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::fs::{MemfdFlags, inotify};
 
-use super::machine::{Console, Events, Machine};
+use super::channels::{AgentChannel, Channel, Channels, Event};
+use super::machine::Machine;
 use super::qmp::Qmp;
+use super::real_time::{self, TypedCommands};
 use crate::failure::{Failure, is_full_disk};
 use crate::kernel::KernelImage;
-use crate::process::Guarded;
+use crate::process::{Guarded, park_if_interrupted};
 use crate::toolchain::Toolchain;
 
 /// A guest whose channels are recorded. Dropping it ends QEMU.
-pub struct Running {
-    /// QEMU, under its guard.
-    pub qemu: Guarded,
-    /// When it was started.
-    pub started: Instant,
-    /// Its command line, quoted for a shell.
-    pub command: String,
-    /// What becomes of what reaches it from outside.
-    events_are: Events,
-    log: Recorder,
-    shell: Recorder,
-    debug: Recorder,
-    folder: tempfile::TempDir,
+pub(super) struct Running {
+    qemu: Guarded,
+    started: Instant,
+    command: String,
+    records: bool,
+    channels: Channels,
     events: Receiver<Event>,
+    sender: Option<Sender<Event>>,
+    agent: Vec<u8>,
     errors: Vec<u8>,
 }
 
-/// What a guest speaks on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    /// The serial line: the kernel.
-    Log,
-    /// The virtio console: the shell.
-    Shell,
+/// A QEMU that has ended, and the bytes on its channels.
+pub(super) struct Ended {
+    /// QEMU's exit status.
+    pub status: ExitStatus,
+    /// The kernel's log.
+    pub log: Vec<u8>,
+    /// The agent's messages.
+    pub agent: Vec<u8>,
+    /// The output of `perturb`.
+    pub debug: Vec<u8>,
+    /// QEMU's standard error.
+    pub errors: String,
+    /// The host's time from QEMU's start to its end.
+    pub wall: Duration,
 }
 
-enum Event {
-    Said(Channel, Vec<u8>),
-    Errors(Vec<u8>),
-    Control(UnixStream),
-    /// QEMU has closed its standard error: it is gone.
-    Gone,
-}
+/// An observer of a guest: it decides when to look at the guest, and when to stop it.
+pub(super) trait Observer {
+    /// The reason for which it stops a guest.
+    type Stop;
 
-/// What was waited for.
-pub enum Seen {
-    /// Bytes that the guest said.
-    Said(Channel, Vec<u8>),
-    /// QEMU's control channel.
-    Control(Qmp),
-    /// The end of QEMU.
-    End,
-    /// Nothing, for so long.
-    Nothing,
+    /// Receives the bytes of a channel.
+    fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<Self::Stop>;
+
+    /// Returns the time at which it wants to look at the guest; `None` for never.
+    fn next_look(&self) -> Option<Instant>;
+
+    /// Looks at the guest, through QEMU's control channel if that has answered so far.
+    fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<Self::Stop>>;
 }
 
 impl Running {
-    /// Starts the guest that `machine` returns for a folder of its own and for
-    /// this console.
+    /// Starts a guest.
     pub fn start(
         toolchain: &Toolchain,
         kernel: &KernelImage,
-        machine: impl FnOnce(&Path, Console) -> Result<Machine>,
+        machine: &Machine,
+        channels: Channels,
     ) -> Result<Self> {
-        let folder = socket_folder()?;
-        let (log, shell) = (Recorder::new("log")?, Recorder::new("shell")?);
-        let debug = Recorder::new("debug")?;
-        let control = folder.path().join(CONTROL);
-        let machine = machine(
-            folder.path(),
-            Console::Recorded {
-                log: log.path(),
-                shell: shell.path(),
-                debug: debug.path(),
-                control: control.clone(),
-            },
-        )
-        .map_err(no_room)?;
         let (sender, events) = channel();
-        log.follow(Channel::Log, &sender)?;
-        shell.follow(Channel::Shell, &sender)?;
-        let listener = UnixListener::bind(&control)
-            .with_context(|| format!("cannot listen on {}", control.display()))?;
-        let control_sender = sender.clone();
-        std::thread::spawn(move || {
-            if let Ok((stream, _)) = listener.accept() {
-                drop(control_sender.send(Event::Control(stream)));
-            }
-        });
+        channels.follow(&sender)?;
         let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
         let started = Instant::now();
-        let mut command = machine.command(toolchain, kernel);
-        if machine.start.saves() {
-            // Why, is told in `saving`.
-            command = command.batch();
-        }
-        if let Events::Replayed { .. } = machine.events {
-            // At each event that was recorded, QEMU's main thread and that of the CPU
-            // wait for each other: a sixth of a replay's time, where they are on two
-            // CPUs of the host or take one from each other.
-            command = command.batch().on_one_cpu();
-        }
+        let command = machine.command(toolchain, kernel);
         let spawned = command.spawn(Stdio::null(), Stdio::from(errors_writer));
         if spawned.is_err() {
-            log.close();
-            shell.close();
+            channels.close();
         }
         let qemu = spawned?;
-        std::thread::spawn(move || forward(errors, &sender));
+        let errors_sender = sender.clone();
+        std::thread::spawn(move || forward(errors, &errors_sender));
         Ok(Self {
             qemu,
             started,
             command: command.quoted(),
-            events_are: machine.events,
-            log,
-            shell,
-            debug,
-            folder,
+            records: machine.records(),
+            channels,
             events,
+            sender: Some(sender),
+            agent: Vec::new(),
             errors: Vec::new(),
         })
     }
 
-    /// The guest's own folder, which goes with it.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Types commands at the guest, from a thread of its own.
+    pub fn type_commands(&mut self, commands: TypedCommands) -> Result<()> {
+        let AgentChannel::Socket(listener) = &self.channels.agent else {
+            bail!("this guest takes no commands");
+        };
+        let listener = listener.try_clone().context("cannot copy a socket")?;
+        if let Some(sender) = self.sender.clone() {
+            std::thread::spawn(move || real_time::type_commands(&listener, &commands, &sender));
+        }
+        Ok(())
     }
 
-    /// Waits for something to happen, until `deadline` if there is one.
-    pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Seen> {
+    /// Returns the guest's own folder, which is removed with the guest.
+    pub fn folder(&self) -> &Path {
+        self.channels.folder()
+    }
+
+    /// Returns the time at which QEMU started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Returns QEMU's command line, quoted for a shell.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Returns the number of the process that QEMU is a child of.
+    pub fn guard(&self) -> u32 {
+        self.qemu.id()
+    }
+
+    /// Hands the guest's events to an observer until QEMU has ended or the observer stops the
+    /// guest, for which it returns the reason. `control` is the control channel if it was
+    /// already taken.
+    pub fn watch<O: Observer>(
+        &mut self,
+        mut control: Option<Qmp>,
+        observer: &mut O,
+    ) -> Result<Option<O::Stop>> {
         loop {
-            let event = match deadline {
+            let event = match observer.next_look() {
                 Some(deadline) => self
                     .events
                     .recv_timeout(deadline.saturating_duration_since(Instant::now())),
                 None => self.events.recv().map_err(RecvTimeoutError::from),
             };
-            match event {
-                Ok(Event::Said(channel, bytes)) => return Ok(Seen::Said(channel, bytes)),
-                Ok(Event::Errors(bytes)) => self.errors.extend(bytes),
-                Ok(Event::Control(stream)) => return Ok(Seen::Control(Qmp::new(stream)?)),
-                // The pipe of errors is held by QEMU and its guard alone.
-                Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => return Ok(Seen::End),
-                Err(RecvTimeoutError::Timeout) => return Ok(Seen::Nothing),
+            let stop = match event {
+                Ok(Event::Output(channel, bytes)) => {
+                    self.note(channel, &bytes);
+                    observer.output(channel, &bytes)
+                }
+                // QEMU does not answer while it ends, and is not asked again.
+                Ok(Event::Control(stream)) => {
+                    control = Qmp::new(stream).ok();
+                    None
+                }
+                Ok(Event::Ended) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => observer.look(self, &mut control)?,
+            };
+            if stop.is_some() {
+                self.finish_recording(control.as_mut());
+                return Ok(stop);
             }
         }
     }
 
-    /// Waits for QEMU's control channel; that it ended is an error with its
-    /// last words.
+    fn note(&mut self, channel: Channel, bytes: &[u8]) {
+        match (channel, &self.channels.agent) {
+            (Channel::QemuErrors, _) => self.errors.extend(bytes),
+            // A file keeps its bytes itself.
+            (Channel::Agent, AgentChannel::Socket(_)) => self.agent.extend(bytes),
+            (Channel::Agent | Channel::Log, _) => {}
+        }
+    }
+
+    /// Waits for QEMU's control channel.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU ends before, with its last words.
     pub fn control(&mut self) -> Result<Qmp> {
         loop {
-            match self.wait(None)? {
-                Seen::Control(control) => return Ok(control),
-                Seen::Said(..) => {}
-                Seen::End | Seen::Nothing => {
-                    let (status, errors) = self.end()?;
+            match self.events.recv() {
+                Ok(Event::Control(stream)) => return Qmp::new(stream),
+                Ok(Event::Output(channel, bytes)) => self.note(channel, &bytes),
+                Ok(Event::Ended) | Err(_) => {
+                    let (status, errors) = self.stop()?;
                     bail!("QEMU ended ({status}): {errors}")
                 }
             }
         }
     }
 
-    /// All that the kernel has logged so far.
-    pub fn log(&mut self) -> Result<Vec<u8>> {
-        self.log.bytes()
-    }
-
-    /// All that the shell has printed so far.
-    pub fn shell(&mut self) -> Result<Vec<u8>> {
-        self.shell.bytes()
-    }
-
-    /// All that modules have told the host so far.
-    pub fn debug(&mut self) -> Result<Vec<u8>> {
-        self.debug.bytes()
-    }
-
-    /// May xtask interrupt it? A recording has no place for that.
-    pub fn may_be_interrupted(&self) -> bool {
-        self.events_are == Events::Live
-    }
-
-    /// Asks QEMU through `control` to end by itself, if it records: what it has
-    /// recorded is not whole otherwise. One that does not, for it is stuck, is
-    /// left to [`Running::end`].
-    pub fn end_recording(&mut self, control: Option<&mut Qmp>) {
-        let Events::Recorded(_) = self.events_are else {
-            return;
-        };
-        if control.is_some_and(|control| control.quit().is_ok()) {
-            let deadline = Instant::now() + QUIT_PATIENCE;
-            while !matches!(
-                self.wait(Some(deadline)),
-                Ok(Seen::End | Seen::Nothing) | Err(_)
-            ) {}
+    /// Asks QEMU to end by itself if it records: the recording is not whole otherwise. A QEMU
+    /// that does not is left to [`Running::end`].
+    fn finish_recording(&mut self, control: Option<&mut Qmp>) {
+        if self.records && control.is_some_and(|control| control.quit().is_ok()) {
+            self.wait_for_end(Instant::now() + QUIT_PATIENCE);
         }
     }
 
-    /// Ends QEMU, if it has not ended; returns its status and what it said.
-    pub fn end(&mut self) -> Result<(std::process::ExitStatus, String)> {
-        let status = self.qemu.end()?;
-        // A QEMU that failed at its start has left threads that wait for it.
-        let _ = UnixStream::connect(self.folder.path().join(CONTROL));
-        self.log.close();
-        self.shell.close();
-        // Ends when all threads have.
-        for event in &self.events {
-            if let Event::Errors(bytes) = event {
-                self.errors.extend(bytes);
+    /// Waits until QEMU has ended, until `deadline` at most.
+    pub fn wait_for_end(&mut self, deadline: Instant) {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
+                Ok(Event::Output(channel, bytes)) => self.note(channel, &bytes),
+                Ok(Event::Control(_)) => {}
+                Ok(Event::Ended) | Err(_) => return,
             }
         }
+    }
+
+    /// Ends QEMU if it has not ended; returns its status and standard error.
+    pub fn stop(&mut self) -> Result<(ExitStatus, String)> {
+        let status = self.qemu.end()?;
+        self.channels.close();
+        self.sender = None;
+        // Ends when all threads have.
+        while let Ok(event) = self.events.recv() {
+            if let Event::Output(channel, bytes) = event {
+                self.note(channel, &bytes);
+            }
+        }
+        // An interrupted xtask reports nothing of the guests that it ended.
+        park_if_interrupted();
         let errors = String::from_utf8_lossy(&self.errors).trim().to_owned();
         Ok((status, errors))
     }
-}
 
-/// How long a QEMU that has agreed to end may take to write its last words.
-const QUIT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The control channel's socket in the guest's folder.
-const CONTROL: &str = "control";
-
-/// A folder for a guest's sockets. It is not in the cache, for a socket's path
-/// has 108 bytes at the most (unix(7)). Its name tells whose it is, so that
-/// those of xtasks that were killed are swept.
-pub fn socket_folder() -> Result<tempfile::TempDir> {
-    const PREFIX: &str = "kmodlab-";
-    let parent = std::env::temp_dir();
-    for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split_once('.'))
-            .and_then(|(owner, _)| owner.parse::<u32>().ok());
-        if let Some(owner) = owner
-            && !Path::new("/proc").join(owner.to_string()).exists()
-        {
-            // Another user's cannot be removed, and need not be.
-            let _ = crate::cache::remove(&entry.path());
-        }
+    /// Ends QEMU if it has not ended, and returns the bytes of all channels.
+    pub fn end(mut self) -> Result<Ended> {
+        let (status, errors) = self.stop()?;
+        let wall = self.started.elapsed();
+        Ok(Ended {
+            status,
+            log: self.channels.log.bytes()?,
+            agent: match &mut self.channels.agent {
+                AgentChannel::File(file) => file.bytes()?,
+                AgentChannel::Socket(_) => std::mem::take(&mut self.agent),
+            },
+            debug: self.channels.debug.bytes()?,
+            errors,
+            wall,
+        })
     }
-    tempfile::Builder::new()
-        .prefix(&format!("{PREFIX}{}.", std::process::id()))
-        .tempdir_in(&parent)
-        .with_context(|| format!("cannot make a folder in {}", parent.display()))
 }
 
-/// Says of an error that comes of a full disk what to do about that.
-pub fn no_room(error: anyhow::Error) -> anyhow::Error {
+/// The time that a QEMU which has agreed to end may take to write the rest of its recording.
+pub(super) const QUIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Adds to an error of a full disk the advice to make room.
+pub fn explain_full_disk(error: anyhow::Error) -> anyhow::Error {
     if !is_full_disk(&error) {
         return error;
     }
     error.context(Failure::host(format!(
-        "no space left in {}, where a guest keeps a few MB while it plays: make room, or name \
+        "no space left in {}, where a guest keeps a few MB while it runs: make room, or name \
          another folder with TMPDIR=FOLDER",
         std::env::temp_dir().display()
     )))
 }
 
-/// A file in memory that QEMU writes to, whatever disks are full. Unlike a
-/// socket or a pipe it takes all at once, so the guest never waits for a reader.
-struct Recorder {
-    file: File,
-}
-
-impl Recorder {
-    fn new(name: &str) -> Result<Self> {
-        let file = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)
-            .context("cannot make a file in memory")?;
-        Ok(Self {
-            file: File::from(file),
-        })
-    }
-
-    /// Where another process of the same user can open it.
-    fn path(&self) -> PathBuf {
-        let (process, file) = (std::process::id(), self.file.as_raw_fd());
-        PathBuf::from(format!("/proc/{process}/fd/{file}"))
-    }
-
-    /// Sends on what is written, until a writer closes the file.
-    fn follow(&self, channel: Channel, sender: &Sender<Event>) -> Result<()> {
-        let written = inotify::init(inotify::CreateFlags::CLOEXEC)
-            .context("cannot make an inotify instance")?;
-        let changes = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
-        inotify::add_watch(&written, self.path(), changes).context("cannot watch a file")?;
-        // Opened anew, for a place of its own in the file.
-        let mut file = File::open(self.path()).context("cannot open a file in memory")?;
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            let mut room = [MaybeUninit::uninit(); 4096];
-            loop {
-                let mut changes = inotify::Reader::new(&written, &mut room);
-                // The rest of those that have come together are there at once.
-                let mut closed = false;
-                loop {
-                    let Ok(change) = changes.next() else { return };
-                    closed |= change.events().contains(inotify::ReadFlags::CLOSE_WRITE);
-                    if changes.is_buffer_empty() {
-                        break;
-                    }
-                }
-                let mut bytes = Vec::new();
-                let read = file.read_to_end(&mut bytes);
-                if !bytes.is_empty() && sender.send(Event::Said(channel, bytes)).is_err() {
-                    return;
-                }
-                if closed || read.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Ends the following of a file that no QEMU has opened.
-    fn close(&self) {
-        drop(File::options().append(true).open(self.path()));
-    }
-
-    /// All that was written so far.
-    fn bytes(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.file.rewind()?;
-        self.file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
 fn forward(mut from: impl std::io::Read, sender: &Sender<Event>) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let bytes = buffer[..count].to_vec();
         if sender
-            .send(Event::Errors(buffer[..count].to_vec()))
+            .send(Event::Output(Channel::QemuErrors, bytes))
             .is_err()
         {
             return;
         }
     }
-    drop(sender.send(Event::Gone));
+    drop(sender.send(Event::Ended));
 }

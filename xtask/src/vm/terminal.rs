@@ -1,10 +1,11 @@
-//! The user's terminal, lent to a guest and taken back as it was.
+//! Runs a guest on the user's terminal, and restores the terminal's settings.
 
 use std::io::stdin;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
+use kmodlab_protocol::{COLUMNS_VARIABLE, ROWS_VARIABLE};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use super::machine::Machine;
@@ -12,10 +13,14 @@ use crate::kernel::KernelImage;
 use crate::process::park_if_interrupted;
 use crate::toolchain::Toolchain;
 
-/// How the terminal was before a guest had it.
+/// The terminal's settings before a guest used it.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Runs a guest on the terminal until it powers off or the user quits QEMU.
+///
+/// # Errors
+///
+/// If QEMU cannot be started or fails.
 pub fn run_on_terminal(
     toolchain: &Toolchain,
     kernel: &KernelImage,
@@ -27,29 +32,29 @@ pub fn run_on_terminal(
     let status: ExitStatus = status?;
     park_if_interrupted();
     if !status.success() {
-        bail!("QEMU failed ({status}); what it said stands above");
+        bail!("QEMU failed ({status}); its message is above");
     }
     Ok(())
 }
 
-/// Sets the terminal as it was before a guest had it. QEMU does so itself,
-/// unless it is killed.
+/// Restores the terminal's settings from before a guest used it. QEMU does so itself, unless
+/// it is killed.
 pub fn restore() {
     if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        // Nobody is left to tell if the terminal has gone.
+        // A terminal that has gone needs no settings.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &before);
     }
 }
 
-/// Words for the kernel's command line that tell the guest's init how large
-/// the terminal is and what it understands: a serial line cannot ask.
-pub fn kernel_words() -> Vec<String> {
-    let mut words = Vec::new();
+/// Returns kernel parameters with the terminal's size and type for the guest's agent: a serial
+/// line cannot ask for them.
+pub fn kernel_parameters() -> Vec<String> {
+    let mut parameters = Vec::new();
     if let Ok(size) = tcgetwinsize(stdin())
         && size.ws_row > 0
     {
-        words.push(format!("kmodlab.rows={}", size.ws_row));
-        words.push(format!("kmodlab.cols={}", size.ws_col));
+        parameters.push(format!("{ROWS_VARIABLE}={}", size.ws_row));
+        parameters.push(format!("{COLUMNS_VARIABLE}={}", size.ws_col));
     }
     if let Ok(term) = std::env::var("TERM")
         && term
@@ -57,7 +62,7 @@ pub fn kernel_words() -> Vec<String> {
             .all(|letter| letter.is_ascii_alphanumeric() || "-+.".contains(letter))
         && !term.is_empty()
     {
-        words.push(format!("TERM={term}"));
+        parameters.push(format!("TERM={term}"));
     }
-    words
+    parameters
 }

@@ -1,16 +1,16 @@
-//! How fast the host's time stamp counter runs.
+//! Measures the rate of the host's time stamp counter.
 //!
-//! Under TCG in real time a guest's TSC is the host's, and the guest finds out
-//! its rate by the emulated PIT, which it misses on a busy host; it then lives
-//! by its timer ticks alone. Told the rate, it need not find out.
+//! Under TCG in real time a guest's TSC is the host's. The guest measures its rate with the
+//! emulated PIT, which fails on a busy host; the guest then has its timer ticks alone. A
+//! kernel parameter with the rate avoids the measurement.
 
 use quanta::Clock;
 
-/// So many ticks are converted to nanoseconds.
+/// The number of ticks whose duration is converted.
 const TICKS: u64 = 1_000_000_000;
 
-/// Ticks a millisecond, measured against the host's clock within 0.2 s; `None`
-/// where the counter cannot be read or does not run evenly.
+/// Returns the ticks of a millisecond, measured against the host's clock within 0.2 s; `None`
+/// if the counter cannot be read or does not run evenly.
 pub fn host_khz() -> Option<u64> {
     let clock = Clock::new();
     let nanoseconds = clock.delta_as_nanos(0, TICKS);

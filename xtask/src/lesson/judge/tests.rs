@@ -1,7 +1,9 @@
-//! Every verdict, from consoles and logs made up for it.
+//! Every verdict, from messages and logs made up for it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use kmodlab_protocol::{CodeSection, Message, State, Uptime, frame};
 
 use super::*;
 use crate::lesson::timestamp::VIRTUAL_TOLERANCE;
@@ -18,9 +20,6 @@ $ dmesg -c
 $ rmmod x
 ```
 ";
-
-const STATE: &str = "\nN0 modules 1\n\nN0 threads 1\n2 (kthreadd) S 0 0 0 0 -1 2129984 0\n\
-    \nN0 proc 1\n/proc/irq\n\nN0 taint 1\n0\n";
 
 const DMESG: &str = "[    2.800000] x: one\n[    3.810000] x: two\n";
 
@@ -40,39 +39,93 @@ fn lesson() -> Lesson {
     }
 }
 
-fn step(number: usize, output: &str, status: u8) -> String {
-    format!(
-        "\nN0 step {number} begin 0 {number}.50\n{output}\nN0 step {number} end {status} {number}.90\n"
-    )
+fn tag() -> Tag {
+    Tag::from_bytes(*b"0123456789abcdef")
 }
 
-fn ready() -> String {
-    format!("\nN0 begin 2.60\n{STATE}\nN0 ready 2.70\n")
+fn at(hundredths: u64) -> Uptime {
+    Uptime(hundredths * 10_000_000)
 }
 
-/// A console on which these steps were played, to the end.
-fn console(steps: &[String]) -> String {
-    let state = STATE.replace("\n0\n", "\n4096\n");
-    let steps = steps.concat();
-    format!("{}{steps}\nN0 shell 0 4\n{state}\nN0 end 4\n", ready())
+fn state(taint: u64) -> State {
+    State {
+        taint: Some(taint),
+        ..State::default()
+    }
 }
 
-fn steps() -> Vec<String> {
+/// A step that begins at NUMBER.50 s and ends at NUMBER.90 s.
+fn step(number: u32, output: &str, status: u8) -> Vec<Message> {
+    let time = |part| at(u64::from(number) * 100 + part);
+    vec![
+        began(number, 50),
+        Message::Output(output.as_bytes().to_vec()),
+        Message::StepEnded {
+            number,
+            at: time(90),
+            status,
+        },
+    ]
+}
+
+/// The beginning of a step, so many hundredths of a second after NUMBER s.
+fn began(number: u32, part: u64) -> Message {
+    Message::StepBegan {
+        number,
+        at: at(u64::from(number) * 100 + part),
+    }
+}
+
+fn ready() -> Vec<Message> {
+    vec![
+        Message::Ready {
+            at: at(260),
+            state: state(0),
+        },
+        Message::Started {
+            at: at(270),
+            jiffies: None,
+        },
+    ]
+}
+
+/// The end of a run whose shell had this status.
+fn end(status: i32) -> Vec<Message> {
+    vec![
+        Message::ShellEnded { status },
+        Message::Finished { state: state(4096) },
+    ]
+}
+
+/// A whole run of these steps.
+fn run(steps: &[Vec<Message>]) -> Vec<Message> {
+    [ready(), steps.concat(), end(0)].concat()
+}
+
+fn steps() -> Vec<Vec<Message>> {
     vec![step(1, "", 0), step(2, DMESG, 0), step(3, "", 0)]
+}
+
+fn bytes(messages: &[Message]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        frame::write(tag(), message, &mut bytes);
+    }
+    bytes
 }
 
 const LOG: &str = "\
 [    0.000000] Linux version 6.12.117\r
 [    2.500000] kmodlab: init reached\r
-[    2.700000] kmodlab: lesson begins N0\r
+[    2.700000] kmodlab: ready\r
 [    2.800000] x: one\r
 [    3.810000] x: two\r
 ";
 
-fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
+fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
     let run = GuestRun {
         debug: Vec::new(),
-        console: console.to_owned(),
+        agent: agent.to_owned(),
         log: log.to_owned(),
         end,
         since_panic: None,
@@ -80,23 +133,23 @@ fn verdict(console: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         boot: None,
         command: String::new(),
     };
-    let evidence = Evidence::read("N0", &run);
+    let evidence = Evidence::read(tag(), &run);
     judge(&lesson(), &evidence, &run, VIRTUAL_TOLERANCE)
 }
 
 /// The verdict for a guest that ended by itself.
-fn ended(console: &str, log: &str) -> Verdict {
-    verdict(console.as_bytes(), log.as_bytes(), GuestEnd::Ended)
+fn ended(messages: &[Message], log: &str) -> Verdict {
+    verdict(&bytes(messages), log.as_bytes(), GuestEnd::Ended)
 }
 
 #[test]
 fn a_pass() {
-    assert_eq!(ended(&console(&steps()), LOG), Verdict::Pass);
+    assert_eq!(ended(&run(&steps()), LOG), Verdict::Pass);
 }
 
 #[test]
 fn a_qemu_that_does_not_end_after_the_guest_is_not_the_lessons() {
-    let whole = console(&steps());
+    let whole = bytes(&run(&steps()));
     let ends = [
         GuestEnd::Stuck,
         GuestEnd::OutOfTime {
@@ -104,17 +157,17 @@ fn a_qemu_that_does_not_end_after_the_guest_is_not_the_lessons() {
         },
     ];
     for end in ends {
-        let verdict = verdict(whole.as_bytes(), LOG.as_bytes(), end);
+        let verdict = verdict(&whole, LOG.as_bytes(), end);
         assert_eq!(verdict, Verdict::Pass);
     }
 }
 
 #[test]
-fn a_mismatch_is_told_with_all_around_it() {
+fn a_mismatch_is_reported_with_its_context() {
     let mut steps = steps();
     steps[1] = step(2, &DMESG.replace("3.81", "4.10"), 1);
     steps[2] = step(3, "rmmod: no\n", 0);
-    let Verdict::Mismatch { first, further } = ended(&console(&steps), LOG) else {
+    let Verdict::Mismatch { first, further } = ended(&run(&steps), LOG) else {
         panic!();
     };
     assert_eq!(further, 1);
@@ -131,7 +184,7 @@ fn a_mismatch_is_told_with_all_around_it() {
 fn a_status_alone_is_a_mismatch() {
     let mut steps = steps();
     steps[2] = step(3, "", 1);
-    let verdict = ended(&console(&steps), LOG);
+    let verdict = ended(&run(&steps), LOG);
     assert_eq!(
         verdict.to_string(),
         "ended with status 1 where the text says 0"
@@ -141,43 +194,45 @@ fn a_status_alone_is_a_mismatch() {
 #[test]
 fn a_warning_fails_a_lesson_whose_output_is_right() {
     let log = format!("{LOG}[    3.900000] WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
-    let verdict = ended(&console(&steps()), &log);
+    let verdict = ended(&run(&steps()), &log);
     assert_eq!(verdict.name(), "kernel-report");
     // The log's clock is 0.1 s ahead: 3.90 there is 3.80, in the third step.
     assert_eq!(verdict.location().map(|place| place.line), Some(8));
     // The same words with a module's name in front are a module's.
     let log = format!("{LOG}[    3.900000] x: WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
-    assert!(ended(&console(&steps()), &log).passed());
+    assert!(ended(&run(&steps()), &log).passed());
     // Before the lesson it was not the lesson.
     let log = format!("[    0.100000] WARNING: CPU: 0 PID: 0\r\n{LOG}");
-    assert!(ended(&console(&steps()), &log).passed());
+    assert!(ended(&run(&steps()), &log).passed());
 }
 
 #[test]
 fn a_panic_names_the_command() {
-    let console = format!("{}{}\nN0 step 2 begin 0 2.9\nhalf", ready(), steps()[0]);
+    let half = Message::Output(b"half".to_vec());
+    let messages = [ready(), steps()[0].clone(), vec![began(2, 90), half]].concat();
     let log = format!(
         "{LOG}[    3.900000] BUG: kernel NULL pointer dereference, address: 0\r\n\
          [    4.000000] Kernel panic - not syncing: Fatal exception\r\n"
     );
-    let verdict = ended(&console, &log);
+    let verdict = ended(&messages, &log);
     assert_eq!(verdict.name(), "panic");
     assert_eq!(verdict.location().map(|place| place.line), Some(5));
 }
 
 #[test]
 fn a_hang_is_seen_in_each_of_four_ways() {
-    let half = format!("{}{}\nN0 step 2 begin 0 2.9\n", ready(), steps()[0]);
+    let half = [ready(), steps()[0].clone(), vec![began(2, 90)]].concat();
+    let timed_out = vec![Message::TimedOut { at: at(12_090) }];
     let log = format!(
         "{LOG}[   62.900000] INFO: task rmmod:60 blocked for more than 30 seconds.\r\n\
          [   62.900000] Kernel panic - not syncing: hung_task: blocked tasks\r\n"
     );
     let verdicts = [
         ended(&half, &log),
-        ended(&format!("{half}\nN0 timeout 120.9\n"), LOG),
-        verdict(half.as_bytes(), LOG.as_bytes(), GuestEnd::Stuck),
+        ended(&[half.clone(), timed_out].concat(), LOG),
+        verdict(&bytes(&half), LOG.as_bytes(), GuestEnd::Stuck),
         verdict(
-            half.as_bytes(),
+            &bytes(&half),
             LOG.as_bytes(),
             GuestEnd::OutOfTime {
                 guest_seconds: 300.0,
@@ -203,16 +258,16 @@ fn a_hang_is_seen_in_each_of_four_ways() {
 }
 
 #[test]
-fn left_overs_are_told() {
-    let console = console(&steps()).replacen("\nN0 modules", "\nN0 m", 1);
-    // The last listing of modules is the one after the lesson.
-    let at = console.rfind("modules 1\n").unwrap_or(0);
-    let console = format!(
-        "{}modules 1\nx 16384 0 - Live 0x0 (O)\n{}",
-        &console[..at],
-        &console[at + "modules 1\n".len()..]
-    );
-    let verdict = ended(&console, LOG);
+fn left_overs_are_named() {
+    let mut messages = run(&steps());
+    messages.pop();
+    messages.push(Message::Finished {
+        state: State {
+            modules: vec!["x".to_owned()],
+            ..state(4096)
+        },
+    });
+    let verdict = ended(&messages, LOG);
     assert_eq!(
         verdict.to_string(),
         "left something behind: the module x is still loaded"
@@ -220,45 +275,38 @@ fn left_overs_are_told() {
 }
 
 #[test]
-fn a_lost_shell_is_told_with_its_command() {
-    let console = format!(
-        "{}{}\nN0 step 2 begin 0 2.9\n\nN0 shell 137 3\n{STATE}\nN0 end 4\n",
-        ready(),
-        steps()[0]
-    );
-    let verdict = ended(&console, LOG);
+fn a_lost_shell_is_reported_with_its_command() {
+    let first = steps()[0].clone();
+    let messages = [ready(), first.clone(), vec![began(2, 90)], end(137)].concat();
+    let verdict = ended(&messages, LOG);
     assert_eq!(verdict.to_string(), "the shell was killed by signal 9");
     assert_eq!(verdict.location().map(|place| place.line), Some(5));
     // `exit` between two commands: a trap, a signal that came late.
-    let console = format!(
-        "{}{}\nN0 shell 0 3\n{STATE}\nN0 end 4\n",
-        ready(),
-        steps()[0]
-    );
-    assert_eq!(ended(&console, LOG).name(), "shell-lost");
+    let messages = [ready(), first, end(0)].concat();
+    assert_eq!(ended(&messages, LOG).name(), "shell-lost");
 }
 
 #[test]
-fn a_lost_guest_is_told_by_how_far_it_came() {
-    let text = |console: &str, log: &str| {
-        let verdict = ended(console, log);
+fn a_lost_guest_is_described_by_how_far_it_came() {
+    let text = |messages: &[Message], log: &str| {
+        let verdict = ended(messages, log);
         assert_eq!(verdict.name(), "guest-lost");
         verdict.to_string()
     };
-    assert!(text("", "").ends_with("it printed nothing at all"));
+    assert!(text(&[], "").ends_with("it printed nothing at all"));
     assert!(
-        text("", "[    0.000000] Linux\r\n").ends_with("never reached its first program, /init")
+        text(&[], "[    0.000000] Linux\r\n").ends_with("never reached its first program, /init")
     );
-    assert!(text("", &LOG[..90]).ends_with("but not the lesson"));
-    assert!(text("", LOG).contains("no virtio console"));
+    assert!(text(&[], &LOG[..90]).ends_with("but not the lesson"));
+    assert!(text(&[], LOG).ends_with("its agent did not start the lesson"));
     assert!(
         text(
-            "",
+            &[],
             "[    0.500000] Kernel panic - not syncing: No working init found.\r\n"
         )
         .contains("No working init found")
     );
-    let half = format!("{}\nN0 step 1 begin 0 2.9\n", ready());
+    let half = [ready(), vec![began(1, 190)]].concat();
     assert!(text(&half, LOG).ends_with("it ended in the middle of the lesson"));
     let stuck = verdict(b"", b"", GuestEnd::Stuck);
     assert!(
@@ -269,7 +317,7 @@ fn a_lost_guest_is_told_by_how_far_it_came() {
 }
 
 #[test]
-fn qemu_that_fails_is_no_lessons_fault() {
+fn a_failing_qemu_is_not_the_lessons_fault() {
     let verdict = verdict(
         b"",
         b"",
@@ -283,41 +331,37 @@ fn qemu_that_fails_is_no_lessons_fault() {
 }
 
 #[test]
-fn imitations_and_rubbish_change_nothing() {
-    // Notes of another run, in output and in the log.
+fn imitations_and_garbage_change_nothing() {
+    // Messages with another tag, in output and on the channel.
+    let mut forged = Vec::new();
+    frame::write(Tag::BOOT, &Message::ShellEnded { status: 0 }, &mut forged);
     let mut fooling = steps();
-    fooling[0] = step(1, "N1 step 1 end 0 9\nN1 end 9\nN0step", 0);
-    assert_eq!(ended(&console(&fooling), LOG).name(), "mismatch");
-    let log = LOG.replace(
-        "[    2.800000]",
-        "[    2.750000] kmodlab: lesson begins N1\r\n[    2.800000]",
-    );
-    assert!(ended(&console(&steps()), &log).passed());
-    // A second marker does not hide what came before it.
+    fooling[0] = step(1, &String::from_utf8_lossy(&forged), 0);
+    assert_eq!(ended(&run(&fooling), LOG).name(), "mismatch");
+    // A second marker does not hide the log before it.
     let log = LOG.replace(
         "[    3.810000]",
-        "[    3.000000] BUG: bad\r\n[    3.100000] kmodlab: lesson begins N0\r\n[    3.810000]",
+        "[    3.000000] BUG: bad\r\n[    3.100000] kmodlab: ready\r\n[    3.810000]",
     );
-    assert_eq!(ended(&console(&steps()), &log).name(), "kernel-report");
-    // Bytes that are no text, and a line of 100 KiB.
-    for rubbish in [b"\xff\xfe\0\x1b[2J".to_vec(), vec![b'x'; 100 << 10]] {
-        let text = console(&steps());
-        let at = text.find("begin 0 1.50\n").unwrap_or(0) + "begin 0 1.50\n".len();
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.splice(at..at, rubbish.clone());
-        let mut log = LOG.as_bytes().to_vec();
-        log.extend(&rubbish);
-        let verdict = verdict(&bytes, &log, GuestEnd::Ended);
+    assert_eq!(ended(&run(&steps()), &log).name(), "kernel-report");
+    // Output that is not text, and a line of 100 KiB.
+    for garbage in [b"\xff\xfe\0\x1b[2J".to_vec(), vec![b'x'; 100 << 10]] {
+        let mut steps = steps();
+        steps[0][1] = Message::Output(garbage.clone());
+        let log = [LOG.as_bytes(), &garbage].concat();
+        let channel = [&forged[..], &garbage, &bytes(&run(&steps))].concat();
+        let verdict = verdict(&channel, &log, GuestEnd::Ended);
         assert_eq!(verdict.name(), "mismatch");
         assert_eq!(verdict.location().map(|place| place.line), Some(4));
     }
 }
 
 #[test]
-fn no_cut_of_a_console_passes() {
-    let console = console(&steps());
-    for cut in 0..console.len() {
-        assert!(!ended(&console[..cut], LOG).passed(), "{cut}");
+fn no_cut_of_a_channel_passes() {
+    let whole = bytes(&run(&steps()));
+    for cut in 0..whole.len() {
+        let verdict = verdict(&whole[..cut], LOG.as_bytes(), GuestEnd::Ended);
+        assert!(!verdict.passed(), "{cut}");
     }
 }
 
@@ -332,13 +376,19 @@ unreferenced object 0xffff888003b2c000 (size 64):
 const LEAKS_COUNTED: &str = "[   12.000000] kmemleak: 1 new suspected memory leaks \
     (see /sys/kernel/debug/kmemleak)\r\n";
 
-/// A console on which these steps were played, with a scan for leaks behind
-/// them that says so.
-fn scanned(steps: &[String], found: &str) -> String {
-    let section = "\nN0 section x .init.text 4096 0xffffffffc0008000 1\n";
-    console(steps)
-        .replacen("\nN0 step 2", &format!("{section}\nN0 step 2"), 1)
-        .replace("\nN0 end", &format!("\nN0 kmemleak 9\n{found}\nN0 end"))
+/// A run of these steps, with this report of a scan for leaks.
+fn scanned(steps: &[Vec<Message>], found: &str) -> Vec<Message> {
+    let mut messages = run(steps);
+    let section = CodeSection {
+        module: "x".to_owned(),
+        section: ".init.text".to_owned(),
+        address: 0xffff_ffff_c000_8000,
+        size: 4096,
+    };
+    messages.insert(5, Message::Code(section));
+    let end = messages.len() - 1;
+    messages.insert(end, Message::Leaks(found.as_bytes().to_vec()));
+    messages
 }
 
 #[test]
@@ -361,7 +411,7 @@ fn a_leak_fails_a_lesson_that_is_otherwise_right() {
             Some("    0xffffffffc0008024 .init.text+0x24 [x]")
         );
     }
-    // What the kernel reported before counts more.
+    // A report from before counts more.
     let log = format!("{LOG}[    3.900000] BUG: KASAN: x\r\n{LEAKS_COUNTED}");
     let verdict = ended(&scanned(&steps(), LEAK), &log);
     assert_eq!(verdict.subject(), Some("kasan"));
@@ -369,17 +419,19 @@ fn a_leak_fails_a_lesson_that_is_otherwise_right() {
 }
 
 #[test]
-fn a_kernel_that_has_stopped_looking_passes_nobody() {
-    let unchecked = console(&steps()).replace("\nN0 end", "\nN0 unchecked kmemleak 9\n\nN0 end");
+fn a_kernel_whose_detector_is_not_active_passes_nothing() {
+    let mut unavailable = run(&steps());
+    let end = unavailable.len() - 1;
+    unavailable.insert(end, Message::Unavailable("kmemleak".to_owned()));
     let lockdep = format!("[    0.100000] WARNING: possible recursive locking detected\r\n{LOG}");
     let full = format!("{LOG}[    3.900000] turning off the locking correctness validator.\r\n");
-    for (console, log) in [
-        (unchecked.as_str(), LOG),
-        (&console(&steps()), &*lockdep),
-        (&console(&steps()), &*full),
+    for (messages, log) in [
+        (&unavailable, LOG),
+        (&run(&steps()), &*lockdep),
+        (&run(&steps()), &*full),
     ] {
-        let verdict = ended(console, log);
+        let verdict = ended(messages, log);
         assert_eq!(verdict.name(), "infrastructure", "{verdict}");
-        assert!(verdict.to_string().contains("did not look"), "{verdict}");
+        assert!(verdict.to_string().contains("was not active"), "{verdict}");
     }
 }

@@ -5,9 +5,9 @@ use super::*;
 fn read(lines: &str) -> KernelLog {
     let log = format!(
         "[    0.1] WARNING: before\n[    2.600000] kmodlab: init reached\r\n\
-         [    2.700000] kmodlab: lesson begins N0\r\n{lines}"
+         [    2.700000] kmodlab: ready\r\n{lines}"
     );
-    KernelLog::read("N0", log.as_bytes())
+    KernelLog::read(log.as_bytes())
 }
 
 fn headline(line: &str) -> Option<(ReportKind, String)> {
@@ -149,8 +149,8 @@ fn text_before_a_timestamp_does_not_hide_a_report() {
     assert!(log.report().is_some());
     let storm = "[    3.200000] x: y\n".repeat(10_000) + "[    4.000000] BUG: at last\n";
     assert!(read(&storm).report().is_some());
-    assert!(!KernelLog::read("N0", b"\xff\xfe\0\x01").lesson_began());
-    assert!(KernelLog::read("N0", b"\r\n\r\n").is_empty());
+    assert!(!KernelLog::read(b"\xff\xfe\0\x01").lesson_began());
+    assert!(KernelLog::read(b"\r\n\r\n").is_empty());
 }
 
 /// Linux 6.12's report of two mutexes that are taken in both orders, without its
@@ -206,7 +206,7 @@ fn a_lockdep_that_is_off_is_reported() {
     let log = read(&format!("[    9.100000] {off}\n"));
     assert_eq!(log.lockdep_off(), Some(off));
     assert_eq!(read(ABBA).lockdep_off(), None);
-    let before = KernelLog::read("N0", ABBA.as_bytes());
+    let before = KernelLog::read(ABBA.as_bytes());
     assert!(before.lockdep_off().is_some());
 }
 

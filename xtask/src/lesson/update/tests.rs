@@ -5,10 +5,10 @@ use snapbox::{assert_data_eq, file};
 use super::*;
 use crate::lesson::record::StepEnd;
 
-fn recorded(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
+fn recorded(steps: &[(&str, u8)]) -> Vec<RecordedStep> {
     steps
         .iter()
-        .map(|(output, status)| PlayedStep {
+        .map(|(output, status)| RecordedStep {
             begin: 1.0,
             output: output.as_bytes().to_owned(),
             end: Some(StepEnd {
@@ -21,7 +21,7 @@ fn recorded(steps: &[(&str, u8)]) -> Vec<PlayedStep> {
 
 /// Updates a README with the output of runs with these steps.
 fn updated(markdown: &str, guests: &[&[(&str, u8)]]) -> Result<Option<Updated>, String> {
-    let steps: Vec<Vec<PlayedStep>> = guests.iter().map(|steps| recorded(steps)).collect();
+    let steps: Vec<Vec<RecordedStep>> = guests.iter().map(|steps| recorded(steps)).collect();
     let outputs: Vec<RunOutput<'_>> = ["x (rust)", "x (c)"]
         .iter()
         .zip(&steps)

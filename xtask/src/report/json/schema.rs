@@ -110,8 +110,6 @@ pub struct RunEntry {
     pub guest_clock_seconds: Option<f64>,
     /// Durations of the run's phases; null if no guest ran.
     pub phases: Option<PhaseDurations>,
-    /// Tag of the messages that kmodlab writes in the guest.
-    pub message_tag: Option<String>,
     /// File with all output of the guest. The next run of the test case
     /// overwrites the file.
     pub guest_log: Option<String>,

@@ -8,7 +8,7 @@ use snapbox::{assert_data_eq, file};
 
 use super::*;
 use crate::cache::Cache;
-use crate::play::outcome::Scheduled;
+use crate::run::outcome::ScheduledRun;
 
 /// A text with all that breaks formats: control characters, ends of XML and
 /// of lines, half a character, imitations of each format's own words.
@@ -138,9 +138,9 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
 fn json_has_the_published_fields() -> Result<()> {
     let outcome = Outcome {
         source_locations: vec![source_location()],
-        scheduled: Some(Scheduled {
+        scheduled: Some(ScheduledRun {
             seed: 7,
-            held_up: vec![super::races::delay(9)],
+            delays: vec![super::races::delay(9)],
             messages: Vec::new(),
         }),
         ..outcome(Verdict::Pass)

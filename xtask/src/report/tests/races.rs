@@ -1,7 +1,7 @@
 //! What is told of several schedules.
 
 use super::*;
-use crate::play::outcome::Scheduled;
+use crate::run::outcome::ScheduledRun;
 use crate::schedule::findings::{Findings, ScheduleRun};
 use crate::schedule::{InjectedDelay, ProbeKind, ProbePoint};
 use snapbox::file;
@@ -90,9 +90,9 @@ fn of_many_ways_to_fail_the_first_is_shown_and_its_seeds_are_listed() {
                     left: vec![format!("thing {}", seed % 3)],
                 },
             };
-            let scheduled = Scheduled {
+            let scheduled = ScheduledRun {
                 seed,
-                held_up: Vec::new(),
+                delays: Vec::new(),
                 messages: Vec::new(),
             };
             Outcome {

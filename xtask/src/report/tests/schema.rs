@@ -10,7 +10,7 @@ use snapbox::{assert_data_eq, file};
 
 use super::formats::{outcomes, report};
 use super::*;
-use crate::play::plan::Play;
+use crate::run::plan::TestCase;
 
 /// A document that `cargo xtask test --json FILE` writes: the results of a run, or
 /// the list of test cases with `--list`.
@@ -60,7 +60,7 @@ fn a_suite_of_all_verdicts_is_valid() -> Result<()> {
 #[test]
 fn a_list_is_valid() -> Result<()> {
     let lesson = lesson();
-    let play = |language| Play {
+    let play = |language| TestCase {
         lesson: &lesson,
         language,
     };

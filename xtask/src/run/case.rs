@@ -1,0 +1,286 @@
+//! Runs one test case in one guest, and judges the run.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use kmodlab_protocol::{GuestFile, RunOptions};
+
+use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
+use super::plan::TestCase;
+use super::runner::{RecordedInput, Runner, Script, TaggedRun};
+use super::scheduled::{self, SeededSchedule};
+use crate::lesson::judge::{self, Evidence};
+use crate::lesson::left_behind::left_behind;
+use crate::lesson::record;
+use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
+use crate::lesson::trace_dump;
+use crate::lesson::verdict::Verdict;
+use crate::modules::{Language, Module};
+use crate::pipeline::{self, Built};
+use crate::schedule;
+use crate::symbols::{SourceLocation, Symbols};
+use crate::timeline::{Timeline, TimelineInput};
+use crate::vm::{Accel, GuestRun};
+
+/// The way in which a guest is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In virtual time: the guest runs alone, as fast as it can.
+    Virtual,
+    /// The same, in a guest that boots, has one CPU, and is recorded.
+    Recorded,
+    /// In real time, with this accelerator: the host types the commands.
+    RealTime(Accel),
+}
+
+impl Mode {
+    /// Returns the tolerance for timestamps in a lesson.
+    pub fn tolerance(self) -> Tolerance {
+        match self {
+            Mode::Virtual | Mode::Recorded => VIRTUAL_TOLERANCE,
+            Mode::RealTime(_) => REAL_TOLERANCE,
+        }
+    }
+}
+
+/// A run of a test case that ended: its outcome, and the evidence for that.
+#[derive(Debug)]
+pub struct CompletedRun {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The guest's channels.
+    pub run: GuestRun,
+    /// The commands and their output, as a person sees them at a terminal.
+    pub session: String,
+    /// The steps, and what the lesson left behind.
+    pub observed: ObservedRun,
+    /// The timeline, if it was requested.
+    pub timeline: Option<Timeline>,
+    /// Everything that a replay needs, if the run was recorded and the recording is whole.
+    pub recorded: Option<RecordedInput>,
+}
+
+/// The request for a run of a test case.
+#[derive(Clone, Copy)]
+pub(super) struct CaseRequest<'a> {
+    pub mode: Mode,
+    /// The schedule to apply.
+    pub schedule: Option<&'a SeededSchedule<'a>>,
+    /// Whether a timeline is made.
+    pub timeline: bool,
+    /// The number of this repetition, from 1, if there are several.
+    pub repetition: Option<u32>,
+    /// The command-line options that select the same kernel.
+    pub kernel_options: &'a str,
+    /// Returns the folder for the artifacts of a failed run with this id.
+    pub artifacts: ArtifactFolder<'a>,
+}
+
+/// A function that returns the folder for the artifacts of a failed run with this id; `None` if
+/// none are written.
+pub type ArtifactFolder<'a> = &'a (dyn Fn(&str) -> Option<PathBuf> + Sync);
+
+impl CaseRequest<'_> {
+    /// Returns the request for a single run without options.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            schedule: None,
+            timeline: false,
+            repetition: None,
+            kernel_options: "",
+            artifacts: &|_| None,
+        }
+    }
+}
+
+impl Runner<'_> {
+    /// Runs a test case once.
+    ///
+    /// # Errors
+    ///
+    /// If no guest can be run.
+    pub fn single(&self, case: &TestCase<'_>, mode: Mode) -> Result<CompletedRun> {
+        self.case(case, &CaseRequest::new(mode), &mut |_| ())
+    }
+
+    /// Runs a test case, and writes the guest's output to the cache's folder `logs`. `on_step`
+    /// receives the number, from 1, of each step that begins.
+    pub(super) fn case(
+        &self,
+        case: &TestCase<'_>,
+        request: &CaseRequest<'_>,
+        on_step: &mut dyn FnMut(u32),
+    ) -> Result<CompletedRun> {
+        let TestCase { lesson, language } = *case;
+        let CaseRequest { mode, schedule, .. } = *request;
+        let (TaggedRun { tag, mut run }, recorded) = self.guest(case, request, on_step)?;
+        let dump = request
+            .timeline
+            .then(|| trace_dump::take_dump(&mut run.log));
+        let ended = Instant::now();
+        let tolerance = match schedule {
+            Some(_) => schedule::tolerance(mode.tolerance()),
+            None => mode.tolerance(),
+        };
+        let evidence = Evidence::read(tag, &run);
+        let (verdict, source_locations) = self.judged(case, tolerance, &evidence, &run);
+        let Evidence { record, log } = evidence;
+        let steps = lesson.transcript.steps.iter();
+        let commands: Vec<&str> = steps.map(|step| step.command.as_str()).collect();
+        let session = record::session(commands.iter().copied(), &record.steps);
+        let boot = run.boot.unwrap_or(run.wall);
+        let outcome = Outcome {
+            run: request.repetition,
+            kernel_options: request.kernel_options.to_owned(),
+            wall: run.wall,
+            guest_seconds: log.last_time(),
+            scheduled: schedule.map(|seeded| ScheduledRun {
+                seed: seeded.seed,
+                delays: seeded.schedule.delays(&run.debug),
+                messages: log.messages().map(str::to_owned).collect(),
+            }),
+            phases: Some(Phases {
+                boot,
+                lesson: run.wall.saturating_sub(boot),
+                compare: ended.elapsed(),
+            }),
+            log: Some(self.write_log(case, &run, &session)?),
+            source_locations,
+            ..Outcome::new(lesson, language, verdict)
+        };
+        let id = outcome.id();
+        let outcome = Outcome {
+            artifacts: match outcome.failed() {
+                true => (request.artifacts)(&id),
+                false => None,
+            },
+            ..outcome
+        };
+        let timeline = dump.map(|dump| {
+            let delays = outcome.scheduled.as_ref();
+            Timeline::of(&TimelineInput {
+                name: &outcome.label(),
+                lesson: &lesson.name,
+                verdict: &outcome.verdict.to_string(),
+                commands: &commands,
+                trace: record.trace.as_deref(),
+                dump: dump.as_deref(),
+                injected_delays: delays.map_or(&[], |scheduled| &scheduled.delays),
+                log: &log,
+            })
+        });
+        let states = record.before.as_ref().zip(record.after.as_ref());
+        Ok(CompletedRun {
+            outcome,
+            run,
+            session,
+            observed: ObservedRun {
+                left: states.map_or_else(Vec::new, |(before, after)| left_behind(before, after)),
+                steps: record.steps,
+            },
+            timeline,
+            recorded,
+        })
+    }
+
+    /// Runs the guest of a test case.
+    fn guest(
+        &self,
+        case: &TestCase<'_>,
+        request: &CaseRequest<'_>,
+        on_step: &mut dyn FnMut(u32),
+    ) -> Result<(TaggedRun, Option<RecordedInput>)> {
+        let lesson = case.lesson;
+        let options = RunOptions {
+            setting: request
+                .schedule
+                .map(|seeded| seeded.schedule.setting(&lesson.name)),
+            reports_trace: request.timeline,
+        };
+        let script = match request.schedule {
+            Some(_) => scheduled::script(self.built, case)?,
+            None => Script {
+                transcript: &lesson.transcript,
+                files: lesson_files(self.built, case)?,
+                traces: request.timeline,
+            },
+        };
+        match (request.mode, request.schedule) {
+            (Mode::Virtual, Some(seeded)) => {
+                let run = self.script_from(seeded.snapshot, &script, &options, on_step)?;
+                Ok((run, None))
+            }
+            (Mode::Virtual, None) => Ok((self.script(&script, &options, on_step)?, None)),
+            (Mode::Recorded, _) => self.recorded(&script, &options, on_step),
+            (Mode::RealTime(accel), _) => {
+                let files = script.files;
+                let (run, _) = self.real_time(&lesson.transcript, files, accel, on_step)?;
+                Ok((run, None))
+            }
+        }
+    }
+
+    /// Writes a guest's output to the cache, and returns the file. A later run overwrites it.
+    fn write_log(&self, case: &TestCase<'_>, run: &GuestRun, session: &str) -> Result<PathBuf> {
+        let (name, language) = (&case.lesson.name, case.language);
+        let kernel = self.built.kernel.label();
+        let folder = self.session.cache.folder("logs")?;
+        let path = folder.join(format!("{name}-{language}-{kernel}"));
+        let mut output = [
+            b"== the kernel's log\n",
+            run.log.as_slice(),
+            b"\n== the commands and their output\n",
+            session.as_bytes(),
+        ]
+        .concat();
+        if !run.debug.is_empty() {
+            output.extend(b"\n== the output of perturb\n");
+            output.extend(&run.debug);
+        }
+        self.session.cache.write(&path, &output)?;
+        self.session
+            .ui
+            .tool_output(&String::from_utf8_lossy(&output));
+        Ok(path)
+    }
+
+    /// Judges a run, and finds the source locations of a kernel report with the line tables of
+    /// the kernel and the modules.
+    pub fn judged(
+        &self,
+        case: &TestCase<'_>,
+        tolerance: Tolerance,
+        evidence: &Evidence,
+        run: &GuestRun,
+    ) -> (Verdict, Vec<SourceLocation>) {
+        let mut verdict = judge::judge(case.lesson, evidence, run, tolerance);
+        let locations = verdict.report_mut().map(|report| {
+            let modules = modules_of(self.built, &case.lesson.name, case.language)
+                .map(|module| (&*module.name, &*module.path));
+            let sources = self.session.workspace.modules();
+            Symbols::new(&self.built.kernel, modules, sources).symbolize(report)
+        });
+        (verdict, locations.unwrap_or_default())
+    }
+}
+
+/// Returns the modules of this name and language, of which there is one at most.
+pub(super) fn modules_of<'a>(
+    built: &'a Built,
+    name: &'a str,
+    language: Language,
+) -> impl Iterator<Item = &'a Module> {
+    built
+        .modules
+        .iter()
+        .filter(move |module| module.name == name && module.language == language)
+}
+
+/// Returns the lesson's module, as a file for the guest.
+pub(super) fn lesson_files(built: &Built, case: &TestCase<'_>) -> Result<Vec<GuestFile>> {
+    modules_of(built, &case.lesson.name, case.language)
+        .map(pipeline::in_guest)
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! Builds everything that a suite needs.
+
+use anyhow::Result;
+
+use super::case::Mode;
+use super::plan::TestCase;
+use super::runner::Runner;
+use super::start::{GuestStart, StartOptions};
+use crate::kernel::Profile;
+use crate::kernel::source::SourceRequest;
+use crate::modules::Language;
+use crate::pipeline::{self, Built};
+use crate::schedule;
+use crate::session::Session;
+use crate::vm::accel;
+
+/// The needs of a suite.
+#[derive(Debug, Clone, Copy)]
+pub struct SuiteNeeds<'a> {
+    /// The kernel.
+    pub source: &'a SourceRequest,
+    /// The kernel's profile.
+    pub profile: Profile,
+    /// The test cases.
+    pub cases: &'a [TestCase<'a>],
+    /// Whether the suite has schedules.
+    pub schedules: bool,
+    /// The kind of its guests.
+    pub guests: GuestKind,
+}
+
+/// The kind of a suite's guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestKind {
+    /// In virtual time, and resumed from a snapshot.
+    Resumed,
+    /// In virtual time, and booted.
+    Booted,
+    /// In virtual time, booted and recorded.
+    Recorded,
+    /// In real time.
+    RealTime,
+}
+
+/// Everything that a suite needs.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The kernel and modules.
+    pub built: Built,
+    /// The start of guests in virtual time.
+    pub start: GuestStart,
+    /// The way in which guests are run.
+    pub mode: Mode,
+}
+
+impl Prepared {
+    /// Builds everything that a suite needs.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel or a module cannot be built.
+    pub fn new(session: &Session, needs: SuiteNeeds<'_>) -> Result<Self> {
+        let SuiteNeeds {
+            source,
+            profile,
+            cases,
+            schedules,
+            guests,
+        } = needs;
+        let mut modules: Vec<_> = cases
+            .iter()
+            .filter(|case| case.lacks().is_none())
+            .map(|case| (case.lesson.name.as_str(), case.language))
+            .collect();
+        let runs_guests = !modules.is_empty();
+        let delays = schedules && runs_guests;
+        if delays {
+            modules.push((schedule::MODULE, Language::Rust));
+        }
+        let built = pipeline::prepare_modules(session, source, profile, &modules)?;
+        let mode = match guests {
+            GuestKind::Resumed | GuestKind::Booted => Mode::Virtual,
+            GuestKind::Recorded => Mode::Recorded,
+            GuestKind::RealTime => {
+                let Built {
+                    toolchain,
+                    kernel,
+                    initramfs,
+                    ..
+                } = &built;
+                Mode::RealTime(accel::choose(session, toolchain, kernel, initramfs, None)?)
+            }
+        };
+        let options = StartOptions {
+            delays,
+            snapshot: guests == GuestKind::Resumed && runs_guests,
+        };
+        let start = GuestStart::new(session, &built, options)?;
+        Ok(Self { built, start, mode })
+    }
+
+    /// Returns the runner of guests.
+    pub fn runner<'a>(&'a self, session: &'a Session) -> Runner<'a> {
+        Runner {
+            session,
+            built: &self.built,
+            start: &self.start,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Runs of one test case under many schedules.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use anyhow::{Context as _, Result, ensure};
+use kmodlab_protocol::RunOptions;
+
+use super::case::{CaseRequest, Mode, lesson_files, modules_of};
+use super::outcome::Outcome;
+use super::plan::TestCase;
+use super::runner::{Runner, Script};
+use crate::modules::Language;
+use crate::pipeline::Built;
+use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
+use crate::schedule::{self, Baseline, ProbeLine, ProbePoint, Schedule};
+use crate::session::Session;
+use crate::symbols::{SourceLocation, Symbols};
+use crate::vm::{GuestRun, Snapshot};
+
+/// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
+/// library and the kernel's headers than from its own source.
+const OTHER_LINES: (String, u32) = (String::new(), 0);
+
+/// Everything that the schedules of one test case share.
+#[derive(Debug)]
+pub struct ScheduledCase {
+    /// A guest that has the test case and waits for a schedule, if a snapshot could be taken.
+    snapshot: Option<Snapshot>,
+    baseline: Baseline,
+}
+
+/// The schedule of one seed.
+#[derive(Debug)]
+pub(super) struct SeededSchedule<'a> {
+    pub seed: u32,
+    pub schedule: Schedule,
+    pub snapshot: Option<&'a Snapshot>,
+}
+
+impl ScheduledCase {
+    /// Returns the schedule of a seed.
+    pub(super) fn seeded(&self, seed: u32) -> SeededSchedule<'_> {
+        SeededSchedule {
+            seed,
+            schedule: Schedule::new(seed, &self.baseline),
+            snapshot: self.snapshot.as_ref(),
+        }
+    }
+}
+
+impl Runner<'_> {
+    /// Prepares the schedules of a test case: takes a snapshot of a guest that has the test
+    /// case, and makes the baseline run.
+    ///
+    /// # Errors
+    ///
+    /// If a guest cannot be run, or no task reaches a probe point.
+    pub fn prepare_schedules(&self, case: &TestCase<'_>) -> Result<ScheduledCase> {
+        let script = script(self.built, case)?;
+        let name = format!("{}-{}", case.lesson.name, case.language);
+        let snapshot = self.snapshot_with(&name, &script);
+        let baseline = self.baseline(case, &script, snapshot.as_ref())?;
+        Ok(ScheduledCase { snapshot, baseline })
+    }
+
+    /// Returns the probe points that the lesson's tasks reach in its module.
+    ///
+    /// A line that this run did not reach is included if its function was reached, because
+    /// another run may reach it: where a condition holds in one run and not in the other, there
+    /// may be a race. A line that was reached has only the probe points that were reached.
+    fn baseline(
+        &self,
+        case: &TestCase<'_>,
+        script: &Script<'_>,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Baseline> {
+        let TestCase { lesson, language } = *case;
+        let module = modules_of(self.built, &lesson.name, language).next();
+        let module = module.context("the lesson's module was not built")?;
+        let points = schedule::probe_points(&module.path)?;
+        let mut reached = Vec::new();
+        for chunk in schedule::chunks(&points) {
+            let schedule = Schedule::baseline(chunk);
+            let options = RunOptions {
+                setting: Some(schedule.setting(&lesson.name)),
+                reports_trace: false,
+            };
+            let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
+            reached.extend(schedule.reached(&run.run.debug));
+        }
+        // Otherwise every schedule would delay nothing, and pass.
+        ensure!(
+            !reached.is_empty(),
+            "there is nothing to delay: {} reached no probe point of its module",
+            case.name()
+        );
+        let mut symbols = symbols(self.session, self.built, &lesson.name, language);
+        let mut line_of = |point: &ProbePoint| {
+            let location = symbols.source_location(&lesson.name, &point.function, point.offset);
+            location.map_or(OTHER_LINES, |location| (location.file, location.line))
+        };
+        // A module with many probe points is run several times, and then a task's start is its
+        // first point in the first of these runs that reaches one.
+        let mut starts: BTreeMap<&str, &ProbePoint> = BTreeMap::new();
+        let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut lines: BTreeMap<_, ProbeLine> = BTreeMap::new();
+        let mut reached_lines = HashSet::new();
+        for (point, task) in &reached {
+            starts.entry(task).or_insert(point);
+            let of_function = tasks.entry(&point.function).or_default();
+            of_function.insert(task.clone());
+            let key = (line_of(point), "");
+            reached_lines.insert((key.0.clone(), &*point.function));
+            let line: &mut ProbeLine = lines.entry(key).or_default();
+            line.points.push(point.clone());
+            line.tasks.insert(task.clone());
+        }
+        for point in &points {
+            // The line of an inlined function is in several functions.
+            let key = (line_of(point), &*point.function);
+            if let Some(tasks) = tasks.get(key.1)
+                && key.0 != OTHER_LINES
+                && !reached_lines.contains(&key)
+            {
+                let line = lines.entry(key).or_default();
+                line.points.push(point.clone());
+                line.tasks.extend(tasks.iter().cloned());
+            }
+        }
+        let mut lines: Vec<ProbeLine> = lines.into_values().collect();
+        for line in &mut lines {
+            line.points.sort_by_key(ProbePoint::address);
+        }
+        Ok(Baseline {
+            starts: starts.into_values().cloned().collect(),
+            lines,
+        })
+    }
+
+    /// Runs a test case with the schedule of a seed.
+    ///
+    /// # Errors
+    ///
+    /// If a guest cannot be run.
+    pub fn seed(
+        &self,
+        case: &TestCase<'_>,
+        seed: u32,
+        prepared: &ScheduledCase,
+    ) -> Result<GuestRun> {
+        let request = CaseRequest {
+            schedule: Some(&prepared.seeded(seed)),
+            ..CaseRequest::new(Mode::Virtual)
+        };
+        Ok(self.case(case, &request, &mut |_| ())?.run)
+    }
+}
+
+/// Returns the script of a run with a schedule. The kernel always records a trace, so that all
+/// guests of a test case are the same, and so is the run of a seed when its timeline is
+/// requested.
+pub(super) fn script<'a>(built: &Built, case: &TestCase<'a>) -> Result<Script<'a>> {
+    Ok(Script {
+        transcript: &case.lesson.transcript,
+        files: lesson_files(built, case)?,
+        traces: true,
+    })
+}
+
+fn symbols<'a>(
+    session: &Session,
+    built: &'a Built,
+    lesson: &'a str,
+    language: Language,
+) -> Symbols<'a> {
+    let modules = modules_of(built, lesson, language);
+    let paths = modules.map(|module| (&*module.name, &*module.path));
+    Symbols::new(&built.kernel, paths, session.workspace.modules())
+}
+
+/// The differences between failing and passing schedules of one test case, and their places in
+/// the sources.
+#[derive(Debug, Clone)]
+pub struct RaceFindings {
+    /// The lesson's name.
+    pub lesson: String,
+    /// The language of its module.
+    pub language: Language,
+    /// The same as [`Outcome::kernel_options`].
+    pub kernel_options: String,
+    /// The findings.
+    pub findings: Findings,
+    /// The source location of each suspect point, if it is in the lesson's own source.
+    pub source_locations: Vec<Option<SourceLocation>>,
+}
+
+/// Compares the outcomes of several schedules, for each test case by itself. Test cases without
+/// a failure or without schedules are left out.
+pub fn race_findings(session: &Session, built: &Built, outcomes: &[Outcome]) -> Vec<RaceFindings> {
+    outcomes
+        .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
+        .filter_map(|outcomes| {
+            let runs: Vec<ScheduleRun<'_>> = outcomes.iter().filter_map(schedule_run).collect();
+            let findings = Findings::of(&runs)?;
+            let first = outcomes.first()?;
+            let Outcome {
+                lesson,
+                language,
+                kernel_options,
+                ..
+            } = first;
+            let mut symbols = symbols(session, built, lesson, *language);
+            let points = findings.suspects.iter();
+            let source_locations = points
+                .map(|SuspectPoint { point, .. }| {
+                    symbols.source_location(lesson, &point.function, point.offset)
+                })
+                .collect();
+            Some(RaceFindings {
+                lesson: lesson.clone(),
+                language: *language,
+                kernel_options: kernel_options.clone(),
+                findings,
+                source_locations,
+            })
+        })
+        .collect()
+}
+
+fn schedule_run(outcome: &Outcome) -> Option<ScheduleRun<'_>> {
+    let scheduled = outcome.scheduled.as_ref()?;
+    Some(ScheduleRun {
+        seed: scheduled.seed,
+        failed: outcome.failed(),
+        delays: &scheduled.delays,
+        messages: &scheduled.messages,
+    })
+}

@@ -1,0 +1,154 @@
+//! The state from which the guests of a suite start.
+
+use anyhow::{Context as _, Result};
+
+use crate::initramfs::Initramfs;
+use crate::kernel::Profile;
+use crate::modules::{Language, Module};
+use crate::pipeline::Built;
+use crate::process::park_if_interrupted;
+use crate::schedule;
+use crate::session::Session;
+use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
+
+/// Kernel parameters of guests in virtual time.
+///
+/// An oops ends the guest, because nothing after it can be trusted. So does a task that has
+/// waited for 30 s of the guest's time without a chance to be woken by a signal, and a CPU that
+/// no other task gets for 2 s, or that takes no interrupts for 6 s: a CPU that only waits
+/// (`cpu_relax`) costs QEMU 2 s for each second of the guest's.
+const KERNEL_PARAMETERS: [&str; 7] = [
+    "oops=panic",
+    "watchdog_thresh=1",
+    "rcupdate.rcu_cpu_stall_timeout=6",
+    "sysctl.kernel.panic_on_rcu_stall=1",
+    "sysctl.kernel.hung_task_panic=1",
+    "sysctl.kernel.hung_task_timeout_secs=30",
+    "sysctl.kernel.softlockup_panic=1",
+];
+
+/// The initramfs, clock and snapshot from which guests in virtual time start.
+#[derive(Debug, Clone)]
+pub struct GuestStart {
+    initramfs: Initramfs,
+    boot: Boot,
+    clock: VirtualClock,
+    snapshot: Option<Snapshot>,
+}
+
+/// The kind of a suite's guests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartOptions {
+    /// Whether `perturb` waits in the guests to delay other modules' tasks.
+    pub delays: bool,
+    /// Whether guests resume from a snapshot.
+    pub snapshot: bool,
+}
+
+impl GuestStart {
+    /// Prepares the start of guests with what was built. If no snapshot can be taken, it reports
+    /// the reason, and every test case boots a guest.
+    ///
+    /// # Errors
+    ///
+    /// If the initramfs cannot be packed.
+    pub fn new(session: &Session, built: &Built, options: StartOptions) -> Result<Self> {
+        let initramfs = match options.delays {
+            true => with_perturb(session, built)?,
+            false => built.initramfs.clone(),
+        };
+        let boot = Boot {
+            initrd: initramfs.path.clone(),
+            kernel_parameters: KERNEL_PARAMETERS.map(str::to_owned).to_vec(),
+        };
+        let clock = VirtualClock {
+            shift: shift(built.kernel.profile, options.delays),
+        };
+        let guest = SnapshotGuest {
+            toolchain: &built.toolchain,
+            kernel: &built.kernel,
+            clock,
+            boot: &boot,
+        };
+        let snapshot = options.snapshot.then(|| Snapshot::take(session, guest));
+        let snapshot = snapshot.and_then(|taken| {
+            taken
+                .inspect_err(|error| {
+                    park_if_interrupted();
+                    session.ui.note(format!(
+                        "every lesson boots its own guest, because no snapshot could be taken: \
+                         {error:#}"
+                    ));
+                })
+                .ok()
+        });
+        Ok(Self {
+            initramfs,
+            boot,
+            clock,
+            snapshot,
+        })
+    }
+
+    /// Returns the initramfs.
+    pub fn initramfs(&self) -> &Initramfs {
+        &self.initramfs
+    }
+
+    /// Returns the initramfs's file and the kernel parameters.
+    pub fn boot(&self) -> &Boot {
+        &self.boot
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> VirtualClock {
+        self.clock
+    }
+
+    /// Returns the snapshot, unless guests boot or it turned out to be unusable.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot
+            .as_ref()
+            .filter(|snapshot| snapshot.is_usable())
+    }
+
+    /// Returns the guest of the snapshot.
+    pub fn guest<'a>(&'a self, built: &'a Built) -> SnapshotGuest<'a> {
+        SnapshotGuest {
+            toolchain: &built.toolchain,
+            kernel: &built.kernel,
+            clock: self.clock,
+            boot: &self.boot,
+        }
+    }
+}
+
+/// Returns the binary logarithm of the nanoseconds that an instruction takes on the guest's
+/// clock.
+///
+/// 5 by default: with less, a boot takes the host longer, because the kernel measures its clocks
+/// by waiting (a suite of cold boots 1.4 times as long with 3), and so does a CPU that never
+/// sleeps. 3 on a kernel with detectors, which executes four to twenty instructions for one and
+/// would otherwise seem too slow for the times in lessons; and with delays, where many runs
+/// resume from one boot: the same lesson then has a quarter of the timer ticks, and a run takes
+/// a tenth less of the host's CPU.
+fn shift(profile: Profile, delays: bool) -> u8 {
+    match profile {
+        Profile::Teaching if !delays => 5,
+        Profile::Teaching | Profile::Debug | Profile::Kasan => 3,
+    }
+}
+
+fn with_perturb(session: &Session, built: &Built) -> Result<Initramfs> {
+    let is_perturb =
+        |module: &&Module| module.name == schedule::MODULE && module.language == Language::Rust;
+    let module = built.modules.iter().find(is_perturb);
+    let module = module.context("the module `perturb` was not built")?;
+    let contents = std::fs::read(&module.stripped)
+        .with_context(|| format!("cannot read {}", module.stripped.display()))?;
+    Initramfs::pack(
+        session,
+        &built.toolchain,
+        &[schedule::module_file(contents)],
+    )
+}

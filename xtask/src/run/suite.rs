@@ -1,0 +1,232 @@
+//! Runs a suite.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anyhow::{Result, anyhow};
+
+use super::case::{ArtifactFolder, CaseRequest, Mode};
+use super::events::{RunEvent, RunObserver};
+use super::outcome::Outcome;
+use super::plan::TestCase;
+use super::runner::Runner;
+use super::scheduled::ScheduledCase;
+use crate::lesson::verdict::Verdict;
+use crate::schedule::Seeds;
+
+/// The settings of a suite.
+#[derive(Clone, Copy)]
+pub struct SuiteSettings<'a> {
+    /// The way in which guests are run.
+    pub mode: Mode,
+    /// The number of repetitions of each test case.
+    pub repeat: u32,
+    /// The seeds of the schedules that each test case is run with, if any.
+    pub seeds: Option<Seeds>,
+    /// Whether a timeline of each run is made.
+    pub timeline: bool,
+    /// Whether no guest is started after a failure.
+    pub fail_fast: bool,
+    /// The command-line options that select the same kernel, each behind a space.
+    pub kernel_options: &'a str,
+    /// Returns the folder for the artifacts of a failed run.
+    pub artifacts: ArtifactFolder<'a>,
+}
+
+impl SuiteSettings<'_> {
+    /// Returns the settings of a single run of each test case.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            repeat: 1,
+            seeds: None,
+            timeline: false,
+            fail_fast: false,
+            kernel_options: "",
+            artifacts: &|_| None,
+        }
+    }
+
+    /// Returns the number of runs of these test cases.
+    pub fn runs(&self, cases: &[TestCase<'_>]) -> usize {
+        runs(cases, *self).len()
+    }
+}
+
+const FAILED_FAST: &str = "not run: an earlier one failed, and --fail-fast was given";
+
+const HOST_FAILED: &str = "not run: the host failed before it";
+
+/// The index of a test case, a seed, and the number of the repetition, from 1.
+type Run = (usize, Option<u32>, u32);
+
+/// Returns all runs in their order: one repetition after the other, and in each one seed after
+/// the other. A test case that cannot be run is reported only once.
+fn runs(cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
+    let seeds: Vec<Option<u32>> = match settings.seeds {
+        Some(seeds) => seeds.all().map(Some).collect(),
+        None => vec![None],
+    };
+    let rounds = (1..=settings.repeat).flat_map(|run| seeds.iter().map(move |&seed| (seed, run)));
+    rounds
+        .enumerate()
+        .flat_map(|(round, (seed, run))| {
+            (0..cases.len())
+                .filter(move |&case| round == 0 || cases[case].lacks().is_none())
+                .map(move |case| (case, seed, run))
+        })
+        .collect()
+}
+
+impl Runner<'_> {
+    /// Runs test cases, as many guests at the same time as the session has jobs: a guest keeps
+    /// one core busy. The observers receive all events.
+    ///
+    /// Returns the outcomes in the order of the test cases, and for each in the order of its
+    /// runs. A guest that could not be run has an outcome too ([`Verdict::Infrastructure`]), and
+    /// no other is started after it.
+    pub fn suite(
+        &self,
+        cases: &[TestCase<'_>],
+        settings: SuiteSettings<'_>,
+        observers: &[&dyn RunObserver],
+    ) -> Vec<Outcome> {
+        let runs = runs(cases, settings);
+        let suite = Suite {
+            runner: *self,
+            cases,
+            settings,
+            observers,
+            schedules: cases.iter().map(|_| OnceLock::new()).collect(),
+            stop: OnceLock::new(),
+        };
+        let next = AtomicUsize::new(0);
+        let finished = Mutex::new(Vec::new());
+        let worker = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&run) = runs.get(index) else {
+                    return;
+                };
+                let outcome = suite.outcome(index, run);
+                let (case, seed, repetition) = run;
+                let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
+                finished.push(((case, repetition, seed), outcome));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.session.jobs.min(runs.len()) {
+                scope.spawn(worker);
+            }
+        });
+        let mut finished = finished
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        finished.sort_by_key(|(run, _)| *run);
+        finished.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+struct Suite<'a> {
+    runner: Runner<'a>,
+    cases: &'a [TestCase<'a>],
+    settings: SuiteSettings<'a>,
+    observers: &'a [&'a dyn RunObserver],
+    /// The schedules of each test case, prepared when its first run needs them.
+    schedules: Vec<OnceLock<Result<ScheduledCase, String>>>,
+    /// The reason for which no more guests are started.
+    stop: OnceLock<&'static str>,
+}
+
+impl Suite<'_> {
+    fn notify(&self, event: &RunEvent<'_>) {
+        for observer in self.observers {
+            observer.on_event(event);
+        }
+    }
+
+    /// Runs a test case unless there is a reason against it.
+    fn outcome(&self, index: usize, run: Run) -> Outcome {
+        let (case, _, repetition) = run;
+        let case = &self.cases[case];
+        let repetition = (self.settings.repeat > 1).then_some(repetition);
+        let without_guest = |verdict| Outcome {
+            run: repetition,
+            kernel_options: self.settings.kernel_options.to_owned(),
+            ..Outcome::new(case.lesson, case.language, verdict)
+        };
+        let outcome = match self.obstacle(case) {
+            Some(why) => without_guest(Verdict::Skipped { why }),
+            None => self.run(index, run, repetition).unwrap_or_else(|error| {
+                // Only the first reason to stop is reported.
+                let _ = self.stop.set(HOST_FAILED);
+                without_guest(Verdict::Infrastructure {
+                    what: format!("{error:#}"),
+                })
+            }),
+        };
+        if outcome.failed() && self.settings.fail_fast {
+            let _ = self.stop.set(FAILED_FAST);
+        }
+        self.notify(&RunEvent::Finished {
+            run: index,
+            outcome: &outcome,
+        });
+        outcome
+    }
+
+    /// Returns the reason for which a test case is not run.
+    fn obstacle(&self, case: &TestCase<'_>) -> Option<String> {
+        let one_cpu = self.settings.mode == Mode::Recorded;
+        let two_cpus = case.lesson.two_cpus.as_ref().filter(|_| one_cpu);
+        case.lacks()
+            .or_else(|| two_cpus.map(|why| format!("a recorded guest has one CPU: {why}")))
+            .or_else(|| self.stop.get().map(|reason| (*reason).to_owned()))
+    }
+
+    fn run(&self, index: usize, run: Run, repetition: Option<u32>) -> Result<Outcome> {
+        let (case_index, seed, _) = run;
+        let case = &self.cases[case_index];
+        let schedule = match seed {
+            Some(seed) => Some(self.schedules(case_index)?.seeded(seed)),
+            None => None,
+        };
+        self.notify(&RunEvent::Started { run: index, case });
+        let request = CaseRequest {
+            mode: self.settings.mode,
+            schedule: schedule.as_ref(),
+            timeline: self.settings.timeline,
+            repetition,
+            kernel_options: self.settings.kernel_options,
+            artifacts: self.settings.artifacts,
+        };
+        let steps = &case.lesson.transcript.steps;
+        let mut on_step = |number: u32| {
+            let step = usize::try_from(number).ok().and_then(|number| {
+                let index = number.checked_sub(1)?;
+                steps.get(index)
+            });
+            if let Some(step) = step {
+                self.notify(&RunEvent::StepBegan {
+                    run: index,
+                    number,
+                    command: &step.command,
+                });
+            }
+        };
+        let completed = self.runner.case(case, &request, &mut on_step)?;
+        self.notify(&RunEvent::Completed {
+            case,
+            completed: &completed,
+        });
+        Ok(completed.outcome)
+    }
+
+    fn schedules(&self, case: usize) -> Result<&ScheduledCase> {
+        let prepare = || self.runner.prepare_schedules(&self.cases[case]);
+        self.schedules[case]
+            .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+            .as_ref()
+            .map_err(|error| anyhow!(error.clone()))
+    }
+}

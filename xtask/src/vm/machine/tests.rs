@@ -1,0 +1,108 @@
+//! The command line of each kind of guest, in the files of `command_lines/`
+//! (`SNAPSHOTS=overwrite cargo test` updates them).
+
+use snapbox::{assert_data_eq, file};
+
+use super::super::test_values::{kernel, toolchain};
+use super::*;
+
+const CLOCK: VirtualClock = VirtualClock { shift: 5 };
+
+fn boot() -> Boot {
+    Boot {
+        initrd: PathBuf::from("a folder/init,rd"),
+        kernel_parameters: vec!["quiet".to_owned()],
+    }
+}
+
+fn firmware() -> FirmwareFiles {
+    FirmwareFiles::at(Path::new("firmware"))
+}
+
+/// Returns a command line with one option in each line. The rate of the host's TSC and the
+/// host's CPU are left out.
+fn lines(machine: &Machine) -> String {
+    let command = machine.command(&toolchain(), &kernel("kernel")).quoted();
+    let words = shlex::split(&command).expect("it is quoted");
+    let mut lines = String::new();
+    for word in words {
+        let word: Vec<&str> = word
+            .split(' ')
+            .map(|part| match part.split_once('=') {
+                Some(("tsc_early_khz" | "lpj", number))
+                    if number != "1000000" && number != "4000000" =>
+                {
+                    "host's rate"
+                }
+                _ => part,
+            })
+            .collect();
+        let separator = if word[0].starts_with('-') { "\n" } else { " " };
+        lines.push_str(separator);
+        lines.push_str(&word.join(" "));
+    }
+    lines.trim_start().to_owned() + "\n"
+}
+
+#[test]
+fn interactive_guests() {
+    let hardware = Hardware {
+        cpus: 4,
+        memory_mib: 512,
+    };
+    let tcg = Machine::interactive(Accel::Tcg, hardware, boot(), false);
+    assert_data_eq!(lines(&tcg), file!["command_lines/interactive-tcg.txt"]);
+    let kvm = Machine::interactive(Accel::Kvm, Hardware::DEFAULT, boot(), true);
+    assert_data_eq!(lines(&kvm), file!["command_lines/interactive-kvm-gdb.txt"]);
+}
+
+#[test]
+fn a_guest_that_probes_kvm() {
+    let machine = Machine::kvm_probe(Endpoints::names(), boot());
+    assert_data_eq!(lines(&machine), file!["command_lines/kvm-probe.txt"]);
+}
+
+#[test]
+fn a_guest_that_boots_for_one_run() {
+    let machine = Machine::scripted(CLOCK, Endpoints::names(), boot());
+    assert_data_eq!(lines(&machine), file!["command_lines/scripted.txt"]);
+}
+
+#[test]
+fn guests_of_snapshots() {
+    let (channels, memory) = (Endpoints::names, || PathBuf::from("memory"));
+    let boots = Machine::to_be_saved(CLOCK, channels(), boot(), memory(), firmware());
+    assert_data_eq!(lines(&boots), file!["command_lines/to-be-saved.txt"]);
+    let again = Machine::to_be_saved_again(CLOCK, channels(), boot(), memory(), firmware());
+    assert_data_eq!(lines(&again), file!["command_lines/to-be-saved-again.txt"]);
+    let resumed = Machine::resumed(CLOCK, channels(), boot(), memory(), firmware());
+    assert_data_eq!(lines(&resumed), file!["command_lines/resumed.txt"]);
+}
+
+#[test]
+fn guests_of_recordings() {
+    let (channels, events) = (Endpoints::names, || PathBuf::from("events"));
+    let recorded = Machine::recorded(CLOCK, channels(), 256, boot(), events());
+    assert_data_eq!(lines(&recorded), file!["command_lines/recorded.txt"]);
+    let replayed = |debugger| Machine::replayed(CLOCK, channels(), 256, boot(), events(), debugger);
+    assert_data_eq!(
+        lines(&replayed(Debugger::None)),
+        file!["command_lines/replayed.txt"]
+    );
+    assert_data_eq!(
+        lines(&replayed(Debugger::Forwards)),
+        file!["command_lines/replayed-forwards.txt"]
+    );
+    assert_data_eq!(
+        lines(&replayed(Debugger::Backwards("disk".into()))),
+        file!["command_lines/replayed-backwards.txt"]
+    );
+}
+
+#[test]
+fn guests_in_real_time() {
+    let tcg = Machine::real_time(Accel::Tcg, Endpoints::names(), boot());
+    assert_data_eq!(lines(&tcg), file!["command_lines/real-time-tcg.txt"]);
+    let kvm = Machine::real_time(Accel::Kvm, Endpoints::names(), boot());
+    assert_data_eq!(lines(&kvm), file!["command_lines/real-time-kvm.txt"]);
+}
