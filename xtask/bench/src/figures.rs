@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::cache::Cache;
-use xtask::commands::bench::cargo;
+use xtask::commands::bench::{BenchPart, cargo};
 use xtask::kernel::{self, KernelImage};
 use xtask::lesson::Lesson;
 use xtask::pipeline::Prepared;
@@ -38,27 +38,6 @@ pub struct Bench<'a> {
     pub kernel_builds: usize,
 }
 
-/// A group of figures that can be taken alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
-    /// Builds with nothing to do, boots, the suite, sizes
-    Quick,
-    /// A command typed in real time
-    Typed,
-    /// The time until the verdict on a dead guest
-    Verdicts,
-    /// Schedules: speed, repetition of a seed, races found (half an hour)
-    Schedules,
-    /// The duration of a replay over its recording's
-    Replay,
-    /// Rust and C side by side
-    Languages,
-    /// The cold compile of xtask
-    Compile,
-    /// The cold builds of the kernel
-    Kernel,
-}
-
 /// Makes a figure, and reports on standard error that it was taken.
 pub fn figure(
     name: &'static str,
@@ -78,11 +57,11 @@ pub fn figure(
 impl Bench<'_> {
     /// Takes the figures of `parts`, or all figures if there are none, the quick ones
     /// first.
-    pub fn take(&self, parts: &[Part]) -> Result<Results> {
+    pub fn take(&self, parts: &[BenchPart]) -> Result<Results> {
         let included = |part| parts.is_empty() || parts.contains(&part);
         let mut results = Results::default();
         let figures = &mut results.figures;
-        if included(Part::Quick) {
+        if included(BenchPart::Quick) {
             figures.push(self.nothing_to_do()?);
             figures.push(self.edit_to_verdict()?);
             figures.push(self.boot_to_shell()?);
@@ -90,25 +69,25 @@ impl Bench<'_> {
             figures.extend(self.suite()?);
             figures.extend(self.sizes()?);
         }
-        if included(Part::Typed) {
+        if included(BenchPart::Typed) {
             figures.push(self.typed_command()?);
         }
-        if included(Part::Verdicts) {
+        if included(BenchPart::Verdicts) {
             figures.extend(self.verdicts()?);
         }
-        if included(Part::Schedules) {
+        if included(BenchPart::Schedules) {
             figures.extend(self.schedules()?);
         }
-        if included(Part::Replay) {
+        if included(BenchPart::Replay) {
             figures.push(self.replay_over_recording()?);
         }
-        if included(Part::Languages) {
+        if included(BenchPart::Languages) {
             results.languages = self.languages()?;
         }
-        if included(Part::Compile) {
+        if included(BenchPart::Compile) {
             figures.push(self.compile_xtask()?);
         }
-        if included(Part::Kernel) && self.kernel_builds > 0 {
+        if included(BenchPart::Kernel) && self.kernel_builds > 0 {
             figures.extend(self.cold_kernel()?);
         }
         Ok(results)

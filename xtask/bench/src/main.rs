@@ -20,16 +20,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use xtask::commands::common::Common;
+use xtask::commands::bench::BenchOptions;
 use xtask::kernel::Profile;
 use xtask::modules::Language;
 use xtask::{failure, lesson, pipeline, play, process};
 
-use figures::{Bench, Part};
+use figures::Bench;
 
 /// Measure how long kmodlab takes, and compare each figure with its aim
-///
-/// The exit status is 1 if a figure misses its aim.
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "cargo xtask bench",
@@ -37,30 +35,13 @@ use figures::{Bench, Part};
     version,
     max_term_width = 100
 )]
-struct Options {
+struct Arguments {
     #[command(flatten)]
-    common: Common,
-
-    /// Number of times that each quick figure is taken
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
-
-    /// Number of times that the kernel is built from nothing, through xtask and
-    /// by bare make each; 0 leaves these figures out
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    kernel_builds: u8,
-
-    /// Take only these figures; may be given several times
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Vec<Part>,
-
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    options: BenchOptions,
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let Arguments { options } = Arguments::parse();
     process::on_signals(|| ())
         .and_then(|()| run(&options))
         .unwrap_or_else(|error| {
@@ -71,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 /// Takes the figures and prints them; status 1 if one misses its aim.
-fn run(options: &Options) -> Result<ExitCode> {
+fn run(options: &BenchOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
     let mut prepared = pipeline::prepare(

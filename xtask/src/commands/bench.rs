@@ -1,36 +1,74 @@
 //! `cargo xtask bench`: builds the package `kmodlab-bench` and becomes it.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::common::Common;
 use crate::workspace::Workspace;
 
-/// Arguments of `bench`, which are options of `kmodlab-bench`.
+/// Options of `bench`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct BenchOptions {
-    /// Options of the benchmark; `--help` lists them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
+    /// The options of every building command.
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Number of times that each quick figure is taken
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    pub runs: u8,
+
+    /// Number of times that the kernel is built from nothing, through xtask and
+    /// by bare make each; 0 leaves these figures out
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub kernel_builds: u8,
+
+    /// Take only these figures; may be given several times
+    #[arg(long, value_enum, value_name = "PART")]
+    pub only: Vec<BenchPart>,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// Replaces this process by `cargo run --package kmodlab-bench`, which hands on
-/// the benchmark's exit status.
+/// A group of figures that can be taken alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchPart {
+    /// Builds with nothing to do, boots, the suite, sizes
+    Quick,
+    /// A command typed in real time
+    Typed,
+    /// The time until the verdict on a dead guest
+    Verdicts,
+    /// Schedules: speed, repetition of a seed, races found (half an hour)
+    Schedules,
+    /// The duration of a replay over its recording's
+    Replay,
+    /// Rust and C side by side
+    Languages,
+    /// The cold compile of xtask
+    Compile,
+    /// The cold builds of the kernel
+    Kernel,
+}
+
+/// Replaces this process by `cargo run --package kmodlab-bench` with the same options,
+/// which hands on the benchmark's exit status.
 ///
 /// # Errors
 ///
 /// Fails if there is no clone of kmodlab, or if cargo cannot be run.
-pub fn run(options: &BenchOptions) -> Result<Infallible> {
+pub fn run() -> Result<Infallible> {
     let manifest = Workspace::find()?.root().join("Cargo.toml");
     // In the current folder, which paths among the options may be relative to.
     let error = cargo()
         .args(["run", "--package", "kmodlab-bench", "--manifest-path"])
         .arg(manifest)
         .arg("--")
-        .args(&options.args)
+        .args(std::env::args_os().skip(2))
         .exec();
     Err(error).context("cannot run cargo, which builds the benchmark")
 }
