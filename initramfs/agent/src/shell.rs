@@ -120,7 +120,7 @@ impl Shell {
             end.push('-');
         }
         self.write(&format!(
-            "{status}. /proc/self/fd/3 3<<'{end}' </dev/null >&8 2>&8 8>&- 9>&-\n\
+            "{status}. /proc/self/fd/7 7<<'{end}' </dev/null >&8 2>&8 8>&- 9>&-\n\
              {command}\n{end}\necho \"$?\" >&9\n"
         ));
     }
@@ -351,7 +351,7 @@ mod tests {
             "sh -c 'cat /proc/self/fd/10; echo 0 >/proc/self/fd/9'; true",
             "echo a\nkmodlab-end\necho b",
             "return 4",
-            "echo $?; cat <&3",
+            "echo $?; cat <&7",
         ])?;
         assert_eq!(results[0], result(0, "[]\n"));
         assert_ne!(results[1].0, 7);
