@@ -9,8 +9,9 @@ use xtask::cache::Cache;
 use xtask::commands::bench::{BenchPart, cargo};
 use xtask::kernel::{self, KernelImage};
 use xtask::lesson::Lesson;
-use xtask::pipeline::Prepared;
+use xtask::pipeline::Built;
 use xtask::process::Tool;
+use xtask::run::Runner;
 use xtask::session::Session;
 use xtask::ui::Ui;
 
@@ -24,10 +25,12 @@ use crate::results::{Aim, Figure, Results};
 /// JSON report. The kernel's build and the comparison of languages use xtask's
 /// library.
 pub struct Bench<'a> {
-    /// The session in which `prepared` was built.
+    /// The session in which everything was built.
     pub session: &'a Session,
     /// A kernel, modules in both languages, an initramfs, and a snapshot.
-    pub prepared: &'a Prepared,
+    pub built: &'a Built,
+    /// Runs guests.
+    pub runner: Runner<'a>,
     /// The lessons of the suite.
     pub lessons: &'a [Lesson],
     /// The options that name the kernel, for each xtask that runs.
@@ -312,26 +315,26 @@ impl Bench<'_> {
             may_install: false,
             jobs: self.session.jobs,
         };
-        let Prepared {
+        let Built {
             toolchain,
             source,
             kernel,
             ..
-        } = self.prepared;
+        } = self.built;
         KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
     }
 
     /// Builds the same tree and configuration by bare `make`.
     fn kernel_by_make(&self) -> Result<()> {
         let folder = tempfile::tempdir_in(self.session.cache.folder("staging")?)?;
-        let Prepared {
+        let Built {
             toolchain, kernel, ..
-        } = self.prepared;
+        } = self.built;
         let config = folder.path().join(".config");
         std::fs::copy(kernel.objects.join(".config"), config)?;
         let mut command = kernel::make(
             toolchain,
-            &self.prepared.source.tree,
+            &self.built.source.tree,
             folder.path(),
             self.session.jobs,
         )

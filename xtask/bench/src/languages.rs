@@ -20,7 +20,7 @@ use xtask::initramfs::GuestFile;
 use xtask::lesson::record;
 use xtask::lesson::transcript::{self, Step, Transcript};
 use xtask::modules::{Language, Module};
-use xtask::play;
+use xtask::run::TaggedRun;
 
 /// Bound of the size of a module in Rust over that of its C twin.
 const SIZE: Aim = Aim::AtMost(1.5);
@@ -124,7 +124,7 @@ impl Bench<'_> {
         let mut comparisons = Vec::new();
         for lesson in self.lessons {
             let module = |language| {
-                let mut modules = self.prepared.modules.iter();
+                let mut modules = self.built.modules.iter();
                 modules.find(|module| module.name == lesson.name && module.language == language)
             };
             let (Some(rust), Some(c)) = (module(Language::Rust), module(Language::C)) else {
@@ -162,7 +162,7 @@ impl Bench<'_> {
         let folder = tempfile::tempdir()?;
         let stripped = folder.path().join("stripped.ko");
         let mut strip =
-            std::process::Command::new(self.prepared.toolchain.llvm_bin.join("llvm-strip"));
+            std::process::Command::new(self.built.toolchain.llvm_bin.join("llvm-strip"));
         measure::run(
             strip
                 .args(["--strip-debug", "-o"])
@@ -228,11 +228,11 @@ impl Bench<'_> {
             steps: vec![step],
             limit: transcript::LIMIT,
         };
-        let (nonce, run) = play::transcript(self.session, self.prepared, &transcript, vec![file])?;
-        let record = record::read(&nonce, &run.console);
+        let TaggedRun { tag, run } = self.runner.transcript(&transcript, vec![file])?;
+        let record = record::read(tag, &run.agent);
         let step = record.steps.first().context("the guest ran nothing")?;
         let output = String::from_utf8_lossy(&step.output).into_owned();
-        if !record.ended || step.end.is_none() {
+        if !record.finished() || step.end.is_none() {
             let (shell, end) = (record.shell, run.end);
             bail!("{name} was not loaded and removed (shell: {shell:?}, {end:?}):\n{output}");
         }

@@ -23,7 +23,9 @@ use clap::Parser as _;
 use xtask::commands::bench::BenchOptions;
 use xtask::kernel::Profile;
 use xtask::modules::Language;
-use xtask::{failure, lesson, pipeline, play, process};
+use xtask::run::plan::plan;
+use xtask::run::{GuestKind, Prepared, SuiteNeeds};
+use xtask::{failure, lesson, process};
 
 use figures::Bench;
 
@@ -55,17 +57,19 @@ fn main() -> ExitCode {
 fn run(options: &BenchOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
-    let mut prepared = pipeline::prepare(
-        &session,
-        &options.common.source_request(),
-        Profile::Teaching,
-        &lessons,
-        &[Language::Rust, Language::C],
-    )?;
-    prepared.saved = play::saved(&session, &prepared);
+    let languages = [Language::Rust, Language::C];
+    let needs = SuiteNeeds {
+        source: &options.common.source_request(),
+        profile: Profile::Teaching,
+        cases: &plan(&lessons, &languages, None),
+        schedules: false,
+        guests: GuestKind::Resumed,
+    };
+    let prepared = Prepared::new(&session, needs)?;
     let results = Bench {
         session: &session,
-        prepared: &prepared,
+        built: &prepared.built,
+        runner: prepared.runner(&session),
         lessons: &lessons,
         kernel_args: &options.common.kernel_args(),
         runs: usize::from(options.runs),

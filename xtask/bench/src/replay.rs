@@ -18,8 +18,8 @@ impl Bench<'_> {
             measure::passed(&measure::test(self.root(), &self.args(&args))?)?;
             let file = folder.path().join(format!("{lesson}-rust.kmodrec"));
             let recording = Recording::load(&file)?;
-            let (toolchain, kernel) = (&self.prepared.toolchain, &self.prepared.kernel);
-            let again = recording::play_again(&recording, toolchain, kernel)?;
+            let (toolchain, kernel) = (&self.built.toolchain, &self.built.kernel);
+            let again = recording::replay(&recording, toolchain, kernel)?;
             ensure!(
                 again.difference.is_none(),
                 "a replay differs: {:?}",
