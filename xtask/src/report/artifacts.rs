@@ -1,13 +1,13 @@
-//! What is kept of a failure: a folder with all that is known of it.
+//! The artifacts of a failure: a folder with all records of the run.
 //!
 //! ```text
-//! report.txt       the report, as on a terminal
+//! report.txt       the details, as on a terminal
 //! run.json         the entry of this run, as in --json
-//! kernel.log       the kernel's log, byte by byte
-//! shell.log        the commands and what they printed
-//! transcript.cast  the commands and what they printed, for `asciinema play`
+//! kernel.log       all bytes of the kernel's console
+//! shell.log        the commands and their output
+//! transcript.cast  the commands and their output, for `asciinema play`
 //! trace.txt        the kernel's report of an oops, a warning or a hang
-//! timeline.txt     which thread ran when, if that was asked for
+//! timeline.txt     the timeline, with `--timeline`
 //! qemu.txt         QEMU's command line
 //! kernel.config    the kernel's configuration
 //! ```
@@ -27,32 +27,36 @@ use crate::run::{CompletedRun, RunEvent, RunObserver};
 use crate::session::Session;
 use crate::ui::Ui;
 
-/// So many runs' failures are kept in the cache.
-const MOST_RUNS: usize = 20;
+/// Most folders of failures in the cache, one per run of the suite.
+const MAX_FOLDERS: usize = 20;
 
-/// The parent for the failures of one run of the suite.
+/// The folder for the failures of one run of the suite.
 #[derive(Debug)]
 pub struct Artifacts {
     parent: ArtifactsParent,
-    /// The folder, once there is something in it.
+    /// The folder, after the first failure.
     folder: OnceLock<PathBuf>,
 }
 
 #[derive(Debug)]
 enum ArtifactsParent {
-    /// The user's choice.
+    /// The folder that the user chose.
     Given(PathBuf),
-    /// A folder of the cache's, which gets one a run.
+    /// A folder of the cache, in which each run of the suite gets a folder.
     Cache(PathBuf),
 }
 
 impl Artifacts {
-    /// In the folder that the user names, else in a new one of the cache's
-    /// folder `artifacts`. Nothing is made before there is a failure.
+    /// Returns the folder that the user names, or else a new folder in the cache's
+    /// folder `artifacts`. The folder is created with the first failure.
+    ///
+    /// # Errors
+    ///
+    /// If the user's folder is a file.
     pub fn new(given: Option<&Path>, cache: &Cache) -> Result<Self> {
         let parent = match given {
             Some(given) if given.exists() && !given.is_dir() => {
-                let what = format!("--artifacts: {} is no folder", given.display());
+                let what = format!("--artifacts: {} is not a folder", given.display());
                 return Err(Failure::usage(what).into());
             }
             Some(given) => ArtifactsParent::Given(
@@ -67,15 +71,15 @@ impl Artifacts {
         })
     }
 
-    /// The folder, if there was a failure.
+    /// Returns the folder, if there was a failure.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.get().map(PathBuf::as_path)
     }
 
-    /// Returns the folder for the artifacts of a failed run with this id. If no folder can be
-    /// made, it reports that and returns `None`.
+    /// Returns the folder for the artifacts of a failed run with this id, or `None` with a
+    /// note if the folder cannot be created.
     pub fn folder_of(&self, id: &str, ui: &Ui) -> Option<PathBuf> {
-        match self.make() {
+        match self.create() {
             Ok(folder) => Some(folder.join(id)),
             Err(error) => {
                 ui.note(format!("{id}: {error:#}"));
@@ -89,15 +93,15 @@ impl Artifacts {
         ArtifactWriter { session, kernel }
     }
 
-    /// The folder, made if it is not there yet.
-    fn make(&self) -> Result<&Path> {
+    /// Returns the folder, which is created if necessary.
+    fn create(&self) -> Result<&Path> {
         if let Some(folder) = self.folder() {
             return Ok(folder);
         }
         let folder = match &self.parent {
             ArtifactsParent::Given(given) => {
                 std::fs::create_dir_all(given)
-                    .with_context(|| format!("cannot make {}", given.display()))?;
+                    .with_context(|| format!("cannot create {}", given.display()))?;
                 given.clone()
             }
             ArtifactsParent::Cache(parent) => numbered(parent)?,
@@ -106,7 +110,7 @@ impl Artifacts {
     }
 }
 
-/// Writes artifacts of failed runs.
+/// An observer that writes the artifacts of failed runs.
 #[derive(Debug)]
 pub struct ArtifactWriter<'a> {
     session: &'a Session,
@@ -132,7 +136,8 @@ fn write_all(
     kernel: &KernelImage,
     completed: &CompletedRun,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let CompletedRun {
         outcome,
         run,
@@ -168,7 +173,7 @@ fn write_all(
         let trace: String = lines(report);
         write("trace.txt", trace.as_bytes())?;
     } else {
-        // Of an earlier run, if the folder was given.
+        // A folder of the user may contain the file of an earlier run.
         remove(&folder.join("trace.txt"))?;
     }
     match timeline {
@@ -182,11 +187,12 @@ fn write_all(
     Ok(())
 }
 
-/// A new folder in `parent`, whose name is the next number; the oldest beyond
-/// [`MOST_RUNS`] goes.
+/// Creates a folder in `parent` whose name is the next number, and removes the
+/// oldest beyond [`MAX_FOLDERS`].
 fn numbered(parent: &Path) -> Result<PathBuf> {
     let list = || format!("cannot list {}", parent.display());
-    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    std::fs::create_dir_all(parent)
+        .with_context(|| format!("cannot create {}", parent.display()))?;
     let mut numbers: Vec<u64> = Vec::new();
     for entry in std::fs::read_dir(parent).with_context(list)? {
         let name = entry.with_context(list)?.file_name();
@@ -195,18 +201,18 @@ fn numbered(parent: &Path) -> Result<PathBuf> {
     numbers.sort_unstable();
     let mut number = numbers.last().copied().unwrap_or(0);
     let folder = loop {
-        // Another xtask may take the same number; the folder tells who has it.
+        // Another xtask may try the same number; only one can create the folder.
         number += 1;
         let folder = parent.join(number.to_string());
         match std::fs::create_dir(&folder) {
             Ok(()) => break folder,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+                return Err(error).with_context(|| format!("cannot create {}", folder.display()));
             }
         }
     };
-    let surplus = (numbers.len() + 1).saturating_sub(MOST_RUNS);
+    let surplus = (numbers.len() + 1).saturating_sub(MAX_FOLDERS);
     for old in &numbers[..surplus] {
         remove(&parent.join(old.to_string()))?;
     }
@@ -221,7 +227,7 @@ mod tests {
     fn every_run_gets_a_folder_and_the_oldest_goes() -> Result<()> {
         let parent = tempfile::tempdir()?;
         std::fs::create_dir(parent.path().join("mine"))?;
-        for number in 1..=MOST_RUNS + 3 {
+        for number in 1..=MAX_FOLDERS + 3 {
             let folder = numbered(parent.path())?;
             assert_eq!(folder, parent.path().join(number.to_string()));
         }

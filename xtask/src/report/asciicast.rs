@@ -1,7 +1,6 @@
-//! A lesson's run as a recording for `asciinema play`, in asciicast v2
-//! (<https://docs.asciinema.org/manual/asciicast/v2/>): each command as if it
-//! had been typed at a prompt when the guest began it, and what it printed
-//! when it ended.
+//! The transcript of a run as a recording for `asciinema play`, in asciicast v2
+//! (<https://docs.asciinema.org/manual/asciicast/v2/>). Each command appears at a
+//! prompt when the guest begins it, and its output when it ends.
 
 use serde_json::json;
 
@@ -10,54 +9,54 @@ use crate::lesson::record::RecordedStep;
 use crate::lesson::transcript::Step;
 use crate::lesson::verdict::Verdict;
 
-/// The terminal that is recorded, in letters.
+/// Size of the recorded terminal, in characters.
 const WIDTH: u32 = 100;
 const HEIGHT: u32 = 30;
 
-/// The recording's text: `steps` are the lesson's, `played` those that began.
-/// The times are the guest's, counted from the first command. The last line
-/// that is shown is the verdict, as a comment.
-pub fn text(title: &str, steps: &[Step], played: &[RecordedStep], verdict: &Verdict) -> String {
+/// Returns the recording of the `steps` of a lesson, of which those in `ran` began.
+/// Times are read from the guest's clock and count from the first command. The
+/// verdict is the last line, as a comment.
+pub fn text(title: &str, steps: &[Step], ran: &[RecordedStep], verdict: &Verdict) -> String {
     let header = json!({
         "version": 2,
         "width": WIDTH,
         "height": HEIGHT,
         "title": title,
     });
-    let began = played.first().map_or(0.0, |step| step.begin);
+    let began = ran.first().map_or(0.0, |step| step.begin);
     let mut cast = CastWriter {
         text: format!("{header}\n"),
         now: 0.0,
     };
-    for (step, played) in steps.iter().zip(played) {
-        cast.event(played.begin - began, &typed(&step.command));
-        let output: String = printed_lines(&played.output)
+    for (step, run) in steps.iter().zip(ran) {
+        cast.event(run.begin - began, &with_prompts(&step.command));
+        let output: String = printed_lines(&run.output)
             .iter()
             .map(|line| format!("{line}\r\n"))
             .collect();
-        let end = played.end.map_or(played.begin, |end| end.at);
+        let end = run.end.map_or(run.begin, |end| end.at);
         if !output.is_empty() {
             cast.event(end - began, &output);
         }
     }
-    let last = played.last().and_then(|step| step.end);
+    let last = ran.last().and_then(|step| step.end);
     let end = last.map_or(cast.now, |end| end.at - began);
-    let words = format!("# {}: {verdict}", verdict.name());
-    for line in printed_lines(words.as_bytes()) {
+    let comment = format!("# {}: {verdict}", verdict.name());
+    for line in printed_lines(comment.as_bytes()) {
         cast.event(end, &format!("{line}\r\n"));
     }
     cast.text
 }
 
-/// A command as it stands at a prompt.
-fn typed(command: &str) -> String {
+/// Returns a command with its prompts.
+fn with_prompts(command: &str) -> String {
     let mut prompt = "$";
-    let mut typed = String::new();
+    let mut text = String::new();
     for line in printed_lines(command.as_bytes()) {
-        typed.push_str(&format!("{prompt} {line}\r\n"));
+        text.push_str(&format!("{prompt} {line}\r\n"));
         prompt = ">";
     }
-    typed
+    text
 }
 
 struct CastWriter {
@@ -66,11 +65,11 @@ struct CastWriter {
 }
 
 impl CastWriter {
-    /// Something is shown at this second; never before what was shown last,
-    /// whatever a broken guest says of its clock.
+    /// Adds output that appears `at` this second, but never before earlier output: a
+    /// broken guest may report any time.
     fn event(&mut self, at: f64, output: &str) {
         if at.is_finite() {
-            // The guest's clock has hundredths of a second.
+            // Fewer digits than an f64 has, so that the file is short.
             self.now = self.now.max((at * 1e6).round() / 1e6);
         }
         let event = json!([self.now, "o", output]);
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
     use crate::lesson::record::StepEnd;
 
-    fn played(begin: f64, output: &[u8], end: Option<f64>) -> RecordedStep {
+    fn ran(begin: f64, output: &[u8], end: Option<f64>) -> RecordedStep {
         RecordedStep {
             begin,
             output: output.to_owned(),
@@ -101,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn commands_come_when_they_began_and_output_when_they_ended() {
+    fn commands_appear_at_their_begin_and_output_at_their_end() {
         let steps = [
             step("insmod x.ko"),
             step("for i in 1\ndo\n  sleep 2\ndone"),
             step("true"),
         ];
-        let played = [
-            played(2.5, b"", Some(2.75)),
-            played(3.0, b"one\ntwo\n", Some(5.0)),
+        let ran = [
+            ran(2.5, b"", Some(2.75)),
+            ran(3.0, b"one\ntwo\n", Some(5.0)),
         ];
         let hang = Verdict::GuestLost {
             what: "it ended in the middle of the lesson".to_owned(),
@@ -117,7 +116,7 @@ mod tests {
             log: Vec::new(),
         };
         assert_eq!(
-            text("x (c)", &steps, &played, &hang),
+            text("x (c)", &steps, &ran, &hang),
             concat!(
                 r#"{"height":30,"title":"x (c)","version":2,"width":100}"#,
                 "\n",
@@ -141,11 +140,8 @@ mod tests {
             vec![b'x'; 1 << 20],
         ]
         .concat();
-        let played = [
-            played(9.0, &rubbish, Some(f64::NAN)),
-            played(-1e9, b"", None),
-        ];
-        let text = text("\u{1b}\"\n", &steps, &played, &Verdict::Pass);
+        let ran = [ran(9.0, &rubbish, Some(f64::NAN)), ran(-1e9, b"", None)];
+        let text = text("\u{1b}\"\n", &steps, &ran, &Verdict::Pass);
         let mut lines = text.lines().map(serde_json::from_str::<serde_json::Value>);
         let header = lines.next().and_then(Result::ok).unwrap_or_default();
         assert_eq!(header["version"], 2);
@@ -156,9 +152,9 @@ mod tests {
             assert!(at >= before);
             before = at;
             assert_eq!(event[1], "o");
-            let shown = event[2].as_str().unwrap_or("\u{1b}");
+            let output = event[2].as_str().unwrap_or("\u{1b}");
             assert!(
-                !shown
+                !output
                     .chars()
                     .any(|c| c.is_control() && !"\r\n\t".contains(c))
             );

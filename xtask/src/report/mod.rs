@@ -1,5 +1,5 @@
-//! What a run of lessons came to, for people and for programs: one file a
-//! format, and one for what is kept of a failure.
+//! The report of a run of the suite, for people and for programs: a module per
+//! format, and one for the artifacts of failures.
 
 pub mod artifacts;
 pub mod asciicast;
@@ -27,39 +27,40 @@ pub use progress::SuiteProgress;
 pub use crate::run::RaceFindings;
 pub use crate::run::outcome::{Counts, Outcome, fault};
 
-/// A run of the suite, as all formats tell it.
+/// The results of a run of the suite, from which every format is written.
 #[derive(Debug)]
 pub struct SuiteReport {
-    /// The kernel; none if nothing had to be played.
+    /// The kernel; `None` if no guest had to run.
     pub kernel: Option<TestedKernel>,
-    /// How time passed in the guests: `virtual` or `real`.
+    /// How time passes in the guests: `virtual` or `real`.
     pub time: &'static str,
-    /// How often each play was to be played.
+    /// How often each test case runs.
     pub repeat: u32,
-    /// The part of the suite that was played, if not all.
+    /// The part of the suite that ran, if not all of it.
     pub partition: Option<Partition>,
-    /// The time on the wall, the making of kernel and modules included.
+    /// Duration of the whole command, builds included.
     pub wall: Duration,
-    /// What the stages took.
+    /// Durations of the stages.
     pub stages: Vec<StageTime>,
-    /// What the plays came to, in their order, and of the runs for each.
+    /// Outcomes, ordered by test case and then by run.
     pub outcomes: Vec<Outcome>,
-    /// Of plays with several schedules, what tells those that fail from the others.
+    /// Comparisons of failing with passing schedules, one for each test case of which a
+    /// schedule failed.
     pub races: Vec<RaceFindings>,
 }
 
-/// The kernel that was played with.
+/// The kernel under test.
 #[derive(Debug, Clone)]
 pub struct TestedKernel {
-    /// Its name in kernels.toml.
+    /// Name of the kernel in kernels.toml.
     pub name: String,
-    /// Its version.
+    /// Version of the kernel.
     pub version: String,
-    /// QEMU's version.
+    /// Version of QEMU.
     pub qemu: String,
 }
 
-/// The files that a report is written to, each in its own format.
+/// Options that name a file per format of the report.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ReportFiles {
     /// Write the report as JUnit's XML into this file; `-` is standard output
@@ -89,22 +90,26 @@ impl ReportFiles {
             .filter_map(|(option, path)| Some((option, path.as_deref()?)))
     }
 
-    /// True if one of them is standard output, which nothing else may be
-    /// written to then.
+    /// Returns true if one of the files is standard output, which must then contain
+    /// nothing else.
     pub fn take_standard_output(&self) -> bool {
         self.files()
             .any(|(_, path)| path == Path::new(STANDARD_OUTPUT))
     }
 
-    /// Refuses what cannot be written, before anything is played.
+    /// Checks that the files can be written, before a test case runs.
+    ///
+    /// # Errors
+    ///
+    /// If two reports go to one file, or the file cannot exist.
     pub fn check(&self) -> Result<()> {
-        let mut seen: Vec<&Path> = Vec::new();
+        let mut used: Vec<&Path> = Vec::new();
         for (option, path) in self.files() {
-            if seen.contains(&path) {
+            if used.contains(&path) {
                 let what = format!("{option}: another report goes to {} too", path.display());
                 return Err(Failure::usage(what).into());
             }
-            seen.push(path);
+            used.push(path);
             if path == Path::new(STANDARD_OUTPUT) {
                 continue;
             }
@@ -116,7 +121,7 @@ impl ReportFiles {
                     if path.is_dir() {
                         "it is a folder"
                     } else {
-                        "its folder is not there"
+                        "its folder does not exist"
                     }
                 );
                 return Err(Failure::usage(what).into());
@@ -125,7 +130,11 @@ impl ReportFiles {
         Ok(())
     }
 
-    /// Writes the report in all formats that are asked for.
+    /// Writes the report in all requested formats.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
     pub fn write(&self, report: &SuiteReport) -> Result<()> {
         for (option, path) in self.files() {
             let text = match option {
@@ -139,7 +148,11 @@ impl ReportFiles {
     }
 }
 
-/// Writes a text into a file, or to standard output if that is `-`.
+/// Writes a text to a file, or to standard output if the path is `-`.
+///
+/// # Errors
+///
+/// If the file cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     if path == Path::new(STANDARD_OUTPUT) {
         return std::io::stdout()
@@ -149,10 +162,10 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The report of a failure as a person reads it, line by line.
+/// Returns the details of a failure without colours, line by line.
 fn detail_lines(outcome: &Outcome) -> Vec<String> {
     let mut text = Vec::new();
-    // A Vec takes all that is written to it.
+    // Writing to a Vec cannot fail.
     let _ = details::print(&mut text, outcome, snapbox::report::Palette::plain());
     let text = String::from_utf8_lossy(&text);
     text.trim_matches('\n').lines().map(str::to_owned).collect()

@@ -1,58 +1,57 @@
-//! What several schedules of a play have shown, for a person.
+//! The comparison of the failing with the passing schedules of a test case, for a
+//! person.
 
 use std::io::{self, Write};
 
-use crate::lesson::compare::printable;
-use crate::modules::Language;
 use crate::schedule::findings::{Divergence, Findings, SuspectPoint};
 use crate::symbols::SourceLocation;
+use crate::text::printable;
 
 use super::RaceFindings;
 use super::details::clip;
 
-/// Writes what tells those schedules that fail from those that pass.
-pub(super) fn print(out: &mut dyn Write, found: &RaceFindings) -> io::Result<()> {
+/// Writes the comparison.
+pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> {
     let RaceFindings {
         lesson,
         language,
         kernel_options,
         findings,
         source_locations,
-    } = found;
+    } = race;
     let Findings {
         failed,
         passed,
-        first_seed: first,
+        first_seed,
         suspects,
         divergence,
     } = findings;
-    let of = failed + passed;
+    let all = failed + passed;
     writeln!(
         out,
-        "{lesson} ({language}): {failed} of {of} schedules failed, the first with seed {first}"
+        "{lesson} ({language}): {failed} of {all} schedules failed, the first with seed {first_seed}"
     )?;
-    for (suspect, spot) in suspects.iter().zip(source_locations) {
-        place(out, findings, suspect, spot.as_ref())?;
+    for (suspect, location) in suspects.iter().zip(source_locations) {
+        print_suspect(out, findings, suspect, location.as_ref())?;
     }
     match divergence {
-        Some(divergence) => part(out, *first, divergence)?,
-        None => writeln!(out, "  none has passed that could be compared with it")?,
+        Some(divergence) => print_divergence(out, *first_seed, divergence)?,
+        None => writeln!(
+            out,
+            "  no schedule passed, so there is no log to compare with"
+        )?,
     }
-    let lang = match language {
-        Language::Rust => "rust",
-        Language::C => "c",
-    };
     writeln!(
         out,
-        "  the same again: cargo xtask test {lesson} --lang {lang} --seed {first}{kernel_options}\n"
+        "  to repeat: cargo xtask test {lesson} --lang {language} --seed {first_seed}{kernel_options}\n"
     )
 }
 
-fn place(
+fn print_suspect(
     out: &mut dyn Write,
     findings: &Findings,
     suspect: &SuspectPoint,
-    spot: Option<&SourceLocation>,
+    location: Option<&SourceLocation>,
 ) -> io::Result<()> {
     let SuspectPoint {
         point,
@@ -61,8 +60,8 @@ fn place(
         task,
         delay_nanoseconds,
     } = suspect;
-    let there = match spot {
-        Some(spot) => format!("{}:{}", spot.file, spot.line),
+    let place = match location {
+        Some(location) => format!("{}:{}", location.file, location.line),
         None => format!(
             "{:#}+{:#x}",
             rustc_demangle::demangle(&point.function),
@@ -71,52 +70,61 @@ fn place(
     };
     writeln!(
         out,
-        "  a task was late at {there} in {failed} of {} that failed and {passed} of {} that passed",
+        "  {failed} of {} failing and {passed} of {} passing schedules delayed a task at {place}",
         findings.failed, findings.passed
     )?;
-    if let Some(SourceLocation { line, source, .. }) = spot {
+    if let Some(SourceLocation { line, source, .. }) = location {
         writeln!(out, "{line:6} | {}", clip(source))?;
     }
     if let (Some(task), Some(nanoseconds)) = (task, delay_nanoseconds) {
-        #[expect(clippy::cast_precision_loss, reason = "it is some milliseconds")]
+        #[expect(clippy::cast_precision_loss, reason = "a delay is some milliseconds")]
         let milliseconds = *nanoseconds as f64 / 1e6;
-        let (task, first) = (clip(&printable(task)), findings.first_seed);
         writeln!(
             out,
-            "    with seed {first}: {task}, by {milliseconds:.3} ms"
+            "    seed {} delays {} by {milliseconds:.3} ms",
+            findings.first_seed,
+            clip(&printable(task))
         )?;
     }
     Ok(())
 }
 
-fn part(out: &mut dyn Write, first: u32, divergence: &Divergence) -> io::Result<()> {
+fn print_divergence(
+    out: &mut dyn Write,
+    failing_seed: u32,
+    divergence: &Divergence,
+) -> io::Result<()> {
     let Divergence {
-        passing_seed: passing,
-        last_common: last,
+        passing_seed,
+        last_common,
         failing_next,
         passing_next,
     } = divergence;
     let line = |line: &Option<String>| match line {
         Some(line) => clip(&printable(line)),
-        None => "(nothing more)".to_owned(),
+        None => "(end of the log)".to_owned(),
     };
     if failing_next.is_none() && passing_next.is_none() {
         return writeln!(
             out,
-            "  the kernel logged the same as with seed {passing}, which passed"
+            "  the kernel's log is the same as with seed {passing_seed}, which passed"
         );
     }
-    match last {
-        Some(_) => writeln!(
+    match last_common {
+        Some(last) => writeln!(
             out,
-            "  the kernel's log is that of seed {passing}, which passed, up to\n    {}",
-            line(last)
+            "  the kernel's log is the same as with seed {passing_seed}, which passed, up to\n    {}",
+            clip(&printable(last))
         )?,
         None => writeln!(
             out,
-            "  the kernel's log is another than with any seed that passed, from the beginning"
+            "  the kernel's log differs from the first line on from the log of each passing seed"
         )?,
     }
-    writeln!(out, "  then seed {first}:\n    {}", line(failing_next))?;
-    writeln!(out, "  but seed {passing}:\n    {}", line(passing_next))
+    writeln!(
+        out,
+        "  next line with seed {failing_seed}:\n    {}\n  next line with seed {passing_seed}:\n    {}",
+        line(failing_next),
+        line(passing_next)
+    )
 }

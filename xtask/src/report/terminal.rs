@@ -261,11 +261,11 @@ fn print_details(
             ""
         };
         let what = if outcome.scheduled.is_some() {
-            "with the seeds"
+            "with seeds"
         } else {
             "in runs"
         };
-        writeln!(out, "so it was {what} {}{more}\n", numbers.join(", "))?;
+        writeln!(out, "same result {what} {}{more}\n", numbers.join(", "))?;
     }
     if let Some(token) = &style.runner_token {
         writeln!(out, "::{token}::")?;

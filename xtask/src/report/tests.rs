@@ -59,7 +59,7 @@ pub(super) fn source_location() -> SourceLocation {
     }
 }
 
-fn place() -> TextLocation {
+fn location() -> TextLocation {
     TextLocation {
         line: 12,
         command: "dmesg -c".to_owned(),
@@ -80,7 +80,7 @@ fn a_mismatch_shows_location_diff_log_and_commands() {
     let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
     let report = printed(&[outcome(Verdict::Mismatch {
         first: Box::new(Mismatch {
-            location: place(),
+            location: location(),
             expected: lines(&["[..] x: one", "[+1.0s] x: two"]),
             printed: lines(&["[..] x: one", "[+1.3s] x: two"]),
             status: (0, 1),
@@ -111,12 +111,12 @@ fn a_row_and_its_commands_name_the_language() {
 
 /// Returns one of each verdict.
 pub(super) fn verdicts() -> [Verdict; 10] {
-    let during = Some(place());
+    let during = Some(location());
     [
         Verdict::Pass,
         Verdict::Mismatch {
             first: Box::new(Mismatch {
-                location: place(),
+                location: location(),
                 expected: vec!["uno".to_owned()],
                 printed: vec!["one".to_owned()],
                 status: (0, 0),
@@ -202,7 +202,7 @@ fn where_each_task_was_comes_before_the_log() {
         ..outcome(Verdict::Hang {
             symptom: "INFO: task rmmod:60 blocked".to_owned(),
             report: vec!["[1.000000] Call Trace:".to_owned()],
-            during: Some(place()),
+            during: Some(location()),
             seconds: None,
         })
     }]);
@@ -294,7 +294,7 @@ fn a_runner_gets_groups_and_errors_but_no_commands_of_the_guest() {
     outcomes[15].verdict = Verdict::Panic {
         headline: "Oops: 100%\n::error::x".to_owned(),
         report: vec!["::add-mask::a".to_owned()],
-        during: Some(place()),
+        during: Some(location()),
     };
     outcomes[15].source_locations = vec![source_location()];
     let report = styled(&outcomes, &style);

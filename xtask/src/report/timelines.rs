@@ -1,8 +1,8 @@
-//! The timelines of a run of the suite: three files a play in one folder.
+//! The timelines of a run of the suite: a folder with three files per run.
 //!
 //! ```text
-//! kthread_run-rust.txt            as on a terminal, with all times
-//! kthread_run-rust.html           a page that needs nothing else
+//! kthread_run-rust.txt            text with the times of the kernel's log
+//! kthread_run-rust.html           a self-contained page
 //! kthread_run-rust.perfetto.json  for https://ui.perfetto.dev
 //! ```
 
@@ -17,13 +17,13 @@ use crate::run::{CompletedRun, RunEvent, RunObserver};
 use crate::timeline::{TextStyle, Timeline};
 use crate::ui::Ui;
 
-/// Letters in a line where nothing tells how wide the terminal is.
-const WIDTH: usize = 100;
+/// Characters in a line where the width of the terminal is not known.
+const DEFAULT_WIDTH: usize = 100;
 
-/// Narrower than this, a line says nothing.
-const LEAST_WIDTH: usize = 60;
+/// Fewest characters in which a line is readable.
+const MIN_WIDTH: usize = 60;
 
-/// The place for them.
+/// The folder for the timelines.
 #[derive(Debug)]
 pub struct Timelines {
     folder: PathBuf,
@@ -33,20 +33,23 @@ pub struct Timelines {
 #[derive(Debug, Default)]
 struct WrittenTimelines {
     count: usize,
-    /// The first, while it is the only one.
+    /// The first timeline, until there is a second.
     only: Option<Timeline>,
 }
 
 impl Timelines {
-    /// In this folder, which is made if it is not there. What cannot be a folder
-    /// to write to is refused now.
+    /// Creates the folder, if necessary.
+    ///
+    /// # Errors
+    ///
+    /// If files cannot be written in the folder.
     pub fn new(folder: &Path) -> Result<Self> {
         let refuse = |why: &str| -> anyhow::Error {
             let folder = folder.display();
             Failure::usage(format!("--timeline: {folder} cannot be used: {why}")).into()
         };
         if folder.exists() && !folder.is_dir() {
-            return Err(refuse("it is no folder"));
+            return Err(refuse("it is not a folder"));
         }
         std::fs::create_dir_all(folder).map_err(|error| refuse(&error.to_string()))?;
         tempfile::tempfile_in(folder).map_err(|error| refuse(&error.to_string()))?;
@@ -57,7 +60,7 @@ impl Timelines {
         })
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -70,7 +73,8 @@ impl Timelines {
         }
     }
 
-    /// Writes the timeline of a run, over that of an earlier run with the same id.
+    /// Writes the files of a run's timeline. Files of an earlier run with the same id are
+    /// overwritten.
     fn write(&self, completed: &CompletedRun) -> Result<()> {
         let Some(timeline) = &completed.timeline else {
             return Ok(());
@@ -90,8 +94,8 @@ impl Timelines {
         Ok(())
     }
 
-    /// The only one as text, if there is just one: as wide as the terminal is,
-    /// if it goes to one.
+    /// Returns the timeline as text if there is only one: for a terminal, as wide as
+    /// the terminal.
     pub fn only(&self, terminal: bool) -> Option<String> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let width = terminal
@@ -100,14 +104,14 @@ impl Timelines {
             .map(|size| usize::from(size.ws_col))
             .filter(|width| *width > 0);
         let style = TextStyle {
-            width: Some(width.unwrap_or(WIDTH).max(LEAST_WIDTH)),
+            width: Some(width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)),
             timestamps: false,
         };
         written.only.as_ref().map(|timeline| timeline.text(style))
     }
 }
 
-/// Writes the timelines of a suite.
+/// An observer that writes the timeline of each run.
 #[derive(Debug)]
 pub struct TimelineWriter<'a> {
     timelines: &'a Timelines,
@@ -138,13 +142,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_folder_is_refused_and_a_new_one_is_made() -> Result<()> {
+    fn a_bad_folder_is_refused_and_a_new_one_is_created() -> Result<()> {
         let parent = tempfile::tempdir()?;
         let file = parent.path().join("file");
         std::fs::write(&file, "")?;
         for bad in [file.clone(), file.join("below"), PathBuf::from("/proc/x")] {
             let Err(error) = Timelines::new(&bad) else {
-                panic!("{} was taken", bad.display());
+                panic!("{} was accepted", bad.display());
             };
             assert!(error.to_string().starts_with("--timeline: "), "{error:#}");
             assert!(error.is::<Failure>());

@@ -1,5 +1,5 @@
-//! The formats for programs, read back by what reads them elsewhere, and held
-//! against hostile contents.
+//! Tests of the formats for programs: with their usual readers, and with hostile
+//! contents.
 
 use std::process::{Command, Stdio};
 
@@ -10,8 +10,8 @@ use super::*;
 use crate::cache::Cache;
 use crate::run::outcome::ScheduledRun;
 
-/// A text with all that breaks formats: control characters, ends of XML and
-/// of lines, half a character, imitations of each format's own words.
+/// Returns texts that could break a format: control characters, ends of XML and of
+/// lines, half a character, imitations of each format's syntax.
 fn hostile() -> Vec<String> {
     let lines = [
         "\u{1b}[31mred\u{1b}]0;title\u{7}\0\u{8}\u{b}\u{c}",
@@ -27,7 +27,7 @@ fn hostile() -> Vec<String> {
     lines
 }
 
-/// One of each verdict, and each again with hostile contents and names.
+/// Returns an outcome per verdict, and outcomes with hostile contents and names.
 pub(super) fn outcomes() -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = verdicts().map(outcome).into();
     let all = hostile().join("\n");
@@ -39,7 +39,7 @@ pub(super) fn outcomes() -> Vec<Outcome> {
     let bad = [
         Verdict::Mismatch {
             first: Box::new(Mismatch {
-                location: during.clone().unwrap_or_else(place),
+                location: during.clone().unwrap_or_else(location),
                 expected: hostile(),
                 printed: Vec::new(),
                 status: (0, 255),
@@ -150,8 +150,8 @@ fn json_has_the_published_fields() -> Result<()> {
     Ok(())
 }
 
-/// What python3 says of a text on its standard input, and whether it takes it;
-/// none where there is no python3.
+/// Runs a program in python3 with a text on its standard input. Returns whether it
+/// succeeded, and its output; `None` without python3.
 fn python(program: &[&str], text: &str) -> Result<Option<(bool, String)>> {
     let child = Command::new("python3")
         .arg("-c")
@@ -166,14 +166,14 @@ fn python(program: &[&str], text: &str) -> Result<Option<(bool, String)>> {
     let mut stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
         scope.spawn(move || {
-            // It may end before it has read all.
+            // Python may exit before it has read all.
             let _ = stdin.as_mut().map(|stdin| stdin.write_all(text.as_bytes()));
         });
         child.wait_with_output()
     })?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    Ok(Some((output.status.success(), said)))
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok(Some((output.status.success(), text)))
 }
 
 #[test]
@@ -196,15 +196,15 @@ fn junit_is_well_formed_and_counts_right() -> Result<()> {
             }
         }
     }
-    // XML 1.0, 2.2: what a document may consist of.
+    // XML 1.0, 2.2: the legal characters.
     let legal = |char: char| {
         !char.is_control() && !"\u{fffe}\u{ffff}".contains(char) || "\t\n\r\u{85}".contains(char)
     };
     assert_eq!(text.chars().find(|char| !legal(*char)), None);
-    // Another parser, where there is one: expat.
+    // A second parser, if python3 exists: expat.
     let program = "import sys, xml.dom.minidom as m; m.parse(sys.stdin.buffer)";
-    if let Some((taken, said)) = python(&[program], &text)? {
-        assert!(taken, "{said}");
+    if let Some((accepted, output)) = python(&[program], &text)? {
+        assert!(accepted, "{output}");
     }
     Ok(())
 }
@@ -228,8 +228,8 @@ fn ktap_is_what_the_kernel_describes() {
     assert_data_eq!(ktap::text(&report(outcomes)), file!["report.ktap"].raw());
 }
 
-/// Every line is one of ktap.rst's four kinds; numbers rise by one; the plan
-/// is kept.
+/// Parses KTAP: every line is of one of ktap.rst's four kinds, numbers rise by one,
+/// and the plan holds.
 fn read_ktap(text: &str) -> Result<Vec<(bool, String)>> {
     let mut lines = text.lines();
     anyhow::ensure!(lines.next() == Some("KTAP version 1"));
@@ -280,10 +280,10 @@ fn hostile_contents_stay_one_ktap_result_a_run() -> Result<()> {
     Ok(())
 }
 
-/// The kernel's own reader of KTAP, of a kernel tree in the cache, comes to
-/// the same counts. Where there is no python3 or no tree, it is not asked.
+/// The kernel's own parser of KTAP, from a kernel tree in the cache, finds the same
+/// counts. Without python3 or a tree, the test checks nothing.
 #[test]
-fn the_kernels_own_parser_takes_it() -> Result<()> {
+fn the_kernels_own_parser_accepts_it() -> Result<()> {
     const READ: &str = "\
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -309,8 +309,8 @@ print('counts', counts.passed, counts.failed, counts.crashed, counts.skipped, co
         if printer && source.contains("printer: Printer") {
             program.push("printer");
         }
-        if let Some((taken, said)) = python(&program, &text)? {
-            assert!(taken && said.contains("counts 1 13 0 2 0"), "{said}");
+        if let Some((accepted, output)) = python(&program, &text)? {
+            assert!(accepted && output.contains("counts 1 13 0 2 0"), "{output}");
         }
     }
     Ok(())

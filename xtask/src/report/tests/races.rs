@@ -1,4 +1,4 @@
-//! What is told of several schedules.
+//! Tests of the comparison of schedules.
 
 use super::*;
 use crate::run::outcome::ScheduledRun;
@@ -21,7 +21,8 @@ pub(super) fn delay(offset: u32) -> InjectedDelay {
     }
 }
 
-/// Of four schedules two failed, both with a task held up at the same place.
+/// Returns the comparison of four schedules of which two failed, both with a delay at
+/// the same probe point.
 pub(super) fn races() -> RaceFindings {
     let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(ToString::to_string).collect() };
     let runs = [
@@ -61,7 +62,7 @@ pub(super) fn races() -> RaceFindings {
 }
 
 #[test]
-fn it_tells_the_seed_the_place_and_where_the_logs_part() {
+fn it_shows_the_seed_the_probe_point_and_the_divergence() {
     let mut out = Vec::new();
     let written = super::super::races::print(&mut out, &races());
     assert!(written.is_ok());
@@ -69,7 +70,7 @@ fn it_tells_the_seed_the_place_and_where_the_logs_part() {
 }
 
 #[test]
-fn without_a_source_the_function_is_told() {
+fn without_a_source_location_it_shows_the_function() {
     let found = RaceFindings {
         source_locations: vec![None],
         ..races()
@@ -77,11 +78,11 @@ fn without_a_source_the_function_is_told() {
     let mut out = Vec::new();
     assert!(super::super::races::print(&mut out, &found).is_ok());
     let out = String::from_utf8_lossy(&out);
-    assert!(out.contains("late at x::work+0x9 in 2 of 2"), "{out}");
+    assert!(out.contains("delayed a task at x::work+0x9\n"), "{out}");
 }
 
 #[test]
-fn of_many_ways_to_fail_the_first_is_shown_and_its_seeds_are_listed() {
+fn of_several_failures_the_first_is_shown_with_its_seeds() {
     let outcomes: Vec<Outcome> = (1..=9)
         .map(|seed| {
             let verdict = match seed % 3 {
@@ -103,7 +104,7 @@ fn of_many_ways_to_fail_the_first_is_shown_and_its_seeds_are_listed() {
         .collect();
     let out = printed(&outcomes);
     assert!(out.contains("x (rust), seed 1: left"), "{out}");
-    assert!(out.contains("so it was with the seeds 1, 4, 7\n"), "{out}");
+    assert!(out.contains("same result with seeds 1, 4, 7\n"), "{out}");
     assert!(
         out.contains("- thing 1") && !out.contains("- thing 2"),
         "{out}"
