@@ -1,12 +1,14 @@
-//! kmodlab's builder: from a kernel's name and a lesson's text to a verdict.
+//! kmodlab builds kernels with Rust, and tests kernel modules in guests.
 //!
-//! A run is one pipeline, and each stage is a value made from the values
-//! before it; no stage reaches back:
+//! A run is a pipeline. Each stage makes a value from the values before it, and no stage calls
+//! an earlier one:
 //!
 //! ```text
-//! KernelSpec + Toolchain -> KernelSource -> KernelImage -> Modules
-//!     -> Initramfs -> Vm -> Transcript -> Verdict -> Report
+//! KernelSpec + Toolchain -> KernelSource -> KernelImage -> Modules -> Initramfs
+//!     -> Snapshot -> Run -> Verdict -> Report
 //! ```
+//!
+//! `docs/architecture.md` is the map: read it before the code.
 
 pub mod apt;
 pub mod cache;

@@ -24,7 +24,6 @@ const PENDING: &[&str] = &[
     "xtask/src/pipeline.rs",
     "xtask/src/play/",
     "xtask/src/recording/",
-    "xtask/src/toolchain/mod.rs",
     "xtask/src/vm/",
     "xtask/tests/with_kernel/",
 ];

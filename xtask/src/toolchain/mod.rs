@@ -1,7 +1,6 @@
-//! The pinned tools that build kernels and run guests: found, or provisioned.
+//! The pinned tools that build kernels and run guests: finds them on the host, or installs them.
 //!
-//! None of them ends up on the host's PATH, and nothing of the host's own
-//! Rust changes.
+//! Tools in the cache are not on the host's PATH, and the host's own Rust does not change.
 
 pub mod answers;
 mod bindgen;
@@ -27,26 +26,26 @@ use system::SystemTools;
 pub use requirements::{Requirement, RequirementState, install_all, requirements, requirements_on};
 pub use rustdoc::Rustdoc;
 
-/// Every tool that a build and a boot take, by path.
+/// The tools for the build of kernels and modules, and for guests.
 #[derive(Debug, Clone)]
 pub struct Toolchain {
-    /// `RUSTC=` for kbuild.
+    /// rustc: `RUSTC=` for kbuild.
     pub rustc: PathBuf,
-    /// `RUST_LIB_SRC=`: the folder `library/` of the sources of rustc.
+    /// Folder `library/` of rustc's sources: `RUST_LIB_SRC=`.
     pub rust_lib_src: PathBuf,
-    /// `BINDGEN=`.
+    /// bindgen: `BINDGEN=`.
     pub bindgen: PathBuf,
-    /// `LLVM=` (with a slash at its end): the folder with clang, ld.lld, ….
+    /// Folder with clang, ld.lld and others: `LLVM=`, with a slash at the end.
     pub llvm_bin: PathBuf,
-    /// `LIBCLANG_PATH=`, for bindgen.
+    /// Folder with libclang, for bindgen: `LIBCLANG_PATH=`.
     pub libclang: PathBuf,
-    /// qemu-system-x86_64.
+    /// Path of qemu-system-x86_64.
     pub qemu: PathBuf,
-    /// A busybox that needs no library.
+    /// Path of a statically linked busybox.
     pub busybox: PathBuf,
-    /// The versions of all that influences a byte of a kernel or a module.
+    /// Versions of the tools that influence a byte of a kernel or a module.
     pub identity: String,
-    /// QEMU's version; it influences no byte.
+    /// Version of QEMU, which influences no byte.
     pub qemu_version: String,
 }
 
@@ -55,20 +54,33 @@ pub fn cargo() -> Option<PathBuf> {
     bindgen::cargo(&Host::from_env())
 }
 
-/// The toolchain of this machine; what is missing is installed or provisioned.
+/// Returns the host's toolchain; installs missing packages, and puts a missing rustc or bindgen
+/// into the cache.
+///
+/// # Errors
+///
+/// Fails if a tool is missing and cannot be installed.
 pub fn provision(session: &Session) -> Result<Toolchain> {
     provision_on(session, &Host::from_env())
 }
 
-/// Installs the system packages that this machine lacks: what is needed before
-/// a source can be patched.
+/// Installs the system packages that this host lacks. patch(1), which a source may need, is one of
+/// them.
+///
+/// # Errors
+///
+/// Fails if a package may not or cannot be installed.
 pub fn install_packages(session: &Session) -> Result<()> {
     let mut answers = ToolAnswers::load(&session.cache)?;
     installed(session, &Host::from_env(), &mut answers)?;
     answers.save()
 }
 
-/// [`provision`] on a given machine.
+/// Returns the toolchain as [`provision`], of a given host.
+///
+/// # Errors
+///
+/// Fails as [`provision`] does.
 pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     let mut answers = ToolAnswers::load(&session.cache)?;
     let system = installed(session, host, &mut answers)?;
@@ -76,21 +88,21 @@ pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     let bindgen = bindgen::provision(session, host, &mut answers)?;
     let toolchain = assemble(system, rust, bindgen);
     answers.save()?;
-    toolchain.context("the toolchain is not whole; `cargo xtask doctor` says what is missing")
+    toolchain.context("the toolchain is incomplete; `cargo xtask doctor` lists what is missing")
 }
 
-/// What the distribution has given this machine, when nothing is missing.
+/// Returns the host's system tools; installs missing packages.
 fn installed(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Result<SystemTools> {
-    let system = SystemTools::look(host, answers);
+    let system = SystemTools::find(host, answers);
     if system.missing().is_empty() {
         return Ok(system);
     }
     packages::install(session, host, &system.missing())?;
-    let system = SystemTools::look(host, answers);
+    let system = SystemTools::find(host, answers);
     let missing = system.missing();
     if !missing.is_empty() {
         return Err(Failure::host(format!(
-            "the packages are installed, but this machine still lacks:\n{}",
+            "the packages are installed, but this host still lacks:\n{}",
             packages::listed(&missing)
         ))
         .into());

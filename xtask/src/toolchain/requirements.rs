@@ -92,7 +92,7 @@ pub fn requirements_on(session: &Session, host: &Host) -> Vec<Requirement> {
             return vec![Requirement::unmet(tool, format!("{error:#}"), fix)];
         }
     };
-    let system = SystemTools::look(host, &mut answers);
+    let system = SystemTools::find(host, &mut answers);
     let mut requirements: Vec<Requirement> = system
         .found
         .iter()

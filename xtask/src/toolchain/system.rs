@@ -103,7 +103,7 @@ pub struct SystemTools {
 
 impl SystemTools {
     /// Searches all system tools; installs nothing.
-    pub fn look(host: &Host, answers: &mut ToolAnswers) -> Self {
+    pub fn find(host: &Host, answers: &mut ToolAnswers) -> Self {
         let llvm = llvm::find(host, answers);
         let qemu = qemu(host, answers);
         let busybox = busybox(host);

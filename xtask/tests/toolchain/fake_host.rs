@@ -126,7 +126,7 @@ impl FakeHost {
 
     pub fn system(&self) -> Result<SystemTools> {
         let mut answers = ToolAnswers::load(&self.session.cache)?;
-        Ok(SystemTools::look(&self.host, &mut answers))
+        Ok(SystemTools::find(&self.host, &mut answers))
     }
 
     pub fn decide(&self) -> Result<InstallDecision> {
