@@ -14,6 +14,7 @@ pub mod apt;
 pub mod cache;
 pub mod commands;
 pub mod failure;
+pub mod host;
 pub mod initramfs;
 pub mod kernel;
 pub mod key;

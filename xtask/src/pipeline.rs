@@ -71,7 +71,7 @@ pub fn prepare_modules(
 ) -> Result<Built> {
     let (toolchain, source, kernel) = kernel(session, request, profile)?;
     let modules = modules::build(session, &toolchain, &kernel, modules)?;
-    let initramfs = Initramfs::pack(session, &toolchain, &[])?;
+    let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(Built {
         toolchain,
         source,

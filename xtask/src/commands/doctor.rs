@@ -64,7 +64,7 @@ fn kvm(session: &Session, requirements: &[Requirement]) -> Result<String> {
     let Some(kernel) = KernelImage::any(&session.cache)? else {
         return Ok("not tried: this takes a boot, and no kernel is built yet".to_owned());
     };
-    let initramfs = Initramfs::pack(session, &toolchain, &[])?;
+    let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(word(accel::try_kvm(
         session, &toolchain, &kernel, &initramfs,
     )?))

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::key::Inputs;
 use crate::process::Tool;
 use crate::session::Session;
-use crate::toolchain;
 
 /// The version of this recipe; a change of how the agent is built changes it.
 const KIND: &str = "agent 1";
@@ -30,7 +30,7 @@ const PACKAGE: &str = "kmodlab-agent";
 /// If there is no cargo, or the agent does not compile or link.
 pub fn build(session: &Session) -> Result<PathBuf> {
     let root = session.workspace.root();
-    let cargo = toolchain::cargo().ok_or_else(|| {
+    let cargo = Host::from_env().cargo().ok_or_else(|| {
         Failure::host("there is no cargo to compile the guest's agent with; install rustup (https://rustup.rs)")
     })?;
     // In the workspace, where a toolchain file of the user's counts.

@@ -14,7 +14,6 @@ use anyhow::{Context as _, Result, ensure};
 use crate::key::{Inputs, files_below};
 use crate::process::Tool;
 use crate::session::Session;
-use crate::toolchain::Toolchain;
 
 pub use archive::Archive;
 pub use kmodlab_protocol::GuestFile;
@@ -37,12 +36,12 @@ impl Initramfs {
     /// # Errors
     ///
     /// If the agent does not compile, or a file cannot be read or written.
-    pub fn pack(session: &Session, toolchain: &Toolchain, more: &[GuestFile]) -> Result<Self> {
+    pub fn pack(session: &Session, busybox: &Path, more: &[GuestFile]) -> Result<Self> {
         let stage = session.ui.stage("initramfs");
         let files = session.workspace.initramfs().join("root");
         let agent = agent::build(session)?;
         let mut inputs = Inputs::new(KIND);
-        inputs.file("busybox", &toolchain.busybox)?;
+        inputs.file("busybox", busybox)?;
         inputs.file("agent", &agent)?;
         inputs.tree("files", &files)?;
         for file in more {
@@ -51,7 +50,7 @@ impl Initramfs {
         let key = inputs.key();
         let entry = session.cache.entry("initramfs", "base", &key, |staging| {
             stage.begin("packing busybox and the agent", 0);
-            let mut bytes = base(&toolchain.busybox, &agent, &files)?;
+            let mut bytes = base(busybox, &agent, &files)?;
             bytes.extend(Archive::of(more)?);
             std::fs::write(staging, bytes)
                 .with_context(|| format!("cannot write {}", staging.display()))

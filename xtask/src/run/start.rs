@@ -148,7 +148,7 @@ fn with_perturb(session: &Session, built: &Built) -> Result<Initramfs> {
         .with_context(|| format!("cannot read {}", module.stripped.display()))?;
     Initramfs::pack(
         session,
-        &built.toolchain,
+        &built.toolchain.busybox,
         &[schedule::module_file(contents)],
     )
 }

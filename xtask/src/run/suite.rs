@@ -1,7 +1,6 @@
 //! Runs a suite.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
@@ -13,6 +12,7 @@ use super::runner::Runner;
 use super::scheduled::ScheduledCase;
 use crate::lesson::verdict::Verdict;
 use crate::schedule::Seeds;
+use crate::workers;
 
 /// The settings of a suite.
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl Runner<'_> {
         settings: SuiteSettings<'_>,
         observers: &[&dyn RunObserver],
     ) -> Vec<Outcome> {
-        let runs = runs(cases, settings);
+        let runs: Vec<(usize, Run)> = runs(cases, settings).into_iter().enumerate().collect();
         let suite = Suite {
             runner: *self,
             cases,
@@ -100,30 +100,13 @@ impl Runner<'_> {
             schedules: cases.iter().map(|_| OnceLock::new()).collect(),
             stop: OnceLock::new(),
         };
-        let next = AtomicUsize::new(0);
-        let finished = Mutex::new(Vec::new());
-        let worker = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&run) = runs.get(index) else {
-                    return;
-                };
-                let outcome = suite.outcome(index, run);
-                let (case, seed, repetition) = run;
-                let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
-                finished.push(((case, repetition, seed), outcome));
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.session.jobs.min(runs.len()) {
-                scope.spawn(worker);
-            }
+        let outcomes = workers::map(self.session.jobs, &runs, |&(index, run)| {
+            suite.outcome(index, run)
         });
-        let mut finished = finished
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        finished.sort_by_key(|(run, _)| *run);
-        finished.into_iter().map(|(_, outcome)| outcome).collect()
+        let mut outcomes: Vec<(Run, Outcome)> =
+            runs.iter().map(|&(_, run)| run).zip(outcomes).collect();
+        outcomes.sort_by_key(|&((case, seed, repetition), _)| (case, repetition, seed));
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::answers::{ToolAnswers, version_after};
-use super::host::Host;
 use crate::cache::{Cache, remove};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::key::{Inputs, Key};
 use crate::process::Tool;
 use crate::session::Session;
@@ -51,11 +51,6 @@ pub fn other(host: &Host, answers: &mut ToolAnswers) -> Option<(String, PathBuf)
     Some((version(&bindgen, answers)?, bindgen))
 }
 
-/// Returns the host's cargo, which compiles bindgen.
-pub fn cargo(host: &Host) -> Option<PathBuf> {
-    host.cargo.clone().or_else(|| host.which("cargo"))
-}
-
 /// Returns the bindgen on the host or in the cache; compiles it into the cache if there is none.
 ///
 /// # Errors
@@ -66,7 +61,7 @@ pub fn provision(session: &Session, host: &Host, answers: &mut ToolAnswers) -> R
         return Ok(bindgen);
     }
     let stage = session.ui.stage("bindgen");
-    let cargo = cargo(host).ok_or_else(|| {
+    let cargo = host.cargo().ok_or_else(|| {
         Failure::host(format!(
             "there is no cargo to compile bindgen {VERSION} with; install rustup (https://rustup.rs)"
         ))

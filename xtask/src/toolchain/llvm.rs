@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::answers::{ToolAnswers, numbers, version_after};
-use super::host::Host;
+use crate::host::Host;
 
 /// Major version of LLVM.
 pub const MAJOR: u32 = 19;

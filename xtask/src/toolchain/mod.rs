@@ -5,7 +5,6 @@
 pub mod answers;
 mod bindgen;
 mod elf;
-pub mod host;
 mod llvm;
 pub mod packages;
 mod requirements;
@@ -18,9 +17,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::session::Session;
 use answers::ToolAnswers;
-use host::Host;
 use system::SystemTools;
 
 pub use requirements::{Requirement, RequirementState, install_all, requirements, requirements_on};
@@ -47,11 +46,6 @@ pub struct Toolchain {
     pub identity: String,
     /// Version of QEMU, which influences no byte.
     pub qemu_version: String,
-}
-
-/// Returns the cargo that runs xtask, or the first on the PATH.
-pub fn cargo() -> Option<PathBuf> {
-    bindgen::cargo(&Host::from_env())
 }
 
 /// Returns the host's toolchain; installs missing packages, and puts a missing rustc or bindgen

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 
-use super::host::Host;
 use super::system::{Detected, Package};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::process::Tool;
 use crate::session::Session;
 

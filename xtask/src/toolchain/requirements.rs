@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::answers::ToolAnswers;
 use super::bindgen;
-use super::host::Host;
 use super::packages::PackageManager;
 use super::rust::{self, RustAvailability};
 use super::system::{Detected, Package, SystemTools};
+use crate::host::Host;
 use crate::session::Session;
 
 /// The state of a requirement.
@@ -166,7 +166,7 @@ fn bindgen_requirement(session: &Session, host: &Host, answers: &mut ToolAnswers
     let other = bindgen::other(host, answers)
         .map(|(version, path)| format!("; {version} at {} is another version", path.display()))
         .unwrap_or_default();
-    if bindgen::cargo(host).is_some() {
+    if host.cargo().is_some() {
         Requirement::later(tool, format!("will be compiled, about a minute{other}"))
     } else {
         Requirement::unmet(tool, format!("no cargo to compile it{other}"), GET_RUSTUP)

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::answers::{ToolAnswers, numbers, version_after};
 use super::elf;
-use super::host::Host;
 use super::llvm::{self, Llvm};
+use crate::host::Host;
 use crate::process::programs;
 
 /// Oldest QEMU with which virtual time on `-M microvm` was tested, that of Debian 12.

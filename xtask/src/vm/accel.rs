@@ -4,7 +4,7 @@
 //! for ever (nested hosts do that). Only a boot shows whether KVM works, so `auto` boots this
 //! kernel once and remembers the result.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
 use crate::key::Inputs;
+use crate::memo;
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 
@@ -36,6 +37,9 @@ pub struct Kvm {
     /// The reason for that conclusion.
     pub why: String,
 }
+
+/// Name of the remembered answer.
+const MEMO: &str = "kvm";
 
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -113,18 +117,10 @@ pub fn known(session: &Session, toolchain: &Toolchain) -> Result<Option<Kvm>> {
             "/dev/kvm does not open ({error}); is this user in the group kvm?"
         ));
     }
-    let Ok(text) = std::fs::read_to_string(memory(session)) else {
-        return Ok(None);
-    };
-    let remembered: Option<Remembered> = serde_json::from_str(&text).ok();
     let host = host(toolchain)?;
-    Ok(remembered
+    Ok(memo::recall::<Remembered>(&session.cache, MEMO)
         .filter(|remembered| remembered.host == host)
         .map(|remembered| remembered.kvm))
-}
-
-fn memory(session: &Session) -> PathBuf {
-    session.cache.root().join("kvm.json")
 }
 
 fn remember(session: &Session, toolchain: &Toolchain, kvm: &Kvm) -> Result<()> {
@@ -132,9 +128,7 @@ fn remember(session: &Session, toolchain: &Toolchain, kvm: &Kvm) -> Result<()> {
         host: host(toolchain)?,
         kvm: kvm.clone(),
     };
-    session
-        .cache
-        .write(&memory(session), &serde_json::to_vec_pretty(&remembered)?)
+    memo::remember(&session.cache, MEMO, &remembered)
 }
 
 /// Returns the key of everything that the result depends on.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use xtask::cache::Cache;
+use xtask::host::Host;
 use xtask::session::Session;
 use xtask::toolchain::answers::ToolAnswers;
-use xtask::toolchain::host::Host;
 use xtask::toolchain::packages::{InstallDecision, decide};
 use xtask::toolchain::system::SystemTools;
 use xtask::toolchain::{Requirement, requirements_on};

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use super::{SERIES, finish};
 use crate::apt::Apt;
 use crate::cache::remove;
+use crate::host::Host;
 use crate::process::Tool;
-use crate::toolchain::host::Host;
 use crate::ui::Stage;
 
 /// Packages of rustc and its sources in Debian 12, which builds its browsers with `rustc-web`, and

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::answers::{ToolAnswers, version_after};
-use super::host::{Host, is_rustup_proxy};
 use crate::apt::Apt;
 use crate::cache::{Cache, remove};
 use crate::failure::Failure;
+use crate::host::{Host, is_rustup_proxy};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
 

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{SERIES, finish, toolchains_in};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::process::Tool;
 use crate::session::Session;
-use crate::toolchain::host::Host;
 
 /// Version that rustup fetches.
 pub const VERSION: &str = "1.85.1";

@@ -56,6 +56,11 @@ impl Host {
         }
     }
 
+    /// Returns the cargo that runs xtask, or the first one on the search path.
+    pub fn cargo(&self) -> Option<PathBuf> {
+        self.cargo.clone().or_else(|| self.which("cargo"))
+    }
+
     /// Returns the first program called `name` on the search path.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         self.all(name).next()
