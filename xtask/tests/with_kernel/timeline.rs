@@ -28,7 +28,9 @@ fn run_with_timeline(
 fn log(suite: &SuiteDocument, index: usize) -> Result<String> {
     let log = suite.runs[index].guest_log.as_ref().context("no log")?;
     let printed = String::from_utf8_lossy(&std::fs::read(log)?).into_owned();
-    let (kernel, _) = printed.split_once("== the commands").context("no commands")?;
+    let (kernel, _) = printed
+        .split_once("== the commands")
+        .context("no commands")?;
     Ok(kernel.to_owned())
 }
 

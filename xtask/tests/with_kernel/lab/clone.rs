@@ -63,6 +63,14 @@ pub struct TestClone {
     folder: tempfile::TempDir,
 }
 
+/// The files of the guest's agent outside `initramfs`. The cache has the agent if they are the
+/// same as in the original.
+const AGENT: [(&str, &str); 3] = [
+    ("Cargo.toml", ""),
+    ("Cargo.lock", ""),
+    ("xtask/protocol", "xtask"),
+];
+
 impl TestClone {
     /// Copies these parts of the clone, each into a folder of the copy.
     fn of(parts: &[(&str, &str)]) -> Result<Self> {
@@ -82,7 +90,8 @@ impl TestClone {
 
     /// Copies all parts.
     pub fn whole() -> Result<Self> {
-        Self::of(&["kernel-config", "initramfs", "modules"].map(|part| (part, "")))
+        let parts = ["kernel-config", "initramfs", "modules"].map(|part| (part, ""));
+        Self::of(&[&parts[..], &AGENT].concat())
     }
 
     /// Makes a clone with these lessons, each with [`MODULE`] and a console block.
@@ -115,6 +124,7 @@ impl TestClone {
             ("modules/Kbuild", "modules"),
             ("modules/kernel_ext", "modules"),
         ];
+        parts.extend(AGENT);
         parts.extend(tests.iter().map(|test| (test.as_str(), "modules/lessons")));
         Self::of(&parts)
     }
