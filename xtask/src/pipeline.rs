@@ -1,5 +1,4 @@
-//! The pipeline up to a guest that could start: each stage in its turn, made or
-//! taken from the cache.
+//! The pipeline up to the files of a guest: each stage makes its result or takes it from the cache.
 
 use anyhow::{Context as _, Result};
 
@@ -42,8 +41,12 @@ impl Built {
     }
 }
 
-/// Runs the stages up to the initramfs for `lessons`, on a kernel with this
-/// profile, with their modules in those of the `languages` that they are in.
+/// Runs the stages up to the initramfs for `lessons`, on a kernel with this profile. Builds the
+/// modules of each lesson in those of the `languages` that the lesson is in.
+///
+/// # Errors
+///
+/// Fails if a stage fails.
 pub fn prepare(
     session: &Session,
     request: &SourceRequest,
@@ -54,15 +57,18 @@ pub fn prepare(
     let modules: Vec<(&str, Language)> = lessons
         .iter()
         .flat_map(|lesson| {
-            let there = languages.iter().filter(|language| lesson.is_in(**language));
-            there.map(|language| (lesson.name.as_str(), *language))
+            let languages = languages.iter().filter(|language| lesson.is_in(**language));
+            languages.map(|language| (lesson.name.as_str(), *language))
         })
         .collect();
     prepare_modules(session, request, profile, &modules)
 }
 
-/// Runs the stages up to the initramfs for these modules, each a lesson's name
-/// and a language.
+/// Runs the stages up to the initramfs for these modules, each a lesson's name and a language.
+///
+/// # Errors
+///
+/// Fails if a stage fails.
 pub fn prepare_modules(
     session: &Session,
     request: &SourceRequest,
@@ -82,12 +88,16 @@ pub fn prepare_modules(
 }
 
 /// Runs the stages up to the kernel.
+///
+/// # Errors
+///
+/// Fails if a stage fails.
 pub fn kernel(
     session: &Session,
     request: &SourceRequest,
     profile: Profile,
 ) -> Result<(Toolchain, KernelSource, KernelImage)> {
-    // What can be refused at once is, before minutes are spent on tools.
+    // An unknown kernel is refused at once, and not after minutes spent on tools.
     request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
     let source = source::obtain(session, request)?;
@@ -96,9 +106,12 @@ pub fn kernel(
     Ok((toolchain, source, kernel))
 }
 
-/// The tools, and the kernel with this key: from the cache, else built, if it is
-/// this kernel that `request` means in this clone. Another one is nobody's to
-/// guess, so that is an error that says what to do.
+/// Returns the tools, and the kernel with this key from the cache; if the cache does not have it,
+/// builds the requested kernel of this clone, provided that this one has the key.
+///
+/// # Errors
+///
+/// Fails if the requested kernel has another key, and if a stage fails.
 pub fn kernel_with_key(
     session: &Session,
     request: &SourceRequest,
@@ -118,15 +131,15 @@ pub fn kernel_with_key(
     toolchain::install_packages(session)?;
     let source = source::obtain(session, &request)?;
     let toolchain = toolchain::provision(session)?;
-    let here = KernelImage::key(session, &toolchain, &source, profile)?;
-    if here != *key {
-        let at = session.cache.path("kernels", label, key);
+    let found = KernelImage::key(session, &toolchain, &source, profile)?;
+    if found != *key {
+        let path = session.cache.path("kernels", label, key);
         return Err(Failure::host(format!(
-            "its kernel, Linux {label} with the key {key}, is not in the cache, and what \
-             this clone builds as {label} has the key {here}: the source, the configuration \
-             or the tools are others. Replay it with the clone that it was recorded with, \
-             name its source with --kernel-source, or bring its kernel to {}",
-            at.display()
+            "its kernel, Linux {label} with the key {key}, is not in the cache, and the {label} \
+             of this clone has the key {found}: the source, the configuration or the tools are \
+             different. Replay the recording with the clone that made it, name the kernel's \
+             source with --kernel-source, or copy the kernel to {}",
+            path.display()
         ))
         .into());
     }
@@ -134,7 +147,11 @@ pub fn kernel_with_key(
     Ok((toolchain, kernel))
 }
 
-/// A module as a file in the guest's `/root`.
+/// Returns a module as a file in the guest's `/root`.
+///
+/// # Errors
+///
+/// Fails if the module cannot be read.
 pub fn in_guest(module: &Module) -> Result<GuestFile> {
     Ok(GuestFile {
         path: format!("/root/{}.ko", module.name),

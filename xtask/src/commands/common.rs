@@ -16,7 +16,7 @@ use crate::session::Session;
 pub struct Common {
     /// The kernel to use, by its name in kernel-config/kernels.toml
     ///
-    /// Without it: 6.7.9, or 6.12 where kernel.org cannot be reached.
+    /// Without it: 6.7.9, or 6.12 if kernel.org cannot be reached.
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
 
@@ -24,7 +24,7 @@ pub struct Common {
     #[arg(long, value_name = "PATH")]
     pub kernel_source: Option<PathBuf>,
 
-    /// How many jobs run at once, make's and guests; the number of cores if left out
+    /// Number of jobs that run at once: jobs of make, and guests [default: number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 
@@ -32,18 +32,22 @@ pub struct Common {
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// Never install system packages; say which command would
+    /// Never install system packages; print the command that would
     #[arg(long)]
     pub no_install: bool,
 }
 
 impl Common {
-    /// The session that these options ask for.
+    /// Creates the session for these options.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Session::new`] does.
     pub fn session(&self) -> Result<Session> {
         Session::new(self.verbose, !self.no_install, self.jobs.map(usize::from))
     }
 
-    /// The kernel that these options ask for.
+    /// Returns the request for a kernel.
     pub fn source_request(&self) -> SourceRequest {
         SourceRequest {
             kernel: self.kernel.clone(),
@@ -51,7 +55,7 @@ impl Common {
         }
     }
 
-    /// The words that ask another xtask for the same kernel.
+    /// Returns the words that select the same kernel on another command line.
     pub fn kernel_args(&self) -> Vec<String> {
         let mut args = Vec::new();
         if let Some(kernel) = &self.kernel {
@@ -64,29 +68,28 @@ impl Common {
     }
 }
 
-/// The option that says what the kernel looks for, of the commands that boot
-/// one or build it for that.
+/// The option for the profile, of the commands that boot a kernel or build one for that.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ProfileOption {
-    /// What the kernel looks for while lessons play
+    /// Checks that the kernel does while lessons run
     #[arg(long, value_enum, default_value = "teaching")]
     profile: ProfileName,
 }
 
-/// A profile, as the command line names it.
+/// A profile on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ProfileName {
-    /// Nothing that costs time
+    /// No check that takes time
     Teaching,
-    /// Deadlocks (lockdep), sleep in atomic context, leaks (kmemleak), broken
-    /// lists, timers and counts
+    /// Deadlocks (lockdep), sleep in atomic context, leaks (kmemleak), corrupted
+    /// lists, timers and reference counts
     Debug,
-    /// Every access to memory that is freed or beyond its end (KASAN)
+    /// Accesses to freed memory or beyond the end of an object (KASAN)
     Kasan,
 }
 
 impl ProfileOption {
-    /// The words that ask another xtask for the same profile.
+    /// Returns the words that select the same profile on another command line.
     pub fn args(&self) -> Vec<String> {
         let name = match self.profile {
             ProfileName::Teaching => return Vec::new(),
@@ -96,7 +99,7 @@ impl ProfileOption {
         vec!["--profile".to_owned(), name.to_owned()]
     }
 
-    /// The profile that is meant.
+    /// Returns the profile.
     pub fn profile(&self) -> Profile {
         match self.profile {
             ProfileName::Teaching => Profile::Teaching,
@@ -106,19 +109,19 @@ impl ProfileOption {
     }
 }
 
-/// Which of the two languages that lessons are in, as an option.
+/// One or both of the languages of lessons, as an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lang {
     /// The modules in Rust
     Rust,
-    /// Their twins in C
+    /// The C twins
     C,
-    /// Both, each by itself
+    /// Both, each in a test case of its own
     Both,
 }
 
 impl Lang {
-    /// The languages that are meant.
+    /// Returns the languages.
     pub fn languages(self) -> &'static [Language] {
         match self {
             Lang::Rust => &[Language::Rust],
@@ -128,7 +131,11 @@ impl Lang {
     }
 }
 
-/// Refuses a lesson that was asked for by name in a language that it is not in.
+/// Checks that all of the lessons, which the user has named, are in this language.
+///
+/// # Errors
+///
+/// Fails with the first lesson that is not.
 pub fn refuse_lacking<'a>(
     lessons: impl IntoIterator<Item = &'a Lesson>,
     language: Language,

@@ -30,8 +30,8 @@ pub struct ReplayOptions {
     gdb: bool,
 }
 
-/// Replays; the status is 0 if the guest did the same to the byte, and 1 if not. With `--gdb`, it
-/// is 0 once QEMU has ended.
+/// Replays a recording. Returns 0 if the replay is identical to the recording to the byte, else 1;
+/// with `--gdb`, returns 0 once QEMU has ended.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A newc archive whose bytes depend on nothing but what is put into it.
+//! newc archives whose bytes depend only on their files.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -15,8 +15,8 @@ const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
-/// An archive under construction. Every entry belongs to root and has time
-/// stamp 0; inode numbers count up.
+/// An archive under construction. Every entry belongs to root and has timestamp 0; inode numbers
+/// count up from 1.
 #[derive(Debug, Default)]
 pub struct Archive {
     bytes: Vec<u8>,
@@ -25,12 +25,16 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// An empty archive.
+    /// Creates an empty archive.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The bytes of one with these files in it.
+    /// Returns the bytes of an archive with these files.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file is larger than 4 GiB.
     pub fn of(files: &[GuestFile]) -> Result<Vec<u8>> {
         let mut archive = Self::new();
         for GuestFile {
@@ -44,7 +48,11 @@ impl Archive {
         archive.finish()
     }
 
-    /// Adds a folder, and those above it.
+    /// Adds a folder and its parents, if the archive does not have them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be packed.
     pub fn folder(&mut self, path: &str) -> Result<()> {
         let path = relative(path);
         if path.is_empty() || !self.folders.insert(path.to_owned()) {
@@ -55,6 +63,10 @@ impl Archive {
     }
 
     /// Adds a file with these permission bits.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is larger than 4 GiB.
     pub fn file(&mut self, path: &str, mode: u32, contents: &[u8]) -> Result<()> {
         let path = relative(path);
         self.parents(path)?;
@@ -62,13 +74,21 @@ impl Archive {
     }
 
     /// Adds a symbolic link to `target`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the link cannot be packed.
     pub fn link(&mut self, path: &str, target: &str) -> Result<()> {
         let path = relative(path);
         self.parents(path)?;
         self.entry(path, LINK | 0o777, (0, 0), target.as_bytes())
     }
 
-    /// Adds a character device; the one who packs need not be root.
+    /// Adds a character device, which does not take root.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the device cannot be packed.
     pub fn character_device(
         &mut self,
         path: &str,
@@ -81,8 +101,12 @@ impl Archive {
         self.entry(path, CHARACTER_DEVICE | mode, (major, minor), &[])
     }
 
-    /// Ends the archive and returns its bytes, a multiple of 512: the kernel
-    /// looks for a following archive at a multiple of four.
+    /// Ends the archive and returns its bytes, whose number is a multiple of 512: the kernel expects
+    /// the next archive at a multiple of four.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the end cannot be packed.
     pub fn finish(mut self) -> Result<Vec<u8>> {
         cpio::newc::trailer(&mut self.bytes).context("cannot end the archive")?;
         self.bytes.resize(self.bytes.len().next_multiple_of(512), 0);
@@ -125,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_come_before_what_is_in_them_and_once() -> Result<()> {
+    fn folders_come_once_and_before_their_contents() -> Result<()> {
         let mut archive = Archive::new();
         archive.file("/a/b/c", 0o644, b"x")?;
         archive.file("/a/b/d", 0o755, b"yy")?;

@@ -6,7 +6,7 @@
 //! the differences.
 
 use super::timestamp::{self, Tolerance};
-pub use crate::text::printable;
+use crate::text::printable;
 
 /// An expected line that matches any number of lines.
 const ELISION: &str = "...";

@@ -2,10 +2,10 @@
 
 use kmodlab_protocol::READY;
 
-use super::compare::printable;
 use super::subject::{Subject, subject};
 use super::timestamp;
 use super::trim::trim_report;
+use crate::text::printable;
 
 /// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]

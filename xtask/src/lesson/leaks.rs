@@ -3,7 +3,7 @@
 //! The report names functions of the kernel. Functions of a module that is no longer
 //! loaded are bare addresses; the sections that were loaded at these addresses name them.
 
-use super::compare::printable;
+use crate::text::printable;
 use kmodlab_protocol::CodeSection;
 
 /// Beginning of each entry of the report (mm/kmemleak.c):
