@@ -34,7 +34,7 @@ fn serve(guest: &Guest) -> anyhow::Result<()> {
     mounts::mount(guest)?;
     // In the kernel's log, programs of kmodlab run from this line on.
     guest.log(kmodlab_protocol::INIT_REACHED);
-    match documents::source(guest) {
+    match documents::source(guest)? {
         Some(source) => run::serve(guest, &source),
         None => interactive::serve(guest),
     }

@@ -23,6 +23,12 @@ const FILE_SYSTEMS: [(&str, &str); 7] = [
 /// The folders in which only the kernel can make a mount point.
 const KERNEL_FOLDERS: &str = "/sys/kernel/";
 
+/// Hides a folder behind an empty one.
+pub fn hide(guest: &Guest, path: &str) -> Result<()> {
+    mount_at("none", guest.path(path), "tmpfs", MountFlags::empty(), None)
+        .with_context(|| format!("cannot hide {path}"))
+}
+
 /// Mounts them, and makes what busybox expects.
 pub fn mount(guest: &Guest) -> Result<()> {
     rustix::process::umask(Mode::WGRP | Mode::WOTH);

@@ -46,14 +46,14 @@ pub fn serve(guest: &Guest, source: &Source) -> Result<()> {
             documents::unpack(guest, &run.assignment.files)?;
             (run.assignment.clone(), run.options.clone())
         }
-        Source::Firmware => {
+        Source::Firmware(firmware) => {
             kernel::request_snapshot(guest)?;
-            let assignment = documents::assignment(guest)?;
+            let assignment = firmware.assignment()?;
             documents::unpack(guest, &assignment.files)?;
             if assignment.snapshot {
                 kernel::request_snapshot(guest)?;
             }
-            (assignment, documents::options(guest)?)
+            (assignment, firmware.options()?)
         }
     };
     let mut run = Run {

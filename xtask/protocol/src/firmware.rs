@@ -17,8 +17,8 @@ pub const KERNEL_PARAMETER: &str = "qemu_fw_cfg.ioport=12@0x510:0:1:4";
 /// The folder of the device's files in the guest.
 pub const FOLDER: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/kmodlab";
 
-/// The driver's file that takes the device away from the guest.
-pub const UNBIND: (&str, &str) = ("/sys/bus/platform/drivers/fw_cfg/unbind", "fw_cfg");
+/// The folder of the whole device in the guest.
+pub const HIDDEN_FOLDER: &str = "/sys/firmware/qemu_fw_cfg";
 
 /// The beginning of the files' names in the device.
 const PREFIX: &str = "opt/kmodlab";
