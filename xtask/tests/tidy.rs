@@ -12,7 +12,6 @@ use xtask::workspace::Workspace;
 /// Folders and files that are still to be rewritten, as prefixes of paths.
 const PENDING: &[&str] = &[
     "initramfs/agent/",
-    "initramfs/etc/profile",
     "xtask/bench/",
     "xtask/fuzz/checks/",
     "xtask/protocol/",
