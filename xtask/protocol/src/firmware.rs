@@ -7,7 +7,7 @@
 //!
 //! The guest's driver learns names and sizes when it boots, so these stay: a few files, each
 //! padded to its size. The driver reads 4 KiB at a time, and passes over all bytes that lie
-//! before these, so many small files are faster than a large one.
+//! before these, and therefore several small files are faster than a large one.
 
 /// The kernel parameter that gives the driver the device's place, for which it would ask ACPI
 /// otherwise: twelve ports from 0x510 on, with the selector, the data and DMA at these offsets

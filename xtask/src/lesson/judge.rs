@@ -90,7 +90,7 @@ impl Case<'_> {
         })
     }
 
-    /// The guest did not start the lesson.
+    /// Returns a verdict if the guest did not start the lesson.
     fn not_started(&self, run: &GuestRun) -> Option<Verdict> {
         if self.log.lesson_began() && self.record.started {
             return None;
@@ -116,7 +116,7 @@ impl Case<'_> {
         Some(self.lost(what + &why))
     }
 
-    /// The kernel stopped, or something in the guest hung.
+    /// Returns a verdict if the kernel stopped, or something in the guest hung.
     fn stopped(&self, run: &GuestRun) -> Option<Verdict> {
         let report = self.log.report();
         if let Some(KernelReport {
@@ -219,7 +219,8 @@ impl Case<'_> {
         leaks::read(kmemleak.as_deref()?, jiffies.unwrap_or(0), sections)
     }
 
-    /// A detector of the kernel was not active, so the lack of findings shows nothing.
+    /// Returns a verdict if a detector of the kernel was not active, so that the lack of findings
+    /// shows nothing.
     fn unchecked(&self) -> Option<Verdict> {
         let why = match self.log.lockdep_off() {
             Some(line) => format!("lockdep had disabled itself: {line}"),
@@ -235,11 +236,11 @@ impl Case<'_> {
         let mut further = 0;
         let mut above = None;
         let steps = &self.lesson.transcript.steps;
-        for (index, (step, played)) in steps.iter().zip(&self.record.steps).enumerate() {
-            let printed = printed_lines(&played.output);
+        for (index, (step, recorded)) in steps.iter().zip(&self.record.steps).enumerate() {
+            let printed = printed_lines(&recorded.output);
             let compared = compare(&step.expected, &printed, above, self.tolerance);
             above = compared.last_timestamp;
-            let end = played.end?;
+            let end = recorded.end?;
             if compared.matches && end.status == step.status {
                 continue;
             }
@@ -256,7 +257,7 @@ impl Case<'_> {
                     compared.normalised
                 },
                 status: (step.status, end.status),
-                log: self.log_during(played.begin, end.at),
+                log: self.log_during(recorded.begin, end.at),
             }));
         }
         first.map(|first| Verdict::Mismatch { first, further })

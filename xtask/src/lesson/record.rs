@@ -99,7 +99,7 @@ impl GuestRecord {
                 }
             }
             Message::Output(bytes) => {
-                // Between two steps the agent reads no output. What a background job prints
+                // Between two steps the agent reads no output. Output of a background job
                 // after the last step belongs to none.
                 if let Some(step) = self.steps.last_mut().filter(|step| step.end.is_none()) {
                     step.output.extend(bytes);

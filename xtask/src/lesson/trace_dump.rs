@@ -44,7 +44,7 @@ pub fn take_dump(log: &mut Vec<u8>) -> Option<String> {
     dump
 }
 
-/// Reports whether a message is a line of a trace: `  <idle>-0         0d..2. 66916us : sched_switch: …`?
+/// Returns whether a message is a line of a trace: `  <idle>-0         0d..2. 66916us : sched_switch: …`.
 fn is_event(message: &str) -> bool {
     message.match_indices(": ").any(|(at, _)| {
         let before = message[..at].trim_end_matches([' ', '+', '!', '#', '*', '@', '$']);

@@ -13,7 +13,7 @@ const RDI: usize = 5;
 
 /// The reason for which a guest does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub enum DebuggerStop {
     /// It is at a breakpoint.
     Breakpoint,
     /// It has ended.
@@ -62,15 +62,15 @@ impl Gdb {
     }
 
     /// Lets the guest run until it reaches `address`, or ends.
-    pub(super) fn run_to(&mut self, address: u64) -> Result<Stop> {
+    pub(super) fn run_to(&mut self, address: u64) -> Result<DebuggerStop> {
         // A guest that is already there would stop at once, so it executes one instruction
         // first.
-        if self.resume("s")? == Stop::End {
-            return Ok(Stop::End);
+        if self.resume("s")? == DebuggerStop::End {
+            return Ok(DebuggerStop::End);
         }
         self.breakpoint('Z', address)?;
         let stop = self.resume("c")?;
-        if stop == Stop::Breakpoint {
+        if stop == DebuggerStop::Breakpoint {
             self.breakpoint('z', address)?;
         }
         Ok(stop)
@@ -82,12 +82,12 @@ impl Gdb {
         Ok(())
     }
 
-    fn resume(&mut self, how: &str) -> Result<Stop> {
+    fn resume(&mut self, how: &str) -> Result<DebuggerStop> {
         let mut answer = self.ask(how)?;
         loop {
             match answer.bytes().next() {
-                Some(b'T' | b'S') => return Ok(Stop::Breakpoint),
-                Some(b'W' | b'X') => return Ok(Stop::End),
+                Some(b'T' | b'S') => return Ok(DebuggerStop::Breakpoint),
+                Some(b'W' | b'X') => return Ok(DebuggerStop::End),
                 // A message to print, not an answer.
                 Some(b'O') => answer = self.answer()?,
                 _ => bail!("QEMU's debugger stub answers {answer:?}"),
@@ -175,8 +175,11 @@ mod tests {
     #[test]
     fn questions_have_checksums_and_answers_are_acknowledged() {
         let (mut gdb, stub) = stub(&["T05thread:01;", "OK", "T05thread:01;", "OK", "W00"]);
-        assert_eq!(gdb.run_to(0xffff).expect("it stops"), Stop::Breakpoint);
-        assert_eq!(gdb.run_to(0xffff).expect("it ends"), Stop::End);
+        assert_eq!(
+            gdb.run_to(0xffff).expect("it stops"),
+            DebuggerStop::Breakpoint
+        );
+        assert_eq!(gdb.run_to(0xffff).expect("it ends"), DebuggerStop::End);
         drop(gdb);
         let asked = stub.join().expect("it ends");
         assert_eq!(

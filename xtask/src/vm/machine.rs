@@ -375,8 +375,8 @@ impl Machine {
 
     /// Adds the options of the guest's clock and CPU, and of how the host schedules QEMU.
     fn clock(&self, tool: Tool, parameters: &mut Vec<String>) -> Tool {
-        // The guest's real-time clock tells the host the guest's age; that of an interactive
-        // guest tells a person the date.
+        // The host reads the guest's age from the guest's real-time clock; in an interactive
+        // guest, a person reads the date from it.
         let age = format!("clock=vm,base={EPOCH}");
         match &self.kind {
             Kind::Interactive { accel, .. } => real_time(tool, *accel, parameters),
@@ -424,7 +424,7 @@ impl Machine {
     /// brings documents.
     fn snapshot_devices(&self, tool: Tool, saved: &SavedGuest, role: SnapshotRole) -> Tool {
         let SavedGuest { memory, firmware } = saved;
-        // What a resumed guest writes to a private mapping stays its own.
+        // A resumed guest's writes to a private mapping stay its own.
         let share = match role {
             SnapshotRole::Boots | SnapshotRole::ResumesAndIsSaved => "on",
             SnapshotRole::Resumes => "off",

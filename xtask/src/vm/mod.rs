@@ -25,7 +25,7 @@ mod watchdog;
 pub use crate::temporary::guest_folder;
 pub use channels::{Channels, Endpoints};
 pub use firmware::PackedAssignment;
-pub use gdb::{Memory, Stop};
+pub use gdb::{DebuggerStop, Memory};
 pub use guest_run::{GuestEnd, GuestRun};
 pub use machine::{Accel, Boot, Debugger, Hardware, Machine, VirtualClock};
 pub use real_time::TypedCommands;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::channels::{Channel, Channels};
-use super::gdb::{Gdb, Memory, Stop};
+use super::gdb::{DebuggerStop, Gdb, Memory};
 use super::machine::Machine;
 use super::qmp::Qmp;
 use super::running::{Observer, Running};
@@ -126,12 +126,12 @@ pub fn visit(
     let mut gdb = Gdb::attach(&socket)?;
     let visited = loop {
         match gdb.run_to(at) {
-            Ok(Stop::Breakpoint) => {
+            Ok(DebuggerStop::Breakpoint) => {
                 if let Err(error) = visit(&mut gdb) {
                     break Err(error);
                 }
             }
-            Ok(Stop::End) => break Ok(()),
+            Ok(DebuggerStop::End) => break Ok(()),
             Err(error) => break Err(error),
         }
     };

@@ -84,7 +84,7 @@ pub fn run(
     if let Some(snapshot) = inputs.snapshot {
         control = Some(resume(&mut guest, snapshot)?);
     }
-    let mut observer = RunObserver {
+    let mut observer = GuestObserver {
         on_messages,
         limit,
         may_be_interrupted: machine.may_be_interrupted(),
@@ -95,7 +95,7 @@ pub fn run(
         next_look: Instant::now() + FIRST_LOOK,
     };
     let stopped = guest.watch(control, &mut observer)?;
-    let RunObserver {
+    let GuestObserver {
         mut panic,
         first_message,
         ..
@@ -140,7 +140,7 @@ fn resume(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
     })
 }
 
-struct RunObserver<'a> {
+struct GuestObserver<'a> {
     on_messages: &'a mut dyn FnMut(&[u8]),
     limit: u32,
     may_be_interrupted: bool,
@@ -152,7 +152,7 @@ struct RunObserver<'a> {
     next_look: Instant,
 }
 
-impl Observer for RunObserver<'_> {
+impl Observer for GuestObserver<'_> {
     type Stop = GuestEnd;
 
     fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<GuestEnd> {

@@ -140,13 +140,16 @@ fn until_stopped(guest: &mut Running, before: Option<&[u8]>) -> Result<(Vec<u8>,
     // The memory is whole when QEMU has ended by itself.
     guest.wait_for_end(Instant::now() + QUIT_PATIENCE);
     match stop {
-        Some(Stop::Stopped { state, idle }) => Ok((state, idle)),
-        Some(Stop::Late) => bail!("it did not ask for a snapshot within {LIMIT} s of its own time"),
+        Some(SnapshotStop::Stopped { state, idle }) => Ok((state, idle)),
+        Some(SnapshotStop::Late) => {
+            bail!("it did not ask for a snapshot within {LIMIT} s of its own time")
+        }
         None => bail!("it ended before it asked for a snapshot"),
     }
 }
 
-enum Stop {
+/// The reason for which a guest that takes a snapshot stops.
+enum SnapshotStop {
     Stopped { state: Vec<u8>, idle: bool },
     Late,
 }
@@ -157,9 +160,9 @@ struct SnapshotObserver {
 }
 
 impl Observer for SnapshotObserver {
-    type Stop = Stop;
+    type Stop = SnapshotStop;
 
-    fn output(&mut self, _: Channel, _: &[u8]) -> Option<Stop> {
+    fn output(&mut self, _: Channel, _: &[u8]) -> Option<SnapshotStop> {
         None
     }
 
@@ -168,7 +171,7 @@ impl Observer for SnapshotObserver {
         Some(Instant::now())
     }
 
-    fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<Stop>> {
+    fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<SnapshotStop>> {
         let qmp = control
             .as_mut()
             .ok_or_else(|| anyhow!("QEMU does not answer"))?;
@@ -176,10 +179,10 @@ impl Observer for SnapshotObserver {
             let idle = qmp.is_idle(Hardware::DEFAULT.cpus)?;
             let state = qmp.state(&guest.folder().join("state"))?;
             qmp.quit()?;
-            return Ok(Some(Stop::Stopped { state, idle }));
+            return Ok(Some(SnapshotStop::Stopped { state, idle }));
         }
         let late = self.watchdog.check(control, LIMIT, guest.guard());
-        Ok(late.map(|_| Stop::Late))
+        Ok(late.map(|_| SnapshotStop::Late))
     }
 }
 

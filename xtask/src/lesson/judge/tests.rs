@@ -54,7 +54,7 @@ fn state(taint: u64) -> State {
     }
 }
 
-/// A step that begins at NUMBER.50 s and ends at NUMBER.90 s.
+/// Returns a step that begins at NUMBER.50 s and ends at NUMBER.90 s.
 fn step(number: u32, output: &str, status: u8) -> Vec<Message> {
     let time = |part| at(u64::from(number) * 100 + part);
     vec![
@@ -68,7 +68,7 @@ fn step(number: u32, output: &str, status: u8) -> Vec<Message> {
     ]
 }
 
-/// The beginning of a step, so many hundredths of a second after NUMBER s.
+/// Returns the beginning of a step, this number of hundredths of a second after NUMBER s.
 fn began(number: u32, part: u64) -> Message {
     Message::StepBegan {
         number,
@@ -89,7 +89,7 @@ fn ready() -> Vec<Message> {
     ]
 }
 
-/// The end of a run whose shell had this status.
+/// Returns the end of a run whose shell had this status.
 fn end(status: i32) -> Vec<Message> {
     vec![
         Message::ShellEnded { status },
@@ -97,7 +97,7 @@ fn end(status: i32) -> Vec<Message> {
     ]
 }
 
-/// A whole run of these steps.
+/// Returns a whole run of these steps.
 fn run(steps: &[Vec<Message>]) -> Vec<Message> {
     [ready(), steps.concat(), end(0)].concat()
 }
@@ -137,7 +137,7 @@ fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
     judge(&lesson(), &evidence, &run, VIRTUAL_TOLERANCE)
 }
 
-/// The verdict for a guest that ended by itself.
+/// Returns the verdict for a guest that ended by itself.
 fn ended(messages: &[Message], log: &str) -> Verdict {
     verdict(&bytes(messages), log.as_bytes(), GuestEnd::Ended)
 }
@@ -376,7 +376,7 @@ unreferenced object 0xffff888003b2c000 (size 64):
 const LEAKS_COUNTED: &str = "[   12.000000] kmemleak: 1 new suspected memory leaks \
     (see /sys/kernel/debug/kmemleak)\r\n";
 
-/// A run of these steps, with this report of a scan for leaks.
+/// Returns a run of these steps, with this report of a scan for leaks.
 fn scanned(steps: &[Vec<Message>], found: &str) -> Vec<Message> {
     let mut messages = run(steps);
     let section = CodeSection {
