@@ -60,11 +60,11 @@ fn a_suite_of_all_verdicts_is_valid() -> Result<()> {
 #[test]
 fn a_list_is_valid() -> Result<()> {
     let lesson = lesson();
-    let play = |language| TestCase {
+    let case = |language| TestCase {
         lesson: &lesson,
         language,
     };
-    validate(&json::list(&[play(Language::Rust), play(Language::C)])?, "")
+    validate(&json::list(&[case(Language::Rust), case(Language::C)])?, "")
 }
 
 #[test]
