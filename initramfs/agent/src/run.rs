@@ -11,7 +11,7 @@ use crate::channel::Channel;
 use crate::documents::{self, Source};
 use crate::guest::{Guest, uptime};
 use crate::kernel;
-use crate::shell::{Event, Shell};
+use crate::shell::{Event, PIECE, Shell};
 use crate::state::{self, Before};
 
 /// The kernel still calibrates its clocks for a second or so after it started the agent, and
@@ -195,11 +195,18 @@ impl Run<'_> {
     }
 
     fn queue_output(&mut self) -> Result<()> {
-        let output = self.shell.output()?;
-        if !output.is_empty() {
-            self.channel.queue(&Message::Output(output));
+        loop {
+            let output = self.shell.output()?;
+            let is_last = (output.len() as u64) < PIECE;
+            if !output.is_empty() {
+                self.channel.queue(&Message::Output(output));
+            }
+            if is_last {
+                return Ok(());
+            }
+            // Long output does not fit into the guest's memory several times.
+            self.channel.flush()?;
         }
-        Ok(())
     }
 
     /// Marks in the trace where a step begins and ends.

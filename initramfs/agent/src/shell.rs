@@ -18,7 +18,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, kill_process_group, setrlimit, wait,
+};
 
 use crate::guest::uptime;
 
@@ -30,6 +32,13 @@ kmodlab_status() { return \"$1\"; }
 
 /// The line behind a command.
 const END: &str = "kmodlab-end";
+
+/// Maximum length of a file that a command writes, its output among them, in bytes: every file of
+/// a guest is in its memory. A command that writes more is killed by SIGXFSZ.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Maximum length of a piece of output, in bytes.
+pub const PIECE: u64 = 1 << 20;
 
 /// The program that starts the shell in a session of its own.
 pub const SETSID: &str = "/usr/bin/setsid";
@@ -74,6 +83,11 @@ impl Shell {
             .context("cannot handle SIGCHLD")?;
         let (statuses, statuses_writer) = std::io::pipe().context("cannot make a pipe")?;
         let output = nameless_file(folder).context("cannot make a file for the output")?;
+        let limit = Rlimit {
+            current: Some(MAX_FILE),
+            maximum: Some(MAX_FILE),
+        };
+        setrlimit(Resource::Fsize, limit).context("cannot limit the length of files")?;
         // With a relative program or a folder, std would need sockets, which this kernel lacks.
         let mut child = Command::new(SETSID)
             // The shell opens this file anew, and no child of the shell inherits it.
@@ -230,15 +244,16 @@ impl Shell {
         }
     }
 
-    /// Returns the output since the last call.
+    /// Returns the next [`PIECE`] of the output, or the rest if that is less; call it until it
+    /// returns nothing.
     pub fn output(&mut self) -> Result<Vec<u8>> {
         let length = self.output.metadata()?.len();
-        let count = usize::try_from(length.saturating_sub(self.read))?;
+        let count = usize::try_from(length.saturating_sub(self.read).min(PIECE))?;
         let mut bytes = vec![0; count];
         self.output
             .read_exact_at(&mut bytes, self.read)
             .context("cannot read the output")?;
-        self.read = length;
+        self.read += bytes.len() as u64;
         Ok(bytes)
     }
 

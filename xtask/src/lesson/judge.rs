@@ -17,6 +17,9 @@ const LAST_LINES: usize = 20;
 /// Seconds before and after a command in which the log's lines are shown with it.
 const MARGIN: f64 = 0.05;
 
+/// The kernel's message when the agent resets a guest whose run is over.
+const RESET: &str = "sysrq: Resetting";
+
 /// The channels of a guest, parsed.
 #[derive(Debug)]
 pub struct Evidence {
@@ -313,8 +316,13 @@ impl Case<'_> {
     /// Returns the kernel's log between two times of the guest's clock.
     fn log_during(&self, begin: f64, end: f64) -> Vec<String> {
         let ahead = self.log_ahead();
-        self.log
-            .between(begin + ahead - MARGIN, end + ahead + MARGIN)
+        let mut lines = self
+            .log
+            .between(begin + ahead - MARGIN, end + ahead + MARGIN);
+        if self.record.finished() {
+            lines.retain(|line| !line.ends_with(RESET));
+        }
+        lines
     }
 
     /// Returns the seconds by which the clock of the kernel's log is ahead of the guest's, which
