@@ -283,7 +283,7 @@ mod tests {
 
     const MINUTE: u64 = 60_000_000_000;
 
-    /// A shell collects all children of the process, so one test has one at a time.
+    /// Locks out other tests: a shell collects all children of the process, so only one may run.
     fn alone() -> std::sync::MutexGuard<'static, ()> {
         static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
         ALONE

@@ -42,7 +42,7 @@ struct Date {
     tm_sec: u32,
 }
 
-/// The arguments of `qom-get` for the guest's clock.
+/// Returns the arguments of `qom-get` for the guest's clock.
 fn clock() -> Value {
     json!({"path": "/machine", "property": "rtc-time"})
 }
@@ -111,7 +111,7 @@ impl Qmp {
 
     /// Reports whether a guest with this number of CPUs, stopped at its own request, was idle
     /// then: no other CPU ran, and the clock was at the time for which a CPU's timer was set.
-    /// What QEMU does not report counts as idle.
+    /// A CPU that QEMU does not report counts as idle.
     pub fn is_idle(&mut self, cpus: u32) -> Result<bool> {
         let registers = self.monitor("info registers -a")?;
         if cpus::running(&registers).is_some_and(|running| running != 1) {
