@@ -9,6 +9,7 @@
 //!     cargo test --test with_kernel -- kernel_ext rmmod
 //! ```
 
+mod agent;
 mod clocks;
 mod doc;
 mod docs;
