@@ -34,7 +34,11 @@ impl ScratchClone {
     /// Copies the clone at `root` with all of its lessons.
     pub fn of(root: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        for part in ["kernel-config", "modules", "initramfs"] {
+        // The manifests and `xtask` belong to the workspace of the agent.
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            std::fs::copy(root.join(file), folder.path().join(file))?;
+        }
+        for part in ["kernel-config", "modules", "initramfs", "xtask"] {
             copy_tree(&root.join(part), &folder.path().join(part))?;
         }
         Ok(Self(folder))
