@@ -90,7 +90,13 @@ fn kvm_that_runs_no_guest_is_reported_soon() -> Result<()> {
     match output.status {
         // On this host, KVM runs guests.
         0 => output.expect(0, &["-accel kvm"])?,
-        _ => output.expect(69, &["KVM runs no guest here", "leave out --accel kvm"])?,
+        _ => output.expect(
+            69,
+            &[
+                "KVM does not run guests on this host",
+                "leave out --accel kvm",
+            ],
+        )?,
     }
     let wall = started.elapsed();
     ensure!(wall < SOON, "{wall:?}");

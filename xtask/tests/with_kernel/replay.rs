@@ -170,7 +170,7 @@ fn a_replay_equals_its_recording_or_reports_the_difference() -> Result<()> {
     std::fs::write(&other, &whole[..whole.len() / 2])?;
     clone
         .run(&["replay", &other])?
-        .expect(2, &["is no recording of", "or not a whole one"])
+        .expect(2, &["is not a recording of", "or is incomplete"])
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn an_unusable_folder_is_reported_before_a_build() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
     let into = file.path().display().to_string();
     let output = run_here(&["test", "--record", &into])?;
-    output.expect(2, &["--record: ", " is no folder"])?;
+    output.expect(2, &["--record: ", " is not a folder"])?;
     ensure!(!output.printed().contains("kernel"), "{}", output.printed());
     let into = tempfile::tempdir()?.path().display().to_string();
     run_here(&["test", "--record", &into, "--time", "real"])?.expect(2, &["leave out --time real"])

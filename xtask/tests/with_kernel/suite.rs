@@ -153,7 +153,7 @@ fn with_fail_fast_nothing_starts_after_a_failure() -> Result<()> {
         1,
         &[
             "probe_two (c)  --",
-            "skipped: not played: an earlier one failed, and --fail-fast was given",
+            "skipped: not run: an earlier one failed, and --fail-fast was given",
             "\n0 passed, 1 failed, 1 skipped\n",
         ],
     )?;
@@ -214,7 +214,7 @@ fn a_guest_that_cannot_be_started_is_in_every_report() -> Result<()> {
     assert_eq!(second.verdict, "skipped");
     assert_eq!(
         second.message,
-        "skipped: not played: the machine failed before it"
+        "skipped: not run: the host failed before it"
     );
     let junit = std::fs::read_to_string(clone.path("x.xml"))?;
     let junit = quick_junit::Report::deserialize_from_str(&junit)?;
