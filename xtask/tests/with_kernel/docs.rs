@@ -10,9 +10,9 @@
 //! ```
 //!
 //! `...` and `[..]` mean the same as in a lesson's text. Durations on the host are
-//! not compared. Other numbers are, where Linux and QEMU have the versions that
-//! the README's comment `<!-- outputs: ... -->` names; with other versions, which
-//! thread comes first may differ, so some blocks are not compared at all.
+//! not compared. Other numbers are, where Linux, QEMU and rustc have the versions
+//! that the README's comment `<!-- outputs: ... -->` names; with other versions, the
+//! order of events may differ, so some blocks are not compared at all.
 //!
 //! `SNAPSHOTS=overwrite` in the environment writes the printed output into the
 //! documents. A block with `...` gets new numbers only; if its lines have changed,
@@ -39,7 +39,7 @@ const ELISION: &str = "...";
 /// The lesson is a module of `modules/tests`, whose name is the last word.
 const FROM_TESTS: &str = " (lesson from modules/tests)";
 
-/// The order of events depends on the versions of Linux and QEMU.
+/// The order of events depends on the versions of Linux, QEMU and rustc.
 const THESE_VERSIONS: &str = " (these versions only)";
 
 /// A block of a document after a comment.
@@ -119,22 +119,28 @@ fn ended(command: &str, timelines: &Path) -> Result<XtaskOutput> {
     run(&mut xtask(original(), &arguments))
 }
 
-/// Returns whether Linux and QEMU have the versions that the README names.
+/// Returns whether Linux, QEMU and rustc, which compiles the agent, have the versions
+/// that the README names.
 fn same_versions() -> Result<bool> {
     let readme = std::fs::read_to_string(original().join("README.md"))?;
     let named = readme.lines().find_map(|line| comment(line, VERSIONS));
-    let named = named.context("README.md names no versions of its outputs")?;
-    let qemu = Command::new("qemu-system-x86_64")
-        .arg("--version")
-        .output()?;
-    let qemu = String::from_utf8(qemu.stdout)?;
+    let named: Vec<&str> = named
+        .context("README.md names no versions of its outputs")?
+        .split([',', ' '])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let ["Linux", linux, "QEMU", qemu, "rustc", rustc] = named[..] else {
+        bail!("README.md names other programs than Linux, QEMU and rustc: {named:?}");
+    };
+    let prints = |program: &str, version: &str| -> Result<bool> {
+        let output = Command::new(program).arg("--version").output()?;
+        Ok(words(String::from_utf8(output.stdout)?.trim()).contains(&version))
+    };
     let built = run(&mut xtask(original(), &["build"]))?;
     built.expect(0, &[])?;
-    let (linux, version) = named.split_once(", ").context("two versions")?;
-    let version = version.strip_prefix("QEMU ").context("QEMU's version")?;
-    let linux = linux.strip_prefix("Linux ").context("Linux's version")?;
-    Ok(qemu.contains(&format!("version {version} "))
-        && built.stdout.contains(&format!("/kernels/{linux}-")))
+    Ok(built.stdout.contains(&format!("/kernels/{linux}-"))
+        && prints("qemu-system-x86_64", qemu)?
+        && prints("rustc", rustc)?)
 }
 
 /// Returns a line without its duration on the host: `1.2 s (` and `0.9 s each`.
