@@ -4,45 +4,22 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use kmodlab_protocol::{GuestFile, RunOptions};
+use kmodlab_protocol::RunOptions;
 
 use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
 use super::plan::TestCase;
+use super::request::{CaseRequest, Mode, lesson_files, modules_of, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
-use super::scheduled::{self, SeededSchedule};
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::left_behind::left_behind;
 use crate::lesson::record;
-use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
+use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
-use crate::modules::{Language, Module};
-use crate::pipeline::{self, Built};
 use crate::schedule;
 use crate::symbols::{SourceLocation, Symbols};
 use crate::timeline::{Timeline, TimelineInput};
-use crate::vm::{Accel, GuestRun};
-
-/// The way in which a guest is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// In virtual time: the guest runs alone, as fast as it can.
-    Virtual,
-    /// The same, in a guest that boots, has one CPU, and is recorded.
-    Recorded,
-    /// In real time, with this accelerator: the host types the commands.
-    RealTime(Accel),
-}
-
-impl Mode {
-    /// Returns the tolerance for timestamps in a lesson.
-    pub fn tolerance(self) -> Tolerance {
-        match self {
-            Mode::Virtual | Mode::Recorded => VIRTUAL_TOLERANCE,
-            Mode::RealTime(_) => REAL_TOLERANCE,
-        }
-    }
-}
+use crate::vm::GuestRun;
 
 /// A run of a test case that ended: its outcome, and the evidence for that.
 #[derive(Debug)]
@@ -59,40 +36,6 @@ pub struct CompletedRun {
     pub timeline: Option<Timeline>,
     /// Everything that a replay needs, if the run was recorded and the recording is whole.
     pub recorded: Option<RecordedInput>,
-}
-
-/// The request for a run of a test case.
-#[derive(Clone, Copy)]
-pub(super) struct CaseRequest<'a> {
-    pub mode: Mode,
-    /// The schedule to apply.
-    pub schedule: Option<&'a SeededSchedule<'a>>,
-    /// Whether a timeline is made.
-    pub timeline: bool,
-    /// The number of this repetition, from 1, if there are several.
-    pub repetition: Option<u32>,
-    /// The command-line options that select the same kernel.
-    pub kernel_options: &'a str,
-    /// Returns the folder for the artifacts of a failed run with this id.
-    pub artifacts: ArtifactFolder<'a>,
-}
-
-/// A function that returns the folder for the artifacts of a failed run with this id; `None` if
-/// none are written.
-pub type ArtifactFolder<'a> = &'a (dyn Fn(&str) -> Option<PathBuf> + Sync);
-
-impl CaseRequest<'_> {
-    /// Returns the request for a single run without options.
-    pub fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            schedule: None,
-            timeline: false,
-            repetition: None,
-            kernel_options: "",
-            artifacts: &|_| None,
-        }
-    }
 }
 
 impl Runner<'_> {
@@ -200,7 +143,7 @@ impl Runner<'_> {
             reports_trace: request.timeline,
         };
         let script = match request.schedule {
-            Some(_) => scheduled::script(self.built, case)?,
+            Some(_) => scheduled_script(self.built, case)?,
             None => Script {
                 transcript: &lesson.transcript,
                 files: lesson_files(self.built, case)?,
@@ -264,23 +207,4 @@ impl Runner<'_> {
         });
         (verdict, locations.unwrap_or_default())
     }
-}
-
-/// Returns the modules of this name and language, of which there is one at most.
-pub(super) fn modules_of<'a>(
-    built: &'a Built,
-    name: &'a str,
-    language: Language,
-) -> impl Iterator<Item = &'a Module> {
-    built
-        .modules
-        .iter()
-        .filter(move |module| module.name == name && module.language == language)
-}
-
-/// Returns the lesson's module, as a file for the guest.
-pub(super) fn lesson_files(built: &Built, case: &TestCase<'_>) -> Result<Vec<GuestFile>> {
-    modules_of(built, &case.lesson.name, case.language)
-        .map(pipeline::in_guest)
-        .collect()
 }

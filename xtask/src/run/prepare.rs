@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::case::Mode;
 use super::plan::TestCase;
+use super::request::Mode;
 use super::runner::Runner;
 use super::start::{GuestStart, StartOptions};
 use crate::kernel::Profile;

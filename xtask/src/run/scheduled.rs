@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::{Context as _, Result, ensure};
 use kmodlab_protocol::RunOptions;
 
-use super::case::{CaseRequest, Mode, lesson_files, modules_of};
 use super::outcome::Outcome;
 use super::plan::TestCase;
+use super::request::{CaseRequest, Mode, SeededSchedule, modules_of, scheduled_script};
 use super::runner::{Runner, Script};
 use crate::modules::Language;
 use crate::pipeline::Built;
@@ -29,14 +29,6 @@ pub struct ScheduledCase {
     baseline: Baseline,
 }
 
-/// The schedule of one seed.
-#[derive(Debug)]
-pub(super) struct SeededSchedule<'a> {
-    pub seed: u32,
-    pub schedule: Schedule,
-    pub snapshot: Option<&'a Snapshot>,
-}
-
 impl ScheduledCase {
     /// Returns the schedule of a seed.
     pub(super) fn seeded(&self, seed: u32) -> SeededSchedule<'_> {
@@ -56,7 +48,7 @@ impl Runner<'_> {
     ///
     /// If a guest cannot be run, or no task reaches a probe point.
     pub fn prepare_schedules(&self, case: &TestCase<'_>) -> Result<ScheduledCase> {
-        let script = script(self.built, case)?;
+        let script = scheduled_script(self.built, case)?;
         let name = format!("{}-{}", case.lesson.name, case.language);
         let snapshot = self.snapshot_with(&name, &script);
         let baseline = self.baseline(case, &script, snapshot.as_ref())?;
@@ -154,17 +146,6 @@ impl Runner<'_> {
         };
         Ok(self.case(case, &request, &mut |_| ())?.run)
     }
-}
-
-/// Returns the script of a run with a schedule. The kernel always records a trace, so that all
-/// guests of a test case are the same, and so is the run of a seed when its timeline is
-/// requested.
-pub(super) fn script<'a>(built: &Built, case: &TestCase<'a>) -> Result<Script<'a>> {
-    Ok(Script {
-        transcript: &case.lesson.transcript,
-        files: lesson_files(built, case)?,
-        traces: true,
-    })
 }
 
 fn symbols<'a>(

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
-use super::case::{ArtifactFolder, CaseRequest, Mode};
 use super::events::{RunEvent, RunObserver};
 use super::outcome::Outcome;
 use super::plan::TestCase;
+use super::request::{ArtifactFolder, CaseRequest, Mode};
 use super::runner::Runner;
 use super::scheduled::ScheduledCase;
 use crate::lesson::verdict::Verdict;

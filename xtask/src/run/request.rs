@@ -1,0 +1,107 @@
+//! The request for a run of a test case.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use kmodlab_protocol::GuestFile;
+
+use super::plan::TestCase;
+use super::runner::Script;
+use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
+use crate::modules::{Language, Module};
+use crate::pipeline::{self, Built};
+use crate::schedule::Schedule;
+use crate::vm::{Accel, Snapshot};
+
+/// The way in which a guest is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In virtual time: the guest runs alone, as fast as it can.
+    Virtual,
+    /// The same, in a guest that boots, has one CPU, and is recorded.
+    Recorded,
+    /// In real time, with this accelerator: the host types the commands.
+    RealTime(Accel),
+}
+
+impl Mode {
+    /// Returns the tolerance for timestamps in a lesson.
+    pub fn tolerance(self) -> Tolerance {
+        match self {
+            Mode::Virtual | Mode::Recorded => VIRTUAL_TOLERANCE,
+            Mode::RealTime(_) => REAL_TOLERANCE,
+        }
+    }
+}
+
+/// The request for a run of a test case.
+#[derive(Clone, Copy)]
+pub(super) struct CaseRequest<'a> {
+    pub mode: Mode,
+    /// The schedule to apply.
+    pub schedule: Option<&'a SeededSchedule<'a>>,
+    /// Whether a timeline is made.
+    pub timeline: bool,
+    /// The number of this repetition, from 1, if there are several.
+    pub repetition: Option<u32>,
+    /// The command-line options that select the same kernel.
+    pub kernel_options: &'a str,
+    /// Returns the folder for the artifacts of a failed run with this id.
+    pub artifacts: ArtifactFolder<'a>,
+}
+
+/// A function that returns the folder for the artifacts of a failed run with this id; `None` if
+/// none are written.
+pub type ArtifactFolder<'a> = &'a (dyn Fn(&str) -> Option<PathBuf> + Sync);
+
+impl CaseRequest<'_> {
+    /// Returns the request for a single run without options.
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            schedule: None,
+            timeline: false,
+            repetition: None,
+            kernel_options: "",
+            artifacts: &|_| None,
+        }
+    }
+}
+
+/// The schedule of one seed.
+#[derive(Debug)]
+pub(super) struct SeededSchedule<'a> {
+    pub seed: u32,
+    pub schedule: Schedule,
+    pub snapshot: Option<&'a Snapshot>,
+}
+
+/// Returns the script of a run with a schedule. The kernel always records a trace, so that all
+/// guests of a test case are the same, and so is the run of a seed when its timeline is
+/// requested.
+pub(super) fn scheduled_script<'a>(built: &Built, case: &TestCase<'a>) -> Result<Script<'a>> {
+    Ok(Script {
+        transcript: &case.lesson.transcript,
+        files: lesson_files(built, case)?,
+        traces: true,
+    })
+}
+
+/// Returns the modules of this name and language, of which there is one at most.
+pub(super) fn modules_of<'a>(
+    built: &'a Built,
+    name: &'a str,
+    language: Language,
+) -> impl Iterator<Item = &'a Module> {
+    built
+        .modules
+        .iter()
+        .filter(move |module| module.name == name && module.language == language)
+}
+
+/// Returns the lesson's module, as a file for the guest.
+pub(super) fn lesson_files(built: &Built, case: &TestCase<'_>) -> Result<Vec<GuestFile>> {
+    modules_of(built, &case.lesson.name, case.language)
+        .map(pipeline::in_guest)
+        .collect()
+}
