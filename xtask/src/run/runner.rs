@@ -12,7 +12,6 @@ use super::start::GuestStart;
 use crate::lesson::assignment::{AssignmentOptions, assignment, commands};
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Built;
-use crate::process::park_if_interrupted;
 use crate::session::Session;
 use crate::vm::{
     self, Accel, Boot, Channels, GuestRun, Machine, NotResumed, PackedAssignment, RunInputs,
@@ -131,7 +130,6 @@ impl Runner<'_> {
             )?))
         };
         take().unwrap_or_else(|error| {
-            park_if_interrupted();
             self.session.ui.note(format!(
                 "every schedule of {name} boots its own guest, because no snapshot could be \
                  taken: {error:#}"

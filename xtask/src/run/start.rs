@@ -6,7 +6,6 @@ use crate::initramfs::Initramfs;
 use crate::kernel::Profile;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
-use crate::process::park_if_interrupted;
 use crate::schedule;
 use crate::session::Session;
 use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
@@ -74,7 +73,6 @@ impl GuestStart {
         let snapshot = snapshot.and_then(|taken| {
             taken
                 .inspect_err(|error| {
-                    park_if_interrupted();
                     session.ui.note(format!(
                         "every lesson boots its own guest, because no snapshot could be taken: \
                          {error:#}"

@@ -18,7 +18,6 @@ use super::running::{Observer, Running};
 use super::snapshot::Snapshot;
 use super::watchdog::{INTERVAL, Watchdog};
 use crate::kernel::KernelImage;
-use crate::process::park_if_interrupted;
 use crate::toolchain::Toolchain;
 
 /// The time that a guest runs before its clock is read for the first time. Most guests have
@@ -133,7 +132,6 @@ fn resume(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
         Ok(control)
     });
     resumed.map_err(|error| {
-        park_if_interrupted();
         let errors = guest.stop().map(|(_, errors)| errors).unwrap_or_default();
         let why = format!("{error:#} {errors}").trim_end().to_owned();
         NotResumed { why }.into()
