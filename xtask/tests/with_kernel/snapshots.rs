@@ -247,12 +247,12 @@ fn a_broken_snapshot_is_taken_anew() -> Result<()> {
         let guest = lab.snapshots()?.pop().context("there is no snapshot")?;
         std::fs::write(guest.join("state"), "nonsense")?;
         lab.test(args)?
-            .expect(0, &["1 passed", "lessons boot guests of their own"])?;
+            .expect(0, &["1 passed", "each lesson boots a guest of its own"])?;
         let again = lab.test(args)?;
         again.expect(0, &["1 passed"])?;
         let printed = again.printed();
         ensure!(
-            !printed.contains("of their own"),
+            !printed.contains("a guest of its own"),
             "it was not made anew\n{printed}"
         );
     }
