@@ -66,6 +66,7 @@ pub const PACKAGES: &[Package] = packages! {
     "bison"      "kconfig's parser"               Detect::Program("bison"),    "bison" "bison" "bison";
     "bc"         "the kernel's time constants"    Detect::Program("bc"),       "bc" "bc" "bc";
     "patch"      "applies our kernel patches"     Detect::Program("patch"),    "patch" "patch" "patch";
+    "curl"       "downloads a kernel's source"    Detect::Program("curl"),     "curl" "curl" "curl";
     "gpgv"       "checks a kernel's signature"    Detect::Program("gpgv"),     "gpgv" "gnupg2" "gnupg";
     "libc headers" "the kernel's host programs"   Detect::Header("stdlib.h"),  "libc6-dev" "glibc-devel" "glibc";
     "libelf headers" "objtool"                    Detect::Header("gelf.h"),    "libelf-dev" "elfutils-libelf-devel" "libelf";

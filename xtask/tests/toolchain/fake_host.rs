@@ -55,7 +55,7 @@ impl FakeHost {
     /// Creates a host with all tools except rustc.
     pub fn without_rust() -> Result<Self> {
         let fake = Self::bare()?;
-        for name in ["make", "flex", "bison", "bc", "patch", "gpgv"] {
+        for name in ["make", "flex", "bison", "bc", "patch", "curl", "gpgv"] {
             fake.prints(&format!("bin/{name}"), name)?;
         }
         fake.prints("bin/qemu-system-x86_64", "QEMU emulator version 9.2.0")?;

@@ -8,7 +8,7 @@ use xtask::toolchain::provision_on;
 use xtask::toolchain::system::Detected;
 
 const APT: &str = "apt-get install --yes --no-install-recommends make flex bison bc patch \
-                   gpgv libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
+                   curl gpgv libc6-dev libelf-dev clang-19 lld-19 llvm-19 libclang1-19 qemu-system-x86 \
                    busybox-static";
 
 #[test]
@@ -17,12 +17,12 @@ fn each_package_manager_has_its_line() -> Result<()> {
         ("apt-get", APT),
         (
             "dnf",
-            "dnf install --assumeyes make flex bison bc patch gnupg2 glibc-devel \
+            "dnf install --assumeyes make flex bison bc patch curl gnupg2 glibc-devel \
              elfutils-libelf-devel clang19 lld19 llvm19 clang19-libs qemu-system-x86-core busybox",
         ),
         (
             "pacman",
-            "pacman --sync --needed --noconfirm make flex bison bc patch gnupg glibc libelf \
+            "pacman --sync --needed --noconfirm make flex bison bc patch curl gnupg glibc libelf \
              clang19 lld19 llvm19 qemu-system-x86 busybox",
         ),
     ] {

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::download::while_growing;
 use super::unpack;
 use crate::apt::Apt;
 use crate::key::{Inputs, Key};
 use crate::memo;
 use crate::process::Tool;
 use crate::session::Session;
-use crate::ui::Stage;
 
 /// A package of the archive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,23 +153,6 @@ pub fn download(session: &Session, apt: &Apt, deb: &SourcePackage) -> Result<OrR
         (Err(_), Some(reason)) => Ok(Err(reason)),
         (Err(error), None) => Err(error),
     }
-}
-
-/// Runs `work` and meanwhile shows the size of the `file` that it writes.
-fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) -> T {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::SeqCst) {
-                let size = std::fs::metadata(file).map_or(0, |file| file.len());
-                stage.position(size >> 20);
-                std::thread::sleep(Duration::from_millis(200));
-            }
-        });
-        let result = work();
-        done.store(true, Ordering::SeqCst);
-        result
-    })
 }
 
 /// Unpacks the kernel source in the package into `folder`.

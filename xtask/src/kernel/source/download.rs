@@ -1,17 +1,16 @@
-//! Finds the mirrors that can be reached, and downloads files from them.
+//! Finds the mirrors that can be reached, and downloads files from them with curl(1).
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use ureq::http::StatusCode;
-use ureq::http::header::{CONTENT_RANGE, RANGE};
+use anyhow::{Context as _, Result, bail};
 
 use super::{Available, FetchSettings, UnavailableSource};
 use crate::failure::Failure;
+use crate::process::Tool;
 use crate::ui::Stage;
 
 /// Time that the preferred mirrors still get to answer, once another one has answered.
@@ -20,13 +19,33 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Maximum number of times that all mirrors are tried, as long as bytes arrive.
 const ROUNDS: usize = 5;
 
-const CHUNK: usize = 64 << 10;
+/// Interval at which a file's growth is shown.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Exit statuses of curl (`EXIT CODES` in curl(1)).
+mod status {
+    /// The name cannot be resolved.
+    pub const RESOLVE: i32 = 6;
+    /// The mirror does not accept the connection.
+    pub const CONNECT: i32 = 7;
+    /// The transfer ended before the file did.
+    pub const PARTIAL: i32 = 18;
+    /// The mirror's answer is an error, such as 404.
+    pub const ANSWER: i32 = 22;
+    /// The output cannot be written.
+    pub const WRITE: i32 = 23;
+    /// A time limit is over.
+    pub const TIMEOUT: i32 = 28;
+    /// The mirror does not send a part of a file.
+    pub const RANGE: i32 = 33;
+}
 
 /// Mirrors to download from, the preferred one first.
 pub struct Mirrors {
-    agent: ureq::Agent,
     folders: Vec<String>,
-    stall: Duration,
+    settings: FetchSettings,
+    /// Size in bytes of the file that was asked for, if a mirror has reported it.
+    size: Option<u64>,
 }
 
 /// Asks all mirrors at once for `file`, for at most `settings.reach`, and returns those that can be
@@ -38,27 +57,38 @@ pub struct Mirrors {
 pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Available<Mirrors> {
     let (sender, answers) = mpsc::channel();
     for (index, folder) in folders.iter().enumerate() {
-        let agent = agent(settings, Some(settings.reach));
-        let url = format!("{folder}{file}");
-        let sender = sender.clone();
+        let tool = curl(settings)
+            .args(["--head", "--max-time"])
+            .arg(settings.reach.as_secs_f32().to_string())
+            .arg(format!("{folder}{file}"));
+        let (sender, limit) = (sender.clone(), settings.reach);
         // Nobody joins the thread: its time is limited, and its answer is not needed once a
         // preferred mirror has answered.
         std::thread::spawn(move || {
-            let answer = agent.head(&url).call();
+            let answer = match tool.capture() {
+                Ok((status, headers, _)) if status.success() => {
+                    Ok(content_length(&headers).filter(|&size| size > 0))
+                }
+                Ok((status, _, stderr)) => Err(match status.code() {
+                    Some(status::TIMEOUT) => no_answer(limit),
+                    code => reason(code, &stderr),
+                }),
+                Err(error) => Err(format!("{error:#}")),
+            };
             // Fails if nobody waits for the answer any more.
-            let _ = sender.send((index, answer.err()));
+            let _ = sender.send((index, answer));
         });
     }
     drop(sender);
-    // None: no answer yet; Some(None): reached; Some(Some(reason)): not reached.
-    let mut known: Vec<Option<Option<String>>> = vec![None; folders.len()];
+    let mut known: Vec<Option<Result<Option<u64>, String>>> = vec![None; folders.len()];
     let mut deadline = Instant::now() + settings.reach;
-    let is_reached: fn(&Option<Option<String>>) -> bool = |answer| matches!(answer, Some(None));
-    while let Ok((index, error)) =
+    while let Ok((index, answer)) =
         answers.recv_timeout(deadline.saturating_duration_since(Instant::now()))
     {
-        known[index] = Some(error.map(|error| reason(&error, settings.reach)));
-        let best = known.iter().position(is_reached);
+        known[index] = Some(answer);
+        let best = known
+            .iter()
+            .position(|answer| matches!(answer, Some(Ok(_))));
         if best.is_some_and(|best| known[..best].iter().all(Option::is_some)) {
             break;
         }
@@ -67,107 +97,143 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Availa
         }
     }
     // The mirrors that have answered, then those that may answer later.
-    let with = |condition: fn(&Option<Option<String>>) -> bool| {
-        let chosen = folders.iter().zip(&known);
-        chosen.filter(move |(_, answer)| condition(answer))
-    };
-    if known.iter().any(is_reached) {
-        let usable = with(is_reached).chain(with(Option::is_none));
-        let usable = usable.map(|(folder, _)| folder.clone()).collect();
-        return Ok(Mirrors::new(usable, settings));
-    }
-    let missing = folders
-        .iter()
-        .zip(known)
-        .map(|(folder, answer)| UnavailableSource {
+    let (mut reached, mut late, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut size = None;
+    for (folder, answer) in folders.iter().zip(known) {
+        let reason = match answer {
+            Some(Ok(length)) => {
+                size = size.or(length);
+                reached.push(folder.clone());
+                continue;
+            }
+            Some(Err(reason)) => reason,
+            None => {
+                late.push(folder.clone());
+                no_answer(settings.reach)
+            }
+        };
+        missing.push(UnavailableSource {
             origin: folder.clone(),
-            reason: answer
-                .flatten()
-                .unwrap_or_else(|| no_answer(settings.reach)),
+            reason,
         });
-    Err(missing.collect())
+    }
+    if reached.is_empty() {
+        return Err(missing);
+    }
+    Ok(Mirrors {
+        folders: [reached, late].concat(),
+        settings: settings.clone(),
+        size,
+    })
 }
 
-fn agent(settings: &FetchSettings, limit: Option<Duration>) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .user_agent(concat!("kmodlab/", env!("CARGO_PKG_VERSION")))
-        .timeout_global(limit)
-        .timeout_resolve(Some(settings.reach))
-        .timeout_connect(Some(settings.reach))
-        .timeout_per_read(Some(settings.stall))
-        .timeout_per_write(Some(settings.stall))
-        .build()
-        .new_agent()
+/// Returns curl's command line without an address. The user's own settings of curl do not count.
+fn curl(settings: &FetchSettings) -> Tool {
+    Tool::new("curl")
+        // Counts only as the first argument.
+        .arg("--disable")
+        .args(["--silent", "--show-error", "--location", "--globoff"])
+        .args(["--proto", "=http,https"])
+        .args([
+            "--user-agent",
+            concat!("kmodlab/", env!("CARGO_PKG_VERSION")),
+        ])
+        .arg("--connect-timeout")
+        .arg(settings.reach.as_secs_f32().to_string())
+        .env("LC_ALL", "C")
+}
+
+/// Returns the file's size in the headers of the answer, after redirections.
+fn content_length(headers: &str) -> Option<u64> {
+    headers.lines().rev().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().ok())?
+    })
 }
 
 fn no_answer(limit: Duration) -> String {
     format!("no answer within {} s", limit.as_secs_f32())
 }
 
-/// Returns the reason for which a request failed, for the user.
-fn reason(error: &ureq::Error, limit: Duration) -> String {
-    match error {
-        ureq::Error::HostNotFound => "the name cannot be resolved".to_owned(),
-        ureq::Error::Timeout(_) => no_answer(limit),
-        ureq::Error::Io(error) if error.to_string().contains("lookup address") => {
-            "the name cannot be resolved".to_owned()
+/// Returns the reason for which curl failed, for the user.
+fn reason(code: Option<i32>, stderr: &str) -> String {
+    match code {
+        Some(status::RESOLVE) => "the name cannot be resolved".to_owned(),
+        Some(status::CONNECT) => "the connection was refused".to_owned(),
+        _ => {
+            let message = stderr.trim();
+            // `curl: (22) The requested URL returned error: 404`
+            let text = message.split_once(") ").map_or(message, |(_, text)| text);
+            text.to_owned()
         }
-        ureq::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
     }
 }
 
-impl Mirrors {
-    fn new(folders: Vec<String>, settings: &FetchSettings) -> Self {
-        Self {
-            agent: agent(settings, None),
-            folders,
-            stall: settings.stall,
-        }
-    }
+/// Runs `work` and meanwhile shows the size of the `file` that it writes, in MiB.
+pub(super) fn while_growing<T>(file: &Path, stage: &Stage<'_>, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, waiting) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while waiting.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                stage.position(size_of(file) >> 20);
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
 
+fn size_of(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |file| file.len())
+}
+
+impl Mirrors {
     /// Creates mirrors of a single file, whose addresses need not end in the same name. Their
     /// [`Mirrors::download`] takes an empty name.
     pub fn of_files(addresses: &[String], settings: &FetchSettings) -> Self {
-        Self::new(addresses.to_vec(), settings)
+        Self {
+            folders: addresses.to_vec(),
+            settings: settings.clone(),
+            size: None,
+        }
     }
 
     /// Downloads the file `name` to the path `to`. If a mirror breaks off, the next one resumes
-    /// the transfer.
+    /// the transfer. A stage is for the file that was asked for.
     ///
     /// # Errors
     ///
     /// Fails if `to` cannot be written, and if no mirror has the whole file; then the error names
     /// each mirror with the reason.
     pub fn download(&self, name: &str, to: &Path, stage: Option<&Stage<'_>>) -> Result<()> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .open(to)
-            .with_context(|| format!("cannot write {}", to.display()))?;
-        let mut transfer = Transfer {
-            file,
-            got: 0,
-            total: None,
-            name,
-            stage,
-        };
+        File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+        match stage {
+            None => self.try_all(name, to, None),
+            Some(stage) => {
+                let size = self.size.unwrap_or(0) >> 20;
+                stage.begin(&format!("downloading {name} (MiB)"), size);
+                while_growing(to, stage, || self.try_all(name, to, self.size))
+            }
+        }
+    }
+
+    fn try_all(&self, name: &str, to: &Path, size: Option<u64>) -> Result<()> {
         let mut reasons = vec![String::new(); self.folders.len()];
         for _ in 0..ROUNDS {
-            let before = transfer.got;
+            let before = size_of(to);
             for (folder, reason) in self.folders.iter().zip(&mut reasons) {
-                match self.resume(&format!("{folder}{name}"), &mut transfer)? {
+                match self.resume(&format!("{folder}{name}"), to, size)? {
                     None => return Ok(()),
                     Some(why) => *reason = why,
                 }
             }
-            if transfer.got <= before {
+            if size_of(to) <= before {
                 break;
             }
         }
-        let reasons = self.folders.iter().zip(reasons);
+        let reasons = self.folders.iter().zip(&reasons);
         let reasons = reasons.map(|(folder, reason)| format!("  {folder}{name}: {reason}"));
         Err(Failure::host(format!(
             "cannot download {}:\n{}\nRun the command again, or name another mirror in \
@@ -181,121 +247,54 @@ impl Mirrors {
 
     /// Gets the missing part from `url`. Returns the reason if the file is still not whole. Only a
     /// failure of the host's disk is an error.
-    fn resume(&self, url: &str, transfer: &mut Transfer<'_>) -> Result<Option<String>> {
-        let mut request = self.agent.get(url);
-        if transfer.got > 0 {
-            request = request.header(RANGE, format!("bytes={}-", transfer.got));
+    fn resume(&self, url: &str, to: &Path, size: Option<u64>) -> Result<Option<String>> {
+        let got = size_of(to);
+        let stall = self.settings.stall;
+        let mut tool = curl(&self.settings)
+            .arg("--fail")
+            // Less than one byte a second, for that time in whole seconds, is a stall.
+            .args(["--speed-limit", "1", "--speed-time"])
+            .arg(stall.as_secs_f32().ceil().to_string());
+        if got > 0 {
+            tool = tool.args(["--continue-at", &got.to_string()]);
         }
-        let mut response = match request.call() {
-            Ok(response) => response,
-            Err(error) => return Ok(Some(reason(&error, self.stall))),
+        let (status, _, stderr) = tool.arg("--output").arg(to).arg(url).capture()?;
+        if status.success() {
+            return Ok(None);
+        }
+        let progress = match size {
+            Some(size) => format!("after {} of {size} bytes", size_of(to)),
+            None => format!("after {} bytes", size_of(to)),
         };
-        match response.status() {
-            StatusCode::OK => {
-                transfer.restart()?;
-                transfer.total = response.body().content_length();
+        Ok(Some(match status.code() {
+            Some(status::RANGE | status::ANSWER) if got > 0 => {
+                // The mirror may have another file, or may not send parts: begin again.
+                File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+                return self.resume(url, to, size);
             }
-            StatusCode::PARTIAL_CONTENT => {
-                let range = response.headers().get(CONTENT_RANGE);
-                let range = range.and_then(|range| range.to_str().ok());
-                if range.is_none_or(|range| !transfer.is_continued_by(range)) {
-                    transfer.restart()?;
-                    return Ok(Some(
-                        "it sent another part than the requested one".to_owned(),
-                    ));
-                }
+            Some(status::WRITE) => {
+                // curl does not report why; another write does.
+                let mut file = File::options().append(true).open(to)?;
+                file.write_all(&[0; 64 << 10])
+                    .with_context(|| format!("cannot write {} to the disk", to.display()))?;
+                bail!("cannot write {}: {}", to.display(), stderr.trim());
             }
-            status => {
-                if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                    transfer.restart()?;
-                }
-                return Ok(Some(status.to_string()));
-            }
-        }
-        transfer.begin();
-        let mut body = response.body_mut().as_reader();
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match body.read(&mut chunk) {
-                Ok(0) => return Ok(transfer.missing()),
-                Ok(count) => transfer.write(&chunk[..count])?,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-                    let why = match inner {
-                        Some(ureq::Error::Timeout(_)) => {
-                            format!("no byte for {} s", self.stall.as_secs_f32())
-                        }
-                        _ => error.to_string(),
-                    };
-                    return Ok(Some(format!("{why}, after {}", transfer.progress())));
-                }
-            }
-        }
+            Some(status::TIMEOUT) => format!("no byte for {} s, {progress}", stall.as_secs_f32()),
+            Some(status::PARTIAL) => format!("it ended {progress}"),
+            code => reason(code, &stderr),
+        }))
     }
 }
 
-/// A file that is being downloaded.
-struct Transfer<'a> {
-    file: File,
-    got: u64,
-    /// Size of the file in bytes, if the mirror has reported it.
-    total: Option<u64>,
-    name: &'a str,
-    stage: Option<&'a Stage<'a>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Transfer<'_> {
-    fn begin(&self) {
-        if let Some(stage) = self.stage {
-            let total = self.total.unwrap_or(0) >> 20;
-            stage.begin(&format!("downloading {} (MiB)", self.name), total);
-        }
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        use std::io::Seek as _;
-        self.got = 0;
-        self.total = None;
-        self.file.rewind().context("cannot rewind a download")?;
-        self.file.set_len(0).context("cannot empty a download")
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file
-            .write_all(bytes)
-            .with_context(|| format!("cannot write {} to the disk", self.name))?;
-        self.got += bytes.len() as u64;
-        if let Some(stage) = self.stage {
-            stage.position(self.got >> 20);
-        }
-        Ok(())
-    }
-
-    /// Returns true if `range`, as in `bytes 5-9/10`, begins where the received part ends.
-    fn is_continued_by(&self, range: &str) -> bool {
-        let Some((range, total)) = range
-            .strip_prefix("bytes ")
-            .and_then(|range| range.split_once('/'))
-        else {
-            return false;
-        };
-        let start = range
-            .split_once('-')
-            .and_then(|(start, _)| start.parse().ok());
-        start == Some(self.got) && self.total.is_none_or(|known| total.parse() == Ok(known))
-    }
-
-    /// Returns the reason if the received part is not the whole file.
-    fn missing(&self) -> Option<String> {
-        let total = self.total.unwrap_or(self.got);
-        (self.got != total).then(|| format!("it ended after {}", self.progress()))
-    }
-
-    fn progress(&self) -> String {
-        match self.total {
-            Some(total) => format!("{} of {total} bytes", self.got),
-            None => format!("{} bytes", self.got),
-        }
+    #[test]
+    fn the_size_is_in_the_last_headers() {
+        let headers = "HTTP/1.1 301 Moved\r\nContent-Length: 5\r\n\r\n\
+                       HTTP/2 200\r\ncontent-length: 140000000\r\netag: x\r\n\r\n";
+        assert_eq!(content_length(headers), Some(140_000_000));
+        assert_eq!(content_length("HTTP/2 200\r\n\r\n"), None);
     }
 }
