@@ -16,7 +16,7 @@ use super::qmp::Qmp;
 use super::real_time::TypedCommands;
 use super::running::{Observer, Running};
 use super::snapshot::Snapshot;
-use super::watchdog::{INTERVAL, Watchdog};
+use super::watchdog::{INTERVAL, Reserve, Watchdog};
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
 
@@ -87,6 +87,7 @@ pub fn run(
         on_messages,
         limit,
         may_be_interrupted: machine.may_be_interrupted(),
+        reserve: Reserve::default(),
         watchdog: Watchdog::default(),
         panic: PanicDetector::default(),
         first_message: None,
@@ -142,6 +143,7 @@ struct GuestObserver<'a> {
     on_messages: &'a mut dyn FnMut(&[u8]),
     limit: u32,
     may_be_interrupted: bool,
+    reserve: Reserve,
     watchdog: Watchdog,
     panic: PanicDetector,
     first_message: Option<Instant>,
@@ -176,6 +178,10 @@ impl Observer for GuestObserver<'_> {
 
     fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<GuestEnd>> {
         self.next_look = Instant::now() + INTERVAL;
+        let may_ask = self.reserve.is_over(guest.guard());
+        if !may_ask && self.panic.seen().is_none() {
+            return Ok(None);
+        }
         let dump = if self.panic.dumps_trace() {
             DUMP_GRACE
         } else {

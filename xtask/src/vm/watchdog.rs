@@ -83,12 +83,63 @@ impl Watchdog {
     }
 }
 
+/// Decides whether QEMU may be asked about its guest.
+///
+/// A question wakes QEMU's main loop, which may then handle a timer of the guest in place of the
+/// CPU's thread, and so end a CPU's turn early: of 120 runs on a busy host that were asked, two
+/// differed. So a guest in virtual time is left alone until QEMU has used as much CPU time as
+/// hardly any lesson needs, however long the host takes for that, or until QEMU does nothing.
+#[derive(Debug, Default)]
+pub(super) struct Reserve {
+    idle_looks: u32,
+}
+
+/// CPU time of QEMU after which it may be asked.
+const CPU_TIME: Duration = Duration::from_secs(3);
+
+/// Looks in a row in which QEMU did nothing, after which it may be asked.
+const IDLE_LOOKS: u32 = 3;
+
+impl Reserve {
+    /// Reports whether the QEMU below `guard` may be asked; call it at each look.
+    pub fn is_over(&mut self, guard: u32) -> bool {
+        match runs(guard) {
+            true => self.idle_looks = 0,
+            false => self.idle_looks += 1,
+        }
+        self.idle_looks >= IDLE_LOOKS || cpu_time(guard).is_none_or(|time| time >= CPU_TIME)
+    }
+}
+
+/// Returns the CPU time that the children of `guard` have used; `None` if the host does not
+/// report it.
+fn cpu_time(guard: u32) -> Option<Duration> {
+    let children = children(guard)?;
+    let ticks = children.split_whitespace().map(|child| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
+        // Fields 14 and 15 of proc_pid_stat(5); field 3 is the first behind the name.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let mut fields = fields.split(' ').skip(11);
+        let (user, system): (u64, u64) =
+            (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some(user + system)
+    });
+    let ticks = ticks.sum::<Option<u64>>()?;
+    Some(Duration::from_millis(
+        ticks * 1000 / rustix::param::clock_ticks_per_second(),
+    ))
+}
+
+/// Returns the numbers of the children of a process.
+fn children(process: u32) -> Option<String> {
+    // A host without CONFIG_PROC_CHILDREN has no such file.
+    std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()
+}
+
 /// Reports whether a thread of a child of `guard` is on a CPU or waits for one, by
 /// `/proc/PID/task/TID/stat` (proc(5)).
 fn runs(guard: u32) -> bool {
-    let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"));
-    let Ok(children) = children else {
-        // A host without CONFIG_PROC_CHILDREN cannot answer.
+    let Some(children) = children(guard) else {
         return true;
     };
     children
@@ -101,4 +152,43 @@ fn runs(guard: u32) -> bool {
             stat.rsplit_once(") ")
                 .is_some_and(|(_, fields)| fields.starts_with(['R', 'D', 'T', 't']))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn qemu_is_left_alone_until_it_idles() -> anyhow::Result<()> {
+        // A shell in place of the guard, with a child that is busy and one that sleeps.
+        let start = |script: &str| {
+            Command::new("sh")
+                .args(["-c", &format!("({script}) & wait")])
+                .spawn()
+        };
+        let mut busy = start("while :; do :; done")?;
+        let mut idle = start("sleep 1000")?;
+        let mut reserves = [Reserve::default(), Reserve::default()];
+        let mut over = [false, false];
+        for _ in 0..IDLE_LOOKS + 2 {
+            std::thread::sleep(Duration::from_millis(20));
+            over = [
+                reserves[0].is_over(busy.id()),
+                reserves[1].is_over(idle.id()),
+            ];
+        }
+        let used = cpu_time(busy.id());
+        for shell in [&mut busy, &mut idle] {
+            let children = children(shell.id()).unwrap_or_default();
+            let _ = Command::new("kill")
+                .args(children.split_whitespace())
+                .status();
+            shell.wait()?;
+        }
+        assert_eq!(over, [false, true]);
+        assert!(used.is_some_and(|used| used < CPU_TIME));
+        Ok(())
+    }
 }
