@@ -14,7 +14,7 @@ use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
 ///
 /// An oops ends the guest, because nothing after it can be trusted. So does a task that has
 /// waited for 30 s of the guest's time without a chance to be woken by a signal, and a CPU that
-/// no other task gets for 2 s, or that takes no interrupts for 6 s: a CPU that only waits
+/// no other task gets for 2 s, or that takes no interrupts for 2 s: a CPU that only waits
 /// (`cpu_relax`) costs QEMU 2 s for each second of the guest's.
 const KERNEL_PARAMETERS: [&str; 7] = [
     "oops=panic",

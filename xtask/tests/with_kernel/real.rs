@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
+use xtask::kernel::Profile;
+use xtask::kernel::source::SourceRequest;
+use xtask::lesson::transcript::{Step, Transcript};
+use xtask::run::{GuestKind, Prepared, SuiteNeeds};
+use xtask::session::Session;
+use xtask::vm::{Accel, GuestEnd};
+
 use crate::lab::{TestClone, alive, kill, named, processes_below, text, wait_for};
 
 /// Seconds that xtask grants a guest beyond the limit of its lesson.
@@ -98,6 +105,44 @@ fn kvm_that_runs_no_guest_is_reported_soon() -> Result<()> {
             ],
         )?,
     }
+    let wall = started.elapsed();
+    ensure!(wall < SOON, "{wall:?}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_under_a_kvm_that_cannot_run_it_ends_soon() -> Result<()> {
+    let session = Session::new(false, false, None)?;
+    let needs = SuiteNeeds {
+        source: &SourceRequest::default(),
+        profile: Profile::Teaching,
+        cases: &[],
+        schedules: false,
+        guests: GuestKind::Booted,
+    };
+    let prepared = Prepared::new(&session, needs)?;
+    let step = Step {
+        line: 1,
+        command: "true".to_owned(),
+        expected: Vec::new(),
+        status: 0,
+    };
+    let transcript = Transcript {
+        steps: vec![step],
+        limit: 30,
+    };
+    let started = Instant::now();
+    let runner = prepared.runner(&session);
+    let (tagged, _) = runner.real_time(&transcript, Vec::new(), Accel::Kvm, &mut |_| ())?;
+    // On a host where KVM works, the guest ends by itself.
+    let end = tagged.run.end;
+    ensure!(
+        matches!(
+            end,
+            GuestEnd::Ended | GuestEnd::QemuFailed { .. } | GuestEnd::Stuck
+        ),
+        "{end:?}"
+    );
     let wall = started.elapsed();
     ensure!(wall < SOON, "{wall:?}");
     Ok(())

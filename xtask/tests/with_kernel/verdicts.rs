@@ -120,7 +120,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: rcu: INFO: rcu_preempt detected stalls on CPUs/tasks",
+            "hung: watchdog: Watchdog detected hard LOCKUP on cpu 1",
             ") was at modules/lessons/fails_irqs_off/c/fails_irqs_off.c:@{loop}, in spin:",
         ],
     },
