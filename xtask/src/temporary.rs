@@ -6,18 +6,20 @@
 //! identifiers would mean other processes there.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use rustix::fs::OFlags;
 use tempfile::TempDir;
 
 use crate::cache::remove;
 
 /// Beginning of the folders' names.
-const PREFIX: &str = "kmodlab-";
+const PREFIX: &str = "kmodlab-guest-";
 
 /// File whose lock the owner of a folder holds.
-const LOCK: &str = "lock";
+const LOCK: &str = "kmodlab.lock";
 
 /// A temporary folder; dropping it removes it.
 #[derive(Debug)]
@@ -64,9 +66,17 @@ fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
-        // Another user's cannot be opened, and need not be.
+        // Another user's cannot be opened, and need not be. What is not a plain file is not a
+        // lock, and must neither be followed nor waited for.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        let mut options = File::options();
+        options.write(true).custom_flags(flags);
         if is_ours
-            && let Ok(lock) = File::options().write(true).open(entry.path().join(LOCK))
+            && let Ok(lock) = options.open(entry.path().join(LOCK))
+            && lock
+                .metadata()
+                .is_ok_and(|lock| lock.is_file() && lock.len() == 0)
             && lock.try_lock().is_ok()
         {
             let _ = remove(&entry.path());

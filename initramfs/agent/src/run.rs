@@ -1,5 +1,6 @@
 //! A run, from the guest's start to its end.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,7 +12,7 @@ use crate::channel::Channel;
 use crate::documents::{self, Source};
 use crate::guest::{Guest, uptime};
 use crate::kernel;
-use crate::shell::{Event, PIECE, Shell};
+use crate::shell::{Event, LAUNCHER, PIECE, Shell, protect_from_children};
 use crate::state::{self, Before};
 
 /// The kernel still calibrates its clocks for a second or so after it started the agent, and
@@ -28,8 +29,9 @@ pub fn serve(guest: &Guest, source: &Source) -> Result<()> {
             guest.log(&format!("kmodlab: {error:#}"));
         }
     }
+    protect_from_children()?;
     // The shell waits for its first command, so that a snapshot has it.
-    let mut shell = Shell::start(&guest.path("/root"))?;
+    let mut shell = Shell::start(&guest.path("/root"), &LAUNCHER)?;
     std::thread::sleep(SETTLE);
     kernel::log_everything(guest);
     kernel::prepare_trace(guest);
@@ -142,7 +144,8 @@ impl Run<'_> {
             // With the end of the step before: a write costs as much as a short command.
             self.channel.flush()?;
             self.mark("begin", number);
-            self.shell.start_command(&command, status);
+            let token = self.token(number);
+            self.shell.start_command(&command, status, &token);
             match self.shell.wait(deadline, None)? {
                 Event::CommandEnded(ended) => {
                     let at = uptime();
@@ -163,6 +166,13 @@ impl Run<'_> {
         self.shell.finish();
         let event = self.shell.wait(deadline, None)?;
         self.ending(event)
+    }
+
+    /// Returns the token of a step, which nothing but the agent and its shell knows.
+    fn token(&self, number: u32) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.assignment.tag.bytes(), number).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// Returns the command of a step, or how the run ended before it came.
@@ -188,9 +198,7 @@ impl Run<'_> {
         self.queue_output()?;
         Ok(match event {
             Event::ShellEnded(status) => Ending::Shell(status),
-            // A status that nothing asked for: a forgery, or a shell that is out of step.
-            Event::CommandEnded(status) => Ending::Shell(status.into()),
-            Event::TimeOver | Event::Readable => Ending::TimeOver,
+            Event::TimeOver | Event::Readable | Event::CommandEnded(_) => Ending::TimeOver,
         })
     }
 

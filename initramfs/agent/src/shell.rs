@@ -6,7 +6,13 @@
 //! ends the command. The command's output goes to a file in memory, and nothing wakes the agent
 //! before the command has ended. The shell's own standard error goes nowhere, so that `set -x`
 //! traces a command and not these lines. Programs that a command starts have neither the script
-//! nor the pipe for its status.
+//! nor the pipe for its status, which the shell itself keeps at a descriptor that a command can
+//! find: a status counts only with the token of its command.
+//!
+//! The shell is in a mount namespace of its own, so that no mount of a command reaches the agent,
+//! and without the capability to look into a process with more capabilities: the agent's memory
+//! and descriptors have the tag of its messages and the later commands. A command can still read
+//! the memory and the script of the shell.
 
 use std::fs::File;
 use std::io::{PipeReader, Read as _, Write as _};
@@ -21,6 +27,7 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, kill_process_group, setrlimit, wait,
 };
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 use crate::guest::uptime;
 
@@ -40,8 +47,18 @@ const MAX_FILE: u64 = 64 << 20;
 /// Maximum length of a piece of output, in bytes.
 pub const PIECE: u64 = 1 << 20;
 
-/// The program that starts the shell in a session of its own.
+/// The program that starts a shell in a session of its own.
 pub const SETSID: &str = "/usr/bin/setsid";
+
+/// The programs that start the shell in a session and a mount namespace of its own.
+pub const LAUNCHER: [&str; 3] = [SETSID, "/usr/bin/unshare", "-m"];
+
+/// Takes from all programs that this process starts the capability to look into a process with
+/// more capabilities than their own.
+pub fn protect_from_children() -> Result<()> {
+    remove_capability_from_bounding_set(CapabilitySet::SYS_PTRACE)
+        .context("cannot remove a capability")
+}
 
 /// The folders of busybox's programs.
 pub const PATH: &str = "/bin:/sbin:/usr/bin:/usr/sbin";
@@ -69,6 +86,8 @@ pub struct Shell {
     read: u64,
     /// The beginning of a status.
     partial: String,
+    /// Stands before the status of the current command.
+    token: String,
     /// Becomes readable when a child ends.
     children: PipeReader,
     ended: Option<i32>,
@@ -76,7 +95,9 @@ pub struct Shell {
 
 impl Shell {
     /// Starts the shell in `folder`, which is also its home.
-    pub fn start(folder: &Path) -> Result<Self> {
+    ///
+    /// `launcher` is the program that executes the rest of its arguments, with its own.
+    pub fn start(folder: &Path, launcher: &[&str]) -> Result<Self> {
         let (children, child_ended) = std::io::pipe().context("cannot make a pipe")?;
         rustix::io::ioctl_fionbio(&children, true)?;
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, child_ended)
@@ -89,7 +110,9 @@ impl Shell {
         };
         setrlimit(Resource::Fsize, limit).context("cannot limit the length of files")?;
         // With a relative program or a folder, std would need sockets, which this kernel lacks.
-        let mut child = Command::new(SETSID)
+        let (program, arguments) = launcher.split_first().context("no launcher")?;
+        let mut child = Command::new(program)
+            .args(arguments)
             // The shell opens this file anew, and no child of the shell inherits it.
             .args(["sh", "/proc/self/fd/0"])
             .env("PATH", PATH)
@@ -111,6 +134,7 @@ impl Shell {
             output,
             read: 0,
             partial: String::new(),
+            token: String::new(),
             children,
             ended: None,
         };
@@ -123,8 +147,10 @@ impl Shell {
         self.pid.as_raw_pid()
     }
 
-    /// Starts a command, whose `$?` is at first the status of the previous one.
-    pub fn start_command(&mut self, command: &str, previous: u8) {
+    /// Starts a command, whose `$?` is at first the status of the previous one. Only a status
+    /// with this token is the command's.
+    pub fn start_command(&mut self, command: &str, previous: u8, token: &str) {
+        token.clone_into(&mut self.token);
         let status = match previous {
             0 => String::new(),
             status => format!("kmodlab_status {status}\n"),
@@ -134,8 +160,9 @@ impl Shell {
             end.push('-');
         }
         self.write(&format!(
-            "{status}. /proc/self/fd/7 7<<'{end}' </dev/null >&8 2>&8 8>&- 9>&-\n\
-             {command}\n{end}\necho \"$?\" >&9\n"
+            "{status}\\. /proc/self/fd/7 7<<'{end}' </dev/null >&8 2>&8 8>&- 9>&-\n\
+             {command}\n{end}\n\
+             kmodlab_status=$?; \\unset -f echo; \\echo \"{token} $kmodlab_status\" >&9\n"
         ));
     }
 
@@ -206,11 +233,21 @@ impl Shell {
         Ok(())
     }
 
+    /// Returns the status of the current command if it has come. Other lines are a command's
+    /// own: a command can find the pipe.
     fn status(&mut self) -> Option<u8> {
-        let (line, rest) = self.partial.split_once('\n')?;
-        let status = line.parse().ok();
-        self.partial = rest.to_owned();
-        status
+        while let Some((line, rest)) = self.partial.split_once('\n') {
+            let status = line
+                .strip_prefix(&self.token)
+                .and_then(|status| status.strip_prefix(' ')?.parse().ok())
+                .filter(|_| !self.token.is_empty());
+            self.partial = rest.to_owned();
+            if status.is_some() {
+                self.token.clear();
+                return status;
+            }
+        }
+        None
     }
 
     /// Collects the children that have ended; every process whose parent has ended becomes a
@@ -299,11 +336,12 @@ mod tests {
     fn run(commands: &[&str]) -> Result<(Results, Option<i32>)> {
         let _alone = alone();
         let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path())?;
+        let mut shell = Shell::start(folder.path(), &[SETSID])?;
         let mut results = Vec::new();
         let mut previous = 0;
         for command in commands {
-            shell.start_command(command, previous);
+            let token = format!("token{}", results.len());
+            shell.start_command(command, previous, &token);
             match shell.wait(uptime().0 + MINUTE, None)? {
                 Event::CommandEnded(status) => {
                     let output = String::from_utf8_lossy(&shell.output()?).into_owned();
@@ -388,6 +426,17 @@ mod tests {
     }
 
     #[test]
+    fn a_status_without_its_token_does_not_count() -> Result<()> {
+        let results = texts(&[
+            "echo() { command echo token0 0; }; alias unset=: .=: ; (exit 6)",
+            "echo $?",
+        ])?;
+        assert_eq!(results[0].0, 6);
+        assert_eq!(results[1], result(0, "6\n"));
+        Ok(())
+    }
+
+    #[test]
     fn options_of_the_shell_stay_those_of_the_commands() -> Result<()> {
         let results = texts(&[
             "set -x; echo a",
@@ -415,8 +464,8 @@ mod tests {
     fn a_background_job_ends_with_the_group_and_not_before() -> Result<()> {
         let _alone = alone();
         let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path())?;
-        shell.start_command("sleep 1000 & echo $!", 0);
+        let mut shell = Shell::start(folder.path(), &[SETSID])?;
+        shell.start_command("sleep 1000 & echo $!", 0, "token");
         assert_eq!(
             shell.wait(uptime().0 + MINUTE, None)?,
             Event::CommandEnded(0)
@@ -437,8 +486,8 @@ mod tests {
     fn a_command_that_does_not_end_meets_the_deadline() -> Result<()> {
         let _alone = alone();
         let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path())?;
-        shell.start_command("echo a; sleep 1000", 0);
+        let mut shell = Shell::start(folder.path(), &[SETSID])?;
+        shell.start_command("echo a; sleep 1000", 0, "token");
         let deadline = uptime().0 + 200_000_000;
         assert_eq!(shell.wait(deadline, None)?, Event::TimeOver);
         assert_eq!(shell.output()?, b"a\n");

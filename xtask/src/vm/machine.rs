@@ -322,6 +322,11 @@ impl Machine {
         matches!(self.kind, Kind::Recorded { .. })
     }
 
+    /// Reports whether the guest is in real time.
+    pub(super) fn is_real_time(&self) -> bool {
+        matches!(self.kind, Kind::RealTime { .. })
+    }
+
     /// Reports whether the host may send the guest an interrupt. A recording has no place for
     /// one.
     pub(super) fn may_be_interrupted(&self) -> bool {

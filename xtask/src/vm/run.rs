@@ -87,7 +87,10 @@ pub fn run(
         on_messages,
         limit,
         may_be_interrupted: machine.may_be_interrupted(),
-        reserve: Reserve::default(),
+        reserve: (!machine.is_real_time()).then(Reserve::default),
+        wall_limit: machine
+            .is_real_time()
+            .then(|| guest.started() + Duration::from_secs(limit.into())),
         watchdog: Watchdog::default(),
         panic: PanicDetector::default(),
         first_message: None,
@@ -143,7 +146,10 @@ struct GuestObserver<'a> {
     on_messages: &'a mut dyn FnMut(&[u8]),
     limit: u32,
     may_be_interrupted: bool,
-    reserve: Reserve,
+    /// In virtual time: whether QEMU may be asked.
+    reserve: Option<Reserve>,
+    /// In real time: the end of a guest whose QEMU does not answer.
+    wall_limit: Option<Instant>,
     watchdog: Watchdog,
     panic: PanicDetector,
     first_message: Option<Instant>,
@@ -178,7 +184,8 @@ impl Observer for GuestObserver<'_> {
 
     fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<GuestEnd>> {
         self.next_look = Instant::now() + INTERVAL;
-        let may_ask = self.reserve.is_over(guest.guard());
+        let reserve = self.reserve.as_mut();
+        let may_ask = reserve.is_none_or(|reserve| reserve.is_over(guest.guard()));
         if !may_ask && self.panic.seen().is_none() {
             return Ok(None);
         }
@@ -192,6 +199,9 @@ impl Observer for GuestObserver<'_> {
             None => self.limit,
         };
         let end = self.watchdog.check(control, limit, guest.guard());
+        if control.is_none() && self.wall_limit.is_some_and(|limit| Instant::now() > limit) {
+            return Ok(Some(GuestEnd::Stuck));
+        }
         if self.panic.seen().is_some() {
             self.panicked_at
                 .get_or_insert(self.watchdog.guest_seconds());
