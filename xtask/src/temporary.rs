@@ -66,8 +66,8 @@ fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
             && entry.file_type().is_ok_and(|kind| kind.is_dir());
-        // Another user's cannot be opened, and need not be. What is not a plain file is not a
-        // lock, and must neither be followed nor waited for.
+        // The lock of another user's folder cannot be opened, so that folder stays. A symbolic
+        // link or a FIFO with a lock's name is not a lock: the flags prevent a wait for it.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
         let mut options = File::options();

@@ -107,7 +107,10 @@ fn the_tables_of_the_documents_are_true() -> Result<()> {
     let mut listed: Vec<&str> = rows.iter().flat_map(|row| names(row[0])).collect();
     listed.sort_unstable();
     let there: Vec<&str> = lessons.iter().map(|lesson| lesson.name.as_str()).collect();
-    assert_eq!(listed, there);
+    assert_eq!(
+        listed, there,
+        "the table under `## Lessons` in README.md (left) has other lessons than modules/lessons (right)"
+    );
 
     let rows_of_races = read("docs/races.md")?;
     let rows = table(&rows_of_races, "| race | in Rust | topic |");
@@ -116,7 +119,11 @@ fn the_tables_of_the_documents_are_true() -> Result<()> {
         .iter()
         .filter(|race| !race.name.ends_with(MENDED))
         .collect();
-    assert_eq!(rows.len(), broken.len());
+    assert_eq!(
+        rows.len(),
+        broken.len(),
+        "rows of the table in docs/races.md (left) and races in modules/races (right)"
+    );
     for race in broken {
         let row = rows.iter().find(|row| names(row[0]) == [&race.name]);
         let row = row.with_context(|| format!("no row for {}", race.name))?;

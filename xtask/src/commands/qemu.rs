@@ -32,7 +32,7 @@ enum AccelOption {
 enum LangOption {
     /// The modules in Rust
     Rust,
-    /// Their twins in C
+    /// The modules in C, with the same names and messages
     C,
 }
 

@@ -130,7 +130,7 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         // `eprintln!` panics if the terminal is gone; nothing may prevent the exit.
         let _ = writeln!(
             std::io::stderr(),
-            "\ninterrupted; finished results are kept: run the same command again to continue"
+            "\ninterrupted; what is built stays in the cache, and the next run builds only the rest"
         );
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
