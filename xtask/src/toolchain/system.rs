@@ -37,6 +37,8 @@ enum Detect {
     Program(&'static str),
     /// A C header.
     Header(&'static str),
+    /// A static library.
+    Archive(&'static str),
     Clang,
     Lld,
     LlvmTools,
@@ -69,6 +71,7 @@ pub const PACKAGES: &[Package] = packages! {
     "curl"       "downloads a kernel's source"    Detect::Program("curl"),     "curl" "curl" "curl";
     "gpgv"       "checks a kernel's signature"    Detect::Program("gpgv"),     "gpgv" "gnupg2" "gnupg";
     "libc headers" "the kernel's host programs"   Detect::Header("stdlib.h"),  "libc6-dev" "glibc-devel" "glibc";
+    "static libc" "the guest's agent"             Detect::Archive("libc.a"),   "libc6-dev" "glibc-static" "glibc";
     "libelf headers" "objtool"                    Detect::Header("gelf.h"),    "libelf-dev" "elfutils-libelf-devel" "libelf";
     "clang 19"   "compiles the kernel"            Detect::Clang,               "clang-19" "clang19" "clang19";
     "lld 19"     "links the kernel"               Detect::Lld,                 "lld-19" "lld19" "lld19";
@@ -115,7 +118,8 @@ impl SystemTools {
                     Detect::Program(name) => host.which(name).map_or(Detected::Absent, |path| {
                         Detected::Usable(String::new(), path)
                     }),
-                    Detect::Header(name) => header(host, name),
+                    Detect::Header(name) => file(host, &INCLUDES, name),
+                    Detect::Archive(name) => file(host, &LIBRARIES, name),
                     Detect::Clang => clang(&llvm),
                     Detect::Lld => llvm_part(&llvm, llvm.lld.as_deref(), "LLD", "ld.lld"),
                     Detect::LlvmTools if llvm.tools => Detected::Usable(
@@ -156,18 +160,25 @@ impl SystemTools {
     }
 }
 
-fn header(host: &Host, name: &str) -> Detected {
-    [
-        "/usr/include",
-        "/usr/local/include",
-        "/usr/include/x86_64-linux-gnu",
-    ]
-    .iter()
-    .map(|folder| host.at(folder).join(name))
-    .find(|path| path.is_file())
-    .map_or(Detected::Absent, |path| {
-        Detected::Usable(String::new(), path)
-    })
+/// Folders of the C headers.
+const INCLUDES: [&str; 3] = [
+    "/usr/include",
+    "/usr/local/include",
+    "/usr/include/x86_64-linux-gnu",
+];
+
+/// Folders of the C libraries: Debian's, Fedora's and Arch's.
+const LIBRARIES: [&str; 3] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
+
+/// Searches the file `name` in `folders`.
+fn file(host: &Host, folders: &[&str], name: &str) -> Detected {
+    folders
+        .iter()
+        .map(|folder| host.at(folder).join(name))
+        .find(|path| path.is_file())
+        .map_or(Detected::Absent, |path| {
+            Detected::Usable(String::new(), path)
+        })
 }
 
 fn clang(llvm: &Llvm) -> Detected {

@@ -64,6 +64,7 @@ impl FakeHost {
         for header in ["stdlib.h", "gelf.h"] {
             fake.file(&format!("root/usr/include/{header}"), b"")?;
         }
+        fake.file("root/usr/lib64/libc.a", b"")?;
         fake.file("root/bin/busybox", &static_elf())?;
         Ok(fake)
     }

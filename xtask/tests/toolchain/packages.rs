@@ -17,7 +17,7 @@ fn each_package_manager_has_its_line() -> Result<()> {
         ("apt-get", APT),
         (
             "dnf",
-            "dnf install --assumeyes make flex bison bc patch curl gnupg2 glibc-devel \
+            "dnf install --assumeyes make flex bison bc patch curl gnupg2 glibc-devel glibc-static \
              elfutils-libelf-devel clang19 lld19 llvm19 clang19-libs qemu-system-x86-core busybox",
         ),
         (
