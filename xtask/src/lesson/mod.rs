@@ -151,7 +151,8 @@ fn named(
             .filter(|known| compare::line_matches(&pattern, known))
             .peekable();
         if matching.peek().is_none() {
-            return Err(Failure::usage(unknown(name, known)).into());
+            let message = without_text(workspace, name).unwrap_or_else(|| unknown(name, known));
+            return Err(Failure::usage(message).into());
         }
         for name in matching {
             if !lessons.iter().any(|lesson| lesson.name == *name) {
@@ -224,6 +225,20 @@ fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
         readme,
         transcript,
     })
+}
+
+/// Returns the message about `name` if it is a folder of lessons or races without a README.
+fn without_text(workspace: &Workspace, name: &str) -> Option<String> {
+    modules::check_name(name, Path::new(name)).ok()?;
+    let folders = [workspace.lessons(), workspace.races()].map(|folder| folder.join(name));
+    let is_without = |folder: &&PathBuf| folder.is_dir() && !folder.join("README.md").is_file();
+    let folder = folders.iter().find(is_without)?;
+    let folder = folder.strip_prefix(workspace.root()).unwrap_or(folder);
+    Some(format!(
+        "{}/README.md does not exist; a lesson is tested by the console blocks of its text \
+         (docs/writing-lessons.md)",
+        folder.display()
+    ))
 }
 
 /// Returns the message for a name that no lesson has.
@@ -320,6 +335,14 @@ mod tests {
             "no C twin: modules/races/use_late/c/use_late.c does not exist"
         );
         assert_eq!(names(races), ["use_late", "wait_lost"]);
+
+        std::fs::create_dir(workspace.lessons().join("textless"))?;
+        let error = select(&workspace, &wanted("textless")).expect_err("an error");
+        assert_eq!(
+            error.to_string(),
+            "modules/lessons/textless/README.md does not exist; a lesson is tested by the console \
+             blocks of its text (docs/writing-lessons.md)"
+        );
 
         let error = select(&workspace, &wanted("use_lat")).expect_err("an error");
         assert_eq!(
