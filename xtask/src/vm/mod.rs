@@ -6,6 +6,7 @@ mod cpus;
 mod firmware;
 mod gdb;
 mod guest_run;
+mod host_cpu;
 mod machine;
 mod panic_detector;
 mod qmp;

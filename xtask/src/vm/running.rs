@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::channels::{AgentChannel, Channel, Channels, Event};
+use super::host_cpu::HostCpu;
 use super::machine::Machine;
 use super::qmp::Qmp;
 use super::real_time::{self, TypedCommands};
@@ -19,6 +20,8 @@ use crate::toolchain::Toolchain;
 /// A guest whose channels are recorded. Dropping it ends QEMU.
 pub(super) struct Running {
     qemu: Guarded,
+    /// Held until the guest has ended.
+    _host_cpu: Option<HostCpu>,
     started: Instant,
     command: String,
     records: bool,
@@ -73,7 +76,12 @@ impl Running {
         let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
         let started = Instant::now();
         let command = machine.command(toolchain, kernel);
-        let spawned = command.spawn(Stdio::null(), Stdio::from(errors_writer));
+        let host_cpu = (!machine.is_real_time()).then(HostCpu::reserve);
+        let spawn = || command.spawn(Stdio::null(), Stdio::from(errors_writer));
+        let spawned = match &host_cpu {
+            Some(cpu) => cpu.on(spawn),
+            None => spawn(),
+        };
         if spawned.is_err() {
             channels.close();
         }
@@ -82,6 +90,7 @@ impl Running {
         std::thread::spawn(move || forward(errors, &errors_sender));
         Ok(Self {
             qemu,
+            _host_cpu: host_cpu,
             started,
             command: command.quoted(),
             records: machine.records(),
