@@ -199,11 +199,10 @@ impl Runner<'_> {
             typed: None,
         };
         match self.run(&machine, channels, inputs, assignment, on_step) {
-            Ok(mut run) => {
-                run.log.splice(0..0, log);
-                run.agent.splice(0..0, agent);
-                let tag = assignment.tag;
-                Ok(Some(TaggedRun { tag, run }))
+            Ok(mut tagged) => {
+                tagged.run.log.splice(0..0, log);
+                tagged.run.agent.splice(0..0, agent);
+                Ok(Some(tagged))
             }
             Err(error) if error.is::<NotResumed>() => {
                 snapshot.discard(&self.session.ui, &error);
@@ -227,15 +226,8 @@ impl Runner<'_> {
         let channels = Channels::new()?;
         let boot = self.boot_with(&channels, &assignment, options)?;
         let machine = Machine::scripted(self.start.clock(), channels.endpoints(), boot);
-        let run = self.run(
-            &machine,
-            channels,
-            RunInputs::default(),
-            &assignment,
-            on_step,
-        )?;
-        let tag = assignment.tag;
-        Ok(TaggedRun { tag, run })
+        let inputs = RunInputs::default();
+        self.run(&machine, channels, inputs, &assignment, on_step)
     }
 
     /// Writes the initramfs of a guest that boots for one run into the guest's folder.
@@ -272,7 +264,7 @@ impl Runner<'_> {
         inputs: RunInputs<'_>,
         assignment: &Assignment,
         on_step: &mut dyn FnMut(u32),
-    ) -> Result<GuestRun> {
+    ) -> Result<TaggedRun> {
         let mut messages = frame::Reader::new(assignment.tag);
         let mut on_messages = |bytes: &[u8]| {
             messages.push(bytes);
@@ -286,7 +278,7 @@ impl Runner<'_> {
             toolchain, kernel, ..
         } = self.built;
         let limit = assignment.limit_seconds + GRACE;
-        vm::run(
+        let run = vm::run(
             toolchain,
             kernel,
             machine,
@@ -294,7 +286,9 @@ impl Runner<'_> {
             inputs,
             limit,
             &mut on_messages,
-        )
+        )?;
+        let tag = assignment.tag;
+        Ok(TaggedRun { tag, run })
     }
 
     /// Runs a transcript in a guest that boots, has one CPU, and is recorded. Without a recorded
@@ -321,13 +315,8 @@ impl Runner<'_> {
             boot,
             events.clone(),
         );
-        let run = self.run(
-            &machine,
-            channels,
-            RunInputs::default(),
-            &assignment,
-            on_step,
-        )?;
+        let inputs = RunInputs::default();
+        let run = self.run(&machine, channels, inputs, &assignment, on_step)?;
         let events = read(&events)?;
         let input = is_whole(&events).then(|| RecordedInput {
             events,
@@ -337,8 +326,7 @@ impl Runner<'_> {
             files: script.files.clone(),
             tag: assignment.tag,
         });
-        let tag = assignment.tag;
-        Ok((TaggedRun { tag, run }, input))
+        Ok((run, input))
     }
 
     /// Runs a transcript in real time, with more `files` in the guest: the host types its
@@ -377,8 +365,7 @@ impl Runner<'_> {
             }),
         };
         let run = self.run(&machine, channels, inputs, &assignment, on_step)?;
-        let tag = assignment.tag;
-        Ok((TaggedRun { tag, run }, typed.try_iter().collect()))
+        Ok((run, typed.try_iter().collect()))
     }
 }
 
