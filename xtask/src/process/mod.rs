@@ -83,21 +83,11 @@ impl Tool {
 
     /// Starts the tool with the policy `SCHED_BATCH` (sched(7)), under which a thread that wakes
     /// does not preempt another one. Changes nothing if util-linux's chrt is missing or fails.
-    pub fn batch(self) -> Self {
-        self.started_by(&["chrt", "--batch", "0"])
-    }
-
-    /// Binds all threads of the tool to the CPU that xtask runs on now. Changes nothing if
-    /// util-linux's taskset is missing or fails.
-    pub fn on_one_cpu(self) -> Self {
-        let cpu = rustix::thread::sched_getcpu().to_string();
-        self.started_by(&["taskset", "--cpu-list", &cpu])
-    }
-
-    fn started_by(mut self, program: &[&str]) -> Self {
-        let tried = Self::new(program[0]).args(&program[1..]).arg("true");
+    pub fn batch(mut self) -> Self {
+        const CHRT: [&str; 3] = ["chrt", "--batch", "0"];
+        let tried = Self::new(CHRT[0]).args(&CHRT[1..]).arg("true");
         if tried.capture().is_ok_and(|(status, ..)| status.success()) {
-            self.by.extend(program.iter().map(|&word| word.to_owned()));
+            self.by.extend(CHRT.map(str::to_owned));
         }
         self
     }

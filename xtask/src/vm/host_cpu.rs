@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 /// The number of this program's guests on each CPU.
 static GUESTS: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
@@ -21,15 +21,18 @@ pub(super) struct HostCpu {
 }
 
 impl HostCpu {
-    /// Reserves the CPU with the fewest guests among those that this thread may use.
+    /// Reserves the CPU with the fewest guests among those that this thread may use. Of several,
+    /// it takes the one that this thread is on: the host's scheduler has put it there because no
+    /// other program used it, another xtask for example.
     pub fn reserve() -> Self {
         let Ok(allowed) = sched_getaffinity(None) else {
             return Self { number: None };
         };
         let mut guests = guests();
+        let current = sched_getcpu();
         let number = (0..CpuSet::MAX_CPU)
             .filter(|cpu| allowed.is_set(*cpu))
-            .min_by_key(|cpu| guests.get(cpu).copied().unwrap_or(0));
+            .min_by_key(|cpu| (guests.get(cpu).copied().unwrap_or(0), *cpu != current));
         if let Some(number) = number {
             *guests.entry(number).or_default() += 1;
         }

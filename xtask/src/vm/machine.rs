@@ -322,9 +322,15 @@ impl Machine {
         matches!(self.kind, Kind::Recorded { .. })
     }
 
-    /// Reports whether the guest is in real time.
-    pub(super) fn is_real_time(&self) -> bool {
-        matches!(self.kind, Kind::RealTime { .. })
+    /// Returns the guest's clock if the guest is in virtual time.
+    pub(super) fn virtual_clock(&self) -> Option<VirtualClock> {
+        match &self.kind {
+            Kind::Scripted { clock, .. }
+            | Kind::Snapshot { clock, .. }
+            | Kind::Recorded { clock, .. }
+            | Kind::Replayed { clock, .. } => Some(*clock),
+            Kind::Interactive { .. } | Kind::KvmProbe(_) | Kind::RealTime { .. } => None,
+        }
     }
 
     /// Reports whether the host may send the guest an interrupt. A recording has no place for
@@ -418,9 +424,8 @@ impl Machine {
             // See `snapshot_taking` for the reason.
             Kind::Snapshot { role, .. } if *role != SnapshotRole::Resumes => tool.batch(),
             // At each recorded event, QEMU's main thread and that of the CPU wait for each
-            // other: a sixth of a replay's time, where they are on two CPUs of the host or
-            // take one from each other.
-            Kind::Replayed { .. } => tool.batch().on_one_cpu(),
+            // other, which costs more time if they take the host's CPU from each other.
+            Kind::Replayed { .. } => tool.batch(),
             _ => tool,
         }
     }

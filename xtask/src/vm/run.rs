@@ -87,10 +87,11 @@ pub fn run(
         on_messages,
         limit,
         may_be_interrupted: machine.may_be_interrupted(),
-        reserve: (!machine.is_real_time()).then(Reserve::default),
-        wall_limit: machine
-            .is_real_time()
-            .then(|| guest.started() + Duration::from_secs(limit.into())),
+        reserve: machine.virtual_clock().map(|_| Reserve::default()),
+        wall_limit: match machine.virtual_clock() {
+            Some(_) => None,
+            None => Some(guest.started() + Duration::from_secs(limit.into())),
+        },
         watchdog: Watchdog::default(),
         panic: PanicDetector::default(),
         first_message: None,

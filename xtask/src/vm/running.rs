@@ -76,7 +76,7 @@ impl Running {
         let (errors, errors_writer) = std::io::pipe().context("cannot make a pipe")?;
         let started = Instant::now();
         let command = machine.command(toolchain, kernel);
-        let host_cpu = (!machine.is_real_time()).then(HostCpu::reserve);
+        let host_cpu = machine.virtual_clock().map(|_| HostCpu::reserve());
         let spawn = || command.spawn(Stdio::null(), Stdio::from(errors_writer));
         let spawned = match &host_cpu {
             Some(cpu) => cpu.on(spawn),
