@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
 use crate::initramfs::{GuestFile, Initramfs};
 use crate::kernel::source::{self, KernelSource, SourceRequest};
 use crate::kernel::{KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
-use crate::modules::{self, Language, Module};
+use crate::modules::{self, Language, Module, ModuleSet, UnbuiltModule};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -25,24 +25,40 @@ pub struct Built {
     pub initramfs: Initramfs,
     /// The lessons' modules, in the order of the lessons, and of languages for each.
     pub modules: Vec<Module>,
+    /// The modules that could not be built.
+    pub unbuilt: Vec<UnbuiltModule>,
 }
 
 impl Built {
-    /// Builds these modules, each a lesson's name and a language, with the same kernel.
+    /// Returns the reason why a module could not be built, if so.
+    pub fn unbuilt(&self, name: &str, language: Language) -> Option<&UnbuiltModule> {
+        let is_it = |unbuilt: &&UnbuiltModule| unbuilt.name == name && unbuilt.language == language;
+        self.unbuilt.iter().find(is_it)
+    }
+
+    /// Checks that every module was built.
     ///
     /// # Errors
     ///
-    /// If a module does not compile.
-    pub fn with_modules(&self, session: &Session, modules: &[(&str, Language)]) -> Result<Self> {
-        Ok(Self {
-            modules: modules::build(session, &self.toolchain, &self.kernel, modules)?,
-            ..self.clone()
+    /// Fails with the errors of each module that was not. It is the lesson's fault if a source is
+    /// wrong, else the host's.
+    pub fn all_modules(&self) -> Result<()> {
+        if self.unbuilt.is_empty() {
+            return Ok(());
+        }
+        let messages: Vec<&str> = self.unbuilt.iter().map(|it| it.message.as_str()).collect();
+        let message = messages.join("\n\n");
+        let is_lessons = self.unbuilt.iter().any(|it| it.fault == Fault::Lesson);
+        Err(match is_lessons {
+            true => Failure::lesson(message).into(),
+            false => Failure::host(message).into(),
         })
     }
 }
 
 /// Runs the stages up to the initramfs for `lessons`, on a kernel with this profile. Builds the
-/// modules of each lesson in those of the `languages` that the lesson is in.
+/// modules of each lesson in those of the `languages` that the lesson is in; a module that cannot
+/// be built does not stop the others.
 ///
 /// # Errors
 ///
@@ -64,7 +80,8 @@ pub fn prepare(
     prepare_modules(session, request, profile, &modules)
 }
 
-/// Runs the stages up to the initramfs for these modules, each a lesson's name and a language.
+/// Runs the stages up to the initramfs for these modules, each a lesson's name and a language. A
+/// module that cannot be built does not stop the others.
 ///
 /// # Errors
 ///
@@ -76,7 +93,7 @@ pub fn prepare_modules(
     modules: &[(&str, Language)],
 ) -> Result<Built> {
     let (toolchain, source, kernel) = kernel(session, request, profile)?;
-    let modules = modules::build(session, &toolchain, &kernel, modules)?;
+    let ModuleSet { modules, unbuilt } = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(Built {
         toolchain,
@@ -84,6 +101,7 @@ pub fn prepare_modules(
         kernel,
         initramfs,
         modules,
+        unbuilt,
     })
 }
 

@@ -16,11 +16,11 @@ pub struct BuildOptions {
 }
 
 /// Builds what the cache does not have, and prints the times of the stages and the paths of the
-/// results.
+/// results. A module that cannot be built does not stop the others.
 ///
 /// # Errors
 ///
-/// Fails if a stage fails.
+/// Fails if a stage fails, and at the end if a module could not be built, with the errors of each.
 pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let lessons = lesson::select(&session.workspace, &[])?;
@@ -37,5 +37,5 @@ pub fn run(options: &BuildOptions) -> Result<()> {
         println!("module     {}", module.path.display());
     }
     println!("initramfs  {}", prepared.initramfs.path.display());
-    Ok(())
+    prepared.all_modules()
 }

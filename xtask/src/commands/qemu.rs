@@ -77,7 +77,8 @@ pub struct QemuOptions {
 ///
 /// # Errors
 ///
-/// If the kernel or a module cannot be built, or QEMU fails.
+/// If the kernel or the module of the named lesson cannot be built, or QEMU fails. Of all lessons, a
+/// module that cannot be built is only reported.
 pub fn run(options: &QemuOptions) -> Result<()> {
     let session = options.common.session()?;
     let names: Vec<String> = options.lesson.iter().cloned().collect();
@@ -97,6 +98,16 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         &lessons,
         &[language],
     )?;
+    if options.lesson.is_some() {
+        built.all_modules()?;
+    } else if let Err(error) = built.all_modules() {
+        let names = built.unbuilt.iter().map(|unbuilt| unbuilt.name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        session
+            .ui
+            .note(format!("{error:#}\n\nthe guest does not have {names}"));
+        lessons.retain(|lesson| built.unbuilt(&lesson.name, language).is_none());
+    }
     let Built {
         toolchain,
         kernel,

@@ -321,7 +321,8 @@ fn run_suite(
         kernel_options: &options.kernel_options(),
         artifacts: &|id| artifacts.folder_of(id, &session.ui),
     };
-    let progress = SuiteProgress::new(&session.ui, settings.runs(cases));
+    let runner = prepared.runner(session);
+    let progress = SuiteProgress::new(&session.ui, runner.count(cases, settings));
     let artifact_writer = Artifacts::writer(session, &built.kernel);
     let timeline_writer = timelines.map(|timelines| timelines.writer(&session.ui));
     let recording_writer = folder.as_ref().map(|folder| folder.writer(session, built));
@@ -335,7 +336,7 @@ fn run_suite(
     if options.update {
         observers.push(update);
     }
-    let outcomes = prepared.runner(session).suite(cases, settings, &observers);
+    let outcomes = runner.suite(cases, settings, &observers);
     progress.done();
     let note = |what: &str, folder: &Path| {
         session.ui.note(format!("{what}{}", folder.display()));

@@ -66,6 +66,11 @@ pub enum Verdict {
         /// The log's last lines.
         log: Vec<String>,
     },
+    /// A compiler refused the lesson's module, so no guest ran.
+    DoesNotCompile {
+        /// The error with the compiler's output; its first line is a summary.
+        what: String,
+    },
     /// QEMU or the host failed, so the run shows nothing about the lesson.
     Infrastructure {
         /// A description of the failure; its first line is a summary.
@@ -116,6 +121,7 @@ impl Verdict {
             Verdict::LeftOver { .. } => "left-over",
             Verdict::ShellLost { .. } => "shell-lost",
             Verdict::GuestLost { .. } => "guest-lost",
+            Verdict::DoesNotCompile { .. } => "does-not-compile",
             Verdict::Infrastructure { .. } => "infrastructure",
             Verdict::Skipped { .. } => "skipped",
         }
@@ -138,6 +144,27 @@ impl Verdict {
     /// Returns whether the test case was not run.
     pub fn skipped(&self) -> bool {
         matches!(self, Verdict::Skipped { .. })
+    }
+
+    /// Returns whether the verdict follows from the lesson's files alone, so that no guest ran.
+    pub fn is_without_guest(&self) -> bool {
+        matches!(
+            self,
+            Verdict::DoesNotCompile { .. } | Verdict::Skipped { .. }
+        )
+    }
+
+    /// Returns the file and line of the lesson's source that a compiler refused.
+    pub fn source_line(&self) -> Option<(&str, u32)> {
+        let Verdict::DoesNotCompile { what } = self else {
+            return None;
+        };
+        let is_separator = |letter: char| letter.is_whitespace();
+        what.split(is_separator).find_map(|word| {
+            let mut parts = word.split(':');
+            let (file, line) = (parts.next()?, parts.next()?.parse().ok()?);
+            file.starts_with("modules/").then_some((file, line))
+        })
     }
 
     /// Returns the quoted lines of the kernel's log: a kernel report, or the last lines.
@@ -200,10 +227,23 @@ impl fmt::Display for Verdict {
                 ),
             },
             Verdict::GuestLost { what, .. } => write!(f, "the guest was lost: {what}"),
+            Verdict::DoesNotCompile { what } => {
+                write!(f, "the module does not compile: {}", first_error(what))
+            }
             Verdict::Infrastructure { what } => {
                 write!(f, "not judged: {}", what.lines().next().unwrap_or(""))
             }
             Verdict::Skipped { why } => write!(f, "skipped: {why}"),
         }
     }
+}
+
+/// Returns the first line of a compiler's output that has an error, or the first line of all.
+fn first_error(output: &str) -> &str {
+    output
+        .lines()
+        .find(|line| line.starts_with("error") || line.contains("error: "))
+        .or_else(|| output.lines().find(|line| line.starts_with("ERROR: ")))
+        .or_else(|| output.lines().next())
+        .unwrap_or("")
 }

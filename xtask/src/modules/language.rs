@@ -3,9 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use crate::failure::Failure;
 use crate::key::files_below;
 
 /// The language of a module's source.
@@ -55,14 +54,6 @@ impl Language {
                 .and_then(|extension| extension.to_str())
                 .is_some_and(|extension| extensions.contains(&extension))
         });
-        ensure!(
-            !files.is_empty(),
-            Failure::lesson(format!(
-                "{} has no {} source",
-                folder.display(),
-                self.title()
-            ))
-        );
         Ok(files)
     }
 }

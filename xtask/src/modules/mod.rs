@@ -1,15 +1,17 @@
 //! Builds the modules: `kernel_ext` once for each kernel, each lesson's Rust module with it, and
 //! each lesson's C twin.
 
+mod attribution;
 mod doc;
 mod language;
+mod unbuilt;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::cache::remove;
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::{self, KernelImage};
 use crate::key::{Inputs, Key, files_below};
 use crate::process::Tool;
@@ -17,17 +19,17 @@ use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
+use attribution::{Attribution, is_compilers};
+
 pub use doc::DocPages;
 pub use language::Language;
+pub use unbuilt::UnbuiltModule;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "modules 3";
 
 /// Folder of the module without line tables, in each module's folder.
 const STRIPPED: &str = "stripped";
-
-/// Beginning of the error if a compiler refuses the sources.
-const DOES_NOT_COMPILE: &str = "this does not compile";
 
 /// Files of a built `kernel_ext` that a lesson needs (see `modules/Kbuild`).
 const KERNEL_EXT: [&str; 4] = [
@@ -74,19 +76,27 @@ pub struct Module {
     pub stripped: PathBuf,
 }
 
+/// The modules that were requested.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleSet {
+    /// The modules that the cache has or that were built.
+    pub modules: Vec<Module>,
+    /// The modules that could not be built.
+    pub unbuilt: Vec<UnbuiltModule>,
+}
+
 /// Returns the modules of `requested`, each a lesson's name and a language, for `image`; builds
-/// those that the cache does not have.
+/// those that the cache does not have. A module that cannot be built does not stop the others.
 ///
 /// # Errors
 ///
-/// Fails if a source cannot be read, and if a module does not compile: that is the lesson's
-/// fault, and the error has the compiler's output.
+/// Fails if the cache cannot be used, or if kbuild fails and names no module as the reason.
 pub fn build(
     session: &Session,
     toolchain: &Toolchain,
     image: &KernelImage,
     requested: &[(&str, Language)],
-) -> Result<Vec<Module>> {
+) -> Result<ModuleSet> {
     let builder = ModuleBuilder {
         session,
         toolchain,
@@ -94,54 +104,66 @@ pub fn build(
         sources: session.workspace.modules(),
     };
     let stage = session.ui.stage("modules");
-    let keys = requested
-        .iter()
-        .map(|(name, language)| builder.lesson_key(name, *language))
-        .collect::<Result<Vec<_>>>()?;
-    let modules: Vec<Module> = requested
-        .iter()
-        .zip(&keys)
-        .map(|((name, language), key)| {
-            let folder = session
-                .cache
-                .path("modules", &entry_name(name, *language), key);
-            Module {
-                name: (*name).to_owned(),
-                language: *language,
-                path: folder.join(format!("{name}.ko")),
-                stripped: folder.join(STRIPPED).join(format!("{name}.ko")),
+    let mut set = ModuleSet::default();
+    let mut missing: Vec<(&str, Language, Key)> = Vec::new();
+    for (name, language) in requested {
+        let key = match builder.lesson_key(name, *language) {
+            Ok(key) => key,
+            Err(error) => {
+                set.unbuilt
+                    .push(UnbuiltModule::new(name, *language, &error));
+                continue;
             }
-        })
-        .collect();
-    let missing: Vec<(&Module, &Key)> = modules
-        .iter()
-        .zip(&keys)
-        .filter(|(module, _)| !module.path.exists())
-        .collect();
+        };
+        let folder = session
+            .cache
+            .path("modules", &entry_name(name, *language), &key);
+        let module = Module {
+            name: (*name).to_owned(),
+            language: *language,
+            path: folder.join(format!("{name}.ko")),
+            stripped: folder.join(STRIPPED).join(format!("{name}.ko")),
+        };
+        if !module.path.exists() {
+            missing.push((name, *language, key));
+        }
+        set.modules.push(module);
+    }
     for language in [Language::Rust, Language::C] {
         let missing: Vec<(&str, &Key)> = missing
             .iter()
-            .filter(|(module, _)| module.language == language)
-            .map(|(module, key)| (module.name.as_str(), *key))
+            .filter(|(_, of, _)| *of == language)
+            .map(|(name, _, key)| (*name, key))
             .collect();
         if !missing.is_empty() {
-            builder
+            let unbuilt = builder
                 .lessons(&stage, language, &missing)
                 .map_err(|error| session.cache.explain_full_disk(error))?;
+            set.unbuilt.extend(unbuilt);
         }
     }
+    let ModuleSet { modules, unbuilt } = &mut set;
+    modules.retain(|module| !unbuilt.iter().any(|unbuilt| unbuilt.is(module)));
     let mut bytes = 0;
-    for module in &modules {
+    for module in &*modules {
         bytes += std::fs::metadata(&module.path)
             .with_context(|| format!("cannot look at {}", module.path.display()))?
             .len();
     }
-    let (count, built) = (modules.len(), missing.len());
+    let compiled = missing.len().saturating_sub(unbuilt.len());
+    let not_built = match unbuilt.len() {
+        0 => String::new(),
+        count => format!(", {count} not built"),
+    };
     stage.done(
-        missing.is_empty(),
-        format!("{count} ({built} compiled), {}", crate::ui::size(bytes)),
+        missing.is_empty() && unbuilt.is_empty(),
+        format!(
+            "{} ({compiled} compiled{not_built}), {}",
+            modules.len(),
+            crate::ui::size(bytes)
+        ),
     );
-    Ok(modules)
+    Ok(set)
 }
 
 /// Returns the name of a module's folder in the cache, without the key.
@@ -179,7 +201,12 @@ impl ModuleBuilder<'_> {
                 let work = folder.path();
                 copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
                 copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
-                self.make(stage, work, &["LESSONS=".to_owned()], DOES_NOT_COMPILE)?;
+                self.make(
+                    stage,
+                    work,
+                    &["LESSONS=".to_owned()],
+                    "kernel_ext does not compile",
+                )?;
                 for file in KERNEL_EXT {
                     copy(&work.join("kernel_ext").join(file), &staging.join(file))?;
                 }
@@ -188,8 +215,23 @@ impl ModuleBuilder<'_> {
         Ok(entry.path)
     }
 
+    /// Returns the key of a lesson's module.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if it has no source or the source cannot be read.
     fn lesson_key(&self, name: &str, language: Language) -> Result<Key> {
         let folder = self.session.workspace.folder_of(name);
+        let source = folder.join(language.source(name));
+        let root = self.session.workspace.root();
+        ensure!(
+            source.is_file(),
+            Failure::lesson(format!(
+                "{} does not exist; the source of a module in {} has the name of its folder",
+                source.strip_prefix(root).unwrap_or(&source).display(),
+                language.title()
+            ))
+        );
         let mut inputs = Inputs::new(KIND);
         inputs
             .text("lesson", name)
@@ -202,32 +244,37 @@ impl ModuleBuilder<'_> {
         };
         for source in language.sources(&folder)? {
             let label = source.strip_prefix(&folder)?.to_string_lossy().into_owned();
-            inputs.file(&label, &source)?;
+            inputs.file(&label, &source).with_context(|| {
+                Failure::lesson(format!("the source of {name} ({language}) is not readable"))
+            })?;
         }
         Ok(inputs.key())
     }
 
     /// Compiles several lessons in one run of kbuild, whose start takes longer than a lesson.
+    /// Returns the modules that could not be built.
+    ///
+    /// If some cannot be built, kbuild runs again without those: it makes no module file before
+    /// all objects are there.
     fn lessons(
         &self,
         stage: &Stage<'_>,
         language: Language,
         missing: &[(&str, &Key)],
-    ) -> Result<()> {
-        let names = missing
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let mut variables = vec![
-            format!("LESSONS={names}"),
-            format!("LANGUAGE={}", language.name()),
-        ];
+    ) -> Result<Vec<UnbuiltModule>> {
+        let mut names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+        let mut variables = vec![format!("LANGUAGE={}", language.name())];
         if language == Language::Rust {
-            let kernel_ext = self.kernel_ext(stage)?;
+            let kernel_ext = match self.kernel_ext(stage) {
+                Err(error) if fault_of(&error) == Fault::Lesson => {
+                    let unbuilt = |name: &&str| UnbuiltModule::new(name, language, &error);
+                    return Ok(names.iter().map(unbuilt).collect());
+                }
+                kernel_ext => kernel_ext?,
+            };
             variables.push(format!("KERNEL_EXT={}", kernel_ext.display()));
         }
-        stage.begin(&format!("compiling {names} ({language})"), 0);
+        stage.begin(&format!("compiling {} ({language})", names.join(" ")), 0);
         let folder = self
             .session
             .cache
@@ -244,8 +291,26 @@ impl ModuleBuilder<'_> {
                 copy(&source, &target.join(source.strip_prefix(&folder)?))?;
             }
         }
-        self.make(stage, work, &variables, DOES_NOT_COMPILE)?;
-        for (name, key) in missing {
+        let log = self.log(language.name())?;
+        let mut unbuilt = Vec::new();
+        while !names.is_empty() {
+            let lessons = format!("LESSONS={}", names.join(" "));
+            let variables = [&variables[..], &[lessons]].concat();
+            let mut attribution = Attribution::new(work, &names);
+            let made = self.kbuild(stage, work, &variables, &log, |line| attribution.line(line));
+            let Err(error) = made else { break };
+            let errors = attribution.errors();
+            if errors.is_empty() {
+                return Err(error);
+            }
+            let label = self.image.label();
+            unbuilt.extend(errors.iter().map(|(name, errors)| {
+                UnbuiltModule::with_errors(name, language, errors, &label, &log)
+            }));
+            let failed: Vec<&str> = errors.into_keys().collect();
+            names.retain(|name| !failed.contains(name));
+        }
+        for (name, key) in missing.iter().filter(|(name, _)| names.contains(name)) {
             let file = format!("{name}.ko");
             self.session
                 .cache
@@ -262,10 +327,11 @@ impl ModuleBuilder<'_> {
                         .map(drop)
                 })?;
         }
-        Ok(())
+        Ok(unbuilt)
     }
 
-    /// Runs kbuild in `work`. `fault` begins the error if a tool refuses the sources.
+    /// Runs kbuild in `work`, on `kernel_ext` alone. `fault` begins the error if a tool refuses
+    /// the sources.
     fn make(
         &self,
         stage: &Stage<'_>,
@@ -273,48 +339,58 @@ impl ModuleBuilder<'_> {
         variables: &[String],
         fault: &str,
     ) -> Result<()> {
-        let KernelImage {
-            tree,
-            objects,
-            version,
-            ..
-        } = self.image;
-        let label = self.image.label();
-        let log = self
-            .session
-            .cache
-            .folder("logs")?
-            .join(format!("modules-{label}"));
-        remove(&log)?;
+        let log = self.log("kernel_ext")?;
         let mut compiler = Vec::new();
         // rustc prints paths relative to this folder, clang absolute ones.
         let here = format!("{}/", work.display());
-        let made = kernel::make(self.toolchain, tree, objects, self.session.jobs)
-            .arg(format!("M={}", work.display()))
-            .args(variables)
-            .arg("modules")
-            .run_logged("building modules", &log, |line| {
-                stage.tool_line(line);
-                let kbuild =
-                    line.starts_with("make") || line.starts_with("  ") && !line.contains('|');
-                if !kbuild || line.trim_start().starts_with("-->") {
-                    compiler.push(
-                        line.replace("--> ", "--> modules/")
-                            .replace(&here, "modules/"),
-                    );
-                }
-            });
+        let made = self.kbuild(stage, work, variables, &log, |line| {
+            if is_compilers(line) {
+                compiler.push(
+                    line.replace("--> ", "--> modules/")
+                        .replace(&here, "modules/"),
+                );
+            }
+        });
         made.map_err(|error| {
             if compiler.is_empty() {
                 return error;
             }
-            let output = compiler.join("\n");
-            let log = log.display();
+            let (label, output, log) = (self.image.label(), compiler.join("\n"), log.display());
             Failure::lesson(format!(
-                "{fault} for Linux {version}:\n{output}\nthe whole log: {log}"
+                "{fault} for Linux {label}:\n{output}\nthe whole log: {log}"
             ))
             .into()
         })
+    }
+
+    /// Returns the log of kbuild's runs for this part of the modules, which begins anew.
+    fn log(&self, part: &str) -> Result<PathBuf> {
+        let name = format!("modules-{}-{part}", self.image.label());
+        let log = self.session.cache.folder("logs")?.join(name);
+        remove(&log)?;
+        Ok(log)
+    }
+
+    /// Runs kbuild in `work`; each line of its output goes to `on_line`. kbuild builds as much as
+    /// it can, and keeps the output of each target together.
+    fn kbuild(
+        &self,
+        stage: &Stage<'_>,
+        work: &Path,
+        variables: &[String],
+        log: &Path,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<()> {
+        let KernelImage { tree, objects, .. } = self.image;
+        kernel::make(self.toolchain, tree, objects, self.session.jobs)
+            .args(["--keep-going", "--output-sync=target"])
+            .arg(format!("M={}", work.display()))
+            .args(variables)
+            .arg("modules")
+            .run_logged("building modules", log, |line| {
+                stage.tool_line(line);
+                on_line(line);
+            })
     }
 }
 

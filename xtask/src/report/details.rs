@@ -21,16 +21,15 @@ const MAX_LOG_LINES: usize = 40;
 /// Writes the details of a failure.
 pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) -> io::Result<()> {
     let Outcome {
-        readme,
         verdict,
         log,
         artifacts,
         ..
     } = outcome;
     writeln!(out)?;
-    match verdict.location() {
-        Some(location) => write!(out, "{}:{}: ", readme.display(), location.line)?,
-        None => write!(out, "{}: ", readme.display())?,
+    match position(outcome) {
+        (file, Some(line)) => write!(out, "{file}:{line}: ")?,
+        (file, None) => write!(out, "{file}: ")?,
     }
     let verdict_text = printable(&verdict.to_string());
     writeln!(out, "{}: {verdict_text}", palette.error(outcome.label()))?;
@@ -69,6 +68,12 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
              Put such a command in parentheses to run it in a subshell."
         )?,
         Verdict::GuestLost { log, .. } => listing(out, "the last lines of the kernel's log", log)?,
+        Verdict::DoesNotCompile { what } => {
+            // Without indentation, a terminal or an editor finds the compiler's `FILE:LINE`.
+            for line in what.lines() {
+                writeln!(out, "{}", clip(&printable(line)))?;
+            }
+        }
         Verdict::Infrastructure { what } => {
             for line in what.lines().skip(1) {
                 writeln!(out, "  {}", clip(&printable(line)))?;
@@ -79,7 +84,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             )?;
         }
     }
-    if !matches!(verdict, Verdict::Infrastructure { .. }) {
+    if !verdict.is_without_guest() && !matches!(verdict, Verdict::Infrastructure { .. }) {
         print_commands(out, outcome)?;
     }
     if let Some(artifacts) = artifacts {
@@ -88,6 +93,21 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         writeln!(out, "output of the guest: {}", log.display())?;
     }
     writeln!(out)
+}
+
+/// Returns the file that a failure is about, and the line if it is known: of the lesson's text, or
+/// of a source that does not compile.
+pub(super) fn position(outcome: &Outcome) -> (String, Option<usize>) {
+    let Outcome {
+        readme, verdict, ..
+    } = outcome;
+    match verdict.source_line() {
+        Some((file, line)) => (file.to_owned(), usize::try_from(line).ok()),
+        None => {
+            let line = verdict.location().map(|location| location.line);
+            (readme.display().to_string(), line)
+        }
+    }
 }
 
 fn mismatch(

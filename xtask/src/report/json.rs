@@ -119,7 +119,7 @@ impl From<&Outcome> for RunEntry {
             message: match verdict {
                 Verdict::Pass => String::new(),
                 // All lines, unlike the verdict's text.
-                Verdict::Infrastructure { what } => what.clone(),
+                Verdict::DoesNotCompile { what } | Verdict::Infrastructure { what } => what.clone(),
                 verdict => verdict.to_string(),
             },
             failed_step: verdict.location().map(|location| FailedStep {

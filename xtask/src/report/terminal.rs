@@ -151,7 +151,10 @@ fn print_row(
     if several {
         write!(out, "  {} of {} passed", counts.passed, row.len())?;
     }
-    let ran: Vec<&Outcome> = row.iter().filter(|o| !o.verdict.skipped()).collect();
+    let ran: Vec<&Outcome> = row
+        .iter()
+        .filter(|outcome| !outcome.verdict.is_without_guest())
+        .collect();
     if let Some(last) = ran.last() {
         let wall: Duration = ran.iter().map(|outcome| outcome.wall).sum();
         #[expect(clippy::cast_precision_loss, reason = "no suite has 2^53 runs")]
@@ -225,15 +228,13 @@ fn print_details(
     palette: Palette,
 ) -> io::Result<()> {
     if let Some(token) = &style.runner_token {
-        let line = outcome
-            .verdict
-            .location()
-            .map_or(1, |location| location.line);
+        let (file, line) = details::position(outcome);
+        let line = line.unwrap_or(1);
         let label = outcome.label();
         writeln!(
             out,
             "::error file={},line={line},title={}::{}",
-            property(&outcome.readme.display().to_string()),
+            property(&file),
             property(&label),
             data(&verdict(outcome))
         )?;

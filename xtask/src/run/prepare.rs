@@ -1,6 +1,6 @@
 //! Builds everything that a suite needs.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::plan::TestCase;
 use super::request::Mode;
@@ -58,7 +58,8 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// If the kernel or a module cannot be built.
+    /// If the kernel cannot be built, or the module that makes delays. A lesson's module that
+    /// cannot be built is not an error: its test case gets a verdict.
     pub fn new(session: &Session, needs: SuiteNeeds<'_>) -> Result<Self> {
         let SuiteNeeds {
             source,
@@ -72,12 +73,16 @@ impl Prepared {
             .filter(|case| case.lacks().is_none())
             .map(|case| (case.lesson.name.as_str(), case.language))
             .collect();
-        let runs_guests = !modules.is_empty();
-        let delays = schedules && runs_guests;
-        if delays {
+        if schedules && !modules.is_empty() {
             modules.push((schedule::MODULE, Language::Rust));
         }
         let built = pipeline::prepare_modules(session, source, profile, &modules)?;
+        let mut lessons = built.modules.iter();
+        let runs_guests = lessons.any(|module| module.name != schedule::MODULE);
+        let delays = schedules && runs_guests;
+        if let Some(unbuilt) = built.unbuilt(schedule::MODULE, Language::Rust) {
+            bail!("{}", unbuilt.message);
+        }
         let mode = match guests {
             GuestKind::Resumed | GuestKind::Booted => Mode::Virtual,
             GuestKind::Recorded => Mode::Recorded,

@@ -10,6 +10,7 @@ use super::plan::TestCase;
 use super::request::{ArtifactFolder, CaseRequest, Mode};
 use super::runner::Runner;
 use super::scheduled::ScheduledCase;
+use crate::failure::Fault;
 use crate::lesson::verdict::Verdict;
 use crate::schedule::Seeds;
 use crate::workers;
@@ -46,11 +47,6 @@ impl SuiteSettings<'_> {
             artifacts: &|_| None,
         }
     }
-
-    /// Returns the number of runs of these test cases.
-    pub fn runs(&self, cases: &[TestCase<'_>]) -> usize {
-        runs(cases, *self).len()
-    }
 }
 
 const FAILED_FAST: &str = "not run: an earlier one failed, and --fail-fast was given";
@@ -61,8 +57,8 @@ const HOST_FAILED: &str = "not run: the host failed before it";
 type Run = (usize, Option<u32>, u32);
 
 /// Returns all runs in their order: one repetition after the other, and in each one seed after
-/// the other. A test case that cannot be run is reported only once.
-fn runs(cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
+/// the other. A test case that needs no guest for its verdict has only one.
+fn runs(needs_guest: &[bool], settings: SuiteSettings<'_>) -> Vec<Run> {
     let seeds: Vec<Option<u32>> = match settings.seeds {
         Some(seeds) => seeds.all().map(Some).collect(),
         None => vec![None],
@@ -71,8 +67,8 @@ fn runs(cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
     rounds
         .enumerate()
         .flat_map(|(round, (seed, run))| {
-            (0..cases.len())
-                .filter(move |&case| round == 0 || cases[case].lacks().is_none())
+            (0..needs_guest.len())
+                .filter(move |&case| round == 0 || needs_guest[case])
                 .map(move |case| (case, seed, run))
         })
         .collect()
@@ -91,7 +87,8 @@ impl Runner<'_> {
         settings: SuiteSettings<'_>,
         observers: &[&dyn RunObserver],
     ) -> Vec<Outcome> {
-        let runs: Vec<(usize, Run)> = runs(cases, settings).into_iter().enumerate().collect();
+        let runs = self.runs(cases, settings).into_iter().enumerate();
+        let runs: Vec<(usize, Run)> = runs.collect();
         let suite = Suite {
             runner: *self,
             cases,
@@ -107,6 +104,36 @@ impl Runner<'_> {
             runs.iter().map(|&(_, run)| run).zip(outcomes).collect();
         outcomes.sort_by_key(|&((case, seed, repetition), _)| (case, repetition, seed));
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// Returns the number of runs of these test cases.
+    pub fn count(&self, cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> usize {
+        self.runs(cases, settings).len()
+    }
+
+    fn runs(&self, cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
+        let needs_guest = |case| self.verdict_without_guest(case, settings.mode).is_none();
+        let needs_guest: Vec<bool> = cases.iter().map(needs_guest).collect();
+        runs(&needs_guest, settings)
+    }
+
+    /// Returns the verdict of a test case for which no guest has to run, if so.
+    fn verdict_without_guest(&self, case: &TestCase<'_>, mode: Mode) -> Option<Verdict> {
+        if let Some(why) = case.lacks() {
+            return Some(Verdict::Skipped { why });
+        }
+        if let Some(unbuilt) = self.built.unbuilt(&case.lesson.name, case.language) {
+            let what = unbuilt.message.clone();
+            return Some(match unbuilt.fault {
+                Fault::Lesson => Verdict::DoesNotCompile { what },
+                _ => Verdict::Infrastructure { what },
+            });
+        }
+        let one_cpu = mode == Mode::Recorded;
+        let two_cpus = case.lesson.two_cpus.as_ref().filter(|_| one_cpu);
+        two_cpus.map(|why| Verdict::Skipped {
+            why: format!("a recorded guest has one CPU: {why}"),
+        })
     }
 }
 
@@ -133,21 +160,27 @@ impl Suite<'_> {
         let (case, _, repetition) = run;
         let case = &self.cases[case];
         let repetition = (self.settings.repeat > 1).then_some(repetition);
-        let without_guest = |verdict| Outcome {
-            run: repetition,
+        let without_guest = |run, verdict| Outcome {
+            run,
             kernel_options: self.settings.kernel_options.to_owned(),
             ..Outcome::new(case.lesson, case.language, verdict)
         };
-        let outcome = match self.obstacle(case) {
-            Some(why) => without_guest(Verdict::Skipped { why }),
-            None => self.run(index, run, repetition).unwrap_or_else(|error| {
+        let known = self
+            .runner
+            .verdict_without_guest(case, self.settings.mode)
+            .map(|verdict| without_guest(None, verdict));
+        let stopped = || {
+            let why = (*self.stop.get()?).to_owned();
+            Some(without_guest(repetition, Verdict::Skipped { why }))
+        };
+        let outcome = known.or_else(stopped).unwrap_or_else(|| {
+            self.run(index, run, repetition).unwrap_or_else(|error| {
                 // Only the first reason to stop is reported.
                 let _ = self.stop.set(HOST_FAILED);
-                without_guest(Verdict::Infrastructure {
-                    what: format!("{error:#}"),
-                })
-            }),
-        };
+                let what = format!("{error:#}");
+                without_guest(repetition, Verdict::Infrastructure { what })
+            })
+        });
         if outcome.failed() && self.settings.fail_fast {
             let _ = self.stop.set(FAILED_FAST);
         }
@@ -156,15 +189,6 @@ impl Suite<'_> {
             outcome: &outcome,
         });
         outcome
-    }
-
-    /// Returns the reason for which a test case is not run.
-    fn obstacle(&self, case: &TestCase<'_>) -> Option<String> {
-        let one_cpu = self.settings.mode == Mode::Recorded;
-        let two_cpus = case.lesson.two_cpus.as_ref().filter(|_| one_cpu);
-        case.lacks()
-            .or_else(|| two_cpus.map(|why| format!("a recorded guest has one CPU: {why}")))
-            .or_else(|| self.stop.get().map(|reason| (*reason).to_owned()))
     }
 
     fn run(&self, index: usize, run: Run, repetition: Option<u32>) -> Result<Outcome> {
@@ -211,5 +235,27 @@ impl Suite<'_> {
             .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
             .as_ref()
             .map_err(|error| anyhow!(error.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_case_that_needs_no_guest_has_one_run_of_all_repetitions_and_seeds() {
+        let settings = SuiteSettings {
+            repeat: 2,
+            seeds: Seeds::new(7, 2),
+            ..SuiteSettings::new(Mode::Virtual)
+        };
+        let expected = [
+            (0, Some(7), 1),
+            (1, Some(7), 1),
+            (1, Some(8), 1),
+            (1, Some(7), 2),
+            (1, Some(8), 2),
+        ];
+        assert_eq!(runs(&[false, true], settings), expected);
     }
 }

@@ -7,8 +7,11 @@ use std::process::Stdio;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
+use xtask::report::json::SuiteDocument;
+
 use crate::lab::{
-    MODULE, TWIN, TestClone, XtaskOutput, alive, kill, named, processes_below, wait_for,
+    MODULE, TWIN, TestClone, XtaskOutput, alive, document, kill, named, processes_below, wait_for,
+    words,
 };
 
 /// Runs the lesson `probe` in Rust.
@@ -78,6 +81,75 @@ fn a_module_that_does_not_compile_is_the_lessons_failure() -> Result<()> {
             "modules/lessons/probe/probe.rs:16",
             "Prober",
         ],
+    )
+}
+
+#[test]
+fn modules_that_do_not_compile_do_not_stop_the_others() -> Result<()> {
+    let names = ["good", "refused", "undefined", "unlicensed"];
+    let clone = TestClone::with_lessons(&names.map(|name| (name, "$ true\n")))?;
+    for name in names {
+        let twin = match name {
+            "refused" => TWIN.replace("return 0;", "return nothing;"),
+            "undefined" => {
+                format!("{TWIN}int nope(void);\nint f(void);\nint f(void) {{ return nope(); }}\n")
+            }
+            "unlicensed" => TWIN.replace("MODULE_LICENSE", "// MODULE_LICENSE"),
+            _ => TWIN.to_owned(),
+        };
+        clone.add_twin(name, &twin)?;
+    }
+    let module = MODULE.replace("Ok(Probe)", "Ok(Prober)");
+    clone.write_lesson("refused", "refused.rs", &module)?;
+    let output = clone.run(&words(
+        "test --repeat 2 --junit x.xml --json x.json --ktap x.ktap",
+    ))?;
+    output.expect(
+        1,
+        &[
+            "good (rust)        ok  2 of 2 passed",
+            "good (c)           ok  2 of 2 passed",
+            "undefined (rust)   ok  2 of 2 passed",
+            "unlicensed (rust)  ok  2 of 2 passed",
+            "\nmodules/lessons/refused/refused.rs:16: refused (rust): the module does not compile: ",
+            "\nmodules/lessons/refused/c/refused.c:7: refused (c): the module does not compile: ",
+            "ERROR: modpost: \"nope\" [modules/undefined.ko] undefined!\n",
+            "ERROR: modpost: missing MODULE_LICENSE() in modules/unlicensed.o\n",
+            "\n8 passed, 4 failed, 0 skipped\n",
+        ],
+    )?;
+    let SuiteDocument { runs, .. } = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
+    let verdicts: Vec<&str> = runs.iter().map(|run| run.verdict.as_str()).collect();
+    let failed = "does-not-compile";
+    let of_good = ["pass"; 4];
+    let of_others = ["pass", "pass", failed];
+    let wanted = [&of_good[..], &[failed; 2], &of_others, &of_others].concat();
+    assert_eq!(verdicts, wanted);
+    assert!(runs[4].message.contains("Prober"), "{}", runs[4].message);
+    let junit = std::fs::read_to_string(clone.path("x.xml"))?;
+    let junit = quick_junit::Report::deserialize_from_str(&junit)?;
+    assert_eq!((junit.tests, junit.failures, junit.errors), (12, 4, 0));
+    let ktap = std::fs::read_to_string(clone.path("x.ktap"))?;
+    ensure!(
+        ktap.contains("not ok 5 refused-rust # does-not-compile: "),
+        "{ktap}"
+    );
+
+    let built = clone.run(&["build"])?;
+    built.expect(
+        1,
+        &[
+            "good.ko",
+            "refused (c) does not compile for Linux ",
+            "\"nope\"",
+        ],
+    )?;
+    clone
+        .run(&words("qemu --dry-run --lang c refused"))?
+        .expect(1, &["error: refused (c) does not compile for Linux "])?;
+    clone.run(&words("qemu --dry-run"))?.expect(
+        0,
+        &["the guest does not have refused\n", "qemu-system-x86_64"],
     )
 }
 

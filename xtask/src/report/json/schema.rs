@@ -88,7 +88,8 @@ pub struct RunEntry {
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
     /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
-    /// `left-over`, `shell-lost`, `guest-lost`, `infrastructure`, `skipped`.
+    /// `left-over`, `shell-lost`, `guest-lost`, `does-not-compile`,
+    /// `infrastructure`, `skipped`.
     /// The names do not change; a later version may add names.
     pub verdict: String,
     /// The verdict in a few words for people; empty if the run passed.

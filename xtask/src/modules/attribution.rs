@@ -1,0 +1,339 @@
+//! Attributes the errors of one kbuild run to the modules that it builds.
+//!
+//! With `make --output-sync=target` the output of each target is contiguous, and ends with make's
+//! own line about the target if it failed:
+//!
+//! ```text
+//!   CC [M]  /work/lessons/x/c/x.o
+//! /work/lessons/x/c/x.c:7:9: error: use of undeclared identifier 'nothing'
+//! make[3]: *** [scripts/Makefile.build:234: /work/lessons/x/c/x.o] Error 1
+//! ERROR: modpost: "nope" [/work/y.ko] undefined!
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::failure::Fault;
+
+/// Maximum number of lines of a compiler's output that are kept for a module.
+const MAX_LINES: usize = 100;
+
+/// Folders of modules in the folder that kbuild works in.
+const FOLDERS: [&str; 3] = ["lessons", "races", "tools"];
+
+/// Phrases in the output of a compiler that the host stopped, or that has a bug.
+const HOST_PHRASES: [&str; 10] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Read-only file system",
+    "Input/output error",
+    "Cannot allocate memory",
+    "Too many open files",
+    "LLVM ERROR: ",
+    "PLEASE submit a bug report",
+    "error: internal compiler error",
+    "the compiler unexpectedly panicked",
+];
+
+/// The errors of one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ModuleErrors {
+    /// The party at fault: the lesson if a compiler refused the source, the host if a compiler
+    /// crashed or could not write its result.
+    pub fault: Fault,
+    /// The lines of the compilers' output.
+    pub lines: Vec<String>,
+    /// Number of lines that were left out.
+    pub left_out: usize,
+}
+
+/// Reads kbuild's output line by line.
+#[derive(Debug)]
+pub(super) struct Attribution<'a> {
+    /// The folder that kbuild works in, with a slash at the end.
+    work: String,
+    names: Vec<&'a str>,
+    /// The compilers' output since the last line of kbuild or make.
+    pending: Vec<String>,
+    left_out: usize,
+    errors: BTreeMap<&'a str, ModuleErrors>,
+}
+
+impl<'a> Attribution<'a> {
+    /// Starts to read the output of a run in the folder `work` that builds these modules.
+    pub(super) fn new(work: &std::path::Path, names: &[&'a str]) -> Self {
+        Self {
+            work: format!("{}/", work.display()),
+            names: names.to_vec(),
+            pending: Vec::new(),
+            left_out: 0,
+            errors: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a line.
+    pub(super) fn line(&mut self, line: &str) {
+        if is_kbuild(line) {
+            self.clear();
+        } else if is_make(line) {
+            if let Some((target, end)) = failed_target(line)
+                && let Some(name) = self.module_of(target)
+            {
+                self.blame(name, end);
+            } else if let Some(target) = target_without_rule(line)
+                && let Some(name) = self.module_of(target)
+            {
+                let target = target.strip_prefix(&self.work).unwrap_or(target);
+                let source = target.strip_suffix(".o").unwrap_or(target);
+                self.clear();
+                self.keep(format!("modules/{source}: there is no such source file"));
+                self.blame(name, "Error 1");
+            }
+            self.clear();
+        } else if let Some(error) = line.strip_prefix("ERROR: modpost: ")
+            && let Some(name) = self.module_in(error)
+        {
+            let kept = std::mem::take(&mut self.pending);
+            self.keep(line.to_owned());
+            self.blame(name, "Error 1");
+            self.pending = kept;
+        } else {
+            self.keep(line.to_owned());
+        }
+    }
+
+    /// Returns the errors of each module that has some.
+    pub(super) fn errors(self) -> BTreeMap<&'a str, ModuleErrors> {
+        self.errors
+    }
+
+    fn clear(&mut self) {
+        self.pending.clear();
+        self.left_out = 0;
+    }
+
+    fn keep(&mut self, line: String) {
+        if self.pending.len() < MAX_LINES {
+            // clang prints absolute paths, rustc paths relative to the folder.
+            let line = line
+                .replace(&self.work, "modules/")
+                .replace("--> lessons/", "--> modules/lessons/")
+                .replace("::: lessons/", "::: modules/lessons/")
+                .replace("--> races/", "--> modules/races/")
+                .replace("::: races/", "::: modules/races/");
+            self.pending.push(line);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Adds the pending lines to the errors of a module. `end` is how make says that the tool
+    /// ended, such as `Error 1` or `Killed`.
+    fn blame(&mut self, name: &'a str, end: &str) {
+        let lines = std::mem::take(&mut self.pending);
+        let refused = end
+            .strip_prefix("Error ")
+            .and_then(|status| status.parse::<u32>().ok())
+            // From 126 on: the shell could not start the tool, or a signal ended it.
+            .is_some_and(|status| status < 126);
+        let is_hosts = |line: &String| HOST_PHRASES.iter().any(|phrase| line.contains(phrase));
+        let by_host = !refused || lines.is_empty() || lines.iter().any(is_hosts);
+        let errors = self.errors.entry(name).or_insert_with(|| ModuleErrors {
+            fault: Fault::Lesson,
+            lines: Vec::new(),
+            left_out: 0,
+        });
+        if by_host {
+            errors.fault = Fault::Host;
+            if lines.is_empty() || !refused {
+                errors.lines.push(format!("the compiler ended with: {end}"));
+            }
+        }
+        let room = MAX_LINES.saturating_sub(errors.lines.len());
+        errors.left_out += std::mem::take(&mut self.left_out) + lines.len().saturating_sub(room);
+        errors.lines.extend(lines.into_iter().take(room));
+    }
+
+    /// Returns the module that a target belongs to: `lessons/x/c/x.o`, `x.o` or `x.mod.o`.
+    fn module_of(&self, target: &str) -> Option<&'a str> {
+        let path = target.strip_prefix(&self.work).unwrap_or(target);
+        let name = match path.split_once('/') {
+            Some((folder, rest)) if FOLDERS.contains(&folder) => rest.split('/').next()?,
+            Some(_) => return None,
+            None => path.split('.').next()?,
+        };
+        self.names.iter().find(|known| **known == name).copied()
+    }
+
+    /// Returns the module that an error of modpost names: by its file, or after the word `module`.
+    fn module_in(&self, error: &str) -> Option<&'a str> {
+        let is_separator = |letter: char| letter.is_whitespace() || "[]\"',:".contains(letter);
+        let words: Vec<&str> = error
+            .split(is_separator)
+            .filter(|word| !word.is_empty())
+            .collect();
+        let is_file = |word: &str| {
+            word.starts_with(&self.work) || word.ends_with(".ko") || word.ends_with(".o")
+        };
+        let mut before = "";
+        words.into_iter().find_map(|word| {
+            let named = is_file(word) || before == "module";
+            before = word;
+            named.then(|| self.module_of(word)).flatten()
+        })
+    }
+}
+
+/// Reports whether a line is make's own: `make[3]: *** …`.
+fn is_make(line: &str) -> bool {
+    line.starts_with("make: ") || line.starts_with("make[")
+}
+
+/// Reports whether a line is kbuild's name of a command: `  CC [M]  x.o`.
+fn is_kbuild(line: &str) -> bool {
+    let word = line
+        .strip_prefix("  ")
+        .and_then(|rest| rest.split(' ').next());
+    word.is_some_and(|word| {
+        let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+        word.len() > 1 && word.bytes().all(is_capital)
+    })
+}
+
+/// Reports whether a line of kbuild's output is a compiler's.
+pub(super) fn is_compilers(line: &str) -> bool {
+    !is_make(line) && !is_kbuild(line)
+}
+
+/// Returns the target that failed, and how its tool ended.
+fn failed_target(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.split_once(": *** [")?;
+    let (target, end) = rest.rsplit_once("] ")?;
+    let (_, target) = target.rsplit_once(": ").unwrap_or(("", target));
+    Some((target, end))
+}
+
+/// Returns the target that make has no rule for.
+fn target_without_rule(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("*** No rule to make target '")?;
+    rest.split('\'').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn errors<'a>(names: &[&'a str], output: &str) -> BTreeMap<&'a str, ModuleErrors> {
+        let mut attribution = Attribution::new(Path::new("/w/k"), names);
+        output.lines().for_each(|line| attribution.line(line));
+        attribution.errors()
+    }
+
+    fn refused(lines: &[&str]) -> ModuleErrors {
+        ModuleErrors {
+            fault: Fault::Lesson,
+            lines: lines.iter().map(ToString::to_string).collect(),
+            left_out: 0,
+        }
+    }
+
+    /// The output of kbuild 6.12 and clang 19, and of rustc 1.85.
+    #[test]
+    fn a_compilers_errors_are_attributed_by_the_target_that_failed() {
+        let output = "\
+warning: the compiler differs from the one used to build the kernel
+  CC [M]  /w/k/lessons/good/c/good.o
+/w/k/lessons/good/c/good.c:1:2: warning: unused
+  CC [M]  /w/k/lessons/bad/c/bad.o
+/w/k/lessons/bad/c/bad.c:2:130: error: use of undeclared identifier 'nothing'
+    2 | int x = nothing;
+      |         ^
+1 error generated.
+make[3]: *** [/s/scripts/Makefile.build:234: /w/k/lessons/bad/c/bad.o] Error 1
+  RUSTC [M] /w/k/races/rusty/rusty.o
+error[E0425]: cannot find value `x` in this scope
+ --> races/rusty/rusty.rs:9:5
+   |
+   = note: a note
+make[3]: *** [/s/scripts/Makefile.build:300: /w/k/races/rusty/rusty.o] Error 1
+make[3]: *** No rule to make target '/w/k/lessons/none/c/none.o', needed by '/w/k/none.o'.
+  LD [M]  /w/k/good.o
+make[3]: Target '/w/k/' not remade because of errors.
+make[2]: *** [/s/Makefile:2008: /w/k] Error 2
+make: *** [Makefile:236: __sub-make] Error 2";
+        let errors = errors(&["good", "bad", "rusty", "none"], output);
+        let bad = [
+            "modules/lessons/bad/c/bad.c:2:130: error: use of undeclared identifier 'nothing'",
+            "    2 | int x = nothing;",
+            "      |         ^",
+            "1 error generated.",
+        ];
+        let rusty = [
+            "error[E0425]: cannot find value `x` in this scope",
+            " --> modules/races/rusty/rusty.rs:9:5",
+            "   |",
+            "   = note: a note",
+        ];
+        let none = ["modules/lessons/none/c/none: there is no such source file"];
+        let wanted = [
+            ("bad", refused(&bad)),
+            ("rusty", refused(&rusty)),
+            ("none", refused(&none)),
+        ];
+        assert_eq!(errors, BTreeMap::from(wanted));
+    }
+
+    #[test]
+    fn errors_of_modpost_are_attributed_by_the_module_that_they_name() {
+        let output = "\
+  MODPOST /w/k/Module.symvers
+WARNING: modpost: missing MODULE_DESCRIPTION() in /w/k/fine.o
+ERROR: modpost: missing MODULE_LICENSE() in /w/k/nolic.o
+ERROR: modpost: \"fine\" [/w/k/undefined.ko] undefined!
+ERROR: modpost: GPL-incompatible module closed.ko uses GPL-only symbol 'fine'
+ERROR: modpost: module space uses symbol fine from namespace X, but does not import it.
+ERROR: modpost: /w/k/twice: 'fine' exported twice. Previous export was in vmlinux
+make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1";
+        let names = ["fine", "nolic", "undefined", "closed", "space", "twice"];
+        let errors = errors(&names, output);
+        let blamed: Vec<&str> = errors.keys().copied().collect();
+        assert_eq!(blamed, ["closed", "nolic", "space", "twice", "undefined"]);
+        assert_eq!(
+            errors["undefined"],
+            refused(&["ERROR: modpost: \"fine\" [modules/undefined.ko] undefined!"])
+        );
+    }
+
+    #[test]
+    fn a_compiler_that_crashed_or_could_not_write_is_the_hosts_fault() {
+        for (line, end) in [
+            ("LLVM ERROR: IO failure on output stream", "Error 1"),
+            (
+                "fatal error: error in backend: No space left on device",
+                "Error 1",
+            ),
+            ("error: internal compiler error: x", "Error 101"),
+            ("x.c:1:1: error: x", "Segmentation fault (core dumped)"),
+            ("Bus error", "Error 135"),
+            ("/bin/sh: 1: clang: not found", "Error 127"),
+            ("  CC [M]  /w/k/x.mod.o", "Error 1"),
+        ] {
+            let output = format!("{line}\nmake[3]: *** [/s/m:1: /w/k/lessons/x/c/x.o] {end}");
+            let errors = errors(&["x"], &output);
+            assert_eq!(errors["x"].fault, Fault::Host, "{line} {end}");
+            assert!(!errors["x"].lines.is_empty(), "{line} {end}");
+        }
+        assert!(errors(&["x"], "make: *** [Makefile:236: __sub-make] Error 2").is_empty());
+    }
+
+    #[test]
+    fn a_long_output_is_cut() {
+        let output = "error\n".repeat(10_000) + "make[3]: *** [m:1: /w/k/x.o] Error 1";
+        let errors = errors(&["x"], &output);
+        assert_eq!(
+            (errors["x"].lines.len(), errors["x"].left_out),
+            (100, 9_900)
+        );
+    }
+}
