@@ -22,6 +22,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use xtask::commands::bench::BenchOptions;
 use xtask::kernel::Profile;
+use xtask::lesson::LessonText;
 use xtask::modules::Language;
 use xtask::run::plan::plan;
 use xtask::run::{GuestKind, Prepared, SuiteNeeds};
@@ -56,16 +57,18 @@ fn main() -> ExitCode {
 /// Takes the figures and prints them; status 1 if one misses its aim.
 fn run(options: &BenchOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
-    let lessons = lesson::select(&session.workspace, &[])?;
+    let lessons = lesson::all(&session.workspace)?;
+    let texts: Vec<LessonText> = lessons.iter().cloned().map(Ok).collect();
     let languages = [Language::Rust, Language::C];
     let needs = SuiteNeeds {
         source: &options.common.source_request(),
         profile: Profile::Teaching,
-        cases: &plan(&lessons, &languages, None),
+        cases: &plan(&texts, &languages, None),
         schedules: false,
         guests: GuestKind::Resumed,
     };
     let prepared = Prepared::new(&session, needs)?;
+    prepared.built.all_modules()?;
     let results = Bench {
         session: &session,
         built: &prepared.built,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::common::{Common, Lang, ProfileOption};
+use crate::failure::Failure;
 use crate::{lesson, pipeline};
 
 /// Options of `build`.
@@ -16,14 +17,22 @@ pub struct BuildOptions {
 }
 
 /// Builds what the cache does not have, and prints the times of the stages and the paths of the
-/// results. A module that cannot be built does not stop the others.
+/// results. A module that cannot be built and a text that cannot be tested do not stop the others.
 ///
 /// # Errors
 ///
-/// Fails if a stage fails, and at the end if a module could not be built, with the errors of each.
+/// Fails if a stage fails, and at the end if a module could not be built or a text cannot be tested,
+/// with the error of each.
 pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
-    let lessons = lesson::select(&session.workspace, &[])?;
+    let mut lessons = Vec::new();
+    let mut bad_texts = Vec::new();
+    for text in lesson::select(&session.workspace, &[])? {
+        match text {
+            Ok(lesson) => lessons.push(lesson),
+            Err(bad) => bad_texts.push(bad.error.to_string()),
+        }
+    }
     let prepared = pipeline::prepare(
         &session,
         &options.common.source_request(),
@@ -37,5 +46,13 @@ pub fn run(options: &BuildOptions) -> Result<()> {
         println!("module     {}", module.path.display());
     }
     println!("initramfs  {}", prepared.initramfs.path.display());
-    prepared.all_modules()
+    let built = prepared.all_modules();
+    if bad_texts.is_empty() {
+        return built;
+    }
+    let bad_texts = bad_texts.join("\n");
+    Err(match built {
+        Ok(()) => Failure::lesson(bad_texts).into(),
+        Err(error) => Failure::lesson(format!("{error:#}\n\n{bad_texts}")).into(),
+    })
 }

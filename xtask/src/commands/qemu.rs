@@ -82,7 +82,19 @@ pub struct QemuOptions {
 pub fn run(options: &QemuOptions) -> Result<()> {
     let session = options.common.session()?;
     let names: Vec<String> = options.lesson.iter().cloned().collect();
-    let mut lessons = lesson::select(&session.workspace, &names)?;
+    let mut lessons = Vec::new();
+    for text in lesson::select(&session.workspace, &names)? {
+        match text {
+            Ok(lesson) => lessons.push(lesson),
+            Err(bad) if options.lesson.is_some() => return Err(bad.error.into()),
+            Err(bad) => {
+                let (error, name) = (bad.error, bad.name);
+                session
+                    .ui
+                    .note(format!("{error}\nthe guest does not have {name}"));
+            }
+        }
+    }
     let language = match options.lang {
         LangOption::Rust => Language::Rust,
         LangOption::C => Language::C,

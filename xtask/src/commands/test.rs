@@ -8,20 +8,21 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, Lang, ProfileOption, refuse_lacking};
-use crate::failure::Failure;
-use crate::lesson::Lesson;
+use crate::failure::{Failure, Fault, fault_of};
+use crate::lesson::{Lesson, LessonText};
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
 use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel, json, terminal};
-use crate::run::plan::{Partition, TestCase, plan};
+use crate::run::plan::{Partition, PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
     GuestKind, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds, SuiteSettings,
-    race_findings,
+    race_findings, without_guests,
 };
 use crate::schedule::Seeds;
 use crate::session::Session;
+use crate::text::printable;
 use crate::workspace::Workspace;
 use crate::{lesson, report};
 
@@ -197,7 +198,7 @@ impl TestOptions {
     }
 
     /// Selects the lessons.
-    fn lessons(&self) -> Result<Vec<Lesson>> {
+    fn lessons(&self) -> Result<Vec<LessonText>> {
         let select = match self.races {
             true => lesson::select_races,
             false => lesson::select,
@@ -205,18 +206,18 @@ impl TestOptions {
         let lessons = select(&Workspace::find()?, &self.lessons)?;
         if let [language] = self.lang.languages() {
             let named = |lesson: &&Lesson| self.lessons.contains(&lesson.name);
-            refuse_lacking(lessons.iter().filter(named), *language)?;
+            refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
         }
         Ok(lessons)
     }
 }
 
 /// Runs the lessons; the status is 0 if all passed, 1 if one failed, 69 if a guest could not be
-/// run.
+/// run. The requested reports are written in any case, once the options are understood.
 ///
 /// # Errors
 ///
-/// If the options are invalid, or the kernel or a module cannot be built.
+/// If the options are invalid, or the kernel cannot be built.
 pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let started = Instant::now();
     options.check()?;
@@ -227,21 +228,33 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     if options.list {
         return list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
-    for case in &cases {
-        case.lesson.check_commands()?;
-    }
     let session = options.common.session()?;
     let update = TextUpdate::default();
-    let suite = match cases.is_empty() {
-        true => SuiteResult::default(),
-        false => run_suite(
+    let (suite, unprepared) = match cases.iter().any(|case| case.runnable().is_some()) {
+        true => run_suite(
             options,
             &session,
             &cases,
             seeds,
             timelines.as_ref(),
             &update,
-        )?,
+        )
+        .map_or_else(
+            |error| {
+                let what = format!("{error:#}");
+                (SuiteResult::without_guests(&cases, &what), Some(error))
+            },
+            |suite| (suite, None),
+        ),
+        false => (
+            SuiteResult::without_guests(&cases, "no guest is needed"),
+            None,
+        ),
+    };
+    // An invalid option, found late.
+    let unprepared = match unprepared {
+        Some(error) if fault_of(&error) == Fault::Usage => return Err(error),
+        unprepared => unprepared,
     };
     let report = SuiteReport {
         kernel: suite.kernel,
@@ -259,8 +272,18 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     if options.common.verbose {
         session.ui.summary();
     }
+    if let Some(error) = unprepared {
+        // One error says more to a person than a row of skipped test cases.
+        if let Err(error) = options.targets.write(&report) {
+            session.ui.note(format!("{error:#}"));
+        }
+        return Err(error);
+    }
     let updated = match options.update {
-        true => update.write(&session.workspace, &lessons, &report.outcomes),
+        true => {
+            let read: Vec<&Lesson> = lessons.iter().flatten().collect();
+            update.write(&session.workspace, &read, &report.outcomes)
+        }
         false => Ok(()),
     };
     print(options, &report, timelines.as_ref())?;
@@ -280,11 +303,12 @@ struct SuiteResult {
     recorded: Result<()>,
 }
 
-impl Default for SuiteResult {
-    fn default() -> Self {
+impl SuiteResult {
+    /// Returns the results of a suite without guests, for this reason.
+    fn without_guests(cases: &[PlannedCase<'_>], why: &str) -> Self {
         Self {
             kernel: None,
-            outcomes: Vec::new(),
+            outcomes: without_guests(cases, why),
             races: Vec::new(),
             recorded: Ok(()),
         }
@@ -295,7 +319,7 @@ impl Default for SuiteResult {
 fn run_suite(
     options: &TestOptions,
     session: &Session,
-    cases: &[TestCase<'_>],
+    cases: &[PlannedCase<'_>],
     seeds: Option<Seeds>,
     timelines: Option<&Timelines>,
     update: &TextUpdate,
@@ -383,20 +407,25 @@ fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelin
 }
 
 /// Prints the list of test cases.
-fn list(options: &TestOptions, cases: &[TestCase<'_>]) -> Result<()> {
+fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<()> {
     if let Some(path) = &options.targets.json {
         return report::write(path, &json::list(cases)?);
     }
-    let width = cases.iter().map(|case| case.lesson.name.len()).max();
+    let width = cases.iter().map(|case| case.lesson_name().len()).max();
     let width = width.unwrap_or(0);
     let mut stdout = std::io::stdout().lock();
     for case in cases {
-        let Lesson { name, title, .. } = case.lesson;
-        let language = case.language.name();
+        let (name, title) = (case.lesson_name(), case.title());
+        let language = case.language().name();
         write!(stdout, "{name:width$}  {language:4}  {title}")?;
-        match case.lacks() {
-            Some(why) => writeln!(stdout, " (skipped: {why})")?,
-            None => writeln!(stdout)?,
+        match (case.lacks(), case.bad_text()) {
+            (Some(why), _) => writeln!(stdout, " (skipped: {why})")?,
+            (None, Some(bad)) => {
+                let what = bad.error.to_string();
+                let first = what.lines().next().unwrap_or_default();
+                writeln!(stdout, " (bad text: {})", printable(first))?;
+            }
+            (None, None) => writeln!(stdout)?,
         }
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod assignment;
+mod bad_text;
 pub mod compare;
 pub mod excerpts;
 pub mod judge;
@@ -15,7 +16,7 @@ pub mod leaks;
 pub mod left_behind;
 pub mod record;
 pub mod subject;
-pub mod syntax;
+mod syntax;
 pub mod timestamp;
 pub mod trace_dump;
 pub mod transcript;
@@ -29,8 +30,14 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::modules::{self, Language};
+use crate::text::printable;
 use crate::workspace::Workspace;
 use transcript::Transcript;
+
+pub use bad_text::{BadText, TextError};
+
+/// A lesson, or the reason why its text cannot be tested.
+pub type LessonText = Result<Lesson, BadText>;
 
 /// A folder of `modules/lessons/` or `modules/races/` with a README. Commands run
 /// races only if their names are given.
@@ -55,16 +62,6 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Checks that the commands are valid shell commands. Loading a lesson does not
-    /// check this, because each command costs one shell.
-    ///
-    /// # Errors
-    ///
-    /// Fails on the first invalid command, with the README's line.
-    pub fn check_commands(&self) -> Result<()> {
-        syntax::check(&self.transcript, &self.readme)
-    }
-
     /// Returns whether the lesson has a module in `language`: in Rust unless the
     /// README gives a reason against it, in C if the source file exists.
     pub fn is_in(&self, language: Language) -> bool {
@@ -94,10 +91,10 @@ impl Lesson {
 ///
 /// # Errors
 ///
-/// Fails if a README cannot be read or is malformed; the message names the README's
-/// path and line.
+/// Fails if a text cannot be tested; the message names the README's path and line. Also fails if
+/// the folder of lessons cannot be listed, or if no shell can be started to check commands.
 pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
-    load_all(workspace, &lessons(workspace)?)
+    all_good(load_all(workspace, &lessons(workspace)?)?)
 }
 
 /// Loads all races and their corrected versions, sorted by name.
@@ -106,7 +103,14 @@ pub fn all(workspace: &Workspace) -> Result<Vec<Lesson>> {
 ///
 /// Fails as [`all`] does.
 pub fn all_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
-    load_all(workspace, &races(workspace)?)
+    all_good(load_all(workspace, &races(workspace)?)?)
+}
+
+fn all_good(texts: Vec<LessonText>) -> Result<Vec<Lesson>> {
+    let lessons = texts.into_iter();
+    lessons
+        .map(|text| text.map_err(|bad| bad.error.into()))
+        .collect()
 }
 
 /// Loads the lessons and races with these names, in this order and each once;
@@ -114,15 +118,15 @@ pub fn all_races(workspace: &Workspace) -> Result<Vec<Lesson>> {
 ///
 /// # Errors
 ///
-/// Fails with [`Failure::usage`] if a name matches no lesson or race, and otherwise
-/// as [`all`] does.
-pub fn select(workspace: &Workspace, requested: &[String]) -> Result<Vec<Lesson>> {
+/// Fails with [`Failure::usage`] if a name matches no lesson or race. Also fails if the folder of
+/// lessons cannot be listed, or if no shell can be started to check commands.
+pub fn select(workspace: &Workspace, requested: &[String]) -> Result<Vec<LessonText>> {
     if requested.is_empty() {
-        return all(workspace);
+        return load_all(workspace, &lessons(workspace)?);
     }
     let (lessons, races) = (lessons(workspace)?, races(workspace)?);
     let known = [("lesson", lessons), ("race", races)];
-    named(workspace, requested, &known)
+    load_all(workspace, &named(workspace, requested, &known)?)
 }
 
 /// Loads the races with these names, as [`select`] does; without names, all races.
@@ -130,24 +134,26 @@ pub fn select(workspace: &Workspace, requested: &[String]) -> Result<Vec<Lesson>
 /// # Errors
 ///
 /// Fails as [`select`] does.
-pub fn select_races(workspace: &Workspace, requested: &[String]) -> Result<Vec<Lesson>> {
+pub fn select_races(workspace: &Workspace, requested: &[String]) -> Result<Vec<LessonText>> {
+    let races = races(workspace)?;
     if requested.is_empty() {
-        return all_races(workspace);
+        return load_all(workspace, &races);
     }
-    named(workspace, requested, &[("race", races(workspace)?)])
+    let names = named(workspace, requested, &[("race", races)])?;
+    load_all(workspace, &names)
 }
 
-/// Loads the lessons whose names are requested. `known` has the names of each kind.
+/// Returns the names that are requested, each once. `known` has the names of each kind.
 fn named(
     workspace: &Workspace,
     requested: &[String],
     known: &[(&str, Vec<String>)],
-) -> Result<Vec<Lesson>> {
-    let names = || known.iter().flat_map(|(_, names)| names);
-    let mut lessons: Vec<Lesson> = Vec::new();
+) -> Result<Vec<String>> {
+    let known_names = || known.iter().flat_map(|(_, names)| names);
+    let mut names: Vec<String> = Vec::new();
     for name in requested {
         let pattern = name.replace('*', compare::WILDCARD);
-        let mut matching = names()
+        let mut matching = known_names()
             .filter(|known| compare::line_matches(&pattern, known))
             .peekable();
         if matching.peek().is_none() {
@@ -155,12 +161,12 @@ fn named(
             return Err(Failure::usage(message).into());
         }
         for name in matching {
-            if !lessons.iter().any(|lesson| lesson.name == *name) {
-                lessons.push(load(workspace, name)?);
+            if !names.contains(name) {
+                names.push(name.clone());
             }
         }
     }
-    Ok(lessons)
+    Ok(names)
 }
 
 /// Returns the names of all lessons, sorted.
@@ -191,45 +197,78 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<Lesson>> {
+fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<LessonText>> {
     names.iter().map(|name| load(workspace, name)).collect()
 }
 
-fn load(workspace: &Workspace, name: &str) -> Result<Lesson> {
+fn load(workspace: &Workspace, name: &str) -> Result<LessonText> {
     let folder = workspace.folder_of(name);
-    modules::check_name(
-        name,
-        folder.strip_prefix(workspace.root()).unwrap_or(&folder),
-    )?;
     let path = folder.join("README.md");
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let readme = path
-        .strip_prefix(workspace.root())
-        .unwrap_or(&path)
-        .to_owned();
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-        Failure::lesson(format!(
-            "{}:{line}: this line is not UTF-8; save the file as UTF-8",
-            readme.display()
-        ))
-    })?;
-    let transcript = transcript::parse(&text, &readme)?;
-    Ok(Lesson {
+    let readme = path.strip_prefix(workspace.root()).unwrap_or(&path);
+    let readme = PathBuf::from(printable(&readme.to_string_lossy()));
+    Ok(read(name, &folder, &path, &readme)?.map_err(|error| {
+        let languages = [Language::Rust, Language::C].into_iter();
+        let has = |language: &Language| folder.join(language.source(name)).is_file();
+        BadText {
+            name: printable(name),
+            error,
+            languages: languages.filter(has).collect(),
+        }
+    }))
+}
+
+/// Reads a lesson's text. The outer error is the host's.
+fn read(
+    name: &str,
+    folder: &Path,
+    path: &Path,
+    readme: &Path,
+) -> Result<std::result::Result<Lesson, TextError>> {
+    let bad = |line, problem| {
+        let readme = readme.to_owned();
+        Ok(Err(TextError {
+            readme,
+            line,
+            problem,
+        }))
+    };
+    if let Err(rule) = modules::check_name(name) {
+        return bad(None, rule);
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return bad(None, format!("this file cannot be read: {error}")),
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            let problem = "this line is not UTF-8; save the file as UTF-8";
+            return bad(Some(line), problem.to_owned());
+        }
+    };
+    let transcript = match transcript::parse(&text, readme) {
+        Ok(transcript) => transcript,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(error) = syntax::first_error(&transcript, readme)? {
+        return Ok(Err(error));
+    }
+    Ok(Ok(Lesson {
         name: name.to_owned(),
         title: transcript::title(&text).unwrap_or_else(|| name.to_owned()),
         no_rust: transcript::comment(&text, "no rust"),
         two_cpus: transcript::comment(&text, "two cpus"),
-        folder,
-        readme,
+        folder: folder.to_owned(),
+        readme: readme.to_owned(),
         transcript,
-    })
+    }))
 }
 
 /// Returns the message about `name` if it is a folder of lessons or races without a README.
 fn without_text(workspace: &Workspace, name: &str) -> Option<String> {
-    modules::check_name(name, Path::new(name)).ok()?;
+    modules::check_name(name).ok()?;
     let folders = [workspace.lessons(), workspace.races()].map(|folder| folder.join(name));
     let is_without = |folder: &&PathBuf| folder.is_dir() && !folder.join("README.md").is_file();
     let folder = folders.iter().find(is_without)?;
@@ -267,148 +306,4 @@ fn unknown(name: &str, known: &[(&str, Vec<String>)]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::failure::{Fault, fault_of};
-
-    fn clone() -> Result<(tempfile::TempDir, Workspace)> {
-        let folder = tempfile::tempdir()?;
-        std::fs::create_dir(folder.path().join("kernel-config"))?;
-        for name in ["waitqueue", "kthread_run"] {
-            let lesson = folder.path().join("modules/lessons").join(name);
-            std::fs::create_dir_all(&lesson)?;
-            std::fs::write(
-                lesson.join("README.md"),
-                format!("# About `{name}`\n\n```console\n$ true\n```\n"),
-            )?;
-        }
-        let workspace = Workspace::at(folder.path())?;
-        Ok((folder, workspace))
-    }
-
-    /// Adds a race with this text.
-    fn add_race(workspace: &Workspace, name: &str, text: &str) -> Result<()> {
-        let folder = workspace.races().join(name);
-        std::fs::create_dir_all(&folder)?;
-        Ok(std::fs::write(folder.join("README.md"), text)?)
-    }
-
-    #[test]
-    fn races_are_selected_only_by_name() -> Result<()> {
-        let (_folder, workspace) = clone()?;
-        assert!(all_races(&workspace)?.is_empty());
-        let text = "# A race\n\n```console\n$ true\n```\n";
-        add_race(&workspace, "wait_lost", text)?;
-        let forbidden = "<!-- no rust: the borrow checker\nforbids it -->\n";
-        add_race(&workspace, "use_late", &format!("{text}{forbidden}"))?;
-        let names = |lessons: Vec<Lesson>| -> Vec<String> {
-            lessons.into_iter().map(|lesson| lesson.name).collect()
-        };
-        let wanted = |name: &str| vec![name.to_owned()];
-        assert_eq!(
-            names(select(&workspace, &[])?),
-            ["kthread_run", "waitqueue"]
-        );
-        assert_eq!(
-            names(select(&workspace, &wanted("use_late"))?),
-            ["use_late"]
-        );
-        let both = names(select(&workspace, &wanted("wait*"))?);
-        assert_eq!(both, ["waitqueue", "wait_lost"]);
-        assert_eq!(
-            names(select_races(&workspace, &wanted("wait*"))?),
-            ["wait_lost"]
-        );
-        let races = select_races(&workspace, &[])?;
-        let race = &races[0];
-        assert_eq!(
-            race.readme,
-            PathBuf::from("modules/races/use_late/README.md")
-        );
-        assert!(!race.is_in(Language::Rust) && races[1].is_in(Language::Rust));
-        assert_eq!(
-            race.lacks(Language::Rust),
-            "no Rust module: the borrow checker forbids it"
-        );
-        assert_eq!(
-            race.lacks(Language::C),
-            "no C twin: modules/races/use_late/c/use_late.c does not exist"
-        );
-        assert_eq!(names(races), ["use_late", "wait_lost"]);
-
-        std::fs::create_dir(workspace.lessons().join("textless"))?;
-        let error = select(&workspace, &wanted("textless")).expect_err("an error");
-        assert_eq!(
-            error.to_string(),
-            "modules/lessons/textless/README.md does not exist; a lesson is tested by the console \
-             blocks of its text (docs/writing-lessons.md)"
-        );
-
-        let error = select(&workspace, &wanted("use_lat")).expect_err("an error");
-        assert_eq!(
-            error.to_string(),
-            "there is no lesson `use_lat`; did you mean `use_late`?\n\
-             the lessons are: kthread_run, waitqueue\n\
-             the races are: use_late, wait_lost"
-        );
-        let error = select_races(&workspace, &wanted("kthread_run")).expect_err("an error");
-        assert_eq!(
-            error.to_string(),
-            "there is no race `kthread_run`\nthe races are: use_late, wait_lost"
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn lessons_are_selected_by_name() -> Result<()> {
-        let (_folder, workspace) = clone()?;
-        let names = |wanted: &[&str]| -> Result<Vec<String>> {
-            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            let lessons = select(&workspace, &wanted)?;
-            Ok(lessons.into_iter().map(|lesson| lesson.name).collect())
-        };
-        assert_eq!(names(&[])?, ["kthread_run", "waitqueue"]);
-        assert_eq!(names(&["waitqueue", "waitqueue"])?, ["waitqueue"]);
-        assert_eq!(names(&["*"])?, ["kthread_run", "waitqueue"]);
-        assert_eq!(names(&["w*e", "*a*"])?, ["waitqueue", "kthread_run"]);
-        assert_eq!(names(&["kthread_*", "*_run"])?, ["kthread_run"]);
-        let lesson = &all(&workspace)?[0];
-        assert_eq!(lesson.title, "About kthread_run");
-        assert_eq!(
-            lesson.readme,
-            PathBuf::from("modules/lessons/kthread_run/README.md")
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn an_unknown_lesson_is_a_usage_error_with_a_suggestion() -> Result<()> {
-        let (_folder, workspace) = clone()?;
-        let error = select(&workspace, &["ktread_run".to_owned()]).expect_err("an error");
-        assert_eq!(fault_of(&error), Fault::Usage);
-        assert_eq!(
-            error.to_string(),
-            "there is no lesson `ktread_run`; did you mean `kthread_run`?\n\
-             the lessons are: kthread_run, waitqueue"
-        );
-        let error = select(&workspace, &["zzz".to_owned()]).expect_err("an error");
-        assert!(!error.to_string().contains("mean"), "{error}");
-        let error = select(&workspace, &["wait*x".to_owned()]).expect_err("an error");
-        assert_eq!(fault_of(&error), Fault::Usage);
-        assert_eq!(
-            error.to_string(),
-            "no lesson matches `wait*x`\nthe lessons are: kthread_run, waitqueue"
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn text_that_is_not_utf8_is_an_error_with_its_line() -> Result<()> {
-        let (folder, workspace) = clone()?;
-        let readme = folder.path().join("modules/lessons/waitqueue/README.md");
-        std::fs::write(readme, b"# x\n\n\xff\n")?;
-        let error = all(&workspace).expect_err("an error");
-        assert!(error.to_string().contains("waitqueue/README.md:3: "));
-        Ok(())
-    }
-}
+mod tests;

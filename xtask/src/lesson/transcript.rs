@@ -14,10 +14,26 @@
 
 use std::path::Path;
 
-use anyhow::Result;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
-use crate::failure::Failure;
+use super::TextError;
+
+/// Info string of the blocks that a guest runs.
+const CONSOLE: &str = "console";
+
+/// Info strings for sessions and shells. A block of these that shows a command behind a prompt
+/// looks like one that is tested.
+const SHELLS: [&str; 9] = [
+    "",
+    "bash",
+    "bash-session",
+    "sh",
+    "sh-session",
+    "shell",
+    "shell-session",
+    "shellsession",
+    "terminal",
+];
 
 /// Default limit of a run, in seconds on the guest's clock.
 pub const LIMIT: u16 = 120;
@@ -50,10 +66,13 @@ pub struct Step {
 ///
 /// Fails if the README has no command in a console block, or if a block or a limit is
 /// malformed. The message has the form `path:line: problem, and the expected form`.
-pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
-    let error = |line: usize, message: &str| -> anyhow::Error {
-        Failure::lesson(format!("{}:{line}: {message}", path.display())).into()
+pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
+    let error = |line: usize, message: &str| TextError {
+        readme: path.to_owned(),
+        line: Some(line),
+        problem: message.to_owned(),
     };
+    let markdown = without_mark(markdown);
     let mut steps = Vec::new();
     let mut limit = None;
     let mut blocks = 0;
@@ -77,9 +96,14 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
                     ));
                 }
             },
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))
-                if info.trim() == "console" =>
-            {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                let info = info.trim();
+                if info != CONSOLE {
+                    match near_miss(info, &markdown[range]) {
+                        Some(message) => return Err(error(line, &message)),
+                        None => continue,
+                    }
+                }
                 if !is_closed(&markdown[range]) {
                     return Err(error(
                         line,
@@ -123,7 +147,7 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript> {
 /// Returns the text of the comment `<!-- NAME: TEXT -->`, with single spaces.
 pub fn comment(markdown: &str, name: &str) -> Option<String> {
     let mut html = String::new();
-    for event in Parser::new(markdown) {
+    for event in Parser::new(without_mark(markdown)) {
         if let Event::Html(line) = event {
             html.push_str(&line);
         }
@@ -136,7 +160,7 @@ pub fn comment(markdown: &str, name: &str) -> Option<String> {
 /// Returns the text of the first heading.
 pub fn title(markdown: &str) -> Option<String> {
     let mut title: Option<String> = None;
-    for event in Parser::new(markdown) {
+    for event in Parser::new(without_mark(markdown)) {
         match event {
             Event::Start(Tag::Heading { .. }) => title = Some(String::new()),
             Event::Text(text) | Event::Code(text) => {
@@ -164,6 +188,38 @@ fn read_limit(html: &str) -> Option<Result<u16, ()>> {
         .and_then(|seconds| seconds.trim().parse().ok())
         .filter(|seconds| *seconds > 0);
     Some(stated.ok_or(()))
+}
+
+/// Returns the message for a fenced block with this info string that a reader takes for a console
+/// block, but that no guest would run.
+fn near_miss(info: &str, source: &str) -> Option<String> {
+    let word = info.split([' ', ',', '{', '\t']).next().unwrap_or_default();
+    let lower = word.to_lowercase();
+    if lower.starts_with(CONSOLE) || strsim::damerau_levenshtein(&lower, CONSOLE) <= 2 {
+        let info = shorten(info);
+        return Some(format!(
+            "this block is marked `{info}`, so no guest runs its commands; mark it `{CONSOLE}` and \
+             nothing else, or `text` if it is not to be tested"
+        ));
+    }
+    let mut lines = source.lines().skip(1);
+    let first = lines.find(|line| !line.trim().is_empty())?;
+    let is_command = first.trim_start_matches([' ', '\t', '>']).starts_with("$ ");
+    (is_command && SHELLS.contains(&&*lower)).then(|| {
+        let marked = match word {
+            "" => "not marked".to_owned(),
+            word => format!("marked `{word}`"),
+        };
+        format!(
+            "this block begins with a command but is {marked}, so no guest runs it; mark it \
+             `{CONSOLE}`, or `text` if it is not to be tested"
+        )
+    })
+}
+
+/// Returns a text without the byte order mark that some editors put in front of it.
+fn without_mark(markdown: &str) -> &str {
+    markdown.strip_prefix('\u{feff}').unwrap_or(markdown)
 }
 
 /// Returns whether a block's source ends with its closing fence. CommonMark also

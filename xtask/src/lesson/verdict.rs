@@ -66,6 +66,13 @@ pub enum Verdict {
         /// The log's last lines.
         log: Vec<String>,
     },
+    /// The lesson's text cannot be tested, so no guest ran.
+    BadText {
+        /// The line of the text, if the mistake is in one.
+        line: Option<usize>,
+        /// The mistake; its first line is a summary.
+        what: String,
+    },
     /// A compiler refused the lesson's module, so no guest ran.
     DoesNotCompile {
         /// The error with the compiler's output; its first line is a summary.
@@ -121,6 +128,7 @@ impl Verdict {
             Verdict::LeftOver { .. } => "left-over",
             Verdict::ShellLost { .. } => "shell-lost",
             Verdict::GuestLost { .. } => "guest-lost",
+            Verdict::BadText { .. } => "bad-text",
             Verdict::DoesNotCompile { .. } => "does-not-compile",
             Verdict::Infrastructure { .. } => "infrastructure",
             Verdict::Skipped { .. } => "skipped",
@@ -150,8 +158,16 @@ impl Verdict {
     pub fn is_without_guest(&self) -> bool {
         matches!(
             self,
-            Verdict::DoesNotCompile { .. } | Verdict::Skipped { .. }
+            Verdict::BadText { .. } | Verdict::DoesNotCompile { .. } | Verdict::Skipped { .. }
         )
+    }
+
+    /// Returns the line of the lesson's text that the verdict is about.
+    pub fn text_line(&self) -> Option<usize> {
+        match self {
+            Verdict::BadText { line, .. } => *line,
+            verdict => verdict.location().map(|location| location.line),
+        }
     }
 
     /// Returns the file and line of the lesson's source that a compiler refused.
@@ -227,6 +243,10 @@ impl fmt::Display for Verdict {
                 ),
             },
             Verdict::GuestLost { what, .. } => write!(f, "the guest was lost: {what}"),
+            Verdict::BadText { what, .. } => {
+                let first = what.lines().next().unwrap_or("");
+                write!(f, "the text cannot be tested: {first}")
+            }
             Verdict::DoesNotCompile { what } => {
                 write!(f, "the module does not compile: {}", first_error(what))
             }

@@ -44,22 +44,20 @@ const KERNEL_EXT: [&str; 4] = [
 /// without the NUL.
 const NAME_MAX: usize = 55;
 
-/// Refuses the name of a module, that of its `folder`, that make or a shell would interpret.
+/// Checks that make and the shell take the name of a module, that of its folder, as a word.
 ///
 /// # Errors
 ///
-/// Fails with the rule and the folder if the name breaks the rule.
-pub fn check_name(name: &str, folder: &Path) -> Result<()> {
+/// Fails with the rule if the name breaks it.
+pub fn check_name(name: &str) -> Result<(), String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    ensure!(
-        (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain),
-        Failure::lesson(format!(
-            "{}: the folder's name is that of a module, which has 1 to {NAME_MAX} of the letters \
-             A-Z, a-z, 0-9, _ and -; rename the folder",
-            folder.display()
-        ))
-    );
-    Ok(())
+    match (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+        true => Ok(()),
+        false => Err(format!(
+            "the folder's name is that of a module, which has 1 to {NAME_MAX} of the letters \
+             A-Z, a-z, 0-9, _ and -; rename the folder"
+        )),
+    }
 }
 
 /// A lesson's module, ready for `insmod`.

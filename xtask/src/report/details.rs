@@ -68,6 +68,11 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
              Put such a command in parentheses to run it in a subshell."
         )?,
         Verdict::GuestLost { log, .. } => listing(out, "the last lines of the kernel's log", log)?,
+        Verdict::BadText { what, .. } => {
+            for line in what.lines().skip(1) {
+                writeln!(out, "  {}", clip(&printable(line)))?;
+            }
+        }
         Verdict::DoesNotCompile { what } => {
             // Without indentation, a terminal or an editor finds the compiler's `FILE:LINE`.
             for line in what.lines() {
@@ -103,10 +108,7 @@ pub(super) fn position(outcome: &Outcome) -> (String, Option<usize>) {
     } = outcome;
     match verdict.source_line() {
         Some((file, line)) => (file.to_owned(), usize::try_from(line).ok()),
-        None => {
-            let line = verdict.location().map(|location| location.line);
-            (readme.display().to_string(), line)
-        }
+        None => (readme.display().to_string(), verdict.text_line()),
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Counts, Outcome, RaceFindings, SuiteReport};
 use crate::lesson::verdict::Verdict;
-use crate::run::plan::TestCase;
+use crate::run::plan::PlannedCase;
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
 use crate::symbols::SourceLocation;
@@ -69,14 +69,20 @@ pub fn text(report: &SuiteReport) -> Result<String> {
 /// # Errors
 ///
 /// None in practice, as for [`text`].
-pub fn list(cases: &[TestCase<'_>]) -> Result<String> {
-    let entry = |case: &TestCase<'_>| TestCaseEntry {
-        lesson: case.lesson.name.clone(),
-        language: case.language.to_string(),
-        title: case.lesson.title.clone(),
-        readme: case.lesson.readme.display().to_string(),
-        steps: case.lesson.transcript.steps.len(),
-        skipped: case.lacks(),
+pub fn list(cases: &[PlannedCase<'_>]) -> Result<String> {
+    let entry = |case: &PlannedCase<'_>| {
+        let steps = case
+            .lesson()
+            .map_or(0, |lesson| lesson.transcript.steps.len());
+        TestCaseEntry {
+            lesson: case.lesson_name().to_owned(),
+            language: case.language().to_string(),
+            title: case.title().to_owned(),
+            readme: case.readme().display().to_string(),
+            steps,
+            skipped: case.lacks(),
+            bad_text: case.bad_text().map(|bad| bad.error.to_string()),
+        }
     };
     pretty(&TestCaseList {
         schema: SCHEMA,
@@ -119,7 +125,9 @@ impl From<&Outcome> for RunEntry {
             message: match verdict {
                 Verdict::Pass => String::new(),
                 // All lines, unlike the verdict's text.
-                Verdict::DoesNotCompile { what } | Verdict::Infrastructure { what } => what.clone(),
+                Verdict::BadText { what, .. }
+                | Verdict::DoesNotCompile { what }
+                | Verdict::Infrastructure { what } => what.clone(),
                 verdict => verdict.to_string(),
             },
             failed_step: verdict.location().map(|location| FailedStep {

@@ -110,7 +110,7 @@ fn a_row_and_its_commands_name_the_language() {
 }
 
 /// Returns one of each verdict.
-pub(super) fn verdicts() -> [Verdict; 11] {
+pub(super) fn verdicts() -> [Verdict; 12] {
     let during = Some(location());
     [
         Verdict::Pass,
@@ -152,6 +152,11 @@ pub(super) fn verdicts() -> [Verdict; 11] {
             during,
             log: Vec::new(),
         },
+        Verdict::BadText {
+            line: Some(4),
+            what: "`x` comes before any command; a console block begins with a line `$ COMMAND`"
+                .to_owned(),
+        },
         Verdict::DoesNotCompile {
             what:
                 "x (rust) does not compile:\nerror[E0425]: no `y`\n --> modules/lessons/x/x.rs:7:1"
@@ -185,13 +190,20 @@ fn every_verdict_has_its_own_name_and_text() {
     let report = printed(&outcomes);
     assert_eq!(
         report.lines().last(),
-        Some("1 passed, 9 failed, 1 skipped"),
+        Some("1 passed, 10 failed, 1 skipped"),
         "{report}"
     );
     assert_eq!(fault(&outcomes), Some(Fault::Lesson));
-    assert_eq!(fault(&outcomes[8..9]), Some(Fault::Lesson));
-    assert_eq!(fault(&outcomes[9..10]), Some(Fault::Host));
-    assert_eq!(fault(&outcomes[10..]), None);
+    assert_eq!(fault(&outcomes[8..10]), Some(Fault::Lesson));
+    assert_eq!(fault(&outcomes[10..11]), Some(Fault::Host));
+    assert_eq!(fault(&outcomes[11..]), None);
+    assert!(
+        report.contains(
+            "\nmodules/lessons/x/README.md:4: x (rust): the text cannot be tested: `x` comes before \
+             any command; "
+        ),
+        "{report}"
+    );
     assert!(
         report.contains(
             "\nmodules/lessons/x/x.rs:7: x (rust): the module does not compile: error[E0425]: no \

@@ -25,4 +25,4 @@ pub use request::Mode;
 pub use runner::{RecordedInput, Runner, TaggedRun};
 pub use scheduled::{RaceFindings, ScheduledCase, race_findings};
 pub use start::{GuestStart, StartOptions};
-pub use suite::SuiteSettings;
+pub use suite::{SuiteSettings, without_guests};

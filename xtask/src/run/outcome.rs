@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::plan::{PlannedCase, TestCase};
 use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::record::RecordedStep;
@@ -80,14 +81,19 @@ pub struct Phases {
 impl Outcome {
     /// Returns the outcome of a test case for which no guest ran.
     pub fn new(lesson: &Lesson, language: Language, verdict: Verdict) -> Self {
+        Self::of(&PlannedCase::Read(TestCase { lesson, language }), verdict)
+    }
+
+    /// Returns the outcome of a planned test case for which no guest ran.
+    pub fn of(case: &PlannedCase<'_>, verdict: Verdict) -> Self {
         Self {
-            lesson: lesson.name.clone(),
-            title: lesson.title.clone(),
-            language,
+            lesson: case.lesson_name().to_owned(),
+            title: case.title().to_owned(),
+            language: case.language(),
             run: None,
             scheduled: None,
             kernel_options: String::new(),
-            readme: lesson.readme.clone(),
+            readme: case.readme().to_owned(),
             verdict,
             source_locations: Vec::new(),
             wall: Duration::ZERO,
@@ -160,8 +166,9 @@ impl Outcome {
             (Verdict::LeftOver { left }, Verdict::LeftOver { left: other }) => left == other,
             _ => true,
         };
-        let line = |verdict: &Verdict| verdict.location().map(|place| place.line);
-        same && a.name() == b.name() && line(a) == line(b) && a.to_string() == b.to_string()
+        same && a.name() == b.name()
+            && a.text_line() == b.text_line()
+            && a.to_string() == b.to_string()
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::str::FromStr;
 
-use crate::lesson::Lesson;
+use crate::lesson::verdict::Verdict;
+use crate::lesson::{BadText, Lesson, LessonText};
 use crate::modules::Language;
 
 /// A lesson in one language.
@@ -28,19 +30,120 @@ impl TestCase<'_> {
     }
 }
 
+/// A test case of a suite, which may turn out to need no guest.
+#[derive(Debug, Clone, Copy)]
+pub enum PlannedCase<'a> {
+    /// A lesson whose text was read.
+    Read(TestCase<'a>),
+    /// A text that cannot be tested.
+    BadText {
+        /// The text.
+        text: &'a BadText,
+        /// The language of the module.
+        language: Language,
+    },
+}
+
+impl<'a> PlannedCase<'a> {
+    /// Returns its name: `kthread_run (c)`.
+    pub fn name(&self) -> String {
+        format!("{} ({})", self.lesson_name(), self.language())
+    }
+
+    /// Returns the lesson, if its text was read.
+    pub fn lesson(&self) -> Option<&'a Lesson> {
+        match self {
+            Self::Read(case) => Some(case.lesson),
+            Self::BadText { .. } => None,
+        }
+    }
+
+    /// Returns the test case for a guest, unless its text cannot be tested or it lacks a module.
+    pub fn runnable(&self) -> Option<&TestCase<'a>> {
+        match self {
+            Self::Read(case) => Some(case).filter(|case| case.lacks().is_none()),
+            Self::BadText { .. } => None,
+        }
+    }
+
+    /// Returns the lesson's name.
+    pub fn lesson_name(&self) -> &'a str {
+        match self {
+            Self::Read(case) => &case.lesson.name,
+            Self::BadText { text, .. } => &text.name,
+        }
+    }
+
+    /// Returns the lesson's title, or its name if its text cannot be tested.
+    pub fn title(&self) -> &'a str {
+        match self {
+            Self::Read(case) => &case.lesson.title,
+            Self::BadText { text, .. } => &text.name,
+        }
+    }
+
+    /// Returns the path of the lesson's text, as shown to the user.
+    pub fn readme(&self) -> &'a Path {
+        match self {
+            Self::Read(case) => &case.lesson.readme,
+            Self::BadText { text, .. } => &text.error.readme,
+        }
+    }
+
+    /// Returns the language of its module.
+    pub fn language(&self) -> Language {
+        match self {
+            Self::Read(case) => case.language,
+            Self::BadText { language, .. } => *language,
+        }
+    }
+
+    /// Returns the reason for which it is skipped, if there is one.
+    pub fn lacks(&self) -> Option<String> {
+        match self {
+            Self::Read(case) => case.lacks(),
+            Self::BadText { text, language } => {
+                let title = language.title();
+                (!text.is_in(*language)).then(|| format!("there is no source in {title}"))
+            }
+        }
+    }
+
+    /// Returns the text that cannot be tested, unless the test case is skipped.
+    pub fn bad_text(&self) -> Option<&'a BadText> {
+        match self {
+            Self::BadText { text, language } if text.is_in(*language) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the verdict that follows from the files of the clone alone, if there is one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match (self.lacks(), self.bad_text()) {
+            (Some(why), _) => Some(Verdict::Skipped { why }),
+            (None, Some(text)) => Some(Verdict::BadText {
+                line: text.error.line,
+                what: text.error.problem.clone(),
+            }),
+            (None, None) => None,
+        }
+    }
+}
+
 /// Returns each lesson in each of the languages, in this order; with a `partition`, only the
 /// test cases of that.
 pub fn plan<'a>(
-    lessons: &'a [Lesson],
+    lessons: &'a [LessonText],
     languages: &[Language],
     partition: Option<Partition>,
-) -> Vec<TestCase<'a>> {
+) -> Vec<PlannedCase<'a>> {
     lessons
         .iter()
         .flat_map(|lesson| {
-            languages
-                .iter()
-                .map(move |&language| TestCase { lesson, language })
+            languages.iter().map(move |&language| match lesson {
+                Ok(lesson) => PlannedCase::Read(TestCase { lesson, language }),
+                Err(text) => PlannedCase::BadText { text, language },
+            })
         })
         .enumerate()
         .filter(|(index, _)| partition.is_none_or(|partition| partition.has(*index)))
@@ -95,24 +198,26 @@ mod tests {
 
     #[test]
     fn parts_are_apart_and_all_together_whole() {
-        let lessons: Vec<Lesson> = ["a", "b", "c", "d", "e", "f", "g"]
-            .map(|name| Lesson {
-                name: name.to_owned(),
-                folder: PathBuf::new(),
-                readme: PathBuf::new(),
-                title: name.to_owned(),
-                transcript: Transcript {
-                    steps: Vec::new(),
-                    limit: LIMIT,
-                },
-                no_rust: None,
-                two_cpus: None,
+        let lessons: Vec<LessonText> = ["a", "b", "c", "d", "e", "f", "g"]
+            .map(|name| {
+                Ok(Lesson {
+                    name: name.to_owned(),
+                    folder: PathBuf::new(),
+                    readme: PathBuf::new(),
+                    title: name.to_owned(),
+                    transcript: Transcript {
+                        steps: Vec::new(),
+                        limit: LIMIT,
+                    },
+                    no_rust: None,
+                    two_cpus: None,
+                })
             })
             .into();
         let languages = [Language::Rust, Language::C];
         let names = |partition| -> Vec<String> {
             let cases = plan(&lessons, &languages, partition);
-            cases.iter().map(TestCase::name).collect()
+            cases.iter().map(PlannedCase::name).collect()
         };
         let whole = names(None);
         assert_eq!(whole.len(), 14);

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::plan::TestCase;
+use super::plan::PlannedCase;
 use super::request::Mode;
 use super::runner::Runner;
 use super::start::{GuestStart, StartOptions};
@@ -22,7 +22,7 @@ pub struct SuiteNeeds<'a> {
     /// The kernel's profile.
     pub profile: Profile,
     /// The test cases.
-    pub cases: &'a [TestCase<'a>],
+    pub cases: &'a [PlannedCase<'a>],
     /// Whether the suite has schedules.
     pub schedules: bool,
     /// The kind of its guests.
@@ -70,7 +70,7 @@ impl Prepared {
         } = needs;
         let mut modules: Vec<_> = cases
             .iter()
-            .filter(|case| case.lacks().is_none())
+            .filter_map(PlannedCase::runnable)
             .map(|case| (case.lesson.name.as_str(), case.language))
             .collect();
         if schedules && !modules.is_empty() {

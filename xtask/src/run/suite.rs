@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::events::{RunEvent, RunObserver};
 use super::outcome::Outcome;
-use super::plan::TestCase;
+use super::plan::{PlannedCase, TestCase};
 use super::request::{ArtifactFolder, CaseRequest, Mode};
 use super::runner::Runner;
 use super::scheduled::ScheduledCase;
@@ -53,6 +53,24 @@ const FAILED_FAST: &str = "not run: an earlier one failed, and --fail-fast was g
 
 const HOST_FAILED: &str = "not run: the host failed before it";
 
+/// Returns the outcomes of test cases of which none ran, for the reason `why`: that is the verdict
+/// of the first that needs a guest, and the others that do are skipped.
+pub fn without_guests(cases: &[PlannedCase<'_>], why: &str) -> Vec<Outcome> {
+    let mut what = Some(why.to_owned());
+    let mut verdict = |case: &PlannedCase<'_>| {
+        case.verdict().unwrap_or_else(|| match what.take() {
+            Some(what) => Verdict::Infrastructure { what },
+            None => Verdict::Skipped {
+                why: HOST_FAILED.to_owned(),
+            },
+        })
+    };
+    let outcomes = cases.iter();
+    outcomes
+        .map(|case| Outcome::of(case, verdict(case)))
+        .collect()
+}
+
 /// The index of a test case, a seed, and the number of the repetition, from 1.
 type Run = (usize, Option<u32>, u32);
 
@@ -83,7 +101,7 @@ impl Runner<'_> {
     /// no other is started after it.
     pub fn suite(
         &self,
-        cases: &[TestCase<'_>],
+        cases: &[PlannedCase<'_>],
         settings: SuiteSettings<'_>,
         observers: &[&dyn RunObserver],
     ) -> Vec<Outcome> {
@@ -107,21 +125,22 @@ impl Runner<'_> {
     }
 
     /// Returns the number of runs of these test cases.
-    pub fn count(&self, cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> usize {
+    pub fn count(&self, cases: &[PlannedCase<'_>], settings: SuiteSettings<'_>) -> usize {
         self.runs(cases, settings).len()
     }
 
-    fn runs(&self, cases: &[TestCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
+    fn runs(&self, cases: &[PlannedCase<'_>], settings: SuiteSettings<'_>) -> Vec<Run> {
         let needs_guest = |case| self.verdict_without_guest(case, settings.mode).is_none();
         let needs_guest: Vec<bool> = cases.iter().map(needs_guest).collect();
         runs(&needs_guest, settings)
     }
 
     /// Returns the verdict of a test case for which no guest has to run, if so.
-    fn verdict_without_guest(&self, case: &TestCase<'_>, mode: Mode) -> Option<Verdict> {
-        if let Some(why) = case.lacks() {
-            return Some(Verdict::Skipped { why });
-        }
+    fn verdict_without_guest(&self, case: &PlannedCase<'_>, mode: Mode) -> Option<Verdict> {
+        let case = match case.runnable() {
+            Some(case) => case,
+            None => return case.verdict(),
+        };
         if let Some(unbuilt) = self.built.unbuilt(&case.lesson.name, case.language) {
             let what = unbuilt.message.clone();
             return Some(match unbuilt.fault {
@@ -139,7 +158,7 @@ impl Runner<'_> {
 
 struct Suite<'a> {
     runner: Runner<'a>,
-    cases: &'a [TestCase<'a>],
+    cases: &'a [PlannedCase<'a>],
     settings: SuiteSettings<'a>,
     observers: &'a [&'a dyn RunObserver],
     /// The schedules of each test case, prepared when its first run needs them.
@@ -163,7 +182,7 @@ impl Suite<'_> {
         let without_guest = |run, verdict| Outcome {
             run,
             kernel_options: self.settings.kernel_options.to_owned(),
-            ..Outcome::new(case.lesson, case.language, verdict)
+            ..Outcome::of(case, verdict)
         };
         let known = self
             .runner
@@ -173,8 +192,12 @@ impl Suite<'_> {
             let why = (*self.stop.get()?).to_owned();
             Some(without_guest(repetition, Verdict::Skipped { why }))
         };
+        let run_case = || {
+            let case = case.runnable().context("the test case cannot run")?;
+            self.run(index, case, run, repetition)
+        };
         let outcome = known.or_else(stopped).unwrap_or_else(|| {
-            self.run(index, run, repetition).unwrap_or_else(|error| {
+            run_case().unwrap_or_else(|error| {
                 // Only the first reason to stop is reported.
                 let _ = self.stop.set(HOST_FAILED);
                 let what = format!("{error:#}");
@@ -191,11 +214,16 @@ impl Suite<'_> {
         outcome
     }
 
-    fn run(&self, index: usize, run: Run, repetition: Option<u32>) -> Result<Outcome> {
+    fn run(
+        &self,
+        index: usize,
+        case: &TestCase<'_>,
+        run: Run,
+        repetition: Option<u32>,
+    ) -> Result<Outcome> {
         let (case_index, seed, _) = run;
-        let case = &self.cases[case_index];
         let schedule = match seed {
-            Some(seed) => Some(self.schedules(case_index)?.seeded(seed)),
+            Some(seed) => Some(self.schedules(case_index, case)?.seeded(seed)),
             None => None,
         };
         self.notify(&RunEvent::Started { run: index, case });
@@ -229,9 +257,9 @@ impl Suite<'_> {
         Ok(completed.outcome)
     }
 
-    fn schedules(&self, case: usize) -> Result<&ScheduledCase> {
-        let prepare = || self.runner.prepare_schedules(&self.cases[case]);
-        self.schedules[case]
+    fn schedules(&self, index: usize, case: &TestCase<'_>) -> Result<&ScheduledCase> {
+        let prepare = || self.runner.prepare_schedules(case);
+        self.schedules[index]
             .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
             .as_ref()
             .map_err(|error| anyhow!(error.clone()))

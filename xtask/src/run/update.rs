@@ -42,7 +42,7 @@ impl TextUpdate {
     pub fn write(
         &self,
         workspace: &Workspace,
-        lessons: &[Lesson],
+        lessons: &[&Lesson],
         outcomes: &[Outcome],
     ) -> Result<()> {
         let mut runs = self

@@ -7,11 +7,11 @@ use std::process::Stdio;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use xtask::report::json::SuiteDocument;
+use xtask::report::json::{SuiteDocument, TestCaseList};
 
 use crate::lab::{
-    MODULE, TWIN, TestClone, XtaskOutput, alive, document, kill, named, processes_below, wait_for,
-    words,
+    MODULE, TWIN, TestClone, XtaskOutput, alive, document, kill, named, processes_below, run,
+    wait_for, words,
 };
 
 /// Runs the lesson `probe` in Rust.
@@ -160,6 +160,70 @@ fn a_malformed_block_is_reported_with_file_and_line() -> Result<()> {
         1,
         &["modules/lessons/probe/README.md:4"],
     )
+}
+
+#[test]
+fn texts_that_cannot_be_tested_do_not_stop_the_others() -> Result<()> {
+    let names = ["good", "open", "textless", "un quoted"];
+    let clone = TestClone::with_lessons(&names.map(|name| (name, "$ true\n")))?;
+    clone.write_lesson(
+        "open",
+        "README.md",
+        "# open\n\n```console\n$ echo 'it is\n```\n",
+    )?;
+    clone.write_lesson(
+        "textless",
+        "README.md",
+        "\u{feff}# textless\n\n```Console\n$ a\n```\n",
+    )?;
+    let wrong = [
+        "modules/lessons/open/README.md:4: this command has a syntax error (",
+        "modules/lessons/textless/README.md:3: this block is marked `Console`",
+        "modules/lessons/un quoted/README.md: the folder's name is that of a module",
+    ];
+    clone
+        .run(&words("test --list"))?
+        .expect(0, &wrong.map(|text| text.split_at(40).0))?;
+    let list = clone.run(&words("test --list --json - --lang rust"))?;
+    list.expect(0, &[])?;
+    let TestCaseList { test_cases, .. } = document(&list.stdout)?;
+    let reasons: Vec<String> = test_cases
+        .into_iter()
+        .filter_map(|case| case.bad_text)
+        .collect();
+    assert_eq!(reasons.len(), wrong.len());
+    for (reason, wrong) in reasons.iter().zip(wrong) {
+        ensure!(reason.starts_with(wrong), "{reason}");
+    }
+    for selected in [
+        "test --repeat 2",
+        "test --repeat 2 open good textless *quoted",
+    ] {
+        let output = clone.run(&words(&format!("{selected} --lang rust --json x.json")))?;
+        let good = "ok  2 of 2 passed";
+        let counts = "\n2 passed, 3 failed, 0 skipped\n";
+        let position =
+            "\nmodules/lessons/open/README.md:4: open (rust): the text cannot be tested: ";
+        output.expect(1, &[good, counts, position])?;
+        let SuiteDocument { runs, .. } = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
+        let count = |verdict: &str| runs.iter().filter(|run| run.verdict == verdict).count();
+        assert_eq!((count("pass"), count("bad-text")), (2, 3));
+    }
+    // Without a test case for a guest, nothing is built.
+    let alone = run(clone
+        .xtask(&words("test --lang rust textless"))
+        .env("KMODLAB_CACHE", clone.path("cache")))?;
+    alone.expect(1, &["\n0 passed, 1 failed, 0 skipped\n"])?;
+    ensure!(!clone.path("cache/sources").exists(), "{}", alone.printed());
+    clone
+        .run(&["build"])?
+        .expect(1, &["good.ko", "error: modules/lessons/open/README.md:4: "])?;
+    clone
+        .run(&words("qemu --dry-run"))?
+        .expect(0, &["the guest does not have textless\n"])?;
+    clone
+        .run(&words("qemu --dry-run open"))?
+        .expect(1, &["error: modules/lessons/open/README.md:4: "])
 }
 
 #[test]

@@ -223,6 +223,35 @@ fn a_guest_that_cannot_be_started_is_in_every_report() -> Result<()> {
 }
 
 #[test]
+fn reports_are_written_if_the_kernel_cannot_be_built() -> Result<()> {
+    let clone = clone_with(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
+    clone.write_lesson("probe_two", "README.md", "# no block\n")?;
+    let output = run(clone
+        .xtask(&words("test --json x.json --junit x.xml --ktap x.ktap"))
+        .env("KMODLAB_CACHE", clone.path("cache"))
+        .env("PATH", clone.path("no/such/folder")))?;
+    output.expect(69, &["error: this host lacks:"])?;
+    let SuiteDocument { kernel, runs, .. } =
+        document(&std::fs::read_to_string(clone.path("x.json"))?)?;
+    assert!(kernel.is_none());
+    let verdicts: Vec<&str> = runs.iter().map(|run| run.verdict.as_str()).collect();
+    assert_eq!(
+        verdicts,
+        ["infrastructure", "skipped", "bad-text", "bad-text"]
+    );
+    assert!(
+        output.stderr.contains(&runs[0].message),
+        "{}",
+        runs[0].message
+    );
+    let junit = std::fs::read_to_string(clone.path("x.xml"))?;
+    let junit = quick_junit::Report::deserialize_from_str(&junit)?;
+    assert_eq!((junit.failures, junit.errors, junit.skipped), (2, 1, 1));
+    assert!(clone.path("x.ktap").is_file());
+    Ok(())
+}
+
+#[test]
 fn an_update_writes_the_output_of_both_languages() -> Result<()> {
     let before = "$ insmod probe.ko\n$ ls\nmodule.ko\n\
                   $ rmmod probe; echo a; echo b\n[..]\nc\n$ false\n";

@@ -175,3 +175,47 @@ fn a_megabyte_is_read() {
     let many = format!("```console\n$ cat\n{}```\n", "y\n".repeat(1 << 19));
     assert_eq!(steps(&many)[0].expected.len(), 1 << 19);
 }
+
+#[test]
+fn a_byte_order_mark_is_not_a_part_of_the_text() {
+    let markdown = "\u{feff}```console\n$ one\n```\n# Title\n";
+    assert_eq!(steps(markdown), [step(2, "one", 0, &[])]);
+    let markdown = "\u{feff}# Title\n<!-- no rust: x -->\n";
+    assert_eq!(title(markdown).as_deref(), Some("Title"));
+    assert_eq!(
+        comment("\u{feff}<!-- no rust: x -->", "no rust").as_deref(),
+        Some("x")
+    );
+}
+
+#[test]
+fn a_block_that_looks_like_a_console_block_is_refused() {
+    let markdown =
+        |info: &str, block: &str| format!("```console\n$ a\n```\n\n```{info}\n{block}```\n");
+    for info in [
+        "Console",
+        "CONSOLE",
+        "console title=x",
+        "console,ignore",
+        "console{.x}",
+        "consoles",
+        "consle",
+        "cosnole",
+        "konsole",
+    ] {
+        let error = error(&markdown(info, "$ false\n"));
+        let begin = format!("l/README.md:5: this block is marked `{info}`, so no guest runs");
+        assert!(error.starts_with(&begin), "{error}");
+    }
+    for info in ["", "sh", "bash", "shell-session", "ShellSession"] {
+        let error = error(&markdown(info, "\n$ false\n"));
+        let begin = "l/README.md:5: this block begins with a command but is";
+        assert!(error.starts_with(begin), "{error}");
+        assert_eq!(steps(&markdown(info, "insmod x\n$ y\n")).len(), 1);
+    }
+    for info in ["text", "rust", "c", "make", "control"] {
+        assert_eq!(steps(&markdown(info, "$ false\n")).len(), 1, "{info}");
+    }
+    // An indented block and code in a sentence are not fenced blocks.
+    assert_eq!(steps(&(markdown("text", "") + "\n    $ x\n")).len(), 1);
+}

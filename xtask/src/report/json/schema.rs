@@ -88,8 +88,8 @@ pub struct RunEntry {
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
     /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
-    /// `left-over`, `shell-lost`, `guest-lost`, `does-not-compile`,
-    /// `infrastructure`, `skipped`.
+    /// `left-over`, `shell-lost`, `guest-lost`, `bad-text`,
+    /// `does-not-compile`, `infrastructure`, `skipped`.
     /// The names do not change; a later version may add names.
     pub verdict: String,
     /// The verdict in a few words for people; empty if the run passed.
@@ -269,6 +269,8 @@ pub struct TestCaseEntry {
     pub steps: usize,
     /// Reason why the test case would be skipped, if so.
     pub skipped: Option<String>,
+    /// Reason why the text cannot be tested, with file and line, if so.
+    pub bad_text: Option<String>,
 }
 
 /// Version of the schema.

@@ -10,7 +10,9 @@ use snapbox::{assert_data_eq, file};
 
 use super::formats::{outcomes, report};
 use super::*;
-use crate::run::plan::TestCase;
+use crate::lesson::{self, BadText};
+use crate::run::plan::plan;
+use crate::workspace::Workspace;
 
 /// A document that `cargo xtask test --json FILE` writes: the results of a run, or
 /// the list of test cases with `--list`.
@@ -57,14 +59,42 @@ fn a_suite_of_all_verdicts_is_valid() -> Result<()> {
     validate(&json::text(&report(outcomes()))?, "")
 }
 
+/// Returns the text of a lesson without a console block.
+fn bad_text() -> Result<BadText> {
+    let folder = tempfile::tempdir()?;
+    let lesson = folder.path().join("modules/lessons/y");
+    std::fs::create_dir(folder.path().join("kernel-config"))?;
+    std::fs::create_dir_all(&lesson)?;
+    std::fs::write(lesson.join("README.md"), "# y\n")?;
+    let texts = lesson::select(&Workspace::at(folder.path())?, &[])?;
+    let bad = texts.into_iter().find_map(std::result::Result::err);
+    bad.context("a bad text")
+}
+
 #[test]
 fn a_list_is_valid() -> Result<()> {
     let lesson = lesson();
-    let case = |language| TestCase {
-        lesson: &lesson,
-        language,
-    };
-    validate(&json::list(&[case(Language::Rust), case(Language::C)])?, "")
+    let lesson = Ok(lesson);
+    let bad = Err(bad_text()?);
+    let texts = [lesson, bad];
+    let cases = plan(&texts, &[Language::Rust, Language::C], None);
+    let list = json::list(&cases)?;
+    validate(&list, "")?;
+    let json::TestCaseList { test_cases, .. } = serde_json::from_str(&list)?;
+    let reasons = |case: &json::TestCaseEntry| (case.skipped.is_some(), case.bad_text.clone());
+    let reasons: Vec<_> = test_cases.iter().map(reasons).collect();
+    let error = "modules/lessons/y/README.md:1: this text has no console block; a lesson shows its \
+                 commands in blocks that begin with ```console";
+    assert_eq!(
+        reasons,
+        [
+            (false, None),
+            (true, None),
+            (false, Some(error.to_owned())),
+            (true, None)
+        ]
+    );
+    Ok(())
 }
 
 #[test]
