@@ -162,7 +162,13 @@ impl Case<'_> {
         let began = self.step_under_way().map(|step| step.begin);
         Some(Verdict::Hang {
             symptom,
-            report: report.map_or_else(|| self.log.last(LAST_LINES * 3), |report| report.lines),
+            report: match report {
+                Some(report) => report.lines,
+                None => self
+                    .log
+                    .stacks()
+                    .unwrap_or_else(|| self.log.last(LAST_LINES * 3)),
+            },
             seconds: now
                 .zip(began)
                 .map(|(now, began)| now - began)

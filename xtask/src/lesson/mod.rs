@@ -15,6 +15,7 @@ pub mod kernel_log;
 pub mod leaks;
 pub mod left_behind;
 pub mod record;
+mod stacks;
 pub mod subject;
 mod syntax;
 pub mod timestamp;

@@ -131,8 +131,42 @@ const CASES: &[Case] = &[
         verdict: "hang",
         words: &[
             "hung: no CPU took interrupts any more, after ",
+            "insmod (",
+            "deaf (",
             ") was at modules/lessons/fails_all_deaf/c/fails_all_deaf.c:@{second lock}, in take:",
             " @{second lock} |     spin_lock(other);",
+        ],
+    },
+    Case {
+        name: "fails_list_loop",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[") was at modules/lessons/fails_list_loop/c/fails_list_loop.c:@{walk}, in count:"],
+    },
+    Case {
+        name: "fails_sleeps_for_ever",
+        language: "rust",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: the lesson did not come to an end, after 120 s",
+            "insmod (",
+            ") was at modules/lessons/fails_sleeps_for_ever/fails_sleeps_for_ever.rs:@{sleep}, in init:",
+            " @{sleep} |             msleep(1000);",
+            "task:insmod          state:D ",
+            " other tasks and some lines are left out)",
+        ],
+    },
+    Case {
+        name: "fails_waits_for_ever",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: the lesson did not come to an end, after 120 s",
+            ") was at modules/lessons/fails_waits_for_ever/c/fails_waits_for_ever.c:@{wait}, in ",
+            "task:insmod          state:S ",
         ],
     },
     // The teaching kernel detects none of these three.
