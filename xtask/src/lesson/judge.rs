@@ -8,7 +8,7 @@ use super::left_behind::left_behind;
 use super::record::{self, GuestRecord, RecordedStep};
 use super::timestamp::Tolerance;
 use super::verdict::{Mismatch, TextLocation, Verdict};
-use crate::vm::{GuestEnd, GuestRun};
+use crate::vm::{GuestEnd, GuestRun, Interruption};
 use kmodlab_protocol::Tag;
 
 /// The number of the log's last lines that are shown of a lost guest.
@@ -138,6 +138,9 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let symptom = match (&run.end, &report) {
+            _ if run.interruption == Some(Interruption::Busy) => {
+                "the module keeps a CPU busy and does not return".to_owned()
+            }
             (_, Some(KernelReport { headline, .. })) if headline == INTERRUPTED => {
                 "no CPU took interrupts any more".to_owned()
             }

@@ -130,11 +130,52 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: no CPU took interrupts any more, after ",
+            "hung: the module keeps a CPU busy and does not return, after ",
             "insmod (",
             "deaf (",
             ") was at modules/lessons/fails_all_deaf/c/fails_all_deaf.c:@{second lock}, in take:",
             " @{second lock} |     spin_lock(other);",
+        ],
+    },
+    Case {
+        name: "fails_busy_wait",
+        language: "rust",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: the module keeps a CPU busy and does not return, after ",
+            ") was at modules/lessons/fails_busy_wait/fails_busy_wait.rs:@{wait}, in init:",
+            " @{wait} |             spin_loop();",
+            "(CPU ",
+            " was idle)",
+        ],
+    },
+    // With interrupts off.
+    Case {
+        name: "fails_busy_wait",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: the module keeps a CPU busy and does not return, after ",
+            ") was at modules/lessons/fails_busy_wait/c/fails_busy_wait.c:@{wait}, in wait:",
+        ],
+    },
+    Case {
+        name: "fails_cond_resched",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[") was at modules/lessons/fails_cond_resched/c/fails_cond_resched.c:@{loop}"],
+    },
+    Case {
+        name: "fails_double_lock",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            ") was at modules/lessons/fails_double_lock/c/fails_double_lock.c:@{second lock}, in again:",
+            " @{second lock} |     spin_lock(&lock);",
         ],
     },
     Case {
