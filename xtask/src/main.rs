@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match args.next() {
         Some(mode) if mode == process::GUARD => process::guard(args),
         Some(mode) if mode == process::TERMINAL_GUARD => process::terminal_guard(args),
+        Some(mode) if mode == process::SANDBOX => process::sandbox(args),
         _ => run(),
     };
     outcome.unwrap_or_else(|error| {

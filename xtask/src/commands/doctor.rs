@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::failure::Fault;
 use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
+use crate::process;
 use crate::session::Session;
 use crate::toolchain::{self, Requirement, RequirementState};
 use crate::vm::accel::{self, Kvm};
@@ -16,7 +17,7 @@ use crate::vm::accel::{self, Kvm};
 pub struct DoctorOptions {}
 
 /// Prints the table of requirements to standard output. Returns 0 if a build would succeed without a
-/// question, else 69. KVM is not a requirement.
+/// question, else 69. KVM and the sandbox are not requirements.
 ///
 /// # Errors
 ///
@@ -31,6 +32,7 @@ pub fn run(_options: &DoctorOptions) -> Result<ExitCode> {
         "kvm",
         kvm(&session, &requirements)?
     );
+    println!("{:MARK$}{:TOOL$}{}", "", "sandbox", sandbox());
     println!("\n{}", summary(&requirements));
     if let Some(line) = toolchain::install_all(&requirements) {
         println!("to install all missing packages:\n  {line}");
@@ -68,6 +70,14 @@ fn kvm(session: &Session, requirements: &[Requirement]) -> Result<String> {
     Ok(word(accel::try_kvm(
         session, &toolchain, &kernel, &initramfs,
     )?))
+}
+
+/// Returns whether compilers can be kept from the host's files.
+fn sandbox() -> &'static str {
+    match process::has_landlock() {
+        true => "works: the kernel has Landlock",
+        false => "does not work: the kernel has no Landlock; only the text of modules is checked",
+    }
 }
 
 /// Widths of the first two columns.

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::Fault;
+use crate::process::SANDBOX_FAILED;
 
 /// Maximum number of lines of a compiler's output that are kept for a module.
 const MAX_LINES: usize = 100;
@@ -21,7 +22,8 @@ const MAX_LINES: usize = 100;
 const FOLDERS: [&str; 3] = ["lessons", "races", "tools"];
 
 /// Phrases in the output of a compiler that the host stopped, or that has a bug.
-const HOST_PHRASES: [&str; 10] = [
+const HOST_PHRASES: [&str; 11] = [
+    SANDBOX_FAILED,
     "No space left on device",
     "Disk quota exceeded",
     "Read-only file system",

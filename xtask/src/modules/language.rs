@@ -3,10 +3,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-
-use crate::key::files_below;
-
 /// The language of a module's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Language {
@@ -41,20 +37,12 @@ impl Language {
         }
     }
 
-    /// Returns the sources of the module of the lesson in `folder`, sorted. The lesson's text is
-    /// not one of them.
-    pub(super) fn sources(self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let (below, extensions): (_, &[&str]) = match self {
-            Language::Rust => (folder.to_owned(), &["rs"]),
-            Language::C => (folder.join("c"), &["c", "h"]),
-        };
-        let mut files = files_below(&below)?;
-        files.retain(|path| {
-            path.extension()
-                .and_then(|extension| extension.to_str())
-                .is_some_and(|extension| extensions.contains(&extension))
-        });
-        Ok(files)
+    /// Returns the extension of the main source file.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Language::Rust => "rs",
+            Language::C => "c",
+        }
     }
 }
 

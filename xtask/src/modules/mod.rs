@@ -3,7 +3,10 @@
 
 mod attribution;
 mod doc;
+mod includes;
 mod language;
+mod sandbox;
+mod sources;
 mod unbuilt;
 
 use std::path::{Path, PathBuf};
@@ -14,12 +17,13 @@ use crate::cache::remove;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::{self, KernelImage};
 use crate::key::{Inputs, Key, files_below};
-use crate::process::Tool;
+use crate::process::{Sandbox, Tool, has_landlock};
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
 use attribution::{Attribution, is_compilers};
+use sources::{SourceFile, sources};
 
 pub use doc::DocPages;
 pub use language::Language;
@@ -240,11 +244,16 @@ impl ModuleBuilder<'_> {
                 .text("kernel", self.image.key.as_str())
                 .file("Kbuild", &self.sources.join("Kbuild"))?,
         };
-        for source in language.sources(&folder)? {
-            let label = source.strip_prefix(&folder)?.to_string_lossy().into_owned();
-            inputs.file(&label, &source).with_context(|| {
-                Failure::lesson(format!("the source of {name} ({language}) is not readable"))
-            })?;
+        let sources = sources(language, &folder)?;
+        if !has_landlock() {
+            includes::check(language, &sources)?;
+        }
+        for SourceFile { name: file, path } in sources {
+            inputs
+                .file(&file.to_string_lossy(), &path)
+                .with_context(|| {
+                    Failure::lesson(format!("the source of {name} ({language}) is not readable"))
+                })?;
         }
         Ok(inputs.key())
     }
@@ -262,6 +271,7 @@ impl ModuleBuilder<'_> {
     ) -> Result<Vec<UnbuiltModule>> {
         let mut names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         let mut variables = vec![format!("LANGUAGE={}", language.name())];
+        let mut readable = Vec::new();
         if language == Language::Rust {
             let kernel_ext = match self.kernel_ext(stage) {
                 Err(error) if fault_of(&error) == Fault::Lesson => {
@@ -271,6 +281,7 @@ impl ModuleBuilder<'_> {
                 kernel_ext => kernel_ext?,
             };
             variables.push(format!("KERNEL_EXT={}", kernel_ext.display()));
+            readable.push(kernel_ext);
         }
         stage.begin(&format!("compiling {} ({language})", names.join(" ")), 0);
         let folder = self
@@ -285,17 +296,20 @@ impl ModuleBuilder<'_> {
         for (name, _) in missing {
             let folder = self.session.workspace.folder_of(name);
             let target = work.join(folder.strip_prefix(&self.sources)?);
-            for source in language.sources(&folder)? {
-                copy(&source, &target.join(source.strip_prefix(&folder)?))?;
+            for SourceFile { name, path } in sources(language, &folder)? {
+                copy(&path, &target.join(name))?;
             }
         }
+        let sandbox = sandbox::of(self, work, readable)?;
         let log = self.log(language.name())?;
         let mut unbuilt = Vec::new();
         while !names.is_empty() {
             let lessons = format!("LESSONS={}", names.join(" "));
             let variables = [&variables[..], &[lessons]].concat();
             let mut attribution = Attribution::new(work, &names);
-            let made = self.kbuild(stage, work, &variables, &log, |line| attribution.line(line));
+            let made = self.kbuild(stage, work, &variables, sandbox.as_ref(), &log, |line| {
+                attribution.line(line);
+            });
             let Err(error) = made else { break };
             let errors = attribution.errors();
             if errors.is_empty() {
@@ -341,7 +355,7 @@ impl ModuleBuilder<'_> {
         let mut compiler = Vec::new();
         // rustc prints paths relative to this folder, clang absolute ones.
         let here = format!("{}/", work.display());
-        let made = self.kbuild(stage, work, variables, &log, |line| {
+        let made = self.kbuild(stage, work, variables, None, &log, |line| {
             if is_compilers(line) {
                 compiler.push(
                     line.replace("--> ", "--> modules/")
@@ -369,26 +383,31 @@ impl ModuleBuilder<'_> {
         Ok(log)
     }
 
-    /// Runs kbuild in `work`; each line of its output goes to `on_line`. kbuild builds as much as
+    /// Runs kbuild in `work`, in `sandbox` if there is one; each line of its output goes to `on_line`. kbuild builds as much as
     /// it can, and keeps the output of each target together.
     fn kbuild(
         &self,
         stage: &Stage<'_>,
         work: &Path,
         variables: &[String],
+        sandbox: Option<&Sandbox>,
         log: &Path,
         mut on_line: impl FnMut(&str),
     ) -> Result<()> {
         let KernelImage { tree, objects, .. } = self.image;
-        kernel::make(self.toolchain, tree, objects, self.session.jobs)
+        let make = kernel::make(self.toolchain, tree, objects, self.session.jobs)
             .args(["--keep-going", "--output-sync=target"])
             .arg(format!("M={}", work.display()))
             .args(variables)
-            .arg("modules")
-            .run_logged("building modules", log, |line| {
-                stage.tool_line(line);
-                on_line(line);
-            })
+            .arg("modules");
+        let make = match sandbox {
+            Some(sandbox) => make.sandboxed(sandbox)?,
+            None => make,
+        };
+        make.run_logged("building modules", log, |line| {
+            stage.tool_line(line);
+            on_line(line);
+        })
     }
 }
 

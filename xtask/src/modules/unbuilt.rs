@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::attribution::ModuleErrors;
+use super::sandbox;
 use super::{Language, Module};
 use crate::failure::{Fault, fault_of};
 
@@ -47,6 +48,9 @@ impl UnbuiltModule {
         message += &errors.lines.join("\n");
         if errors.left_out > 0 {
             message += &format!("\n... and {} more lines", errors.left_out);
+        }
+        if let Some(explanation) = sandbox::explanation(&errors.lines) {
+            message += &format!("\n{explanation}");
         }
         message += &format!("\nthe whole log: {}", log.display());
         Self {

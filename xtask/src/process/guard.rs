@@ -23,7 +23,7 @@ pub const TERMINAL_GUARD: &str = "__terminal-guard";
 
 /// Returns the command that runs `tool` under a guard, started by the programs `by` if there are
 /// any: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
-pub(super) fn command(mode: &str, by: &[String], tool: &Command, clean: bool) -> Result<Command> {
+pub(super) fn command(mode: &str, by: &[OsString], tool: &Command, clean: bool) -> Result<Command> {
     let mut command = Command::new(xtask_binary()?);
     command
         .arg(mode)

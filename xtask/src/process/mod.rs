@@ -1,9 +1,10 @@
 //! Child processes that never outlive xtask, and whose output is recorded.
 
 mod guard;
+mod sandbox;
 mod signals;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal, Write as _};
 use std::os::fd::OwnedFd;
@@ -16,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::failure::Failure;
 
 pub use guard::{GUARD, TERMINAL_GUARD, guard, terminal_guard, xtask_binary};
+pub use sandbox::{SANDBOX, SANDBOX_FAILED, Sandbox, has_landlock, sandbox};
 pub use signals::{Guarded, on_signals, park_if_interrupted};
 
 /// Number of the last lines of a tool's output that an error shows.
@@ -30,7 +32,7 @@ pub struct Tool {
     command: Command,
     clean: bool,
     /// Programs that start the tool, such as chrt, with their options.
-    by: Vec<String>,
+    by: Vec<OsString>,
 }
 
 impl Tool {
@@ -87,9 +89,20 @@ impl Tool {
         const CHRT: [&str; 3] = ["chrt", "--batch", "0"];
         let tried = Self::new(CHRT[0]).args(&CHRT[1..]).arg("true");
         if tried.capture().is_ok_and(|(status, ..)| status.success()) {
-            self.by.extend(CHRT.map(str::to_owned));
+            self.by.extend(CHRT.map(OsString::from));
         }
         self
+    }
+
+    /// Starts the tool in `sandbox`. The host's kernel must have Landlock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a path of the sandbox has a colon.
+    pub fn sandboxed(mut self, sandbox: &Sandbox) -> Result<Self> {
+        let (name, readable) = sandbox.variable()?;
+        self.by.extend(sandbox.command());
+        Ok(self.env(name, readable))
     }
 
     /// Returns the command line, quoted for a POSIX shell.

@@ -22,6 +22,7 @@ mod real;
 mod replay;
 mod reproducible;
 mod rmmod;
+mod sandbox;
 mod schedules;
 mod snapshots;
 mod style;
