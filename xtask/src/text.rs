@@ -1,4 +1,4 @@
-//! Text of guests and tools, made fit for a terminal.
+//! Text of guests and tools, made fit for a terminal, and the parts of long text that are shown.
 
 /// Returns a line without trailing white space and with escaped control characters.
 pub fn printable(line: &str) -> String {
@@ -11,4 +11,132 @@ pub fn printable(line: &str) -> String {
         }
     }
     printable
+}
+
+/// Maximum length of a line in reports and artifacts, in bytes; the kernel's longest line has
+/// 1,024.
+pub const MAX_LINE: usize = 4096;
+
+/// Number of lines at the beginning and at the end of an excerpt.
+const EXCERPT_LINES: usize = 10;
+
+/// Maximum length of a line in an excerpt, in bytes.
+const EXCERPT_WIDTH: usize = 300;
+
+/// Returns a line as [`printable`] does; of a very long line, its beginning and the length of
+/// the rest.
+pub fn printable_start(line: &[u8]) -> String {
+    start(line, MAX_LINE)
+}
+
+/// Returns a line without the bytes behind `width`.
+fn start(line: &[u8], width: usize) -> String {
+    let shown = line.len().min(width);
+    let start = printable(&String::from_utf8_lossy(&line[..shown]));
+    match line.len() - shown {
+        0 => start,
+        bytes => format!("{start}... ({bytes} more bytes)"),
+    }
+}
+
+/// Returns the first and the last lines of some output, and the number of the lines between.
+pub fn excerpt(output: &[u8]) -> Vec<String> {
+    let output = output.strip_suffix(b"\n").unwrap_or(output);
+    if output.is_empty() {
+        return Vec::new();
+    }
+    let is_end = |byte: &u8| *byte == b'\n';
+    let lines = 1 + output.iter().filter(|byte| is_end(byte)).count();
+    let shown = |line: &[u8]| start(line, EXCERPT_WIDTH);
+    let Some(between) = lines.checked_sub(2 * EXCERPT_LINES + 1) else {
+        return output.split(is_end).map(shown).collect();
+    };
+    let first = output.split(is_end).take(EXCERPT_LINES).map(shown);
+    let last = output.rsplit(is_end).take(EXCERPT_LINES).map(shown);
+    let mut last: Vec<String> = last.collect();
+    last.reverse();
+    let middle = format!("... {} more lines ...", between + 1);
+    first.chain([middle]).chain(last).collect()
+}
+
+/// The beginning and the end of a long text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends<'a> {
+    /// The first bytes.
+    pub first: &'a [u8],
+    /// The number of bytes between.
+    pub left_out: usize,
+    /// The last bytes.
+    pub last: &'a [u8],
+}
+
+impl<'a> Ends<'a> {
+    /// Returns the beginning and the end of a text that is longer than `longest` bytes, where
+    /// possible in whole lines.
+    pub fn of(text: &'a [u8], longest: usize) -> Option<Self> {
+        if text.len() <= longest {
+            return None;
+        }
+        let half = longest / 2;
+        let (first, rest) = text.split_at(half);
+        let last = &rest[rest.len() - half..];
+        let end = first.iter().rposition(|byte| *byte == b'\n');
+        let first = &first[..end.map_or(half, |end| end + 1)];
+        let begin = last.iter().position(|byte| *byte == b'\n');
+        let last = &last[begin.map_or(0, |begin| begin + 1)..];
+        Some(Self {
+            first,
+            left_out: text.len() - first.len() - last.len(),
+            last,
+        })
+    }
+
+    /// Returns the line in place of the bytes between.
+    pub fn note(&self) -> String {
+        format!("... {} bytes are left out here ...", self.left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_has_both_ends() {
+        assert_eq!(excerpt(b""), [""; 0]);
+        assert_eq!(excerpt(b"a\n\nb\n"), ["a", "", "b"]);
+        let count = |lines: usize| {
+            let text: String = (1..=lines).map(|line| format!("{line}\n")).collect();
+            excerpt(text.as_bytes())
+        };
+        assert_eq!(count(20).len(), 20);
+        let long = count(100_000);
+        assert_eq!(long.len(), 21);
+        assert_eq!(long[9..12], ["10", "... 99980 more lines ...", "99991"]);
+        assert_eq!(long[20], "100000");
+        assert_eq!(count(21)[10], "... 1 more lines ...");
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let line = excerpt(&vec![0; 1 << 20]);
+        assert_eq!(line.len(), 1);
+        assert!(line[0].starts_with("\\u{0}\\u{0}"));
+        assert!(line[0].ends_with("... (1048276 more bytes)"));
+        // In the middle of a character.
+        let euros = "€".repeat(2000);
+        assert!(printable_start(euros.as_bytes()).ends_with("€\u{fffd}... (1904 more bytes)"));
+    }
+
+    #[test]
+    fn ends_are_whole_lines() {
+        let text = "line\n".repeat(1000);
+        assert_eq!(Ends::of(text.as_bytes(), 5000), None);
+        let ends = Ends::of(text.as_bytes(), 1001).expect("it is longer");
+        assert_eq!(ends.first, "line\n".repeat(100).as_bytes());
+        assert_eq!(ends.last, "line\n".repeat(99).as_bytes());
+        assert_eq!(ends.left_out, 5000 - 995);
+        let ends = Ends::of(&[0; 100], 10).expect("it is longer");
+        assert_eq!((ends.first, ends.left_out), (&[0; 5][..], 90));
+    }
 }

@@ -12,6 +12,7 @@ mod guest;
 mod interactive;
 mod kernel;
 mod mounts;
+mod output;
 mod run;
 mod shell;
 mod state;

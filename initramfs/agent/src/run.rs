@@ -12,7 +12,8 @@ use crate::channel::Channel;
 use crate::documents::{self, Source};
 use crate::guest::{Guest, uptime};
 use crate::kernel;
-use crate::shell::{Event, LAUNCHER, PIECE, Shell, protect_from_children};
+use crate::output::PIECE;
+use crate::shell::{Event, LAUNCHER, Shell, protect_from_children};
 use crate::state::{self, Before};
 
 /// The kernel still calibrates its clocks for a second or so after it started the agent, and
@@ -84,6 +85,8 @@ enum Ending {
     Shell(i32),
     /// The time limit passed.
     TimeOver,
+    /// The commands printed too much.
+    OutputLimit,
 }
 
 impl Run<'_> {
@@ -117,10 +120,13 @@ impl Run<'_> {
             }
             Ending::TimeOver => {
                 self.channel.send(&Message::TimedOut { at: uptime() })?;
-                // The kernel logs the stack of each CPU, and of each task: one that waits for
-                // a signal too is not among the blocked ones.
+                // The kernel logs which tasks are blocked and where, and the stack of each CPU.
+                guest.sysrq("w");
                 guest.sysrq("l");
-                guest.sysrq("t");
+                self.report_trace()
+            }
+            Ending::OutputLimit => {
+                self.channel.send(&Message::OutputLimit { at: uptime() })?;
                 self.report_trace()
             }
         }
@@ -151,7 +157,9 @@ impl Run<'_> {
                 Event::CommandEnded(ended) => {
                     let at = uptime();
                     status = ended;
-                    self.queue_output()?;
+                    if self.queue_output()? {
+                        return Ok(Ending::OutputLimit);
+                    }
                     self.channel
                         .queue(&Message::StepEnded { number, at, status });
                     if finds_leaks {
@@ -196,22 +204,26 @@ impl Run<'_> {
     }
 
     fn ending(&mut self, event: Event) -> Result<Ending> {
-        self.queue_output()?;
+        if self.queue_output()? {
+            return Ok(Ending::OutputLimit);
+        }
         Ok(match event {
             Event::ShellEnded(status) => Ending::Shell(status),
+            Event::OutputFull => Ending::OutputLimit,
             Event::TimeOver | Event::Readable | Event::CommandEnded(_) => Ending::TimeOver,
         })
     }
 
-    fn queue_output(&mut self) -> Result<()> {
+    /// Queues the output since the last call; returns whether it has reached its limit.
+    fn queue_output(&mut self) -> Result<bool> {
         loop {
-            let output = self.shell.output()?;
+            let output = self.shell.output.piece()?;
             let is_last = (output.len() as u64) < PIECE;
             if !output.is_empty() {
                 self.channel.queue(&Message::Output(output));
             }
             if is_last {
-                return Ok(());
+                return Ok(self.shell.output.is_read_to_its_limit());
             }
             // Long output does not fit into the guest's memory several times.
             self.channel.flush()?;

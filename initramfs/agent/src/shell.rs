@@ -14,9 +14,7 @@
 //! and descriptors have the tag of its messages and the later commands. A command can still read
 //! the memory and the script of the shell.
 
-use std::fs::File;
 use std::io::{PipeReader, Read as _, Write as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -24,12 +22,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, kill_process_group, setrlimit, wait,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 use crate::guest::uptime;
+use crate::output::Output;
 
 /// The shell's first line. Its standard output is the file for output, and its standard error
 /// the pipe for statuses; both move out of the way of the commands.
@@ -39,13 +36,6 @@ kmodlab_status() { return \"$1\"; }
 
 /// The line behind a command.
 const END: &str = "kmodlab-end";
-
-/// Maximum length of a file that a command writes, its output among them, in bytes: every file of
-/// a guest is in its memory. A command that writes more is killed by SIGXFSZ.
-const MAX_FILE: u64 = 64 << 20;
-
-/// Maximum length of a piece of output, in bytes.
-pub const PIECE: u64 = 1 << 20;
 
 /// The program that starts a shell in a session of its own.
 pub const SETSID: &str = "/usr/bin/setsid";
@@ -74,16 +64,23 @@ pub enum Event {
     Readable,
     /// The time is over.
     TimeOver,
+    /// The commands printed as much as they may.
+    OutputFull,
 }
+
+/// The guest's time between two looks at the length of the output while a command runs, in
+/// nanoseconds. A command that prints too much is killed, which ends nearly every such command;
+/// a look finds a loop that starts one after the other. Lessons' commands are shorter, so that
+/// nothing wakes the agent while they run.
+const LOOK: u64 = 10_000_000_000;
 
 /// The shell, in a session and process group of its own.
 pub struct Shell {
     pid: Pid,
     script: ChildStdin,
     statuses: PipeReader,
-    output: File,
-    /// Bytes of the output that were read.
-    read: u64,
+    /// The file that the commands' output goes to.
+    pub output: Output,
     /// The beginning of a status.
     partial: String,
     /// Stands before the status of the current command.
@@ -103,12 +100,7 @@ impl Shell {
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, child_ended)
             .context("cannot handle SIGCHLD")?;
         let (statuses, statuses_writer) = std::io::pipe().context("cannot make a pipe")?;
-        let output = nameless_file(folder).context("cannot make a file for the output")?;
-        let limit = Rlimit {
-            current: Some(MAX_FILE),
-            maximum: Some(MAX_FILE),
-        };
-        setrlimit(Resource::Fsize, limit).context("cannot limit the length of files")?;
+        let output = Output::new(folder)?;
         // With a relative program or a folder, std would need sockets, which this kernel lacks.
         let (program, arguments) = launcher.split_first().context("no launcher")?;
         let mut child = Command::new(program)
@@ -118,7 +110,7 @@ impl Shell {
             .env("PATH", PATH)
             .env("HOME", folder)
             .stdin(Stdio::piped())
-            .stdout(output.try_clone()?)
+            .stdout(output.writer()?)
             .stderr(statuses_writer)
             .spawn()
             .context("cannot start a shell")?;
@@ -132,7 +124,6 @@ impl Shell {
             script,
             statuses,
             output,
-            read: 0,
             partial: String::new(),
             token: String::new(),
             children,
@@ -179,6 +170,15 @@ impl Shell {
     /// Waits for an event until `deadline`, a time of the guest's clock in nanoseconds, or
     /// until `other` can be read.
     pub fn wait(&mut self, deadline: u64, other: Option<&dyn std::os::fd::AsFd>) -> Result<Event> {
+        self.wait_and_look(deadline, other, LOOK)
+    }
+
+    fn wait_and_look(
+        &mut self,
+        deadline: u64,
+        other: Option<&dyn std::os::fd::AsFd>,
+        look: u64,
+    ) -> Result<Event> {
         loop {
             // Before the shell's end: its last command may have ended too.
             if let Some(status) = self.status() {
@@ -191,14 +191,16 @@ impl Shell {
             if left == 0 {
                 return Ok(Event::TimeOver);
             }
-            let left = Timespec::try_from(Duration::from_nanos(left)).context("a long time")?;
+            let wait = Duration::from_nanos(left.min(look));
+            let wait = Timespec::try_from(wait).context("a long time")?;
             let mut files = vec![
                 PollFd::new(&self.statuses, PollFlags::IN),
                 PollFd::new(&self.children, PollFlags::IN),
             ];
             let other = other.map(std::os::fd::AsFd::as_fd);
             files.extend(other.iter().map(|file| PollFd::new(file, PollFlags::IN)));
-            match poll(&mut files, Some(&left)) {
+            match poll(&mut files, Some(&wait)) {
+                Ok(0) if self.output.is_full()? => return Ok(Event::OutputFull),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error).context("cannot wait for an event"),
             }
@@ -281,217 +283,11 @@ impl Shell {
         }
     }
 
-    /// Returns the next [`PIECE`] of the output, or the rest if that is less; call it until it
-    /// returns nothing.
-    pub fn output(&mut self) -> Result<Vec<u8>> {
-        let length = self.output.metadata()?.len();
-        let count = usize::try_from(length.saturating_sub(self.read).min(PIECE))?;
-        let mut bytes = vec![0; count];
-        self.output
-            .read_exact_at(&mut bytes, self.read)
-            .context("cannot read the output")?;
-        self.read += bytes.len() as u64;
-        Ok(bytes)
-    }
-
     /// Ends the processes that the commands left in the background.
     pub fn kill_group(&self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
 }
 
-/// Makes a file to append to, whose name in `folder` is removed at once. Every file of a guest is
-/// in memory.
-fn nameless_file(folder: &Path) -> std::io::Result<File> {
-    let path = folder.join(".kmodlab-output");
-    let mut options = File::options();
-    let file = options
-        .read(true)
-        .append(true)
-        .create_new(true)
-        .open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: u64 = 60_000_000_000;
-
-    /// Locks out other tests: a shell collects all children of the process, so only one may run.
-    fn alone() -> std::sync::MutexGuard<'static, ()> {
-        static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        ALONE
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// The status and output of each command.
-    type Results = Vec<(u8, String)>;
-
-    /// Runs commands until the shell ends; returns their results, and the shell's status if it
-    /// ended early.
-    fn run(commands: &[&str]) -> Result<(Results, Option<i32>)> {
-        let _alone = alone();
-        let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path(), &[SETSID])?;
-        let mut results = Vec::new();
-        let mut previous = 0;
-        for command in commands {
-            let token = format!("token{}", results.len());
-            shell.start_command(command, previous, &token);
-            match shell.wait(uptime().0 + MINUTE, None)? {
-                Event::CommandEnded(status) => {
-                    let output = String::from_utf8_lossy(&shell.output()?).into_owned();
-                    results.push((status, output));
-                    previous = status;
-                }
-                Event::ShellEnded(status) => return Ok((results, Some(status))),
-                event => anyhow::bail!("{event:?}"),
-            }
-        }
-        shell.finish();
-        match shell.wait(uptime().0 + MINUTE, None)? {
-            Event::ShellEnded(0) => Ok((results, None)),
-            event => anyhow::bail!("{event:?}"),
-        }
-    }
-
-    fn texts(commands: &[&str]) -> Result<Results> {
-        let (results, ended) = run(commands)?;
-        assert_eq!(ended, None);
-        Ok(results)
-    }
-
-    fn result(status: u8, output: &str) -> (u8, String) {
-        (status, output.to_owned())
-    }
-
-    #[test]
-    fn commands_share_one_shell() -> Result<()> {
-        let results = texts(&[
-            "x=1; cd /; f() { echo \"$1 $x\"; }",
-            "f 'it'\"'\"'s'; pwd",
-            "(exit 3)",
-            "echo $?; false",
-            "cat <<E\na\n\\$x\nE",
-            "echo out; echo err >&2",
-            "echo \"$-\"; ls -l /proc/self/fd",
-        ])?;
-        assert_eq!(results[0], result(0, ""));
-        assert_eq!(results[1], result(0, "it's 1\n/\n"));
-        assert_eq!(results[2], result(3, ""));
-        assert_eq!(results[3], result(1, "3\n"));
-        assert_eq!(results[4], result(0, "a\n$x\n"));
-        assert_eq!(results[5], result(0, "out\nerr\n"));
-        let (_, files) = &results[6];
-        assert!(files.contains(" 1 -> "), "{files}");
-        assert!(
-            !files.contains(" 8 -> ") && !files.contains(" 9 -> "),
-            "{files}"
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn no_command_can_read_the_script_or_forge_a_status() -> Result<()> {
-        let results = texts(&[
-            "cat; read x; echo \"[$x]\"",
-            "echo 7 >&9; echo 7 >&8",
-            "echo 'a\nb' 'c'; exit_status=5",
-            "sh -c 'cat /proc/self/fd/10; echo 0 >/proc/self/fd/9'; true",
-            "echo a\nkmodlab-end\necho b",
-            "return 4",
-            "echo $?; cat <&7",
-        ])?;
-        assert_eq!(results[0], result(0, "[]\n"));
-        assert_ne!(results[1].0, 7);
-        assert_eq!(results[2], result(0, "a\nb c\n"));
-        assert_eq!(results[3].0, 0);
-        assert!(results[4].1.starts_with("a\n") && results[4].1.ends_with("b\n"));
-        assert_eq!(results[5], result(4, ""));
-        assert_eq!(results[6], result(0, "4\n"));
-        Ok(())
-    }
-
-    #[test]
-    fn a_command_may_be_long() -> Result<()> {
-        let long = format!("echo {} | wc -c", "x".repeat(200_000));
-        let results = texts(&[&long, "echo $?"])?;
-        assert_eq!(results[0].1.trim(), "200001");
-        assert_eq!(results[1], result(0, "0\n"));
-        Ok(())
-    }
-
-    #[test]
-    fn a_status_without_its_token_does_not_count() -> Result<()> {
-        let results = texts(&[
-            "echo() { command echo token0 0; }; alias unset=: .=: ; (exit 6)",
-            "echo $?",
-        ])?;
-        assert_eq!(results[0].0, 6);
-        assert_eq!(results[1], result(0, "6\n"));
-        Ok(())
-    }
-
-    #[test]
-    fn options_of_the_shell_stay_those_of_the_commands() -> Result<()> {
-        let results = texts(&[
-            "set -x; echo a",
-            "set +x",
-            "set -u; IFS=0123456789; (exit 10)",
-            "echo $?",
-        ])?;
-        assert_eq!(results[0], result(0, "+ echo a\na\n"));
-        assert_eq!(results[2].0, 10);
-        assert_eq!(results[3].0, 0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_shell_that_ends_early_is_reported_with_its_status() -> Result<()> {
-        assert_eq!(run(&["echo a; exit 4", "echo b"])?, (vec![], Some(4)));
-        assert_eq!(run(&["true", "kill -9 $$"])?.1, Some(137));
-        assert_eq!(run(&["if", "true"])?.1, Some(2));
-        let (results, status) = run(&["set -e", "true", "false; true", "true"])?;
-        assert_eq!((results.len(), status), (2, Some(1)));
-        Ok(())
-    }
-
-    #[test]
-    fn a_background_job_ends_with_the_group_and_not_before() -> Result<()> {
-        let _alone = alone();
-        let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path(), &[SETSID])?;
-        shell.start_command("sleep 1000 & echo $!", 0, "token");
-        assert_eq!(
-            shell.wait(uptime().0 + MINUTE, None)?,
-            Event::CommandEnded(0)
-        );
-        let pid: i32 = String::from_utf8(shell.output()?)?.trim().parse()?;
-        let running = || Path::new(&format!("/proc/{pid}/cmdline")).exists();
-        assert!(running());
-        shell.kill_group();
-        shell.finish();
-        assert!(matches!(
-            shell.wait(uptime().0 + MINUTE, None)?,
-            Event::ShellEnded(_)
-        ));
-        Ok(())
-    }
-
-    #[test]
-    fn a_command_that_does_not_end_meets_the_deadline() -> Result<()> {
-        let _alone = alone();
-        let folder = tempfile::tempdir()?;
-        let mut shell = Shell::start(folder.path(), &[SETSID])?;
-        shell.start_command("echo a; sleep 1000", 0, "token");
-        let deadline = uptime().0 + 200_000_000;
-        assert_eq!(shell.wait(deadline, None)?, Event::TimeOver);
-        assert_eq!(shell.output()?, b"a\n");
-        shell.kill_group();
-        Ok(())
-    }
-}
+mod tests;

@@ -57,11 +57,11 @@ pub fn check(data: &[u8]) {
         GuestEnd::OutOfTime { guest_seconds: 9.0 },
     ] {
         let run = GuestRun {
+            qemu_errors: String::new(),
             debug: Vec::new(),
             agent: agent.to_vec(),
             log: log.to_vec(),
             end,
-            interruption: None,
             wall: Duration::ZERO,
             since_panic: None,
             boot: None,

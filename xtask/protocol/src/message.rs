@@ -68,6 +68,11 @@ pub enum Message {
         /// The time.
         at: Uptime,
     },
+    /// The commands printed more than [`OUTPUT_LIMIT`](crate::OUTPUT_LIMIT).
+    OutputLimit {
+        /// The time.
+        at: Uptime,
+    },
     /// The shell that runs the commands ended, with this exit status as a shell counts it:
     /// 128 and the signal's number if a signal ended it.
     ShellEnded {

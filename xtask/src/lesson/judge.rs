@@ -6,13 +6,17 @@ use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
 use super::leaks::{self, Leaks};
 use super::left_behind::left_behind;
 use super::record::{self, GuestRecord, RecordedStep};
+use super::shorten::shorten;
 use super::timestamp::Tolerance;
 use super::verdict::{Mismatch, TextLocation, Verdict};
-use crate::vm::{GuestEnd, GuestRun, Interruption};
+use crate::vm::{GuestEnd, GuestRun};
 use kmodlab_protocol::Tag;
 
 /// The number of the log's last lines that are shown of a lost guest.
 const LAST_LINES: usize = 20;
+
+/// Maximum number of the log's lines that are kept with a mismatch.
+const MAX_LOG_LINES: usize = 400;
 
 /// Seconds before and after a command in which the log's lines are shown with it.
 const MARGIN: f64 = 0.05;
@@ -42,8 +46,9 @@ impl Evidence {
 /// Judges the run of a guest that ran `lesson`. Timestamps may be off by the `tolerance`, which
 /// depends on the guest's clock.
 ///
-/// The gravest finding counts: a host that failed before a kernel that stopped, that before a
-/// shell that was lost, that before a kernel report, and that before a mismatch.
+/// The gravest finding counts: a host that failed before a kernel that stopped, that before
+/// output without end, that before a shell that was lost, that before a kernel report, and that
+/// before a mismatch.
 pub fn judge(
     lesson: &Lesson,
     evidence: &Evidence,
@@ -60,6 +65,8 @@ pub fn judge(
     case.host_failed(run)
         .or_else(|| case.not_started(run))
         .or_else(|| case.stopped(run))
+        .or_else(|| case.output_limit(run))
+        .or_else(|| case.out_of_memory())
         .or_else(|| case.shell_lost())
         .or_else(|| case.guest_lost())
         .or_else(|| case.complaint())
@@ -114,6 +121,7 @@ impl Case<'_> {
                 format!(" within {guest_seconds:.0} s of its own time")
             }
             GuestEnd::Stuck => "; it stood still".to_owned(),
+            GuestEnd::OutputLimit(_) => "; it wrote without end".to_owned(),
             GuestEnd::Ended | GuestEnd::QemuFailed { .. } => String::new(),
         };
         Some(self.lost(what + &why))
@@ -138,9 +146,6 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let symptom = match (&run.end, &report) {
-            _ if run.interruption == Some(Interruption::Busy) => {
-                "the module keeps a CPU busy and does not return".to_owned()
-            }
             (_, Some(KernelReport { headline, .. })) if headline == INTERRUPTED => {
                 "no CPU took interrupts any more".to_owned()
             }
@@ -165,19 +170,21 @@ impl Case<'_> {
         let began = self.step_under_way().map(|step| step.begin);
         Some(Verdict::Hang {
             symptom,
-            report: match report {
-                Some(report) => report.lines,
-                None => self
-                    .log
-                    .stacks()
-                    .unwrap_or_else(|| self.log.last(LAST_LINES * 3)),
-            },
+            report: report.map_or_else(|| self.log.last(LAST_LINES * 3), |report| report.lines),
             seconds: now
                 .zip(began)
                 .map(|(now, began)| now - began)
                 .filter(|_| during.is_some()),
             during,
         })
+    }
+
+    /// Returns a verdict if the kernel ended a process because it ran out of memory: whatever
+    /// else went wrong follows from that.
+    fn out_of_memory(&self) -> Option<Verdict> {
+        self.log
+            .out_of_memory()
+            .map(|report| self.kernel_report(report))
     }
 
     fn shell_lost(&self) -> Option<Verdict> {
@@ -214,11 +221,15 @@ impl Case<'_> {
                     during: None,
                 });
         };
-        Some(Verdict::KernelReport {
+        Some(self.kernel_report(report))
+    }
+
+    fn kernel_report(&self, report: KernelReport) -> Verdict {
+        Verdict::KernelReport {
             during: self.during_time(report.at),
             headline: report.headline,
             report: report.lines,
-        })
+        }
     }
 
     fn leaks(&self) -> Option<Leaks> {
@@ -260,16 +271,17 @@ impl Case<'_> {
                 further += 1;
                 continue;
             }
+            let printed = match compared.matches {
+                true => &step.expected,
+                false => &compared.normalised,
+            };
+            let (expected, printed) = shorten(&step.expected, printed);
             first = Some(Box::new(Mismatch {
                 location: self.location(index)?,
-                expected: step.expected.clone(),
-                printed: if compared.matches {
-                    step.expected.clone()
-                } else {
-                    compared.normalised
-                },
+                expected,
+                printed,
                 status: (step.status, end.status),
-                log: self.log_during(recorded.begin, end.at),
+                log: last(self.log_during(recorded.begin, end.at)),
             }));
         }
         first.map(|first| Verdict::Mismatch { first, further })
@@ -344,6 +356,15 @@ impl Case<'_> {
         }
     }
 }
+
+/// Returns the last [`MAX_LOG_LINES`] lines.
+fn last(mut lines: Vec<String>) -> Vec<String> {
+    let surplus = lines.len().saturating_sub(MAX_LOG_LINES);
+    lines.drain(..surplus);
+    lines
+}
+
+mod output_limit;
 
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,10 @@
 
 use kmodlab_protocol::READY;
 
-use super::stacks;
 use super::subject::{Subject, subject};
 use super::timestamp;
 use super::trim::trim_report;
-use crate::text::printable;
+use crate::text::{excerpt, printable_start};
 
 /// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]
@@ -102,8 +101,16 @@ const REPORTS: &[(&str, ReportKind)] = {
         ("list_del ", Complaint),
         ("refcount_t: ", Complaint),
         ("rust_kernel: panicked at ", Fatal),
+        (OUT_OF_MEMORY, Complaint),
     ]
 };
+
+/// The kernel's message when it ends a process for lack of memory: the last of a report.
+const OUT_OF_MEMORY: &str = "Out of memory: Killed process ";
+
+/// The kernel's first message of that report, after the name of the task that needed memory
+/// (`dump_header` in mm/oom_kill.c).
+const INVOKED_OOM_KILLER: &str = " invoked oom-killer: ";
 
 /// Part of kmemleak's message after a scan.
 const LEAKS: &str = "new suspected memory leaks";
@@ -130,10 +137,9 @@ impl KernelLog {
     /// Reads the output of the serial console. The lesson begins at the agent's first line
     /// [`READY`].
     pub fn read(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let lines: Vec<LogLine> = text
-            .split('\n')
-            .map(|line| LogLine::new(printable(line)))
+        let lines: Vec<LogLine> = bytes
+            .split(|byte| *byte == b'\n')
+            .map(|line| LogLine::new(printable_start(line)))
             .filter(|line| !line.text.is_empty())
             .collect();
         let lesson = lines.iter().position(|line| line.message() == READY);
@@ -172,17 +178,6 @@ impl KernelLog {
         texts(&lines[lines.len().saturating_sub(count)..])
     }
 
-    /// Returns the stacks that the kernel printed when the lesson's time was over; `None` if it
-    /// printed none.
-    pub fn stacks(&self) -> Option<Vec<String>> {
-        let lines = self.since_lesson();
-        let begin = lines
-            .iter()
-            .position(|line| line.message() == stacks::ALL_CPUS)?;
-        let stacks = stacks::relevant(&texts(&lines[begin..]));
-        Some(without_middle(stacks))
-    }
-
     /// Returns the lesson's lines between two times, in seconds since boot.
     pub fn between(&self, from: f64, to: f64) -> Vec<String> {
         let during = |line: &&LogLine| line.at.is_some_and(|at| from <= at && at <= to);
@@ -191,6 +186,11 @@ impl KernelLog {
             .filter(during)
             .map(|line| line.text.clone())
             .collect()
+    }
+
+    /// Returns the lesson's first and last lines.
+    pub fn ends(&self) -> Vec<String> {
+        excerpt(texts(self.since_lesson()).join("\n").as_bytes())
     }
 
     /// Returns the lesson's lines: each timestamp, in seconds since boot, and its message.
@@ -234,6 +234,20 @@ impl KernelLog {
         }
     }
 
+    /// Returns the kernel's first report that it ended a process for lack of memory.
+    pub fn out_of_memory(&self) -> Option<KernelReport> {
+        let lines = self.relevant();
+        let at = lines
+            .iter()
+            .position(|line| line.message().starts_with(OUT_OF_MEMORY))?;
+        Some(KernelReport {
+            kind: ReportKind::Complaint,
+            headline: headline(&lines[at..]),
+            at: lines[at].at,
+            lines: without_middle(trim_report(texts(&lines[first_line(lines, at)..=at]))),
+        })
+    }
+
     /// Returns the first kernel report of the lesson; if no lesson began, of the whole log.
     pub fn report(&self) -> Option<KernelReport> {
         let lines = self.relevant();
@@ -250,26 +264,30 @@ impl KernelLog {
         let stopped = lines[at..]
             .iter()
             .any(|line| line.message().starts_with("Kernel panic"));
-        let from = match at.checked_sub(1) {
-            Some(above) if is_ruler(lines[above].message()) => above,
-            _ => at,
-        };
+        let from = first_line(lines, at);
         let to = if stopped || fatal.is_some() || kind != ReportKind::Complaint {
             lines.len()
         } else {
             end_of_complaint(lines, at)
         };
-        let kind = fatal.map_or(kind, |_| ReportKind::Fatal);
-        let texts = texts(&lines[from..to]);
         Some(KernelReport {
-            kind,
+            kind: fatal.map_or(kind, |_| ReportKind::Fatal),
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: without_middle(match kind {
-                ReportKind::Hang => stacks::relevant(&texts),
-                ReportKind::Fatal | ReportKind::Complaint => trim_report(texts),
-            }),
+            lines: without_middle(trim_report(texts(&lines[from..to]))),
         })
+    }
+}
+
+/// Returns the index of the first line of the report whose headline is at index `at`.
+fn first_line(lines: &[LogLine], at: usize) -> usize {
+    if lines[at].message().starts_with(OUT_OF_MEMORY) {
+        let begins = |line: &LogLine| line.message().contains(INVOKED_OOM_KILLER);
+        return lines[..at].iter().rposition(begins).unwrap_or(at);
+    }
+    match at.checked_sub(1) {
+        Some(above) if is_ruler(lines[above].message()) => above,
+        _ => at,
     }
 }
 

@@ -15,7 +15,7 @@ pub mod kernel_log;
 pub mod leaks;
 pub mod left_behind;
 pub mod record;
-mod stacks;
+mod shorten;
 pub mod subject;
 mod syntax;
 pub mod timestamp;

@@ -2,6 +2,9 @@
 
 use kmodlab_protocol::{CodeSection, Message, State, Tag, frame};
 
+use super::compare::printed_lines;
+use crate::text::Ends;
+
 /// The events of a run, as the agent reported them. Whatever is missing did not happen.
 #[derive(Debug, Clone, Default)]
 pub struct GuestRecord {
@@ -16,6 +19,10 @@ pub struct GuestRecord {
     pub steps: Vec<RecordedStep>,
     /// The guest's clock when the run reached its time limit.
     pub timeout: Option<f64>,
+    /// Whether the commands printed more than they may.
+    pub output_limit: bool,
+    /// Output of background jobs after the last step.
+    pub late_output: Vec<u8>,
     /// The exit status of the lesson's shell, once that has ended.
     pub shell: Option<i32>,
     /// The guest's state after the lesson: only additions (see [`State`]).
@@ -48,6 +55,22 @@ pub struct RecordedStep {
     pub output: Vec<u8>,
     /// Its end, if it ended.
     pub end: Option<StepEnd>,
+}
+
+/// Maximum length of a command's output in artifacts, in bytes.
+const MAX_SHOWN: usize = 256 << 10;
+
+impl RecordedStep {
+    /// Returns the printed lines; of a long output, those at its beginning and its end.
+    pub fn shown_lines(&self) -> Vec<String> {
+        let Some(ends) = Ends::of(&self.output, MAX_SHOWN) else {
+            return printed_lines(&self.output);
+        };
+        let mut lines = printed_lines(ends.first);
+        lines.push(ends.note());
+        lines.extend(printed_lines(ends.last));
+        lines
+    }
 }
 
 /// The end of a step.
@@ -101,8 +124,9 @@ impl GuestRecord {
             Message::Output(bytes) => {
                 // Between two steps the agent reads no output. Output of a background job
                 // after the last step belongs to none.
-                if let Some(step) = self.steps.last_mut().filter(|step| step.end.is_none()) {
-                    step.output.extend(bytes);
+                match self.steps.last_mut().filter(|step| step.end.is_none()) {
+                    Some(step) => step.output.extend(bytes),
+                    None => self.late_output.extend(bytes),
                 }
             }
             Message::StepEnded { number, at, status } => {
@@ -114,6 +138,7 @@ impl GuestRecord {
             }
             Message::Code(section) => self.sections.push(section),
             Message::Unavailable(detector) => self.unavailable.push(detector),
+            Message::OutputLimit { .. } => self.output_limit = true,
             Message::TimedOut { at } => self.timeout = Some(at.seconds()),
             Message::ShellEnded { status } => self.shell = Some(status),
             Message::Leaks(report) => {
@@ -136,7 +161,7 @@ pub fn session<'a>(commands: impl IntoIterator<Item = &'a str>, steps: &[Recorde
             session.push_str(&format!("{prompt} {line}\n"));
             prompt = ">";
         }
-        for line in super::compare::printed_lines(&step.output) {
+        for line in step.shown_lines() {
             session.push_str(&line);
             session.push('\n');
         }

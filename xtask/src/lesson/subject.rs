@@ -21,6 +21,8 @@ pub enum Subject {
     Refcount,
     /// A timer, a work item or the like that is freed while it is active.
     DebugObjects,
+    /// A lack of memory, for which the kernel ended a process.
+    OutOfMemory,
     /// Any other warning.
     Warning,
 }
@@ -28,7 +30,8 @@ pub enum Subject {
 /// Phrases of headlines with their subjects. The first match counts.
 const WORDS: &[(&str, Subject)] = {
     use Subject::{
-        AtomicSleep, DebugObjects, Kasan, Kmemleak, List, Lockdep, Refcount, Slab, Ubsan,
+        AtomicSleep, DebugObjects, Kasan, Kmemleak, List, Lockdep, OutOfMemory, Refcount, Slab,
+        Ubsan,
     };
     &[
         ("kmemleak: ", Kmemleak),
@@ -64,6 +67,7 @@ const WORDS: &[(&str, Subject)] = {
         ("BUG: MAX_", Lockdep),
         ("DEBUG_LOCKS_WARN_ON", Lockdep),
         ("BUG ", Slab),
+        ("Out of memory: ", OutOfMemory),
     ]
 };
 
@@ -88,6 +92,7 @@ impl Subject {
             Subject::List => "list",
             Subject::Refcount => "refcount",
             Subject::DebugObjects => "debug-objects",
+            Subject::OutOfMemory => "out-of-memory",
             Subject::Warning => "warning",
         }
     }
@@ -129,6 +134,10 @@ mod tests {
             (
                 "ODEBUG: free active (active state 0) object: ffff object type: timer_list",
                 "debug-objects",
+            ),
+            (
+                "Out of memory: Killed process 43 (dd) total-vm:3284kB",
+                "out-of-memory",
             ),
             ("WARNING: CPU: 0 PID: 1 at x.c:1 x", "warning"),
         ] {

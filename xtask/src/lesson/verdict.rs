@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use kmodlab_protocol::OUTPUT_LIMIT;
+
 use super::subject::subject;
+use crate::vm::Channel;
+use crate::vm::output_meter::limit;
 
 /// The result of a run, with the details that a report prints.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,15 @@ pub enum Verdict {
         during: Option<TextLocation>,
         /// The time since the step began, on the guest's clock.
         seconds: Option<f64>,
+    },
+    /// Something wrote without end, and was stopped.
+    OutputLimit {
+        /// The place where there was too much output.
+        source: OutputSource,
+        /// The beginning and the end of the output.
+        excerpt: Vec<String>,
+        /// The step that was under way.
+        during: Option<TextLocation>,
     },
     /// Something is present after the run that was absent before it.
     LeftOver {
@@ -90,6 +103,35 @@ pub enum Verdict {
     },
 }
 
+/// A place where a run may write too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputSource {
+    /// The standard output and error of the commands.
+    Commands,
+    /// The kernel's log.
+    KernelLog,
+    /// The channel of the agent's messages.
+    Agent,
+    /// The debug console, to which `perturb` writes.
+    DebugConsole,
+    /// The standard error of QEMU.
+    Qemu,
+}
+
+impl fmt::Display for OutputSource {
+    /// Writes a clause that says what was too long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, limit) = match self {
+            OutputSource::Commands => ("the commands printed", OUTPUT_LIMIT),
+            OutputSource::KernelLog => ("the kernel logged", limit(Channel::Log)),
+            OutputSource::Agent => ("the guest reported", limit(Channel::Agent)),
+            OutputSource::DebugConsole => ("the guest wrote to port 0xe9", limit(Channel::Debug)),
+            OutputSource::Qemu => ("the guest made QEMU print", limit(Channel::QemuErrors)),
+        };
+        write!(f, "{what} more than {} MiB", limit >> 20)
+    }
+}
+
 /// The position of a step in a lesson's README.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLocation {
@@ -106,9 +148,9 @@ pub struct TextLocation {
 pub struct Mismatch {
     /// The command and its position.
     pub location: TextLocation,
-    /// The expected lines.
+    /// The expected lines; of many, those around the differences.
     pub expected: Vec<String>,
-    /// The printed lines; a line that matches is replaced by its expected line.
+    /// The printed lines, likewise; a line that matches is replaced by its expected line.
     pub printed: Vec<String>,
     /// The expected and the actual exit status.
     pub status: (u8, u8),
@@ -125,6 +167,7 @@ impl Verdict {
             Verdict::KernelReport { .. } => "kernel-report",
             Verdict::Panic { .. } => "panic",
             Verdict::Hang { .. } => "hang",
+            Verdict::OutputLimit { .. } => "output-limit",
             Verdict::LeftOver { .. } => "left-over",
             Verdict::ShellLost { .. } => "shell-lost",
             Verdict::GuestLost { .. } => "guest-lost",
@@ -190,6 +233,11 @@ impl Verdict {
             | Verdict::Panic { report, .. }
             | Verdict::Hang { report, .. } => Some(report),
             Verdict::GuestLost { log, .. } => Some(log),
+            Verdict::OutputLimit {
+                source: OutputSource::KernelLog,
+                excerpt,
+                ..
+            } => Some(excerpt),
             _ => None,
         }
     }
@@ -201,6 +249,7 @@ impl Verdict {
             Verdict::KernelReport { during, .. }
             | Verdict::Panic { during, .. }
             | Verdict::Hang { during, .. }
+            | Verdict::OutputLimit { during, .. }
             | Verdict::ShellLost { during, .. }
             | Verdict::GuestLost { during, .. } => during.as_ref(),
             _ => None,
@@ -231,6 +280,7 @@ impl fmt::Display for Verdict {
                     write!(f, ", after {seconds:.0} s of the guest's time")
                 })
             }
+            Verdict::OutputLimit { source, .. } => write!(f, "output limit exceeded: {source}"),
             Verdict::LeftOver { left } => match &left[..] {
                 [only] => write!(f, "left something behind: {only}"),
                 _ => write!(f, "left {} things behind", left.len()),

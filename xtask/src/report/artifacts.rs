@@ -3,8 +3,8 @@
 //! ```text
 //! report.txt       the details, as on a terminal
 //! run.json         the entry of this run, as in --json
-//! kernel.log       all bytes of the kernel's console
-//! shell.log        the commands and their output
+//! kernel.log       all bytes of the kernel's console; of a very long log, both ends
+//! shell.log        the commands and their output; of a very long output, both ends
 //! transcript.cast  the commands and their output, for `asciinema play`
 //! trace.txt        the kernel's report of an oops, a warning or a hang
 //! timeline.txt     the timeline, with `--timeline`
@@ -12,6 +12,7 @@
 //! kernel.config    the kernel's configuration
 //! ```
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -25,6 +26,7 @@ use crate::lesson::Lesson;
 use crate::lesson::verdict::Verdict;
 use crate::run::{CompletedRun, RunEvent, RunObserver};
 use crate::session::Session;
+use crate::text::Ends;
 use crate::ui::Ui;
 
 /// Most folders of failures in the cache, one per run of the suite.
@@ -157,7 +159,7 @@ fn write_all(
         "run.json",
         json::pretty(&json::RunEntry::from(outcome))?.as_bytes(),
     )?;
-    write("kernel.log", &run.log)?;
+    write("kernel.log", &shortened(&run.log))?;
     write("shell.log", session.as_bytes())?;
     let cast = asciicast::text(
         &outcome.label(),
@@ -185,6 +187,20 @@ fn write_all(
     std::fs::copy(&config, folder.join("kernel.config"))
         .with_context(|| format!("cannot copy {}", config.display()))?;
     Ok(())
+}
+
+/// Maximum length of a kernel's log in the artifacts, in bytes: many times that of a lesson.
+const MAX_LOG: usize = 4 << 20;
+
+/// Returns a log without its middle if it is very long.
+fn shortened(log: &[u8]) -> Cow<'_, [u8]> {
+    match Ends::of(log, MAX_LOG) {
+        None => Cow::Borrowed(log),
+        Some(ends) => {
+            let note = format!("{}\n", ends.note());
+            Cow::Owned([ends.first, note.as_bytes(), ends.last].concat())
+        }
+    }
 }
 
 /// Creates a folder in `parent` whose name is the next number, and removes the

@@ -30,7 +30,8 @@ pub fn text(title: &str, steps: &[Step], ran: &[RecordedStep], verdict: &Verdict
     };
     for (step, run) in steps.iter().zip(ran) {
         cast.event(run.begin - began, &with_prompts(&step.command));
-        let output: String = printed_lines(&run.output)
+        let output: String = run
+            .shown_lines()
             .iter()
             .map(|line| format!("{line}\r\n"))
             .collect();

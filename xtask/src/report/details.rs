@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
-use crate::lesson::verdict::{Mismatch, Verdict};
+use crate::lesson::verdict::{Mismatch, OutputSource, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
 use crate::text::printable;
@@ -17,6 +17,12 @@ const MAX_WIDTH: usize = 300;
 
 /// Most lines of the kernel's log that are shown with a mismatch.
 const MAX_LOG_LINES: usize = 40;
+
+/// Most things left behind that are shown.
+const MAX_LEFT: usize = 40;
+
+/// Most commands that are shown to reproduce a failure.
+const MAX_COMMANDS: usize = 40;
 
 /// Writes the details of a failure.
 pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) -> io::Result<()> {
@@ -53,9 +59,25 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         Verdict::KernelReport { report, .. }
         | Verdict::Panic { report, .. }
         | Verdict::Hang { report, .. } => listing(out, "the kernel's log", report)?,
+        Verdict::OutputLimit {
+            source, excerpt, ..
+        } => {
+            let title = match source {
+                OutputSource::KernelLog => "the kernel's log",
+                OutputSource::Commands
+                | OutputSource::Agent
+                | OutputSource::DebugConsole
+                | OutputSource::Qemu => "the output, its beginning and its end",
+            };
+            listing(out, title, excerpt)?;
+            writeln!(out, "The guest was stopped then.")?;
+        }
         Verdict::LeftOver { left } => {
-            for left in left {
-                writeln!(out, "  - {left}")?;
+            for left in left.iter().take(MAX_LEFT) {
+                writeln!(out, "  - {}", clip(left))?;
+            }
+            if let Some(more @ 1..) = left.len().checked_sub(MAX_LEFT) {
+                writeln!(out, "  - and {more} more")?;
             }
             writeln!(
                 out,
@@ -230,7 +252,12 @@ fn print_commands(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
         }
     )?;
     if let Some(location) = location {
-        for command in location.before.iter().chain([&location.command]) {
+        let before = &location.before;
+        let left_out = before.len().saturating_sub(MAX_COMMANDS);
+        if left_out > 0 {
+            writeln!(out, "  (the first {left_out} commands of the text)")?;
+        }
+        for command in before[left_out..].iter().chain([&location.command]) {
             for line in command.lines() {
                 writeln!(out, "  {}", clip(line))?;
             }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::{Counts, Outcome, RaceFindings, SuiteReport};
-use crate::lesson::verdict::Verdict;
+use crate::lesson::verdict::{OutputSource, Verdict};
 use crate::run::plan::PlannedCase;
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
@@ -106,6 +106,11 @@ impl From<&Outcome> for RunEntry {
             | Verdict::Hang { report, .. } => report.clone(),
             Verdict::GuestLost { log, .. } => log.clone(),
             Verdict::Mismatch { first, .. } => first.log.clone(),
+            Verdict::OutputLimit {
+                source: OutputSource::KernelLog,
+                excerpt,
+                ..
+            } => excerpt.clone(),
             _ => Vec::new(),
         };
         Self {
@@ -150,6 +155,10 @@ impl From<&Outcome> for RunEntry {
                 .iter()
                 .map(SourceLocationEntry::from)
                 .collect(),
+            output_excerpt: match verdict {
+                Verdict::OutputLimit { excerpt, .. } => excerpt.clone(),
+                _ => Vec::new(),
+            },
             left_behind: match verdict {
                 Verdict::LeftOver { left } => left.clone(),
                 _ => Vec::new(),

@@ -10,7 +10,7 @@ use super::*;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
 use crate::lesson::transcript::{LIMIT, Transcript};
-use crate::lesson::verdict::{Mismatch, TextLocation, Verdict};
+use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
 
@@ -110,7 +110,7 @@ fn a_row_and_its_commands_name_the_language() {
 }
 
 /// Returns one of each verdict.
-pub(super) fn verdicts() -> [Verdict; 12] {
+pub(super) fn verdicts() -> [Verdict; 13] {
     let during = Some(location());
     [
         Verdict::Pass,
@@ -168,6 +168,11 @@ pub(super) fn verdicts() -> [Verdict; 12] {
         Verdict::Skipped {
             why: "no C twin".to_owned(),
         },
+        Verdict::OutputLimit {
+            source: OutputSource::Commands,
+            excerpt: vec!["y".to_owned(), "... 9 more lines ...".to_owned()],
+            during: Some(location()),
+        },
     ]
 }
 
@@ -190,13 +195,13 @@ fn every_verdict_has_its_own_name_and_text() {
     let report = printed(&outcomes);
     assert_eq!(
         report.lines().last(),
-        Some("1 passed, 10 failed, 1 skipped"),
+        Some("1 passed, 11 failed, 1 skipped"),
         "{report}"
     );
     assert_eq!(fault(&outcomes), Some(Fault::Lesson));
     assert_eq!(fault(&outcomes[8..10]), Some(Fault::Lesson));
     assert_eq!(fault(&outcomes[10..11]), Some(Fault::Host));
-    assert_eq!(fault(&outcomes[11..]), None);
+    assert_eq!(fault(&outcomes[11..12]), None);
     assert!(
         report.contains(
             "\nmodules/lessons/x/README.md:4: x (rust): the text cannot be tested: `x` comes before \
@@ -211,6 +216,47 @@ fn every_verdict_has_its_own_name_and_text() {
         ),
         "{report}"
     );
+}
+
+#[test]
+fn endless_output_is_shown_by_its_ends() {
+    let [.., verdict] = verdicts();
+    assert_eq!(
+        verdict.to_string(),
+        "output limit exceeded: the commands printed more than 2 MiB"
+    );
+    let report = printed(&[outcome(verdict)]);
+    assert!(
+        report.contains("\n  y\n  ... 9 more lines ...\nThe guest was stopped then.\n"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_report_is_bounded_whatever_was_left_behind_or_ran() {
+    let many = |word: &str| -> Vec<String> {
+        let numbers = 0..100_000;
+        numbers
+            .map(|number| format!("{word} {number} {}", "x".repeat(500)))
+            .collect()
+    };
+    let left = Verdict::LeftOver { left: many("left") };
+    let during = TextLocation {
+        before: many("command"),
+        ..location()
+    };
+    let lost = Verdict::ShellLost {
+        status: 1,
+        during: Some(during),
+    };
+    for (verdict, note) in [
+        (left, "  - and 99960 more\n"),
+        (lost, "  (the first 99960 commands of the text)\n"),
+    ] {
+        let report = printed(&[outcome(verdict)]);
+        assert!(report.len() < 20_000, "{}", report.len());
+        assert!(report.contains(note), "{report}");
+    }
 }
 
 #[test]

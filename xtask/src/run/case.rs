@@ -21,6 +21,10 @@ use crate::symbols::{SourceLocation, Symbols};
 use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::GuestRun;
 
+/// Maximum number of the kernel's messages that are kept of a run under a schedule, to compare
+/// all runs when the last has ended. A race prints some ten.
+const MAX_MESSAGES: usize = 2000;
+
 /// A run of a test case that ended: its outcome, and the evidence for that.
 #[derive(Debug)]
 pub struct CompletedRun {
@@ -82,7 +86,11 @@ impl Runner<'_> {
             scheduled: schedule.map(|seeded| ScheduledRun {
                 seed: seeded.seed,
                 delays: seeded.schedule.delays(&run.debug),
-                messages: log.messages().map(str::to_owned).collect(),
+                messages: log
+                    .messages()
+                    .take(MAX_MESSAGES)
+                    .map(str::to_owned)
+                    .collect(),
             }),
             phases: Some(Phases {
                 boot,

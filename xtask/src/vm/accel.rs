@@ -180,7 +180,7 @@ impl Observer for KvmObserver {
     fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<Kvm> {
         let bytes_so_far = match channel {
             Channel::Log => &mut self.log,
-            Channel::Agent | Channel::QemuErrors => &mut self.errors,
+            Channel::Agent | Channel::Debug | Channel::QemuErrors => &mut self.errors,
         };
         bytes_so_far.extend(bytes);
         let (log, errors) = (

@@ -7,10 +7,12 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{MemfdFlags, inotify};
 
+use super::output_meter::LONGEST;
 use crate::temporary::{GuestFolder, guest_folder};
 
 /// A channel that a guest writes to.
@@ -20,6 +22,8 @@ pub enum Channel {
     Log,
     /// The agent's messages.
     Agent,
+    /// The output of `perturb`, at the port of QEMU's debug console.
+    Debug,
     /// The standard error of QEMU itself.
     QemuErrors,
 }
@@ -138,12 +142,14 @@ impl Channels {
         }
     }
 
-    /// Sends the guest's events, each from a thread of its own.
+    /// Sends the guest's events: those of all files from one thread, those of sockets from a
+    /// thread each.
     pub(super) fn follow(&self, sender: &Sender<Event>) -> Result<()> {
-        self.log.follow(Channel::Log, sender)?;
+        let mut files = vec![(Channel::Log, &self.log), (Channel::Debug, &self.debug)];
         if let AgentChannel::File(file) = &self.agent {
-            file.follow(Channel::Agent, sender)?;
+            files.push((Channel::Agent, file));
         }
+        follow(&files, sender)?;
         let control = self.control.try_clone().context("cannot copy a socket")?;
         let sender = sender.clone();
         std::thread::spawn(move || {
@@ -158,6 +164,7 @@ impl Channels {
     pub(super) fn close(&self) {
         let _ = UnixStream::connect(self.folder().join(CONTROL));
         self.log.close();
+        self.debug.close();
         match &self.agent {
             AgentChannel::File(file) => file.close(),
             AgentChannel::Socket(_) => {
@@ -195,51 +202,87 @@ impl Recorder {
         PathBuf::from(format!("/proc/{process}/fd/{file}"))
     }
 
-    /// Sends all bytes that are written, until a writer closes the file.
-    fn follow(&self, channel: Channel, sender: &Sender<Event>) -> Result<()> {
-        let written = inotify::init(inotify::CreateFlags::CLOEXEC)
-            .context("cannot make an inotify instance")?;
-        let changes = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
-        inotify::add_watch(&written, self.path(), changes).context("cannot watch a file")?;
-        // Opened again, for an offset of its own.
-        let mut file = File::open(self.path()).context("cannot open a file in memory")?;
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [MaybeUninit::uninit(); 4096];
-            loop {
-                let mut changes = inotify::Reader::new(&written, &mut buffer);
-                // One read returns several changes.
-                let mut closed = false;
-                loop {
-                    let Ok(change) = changes.next() else { return };
-                    closed |= change.events().contains(inotify::ReadFlags::CLOSE_WRITE);
-                    if changes.is_buffer_empty() {
-                        break;
-                    }
-                }
-                let mut bytes = Vec::new();
-                let read = file.read_to_end(&mut bytes);
-                if !bytes.is_empty() && sender.send(Event::Output(channel, bytes)).is_err() {
-                    return;
-                }
-                if closed || read.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Ends the thread of a file that no QEMU has opened.
+    /// Notes the end of a file that no QEMU has opened.
     fn close(&self) {
         drop(File::options().append(true).open(self.path()));
     }
 
-    /// Reads all bytes that were written so far.
+    /// Reads the bytes that were written so far, up to [`LONGEST`].
     pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.file.rewind()?;
-        self.file.read_to_end(&mut bytes)?;
+        (&mut self.file).take(LONGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// Number of bytes after which the thread that follows a guest's files pauses between two reads.
+/// No lesson prints as much. A guest that prints without end writes single bytes, and to read
+/// each would take as much of the host's CPUs as the guest itself.
+const BUSY: usize = 256 << 10;
+
+/// The pause.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Sends all bytes that are written to some files, until the writer of each closes it.
+fn follow(files: &[(Channel, &Recorder)], sender: &Sender<Event>) -> Result<()> {
+    let written =
+        inotify::init(inotify::CreateFlags::CLOEXEC).context("cannot make an inotify instance")?;
+    let changes = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
+    let mut followed = Vec::new();
+    for (channel, recorder) in files {
+        let path = recorder.path();
+        let watch = inotify::add_watch(&written, &path, changes).context("cannot watch a file")?;
+        // Opened again, for an offset of its own.
+        let file = File::open(&path).context("cannot open a file in memory")?;
+        followed.push(FollowedFile {
+            watch,
+            channel: *channel,
+            file,
+            closed: false,
+        });
+    }
+    let sender = sender.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut sent = 0;
+        while !followed.iter().all(|file| file.closed) {
+            let mut changes = inotify::Reader::new(&written, &mut buffer);
+            // One read returns several changes.
+            loop {
+                let Ok(change) = changes.next() else { return };
+                if change.events().contains(inotify::ReadFlags::CLOSE_WRITE) {
+                    let of_change = |file: &&mut FollowedFile| file.watch == change.wd();
+                    if let Some(file) = followed.iter_mut().find(of_change) {
+                        file.closed = true;
+                    }
+                }
+                if changes.is_buffer_empty() {
+                    break;
+                }
+            }
+            for FollowedFile { channel, file, .. } in &mut followed {
+                let mut bytes = Vec::new();
+                if file.read_to_end(&mut bytes).is_err() {
+                    return;
+                }
+                sent += bytes.len();
+                if !bytes.is_empty() && sender.send(Event::Output(*channel, bytes)).is_err() {
+                    return;
+                }
+            }
+            if sent > BUSY {
+                std::thread::sleep(PAUSE);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A file that a thread reads while QEMU writes it.
+struct FollowedFile {
+    watch: i32,
+    channel: Channel,
+    file: File,
+    closed: bool,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::channels::Channel;
+
 /// The channels of a guest, how it ended and how long it took.
 #[derive(Debug, Clone)]
 pub struct GuestRun {
@@ -11,10 +13,10 @@ pub struct GuestRun {
     pub log: Vec<u8>,
     /// The output of `perturb` (`kernel_ext::stop::tell_host`).
     pub debug: Vec<u8>,
+    /// The standard error of QEMU.
+    pub qemu_errors: String,
     /// How the guest ended.
     pub end: GuestEnd,
-    /// The reason for which the host interrupted it, if it did.
-    pub interruption: Option<Interruption>,
     /// The host's time from QEMU's start to its end.
     pub wall: Duration,
     /// The host's time from the kernel's panic message to QEMU's end, if there was one.
@@ -37,6 +39,8 @@ pub enum GuestEnd {
     },
     /// The host stopped it: the guest's clock stood still and nothing ran.
     Stuck,
+    /// The host stopped it: a channel had more bytes than its limit.
+    OutputLimit(Channel),
     /// QEMU itself failed.
     QemuFailed {
         /// Its exit status, in words.
@@ -44,14 +48,4 @@ pub enum GuestEnd {
         /// Its standard error.
         stderr: String,
     },
-}
-
-/// The reason for which the host sends a guest a non-maskable interrupt. The kernel answers it
-/// with a panic, and a report of what it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interruption {
-    /// All CPUs had their interrupts disabled.
-    Uninterruptible,
-    /// A module's code kept a CPU busy and did not return.
-    Busy,
 }

@@ -1,7 +1,6 @@
 //! Guests: QEMU's command line, the event loop that watches a guest, snapshots and replays.
 
 pub mod accel;
-mod busy_detector;
 mod channels;
 mod cpus;
 mod firmware;
@@ -9,7 +8,7 @@ mod gdb;
 mod guest_run;
 mod host_cpu;
 mod machine;
-mod module_calls;
+pub mod output_meter;
 mod panic_detector;
 mod qmp;
 mod real_time;
@@ -26,13 +25,13 @@ mod tsc;
 mod watchdog;
 
 pub use crate::temporary::guest_folder;
-pub use channels::{Channels, Endpoints};
+pub use channels::{Channel, Channels, Endpoints};
 pub use firmware::PackedAssignment;
 pub use gdb::{DebuggerStop, Memory};
-pub use guest_run::{GuestEnd, GuestRun, Interruption};
+pub use guest_run::{GuestEnd, GuestRun};
 pub use machine::{Accel, Boot, Debugger, Hardware, Machine, VirtualClock};
 pub use real_time::TypedCommands;
 pub use replay::ReplayedRun;
-pub use run::{CommandKind, NotResumed, RunInputs, run};
+pub use run::{NotResumed, RunInputs, run};
 pub use running::explain_full_disk;
 pub use snapshot::{Snapshot, SnapshotGuest};

@@ -178,7 +178,7 @@ impl Observer for DebugObserver<'_> {
     fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<anyhow::Error> {
         match channel {
             Channel::Log => (self.on_log)(bytes).err(),
-            Channel::Agent | Channel::QemuErrors => None,
+            Channel::Agent | Channel::Debug | Channel::QemuErrors => None,
         }
     }
 

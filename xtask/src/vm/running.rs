@@ -1,6 +1,6 @@
 //! A QEMU that runs, and the one event loop for all guests that the host watches.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -119,11 +119,6 @@ impl Running {
         self.channels.folder()
     }
 
-    /// Returns the socket at which QEMU's debugger stub listens, once it is started.
-    pub fn debugger_socket(&self) -> PathBuf {
-        self.channels.endpoints().gdb
-    }
-
     /// Returns the time at which QEMU started.
     pub fn started(&self) -> Instant {
         self.started
@@ -179,7 +174,7 @@ impl Running {
             (Channel::QemuErrors, _) => self.errors.extend(bytes),
             // A file keeps its bytes itself.
             (Channel::Agent, AgentChannel::Socket(_)) => self.agent.extend(bytes),
-            (Channel::Agent | Channel::Log, _) => {}
+            (Channel::Agent | Channel::Log | Channel::Debug, _) => {}
         }
     }
 

@@ -8,6 +8,8 @@ use kmodlab_protocol::{CodeSection, Message, State, Uptime, frame};
 use super::*;
 use crate::lesson::timestamp::VIRTUAL_TOLERANCE;
 use crate::lesson::transcript;
+use crate::lesson::verdict::OutputSource;
+use crate::vm::Channel;
 
 const README: &str = "\
 # x
@@ -124,11 +126,11 @@ const LOG: &str = "\
 
 fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
     let run = GuestRun {
+        qemu_errors: String::new(),
         debug: Vec::new(),
         agent: agent.to_owned(),
         log: log.to_owned(),
         end,
-        interruption: None,
         since_panic: None,
         wall: Duration::from_secs(1),
         boot: None,
@@ -435,4 +437,119 @@ fn a_kernel_whose_detector_is_not_active_passes_nothing() {
         assert_eq!(verdict.name(), "infrastructure", "{verdict}");
         assert!(verdict.to_string().contains("was not active"), "{verdict}");
     }
+}
+
+#[test]
+fn output_without_end_is_a_verdict_of_its_own() {
+    let under_way = [
+        ready(),
+        step(1, "", 0),
+        vec![
+            Message::StepBegan {
+                number: 2,
+                at: at(290),
+            },
+            Message::Output(b"y\n".repeat(1000)),
+            Message::OutputLimit { at: at(300) },
+        ],
+    ]
+    .concat();
+    let verdict = ended(&under_way, LOG);
+    let Verdict::OutputLimit {
+        source: OutputSource::Commands,
+        excerpt,
+        during: Some(during),
+    } = verdict
+    else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(excerpt.len(), 21);
+    assert_eq!(excerpt[10], "... 980 more lines ...");
+    assert_eq!(during.line, 5);
+    // A background job, after the last command.
+    let late = [
+        ready(),
+        steps().concat(),
+        vec![
+            Message::Output(b"late\n".to_vec()),
+            Message::OutputLimit { at: at(400) },
+        ],
+    ]
+    .concat();
+    let verdict = ended(&late, LOG);
+    let Verdict::OutputLimit {
+        excerpt,
+        during: None,
+        ..
+    } = verdict
+    else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(excerpt, ["late"]);
+}
+
+#[test]
+fn a_log_without_end_is_shown_with_its_first_report() {
+    let begun = [ready(), step(1, "", 0)].concat();
+    let flood = |line: &str| {
+        let log = format!("{LOG}{}", format!("{line}\r\n").repeat(1000));
+        let end = GuestEnd::OutputLimit(Channel::Log);
+        match verdict(&bytes(&begun), log.as_bytes(), end) {
+            Verdict::OutputLimit {
+                source: OutputSource::KernelLog,
+                excerpt,
+                ..
+            } => excerpt,
+            verdict => panic!("{verdict:?}"),
+        }
+    };
+    let log = flood("[    4.000000] x: again");
+    assert_eq!(log[..2], ["[    2.800000] x: one", "[    3.810000] x: two"]);
+    assert_eq!(log.len(), 21);
+    let log = flood("[    4.000000] WARNING: CPU: 0 PID: 1 at x.c:1");
+    assert!(log[0].contains("WARNING: "), "{log:?}");
+    assert!(log.len() < 100);
+}
+
+#[test]
+fn a_process_ended_for_lack_of_memory_explains_a_lost_shell() {
+    let lost = [
+        ready(),
+        step(1, "", 0),
+        vec![
+            Message::StepBegan {
+                number: 2,
+                at: at(290),
+            },
+            Message::ShellEnded { status: 137 },
+        ],
+    ]
+    .concat();
+    let log = format!(
+        "{LOG}[    3.900000] dd invoked oom-killer: gfp_mask=0x140cc2, order=0\r\n\
+         [    3.900000]  out_of_memory+0x3d4/0x4a0\r\n\
+         [    3.910000] Out of memory: Killed process 43 (sh) total-vm:3284kB\r\n\
+         [    3.920000] x: three\r\n"
+    );
+    let verdict = ended(&lost, &log);
+    let Verdict::KernelReport { report, .. } = &verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(report.len(), 3);
+    assert_eq!(verdict.subject(), Some("out-of-memory"));
+    assert_eq!(
+        verdict.to_string(),
+        "the kernel reported: Out of memory: Killed process 43 (sh) total-vm:3284kB"
+    );
+}
+
+#[test]
+fn a_long_output_is_reported_around_its_difference() {
+    let mut steps = steps();
+    let log = DMESG.repeat(2000);
+    steps[1] = step(2, &log, 0);
+    let Verdict::Mismatch { first, .. } = ended(&run(&steps), LOG) else {
+        panic!();
+    };
+    assert!(first.printed.len() < 250, "{}", first.printed.len());
 }

@@ -88,7 +88,7 @@ pub struct RunEntry {
     /// The lesson's text, as a path from the clone's top folder.
     pub readme: String,
     /// One of `pass`, `mismatch`, `kernel-report`, `panic`, `hang`,
-    /// `left-over`, `shell-lost`, `guest-lost`, `bad-text`,
+    /// `output-limit`, `left-over`, `shell-lost`, `guest-lost`, `bad-text`,
     /// `does-not-compile`, `infrastructure`, `skipped`.
     /// The names do not change; a later version may add names.
     pub verdict: String,
@@ -103,6 +103,8 @@ pub struct RunEntry {
     pub kernel_log: Vec<String>,
     /// Where the tasks of the kernel's report were in the lesson's sources.
     pub source_locations: Vec<SourceLocationEntry>,
+    /// First and last lines of the output, with the verdict `output-limit`.
+    pub output_excerpt: Vec<String>,
     /// Sentences that name the objects left behind, with the verdict `left-over`.
     pub left_behind: Vec<String>,
     /// Time from QEMU's start to its end; 0 if no guest ran.

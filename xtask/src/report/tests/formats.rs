@@ -108,13 +108,13 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
         suite.summary,
         json::Summary {
             passed: 1,
-            failed: 15,
+            failed: 16,
             skipped: 2
         }
     );
     let names: Vec<&str> = suite.runs.iter().map(|run| run.verdict.as_str()).collect();
     assert_eq!(
-        names[..12],
+        names[..13],
         [
             "pass",
             "mismatch",
@@ -127,11 +127,12 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
             "bad-text",
             "does-not-compile",
             "infrastructure",
-            "skipped"
+            "skipped",
+            "output-limit"
         ]
     );
-    assert_eq!(suite.runs[15].left_behind, hostile());
-    assert_eq!(suite.runs[12].kernel_log, hostile());
+    assert_eq!(suite.runs[16].left_behind, hostile());
+    assert_eq!(suite.runs[13].kernel_log, hostile());
     Ok(())
 }
 
@@ -185,7 +186,7 @@ fn junit_is_well_formed_and_counts_right() -> Result<()> {
     let read = quick_junit::Report::deserialize_from_str(&text)?;
     assert_eq!(
         (read.tests, read.failures, read.errors, read.skipped),
-        (18, 13, 2, 2)
+        (19, 14, 2, 2)
     );
     assert_eq!(read.test_suites.len(), 2);
     let cases = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
@@ -312,7 +313,7 @@ print('counts', counts.passed, counts.failed, counts.crashed, counts.skipped, co
             program.push("printer");
         }
         if let Some((accepted, output)) = python(&program, &text)? {
-            assert!(accepted && output.contains("counts 1 15 0 2 0"), "{output}");
+            assert!(accepted && output.contains("counts 1 16 0 2 0"), "{output}");
         }
     }
     Ok(())

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sleeps again and again, and never ends.
+//! Prints without end.
 
 use kernel::prelude::*;
-use kernel_ext::delay::msleep;
 
 module! {
     type: Test,
-    name: "fails_sleeps_for_ever",
+    name: "prints_without_end",
     author: "kmodlab",
-    description: "Sleeps for ever",
+    description: "Prints without end",
     license: "GPL",
 }
 
@@ -18,8 +17,7 @@ struct Test;
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         loop {
-            // marker: sleep
-            msleep(1000);
+            pr_info!("again\n");
         }
     }
 }

@@ -1,0 +1,46 @@
+//! The verdict on a run that wrote without end.
+
+use super::Case;
+use crate::lesson::record::GuestRecord;
+use crate::lesson::verdict::{OutputSource, Verdict};
+use crate::text::excerpt;
+use crate::vm::{Channel, GuestEnd, GuestRun};
+
+impl Case<'_> {
+    /// Returns a verdict if the agent or the host stopped the run because there was too much
+    /// output.
+    pub(super) fn output_limit(&self, run: &GuestRun) -> Option<Verdict> {
+        let GuestRecord {
+            output_limit,
+            late_output,
+            steps,
+            ..
+        } = self.record;
+        let (source, excerpt) = match &run.end {
+            _ if *output_limit => {
+                let under_way = steps.last().filter(|step| step.end.is_none());
+                let output = under_way.map_or(late_output, |step| &step.output);
+                (OutputSource::Commands, excerpt(output))
+            }
+            GuestEnd::OutputLimit(Channel::Log) => {
+                // Endless warnings have a stack.
+                let report = self.log.report().map(|report| report.lines);
+                let lines = report.unwrap_or_else(|| self.log.ends());
+                (OutputSource::KernelLog, lines)
+            }
+            GuestEnd::OutputLimit(Channel::Agent) => (OutputSource::Agent, Vec::new()),
+            GuestEnd::OutputLimit(Channel::Debug) => {
+                (OutputSource::DebugConsole, excerpt(&run.debug))
+            }
+            GuestEnd::OutputLimit(Channel::QemuErrors) => {
+                (OutputSource::Qemu, excerpt(run.qemu_errors.as_bytes()))
+            }
+            _ => return None,
+        };
+        Some(Verdict::OutputLimit {
+            source,
+            excerpt,
+            during: self.during(),
+        })
+    }
+}
