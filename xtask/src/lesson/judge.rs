@@ -34,6 +34,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Returns true if the guest started the lesson.
+    pub fn lesson_started(&self) -> bool {
+        self.log.lesson_began() && self.record.started
+    }
+
     /// Parses the channels of a guest whose agent's messages have this tag.
     pub fn read(tag: Tag, run: &GuestRun) -> Self {
         Self {
@@ -100,7 +105,7 @@ impl Case<'_> {
         })
     }
 
-    /// Returns a verdict if the guest did not start the lesson.
+    /// Returns a verdict if the guest did not start the lesson, which is not the lesson's fault.
     fn not_started(&self, run: &GuestRun) -> Option<Verdict> {
         if self.log.lesson_began() && self.record.started {
             return None;
@@ -124,7 +129,11 @@ impl Case<'_> {
             GuestEnd::OutputLimit(_) => "; it wrote without end".to_owned(),
             GuestEnd::Ended | GuestEnd::QemuFailed { .. } => String::new(),
         };
-        Some(self.lost(what + &why))
+        let log = self.log.last(LAST_LINES);
+        let what = format!("the guest did not start the lesson: {what}{why}");
+        Some(Verdict::Infrastructure {
+            what: [vec![what], log].concat().join("\n"),
+        })
     }
 
     /// Returns a verdict if the kernel stopped, or something in the guest hung.

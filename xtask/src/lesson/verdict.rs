@@ -70,7 +70,7 @@ pub enum Verdict {
         /// The step that was under way.
         during: Option<TextLocation>,
     },
-    /// The guest ended without a kernel report, or did not begin the lesson.
+    /// The guest ended in the lesson without a kernel report.
     GuestLost {
         /// A description of how far the guest came.
         what: String,

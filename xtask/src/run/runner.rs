@@ -3,13 +3,14 @@
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use kmodlab_protocol::{
     ASSIGNMENT_FILE, Assignment, GuestFile, Message, RunOptions, SingleRun, Tag, encode, frame,
 };
 
 use super::start::GuestStart;
 use crate::lesson::assignment::{AssignmentOptions, assignment, commands};
+use crate::lesson::judge::Evidence;
 use crate::lesson::transcript::Transcript;
 use crate::pipeline::Built;
 use crate::session::Session;
@@ -167,8 +168,9 @@ impl Runner<'_> {
         assignment(script.transcript, options)
     }
 
-    /// Resumes from a snapshot; `None` if the snapshot is unusable. The output from before the
-    /// snapshot comes first, as if the guest had booted for this run.
+    /// Resumes from a snapshot; `None` if the snapshot is unusable: a guest does not resume, or
+    /// does not start the lesson. The output from before the snapshot comes first, as if the guest
+    /// had booted for this run.
     fn resume(
         &self,
         snapshot: &Snapshot,
@@ -198,11 +200,22 @@ impl Runner<'_> {
             snapshot: Some(snapshot),
             typed: None,
         };
-        match self.run(&machine, channels, inputs, assignment, on_step) {
+        let mut started = false;
+        let mut on_step = |number| {
+            started = true;
+            on_step(number);
+        };
+        match self.run(&machine, channels, inputs, assignment, &mut on_step) {
             Ok(mut tagged) => {
                 tagged.run.log.splice(0..0, log);
                 tagged.run.agent.splice(0..0, agent);
-                Ok(Some(tagged))
+                // The last bytes may not have been seen while the guest ran.
+                if started || Evidence::read(tagged.tag, &tagged.run).lesson_started() {
+                    return Ok(Some(tagged));
+                }
+                let why = anyhow!("a guest of the snapshot did not start its lesson");
+                snapshot.discard(&self.session.ui, &why);
+                Ok(None)
             }
             Err(error) if error.is::<NotResumed>() => {
                 snapshot.discard(&self.session.ui, &error);

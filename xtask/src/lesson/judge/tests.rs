@@ -290,10 +290,10 @@ fn a_lost_shell_is_reported_with_its_command() {
 }
 
 #[test]
-fn a_lost_guest_is_described_by_how_far_it_came() {
+fn a_guest_that_does_not_start_the_lesson_is_not_the_lessons_fault() {
     let text = |messages: &[Message], log: &str| {
         let verdict = ended(messages, log);
-        assert_eq!(verdict.name(), "guest-lost");
+        assert_eq!(verdict.name(), "infrastructure");
         verdict.to_string()
     };
     assert!(text(&[], "").ends_with("it printed nothing at all"));
@@ -309,13 +309,22 @@ fn a_lost_guest_is_described_by_how_far_it_came() {
         )
         .contains("No working init found")
     );
-    let half = [ready(), vec![began(1, 190)]].concat();
-    assert!(text(&half, LOG).ends_with("it ended in the middle of the lesson"));
     let stuck = verdict(b"", b"", GuestEnd::Stuck);
     assert!(
         stuck
             .to_string()
             .ends_with("nothing at all; it stood still")
+    );
+}
+
+#[test]
+fn a_guest_that_ends_in_the_lesson_is_lost() {
+    let half = [ready(), vec![began(1, 190)]].concat();
+    let lost = ended(&half, LOG);
+    assert_eq!(lost.name(), "guest-lost");
+    assert!(
+        lost.to_string()
+            .ends_with("it ended in the middle of the lesson")
     );
 }
 
