@@ -4,20 +4,37 @@
 //! then renamed. Each result has a lock of its own, so that two xtasks wait for each other only
 //! if they make the same result. The kernel releases a lock when its owner ends, however it
 //! ends, and the next xtask removes what the owner left in `staging/`.
+//!
+//! A cache can be damaged from outside: by a power cut, a full disk or a hand. Beside each result
+//! is a manifest (`cache/manifest.rs`), written before the result gets its final name. A result
+//! that differs from its manifest is removed with a note and made anew (`cache/entries.rs`).
+//!
+//! A cache that this user cannot write, such as a teacher's for a class, is only read. Results
+//! that it does not have go to the user's own cache, which is searched first.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow};
+use rustix::fs::{Access, access};
+
+mod entries;
+mod manifest;
 
 use crate::failure::{self, Failure};
 use crate::key::Key;
+use crate::ui::Notes;
+
+pub use entries::remove_entry;
+pub use manifest::Parts;
 
 /// A cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// A cache that is only read.
+    shared: Option<PathBuf>,
+    notes: Notes,
 }
 
 /// A whole result in the cache.
@@ -31,21 +48,26 @@ pub struct CacheEntry {
 
 impl Cache {
     /// Opens the cache at `KMODLAB_CACHE`, else `$XDG_CACHE_HOME/kmodlab`, else
-    /// `~/.cache/kmodlab`, and makes the folder if it does not exist.
+    /// `~/.cache/kmodlab`, and makes the folder if it does not exist. If `KMODLAB_CACHE` is a
+    /// folder that this user cannot write, opens it to be read only, over the user's own cache at
+    /// one of the other two paths.
     ///
     /// # Errors
     ///
     /// Fails if none of the three variables is set, and as [`Cache::at`] does.
     pub fn from_env() -> Result<Self> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let root = variable("KMODLAB_CACHE")
-            .map(PathBuf::from)
-            .or_else(|| variable("XDG_CACHE_HOME").map(|cache| Path::new(&cache).join("kmodlab")))
-            .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/kmodlab")))
-            .ok_or_else(|| {
-                anyhow!("HOME is not set: set KMODLAB_CACHE to a folder for built kernels")
-            })?;
-        Self::at(&root)
+        let chosen = variable("KMODLAB_CACHE").map(PathBuf::from);
+        let own = variable("XDG_CACHE_HOME")
+            .map(|cache| Path::new(&cache).join("kmodlab"))
+            .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/kmodlab")));
+        match (chosen, own) {
+            (Some(shared), Some(own)) if is_read_only(&shared) => Self::over(&shared, &own),
+            (Some(root), _) | (None, Some(root)) => Self::at(&root),
+            (None, None) => Err(anyhow!(
+                "HOME is not set: set KMODLAB_CACHE to a folder for built kernels"
+            )),
+        }
     }
 
     /// Opens the cache at `root`, makes the folder if it does not exist, and removes what killed
@@ -55,27 +77,47 @@ impl Cache {
     ///
     /// Fails if make cannot build in a folder of that name, or if the folder cannot be made.
     pub fn at(root: &Path) -> Result<Self> {
-        let root = std::path::absolute(root)?;
-        if let Some(letter) = root
-            .to_string_lossy()
-            .chars()
-            .find(|letter| !is_plain(*letter))
-        {
-            return Err(Failure::usage(format!(
-                "the cache folder {} has {letter:?} in its name, which make cannot build in; set \
-                 KMODLAB_CACHE to another",
-                root.display()
-            ))
-            .into());
-        }
+        let root = plain_path(root)?;
         std::fs::create_dir_all(&root).with_context(|| {
             format!(
                 "cannot make the cache folder {}; set KMODLAB_CACHE to one that can be written",
                 root.display()
             )
         })?;
-        let cache = Self { root };
+        let cache = Self {
+            root,
+            shared: None,
+            notes: Notes::default(),
+        };
         cache.sweep()?;
+        Ok(cache)
+    }
+
+    /// Opens the cache at `shared` to be read only, and puts results that it does not have into
+    /// the cache at `own`.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Cache::at`] does.
+    pub fn over(shared: &Path, own: &Path) -> Result<Self> {
+        let shared = plain_path(shared)?;
+        let is_new = !own.exists();
+        let cache = Self {
+            shared: Some(shared.clone()),
+            ..Self::at(own).with_context(|| {
+                format!(
+                    "{} cannot be written, and a cache of your own is necessary",
+                    shared.display()
+                )
+            })?
+        };
+        if is_new {
+            cache.notes.add(format!(
+                "{} cannot be written: results that it does not have go to {}",
+                shared.display(),
+                cache.root.display()
+            ));
+        }
         Ok(cache)
     }
 
@@ -88,22 +130,33 @@ impl Cache {
             .with_context(|| format!("cannot list {}", staging.display()))?
         {
             let entry = entry?;
-            let Ok(lock) = OpenOptions::new()
-                .write(true)
-                .open(locks.join(entry.file_name()))
-            else {
+            let Ok(lock) = File::open(locks.join(entry.file_name())) else {
                 continue;
             };
             if lock.try_lock().is_ok() {
-                remove(&entry.path())?;
+                // The remains of another user of the cache stay.
+                let _ = remove(&entry.path());
             }
         }
         Ok(())
     }
 
-    /// Returns the cache folder.
+    /// Returns the cache folder that can be written.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns the notes about the cache so far.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Returns the cache folders in the order in which they are searched.
+    pub fn roots(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.root), self.shared.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
     }
 
     /// Returns the folder of all results of a kind, and makes it if it does not exist.
@@ -118,86 +171,10 @@ impl Cache {
         Ok(folder)
     }
 
-    /// Returns the path that the result `kind/name-key` has once it is whole.
+    /// Returns the path that the result `kind/name-key` has once it is made here; for
+    /// a result that may exist, see [`Cache::find`].
     pub fn path(&self, kind: &str, name: &str, key: &Key) -> PathBuf {
         self.root.join(kind).join(format!("{name}-{key}"))
-    }
-
-    /// Returns the result `kind/name-key`, which `make` makes if the cache does not have it.
-    ///
-    /// `make` gets a path in staging where nothing exists, and leaves a file or a folder there.
-    ///
-    /// # Errors
-    ///
-    /// Fails if `make` does, in which case the cache keeps nothing, or if the result cannot be
-    /// moved into place.
-    pub fn entry(
-        &self,
-        kind: &str,
-        name: &str,
-        key: &Key,
-        make: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<CacheEntry> {
-        let path = self.path(kind, name, key);
-        if path.exists() {
-            return Ok(CacheEntry { path, cached: true });
-        }
-        let id = format!("{kind}-{name}-{key}");
-        let _lock = self.lock(&id)?;
-        if path.exists() {
-            return Ok(CacheEntry { path, cached: true });
-        }
-        self.folder(kind)?;
-        let staging = self.folder("staging")?.join(&id);
-        // A killed owner may have left something.
-        remove(&staging)?;
-        let made = make(&staging).and_then(|()| {
-            std::fs::rename(&staging, &path)
-                .with_context(|| format!("cannot move {} into place", path.display()))
-        });
-        if let Err(error) = made {
-            // The first error is the one to report.
-            let _ = remove(&staging);
-            return Err(self.explain_full_disk(error));
-        }
-        Ok(CacheEntry {
-            path,
-            cached: false,
-        })
-    }
-
-    /// Records that `entry` is used now, and then removes the least recently used entries of its
-    /// folder until at most `keep` are left. An entry that was used within the last `rest` stays.
-    ///
-    /// Another xtask that uses a removed entry finds it gone, so this is for entries that are
-    /// made again quickly.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the use cannot be recorded, or if an old entry cannot be removed.
-    pub fn used(&self, entry: &Path, keep: usize, rest: Duration) -> Result<()> {
-        let folder = entry.parent().unwrap_or(entry);
-        let now = SystemTime::now();
-        File::open(entry)
-            .and_then(|entry| entry.set_modified(now))
-            .with_context(|| format!("cannot record the use of {}", entry.display()))?;
-        let list = || format!("cannot list {}", folder.display());
-        let mut all = Vec::new();
-        for entry in std::fs::read_dir(folder).with_context(list)? {
-            let entry = entry.with_context(list)?;
-            // Another xtask may be removing it.
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            all.push((metadata.modified()?, entry.path()));
-        }
-        all.sort_by(|a, b| b.cmp(a));
-        for (used, old) in all.into_iter().skip(keep) {
-            if now.duration_since(used).is_ok_and(|since| since > rest) {
-                remove(&old)?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes an empty folder in staging, for work whose results go elsewhere, and waits for
@@ -237,11 +214,14 @@ impl Cache {
     /// Fails if the lock's file cannot be opened or locked.
     pub fn lock(&self, name: &str) -> Result<File> {
         let path = self.folder("locks")?.join(name);
-        let file = OpenOptions::new()
+        let made = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&path)
+            .open(&path);
+        // A lock that another user of the cache made can be read.
+        let file = made
+            .or_else(|_| File::open(&path))
             .with_context(|| format!("cannot open the lock {}", path.display()))?;
         if file.try_lock().is_err() {
             eprintln!("waiting for another xtask that makes {name}");
@@ -257,23 +237,62 @@ impl Cache {
     ///
     /// Fails if the file or its folder cannot be written.
     pub fn write(&self, path: &Path, contents: &[u8]) -> Result<()> {
+        self.write_file(path, contents)?;
+        Ok(())
+    }
+
+    /// Writes a small file as [`Cache::write`], and returns the open file.
+    fn write_file(&self, path: &Path, contents: &[u8]) -> Result<File> {
         use std::io::Write as _;
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = path.parent().unwrap_or(&self.root);
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
-        // Beside its final path, which may be on another disk than the cache's top folder.
-        let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| {
-            format!(
-                "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
-                folder.display()
-            )
-        })?;
+        // Beside its final path, which may be on another disk than the cache's top folder; and
+        // readable for all whom the umask lets read, because users may share a cache.
+        let permissions = std::fs::Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new()
+            .permissions(permissions)
+            .tempfile_in(folder)
+            .with_context(|| {
+                format!(
+                    "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
+                    folder.display()
+                )
+            })?;
         file.write_all(contents)
             .with_context(|| format!("cannot write {}", path.display()))?;
         file.persist(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(())
+            .with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// Returns the absolute path of a cache folder.
+///
+/// # Errors
+///
+/// Fails if make cannot build in a folder of that name.
+fn plain_path(root: &Path) -> Result<PathBuf> {
+    let root = std::path::absolute(root)?;
+    let path = root.to_string_lossy();
+    match path.chars().find(|letter| !is_plain(*letter)) {
+        None => Ok(root),
+        Some(letter) => Err(Failure::usage(format!(
+            "the cache folder {path} has {letter:?} in its name, which make cannot build in; set \
+             KMODLAB_CACHE to another"
+        ))
+        .into()),
+    }
+}
+
+/// Returns true if this user cannot write a cache folder that exists, or a folder in it.
+fn is_read_only(root: &Path) -> bool {
+    let cannot_be_written =
+        |path: &Path| path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_err();
+    cannot_be_written(root)
+        || std::fs::read_dir(root).is_ok_and(|mut folders| {
+            folders.any(|folder| folder.is_ok_and(|folder| cannot_be_written(&folder.path())))
+        })
 }
 
 /// Returns true if a letter of a path means nothing to make and the shell.
@@ -317,103 +336,4 @@ pub fn remove(path: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::Inputs;
-
-    fn cache() -> Result<(tempfile::TempDir, Cache, Key)> {
-        let folder = tempfile::tempdir()?;
-        let cache = Cache::at(folder.path())?;
-        Ok((folder, cache, Inputs::new("test").key()))
-    }
-
-    #[test]
-    fn a_folder_that_make_cannot_build_in_is_refused() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        for name in ["a b", "a:b", "$a", "a#b"] {
-            let error = Cache::at(&folder.path().join(name)).expect_err(name);
-            assert!(error.to_string().contains("KMODLAB_CACHE"), "{error}");
-        }
-        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_failed_maker_leaves_nothing() -> Result<()> {
-        let (_folder, cache, key) = cache()?;
-        let made = cache.entry("things", "x", &key, |staging| {
-            std::fs::create_dir(staging)?;
-            std::fs::write(staging.join("half"), "")?;
-            Err(anyhow!("broke"))
-        });
-        assert!(made.is_err());
-        assert!(!cache.path("things", "x", &key).exists());
-        assert_eq!(std::fs::read_dir(cache.folder("staging")?)?.count(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn leftovers_of_a_killed_owner_are_removed() -> Result<()> {
-        let (_folder, cache, key) = cache()?;
-        let left = cache.folder("staging")?.join(format!("things-x-{key}"));
-        std::fs::create_dir(&left)?;
-        std::fs::write(left.join("half"), "")?;
-        let entry = cache.entry("things", "x", &key, |staging| {
-            assert!(!staging.exists());
-            Ok(std::fs::write(staging, "whole")?)
-        })?;
-        assert_eq!(std::fs::read_to_string(entry.path)?, "whole");
-        Ok(())
-    }
-
-    #[test]
-    fn leftovers_are_removed_unless_they_are_in_use() -> Result<()> {
-        let (folder, cache, _key) = cache()?;
-        let left = cache.folder("staging")?.join("kernels-left");
-        std::fs::create_dir(&left)?;
-        std::fs::write(cache.folder("locks")?.join("kernels-left"), "")?;
-        let used = cache.work_folder("used")?;
-        Cache::at(folder.path())?;
-        assert!(!left.exists());
-        assert!(used.path().exists());
-        Ok(())
-    }
-
-    #[test]
-    fn the_least_recently_used_entries_are_removed() -> Result<()> {
-        let (_folder, cache, key) = cache()?;
-        let entry = |name: &str| -> Result<PathBuf> {
-            let made = cache.entry("guests", name, &key, |staging| {
-                Ok(std::fs::create_dir(staging)?)
-            })?;
-            Ok(made.path)
-        };
-        let hour = Duration::from_secs(3600);
-        let (old, older, young) = (entry("old")?, entry("older")?, entry("young")?);
-        File::open(&old)?.set_modified(SystemTime::now() - 2 * hour)?;
-        File::open(&older)?.set_modified(SystemTime::now() - 3 * hour)?;
-        cache.used(&entry("new")?, 3, hour)?;
-        assert!(old.exists() && !older.exists() && young.exists());
-        cache.used(&entry("new")?, 1, hour)?;
-        assert!(!old.exists() && young.exists());
-        Ok(())
-    }
-
-    #[test]
-    fn two_makers_of_one_thing_make_it_once() -> Result<()> {
-        let (_folder, cache, key) = cache()?;
-        let count = std::sync::atomic::AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    cache.entry("things", "x", &key, |staging| {
-                        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                        Ok(std::fs::write(staging, "x")?)
-                    })
-                });
-            }
-        });
-        assert_eq!(count.into_inner(), 1);
-        Ok(())
-    }
-}
+mod tests;

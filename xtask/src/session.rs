@@ -30,10 +30,12 @@ impl Session {
     /// Fails if there is no clone, or if the cache folder cannot be made.
     pub fn new(verbose: bool, may_install: bool, jobs: Option<usize>) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workspace = Workspace::find()?;
+        let cache = Cache::from_env()?;
         Ok(Self {
-            workspace: Workspace::find()?,
-            cache: Cache::from_env()?,
-            ui: Ui::new(verbose),
+            workspace,
+            ui: Ui::with_notes(verbose, cache.notes().clone()),
+            cache,
             may_install,
             jobs: jobs.unwrap_or(cores),
         })

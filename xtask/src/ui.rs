@@ -5,7 +5,7 @@
 mod board;
 
 use std::io::IsTerminal as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,7 +20,25 @@ pub struct Ui {
     started: Instant,
     /// Finished stages.
     stages: Mutex<Vec<StageTime>>,
-    notes: Mutex<Vec<String>>,
+    notes: Notes,
+}
+
+/// Lines that the user must not miss; all clones have the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    /// Shows a line on standard error, and keeps it for the summary.
+    pub fn add(&self, line: impl Into<String>) {
+        let line = line.into();
+        eprintln!("{line}");
+        lock(&self.0).push(line);
+    }
+
+    /// Returns the lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
 }
 
 /// The duration of a stage.
@@ -51,12 +69,17 @@ impl Ui {
     /// Creates the output. With `verbose`, the tools' own output is shown instead of
     /// bars.
     pub fn new(verbose: bool) -> Self {
+        Self::with_notes(verbose, Notes::default())
+    }
+
+    /// Creates the output as [`Ui::new`], with these notes in its summary.
+    pub fn with_notes(verbose: bool, notes: Notes) -> Self {
         Self {
             terminal: std::io::stderr().is_terminal() && !verbose,
             verbose,
             started: Instant::now(),
             stages: Mutex::default(),
-            notes: Mutex::default(),
+            notes,
         }
     }
 
@@ -74,9 +97,7 @@ impl Ui {
 
     /// Shows a line that the user must not miss, now and in the summary.
     pub fn note(&self, line: impl Into<String>) {
-        let line = line.into();
-        eprintln!("{line}");
-        lock(&self.notes).push(line);
+        self.notes.add(line);
     }
 
     /// Shows the output of a tool, with `--verbose`.
@@ -88,7 +109,7 @@ impl Ui {
 
     /// Returns the notes so far.
     pub fn notes(&self) -> Vec<String> {
-        lock(&self.notes).clone()
+        self.notes.lines()
     }
 
     /// Returns the finished stages in their order.
@@ -115,7 +136,7 @@ impl Ui {
             };
             eprintln!("  {name:width$}  {time:>8}  {detail}");
         }
-        for note in lock(&self.notes).iter() {
+        for note in lock(&self.notes.0).iter() {
             eprintln!("  note: {note}");
         }
         eprintln!(

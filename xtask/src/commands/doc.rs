@@ -27,10 +27,11 @@ pub struct DocOptions {
 /// Fails if a stage fails, or if a browser cannot be started.
 pub fn run(options: &DocOptions) -> Result<()> {
     let session = options.common.session()?;
-    let (toolchain, _, kernel) = pipeline::kernel(
+    let (toolchain, _, kernel) = pipeline::kernel_for(
         &session,
         &options.common.source_request(),
         Profile::Teaching,
+        |toolchain, kernel| DocPages::are_missing(&session, toolchain, kernel),
     )?;
     let index = DocPages::build(&session, &toolchain, &kernel)?.index();
     session.ui.summary();

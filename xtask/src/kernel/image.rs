@@ -8,7 +8,7 @@ use super::config::{self, Config, Fragments};
 use super::kbuild;
 use super::profile::Profile;
 use super::source::KernelSource;
-use crate::cache::{Cache, remove};
+use crate::cache::{Cache, Parts, remove};
 use crate::key::{Inputs, Key};
 use crate::memo;
 use crate::process::Tool;
@@ -21,6 +21,10 @@ const KIND: &str = "kernel 3";
 
 /// Targets of a kernel's make: `vmlinux` for guests, `modules` for the build of modules.
 pub const TARGETS: [&str; 2] = ["vmlinux", "modules"];
+
+/// Parts of a kernel that a guest and its artifacts need. The build of modules needs the whole
+/// folder and the source, which [`crate::pipeline`] checks before.
+const PARTS: Parts<'_> = Parts::Of(&["vmlinux", ".config", "Module.symvers"]);
 
 /// Approximate number of compile steps of a kernel: the progress bar's length until the first
 /// build has counted them.
@@ -64,12 +68,10 @@ impl KernelImage {
     ///
     /// Fails if the cache's kernels cannot be listed.
     pub fn any(cache: &Cache) -> Result<Option<Self>> {
-        let folder = cache.folder("kernels")?;
-        let list = || format!("cannot list {}", folder.display());
         let mut other = None;
-        for entry in std::fs::read_dir(&folder).with_context(list)? {
-            let entry = entry.with_context(list)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for objects in cache.list("kernels")? {
+            let name = objects.file_name().unwrap_or_default();
+            let name = name.to_string_lossy().into_owned();
             let label = name
                 .rsplit_once('-')
                 .map_or(name.as_str(), |(label, _)| label);
@@ -79,11 +81,11 @@ impl KernelImage {
                 version: version.to_owned(),
                 profile,
                 tree: PathBuf::new(),
-                objects: entry.path(),
+                objects,
                 key: Inputs::new(KIND).text("any", &name).key(),
                 cached: true,
             };
-            if image.vmlinux().is_file() {
+            if cache.is_whole(&image.objects, PARTS)? {
                 if profile == Profile::Teaching {
                     return Ok(Some(image));
                 }
@@ -94,10 +96,14 @@ impl KernelImage {
     }
 
     /// Returns the kernel `name` with this label and key, if the cache has it.
-    pub fn find(cache: &Cache, name: &str, label: &str, key: &Key) -> Option<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if a damaged kernel cannot be removed.
+    pub fn find(cache: &Cache, name: &str, label: &str, key: &Key) -> Result<Option<Self>> {
         let (version, profile) = Profile::of_label(label);
-        let objects = cache.path("kernels", label, key);
-        let image = Self {
+        let objects = cache.find("kernels", label, key, PARTS)?;
+        Ok(objects.map(|objects| Self {
             kernel: name.to_owned(),
             version: version.to_owned(),
             profile,
@@ -106,8 +112,7 @@ impl KernelImage {
             objects,
             key: key.clone(),
             cached: true,
-        };
-        image.vmlinux().is_file().then_some(image)
+        }))
     }
 
     /// Returns the key of the kernel that [`KernelImage::build`] would build.
@@ -123,6 +128,23 @@ impl KernelImage {
     ) -> Result<Key> {
         let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
         Ok(key(toolchain, source, &fragments))
+    }
+
+    /// Returns true if the cache has the kernel that [`KernelImage::build`] would build.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a fragment cannot be read, or if a damaged kernel cannot be removed.
+    pub fn is_cached(
+        session: &Session,
+        toolchain: &Toolchain,
+        source: &KernelSource,
+        profile: Profile,
+    ) -> Result<bool> {
+        let key = Self::key(session, toolchain, source, profile)?;
+        let label = profile.label(&source.version);
+        let found = session.cache.find("kernels", &label, &key, PARTS)?;
+        Ok(found.is_some())
     }
 
     /// Builds the kernel with this profile, unless the cache has it.
@@ -147,7 +169,7 @@ impl KernelImage {
             source,
             fragments,
         };
-        let entry = session.cache.entry("kernels", &label, &key, |staging| {
+        let make = |staging: &Path| {
             let log = session
                 .cache
                 .folder("logs")?
@@ -159,7 +181,10 @@ impl KernelImage {
             recipe.configure(staging, &log)?;
             let steps = recipe.compile(&stage, staging, &log)?;
             memo::remember(&session.cache, &memo, &steps)
-        })?;
+        };
+        let entry = session
+            .cache
+            .entry_with("kernels", &label, &key, PARTS, make)?;
         let image = Self {
             kernel: source.kernel.clone(),
             version: source.version.clone(),

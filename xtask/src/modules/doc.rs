@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{ModuleBuilder, copy, copy_tree};
+use crate::cache::Parts;
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
 use crate::session::Session;
@@ -21,6 +22,27 @@ pub struct DocPages {
 }
 
 impl DocPages {
+    /// Returns true if the cache does not have the documentation for `image`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a source cannot be read.
+    pub fn are_missing(
+        session: &Session,
+        toolchain: &Toolchain,
+        image: &KernelImage,
+    ) -> Result<bool> {
+        let builder = ModuleBuilder {
+            session,
+            toolchain,
+            image,
+            sources: session.workspace.modules(),
+        };
+        let (version, key) = (&image.version, key(&builder)?);
+        let found = session.cache.find("doc", version, &key, Parts::All)?;
+        Ok(found.is_none())
+    }
+
     /// Makes the documentation for `image`, unless the cache has it.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cache::remove;
+use crate::cache::{Parts, remove};
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::{self, KernelImage};
 use crate::key::{Inputs, Key, files_below};
@@ -87,6 +87,37 @@ pub struct ModuleSet {
     pub unbuilt: Vec<UnbuiltModule>,
 }
 
+/// Returns true if the cache does not have one of the modules of `requested` for `image`.
+///
+/// # Errors
+///
+/// Fails if a damaged module cannot be removed.
+pub fn are_missing(
+    session: &Session,
+    toolchain: &Toolchain,
+    image: &KernelImage,
+    requested: &[(&str, Language)],
+) -> Result<bool> {
+    let builder = ModuleBuilder {
+        session,
+        toolchain,
+        image,
+        sources: session.workspace.modules(),
+    };
+    for (name, language) in requested {
+        // An unreadable source is for `build` to report.
+        let Ok(key) = builder.lesson_key(name, *language) else {
+            continue;
+        };
+        let entry = entry_name(name, *language);
+        let found = session.cache.find("modules", &entry, &key, Parts::All)?;
+        if found.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Returns the modules of `requested`, each a lesson's name and a language, for `image`; builds
 /// those that the cache does not have. A module that cannot be built does not stop the others.
 ///
@@ -117,16 +148,17 @@ pub fn build(
                 continue;
             }
         };
-        let folder = session
-            .cache
-            .path("modules", &entry_name(name, *language), &key);
+        let entry = entry_name(name, *language);
+        let found = session.cache.find("modules", &entry, &key, Parts::All)?;
+        let is_missing = found.is_none();
+        let folder = found.unwrap_or_else(|| session.cache.path("modules", &entry, &key));
         let module = Module {
             name: (*name).to_owned(),
             language: *language,
             path: folder.join(format!("{name}.ko")),
             stripped: folder.join(STRIPPED).join(format!("{name}.ko")),
         };
-        if !module.path.exists() {
+        if is_missing {
             missing.push((name, *language, key));
         }
         set.modules.push(module);

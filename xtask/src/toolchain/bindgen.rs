@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::answers::{ToolAnswers, version_after};
-use crate::cache::{Cache, remove};
+use crate::cache::{Cache, Parts, remove};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::key::{Inputs, Key};
@@ -36,11 +36,11 @@ const FOREIGN: [&str; 11] = [
 
 /// Returns a bindgen of exactly this version from the search path or the cache.
 pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<PathBuf> {
-    let own = cache
-        .path("toolchain", &name(), &key(host))
-        .join("bin/bindgen");
+    // A damaged one is not found, and compiled anew.
+    let entry = cache.find("toolchain", &name(), &key(host), Parts::All);
+    let own = entry.ok().flatten().map(|entry| entry.join("bin/bindgen"));
     host.all("bindgen")
-        .chain([own])
+        .chain(own)
         .filter(|bindgen| bindgen.is_file())
         .find(|bindgen| version(bindgen, answers).as_deref() == Some(VERSION))
 }

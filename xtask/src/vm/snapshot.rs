@@ -19,7 +19,7 @@ use super::channels::{Channels, Endpoints};
 use super::firmware::{FirmwareFiles, PackedAssignment};
 use super::machine::{Boot, Machine, VirtualClock};
 use super::snapshot_taking::{Resumed, Subject, Taken};
-use crate::cache::remove;
+use crate::cache::{remove, remove_entry};
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
 use crate::session::Session;
@@ -204,7 +204,7 @@ impl Snapshot {
         }
         ui.note(format!("each lesson boots a guest of its own: {why:#}"));
         // The next run tries again to remove what cannot be removed now.
-        let _ = remove(&self.folder);
+        let _ = remove_entry(&self.folder);
     }
 }
 

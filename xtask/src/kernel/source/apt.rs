@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::download::while_growing;
 use super::unpack;
 use crate::apt::Apt;
+use crate::cache::Parts;
 use crate::key::{Inputs, Key};
 use crate::memo;
 use crate::process::Tool;
@@ -39,10 +40,15 @@ impl SourcePackage {
         memo::recall(&session.cache, &memo_name(package))
     }
 
-    /// Returns the path that the package has in the cache once it is downloaded.
-    pub fn path(&self, session: &Session) -> PathBuf {
-        let folder = session.cache.path("downloads", &self.package, &self.key());
-        folder.join(&self.file)
+    /// Returns the path that the package has in the cache, if it is downloaded and whole.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a damaged package cannot be removed.
+    pub fn path(&self, session: &Session) -> Result<Option<PathBuf>> {
+        let (name, key) = (&self.package, self.key());
+        let folder = session.cache.find("downloads", name, &key, Parts::All)?;
+        Ok(folder.map(|folder| folder.join(&self.file)))
     }
 
     fn key(&self) -> Key {
@@ -161,7 +167,8 @@ pub fn download(session: &Session, apt: &Apt, deb: &SourcePackage) -> Result<OrR
 ///
 /// Fails if the package cannot be read or does not contain the source.
 pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<()> {
-    let path = deb.path(session);
+    let path = deb.path(session)?;
+    let path = path.with_context(|| format!("{} is not in the cache", deb.file))?;
     let stage = session.ui.stage("source");
     stage.begin(&format!("unpacking {} (MiB)", deb.file), deb.size >> 20);
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;

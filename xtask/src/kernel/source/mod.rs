@@ -32,6 +32,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::apt::Apt;
+use crate::cache::Parts;
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin, as_folder};
 use crate::key::{Inputs, Key};
@@ -41,6 +42,10 @@ use crate::workspace::Workspace;
 pub use makefile::TreeVersion;
 use patches::Patches;
 use unavailable::{Available, UnavailableSource};
+
+/// Part of a tree that is read here. A check of 90,000 files takes half a second, so
+/// [`crate::pipeline`] checks a tree only before something is compiled.
+const MAKEFILE: Parts<'_> = Parts::Of(&["Makefile"]);
 
 /// The command line's request for a kernel.
 #[derive(Debug, Clone, Default)]
@@ -203,8 +208,10 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
             }
         };
         let key = tree_key(inputs, patches)?;
-        let path = session.cache.path("sources", &version, &key);
-        if path.is_dir() {
+        let cache = &session.cache;
+        if let Some(path) = cache.find("sources", &version, &key, Parts::None)?
+            && (TreeVersion::of(&path).is_ok() || cache.is_whole(&path, MAKEFILE)?)
+        {
             return kernel_source(spec, path, key, true).map(Some);
         }
     }
@@ -219,7 +226,7 @@ fn debian(
     package: &str,
 ) -> Result<apt::OrReason<apt::SourcePackage>> {
     if let Some(deb) = apt::SourcePackage::remembered(session, package)
-        && deb.path(session).is_file()
+        && deb.path(session)?.is_some()
     {
         return Ok(Ok(deb));
     }
@@ -263,7 +270,7 @@ fn tree(
     unpack: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<KernelSource> {
     let key = tree_key(inputs, patches)?;
-    let entry = session.cache.entry("sources", version, &key, |staging| {
+    let make = |staging: &Path| {
         unpack(staging)?;
         let found = TreeVersion::of(staging)
             .with_context(|| format!("the source of kernel {} is not a kernel tree", spec.name))?;
@@ -280,7 +287,10 @@ fn tree(
             patches.apply(staging, &found.to_string())?;
         }
         Ok(())
-    })?;
+    };
+    let entry = session
+        .cache
+        .entry_with("sources", version, &key, MAKEFILE, make)?;
     kernel_source(spec, entry.path, key, entry.cached)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::download::Mirrors;
 use super::{Available, FetchSettings, download, signature, unpack};
+use crate::cache::Parts;
 use crate::kernel::spec::Tarball;
 use crate::key::Inputs;
 use crate::session::Session;
@@ -34,8 +35,7 @@ pub fn fetch(
 ) -> Result<Available<PathBuf>> {
     let name = format!("linux-{}", tarball.version);
     let key = inputs(tarball).key();
-    let folder = session.cache.path("downloads", &name, &key);
-    if folder.is_dir() {
+    if let Some(folder) = session.cache.find("downloads", &name, &key, Parts::All)? {
         return Ok(Ok(folder.join(&tarball.file)));
     }
     let mut folders = tarball.mirrors.clone();
@@ -48,7 +48,7 @@ pub fn fetch(
             Err(mirrors) => return Ok(Err(mirrors)),
         }
     };
-    session.cache.entry("downloads", &name, &key, |staging| {
+    let entry = session.cache.entry("downloads", &name, &key, |staging| {
         std::fs::create_dir(staging)
             .with_context(|| format!("cannot make {}", staging.display()))?;
         let signature = staging.join(&tarball.signature);
@@ -60,7 +60,7 @@ pub fn fetch(
         mirrors.download(&tarball.file, &file, Some(&stage))?;
         verify(session, tarball, &file, &signature, &key)
     })?;
-    Ok(Ok(folder.join(&tarball.file)))
+    Ok(Ok(entry.path.join(&tarball.file)))
 }
 
 /// Downloads the signer's key to the file `to`, from the Web Key Directory or from the mirror that

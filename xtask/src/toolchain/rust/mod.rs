@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::answers::{ToolAnswers, version_after};
 use crate::apt::Apt;
-use crate::cache::{Cache, remove};
+use crate::cache::{Cache, Parts, remove};
 use crate::failure::Failure;
 use crate::host::{Host, is_rustup_proxy};
 use crate::key::{Inputs, Key};
@@ -18,6 +18,10 @@ use crate::session::Session;
 
 /// Series of rustc that builds kernels, with any patch level.
 pub const SERIES: &str = "1.85";
+
+/// Parts of a rustc in the cache that show that it is there. The check of its 1,800 files comes
+/// before something is compiled ([`crate::pipeline`]).
+const PARTS: Parts<'_> = Parts::Of(&["bin", "from", "library"]);
 
 /// A rustc with the sources of its library.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +59,8 @@ pub fn find(host: &Host, cache: &Cache, answers: &mut ToolAnswers) -> Option<Rus
             return Some(rust);
         }
     }
-    let entry = cache.path("toolchain", &name(), &key(host));
-    provisioned(&entry, answers)
+    let entry = cache.find("toolchain", &name(), &key(host), PARTS);
+    provisioned(&entry.ok().flatten()?, answers)
 }
 
 /// Returns the way in which [`provision`] would get a rustc.
