@@ -22,7 +22,7 @@ const MAX_LINES: usize = 100;
 const FOLDERS: [&str; 3] = ["lessons", "races", "tools"];
 
 /// Phrases in the output of a compiler that the host stopped, or that has a bug.
-const HOST_PHRASES: [&str; 11] = [
+const HOST_PHRASES: [&str; 12] = [
     SANDBOX_FAILED,
     "No space left on device",
     "Disk quota exceeded",
@@ -31,6 +31,8 @@ const HOST_PHRASES: [&str; 11] = [
     "Cannot allocate memory",
     "Too many open files",
     "LLVM ERROR: ",
+    // The driver's, which knows no source: it could not start the compiler or write a file.
+    "clang: error: ",
     "PLEASE submit a bug report",
     "error: internal compiler error",
     "the compiler unexpectedly panicked",
@@ -87,7 +89,9 @@ impl<'a> Attribution<'a> {
                 let target = target.strip_prefix(&self.work).unwrap_or(target);
                 let source = target.strip_suffix(".o").unwrap_or(target);
                 self.clear();
-                self.keep(format!("modules/{source}: there is no such source file"));
+                self.keep(format!(
+                    "modules/{source}: error: there is no such source file"
+                ));
                 self.blame(name, "Error 1");
             }
             self.clear();
@@ -138,7 +142,9 @@ impl<'a> Attribution<'a> {
             // From 126 on: the shell could not start the tool, or a signal ended it.
             .is_some_and(|status| status < 126);
         let is_hosts = |line: &String| HOST_PHRASES.iter().any(|phrase| line.contains(phrase));
-        let by_host = !refused || lines.is_empty() || lines.iter().any(is_hosts);
+        // A tool that only fails, such as kbuild's fixdep on a full disk, says nothing of a source.
+        let by_host =
+            !refused || !lines.iter().any(|line| is_diagnostic(line)) || lines.iter().any(is_hosts);
         let errors = self.errors.entry(name).or_insert_with(|| ModuleErrors {
             fault: Fault::Lesson,
             lines: Vec::new(),
@@ -183,6 +189,14 @@ impl<'a> Attribution<'a> {
             named.then(|| self.module_of(word)).flatten()
         })
     }
+}
+
+/// Reports whether a line is an error of a compiler, a linker, objtool or modpost.
+fn is_diagnostic(line: &str) -> bool {
+    line.starts_with("error")
+        || line.contains(": error: ")
+        || line.contains("ERROR: ")
+        || line.contains(": fatal error: ")
 }
 
 /// Reports whether a line is make's own: `make[3]: *** …`.
@@ -277,7 +291,7 @@ make: *** [Makefile:236: __sub-make] Error 2";
             "   |",
             "   = note: a note",
         ];
-        let none = ["modules/lessons/none/c/none: there is no such source file"];
+        let none = ["modules/lessons/none/c/none: error: there is no such source file"];
         let wanted = [
             ("bad", refused(&bad)),
             ("rusty", refused(&rusty)),
@@ -318,6 +332,8 @@ make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1";
             ("error: internal compiler error: x", "Error 101"),
             ("x.c:1:1: error: x", "Segmentation fault (core dumped)"),
             ("Bus error", "Error 135"),
+            ("fixdep: not all data was written to the output", "Error 2"),
+            ("clang: error: unable to make temporary file", "Error 1"),
             ("/bin/sh: 1: clang: not found", "Error 127"),
             ("  CC [M]  /w/k/x.mod.o", "Error 1"),
         ] {
@@ -331,7 +347,7 @@ make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1";
 
     #[test]
     fn a_long_output_is_cut() {
-        let output = "error\n".repeat(10_000) + "make[3]: *** [m:1: /w/k/x.o] Error 1";
+        let output = "x.c:1:1: error: x\n".repeat(10_000) + "make[3]: *** [m:1: /w/k/x.o] Error 1";
         let errors = errors(&["x"], &output);
         assert_eq!(
             (errors["x"].lines.len(), errors["x"].left_out),

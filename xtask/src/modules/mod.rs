@@ -344,6 +344,10 @@ impl ModuleBuilder<'_> {
             });
             let Err(error) = made else { break };
             let errors = attribution.errors();
+            let by_host = errors.values().any(|errors| errors.fault == Fault::Host);
+            if (errors.is_empty() || by_host) && is_full(work)? {
+                return Err(error.context("No space left on device"));
+            }
             if errors.is_empty() {
                 return Err(error);
             }
@@ -441,6 +445,16 @@ impl ModuleBuilder<'_> {
             on_line(line);
         })
     }
+}
+
+/// Reports whether the disk of a folder is full: a tool that failed to write may not say why, and
+/// removes what it has written.
+fn is_full(folder: &Path) -> Result<bool> {
+    /// Bytes that kbuild needs for a few modules.
+    const LITTLE: u64 = 4 << 20;
+    let disk = rustix::fs::statvfs(folder)
+        .with_context(|| format!("cannot look at the disk of {}", folder.display()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
