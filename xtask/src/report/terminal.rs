@@ -8,10 +8,14 @@ use snapbox::report::Palette;
 
 use super::{Counts, Outcome, RaceFindings, details, races};
 use crate::key::Inputs;
+use crate::lesson::verdict::Verdict;
 use crate::text::printable;
 
 /// Most test cases that each have a line; of more, those that passed share a line.
 const MAX_ROWS: usize = 24;
+
+/// Most letters of a printed line that distinguish one kind of failure from another.
+const MAX_DIFFERENCE: usize = 60;
 
 /// Most kinds of failures that are listed for one test case.
 const MAX_KINDS: usize = 5;
@@ -189,7 +193,11 @@ fn print_row(
             1 => "once".to_owned(),
             count => format!("{count} times"),
         };
-        writeln!(out, "{:width$}  {often} {}", "", verdict(first))?;
+        let (verdict, runs) = (
+            verdict(first) + &difference(first),
+            numbers(first, &runs, 3),
+        );
+        writeln!(out, "{:width$}  {often} {verdict} ({runs})", "")?;
     }
     if more > 0 {
         writeln!(out, "{:width$}  and {more} more kinds of failures", "")?;
@@ -203,6 +211,39 @@ fn verdict(outcome: &Outcome) -> String {
         true => text, // which begins with the name
         false => format!("{}: {text}", outcome.verdict.name()),
     }
+}
+
+/// Returns the first line of a mismatch that the text does not expect: a race fails in many ways
+/// with the same verdict.
+fn difference(outcome: &Outcome) -> String {
+    let Verdict::Mismatch { first, .. } = &outcome.verdict else {
+        return String::new();
+    };
+    let line = first.location.line;
+    let mut pairs = first.printed.iter().zip(&first.expected);
+    let differing = pairs.find(|(printed, expected)| printed != expected);
+    let surplus = || first.printed.get(first.expected.len());
+    let printed = differing.map(|(printed, _)| printed).or_else(surplus);
+    match printed {
+        Some(printed) => {
+            let printed: String = printed.chars().take(MAX_DIFFERENCE).collect();
+            format!(", at line {line}: `{}`", printable(&printed))
+        }
+        None => format!(", at line {line}"),
+    }
+}
+
+/// Returns the seeds or numbers of some of the runs that ended like `outcome`.
+fn numbers(outcome: &Outcome, runs: &[u32], most: usize) -> String {
+    let what = match (outcome.scheduled.is_some(), runs.len()) {
+        (true, 1) => "seed",
+        (true, _) => "seeds",
+        (false, 1) => "run",
+        (false, _) => "runs",
+    };
+    let first: Vec<String> = runs.iter().take(most).map(u32::to_string).collect();
+    let more = if runs.len() > most { ", ..." } else { "" };
+    format!("{what} {}{more}", first.join(", "))
 }
 
 /// Returns the different outcomes of one test case, each with the numbers of its
@@ -255,18 +296,11 @@ fn print_details(
     }
     details::print(out, outcome, palette)?;
     if runs.len() > 1 {
-        let numbers: Vec<String> = runs.iter().take(20).map(u32::to_string).collect();
-        let more = if runs.len() > numbers.len() {
-            ", ..."
-        } else {
-            ""
+        let word = match outcome.scheduled {
+            Some(_) => "with",
+            None => "in",
         };
-        let what = if outcome.scheduled.is_some() {
-            "with seeds"
-        } else {
-            "in runs"
-        };
-        writeln!(out, "same result {what} {}{more}\n", numbers.join(", "))?;
+        writeln!(out, "same result {word} {}\n", numbers(outcome, &runs, 20))?;
     }
     if let Some(token) = &style.runner_token {
         writeln!(out, "::{token}::")?;

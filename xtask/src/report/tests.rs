@@ -319,6 +319,41 @@ fn equal_failures_of_several_runs_are_reported_once() {
     assert_data_eq!(report, file!["tests/repetitions.txt"].raw());
 }
 
+/// Failures of a race differ in their output alone.
+#[test]
+fn different_failures_of_one_test_case_look_different() {
+    let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mismatch = |run, printed: &[&str]| {
+        let first = Mismatch {
+            location: location(),
+            expected: lines(&["one", "2000"]),
+            printed: lines(printed),
+            status: (0, 0),
+            log: Vec::new(),
+        };
+        let first = Box::new(first);
+        row(Language::Rust, run, Verdict::Mismatch { first, further: 0 })
+    };
+    let report = printed(&[
+        mismatch(1, &["one", "1999"]),
+        mismatch(2, &["one", "1998"]),
+        mismatch(3, &["one", "1999"]),
+        mismatch(4, &["one", "2000", "three"]),
+        mismatch(5, &["one"]),
+    ]);
+    let kinds: Vec<&str> = report.lines().skip(1).take(4).map(str::trim).collect();
+    let text = "mismatch: printed something else than the text says, at line 12";
+    assert_eq!(
+        kinds,
+        [
+            format!("2 times {text}: `1999` (runs 1, 3)"),
+            format!("once {text}: `1998` (run 2)"),
+            format!("once {text}: `three` (run 4)"),
+            format!("once {text} (run 5)"),
+        ]
+    );
+}
+
 /// Returns outcomes of `count` lessons that passed, one that failed and one skipped.
 fn suite(count: usize) -> Vec<Outcome> {
     let named = |number: usize, verdict| Outcome {

@@ -292,7 +292,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import kunit_parser
 class Quiet:
-    def __getattr__(self, name): return lambda *args: None
+    def __getattr__(self, name): return lambda *args: ''
 lines = sys.stdin.buffer.read().decode().split('\\n')
 counts = kunit_parser.parse_run_tests(lines, Quiet()).counts if len(sys.argv) > 2 \\
     else kunit_parser.parse_run_tests(lines).counts
