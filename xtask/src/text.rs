@@ -1,5 +1,8 @@
 //! Text of guests and tools, made fit for a terminal, and the parts of long text that are shown.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 /// Returns a line without trailing white space and with escaped control characters.
 pub fn printable(line: &str) -> String {
     let mut printable = String::with_capacity(line.len());
@@ -97,6 +100,14 @@ impl<'a> Ends<'a> {
     }
 }
 
+/// Returns a path as one word for a POSIX shell, for commands that a user copies.
+pub fn shell_word(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    // Only a NUL cannot be quoted, and no path has one.
+    let quoted = shlex::try_quote(&path).map(Cow::into_owned);
+    quoted.unwrap_or_else(|_| path.clone().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +149,14 @@ mod tests {
         assert_eq!(ends.left_out, 5000 - 995);
         let ends = Ends::of(&[0; 100], 10).expect("it is longer");
         assert_eq!((ends.first, ends.left_out), (&[0; 5][..], 90));
+    }
+
+    #[test]
+    fn a_path_is_one_word() {
+        assert_eq!(shell_word(Path::new("/a/b.txt")), "/a/b.txt");
+        for path in ["/ä b/FILE", "a'b", "$(id)", "a\"b;c", "-x y"] {
+            let words = shlex::split(&shell_word(Path::new(path)));
+            assert_eq!(words, Some(vec![path.to_owned()]), "{path}");
+        }
     }
 }

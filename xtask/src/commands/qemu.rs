@@ -9,6 +9,7 @@ use crate::lesson::{self, Lesson};
 use crate::modules::Language;
 use crate::pipeline::{self, Built};
 use crate::session::Session;
+use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Hardware, Machine, accel, terminal};
 use kmodlab_protocol::BANNER_FILE;
 
@@ -148,7 +149,7 @@ pub fn run(options: &QemuOptions) -> Result<()> {
     if options.gdb {
         eprintln!(
             "the guest waits for a debugger; in another terminal: gdb {} -ex 'target remote :1234'",
-            kernel.vmlinux().display()
+            shell_word(&kernel.vmlinux())
         );
     }
     terminal::run_on_terminal(toolchain, kernel, &machine)

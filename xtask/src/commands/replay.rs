@@ -13,6 +13,7 @@ use crate::key::Key;
 use crate::pipeline;
 use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
+use crate::text::shell_word;
 use crate::toolchain::Toolchain;
 
 /// Options of `replay`.
@@ -111,7 +112,7 @@ fn debug(
     let ready = |commands: &std::path::Path| {
         eprintln!(
             "the replay waits for a debugger; in another terminal: gdb -x {}",
-            commands.display()
+            shell_word(commands)
         );
     };
     let mut on_log = |bytes: &[u8]| {

@@ -22,7 +22,7 @@ use crate::run::{
 };
 use crate::schedule::Seeds;
 use crate::session::Session;
-use crate::text::printable;
+use crate::text::{printable, shell_word};
 use crate::workspace::Workspace;
 use crate::{lesson, report};
 
@@ -369,8 +369,9 @@ fn run_suite(
         note("timelines: ", timelines.folder());
     }
     if let Some(folder) = &folder {
-        let file = folder.path().join("FILE");
-        note("replay one with: cargo xtask replay ", &file);
+        let file = shell_word(&folder.path().join("FILE"));
+        let command = format!("replay one with: cargo xtask replay {file}");
+        session.ui.note(command);
     }
     if let Some(folder) = artifacts.folder() {
         note("artifacts of each failure: ", folder);

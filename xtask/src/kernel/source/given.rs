@@ -260,7 +260,7 @@ fn open<'a>(path: &Path, stage: Option<&'a Stage<'a>>) -> Result<OpenedTarball<'
     if head.starts_with(b"\x1f\x8b") {
         let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
         let child = Tool::new("gzip")
-            .arg("-dc")
+            .args(["-dc", "--"])
             .arg(path)
             .spawn(Stdio::from(writer), Stdio::null())?;
         return Ok(OpenedTarball {
