@@ -43,7 +43,10 @@ fn run(script: &str) -> Result<(GuestRun, Vec<u8>)> {
         channels,
         RunInputs::default(),
         60,
-        &mut |bytes| received.extend_from_slice(bytes),
+        &mut |bytes| {
+            received.extend_from_slice(bytes);
+            None
+        },
     )?;
     Ok((run, received))
 }
@@ -140,7 +143,7 @@ fn a_program_that_is_missing_is_an_error_that_names_it() {
         channels,
         inputs,
         60,
-        &mut |_| (),
+        &mut |_| None,
     );
     let error = result.expect_err("there is no such program");
     assert!(error.to_string().contains("/nowhere/qemu"), "{error:#}");

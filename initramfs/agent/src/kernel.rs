@@ -14,7 +14,7 @@ use crate::guest::Guest;
 /// a report of the fault in its log. (Seconds; a task that waits uninterruptibly for more than
 /// 30 counts as deadlocked. The host sends an NMI to a guest whose CPUs all have their
 /// interrupts disabled.)
-const STRICT: [(&str, &str); 7] = [
+const STRICT: [(&str, &str); 10] = [
     ("panic", "-1"),
     ("panic_on_oops", "1"),
     ("softlockup_panic", "1"),
@@ -22,6 +22,9 @@ const STRICT: [(&str, &str); 7] = [
     ("hung_task_panic", "1"),
     ("hung_task_timeout_secs", "30"),
     ("panic_on_unrecovered_nmi", "1"),
+    ("softlockup_all_cpu_backtrace", "1"),
+    ("hardlockup_all_cpu_backtrace", "1"),
+    ("hung_task_all_cpu_backtrace", "1"),
 ];
 
 /// Makes the kernel stop at a fault. A kernel may lack some of the settings.

@@ -120,9 +120,10 @@ impl Run<'_> {
             }
             Ending::TimeOver => {
                 self.channel.send(&Message::TimedOut { at: uptime() })?;
-                // The kernel logs which tasks are blocked and where, and the stack of each CPU.
-                guest.sysrq("w");
+                // The kernel logs the stack of each CPU, and of each task: one that waits for
+                // a signal too is not among the blocked ones.
                 guest.sysrq("l");
+                guest.sysrq("t");
                 self.report_trace()
             }
             Ending::OutputLimit => {

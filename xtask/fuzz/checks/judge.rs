@@ -62,6 +62,7 @@ pub fn check(data: &[u8]) {
             agent: agent.to_vec(),
             log: log.to_vec(),
             end,
+            interruption: None,
             wall: Duration::ZERO,
             since_panic: None,
             boot: None,

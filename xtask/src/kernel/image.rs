@@ -1,5 +1,6 @@
 //! A built kernel, which guests boot and modules are built against.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -53,6 +54,13 @@ impl KernelImage {
     /// Returns the path of the kernel's ELF file, which `-M microvm` boots by PVH.
     pub fn vmlinux(&self) -> PathBuf {
         self.objects.join("vmlinux")
+    }
+
+    /// Returns the addresses from that of the symbol `name` to that of the next symbol, by the
+    /// kernel's list of symbols; `None` if that has no such symbol or cannot be read.
+    pub fn symbol_range(&self, name: &str) -> Option<Range<u64>> {
+        let symbols = std::fs::read_to_string(self.objects.join("System.map")).ok()?;
+        symbol_range(&symbols, name)
     }
 
     /// Returns the version and, if it is not the default one, the profile: `6.12.117-debug`.
@@ -272,9 +280,32 @@ fn compile_step(line: &str) -> Option<&str> {
     is_tag.then(|| file.trim())
 }
 
+/// Returns the addresses from that of the symbol `name` to the next in a list of symbols, which
+/// is sorted by address: `ffffffff819ccf50 B panic_print`.
+fn symbol_range(symbols: &str, name: &str) -> Option<Range<u64>> {
+    let mut lines = symbols.lines().map(|line| {
+        let mut words = line.split_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        Some((address, words.nth(1)?))
+    });
+    let (start, _) = lines.find_map(|line| line.filter(|(_, symbol)| *symbol == name))?;
+    let end = lines.find_map(|line| line.filter(|(address, _)| *address > start));
+    end.map(|(end, _)| start..end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_symbol_ends_where_the_next_begins() {
+        let symbols = "0000000000000000 D x\nffffffff81000010 t kthread_x\n\
+            ffffffff81000020 t kthread\nffffffff81000020 t alias\nffffffff81000030 T y\n";
+        let range = 0xffff_ffff_8100_0020..0xffff_ffff_8100_0030;
+        assert_eq!(symbol_range(symbols, "kthread"), Some(range));
+        assert_eq!(symbol_range(symbols, "kthreads"), None);
+        assert_eq!(symbol_range(symbols, "y"), None);
+    }
 
     #[test]
     fn kbuild_lines_are_counted() {

@@ -1,9 +1,11 @@
 //! Compares the printed lines of a command with the expected ones.
 //!
-//! The comparison searches the cheapest alignment of the two, so that one surplus line
+//! Lines that do not all match are aligned in the cheapest way, so that one surplus line
 //! is reported as one difference. The result replaces each printed line that matches by
 //! its expected line, so that a diff of the result and the expected lines shows exactly
 //! the differences.
+
+mod long;
 
 use super::timestamp::{self, Tolerance};
 use crate::text::printable;
@@ -14,8 +16,8 @@ const ELISION: &str = "...";
 /// A part of an expected line that matches any text.
 pub const WILDCARD: &str = "[..]";
 
-/// Maximum number of pairs of lines for an alignment: 2000 with 2000, or 100 with
-/// 40,000. Above, lines are compared one by one, and `...` matches nothing.
+/// Maximum number of pairs of lines for an alignment with differences: 2000 with 2000,
+/// or 100 with 40,000. Of more lines, only a part is aligned.
 const MAX_CELLS: usize = 4_000_000;
 
 /// The result of a comparison.
@@ -50,12 +52,7 @@ pub fn compare(
         above,
         tolerance,
     };
-    let cells = (expected.len() + 1).saturating_mul(printed.len() + 1);
-    let moves = if cells <= MAX_CELLS {
-        aligner.align()
-    } else {
-        aligner.walk()
-    };
+    let moves = aligner.matching().unwrap_or_else(|| aligner.differing());
     aligner.render(&moves)
 }
 
@@ -239,25 +236,6 @@ impl Aligner<'_> {
             }
         }
         moves.reverse();
-        moves
-    }
-
-    /// Pairs the lines by number, for outputs that are too long to align.
-    fn walk(&self) -> Vec<Move> {
-        let mut moves = Vec::new();
-        let mut shown = self.above;
-        for i in 0..self.expected.len().max(self.printed.len()) {
-            if i >= self.printed.len() {
-                moves.push(Move::Missing);
-            } else if i >= self.expected.len() {
-                moves.push(Move::Surplus);
-            } else if let Some(choice) = self.pair(i, i, shown) {
-                shown = self.timestamps[i].or(shown);
-                moves.push(choice);
-            } else {
-                moves.extend([Move::Missing, Move::Surplus]);
-            }
-        }
         moves
     }
 

@@ -9,7 +9,7 @@ use super::record::{self, GuestRecord, RecordedStep};
 use super::shorten::shorten;
 use super::timestamp::Tolerance;
 use super::verdict::{Mismatch, TextLocation, Verdict};
-use crate::vm::{GuestEnd, GuestRun};
+use crate::vm::{GuestEnd, GuestRun, Interruption};
 use kmodlab_protocol::Tag;
 
 /// The number of the log's last lines that are shown of a lost guest.
@@ -155,6 +155,9 @@ impl Case<'_> {
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let symptom = match (&run.end, &report) {
+            _ if run.interruption == Some(Interruption::Busy) => {
+                "the module keeps a CPU busy and does not return".to_owned()
+            }
             (_, Some(KernelReport { headline, .. })) if headline == INTERRUPTED => {
                 "no CPU took interrupts any more".to_owned()
             }
@@ -179,7 +182,13 @@ impl Case<'_> {
         let began = self.step_under_way().map(|step| step.begin);
         Some(Verdict::Hang {
             symptom,
-            report: report.map_or_else(|| self.log.last(LAST_LINES * 3), |report| report.lines),
+            report: match report {
+                Some(report) => report.lines,
+                None => self
+                    .log
+                    .stacks()
+                    .unwrap_or_else(|| self.log.last(LAST_LINES * 3)),
+            },
             seconds: now
                 .zip(began)
                 .map(|(now, began)| now - began)

@@ -2,6 +2,7 @@
 
 use kmodlab_protocol::READY;
 
+use super::stacks;
 use super::subject::{Subject, subject};
 use super::timestamp;
 use super::trim::trim_report;
@@ -178,6 +179,17 @@ impl KernelLog {
         texts(&lines[lines.len().saturating_sub(count)..])
     }
 
+    /// Returns the stacks that the kernel printed when the lesson's time was over; `None` if it
+    /// printed none.
+    pub fn stacks(&self) -> Option<Vec<String>> {
+        let lines = self.since_lesson();
+        let begin = lines
+            .iter()
+            .position(|line| line.message() == stacks::ALL_CPUS)?;
+        let stacks = stacks::relevant(&texts(&lines[begin..]));
+        Some(without_middle(stacks))
+    }
+
     /// Returns the lesson's lines between two times, in seconds since boot.
     pub fn between(&self, from: f64, to: f64) -> Vec<String> {
         let during = |line: &&LogLine| line.at.is_some_and(|at| from <= at && at <= to);
@@ -270,11 +282,16 @@ impl KernelLog {
         } else {
             end_of_complaint(lines, at)
         };
+        let kind = fatal.map_or(kind, |_| ReportKind::Fatal);
+        let texts = texts(&lines[from..to]);
         Some(KernelReport {
-            kind: fatal.map_or(kind, |_| ReportKind::Fatal),
+            kind,
             headline: headline(&lines[fatal.unwrap_or(at)..]),
             at: lines[at].at,
-            lines: without_middle(trim_report(texts(&lines[from..to]))),
+            lines: without_middle(match kind {
+                ReportKind::Hang => stacks::relevant(&texts),
+                ReportKind::Fatal | ReportKind::Complaint => trim_report(texts),
+            }),
         })
     }
 }

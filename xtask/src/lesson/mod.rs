@@ -16,6 +16,7 @@ pub mod leaks;
 pub mod left_behind;
 pub mod record;
 mod shorten;
+mod stacks;
 pub mod subject;
 mod syntax;
 pub mod timestamp;

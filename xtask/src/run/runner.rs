@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use kmodlab_protocol::{
-    ASSIGNMENT_FILE, Assignment, GuestFile, Message, RunOptions, SingleRun, Tag, encode, frame,
+    ASSIGNMENT_FILE, Assignment, Commands, GuestFile, Message, RunOptions, SingleRun, Tag, encode,
+    frame,
 };
 
 use super::start::GuestStart;
@@ -15,8 +16,8 @@ use crate::lesson::transcript::Transcript;
 use crate::pipeline::Built;
 use crate::session::Session;
 use crate::vm::{
-    self, Accel, Boot, Channels, GuestRun, Machine, NotResumed, PackedAssignment, RunInputs,
-    Snapshot, TypedCommands, VirtualClock, explain_full_disk,
+    self, Accel, Boot, Channels, CommandKind, GuestRun, Machine, NotResumed, PackedAssignment,
+    RunInputs, Snapshot, TypedCommands, VirtualClock, explain_full_disk,
 };
 
 /// Seconds that a guest may run longer than its lesson: for its boot, and for its report of a
@@ -279,13 +280,23 @@ impl Runner<'_> {
         on_step: &mut dyn FnMut(u32),
     ) -> Result<TaggedRun> {
         let mut messages = frame::Reader::new(assignment.tag);
+        let commands = match (&assignment.commands, &inputs.typed) {
+            (Commands::Typed(_), Some(typed)) => typed.commands.clone(),
+            (Commands::Typed(_), None) => Vec::new(),
+            (Commands::Given(commands), _) => commands.clone(),
+        };
         let mut on_messages = |bytes: &[u8]| {
             messages.push(bytes);
+            let mut kind = None;
             for message in messages.by_ref() {
                 if let Message::StepBegan { number, .. } = message {
                     on_step(number);
+                    let index = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+                    let command = index.and_then(|index| commands.get(index));
+                    kind = command.map(|command| command_kind(command));
                 }
             }
+            kind
         };
         let Built {
             toolchain, kernel, ..
@@ -382,6 +393,17 @@ impl Runner<'_> {
     }
 }
 
+/// Returns the kind of a command, by its words.
+fn command_kind(command: &str) -> CommandKind {
+    const CHANGE_MODULES: [&str; 3] = ["insmod", "rmmod", "modprobe"];
+    let words = || command.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
+    let waits = words().any(|word| word == "sleep");
+    match words().any(|word| CHANGE_MODULES.contains(&word)) && !waits {
+        true => CommandKind::ChangesModules,
+        false => CommandKind::Other,
+    }
+}
+
 fn read(path: &std::path::Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
@@ -397,6 +419,20 @@ fn is_whole(events: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_changes_modules_is_known_by_its_words() {
+        for (command, kind) in [
+            ("insmod x.ko", CommandKind::ChangesModules),
+            ("taskset 2 insmod x.ko;true", CommandKind::ChangesModules),
+            ("(rmmod x)", CommandKind::ChangesModules),
+            ("insmod x.ko; sleep 3", CommandKind::Other),
+            ("cat insmod.txt", CommandKind::Other),
+            ("sleep 3", CommandKind::Other),
+        ] {
+            assert_eq!(command_kind(command), kind, "{command}");
+        }
+    }
 
     #[test]
     fn a_recording_without_its_number_is_not_whole() {

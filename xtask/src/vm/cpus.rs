@@ -2,6 +2,43 @@
 //! CPU's flags (`RFL=00000202 [-------]`) and whether it is halted (`HLT=1`), and
 //! `info lapic CPU`, with the CPU's timer.
 
+/// The registers of a CPU that show which code it executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuRegisters {
+    /// Address of the next instruction.
+    pub rip: u64,
+    /// Address of the top of the stack.
+    pub rsp: u64,
+    /// Address of the innermost frame, in code with frame pointers.
+    pub rbp: u64,
+    /// Whether the CPU waits for an interrupt (the instruction HLT).
+    pub halted: bool,
+    /// Whether it executes a program's code, not the kernel's.
+    pub in_user_mode: bool,
+}
+
+/// Returns the registers of all CPUs in 64-bit mode, by `info registers -a`; a CPU of which
+/// something is missing is left out.
+pub fn registers(report: &str) -> Vec<CpuRegisters> {
+    report.split("CPU#").filter_map(cpu_registers).collect()
+}
+
+fn cpu_registers(report: &str) -> Option<CpuRegisters> {
+    let value = |name: &str| {
+        let words = report.split_whitespace();
+        let mut values = words.filter_map(|word| word.strip_prefix(name));
+        values.next()
+    };
+    let address = |name: &str| u64::from_str_radix(value(name)?, 16).ok();
+    Some(CpuRegisters {
+        rip: address("RIP=")?,
+        rsp: address("RSP=")?,
+        rbp: address("RBP=")?,
+        halted: value("HLT=")? == "1",
+        in_user_mode: value("CPL=")? == "3",
+    })
+}
+
 /// Reports whether at least one CPU has interrupts enabled, by `info registers -a`; `None` if
 /// that has no flags. Bit 9 of the flags is the one (Intel's manual, volume 1, "EFLAGS
 /// Register").
@@ -44,6 +81,22 @@ mod tests {
             "\r\nCPU#0\r\nRIP=ffffffff8102d3c5 RFL={first} [----A--] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n\
              CPU#1\r\nRIP=ffffffff8102d3c5 RFL={second} [-------] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n"
         )
+    }
+
+    #[test]
+    fn a_cpu_has_registers() {
+        let report = "\r\nCPU#0\r\nRAX=0000000000000000 RBX=0000000000000001\r\n\
+             RSI=0 RDI=0 RBP=ffffc900000f7ec0 RSP=ffffc900000f7ec8\r\n\
+             RIP=ffffffff8102d3c5 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n\
+             CPU#1\r\nEIP=00000000 EFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n";
+        let first = CpuRegisters {
+            rip: 0xffff_ffff_8102_d3c5,
+            rsp: 0xffff_c900_000f_7ec8,
+            rbp: 0xffff_c900_000f_7ec0,
+            halted: true,
+            in_user_mode: false,
+        };
+        assert_eq!(super::registers(report), [first]);
     }
 
     #[test]

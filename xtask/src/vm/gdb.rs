@@ -61,6 +61,29 @@ impl Gdb {
         Ok(Self { stream })
     }
 
+    /// Writes a 64-bit number to a virtual address.
+    pub(super) fn write(&mut self, address: u64, number: u64) -> Result<()> {
+        let digits: String = number
+            .to_le_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut answer = self.ask(&format!("M{address:x},8:{digits}"))?;
+        // A guest that ran until the connection was made reports first that it has stopped.
+        while answer.starts_with('T') {
+            answer = self.answer()?;
+        }
+        ensure!(answer == "OK", "QEMU refused to write memory: {answer:?}");
+        Ok(())
+    }
+
+    /// Lets the guest run, and leaves it.
+    pub(super) fn detach(mut self) -> Result<()> {
+        let answer = self.ask("D")?;
+        ensure!(answer == "OK", "QEMU did not detach: {answer:?}");
+        Ok(())
+    }
+
     /// Lets the guest run until it reaches `address`, or ends.
     pub(super) fn run_to(&mut self, address: u64) -> Result<DebuggerStop> {
         // A guest that is already there would stop at once, so it executes one instruction
@@ -186,6 +209,17 @@ mod tests {
             String::from_utf8_lossy(&asked),
             "$s#73+$Z0,ffff,1#ab+$c#63+$z0,ffff,1#cb+$s#73+"
         );
+    }
+
+    #[test]
+    fn a_number_is_written_in_little_endian() {
+        let (mut gdb, stub) = stub(&["T02thread:01;", "OK", "OK"]);
+        gdb.write(0x10, 0x41).expect("it is written");
+        gdb.detach().expect("it runs");
+        let asked = stub.join().expect("it ends");
+        let asked = String::from_utf8_lossy(&asked);
+        assert!(asked.starts_with("$M10,8:4100000000000000#"), "{asked}");
+        assert!(asked.contains("+$D#44"), "{asked}");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct GuestRun {
     pub qemu_errors: String,
     /// How the guest ended.
     pub end: GuestEnd,
+    /// The reason for which the host interrupted it, if it did.
+    pub interruption: Option<Interruption>,
     /// The host's time from QEMU's start to its end.
     pub wall: Duration,
     /// The host's time from the kernel's panic message to QEMU's end, if there was one.
@@ -48,4 +50,14 @@ pub enum GuestEnd {
         /// Its standard error.
         stderr: String,
     },
+}
+
+/// The reason for which the host sends a guest a non-maskable interrupt. The kernel answers it
+/// with a panic, and a report of what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// All CPUs had their interrupts disabled.
+    Uninterruptible,
+    /// A module's code kept a CPU busy and did not return.
+    Busy,
 }

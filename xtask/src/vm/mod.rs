@@ -1,6 +1,7 @@
 //! Guests: QEMU's command line, the event loop that watches a guest, snapshots and replays.
 
 pub mod accel;
+mod busy_detector;
 mod channels;
 mod cpus;
 mod firmware;
@@ -8,6 +9,7 @@ mod gdb;
 mod guest_run;
 mod host_cpu;
 mod machine;
+mod module_calls;
 pub mod output_meter;
 mod panic_detector;
 mod qmp;
@@ -28,10 +30,10 @@ pub use crate::temporary::guest_folder;
 pub use channels::{Channel, Channels, Endpoints};
 pub use firmware::PackedAssignment;
 pub use gdb::{DebuggerStop, Memory};
-pub use guest_run::{GuestEnd, GuestRun};
+pub use guest_run::{GuestEnd, GuestRun, Interruption};
 pub use machine::{Accel, Boot, Debugger, Hardware, Machine, VirtualClock};
 pub use real_time::TypedCommands;
 pub use replay::ReplayedRun;
-pub use run::{NotResumed, RunInputs, run};
+pub use run::{CommandKind, NotResumed, RunInputs, run};
 pub use running::explain_full_disk;
 pub use snapshot::{Snapshot, SnapshotGuest};

@@ -98,7 +98,7 @@ impl Qmp {
 
     /// Reports whether all of the guest's CPUs have their interrupts disabled.
     pub fn all_interrupts_disabled(&mut self) -> Result<bool> {
-        let registers = self.monitor("info registers -a")?;
+        let registers = self.registers()?;
         Ok(cpus::interrupts_enabled(&registers).is_some_and(|enabled| !enabled))
     }
 
@@ -113,7 +113,7 @@ impl Qmp {
     /// then: no other CPU ran, and the clock was at the time for which a CPU's timer was set.
     /// A CPU that QEMU does not report counts as idle.
     pub fn is_idle(&mut self, cpus: u32) -> Result<bool> {
-        let registers = self.monitor("info registers -a")?;
+        let registers = self.registers()?;
         if cpus::running(&registers).is_some_and(|running| running != 1) {
             return Ok(false);
         }
@@ -124,6 +124,41 @@ impl Qmp {
             }
         }
         Ok(false)
+    }
+
+    /// Returns the monitor's report on the registers of all CPUs, for [`cpus`].
+    pub fn registers(&mut self) -> Result<String> {
+        self.monitor("info registers -a")
+    }
+
+    /// Stops the guest.
+    pub fn pause(&mut self) -> Result<()> {
+        self.execute("stop", &json!({})).map(drop)
+    }
+
+    /// Lets a guest run that was stopped.
+    pub fn resume_execution(&mut self) -> Result<()> {
+        self.execute("cont", &json!({})).map(drop)
+    }
+
+    /// Returns the two 64-bit numbers at a virtual address of a CPU, counted from 0; `None` if
+    /// the address is not mapped.
+    pub fn memory(&mut self, cpu: usize, address: u64) -> Option<[u64; 2]> {
+        let line = json!({"command-line": format!("x /2gx {address:#x}"), "cpu-index": cpu});
+        let answer = self.execute("human-monitor-command", &line).ok()?;
+        // ffffc900000f7ec0: 0x... 0x...
+        let (_, numbers) = answer.as_str()?.split_once(": ")?;
+        let mut numbers = numbers.split_whitespace().map_while(|number| {
+            let digits = number.strip_prefix("0x")?;
+            u64::from_str_radix(digits, 16).ok()
+        });
+        Some([numbers.next()?, numbers.next()?])
+    }
+
+    /// Starts QEMU's debugger stub, which listens at `socket`.
+    pub fn start_debugger_stub(&mut self, socket: &Path) -> Result<()> {
+        let device = format!("gdbserver {},server=on,wait=off", uri(socket));
+        self.monitor(&device).map(drop)
     }
 
     /// Returns the answer of QEMU's monitor for people.

@@ -8,16 +8,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::busy_detector::BusyDetector;
 use super::channels::{Channel, Channels};
-use super::guest_run::{GuestEnd, GuestRun};
+use super::gdb::Gdb;
+use super::guest_run::{GuestEnd, GuestRun, Interruption};
 use super::machine::Machine;
+use super::module_calls::{self, KernelFunctions};
 use super::output_meter::OutputMeter;
 use super::panic_detector::PanicDetector;
 use super::qmp::Qmp;
 use super::real_time::TypedCommands;
 use super::running::{Observer, Running};
 use super::snapshot::Snapshot;
-use super::watchdog::{INTERVAL, Reserve, Watchdog};
+use super::watchdog::{self, INTERVAL, Reserve, Watchdog};
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
 
@@ -31,9 +34,26 @@ const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// never stops gets a whole turn of 0.1 s.
 const PANIC_GRACE: u32 = 1;
 
-/// Seconds of its own time that a panicking kernel may take to write its trace to the log: 0.8
-/// ms for each of 15,000 events.
+/// Seconds of its own time that a panicking kernel may take to write its trace, or the stacks of
+/// all tasks, to the log: 0.8 ms for each of 15,000 events.
 const DUMP_GRACE: u32 = 15;
+
+/// The kernel's variable that says what a panic prints, and the bits for the stacks of all tasks
+/// and of all CPUs (`panic_print` in Documentation/admin-guide/kernel-parameters.txt).
+const PANIC_PRINT: &str = "panic_print";
+const ALL_STACKS: u64 = 0x41;
+
+/// CPU time of QEMU after which a guest that was interrupted, and has not panicked, never will.
+const INTERRUPTION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The kind of the command that a guest runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandKind {
+    /// It loads or unloads modules: it may wait for a module's threads.
+    ChangesModules,
+    /// Any other.
+    Other,
+}
 
 /// Part of QEMU's message when SIGTERM, SIGINT or SIGHUP ends it (`qemu_kill_report` in
 /// system/runstate.c). xtask sends a QEMU that it watches none of them.
@@ -65,7 +85,8 @@ pub struct RunInputs<'a> {
 }
 
 /// Runs a guest until it ends, or until its clock passes `limit` seconds. `on_messages`
-/// receives the bytes of the agent's channel, piece by piece.
+/// receives the bytes of the agent's channel, piece by piece, and returns the kind of the command
+/// that has begun, if one has.
 ///
 /// # Errors
 ///
@@ -78,7 +99,7 @@ pub fn run(
     channels: Channels,
     inputs: RunInputs<'_>,
     limit: u32,
-    on_messages: &mut dyn FnMut(&[u8]),
+    on_messages: &mut dyn FnMut(&[u8]) -> Option<CommandKind>,
 ) -> Result<GuestRun> {
     let mut guest = Running::start(toolchain, kernel, machine, channels)?;
     if let Some(commands) = inputs.typed {
@@ -90,6 +111,7 @@ pub fn run(
     }
     let mut observer = GuestObserver {
         on_messages,
+        kernel,
         limit,
         may_be_interrupted: machine.may_be_interrupted(),
         reserve: machine.virtual_clock().map(|_| Reserve::default()),
@@ -98,6 +120,11 @@ pub fn run(
             None => Some(guest.started() + Duration::from_secs(limit.into())),
         },
         watchdog: Watchdog::default(),
+        busy: BusyDetector::default(),
+        wrote: false,
+        command: CommandKind::Other,
+        functions: None,
+        interruption: None,
         meter: OutputMeter::default(),
         panic: PanicDetector::default(),
         first_message: None,
@@ -108,6 +135,7 @@ pub fn run(
     let GuestObserver {
         mut panic,
         first_message,
+        interruption,
         ..
     } = observer;
     let (command, started) = (guest.command().to_owned(), guest.started());
@@ -133,6 +161,7 @@ pub fn run(
         log: ended.log,
         qemu_errors: ended.errors,
         end,
+        interruption: interruption.map(|(why, _)| why),
         wall: ended.wall,
         since_panic: panic.seen().map(|seen| seen.elapsed()),
         boot: first_message.map(|first: Instant| first.duration_since(started)),
@@ -156,7 +185,8 @@ fn resume(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
 }
 
 struct GuestObserver<'a> {
-    on_messages: &'a mut dyn FnMut(&[u8]),
+    on_messages: &'a mut dyn FnMut(&[u8]) -> Option<CommandKind>,
+    kernel: &'a KernelImage,
     limit: u32,
     may_be_interrupted: bool,
     /// In virtual time: whether QEMU may be asked.
@@ -164,6 +194,14 @@ struct GuestObserver<'a> {
     /// In real time: the end of a guest whose QEMU does not answer.
     wall_limit: Option<Instant>,
     watchdog: Watchdog,
+    busy: BusyDetector,
+    /// Whether the guest has written something since the last look.
+    wrote: bool,
+    command: CommandKind,
+    /// Read when they are first needed.
+    functions: Option<KernelFunctions>,
+    /// The reason for which the guest was interrupted, and QEMU's CPU time then.
+    interruption: Option<(Interruption, Duration)>,
     meter: OutputMeter,
     panic: PanicDetector,
     first_message: Option<Instant>,
@@ -178,14 +216,18 @@ impl Observer for GuestObserver<'_> {
     fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<GuestEnd> {
         match channel {
             Channel::Log => {
+                self.wrote = true;
                 self.watchdog.logged();
                 if self.panic.read(bytes) {
                     self.next_look = self.next_look.min(Instant::now() + INTERVAL);
                 }
             }
             Channel::Agent => {
+                self.wrote = true;
                 self.first_message.get_or_insert_with(Instant::now);
-                (self.on_messages)(bytes);
+                if let Some(kind) = (self.on_messages)(bytes) {
+                    self.command = kind;
+                }
             }
             Channel::Debug | Channel::QemuErrors => {}
         }
@@ -199,16 +241,17 @@ impl Observer for GuestObserver<'_> {
 
     fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<GuestEnd>> {
         self.next_look = Instant::now() + INTERVAL;
+        let cpu_time = watchdog::cpu_time(guest.guard());
+        if std::mem::take(&mut self.wrote) {
+            self.busy.progressed(cpu_time.unwrap_or_default());
+        }
         let reserve = self.reserve.as_mut();
-        let may_ask = reserve.is_none_or(|reserve| reserve.is_over(guest.guard()));
+        let may_ask = reserve.is_none_or(|reserve| reserve.is_over(guest.guard(), cpu_time));
         if !may_ask && self.panic.seen().is_none() {
             return Ok(None);
         }
-        let dump = if self.panic.dumps_trace() {
-            DUMP_GRACE
-        } else {
-            0
-        };
+        let writes = self.panic.dumps_trace() || self.interruption.is_some();
+        let dump = if writes { DUMP_GRACE } else { 0 };
         let limit = match self.panicked_at {
             Some(at) => at + PANIC_GRACE + dump,
             None => self.limit,
@@ -221,25 +264,83 @@ impl Observer for GuestObserver<'_> {
             self.panicked_at
                 .get_or_insert(self.watchdog.guest_seconds());
         }
-        if let Some(control) = control
-            && control.has_internal_error().unwrap_or(false)
-        {
+        let Some(control) = control.as_mut().filter(|_| end.is_none()) else {
+            return Ok(end);
+        };
+        if control.has_internal_error().unwrap_or(false) {
             return Ok(Some(GuestEnd::QemuFailed {
                 status: "it stopped the guest for an error of its own".to_owned(),
                 stderr: String::new(),
             }));
         }
-        // An NMI makes the guest panic with a report of where it was
-        // (`panic_on_unrecovered_nmi`, set by the agent). A guest that does not panic reaches
-        // its limit.
-        if end.is_none()
-            && self.may_be_interrupted
-            && self.watchdog.is_uninterruptible(control)
-            && let Some(control) = control
-        {
-            let _ = control.nmi();
-            self.watchdog.logged();
+        if self.panic.seen().is_some() {
+            return Ok(None);
         }
-        Ok(end)
+        Ok(self.interrupt_if_it_hangs(guest, control, cpu_time))
+    }
+}
+
+impl GuestObserver<'_> {
+    /// Interrupts a guest that no detector of the kernel will end. A guest that cannot be
+    /// interrupted, or does not panic then, is to be stopped.
+    fn interrupt_if_it_hangs(
+        &mut self,
+        guest: &Running,
+        control: &mut Qmp,
+        cpu_time: Option<Duration>,
+    ) -> Option<GuestEnd> {
+        let out_of_time = GuestEnd::OutOfTime {
+            guest_seconds: f64::from(self.watchdog.guest_seconds()),
+        };
+        let cpu_time = cpu_time?;
+        if let Some((_, at)) = self.interruption {
+            let since = cpu_time.saturating_sub(at);
+            return (since >= INTERRUPTION_PATIENCE).then_some(out_of_time);
+        }
+        let why = if self.is_busy(control, cpu_time) {
+            Interruption::Busy
+        } else if self.watchdog.is_uninterruptible(control) {
+            Interruption::Uninterruptible
+        } else {
+            return None;
+        };
+        self.interruption = Some((why, cpu_time));
+        if !self.may_be_interrupted {
+            return Some(out_of_time);
+        }
+        // Without it, the panic shows the stack of one CPU.
+        let _ = self.let_panic_print_all_stacks(guest, control);
+        // An NMI makes the guest panic (`panic_on_unrecovered_nmi`, set by the agent).
+        // The debugger stub stops the guest, and may not have let it run again.
+        let _ = control.resume_execution();
+        let _ = control.nmi();
+        None
+    }
+
+    /// Reports whether a module's code keeps a CPU busy.
+    fn is_busy(&mut self, control: &mut Qmp, cpu_time: Duration) -> bool {
+        if !self.busy.wants_calls(cpu_time) {
+            return false;
+        }
+        let kernel = self.kernel;
+        let functions = self
+            .functions
+            .get_or_insert_with(|| KernelFunctions::of(kernel));
+        let calls = module_calls::find(control, functions).unwrap_or_default();
+        let waits = self.command == CommandKind::ChangesModules;
+        self.busy.is_busy(&calls, cpu_time, waits)
+    }
+
+    /// Writes to the kernel's memory that a panic prints the stacks of all tasks and CPUs. If it
+    /// were set in every guest, each panic would print some thousand lines.
+    fn let_panic_print_all_stacks(&self, guest: &Running, control: &mut Qmp) -> Result<()> {
+        let Some(variable) = self.kernel.symbol_range(PANIC_PRINT) else {
+            return Ok(());
+        };
+        let socket = guest.debugger_socket();
+        control.start_debugger_stub(&socket)?;
+        let mut debugger = Gdb::attach(&socket)?;
+        debugger.write(variable.start, ALL_STACKS)?;
+        debugger.detach()
     }
 }

@@ -1,6 +1,6 @@
 //! A QEMU that runs, and the one event loop for all guests that the host watches.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -117,6 +117,11 @@ impl Running {
     /// Returns the guest's own folder, which is removed with the guest.
     pub fn folder(&self) -> &Path {
         self.channels.folder()
+    }
+
+    /// Returns the socket at which QEMU's debugger stub listens, once it is started.
+    pub fn debugger_socket(&self) -> PathBuf {
+        self.channels.endpoints().gdb
     }
 
     /// Returns the time at which QEMU started.

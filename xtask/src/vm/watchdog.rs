@@ -61,9 +61,8 @@ impl Watchdog {
 
     /// Reports whether all CPUs have had their interrupts disabled for long; call it after each
     /// [`check`](Self::check).
-    pub fn is_uninterruptible(&mut self, control: &mut Option<Qmp>) -> bool {
-        let disabled = control.as_mut().map(Qmp::all_interrupts_disabled);
-        if !matches!(disabled, Some(Ok(true))) {
+    pub fn is_uninterruptible(&mut self, control: &mut Qmp) -> bool {
+        if !matches!(control.all_interrupts_disabled(), Ok(true)) {
             self.uninterruptible = None;
             return false;
         }
@@ -101,19 +100,20 @@ const CPU_TIME: Duration = Duration::from_secs(3);
 const IDLE_LOOKS: u32 = 3;
 
 impl Reserve {
-    /// Reports whether the QEMU below `guard` may be asked; call it at each look.
-    pub fn is_over(&mut self, guard: u32) -> bool {
+    /// Reports whether the QEMU below `guard`, which has used this CPU time, may be asked; call
+    /// it at each look.
+    pub fn is_over(&mut self, guard: u32, cpu_time: Option<Duration>) -> bool {
         match runs(guard) {
             true => self.idle_looks = 0,
             false => self.idle_looks += 1,
         }
-        self.idle_looks >= IDLE_LOOKS || cpu_time(guard).is_none_or(|time| time >= CPU_TIME)
+        self.idle_looks >= IDLE_LOOKS || cpu_time.is_none_or(|time| time >= CPU_TIME)
     }
 }
 
 /// Returns the CPU time that the children of `guard` have used; `None` if the host does not
 /// report it.
-fn cpu_time(guard: u32) -> Option<Duration> {
+pub(super) fn cpu_time(guard: u32) -> Option<Duration> {
     let children = children(guard)?;
     let ticks = children.split_whitespace().map(|child| {
         let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
@@ -175,8 +175,8 @@ mod tests {
         for _ in 0..IDLE_LOOKS + 2 {
             std::thread::sleep(Duration::from_millis(20));
             over = [
-                reserves[0].is_over(busy.id()),
-                reserves[1].is_over(idle.id()),
+                reserves[0].is_over(busy.id(), cpu_time(busy.id())),
+                reserves[1].is_over(idle.id(), cpu_time(idle.id())),
             ];
         }
         let used = cpu_time(busy.id());

@@ -139,3 +139,106 @@ fn long_outputs_are_compared() {
     assert_eq!(diff(&"[..]\n".repeat(10_000), &storm), "=");
     assert_ne!(diff(&"[..]\n".repeat(9_999), &storm), "=");
 }
+
+/// Returns the numbers from 1 to `last` as lines.
+fn numbers(last: u32) -> String {
+    (1..=last).map(|number| format!("{number}\n")).collect()
+}
+
+/// More pairs of lines than an alignment has cells: 91 with 50,000.
+#[test]
+fn an_elision_matches_any_number_of_lines() {
+    let expected = numbers(89) + "...\n50000";
+    assert_eq!(diff(&expected, &numbers(50_000)), "=");
+    let expected = format!(
+        "{}...\n7000\n7001\n...\n{}",
+        numbers(80),
+        "[..]\n".repeat(80)
+    );
+    assert_eq!(diff(&expected, &numbers(50_000)), "=");
+    let stamped = |line: u32| format!("[    {line}.000000] x: {line}\n");
+    let log: String = (1..=50_000).map(stamped).collect();
+    let expected =
+        "[..] x: 1\n...\n[+39999.0s] x: 40000\n[+1.0s] x: 40001\n...\n[+9999.0s] x: [..]";
+    assert_eq!(diff(expected, &log), "=");
+}
+
+#[test]
+fn a_difference_between_long_outputs_is_reported_alone() {
+    let printed = numbers(50_000);
+    let shown = |expected: &str| -> Vec<String> {
+        let compared = compared(expected, &printed);
+        assert!(!compared.matches);
+        compared.normalised
+    };
+    // One wrong line before, in the middle of, and behind long parts.
+    let wrong = numbers(89).replace("\n44\n", "\nx\n") + "...\n50000";
+    let normalised = shown(&wrong);
+    assert_eq!(normalised.len(), 91);
+    assert_eq!(normalised[43..46], ["44", "45", "46"]);
+    assert_eq!(normalised[89..], ["...", "50000"]);
+    let normalised = shown(&(numbers(89) + "...\n49998\nx\n50000"));
+    assert_eq!(normalised[88..], ["89", "...", "49998", "49999", "50000"]);
+    let mut all = numbers(50_000).replace("\n44\n", "\nx\n");
+    all.truncate(all.len() - 1);
+    let normalised = shown(&all);
+    assert_eq!(normalised, lines(&printed));
+    let without: String = numbers(50_000).replace("\n44\n", "\n");
+    assert_eq!(shown(&without), lines(&printed));
+    // Nothing in common.
+    let normalised = shown(&"x\n".repeat(50_000));
+    assert_eq!(normalised.len(), 50_000);
+    let normalised = shown(&format!("{0}...\n{0}", "x\n".repeat(3_000)));
+    assert_eq!(normalised.len(), 50_000);
+}
+
+#[test]
+fn a_segment_that_almost_matches_everywhere_takes_a_second_at_most() {
+    let printed = "a\n".repeat(100_000);
+    let expected = format!("...\n{}b\n...\n", "a\n".repeat(20_000));
+    assert!(!compared(&expected, &printed).matches);
+}
+
+/// The alignment without a table and the one with it agree on small inputs.
+#[test]
+fn both_ways_to_match_agree() {
+    let words = ["a", "b", "[..]", "..."];
+    let printable = ["a", "b", "c"];
+    // All expected texts of up to four lines, and all outputs of up to four.
+    let texts = |words: &[&str]| -> Vec<Vec<String>> {
+        let mut all = vec![Vec::new()];
+        let mut last = all.clone();
+        for _ in 0..4 {
+            last = last
+                .iter()
+                .flat_map(|text: &Vec<String>| {
+                    words.iter().map(|word| {
+                        let mut text = text.clone();
+                        text.push((*word).to_owned());
+                        text
+                    })
+                })
+                .collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    };
+    let outputs = texts(&printable);
+    for expected in &texts(&words) {
+        for printed in &outputs {
+            let aligner = Aligner {
+                expected,
+                printed,
+                timestamps: vec![None; printed.len()],
+                above: None,
+                tolerance: VIRTUAL_TOLERANCE,
+            };
+            let aligned = aligner.align();
+            let wrong = |choice: &Move| matches!(choice, Move::Surplus | Move::Missing);
+            match aligner.matching() {
+                Some(moves) => assert_eq!(moves, aligned, "{expected:?} {printed:?}"),
+                None => assert!(aligned.iter().any(wrong), "{expected:?} {printed:?}"),
+            }
+        }
+    }
+}

@@ -131,6 +131,7 @@ fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         agent: agent.to_owned(),
         log: log.to_owned(),
         end,
+        interruption: None,
         since_panic: None,
         wall: Duration::from_secs(1),
         boot: None,
