@@ -61,6 +61,7 @@ fn toolchain(qemu: &Path) -> Toolchain {
         qemu: qemu.to_owned(),
         busybox: PathBuf::new(),
         identity: String::new(),
+        qemu_has_sandbox: false,
         qemu_version: "0".to_owned(),
     }
 }

@@ -40,6 +40,8 @@ pub struct Toolchain {
     pub libclang: PathBuf,
     /// Path of qemu-system-x86_64.
     pub qemu: PathBuf,
+    /// True if this QEMU can deny itself system calls (`-sandbox`).
+    pub qemu_has_sandbox: bool,
     /// Path of a statically linked busybox.
     pub busybox: PathBuf,
     /// Versions of the tools that influence a byte of a kernel or a module.
@@ -108,6 +110,7 @@ fn assemble(system: SystemTools, rust: rust::RustCompiler, bindgen: PathBuf) -> 
     let SystemTools {
         llvm,
         qemu,
+        qemu_has_sandbox,
         busybox,
         found: _,
     } = system;
@@ -128,6 +131,7 @@ fn assemble(system: SystemTools, rust: rust::RustCompiler, bindgen: PathBuf) -> 
         llvm_bin: llvm.bin?,
         libclang: llvm.lib?,
         qemu,
+        qemu_has_sandbox,
         busybox,
         identity,
         qemu_version,

@@ -1,6 +1,6 @@
 //! The system tools that the host must have, and the packages that install them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::answers::{ToolAnswers, numbers, version_after};
 use super::elf;
@@ -101,6 +101,8 @@ pub struct SystemTools {
     pub llvm: Llvm,
     /// Path of qemu-system-x86_64, and its version.
     pub qemu: Option<(PathBuf, String)>,
+    /// True if that QEMU was built with seccomp.
+    pub qemu_has_sandbox: bool,
     /// Path of a statically linked busybox.
     pub busybox: Option<PathBuf>,
 }
@@ -139,6 +141,10 @@ impl SystemTools {
         Self {
             found,
             llvm,
+            qemu_has_sandbox: match &qemu {
+                Detected::Usable(_, path) => has_sandbox(path, answers),
+                _ => false,
+            },
             qemu: match qemu {
                 Detected::Usable(version, path) => Some((path, version)),
                 _ => None,
@@ -216,6 +222,11 @@ fn qemu(host: &Host, answers: &mut ToolAnswers) -> Detected {
         )),
         None => Detected::Unusable(format!("{} cannot be run", path.display())),
     }
+}
+
+/// Returns whether a QEMU was built with seccomp. One that was not refuses the option.
+fn has_sandbox(qemu: &Path, answers: &mut ToolAnswers) -> bool {
+    answers.ask(qemu, &["-sandbox", "on", "-version"]).is_some()
 }
 
 /// Searches a statically linked busybox, because a guest has no dynamic loader.

@@ -155,6 +155,10 @@ const VIRTIO_SERIAL: &str = "virtio-serial-device,max_ports=2";
 /// sources: 1.5 % of the instructions of a lesson.
 const RANDOM: [&str; 4] = ["-cpu", "qemu64,+rdrand", "-seed", "1"];
 
+/// System calls that QEMU denies itself, so that a guest that takes QEMU over can start no program
+/// and gain no privilege (QEMU manual, `-sandbox`). xtask binds QEMU to a CPU before its start.
+const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
 /// Kernel parameters of every guest.
 ///
 /// A panic resets the guest at once, by a triple fault, and `-no-reboot` turns that into the
@@ -353,6 +357,9 @@ impl Machine {
             .args(["-smp", &cpus.to_string(), "-m", &memory_mib.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .arg("-no-reboot");
+        if toolchain.qemu_has_sandbox {
+            tool = tool.args(["-sandbox", SANDBOX]);
+        }
         tool = match &self.kind {
             Kind::Interactive { gdb, .. } => interactive(tool, *gdb),
             Kind::KvmProbe(channels) => log_and_control(tool, channels),

@@ -17,6 +17,7 @@ pub fn toolchain() -> Toolchain {
         qemu: PathBuf::from("qemu"),
         busybox: PathBuf::new(),
         identity: String::new(),
+        qemu_has_sandbox: true,
         qemu_version: "7.2.0".to_owned(),
     }
 }

@@ -62,6 +62,17 @@ fn the_machines_own_rustc_of_the_series_is_taken() -> Result<()> {
     assert!(toolchain.identity.starts_with("rustc 1.85.0 ("));
     assert!(toolchain.rust_lib_src.join("core/src/lib.rs").is_file());
     assert_eq!(toolchain.qemu_version, "9.2.0");
+    assert!(toolchain.qemu_has_sandbox);
+    Ok(())
+}
+
+#[test]
+fn a_qemu_without_seccomp_has_no_sandbox() -> Result<()> {
+    let fake = FakeHost::without_rust()?;
+    let script = "case $* in *-sandbox*) exit 1 ;; esac; echo QEMU emulator version 9.2.0";
+    fake.script("bin/qemu-system-x86_64", script)?;
+    let system = fake.system()?;
+    assert!(system.missing().is_empty() && !system.qemu_has_sandbox);
     Ok(())
 }
 
