@@ -224,7 +224,7 @@ impl Cache {
             .or_else(|_| File::open(&path))
             .with_context(|| format!("cannot open the lock {}", path.display()))?;
         if file.try_lock().is_err() {
-            eprintln!("waiting for another xtask that makes {name}");
+            crate::errln!("waiting for another xtask that makes {name}");
             file.lock()
                 .with_context(|| format!("cannot lock {}", path.display()))?;
         }

@@ -10,6 +10,9 @@
 //!
 //! `docs/architecture.md` is the map: read it before the code.
 
+// They panic if the reader has gone: see `streams`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod apt;
 pub mod cache;
 pub mod commands;
@@ -28,6 +31,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod session;
+pub mod streams;
 pub mod symbols;
 pub mod temporary;
 pub mod text;

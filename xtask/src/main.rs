@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         process::park_if_interrupted();
-        eprintln!("error: {error:#}");
+        xtask::errln!("error: {error:#}");
         failure::exit_code(&error)
     })
 }

@@ -31,7 +31,7 @@ impl Notes {
     /// Shows a line on standard error, and keeps it for the summary.
     pub fn add(&self, line: impl Into<String>) {
         let line = line.into();
-        eprintln!("{line}");
+        crate::errln!("{line}");
         lock(&self.0).push(line);
     }
 
@@ -103,7 +103,7 @@ impl Ui {
     /// Shows the output of a tool, with `--verbose`.
     pub fn tool_output(&self, output: &str) {
         if self.verbose {
-            eprintln!("{output}");
+            crate::errln!("{output}");
         }
     }
 
@@ -134,12 +134,12 @@ impl Ui {
             } else {
                 format!("{:.1} s", time.as_secs_f64())
             };
-            eprintln!("  {name:width$}  {time:>8}  {detail}");
+            crate::errln!("  {name:width$}  {time:>8}  {detail}");
         }
         for note in lock(&self.notes.0).iter() {
-            eprintln!("  note: {note}");
+            crate::errln!("  note: {note}");
         }
-        eprintln!(
+        crate::errln!(
             "  {:width$}  {:>6.1} s",
             "total",
             self.started.elapsed().as_secs_f64()
@@ -152,7 +152,7 @@ impl Stage<'_> {
     /// is the number of steps, or 0 if it is not known.
     pub fn begin(&self, what: &str, total: u64) {
         if !self.ui.terminal {
-            eprintln!("{}: {what}", self.name);
+            crate::errln!("{}: {what}", self.name);
             self.bar.set_length(total);
             return;
         }
@@ -183,7 +183,7 @@ impl Stage<'_> {
         let fifth = position.min(total) * 5 / total;
         if fifth > *reported {
             *reported = fifth;
-            eprintln!("{}: {position} of {total}", self.name);
+            crate::errln!("{}: {position} of {total}", self.name);
         }
     }
 
@@ -202,7 +202,7 @@ impl Stage<'_> {
         self.bar.finish_and_clear();
         let time = self.started.elapsed();
         if !cached {
-            eprintln!("{}: done in {:.1} s", self.name, time.as_secs_f64());
+            crate::errln!("{}: done in {:.1} s", self.name, time.as_secs_f64());
         }
         lock(&self.ui.stages).push(StageTime {
             name: self.name.clone(),

@@ -48,7 +48,7 @@ pub fn figure(
     aim: Option<Aim>,
     values: Vec<f64>,
 ) -> Figure {
-    eprintln!("bench: {name}");
+    xtask::errln!("bench: {name}");
     Figure {
         name,
         unit,

@@ -131,7 +131,7 @@ impl Bench<'_> {
                 continue;
             };
             let name = &lesson.name;
-            eprintln!("bench: {name} in Rust and in C");
+            xtask::errln!("bench: {name} in Rust and in C");
             comparisons.push(Comparison::new(
                 format!("{name}.ko, stripped"),
                 "bytes",

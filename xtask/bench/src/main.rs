@@ -16,6 +16,7 @@ mod suite;
 mod verdicts;
 mod wake_ups;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         .and_then(|()| run(&options))
         .unwrap_or_else(|error| {
             process::park_if_interrupted();
-            eprintln!("error: {error:#}");
+            xtask::errln!("error: {error:#}");
             failure::exit_code(&error)
         })
 }
@@ -80,9 +81,9 @@ fn run(options: &BenchOptions) -> Result<ExitCode> {
     }
     .take(&options.only)?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&results)?);
+        xtask::outln!("{}", serde_json::to_string_pretty(&results)?)?;
     } else {
-        print!("{}", results.tables());
+        write!(xtask::streams::stdout(), "{}", results.tables())?;
     }
     Ok(ExitCode::from(u8::from(results.missed())))
 }

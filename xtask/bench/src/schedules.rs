@@ -103,7 +103,7 @@ impl Bench<'_> {
                     let report = measure::test(self.root(), &self.args(&args))?;
                     if report.races.is_empty() {
                         let name = &race.name;
-                        eprintln!("bench: {name} ({language}) from seed {seed} on: not found");
+                        xtask::errln!("bench: {name} ({language}) from seed {seed} on: not found");
                     } else {
                         failing += 1;
                     }

@@ -41,7 +41,7 @@ $ echo \"uptime $before $after\"
 impl Bench<'_> {
     /// Compares the two languages' instructions of one wake-up.
     pub fn wake_ups(&self) -> Result<Comparison> {
-        eprintln!("bench: a wake-up in Rust and in C");
+        xtask::errln!("bench: a wake-up in Rust and in C");
         let clone = ScratchClone::with_test_modules(self.root(), &[MODULE])?;
         let text = TEXT
             .replace("MODULE", MODULE)

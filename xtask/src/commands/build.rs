@@ -41,11 +41,11 @@ pub fn run(options: &BuildOptions) -> Result<()> {
         Lang::Both.languages(),
     )?;
     session.ui.summary();
-    println!("kernel     {}", prepared.kernel.vmlinux().display());
+    crate::outln!("kernel     {}", prepared.kernel.vmlinux().display())?;
     for module in &prepared.modules {
-        println!("module     {}", module.path.display());
+        crate::outln!("module     {}", module.path.display())?;
     }
-    println!("initramfs  {}", prepared.initramfs.path.display());
+    crate::outln!("initramfs  {}", prepared.initramfs.path.display())?;
     let built = prepared.all_modules();
     if bad_texts.is_empty() {
         return built;

@@ -35,7 +35,7 @@ pub fn run(options: &DocOptions) -> Result<()> {
     )?;
     let index = DocPages::build(&session, &toolchain, &kernel)?.index();
     session.ui.summary();
-    println!("{}", index.display());
+    crate::outln!("{}", index.display())?;
     if options.open {
         open(&index)?;
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask doctor`: checks the requirements of a build and suggests fixes.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use crate::initramfs::Initramfs;
 use crate::kernel::KernelImage;
 use crate::process;
 use crate::session::Session;
+use crate::streams;
 use crate::toolchain::{self, Requirement, RequirementState};
 use crate::vm::accel::{self, Kvm};
 
@@ -25,17 +27,19 @@ pub struct DoctorOptions {}
 pub fn run(_options: &DoctorOptions) -> Result<ExitCode> {
     let session = Session::new(false, false, None)?;
     let requirements = toolchain::requirements(&session);
-    print!("{}", table(&requirements));
-    println!(
+    let mut stdout = streams::stdout();
+    write!(stdout, "{}", table(&requirements))?;
+    writeln!(
+        stdout,
         "{:MARK$}{:TOOL$}{}",
         "",
         "kvm",
         kvm(&session, &requirements)?
-    );
-    println!("{:MARK$}{:TOOL$}{}", "", "sandbox", sandbox());
-    println!("\n{}", summary(&requirements));
+    )?;
+    writeln!(stdout, "{:MARK$}{:TOOL$}{}", "", "sandbox", sandbox())?;
+    writeln!(stdout, "\n{}", summary(&requirements))?;
     if let Some(line) = toolchain::install_all(&requirements) {
-        println!("to install all missing packages:\n  {line}");
+        writeln!(stdout, "to install all missing packages:\n  {line}")?;
     }
     if requirements
         .iter()

@@ -143,11 +143,11 @@ pub fn run(options: &QemuOptions) -> Result<()> {
     };
     let machine = Machine::interactive(accel, hardware, boot, options.gdb);
     if options.dry_run {
-        println!("{}", machine.command(toolchain, kernel).quoted());
+        crate::outln!("{}", machine.command(toolchain, kernel).quoted())?;
         return Ok(());
     }
     if options.gdb {
-        eprintln!(
+        crate::errln!(
             "the guest waits for a debugger; in another terminal: gdb {} -ex 'target remote :1234'",
             shell_word(&kernel.vmlinux())
         );

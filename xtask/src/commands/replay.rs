@@ -13,6 +13,7 @@ use crate::key::Key;
 use crate::pipeline;
 use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
+use crate::streams;
 use crate::text::shell_word;
 use crate::toolchain::Toolchain;
 
@@ -71,7 +72,7 @@ fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
         replayed,
         difference,
     } = compared;
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = streams::stdout();
     let mut print = |bytes: &[u8]| stdout.write_all(bytes).context("cannot print");
     print(b"== the kernel's log\n")?;
     print(&replayed.log)?;
@@ -110,13 +111,13 @@ fn debug(
     let sources = [kernel.tree.clone(), session.workspace.modules()];
     let sources: Vec<_> = sources.iter().map(PathBuf::as_path).collect();
     let ready = |commands: &std::path::Path| {
-        eprintln!(
+        crate::errln!(
             "the replay waits for a debugger; in another terminal: gdb -x {}",
             shell_word(commands)
         );
     };
     let mut on_log = |bytes: &[u8]| {
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = streams::stdout();
         stdout.write_all(bytes)?;
         stdout.flush().context("cannot print")
     };

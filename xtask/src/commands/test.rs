@@ -22,6 +22,7 @@ use crate::run::{
 };
 use crate::schedule::Seeds;
 use crate::session::Session;
+use crate::streams;
 use crate::text::{printable, shell_word};
 use crate::workspace::Workspace;
 use crate::{lesson, report};
@@ -391,12 +392,12 @@ fn run_suite(
 /// Prints the report for a person, and the timeline if there is only one: to standard error if
 /// another report takes standard output.
 fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelines>) -> Result<()> {
-    let (mut stderr, mut stdout) = (std::io::stderr(), std::io::stdout());
+    let (mut stderr, mut stdout) = (streams::stderr(), streams::stdout());
     let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
-        let terminal = stderr.is_terminal();
+        let terminal = std::io::stderr().is_terminal();
         (&mut stderr, terminal)
     } else {
-        let terminal = stdout.is_terminal();
+        let terminal = std::io::stdout().is_terminal();
         (&mut stdout, terminal)
     };
     let style = terminal::TerminalStyle::new(terminal, options.common.verbose);
@@ -414,7 +415,7 @@ fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<()> {
     }
     let width = cases.iter().map(|case| case.lesson_name().len()).max();
     let width = width.unwrap_or(0);
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = streams::stdout();
     for case in cases {
         let (name, title) = (case.lesson_name(), case.title());
         let language = case.language().name();

@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::run::plan::Partition;
+use crate::streams;
 use crate::ui::StageTime;
 
 pub use progress::SuiteProgress;
@@ -155,7 +156,7 @@ impl ReportFiles {
 /// If the file cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     if path == Path::new(STANDARD_OUTPUT) {
-        return std::io::stdout()
+        return streams::stdout()
             .write_all(text.as_bytes())
             .context("cannot write to standard output");
     }

@@ -42,7 +42,9 @@ impl TerminalStyle {
         let mut token = Inputs::new("stop-commands");
         token.text("at", format!("{now:?} {}", std::process::id()));
         Self {
-            color: terminal && std::env::var_os("NO_COLOR").is_none(),
+            color: terminal
+                && std::env::var_os("NO_COLOR").is_none()
+                && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb"),
             verbose,
             runner_token: on_runner.then(|| format!("kmodlab-{}", token.key())),
         }

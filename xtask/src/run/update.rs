@@ -66,7 +66,7 @@ impl TextUpdate {
                 .collect();
             let path = workspace.root().join(&lesson.readme);
             match text(&path, lesson, &of_lesson, &runs) {
-                Ok(Some(lines)) => eprintln!("updated {}: {lines}", lesson.readme.display()),
+                Ok(Some(lines)) => crate::errln!("updated {}: {lines}", lesson.readme.display()),
                 Ok(None) => {}
                 Err(why) => {
                     refused += 1;
@@ -74,8 +74,8 @@ impl TextUpdate {
                     let why = format!("{why:#}");
                     // An error about one line of the text begins with its path.
                     match why.starts_with(&readme) {
-                        true => eprintln!("not updated: {why}"),
-                        false => eprintln!("not updated: {readme}: {why}"),
+                        true => crate::errln!("not updated: {why}"),
+                        false => crate::errln!("not updated: {readme}: {why}"),
                     }
                 }
             }

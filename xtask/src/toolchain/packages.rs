@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::process::Tool;
 use crate::session::Session;
+use crate::streams;
 
 /// A package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +137,8 @@ pub fn install(
         InstallDecision::Run(words) => (words, false),
         InstallDecision::Ask(words) => (words, true),
     };
-    eprintln!("this host lacks:\n{}", listed(missing));
-    eprintln!("to install them:\n  {}", words.join(" "));
+    crate::errln!("this host lacks:\n{}", listed(missing));
+    crate::errln!("to install them:\n  {}", words.join(" "));
     if ask && !confirmed()? {
         return Err(
             Failure::host("nothing was installed; run the line above and try again").into(),
@@ -191,7 +192,7 @@ fn update_first(
     // One unreachable source among several fails the whole update; the installation shows whether
     // that source was needed.
     if let Err(error) = run(&update_words(words)) {
-        eprintln!("{error:#}");
+        crate::errln!("{error:#}");
     }
     Ok(true)
 }
@@ -226,8 +227,9 @@ fn tool(host: &Host, words: &[String]) -> Result<Tool> {
 }
 
 fn confirmed() -> Result<bool> {
-    eprint!("install them now? [y/N] ");
-    std::io::stderr().flush()?;
+    let mut stderr = streams::stderr();
+    write!(stderr, "install them now? [y/N] ")?;
+    stderr.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

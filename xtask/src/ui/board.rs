@@ -38,7 +38,7 @@ impl Ui {
         let target = if self.terminal {
             ProgressDrawTarget::stderr()
         } else {
-            eprintln!("{name}: {total} to run");
+            crate::errln!("{name}: {total} to run");
             ProgressDrawTarget::hidden()
         };
         let bars = MultiProgress::with_draw_target(target);
@@ -85,7 +85,7 @@ impl ProgressBoard<'_> {
         let fifth = ended * 5 / total;
         if fifth > *reported {
             *reported = fifth;
-            eprintln!("{}: {ended} of {total}", self.name);
+            crate::errln!("{}: {ended} of {total}", self.name);
         }
     }
 
@@ -99,7 +99,7 @@ impl ProgressBoard<'_> {
             // A terminal that cannot be written to must not stop the tests.
             let _ = self.bars.println(line);
         } else {
-            eprintln!("{line}");
+            crate::errln!("{line}");
         }
     }
 

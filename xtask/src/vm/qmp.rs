@@ -294,7 +294,10 @@ impl Qmp {
             if let Some(error) = message.error {
                 bail!("QEMU refused {command}: {error}");
             }
-            self.events.push_back(message);
+            // A guest can make QEMU send other events without end.
+            if message.event.as_deref().is_some_and(is_awaited) {
+                self.events.push_back(message);
+            }
         }
     }
 
@@ -316,6 +319,11 @@ impl Qmp {
             }
         }
     }
+}
+
+/// Returns whether a caller may wait for an event of this name.
+fn is_awaited(event: &str) -> bool {
+    matches!(event, "STOP" | "MIGRATION")
 }
 
 fn uri(socket: &Path) -> String {

@@ -79,6 +79,19 @@ fn a_qemu_that_rejects_an_option() -> Result<()> {
 /// As the kernel's OOM killer kills the process with the most memory.
 #[test]
 fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
+    ends_with_a_signal(Signal::KILL, "not judged: QEMU was killed by signal 9")
+}
+
+/// As an administrator or a shutdown of the host ends processes: QEMU ends with status 0.
+#[test]
+fn a_qemu_that_is_asked_to_end_in_the_middle_of_a_lesson() -> Result<()> {
+    ends_with_a_signal(
+        Signal::TERM,
+        "not judged: QEMU failed (a signal from outside ended it)",
+    )
+}
+
+fn ends_with_a_signal(signal: Signal, message: &str) -> Result<()> {
     let faulty = Faulty::new(
         "$ while :; do :; done\n",
         "echo $$ > \"$FOLDER/starting\"; mv \"$FOLDER/starting\" \"$FOLDER/pid\"",
@@ -92,8 +105,8 @@ fn a_qemu_that_is_killed_in_the_middle_of_a_lesson() -> Result<()> {
         let pid: u32 = pid.trim().parse().ok()?;
         (cpu_ticks(pid)? >= ticks).then_some(pid)
     })?;
-    kill(pid, Signal::KILL)?;
-    ends_as_the_hosts_fault(xtask, &["not judged: QEMU was killed by signal 9"])
+    kill(pid, signal)?;
+    ends_as_the_hosts_fault(xtask, &[message])
 }
 
 /// Returns the CPU time of a process in clock ticks: fields 14 and 15 of

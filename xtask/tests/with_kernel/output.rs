@@ -81,3 +81,28 @@ fn modules_that_print_without_end_are_stopped() -> Result<()> {
     }
     Ok(())
 }
+
+/// As in `cargo xtask test 2>&1 | head -1`.
+#[test]
+fn a_reader_that_goes_away_changes_no_status() -> Result<()> {
+    let clone = TestClone::with_lessons(&[("bad", "$ false\n"), ("good", "$ true\n")])?;
+    let mut doctor = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
+    doctor.arg("doctor");
+    let mut commands = vec![(doctor, 0)];
+    for (args, status) in [
+        (&["test", "--lang", "rust", "good"][..], 0),
+        (&["test", "--lang", "rust", "bad"], 1),
+        (&["test", "--lang", "rust", "bad", "--json", "-"], 1),
+        (&["test", "--list"], 0),
+    ] {
+        commands.push((clone.xtask(args), status));
+    }
+    for (mut command, status) in commands {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        command.stdout(writer.try_clone()?).stderr(writer);
+        let ended = command.status()?;
+        ensure!(ended.code() == Some(status), "{command:?}: {ended}");
+    }
+    Ok(())
+}
