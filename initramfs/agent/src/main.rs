@@ -16,6 +16,7 @@ mod output;
 mod run;
 mod shell;
 mod state;
+mod tasks;
 
 use std::process::ExitCode;
 

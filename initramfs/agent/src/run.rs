@@ -115,6 +115,10 @@ impl Run<'_> {
             Ending::Shell(status) => {
                 self.channel.send(&Message::ShellEnded { status })?;
                 self.shell.kill_group();
+                if self.assignment.traces {
+                    kernel::stop_trace(guest);
+                }
+                state::idle();
                 self.report_trace()?;
                 self.report_leaks(finds_leaks)
             }

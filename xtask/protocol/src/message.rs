@@ -96,29 +96,30 @@ pub enum Message {
 pub struct State {
     /// Names of the loaded modules.
     pub modules: Vec<String>,
-    /// Processes by number, with a description of each kernel thread. In the state after a
-    /// run, only of those that the state before did not have.
-    pub threads: Vec<KernelThread>,
-    /// The paths below `/proc` that belong to no process. In the state after a run, only
-    /// those that the state before did not have.
+    /// In the state after a run, the tasks that the state before did not have, and the kernel's
+    /// workers that do not wait for work.
+    pub tasks: Vec<Task>,
+    /// In the state after a run, the paths below `/proc` that belong to no process and that the
+    /// state before did not have.
     pub proc: Vec<String>,
     /// The contents of `/proc/sys/kernel/tainted`, if it could be read.
     pub taint: Option<u64>,
 }
 
-/// A kernel thread, as `/proc/PID/stat` describes it (proc_pid_stat(5)).
+/// A task of the guest, as `/proc/PID/stat` and `/proc/PID/stack` describe it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct KernelThread {
+pub struct Task {
     /// Its number.
     pub pid: u32,
     /// Its whole name.
     pub name: String,
     /// The letter of its state.
     pub state: char,
-    /// Its `PF_` flags (include/linux/sched.h).
-    pub flags: u64,
-    /// Whether it has used a tick of CPU time.
-    pub has_run: bool,
+    /// Whether the kernel started it, as opposed to a program.
+    pub is_kernel_thread: bool,
+    /// Its stack, the innermost function first: `FUNCTION+OFFSET/SIZE`, with ` [MODULE]` behind
+    /// it for a function of a module. It ends early at code that the kernel does not know.
+    pub stack: Vec<String>,
 }
 
 /// Code of a module in the guest's memory.

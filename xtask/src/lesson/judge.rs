@@ -5,7 +5,7 @@ use super::compare::{compare, printed_lines};
 use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
 use super::leaks::{self, Leaks};
 use super::left_behind::left_behind;
-use super::record::{self, GuestRecord, RecordedStep};
+use super::record::{self, GuestRecord, RecordedStep, StepEnd};
 use super::shorten::shorten;
 use super::timestamp::Tolerance;
 use super::verdict::{Mismatch, TextLocation, Verdict};
@@ -344,12 +344,18 @@ impl Case<'_> {
         })
     }
 
-    /// Returns the step that was under way at a time of the kernel's log.
+    /// Returns the step that was under way at a time of the kernel's log; none after the end of
+    /// the last step, when the guest idles.
     fn during_time(&self, at: Option<f64>) -> Option<TextLocation> {
         let at = at? - self.log_ahead();
         let steps = &self.record.steps;
         let index = steps.iter().rposition(|step| step.begin <= at + 0.01)?;
-        self.location(index)
+        let was_last = self.record.shell.is_some() && index + 1 == steps.len();
+        let is_over = |end: StepEnd| was_last && at > end.at + MARGIN;
+        match steps.get(index)?.end.is_some_and(is_over) {
+            true => None,
+            false => self.location(index),
+        }
     }
 
     /// Returns the kernel's log between two times of the guest's clock.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use kmodlab_protocol::{KernelThread, State};
+use kmodlab_protocol::{State, Task};
 
 /// Flags of the kernel's taint mask that every lesson's module sets: it is built out of tree
 /// (bit 12) and not signed (bit 13); see Documentation/admin-guide/tainted-kernels.rst.
 const ALLOWED_TAINT: u64 = 1 << 12 | 1 << 13;
 
-/// `PF_WQ_WORKER` of include/linux/sched.h: a thread of a workqueue, which the kernel starts
-/// and ends at any time.
-const WORKQUEUE_WORKER: u64 = 0x20;
+/// The function that a worker of the kernel's workqueues executes, which the kernel starts and
+/// ends at any time (kernel/workqueue.c).
+const WORKER: &str = "worker_thread+";
 
-/// The beginning of these threads' names.
-const WORKER_NAME: &str = "kworker/";
+/// The beginnings of the names of the functions where the kernel is entered: by a thread of the
+/// kernel when it starts, and by a program (arch/x86/entry/entry_64.S).
+const OUTERMOST: [&str; 4] = ["ret_from_fork", "entry_", "asm_", "common_interrupt"];
 
 /// Returns everything that a lesson left behind, one sentence each. `after` has only additions,
 /// but for modules and the taint mask.
@@ -24,11 +25,8 @@ pub fn left_behind(before: &State, after: &State) -> Vec<String> {
     for name in modules.difference(&known) {
         left.push(format!("the module {name} is still loaded"));
     }
-    let mut threads: Vec<&KernelThread> = after.threads.iter().collect();
-    threads.sort();
-    for KernelThread { pid, name, .. } in threads.into_iter().filter(|thread| !is_worker(thread)) {
-        left.push(format!("the kernel thread {pid} [{name}] still runs"));
-    }
+    let tasks: BTreeSet<&Task> = after.tasks.iter().collect();
+    left.extend(tasks.into_iter().filter_map(|task| task_left(task, &known)));
     let paths: BTreeSet<&String> = after.proc.iter().collect();
     for path in paths {
         left.push(format!("{path} is still there"));
@@ -44,18 +42,40 @@ pub fn left_behind(before: &State, after: &State) -> Vec<String> {
     left
 }
 
-/// Reports whether a thread belongs to a workqueue. A worker gets its flag when it first runs
-/// (`worker_thread` in kernel/workqueue.c); one that is being created has its name alone.
-fn is_worker(thread: &KernelThread) -> bool {
-    let KernelThread {
+/// Describes a task that should not be there; `known` are the modules from before the lesson.
+fn task_left(task: &Task, known: &BTreeSet<&String>) -> Option<String> {
+    let Task {
+        pid,
         name,
-        state,
-        flags,
-        has_run,
+        is_kernel_thread,
         ..
-    } = thread;
-    let being_created = name.starts_with(WORKER_NAME) && !has_run && "DR".contains(*state);
-    flags & WORKQUEUE_WORKER != 0 || being_created
+    } = task;
+    let kind = match is_kernel_thread {
+        true => "kernel thread",
+        false => "process",
+    };
+    if let Some(owner) = foreign_code(task, known) {
+        return Some(format!(
+            "the {kind} {pid} [{name}] still runs, in code of {owner}"
+        ));
+    }
+    let is_worker = task.stack.iter().any(|frame| frame.starts_with(WORKER));
+    (*is_kernel_thread && !is_worker).then(|| format!("the {kind} {pid} [{name}] still runs"))
+}
+
+/// Returns the owner of code that a task executes and that is neither in the kernel image nor in
+/// a module from before the lesson.
+fn foreign_code(task: &Task, known: &BTreeSet<&String>) -> Option<String> {
+    let module = |frame: &String| {
+        let (_, module) = frame.strip_suffix(']')?.rsplit_once(" [")?;
+        (!known.iter().any(|known| *known == module)).then(|| format!("the module {module}"))
+    };
+    let module = task.stack.iter().find_map(module);
+    // The kernel reads a stack up to the first code that it does not know. The stack of a task
+    // that runs at the moment of the look may be wrong.
+    let is_whole = |frame: &String| OUTERMOST.iter().any(|name| frame.starts_with(name));
+    let is_cut = task.state != 'R' && task.stack.last().is_some_and(|frame| !is_whole(frame));
+    module.or_else(|| is_cut.then(|| "a removed module".to_owned()))
 }
 
 /// Returns the meaning of a bit of the taint mask.
@@ -78,14 +98,24 @@ fn taint_name(bit: u32) -> String {
 mod tests {
     use super::*;
 
-    fn thread(pid: u32, name: &str, state: char, flags: u64, has_run: bool) -> KernelThread {
-        KernelThread {
+    const KTHREAD: [&str; 3] = [
+        "kthread+0xd6/0xf0",
+        "ret_from_fork+0x31/0x40",
+        "ret_from_fork_asm+0x11/0x20",
+    ];
+
+    fn task(pid: u32, name: &str, is_kernel_thread: bool, stack: &[&str]) -> Task {
+        Task {
             pid,
             name: name.to_owned(),
-            state,
-            flags,
-            has_run,
+            state: 'S',
+            is_kernel_thread,
+            stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
         }
+    }
+
+    fn thread(pid: u32, name: &str, stack: &[&str]) -> Task {
+        task(pid, name, true, &[stack, &KTHREAD].concat())
     }
 
     #[test]
@@ -96,9 +126,26 @@ mod tests {
             ..State::default()
         };
         let after = State {
-            threads: vec![
-                thread(59, "kworker/0:2", 'I', 69_238_880, true),
-                thread(72, "kworker/0:3", 'D', 2_129_984, false),
+            tasks: vec![
+                thread(59, "kworker/0:2", &["worker_thread+0x20f/0x280"]),
+                thread(
+                    9,
+                    "kworker/0:1",
+                    &[
+                        "msleep+0x1/0x2",
+                        "work+0x1/0x2 [virtio]",
+                        "worker_thread+0x1/0x2",
+                    ],
+                ),
+                task(
+                    70,
+                    "sleep",
+                    false,
+                    &[
+                        "do_syscall_64+0x1/0x2",
+                        "entry_SYSCALL_64_after_hwframe+0x4b/0x53",
+                    ],
+                ),
             ],
             taint: Some(12800),
             ..State::default()
@@ -114,9 +161,19 @@ mod tests {
         };
         let after = State {
             modules: vec!["x".to_owned()],
-            threads: vec![
-                thread(62, "kworker/x", 'S', 2_129_984, false),
-                thread(60, "odd) name (\n1 2", 'S', 2_129_984, true),
+            tasks: vec![
+                task(
+                    63,
+                    "cat",
+                    false,
+                    &[
+                        "read+0x1/0x2 [x]",
+                        "entry_SYSCALL_64_after_hwframe+0x4b/0x53",
+                    ],
+                ),
+                task(61, "kworker/9:9", true, &["msleep+0x27/0x30"]),
+                thread(62, "kworker/R-x", &["rescuer_thread+0x392/0x3e0"]),
+                thread(60, "odd) name (\n1 2", &["kthread_worker_fn+0x1/0x2"]),
             ],
             proc: vec!["/proc/driver/x".to_owned()],
             taint: Some(4736),
@@ -126,7 +183,9 @@ mod tests {
             [
                 "the module x is still loaded",
                 "the kernel thread 60 [odd) name (\n1 2] still runs",
-                "the kernel thread 62 [kworker/x] still runs",
+                "the kernel thread 61 [kworker/9:9] still runs, in code of a removed module",
+                "the kernel thread 62 [kworker/R-x] still runs",
+                "the process 63 [cat] still runs, in code of the module x",
                 "/proc/driver/x is still there",
                 "the kernel is tainted: the kernel died: an oops or a BUG (bit 7)",
                 "the kernel is tainted: the kernel issued a warning (bit 9)",

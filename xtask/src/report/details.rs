@@ -48,6 +48,12 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             writeln!(out, "    {prompt} {}", clip(line))?;
             prompt = ">";
         }
+    } else if matches!(verdict, Verdict::Panic { .. }) {
+        writeln!(
+            out,
+            "while no command ran. A timer, a work item, a callback or a thread of a module must\n\
+             have ended before the module is removed."
+        )?;
     }
     print_locations(out, &outcome.source_locations)?;
     match verdict {

@@ -17,6 +17,7 @@ mod failures;
 mod infrastructure;
 mod kernel_ext;
 mod lab;
+mod left_behind;
 mod output;
 mod qemu;
 mod real;

@@ -224,6 +224,19 @@ fn a_panic_names_the_command() {
 }
 
 #[test]
+fn a_panic_after_the_last_command_names_none() {
+    let ended_shell = vec![Message::ShellEnded { status: 0 }];
+    let messages = [ready(), steps().concat(), ended_shell].concat();
+    let log = format!(
+        "{LOG}[    4.900000] BUG: unable to handle page fault for address: ffffffffa0002010\r\n\
+         [    5.000000] Kernel panic - not syncing: Fatal exception in interrupt\r\n"
+    );
+    let verdict = ended(&messages, &log);
+    assert_eq!(verdict.name(), "panic");
+    assert_eq!(verdict.location(), None);
+}
+
+#[test]
 fn a_hang_is_seen_in_each_of_four_ways() {
     let half = [ready(), steps()[0].clone(), vec![began(2, 90)]].concat();
     let timed_out = vec![Message::TimedOut { at: at(12_090) }];

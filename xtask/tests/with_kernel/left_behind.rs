@@ -1,0 +1,96 @@
+//! Things that a module leaves behind: with each kind that the parameter of the test module
+//! `leaves_behind` names, a lesson must fail whose last command is `rmmod`.
+
+use anyhow::{Context as _, Result, ensure};
+
+use xtask::report::json::{RunEntry, SuiteDocument};
+
+use crate::lab::{TestClone, document, text};
+
+/// The test module.
+const MODULE: &str = "leaves_behind";
+
+/// The kernel's message when a timer, a work item or a callback is in freed memory.
+const CRASH: &str = "unable to handle page fault for address: ffffffffa";
+
+/// The kinds, each with its verdict and a part of the message.
+const KINDS: &[(&str, &str, &str)] = &[
+    ("nothing", "pass", ""),
+    ("timer", "panic", CRASH),
+    ("hrtimer", "panic", CRASH),
+    ("work", "panic", CRASH),
+    ("callback", "panic", CRASH),
+    (
+        "worker_name",
+        "left-over",
+        "[kworker/9:9] still runs, in code of a removed module",
+    ),
+    ("created", "left-over", "[kworker/9:9] still runs"),
+    (
+        "endless_work",
+        "left-over",
+        "] still runs, in code of a removed module",
+    ),
+    (
+        "workqueue",
+        "left-over",
+        "[kworker/R-left_queue] still runs",
+    ),
+];
+
+/// The kinds that crash the kernel after the last command: nothing touches a timer's memory before
+/// the timer expires.
+const LATE: [&str; 2] = ["timer", "work"];
+
+/// Returns the name of the lesson for a kind.
+fn lesson(kind: &str) -> String {
+    format!("leaves_{kind}")
+}
+
+/// Makes a clone with a lesson for each kind.
+fn clone() -> Result<TestClone> {
+    let clone = TestClone::with_tests(&[MODULE])?;
+    let twin = std::fs::read_to_string(clone.lesson(MODULE).join(format!("c/{MODULE}.c")))?;
+    std::fs::remove_dir_all(clone.lesson(MODULE))?;
+    for (kind, _, _) in KINDS {
+        let name = lesson(kind);
+        let console = format!("$ insmod {name}.ko what={kind}\n$ rmmod {name}\n");
+        std::fs::create_dir(clone.lesson(&name))?;
+        clone.write_lesson(&name, "README.md", &text(&name, &console))?;
+        clone.add_twin(&name, &twin)?;
+    }
+    Ok(clone)
+}
+
+/// Runs all kinds with these options, and reports each that ends otherwise.
+fn check(options: &[&str]) -> Result<()> {
+    let clone = clone()?;
+    let args = ["test", "--lang", "c", "--json", "x.json"];
+    let output = clone.run(&[&args, options].concat())?;
+    let SuiteDocument { runs, .. } = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
+    let mut wrong = String::new();
+    for (kind, verdict, message) in KINDS {
+        let run: &RunEntry = runs
+            .iter()
+            .find(|run| run.lesson == lesson(kind))
+            .with_context(|| format!("no run of {kind}\n{}", output.printed()))?;
+        if run.verdict != *verdict
+            || !run.message.contains(message)
+            || LATE.contains(kind) && run.failed_step.is_some()
+        {
+            wrong += &format!("{kind}: {run:#?}\n");
+        }
+    }
+    ensure!(wrong.is_empty(), "{wrong}\n{}", output.printed());
+    Ok(())
+}
+
+#[test]
+fn in_virtual_time() -> Result<()> {
+    check(&[])
+}
+
+#[test]
+fn in_real_time() -> Result<()> {
+    check(&["--time", "real"])
+}
