@@ -23,6 +23,7 @@ mod manifest;
 
 use crate::failure::{self, Failure};
 use crate::key::Key;
+use crate::text::printable;
 use crate::ui::Notes;
 
 pub use entries::remove_entry;
@@ -271,18 +272,23 @@ impl Cache {
 ///
 /// # Errors
 ///
-/// Fails if make cannot build in a folder of that name.
+/// Fails if make cannot build in a folder of that name, or in the folder that a symbolic link leads
+/// to: compilers see that one.
 fn plain_path(root: &Path) -> Result<PathBuf> {
     let root = std::path::absolute(root)?;
-    let path = root.to_string_lossy();
-    match path.chars().find(|letter| !is_plain(*letter)) {
-        None => Ok(root),
-        Some(letter) => Err(Failure::usage(format!(
-            "the cache folder {path} has {letter:?} in its name, which make cannot build in; set \
-             KMODLAB_CACHE to another"
-        ))
-        .into()),
+    let real = root.ancestors().find_map(|path| path.canonicalize().ok());
+    for path in std::iter::once(&root).chain(&real) {
+        let path = path.to_string_lossy();
+        if let Some(letter) = path.chars().find(|letter| !is_plain(*letter)) {
+            let path = printable(&path);
+            return Err(Failure::usage(format!(
+                "the cache folder {path} has {letter:?} in its name, which make cannot build in; \
+                 set KMODLAB_CACHE to another"
+            ))
+            .into());
+        }
     }
+    Ok(root)
 }
 
 /// Returns true if this user cannot write a cache folder that exists, or a folder in it.

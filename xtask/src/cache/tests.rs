@@ -18,6 +18,14 @@ fn a_folder_that_make_cannot_build_in_is_refused() -> Result<()> {
         assert!(error.to_string().contains("KMODLAB_CACHE"), "{error}");
     }
     assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+    let (real, link) = (folder.path().join("a b"), folder.path().join("link"));
+    std::fs::create_dir(&real)?;
+    std::os::unix::fs::symlink(&real, &link)?;
+    for root in [&link, &link.join("below")] {
+        let error = Cache::at(root).expect_err("a link");
+        assert!(error.to_string().contains("' ' in its name"), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(real)?.count(), 0);
     Ok(())
 }
 
