@@ -60,7 +60,7 @@ pub fn reach(folders: &[String], file: &str, settings: &FetchSettings) -> Availa
         let tool = curl(settings)
             .args(["--head", "--max-time"])
             .arg(settings.reach.as_secs_f32().to_string())
-            .arg(format!("{folder}{file}"));
+            .args(["--url", &format!("{folder}{file}")]);
         let (sender, limit) = (sender.clone(), settings.reach);
         // Nobody joins the thread: its time is limited, and its answer is not needed once a
         // preferred mirror has answered.
@@ -258,7 +258,11 @@ impl Mirrors {
         if got > 0 {
             tool = tool.args(["--continue-at", &got.to_string()]);
         }
-        let (status, _, stderr) = tool.arg("--output").arg(to).arg(url).capture()?;
+        let (status, _, stderr) = tool
+            .arg("--output")
+            .arg(to)
+            .args(["--url", url])
+            .capture()?;
         if status.success() {
             return Ok(None);
         }
