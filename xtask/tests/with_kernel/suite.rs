@@ -15,6 +15,11 @@ fn clone_with(lessons: &[(&str, &str)]) -> Result<TestClone> {
     Ok(clone)
 }
 
+/// Returns the number of skipped test cases, which only each test suite has.
+fn skipped(junit: &quick_junit::Report) -> usize {
+    junit.test_suites.iter().map(|suite| suite.skipped).sum()
+}
+
 #[test]
 fn a_list_builds_nothing() -> Result<()> {
     let clone = clone_with(&[("probe", "$ true\n"), ("probe_two", "$ true\n")])?;
@@ -218,7 +223,7 @@ fn a_guest_that_cannot_be_started_is_in_every_report() -> Result<()> {
     );
     let junit = std::fs::read_to_string(clone.path("x.xml"))?;
     let junit = quick_junit::Report::deserialize_from_str(&junit)?;
-    assert_eq!((junit.failures, junit.errors, junit.skipped), (0, 1, 1));
+    assert_eq!((junit.failures, junit.errors, skipped(&junit)), (0, 1, 1));
     Ok(())
 }
 
@@ -246,7 +251,7 @@ fn reports_are_written_if_the_kernel_cannot_be_built() -> Result<()> {
     );
     let junit = std::fs::read_to_string(clone.path("x.xml"))?;
     let junit = quick_junit::Report::deserialize_from_str(&junit)?;
-    assert_eq!((junit.failures, junit.errors, junit.skipped), (2, 1, 1));
+    assert_eq!((junit.failures, junit.errors, skipped(&junit)), (2, 1, 1));
     assert!(clone.path("x.ktap").is_file());
     Ok(())
 }
