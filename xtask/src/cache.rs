@@ -147,6 +147,15 @@ impl Cache {
         &self.root
     }
 
+    /// Returns the part of the cache that can be written, for results that cannot be used from
+    /// a cache that is only read.
+    pub fn own(&self) -> Self {
+        Self {
+            shared: None,
+            ..self.clone()
+        }
+    }
+
     /// Returns the notes about the cache so far.
     pub fn notes(&self) -> &Notes {
         &self.notes

@@ -279,6 +279,12 @@ fn a_cache_that_can_only_be_read_stays_as_it_is() -> Result<()> {
     assert_eq!(student.notes().lines().len(), 1, "the place of new results");
     assert_eq!(sample(&student, "things", &key)?.path, entry);
     student.used(&entry, 1, Duration::ZERO)?;
+    assert!(
+        student
+            .own()
+            .find("things", "x", &key, Parts::All)?
+            .is_none()
+    );
     let other = Inputs::new("other").key();
     let new = sample(&student, "things", &other)?;
     assert!(!new.cached && new.path.starts_with(own.path()));

@@ -117,7 +117,10 @@ impl Snapshot {
         key: &Key,
         take: impl FnOnce(&Path) -> Result<bool>,
     ) -> Result<Self> {
-        let entry = session.cache.entry("guests", name, key, |staging| {
+        // QEMU opens the memory for writing, although it maps it privately (`file_ram_open` in
+        // softmmu/physmem.c).
+        let cache = session.cache.own();
+        let entry = cache.entry("guests", name, key, |staging| {
             if !take(staging)? {
                 session.ui.note(
                     "no two snapshots of a guest were identical: a seed may have another meaning \
@@ -126,7 +129,7 @@ impl Snapshot {
             }
             Ok(())
         })?;
-        if let Err(error) = session.cache.used(&entry.path, MAX_SNAPSHOTS, MIN_AGE) {
+        if let Err(error) = cache.used(&entry.path, MAX_SNAPSHOTS, MIN_AGE) {
             session.ui.note(format!("old snapshots stay: {error:#}"));
         }
         Ok(Self {

@@ -10,6 +10,7 @@
 //! ```
 
 mod agent;
+mod cache;
 mod clocks;
 mod doc;
 mod docs;
