@@ -51,8 +51,7 @@ fn reads_no_other_file(language: &str, lines: &[&str]) -> Result<()> {
             _ => clone.add_twin(name, &format!("{line}\n{TWIN}"))?,
         }
     }
-    // One at a time: kbuild does not keep the output of a rustc together.
-    let output = clone.run(&["test", "--lang", language, "--jobs", "1"])?;
+    let output = clone.run(&["test", "--lang", language, "--jobs", "4"])?;
     let count = format!("0 passed, {} failed", lines.len());
     output.expect(1, &[&count])?;
     let printed = output.printed();
