@@ -152,6 +152,13 @@ impl Case<'_> {
                 during: self.during().or_else(|| self.during_time(at)),
             });
         }
+        let is_over = matches!(run.end, GuestEnd::OutOfTime { .. } | GuestEnd::Stuck);
+        if is_over
+            && !self.record.finished()
+            && let Some(message) = self.log.halted()
+        {
+            return Some(self.lost(format!("a command stopped it: {message}")));
+        }
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
         let symptom = match (&run.end, &report) {
@@ -192,7 +199,8 @@ impl Case<'_> {
             seconds: now
                 .zip(began)
                 .map(|(now, began)| now - began)
-                .filter(|_| during.is_some()),
+                // The step that reached the limit may have begun right before.
+                .filter(|seconds| during.is_some() && *seconds >= 1.0),
             during,
         })
     }

@@ -246,6 +246,14 @@ impl KernelLog {
         }
     }
 
+    /// Returns the kernel's last message if that is the one of a guest that was halted or switched
+    /// off. A guest has no power switch, so its CPUs wait for ever.
+    pub fn halted(&self) -> Option<&str> {
+        let message = self.since_lesson().last()?.message();
+        let is_halt = message.starts_with("reboot: ") && message.contains("System halted");
+        is_halt.then_some(message)
+    }
+
     /// Returns the kernel's first report that it ended a process for lack of memory.
     pub fn out_of_memory(&self) -> Option<KernelReport> {
         let lines = self.relevant();

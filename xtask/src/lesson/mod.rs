@@ -26,6 +26,7 @@ mod trim;
 pub mod update;
 pub mod verdict;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -219,6 +220,28 @@ fn load(workspace: &Workspace, name: &str) -> Result<LessonText> {
     }))
 }
 
+/// Maximum length of a lesson's text, in bytes: a hundred times that of the longest lesson.
+const MAX_TEXT: u64 = 4 << 20;
+
+/// Reads the bytes of a lesson's text; the error is a problem of the file.
+fn read_bytes(path: &Path) -> std::result::Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("this file cannot be read: {error}");
+    // A pipe or a device may have no end.
+    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+        return Err("this is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let read = file.take(MAX_TEXT + 1).read_to_end(&mut bytes);
+    match read.map_err(cannot)? as u64 > MAX_TEXT {
+        true => Err(format!(
+            "this text is longer than {} MiB, which no lesson is; divide it into several lessons",
+            MAX_TEXT >> 20
+        )),
+        false => Ok(bytes),
+    }
+}
+
 /// Reads a lesson's text. The outer error is the host's.
 fn read(
     name: &str,
@@ -237,9 +260,9 @@ fn read(
     if let Err(rule) = modules::check_name(name) {
         return bad(None, rule);
     }
-    let bytes = match std::fs::read(path) {
+    let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
-        Err(error) => return bad(None, format!("this file cannot be read: {error}")),
+        Err(problem) => return bad(None, problem),
     };
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,

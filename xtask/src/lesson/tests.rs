@@ -193,3 +193,18 @@ fn a_text_that_cannot_be_tested_does_not_stop_the_others() -> Result<()> {
     assert_eq!(fault_of(&error), Fault::Lesson);
     Ok(())
 }
+
+#[test]
+fn a_text_without_end_or_of_many_megabytes_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("README.md");
+    let longest = usize::try_from(MAX_TEXT)?;
+    std::fs::write(&path, vec![b'x'; longest])?;
+    assert_eq!(read_bytes(&path).map(|bytes| bytes.len()), Ok(longest));
+    std::fs::write(&path, vec![b'x'; longest + 1])?;
+    let problem = read_bytes(&path).expect_err("it is too long");
+    assert!(problem.contains("longer than 4 MiB"), "{problem}");
+    let problem = read_bytes(Path::new("/dev/zero")).expect_err("it is a device");
+    assert_eq!(problem, "this is not a file");
+    Ok(())
+}

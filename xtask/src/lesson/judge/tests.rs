@@ -576,3 +576,20 @@ fn a_long_output_is_reported_around_its_difference() {
     };
     assert!(first.printed.len() < 250, "{}", first.printed.len());
 }
+
+#[test]
+fn a_guest_that_a_command_halted_is_lost_and_not_hung() {
+    let begun = [ready(), step(1, "", 0)].concat();
+    let log = format!("{LOG}[    4.000000] reboot: System halted\r\n");
+    for end in [
+        GuestEnd::Stuck,
+        GuestEnd::OutOfTime {
+            guest_seconds: 86_400.0,
+        },
+    ] {
+        assert_eq!(
+            verdict(&bytes(&begun), log.as_bytes(), end).to_string(),
+            "the guest was lost: a command stopped it: reboot: System halted"
+        );
+    }
+}
