@@ -62,6 +62,18 @@ pub fn excerpt(output: &[u8]) -> Vec<String> {
     first.chain([middle]).chain(last).collect()
 }
 
+/// Returns the first lines of one end of some output and the last lines of its other end.
+pub fn excerpt_of_ends(first: &[u8], last: &[u8]) -> Vec<String> {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let shown = |line: &[u8]| start(line, EXCERPT_WIDTH);
+    let first = first.split(is_end).take(EXCERPT_LINES).map(shown);
+    let last = last.strip_suffix(b"\n").unwrap_or(last);
+    let mut last: Vec<String> = last.rsplit(is_end).take(EXCERPT_LINES).map(shown).collect();
+    last.reverse();
+    let middle = "... the lines between are left out ...".to_owned();
+    first.chain([middle]).chain(last).collect()
+}
+
 /// The beginning and the end of a long text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends<'a> {

@@ -20,7 +20,22 @@ const MAX_FILE: u64 = 64 << 20;
 const BEGIN: u64 = MAX_FILE - OUTPUT_LIMIT;
 
 /// Maximum length of a piece of output, in bytes.
-pub const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 1 << 20;
+
+/// Length of the beginning and of the end of output without end, in bytes. Both fit into a
+/// socket's buffer, so that no reset of the guest takes a part away.
+const END: u64 = 32 << 10;
+
+/// Some output of the commands.
+#[derive(Debug)]
+pub enum Printed {
+    /// A part; there may be more.
+    Piece(Vec<u8>),
+    /// Everything up to now.
+    Rest(Vec<u8>),
+    /// More than the commands may print: the first and the last bytes.
+    TooMuch { first: Vec<u8>, last: Vec<u8> },
+}
 
 /// The output of the commands.
 pub struct Output {
@@ -53,32 +68,40 @@ impl Output {
         Ok(self.length()? >= MAX_FILE)
     }
 
-    /// Reports whether the output was full when its last piece was read.
-    pub fn is_read_to_its_limit(&self) -> bool {
-        self.read >= MAX_FILE
-    }
-
-    /// Returns the next [`PIECE`] of the output, or the rest if that is less; call it until it
-    /// returns nothing.
-    pub fn piece(&mut self) -> Result<Vec<u8>> {
+    /// Reads the output since the last call, or a part of it.
+    pub fn read(&mut self) -> Result<Printed> {
         let length = self.length()?;
-        // A command truncated the file (`echo x >/dev/stderr` does) and wrote to its start.
+        if length >= MAX_FILE {
+            let rest = MAX_FILE - self.read.min(MAX_FILE);
+            let end = rest.min(END);
+            return Ok(Printed::TooMuch {
+                first: self.bytes(self.read, end)?,
+                last: self.bytes(MAX_FILE - end, end)?,
+            });
+        }
+        // A command truncated the file (`echo x >/proc/self/fd/1` does) and wrote to its start.
         let truncated = length < BEGIN;
         if truncated && self.read >= BEGIN {
             self.read = 0;
         }
-        let count = usize::try_from(length.saturating_sub(self.read).min(PIECE))?;
-        let mut bytes = vec![0; count];
-        self.file
-            .read_exact_at(&mut bytes, self.read)
-            .context("cannot read the output")?;
-        self.read += bytes.len() as u64;
+        let count = length.saturating_sub(self.read).min(PIECE);
+        let bytes = self.bytes(self.read, count)?;
+        self.read += count;
         if truncated && self.read == length {
-            self.file
-                .set_len(BEGIN)
-                .context("cannot extend the output")?;
+            let extended = self.file.set_len(BEGIN);
+            extended.context("cannot extend the output")?;
             self.read = BEGIN;
         }
+        Ok(match count {
+            PIECE => Printed::Piece(bytes),
+            _ => Printed::Rest(bytes),
+        })
+    }
+
+    fn bytes(&self, at: u64, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(count)?];
+        let read = self.file.read_exact_at(&mut bytes, at);
+        read.context("cannot read the output")?;
         Ok(bytes)
     }
 

@@ -12,7 +12,7 @@ use crate::channel::Channel;
 use crate::documents::{self, Source};
 use crate::guest::{Guest, uptime};
 use crate::kernel;
-use crate::output::PIECE;
+use crate::output::Printed;
 use crate::shell::{Event, LAUNCHER, Shell, protect_from_children};
 use crate::state::{self, Before};
 
@@ -85,8 +85,8 @@ enum Ending {
     Shell(i32),
     /// The time limit passed.
     TimeOver,
-    /// The commands printed too much.
-    OutputLimit,
+    /// The commands printed too much; the last bytes of it.
+    OutputLimit(Vec<u8>),
 }
 
 impl Run<'_> {
@@ -130,8 +130,9 @@ impl Run<'_> {
                 guest.sysrq("t");
                 self.report_trace()
             }
-            Ending::OutputLimit => {
-                self.channel.send(&Message::OutputLimit { at: uptime() })?;
+            Ending::OutputLimit(last) => {
+                let at = uptime();
+                self.channel.send(&Message::OutputLimit { at, last })?;
                 self.report_trace()
             }
         }
@@ -162,8 +163,8 @@ impl Run<'_> {
                 Event::CommandEnded(ended) => {
                     let at = uptime();
                     status = ended;
-                    if self.queue_output()? {
-                        return Ok(Ending::OutputLimit);
+                    if let Some(last) = self.queue_output()? {
+                        return Ok(Ending::OutputLimit(last));
                     }
                     self.channel
                         .queue(&Message::StepEnded { number, at, status });
@@ -209,29 +210,35 @@ impl Run<'_> {
     }
 
     fn ending(&mut self, event: Event) -> Result<Ending> {
-        if self.queue_output()? {
-            return Ok(Ending::OutputLimit);
+        if let Some(last) = self.queue_output()? {
+            return Ok(Ending::OutputLimit(last));
         }
         Ok(match event {
             Event::ShellEnded(status) => Ending::Shell(status),
-            Event::OutputFull => Ending::OutputLimit,
+            // The output cannot have become shorter.
+            Event::OutputFull => Ending::OutputLimit(Vec::new()),
             Event::TimeOver | Event::Readable | Event::CommandEnded(_) => Ending::TimeOver,
         })
     }
 
-    /// Queues the output since the last call; returns whether it has reached its limit.
-    fn queue_output(&mut self) -> Result<bool> {
+    /// Queues the output since the last call. If it is too much, queues its beginning, and
+    /// returns its end.
+    fn queue_output(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
-            let output = self.shell.output.piece()?;
-            let is_last = (output.len() as u64) < PIECE;
+            let (output, end) = match self.shell.output.read()? {
+                Printed::Piece(bytes) => {
+                    self.channel.queue(&Message::Output(bytes));
+                    // Long output does not fit into the guest's memory several times.
+                    self.channel.flush()?;
+                    continue;
+                }
+                Printed::Rest(bytes) => (bytes, None),
+                Printed::TooMuch { first, last } => (first, Some(last)),
+            };
             if !output.is_empty() {
                 self.channel.queue(&Message::Output(output));
             }
-            if is_last {
-                return Ok(self.shell.output.is_read_to_its_limit());
-            }
-            // Long output does not fit into the guest's memory several times.
-            self.channel.flush()?;
+            return Ok(end);
         }
     }
 

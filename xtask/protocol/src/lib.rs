@@ -63,9 +63,9 @@ pub const ROWS_VARIABLE: &str = "KMODLAB_ROWS";
 /// The environment variable with its columns.
 pub const COLUMNS_VARIABLE: &str = "KMODLAB_COLUMNS";
 
-/// Maximum length of the output of all commands of a run, in bytes: twenty times that of the
+/// Maximum length of the output of all commands of a run, in bytes: ten times that of the
 /// longest lesson. A run whose commands print more ends with a verdict of its own.
-pub const OUTPUT_LIMIT: u64 = 2 << 20;
+pub const OUTPUT_LIMIT: u64 = 1 << 20;
 
 /// The I/O port of QEMU's device pvpanic (docs/specs/pvpanic.rst).
 pub const SNAPSHOT_PORT: u64 = 0x505;

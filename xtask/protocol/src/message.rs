@@ -68,10 +68,14 @@ pub enum Message {
         /// The time.
         at: Uptime,
     },
-    /// The commands printed more than [`OUTPUT_LIMIT`](crate::OUTPUT_LIMIT).
+    /// The commands printed more than [`OUTPUT_LIMIT`](crate::OUTPUT_LIMIT). Of the output since
+    /// the last message [`Output`](Self::Output), only the beginning is such a message.
     OutputLimit {
         /// The time.
         at: Uptime,
+        /// The last bytes of the output.
+        #[serde(with = "serde_bytes")]
+        last: Vec<u8>,
     },
     /// The shell that runs the commands ended, with this exit status as a shell counts it:
     /// 128 and the signal's number if a signal ended it.

@@ -19,8 +19,8 @@ pub struct GuestRecord {
     pub steps: Vec<RecordedStep>,
     /// The guest's clock when the run reached its time limit.
     pub timeout: Option<f64>,
-    /// Whether the commands printed more than they may.
-    pub output_limit: bool,
+    /// The last bytes of the output, if the commands printed more than they may.
+    pub output_limit: Option<Vec<u8>>,
     /// Output of background jobs after the last step.
     pub late_output: Vec<u8>,
     /// The exit status of the lesson's shell, once that has ended.
@@ -138,7 +138,7 @@ impl GuestRecord {
             }
             Message::Code(section) => self.sections.push(section),
             Message::Unavailable(detector) => self.unavailable.push(detector),
-            Message::OutputLimit { .. } => self.output_limit = true,
+            Message::OutputLimit { last, .. } => self.output_limit = Some(last),
             Message::TimedOut { at } => self.timeout = Some(at.seconds()),
             Message::ShellEnded { status } => self.shell = Some(status),
             Message::Leaks(report) => {

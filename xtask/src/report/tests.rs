@@ -223,7 +223,7 @@ fn endless_output_is_shown_by_its_ends() {
     let [.., verdict] = verdicts();
     assert_eq!(
         verdict.to_string(),
-        "output limit exceeded: the commands printed more than 2 MiB"
+        "output limit exceeded: the commands printed more than 1 MiB"
     );
     let report = printed(&[outcome(verdict)]);
     assert!(

@@ -13,16 +13,31 @@ use crate::lesson::update::{RunOutput, Updated, update};
 use crate::lesson::verdict::Verdict;
 use crate::workspace::Workspace;
 
+/// Maximum length of the output of a run that is written into a text, in bytes.
+const MAX_OUTPUT: usize = 256 << 10;
+
 /// Collects the output of all runs of a suite.
 #[derive(Debug, Default)]
 pub struct TextUpdate {
-    runs: Mutex<Vec<(Outcome, ObservedRun)>>,
+    runs: Mutex<Vec<CollectedRun>>,
+}
+
+#[derive(Debug, Clone)]
+struct CollectedRun {
+    outcome: Outcome,
+    /// `None` if the output is too long for a text.
+    observed: Option<ObservedRun>,
 }
 
 impl RunObserver for TextUpdate {
     fn on_event(&self, event: &RunEvent<'_>) {
         if let RunEvent::Completed { completed, .. } = event {
-            let run = (completed.outcome.clone(), completed.observed.clone());
+            let steps = completed.observed.steps.iter();
+            let length: usize = steps.map(|step| step.output.len()).sum();
+            let run = CollectedRun {
+                outcome: completed.outcome.clone(),
+                observed: (length <= MAX_OUTPUT).then(|| completed.observed.clone()),
+            };
             let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             runs.push(run);
         }
@@ -50,7 +65,7 @@ impl TextUpdate {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        runs.sort_by_key(|(outcome, _)| (outcome.language, outcome.run));
+        runs.sort_by_key(|run| (run.outcome.language, run.outcome.run));
         let mut refused = 0;
         for lesson in lessons {
             let of_lesson: Vec<&Outcome> = outcomes
@@ -60,9 +75,9 @@ impl TextUpdate {
             if of_lesson.iter().all(|outcome| outcome.verdict.passed()) {
                 continue;
             }
-            let runs: Vec<&(Outcome, ObservedRun)> = runs
+            let runs: Vec<&CollectedRun> = runs
                 .iter()
-                .filter(|(outcome, _)| outcome.lesson == lesson.name)
+                .filter(|run| run.outcome.lesson == lesson.name)
                 .collect();
             let path = workspace.root().join(&lesson.readme);
             match text(&path, lesson, &of_lesson, &runs) {
@@ -96,7 +111,7 @@ fn text(
     path: &Path,
     lesson: &Lesson,
     outcomes: &[&Outcome],
-    runs: &[&(Outcome, ObservedRun)],
+    runs: &[&CollectedRun],
 ) -> Result<Option<String>> {
     let refuse = |why: String| Err(Failure::lesson(why).into());
     for outcome in outcomes {
@@ -106,7 +121,14 @@ fn text(
         }
     }
     let mut outputs = Vec::new();
-    for (outcome, ObservedRun { steps, left }) in runs {
+    for CollectedRun { outcome, observed } in runs {
+        let Some(ObservedRun { steps, left }) = observed else {
+            let label = outcome.label();
+            let longest = MAX_OUTPUT >> 10;
+            return refuse(format!(
+                "{label} printed more than {longest} KiB; select lines with grep, head or tail"
+            ));
+        };
         // The verdict of a mismatch hides what was left behind.
         if let Some(left) = left.first() {
             return refuse(format!("{}: {left}", outcome.label()));

@@ -14,7 +14,7 @@ const TRACE_DUMP: u64 = 8 << 20;
 
 /// Maximum length of the agent's messages, in bytes: the commands' output, the trace, the kernel's
 /// report of leaks and the guest's state.
-const AGENT: u64 = 8 * OUTPUT_LIMIT;
+const AGENT: u64 = 16 * OUTPUT_LIMIT;
 
 /// Maximum length of the debug channel, in bytes: a line of 121 bytes for each of some thousand
 /// delays.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::Printed;
 
 const MINUTE: u64 = 60_000_000_000;
 
@@ -8,6 +9,14 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
     ALONE
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Reads the output, which is short.
+fn printed(shell: &mut Shell) -> Result<Vec<u8>> {
+    match shell.output.read()? {
+        Printed::Rest(bytes) => Ok(bytes),
+        printed => anyhow::bail!("{printed:?}"),
+    }
 }
 
 /// The status and output of each command.
@@ -26,7 +35,7 @@ fn run(commands: &[&str]) -> Result<(Results, Option<i32>)> {
         shell.start_command(command, previous, &token);
         match shell.wait(uptime().0 + MINUTE, None)? {
             Event::CommandEnded(status) => {
-                let output = String::from_utf8_lossy(&shell.output.piece()?).into_owned();
+                let output = String::from_utf8_lossy(&printed(&mut shell)?).into_owned();
                 results.push((status, output));
                 previous = status;
             }
@@ -152,7 +161,7 @@ fn a_background_job_ends_with_the_group_and_not_before() -> Result<()> {
         shell.wait(uptime().0 + MINUTE, None)?,
         Event::CommandEnded(0)
     );
-    let pid: i32 = String::from_utf8(shell.output.piece()?)?.trim().parse()?;
+    let pid: i32 = String::from_utf8(printed(&mut shell)?)?.trim().parse()?;
     let running = || Path::new(&format!("/proc/{pid}/cmdline")).exists();
     assert!(running());
     shell.kill_group();
@@ -172,7 +181,7 @@ fn a_command_that_does_not_end_meets_the_deadline() -> Result<()> {
     shell.start_command("echo a; sleep 1000", 0, "token");
     let deadline = uptime().0 + 200_000_000;
     assert_eq!(shell.wait(deadline, None)?, Event::TimeOver);
-    assert_eq!(shell.output.piece()?, b"a\n");
+    assert_eq!(printed(&mut shell)?, b"a\n");
     shell.kill_group();
     Ok(())
 }
@@ -194,14 +203,14 @@ fn a_command_that_prints_without_end_is_stopped_at_the_limit() -> Result<()> {
             shell.wait(uptime().0 + MINUTE, None)?,
             Event::CommandEnded(0)
         );
-        let mut length = shell.output.piece()?.len();
+        assert_eq!(printed(&mut shell)?.len(), 1000);
         shell.start_command(command, 0, "second");
         let event = shell.wait(uptime().0 + MINUTE, None)?;
         assert!(killed.contains(&event), "{command}: {event:?}");
-        while !shell.output.is_read_to_its_limit() {
-            length += shell.output.piece()?.len();
-        }
-        assert_eq!(length as u64, kmodlab_protocol::OUTPUT_LIMIT);
+        let Printed::TooMuch { first, last } = shell.output.read()? else {
+            panic!("{command}");
+        };
+        assert_eq!((first.len(), last.len()), (32768, 32768));
         shell.kill_group();
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::Case;
 use crate::lesson::record::GuestRecord;
 use crate::lesson::verdict::{OutputSource, Verdict};
-use crate::text::excerpt;
+use crate::text::{excerpt, excerpt_of_ends};
 use crate::vm::{Channel, GuestEnd, GuestRun};
 
 impl Case<'_> {
@@ -16,12 +16,16 @@ impl Case<'_> {
             steps,
             ..
         } = self.record;
+        if let Some(last) = output_limit {
+            let under_way = steps.last().filter(|step| step.end.is_none());
+            let first = under_way.map_or(late_output, |step| &step.output);
+            return Some(Verdict::OutputLimit {
+                source: OutputSource::Commands,
+                excerpt: excerpt_of_ends(first, last),
+                during: self.during(),
+            });
+        }
         let (source, excerpt) = match &run.end {
-            _ if *output_limit => {
-                let under_way = steps.last().filter(|step| step.end.is_none());
-                let output = under_way.map_or(late_output, |step| &step.output);
-                (OutputSource::Commands, excerpt(output))
-            }
             GuestEnd::OutputLimit(Channel::Log) => {
                 // Endless warnings have a stack.
                 let report = self.log.report().map(|report| report.lines);

@@ -473,7 +473,10 @@ fn output_without_end_is_a_verdict_of_its_own() {
                 at: at(290),
             },
             Message::Output(b"y\n".repeat(1000)),
-            Message::OutputLimit { at: at(300) },
+            Message::OutputLimit {
+                at: at(300),
+                last: b"x\n".repeat(1000),
+            },
         ],
     ]
     .concat();
@@ -487,7 +490,10 @@ fn output_without_end_is_a_verdict_of_its_own() {
         panic!("{verdict:?}");
     };
     assert_eq!(excerpt.len(), 21);
-    assert_eq!(excerpt[10], "... 980 more lines ...");
+    assert_eq!(
+        excerpt[9..12],
+        ["y", "... the lines between are left out ...", "x"]
+    );
     assert_eq!(during.line, 5);
     // A background job, after the last command.
     let late = [
@@ -495,7 +501,10 @@ fn output_without_end_is_a_verdict_of_its_own() {
         steps().concat(),
         vec![
             Message::Output(b"late\n".to_vec()),
-            Message::OutputLimit { at: at(400) },
+            Message::OutputLimit {
+                at: at(400),
+                last: b"last\n".to_vec(),
+            },
         ],
     ]
     .concat();
@@ -508,7 +517,10 @@ fn output_without_end_is_a_verdict_of_its_own() {
     else {
         panic!("{verdict:?}");
     };
-    assert_eq!(excerpt, ["late"]);
+    assert_eq!(
+        (&*excerpt[0], excerpt.last().map(|line| &**line)),
+        ("late", Some("last"))
+    );
 }
 
 #[test]
