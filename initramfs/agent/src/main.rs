@@ -8,6 +8,7 @@
 
 mod channel;
 mod documents;
+mod entries;
 mod guest;
 mod interactive;
 mod kernel;

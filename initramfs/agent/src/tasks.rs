@@ -18,13 +18,18 @@ const KTHREADD: u32 = 2;
 const CREATION: Duration = Duration::from_millis(10);
 const CREATION_LOOKS: u32 = 100;
 
+/// The beginning of the names of the kernel's workers, which were chosen before any module was
+/// loaded, and that of the workers that execute nothing but what waits for memory.
+const WORKER: &[u8] = b"kworker/";
+const RESCUER: &[u8] = b"kworker/R-";
+
 /// The function in which one of the kernel's workers waits for work (kernel/workqueue.c).
 const WORKER_FUNCTION: &[u8] = b"worker_thread";
 
 /// The tasks from before a run.
 pub struct KnownTasks {
     pids: BTreeSet<u32>,
-    /// The workers that wait for work, each with the file that names the function in which it
+    /// The workers, each with the file that names the function in which it
     /// waits: of the threads from before a run, only these may execute code of a module. To
     /// open the files before the run halves the instructions that a look takes after it.
     workers: Vec<(u32, File)>,
@@ -34,11 +39,15 @@ impl KnownTasks {
     /// Reads the tasks that there are.
     pub fn read(guest: &Guest) -> Self {
         let pids: BTreeSet<u32> = processes(guest).collect();
-        let files = pids.iter().filter_map(|pid| {
+        let workers = pids.iter().filter_map(|pid| {
+            let name = guest.read(&format!("/proc/{pid}/comm")).ok()?;
+            if !name.starts_with(WORKER) || name.starts_with(RESCUER) {
+                return None;
+            }
             let file = File::open(guest.path(&format!("/proc/{pid}/wchan"))).ok()?;
             Some((*pid, file))
         });
-        let workers = files.filter(|(_, file)| !is_busy(file)).collect();
+        let workers = workers.collect();
         Self { pids, workers }
     }
 
@@ -133,7 +142,13 @@ mod tests {
         let folder = guest.path(&format!("/proc/{pid}"));
         std::fs::create_dir_all(&folder)?;
         let wchan = if stack == WAITS { "worker_thread" } else { "0" };
-        for (name, text) in [("stat", stat), ("stack", stack), ("wchan", wchan)] {
+        let name = stat.split(['(', ')']).nth(1).unwrap_or_default();
+        for (name, text) in [
+            ("comm", name),
+            ("stat", stat),
+            ("stack", stack),
+            ("wchan", wchan),
+        ] {
             std::fs::write(folder.join(name), text)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use frame::Tag;
-pub use message::{CodeSection, Message, State, Task, Uptime};
+pub use message::{CodeSection, Entry, Message, State, Task, Uptime};
 
 /// The device file of the virtio serial port that the agent writes its messages to. Only one
 /// process can have it open (`port_fops_open` in drivers/char/virtio_console.c).

@@ -103,11 +103,31 @@ pub struct State {
     /// In the state after a run, the tasks that the state before did not have, and the kernel's
     /// workers that do not wait for work.
     pub tasks: Vec<Task>,
-    /// In the state after a run, the paths below `/proc` that belong to no process and that the
+    /// In the state after a run, the entries in the kernel's file systems and lists that the
     /// state before did not have.
-    pub proc: Vec<String>,
+    pub entries: Vec<Entry>,
     /// The contents of `/proc/sys/kernel/tainted`, if it could be read.
     pub taint: Option<u64>,
+    /// The warnings and oopses since boot, as the kernel counts them in `/sys/kernel/warn_count`
+    /// and `oops_count`, if it does.
+    pub complaints: Option<u64>,
+    /// The memory in KiB that is free or that files and programs use, by `/proc/meminfo`: all
+    /// but the kernel's own.
+    pub memory_kib: Option<u64>,
+}
+
+/// An entry in a file system or a list of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Entry {
+    /// A path below `/proc` or `/sys`.
+    Path(String),
+    /// A line of a file such as `/proc/devices`.
+    Line {
+        /// The file.
+        file: String,
+        /// The line, without numbers that change.
+        line: String,
+    },
 }
 
 /// A task of the guest, as `/proc/PID/stat` and `/proc/PID/stack` describe it.

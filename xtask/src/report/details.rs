@@ -51,8 +51,8 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     } else if matches!(verdict, Verdict::Panic { .. }) {
         writeln!(
             out,
-            "while no command ran. A timer, a work item, a callback or a thread of a module must\n\
-             have ended before the module is removed."
+            "while no command ran. Before a module is removed, its timers, work items, callbacks and\n\
+             threads must have ended, and everything that it registered must be unregistered."
         )?;
     }
     print_locations(out, &outcome.source_locations)?;

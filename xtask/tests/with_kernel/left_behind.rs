@@ -10,7 +10,7 @@ use crate::lab::{TestClone, document, text};
 /// The test module.
 const MODULE: &str = "leaves_behind";
 
-/// The kernel's message when a timer, a work item or a callback is in freed memory.
+/// The kernel's message when a timer, a work item, a callback or a name is in freed memory.
 const CRASH: &str = "unable to handle page fault for address: ffffffffa";
 
 /// The kinds, each with its verdict and a part of the message.
@@ -36,6 +36,35 @@ const KINDS: &[(&str, &str, &str)] = &[
         "left-over",
         "[kworker/R-left_queue] still runs",
     ),
+    ("misc", "panic", CRASH),
+    ("device", "left-over", " left_device\""),
+    ("class", "left-over", "/sys/class/left_class is still there"),
+    (
+        "driver",
+        "left-over",
+        "/sys/bus/platform/drivers/left_driver is still there",
+    ),
+    (
+        "object",
+        "left-over",
+        "/sys/kernel/left_object is still there",
+    ),
+    ("sysctl", "panic", CRASH),
+    ("filesystem", "panic", CRASH),
+    ("interrupt", "panic", CRASH),
+    ("ports", "panic", CRASH),
+    ("region", "panic", CRASH),
+    ("memory", "left-over", " MiB of memory did not come back"),
+    (
+        "hidden",
+        "left-over",
+        "is still loaded, but hidden from the list of modules",
+    ),
+    (
+        "warning",
+        "left-over",
+        "the kernel's log lacks warnings or oopses that the kernel counted: 1",
+    ),
 ];
 
 /// The kinds that crash the kernel after the last command: nothing touches a timer's memory before
@@ -54,7 +83,10 @@ fn clone() -> Result<TestClone> {
     std::fs::remove_dir_all(clone.lesson(MODULE))?;
     for (kind, _, _) in KINDS {
         let name = lesson(kind);
-        let console = format!("$ insmod {name}.ko what={kind}\n$ rmmod {name}\n");
+        let mut console = format!("$ insmod {name}.ko what={kind}\n");
+        if *kind != "hidden" {
+            console += &format!("$ rmmod {name}\n");
+        }
         std::fs::create_dir(clone.lesson(&name))?;
         clone.write_lesson(&name, "README.md", &text(&name, &console))?;
         clone.add_twin(&name, &twin)?;
@@ -74,8 +106,9 @@ fn check(options: &[&str]) -> Result<()> {
             .iter()
             .find(|run| run.lesson == lesson(kind))
             .with_context(|| format!("no run of {kind}\n{}", output.printed()))?;
+        let words = format!("{}\n{}", run.message, run.left_behind.join("\n"));
         if run.verdict != *verdict
-            || !run.message.contains(message)
+            || !words.contains(message)
             || LATE.contains(kind) && run.failed_step.is_some()
         {
             wrong += &format!("{kind}: {run:#?}\n");

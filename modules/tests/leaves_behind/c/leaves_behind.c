@@ -4,14 +4,24 @@
  */
 
 #include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/interrupt.h>
+#include <linux/ioport.h>
+#include <linux/kobject.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/sysctl.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
@@ -112,6 +122,121 @@ static int leave_workqueue(void)
 	return alloc_workqueue("left_queue", WQ_MEM_RECLAIM, 0) ? 0 : -ENOMEM;
 }
 
+/* Entries in the kernel's file systems and lists. */
+
+static int leave_misc(void)
+{
+	static const struct file_operations operations;
+	static struct miscdevice device = {
+		.minor = MISC_DYNAMIC_MINOR,
+		.name = "left_misc",
+		.fops = &operations,
+	};
+
+	return misc_register(&device);
+}
+
+static int leave_device(void)
+{
+	static const struct file_operations operations;
+	int major = register_chrdev(0, "left_device", &operations);
+
+	return major < 0 ? major : 0;
+}
+
+static int leave_class(void)
+{
+	return PTR_ERR_OR_ZERO(class_create("left_class"));
+}
+
+static int leave_driver(void)
+{
+	static struct platform_driver driver = {
+		.driver.name = "left_driver",
+	};
+
+	return platform_driver_register(&driver);
+}
+
+static int leave_object(void)
+{
+	return kobject_create_and_add("left_object", kernel_kobj) ? 0 : -ENOMEM;
+}
+
+static int leave_sysctl(void)
+{
+	static int value;
+	static struct ctl_table table[] = {
+		{
+			.procname = "left_sysctl",
+			.data = &value,
+			.maxlen = sizeof(value),
+			.mode = 0644,
+			.proc_handler = proc_dointvec,
+		},
+	};
+
+	return register_sysctl_sz("kernel", table, 1) ? 0 : -ENOMEM;
+}
+
+static int leave_filesystem(void)
+{
+	static struct file_system_type filesystem = {
+		.name = "left_filesystem",
+	};
+
+	return register_filesystem(&filesystem);
+}
+
+static irqreturn_t handler(int irq, void *data)
+{
+	return IRQ_NONE;
+}
+
+static int leave_interrupt(void)
+{
+	return request_irq(5, handler, 0, "left_interrupt", NULL);
+}
+
+static int leave_ports(void)
+{
+	return request_region(0x600, 8, "left_ports") ? 0 : -EBUSY;
+}
+
+static int leave_region(void)
+{
+	return request_mem_region(0xfe000000, 8, "left_region") ? 0 : -EBUSY;
+}
+
+/* Memory, a page at a time. */
+static int leave_memory(void)
+{
+	int i;
+
+	for (i = 0; i < 150 << (20 - PAGE_SHIFT); i++)
+		if (!__get_free_page(GFP_KERNEL))
+			return -ENOMEM;
+	return 0;
+}
+
+/* Modules that hide themselves or a warning. */
+
+static int leave_hidden(void)
+{
+	list_del_init(&THIS_MODULE->list);
+	return 0;
+}
+
+static int leave_warning(void)
+{
+	int level = console_loglevel;
+
+	console_loglevel = 0;
+	WARN_ON(1);
+	console_loglevel = level;
+	return 0;
+}
+
 static const struct {
 	const char *what;
 	int (*leave)(void);
@@ -124,6 +249,19 @@ static const struct {
 	{ "created", leave_created },
 	{ "endless_work", leave_endless_work },
 	{ "workqueue", leave_workqueue },
+	{ "misc", leave_misc },
+	{ "device", leave_device },
+	{ "class", leave_class },
+	{ "driver", leave_driver },
+	{ "object", leave_object },
+	{ "sysctl", leave_sysctl },
+	{ "filesystem", leave_filesystem },
+	{ "interrupt", leave_interrupt },
+	{ "ports", leave_ports },
+	{ "region", leave_region },
+	{ "memory", leave_memory },
+	{ "hidden", leave_hidden },
+	{ "warning", leave_warning },
 };
 
 static int __init leaves_init(void)
