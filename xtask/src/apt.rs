@@ -48,19 +48,75 @@ impl Apt {
             return Ok(None);
         }
         let folder = cache.folder("apt")?;
+        let config = configuration(&folder);
+        Self::in_folder(cache, apt_get, folder, &config).map(Some)
+    }
+
+    fn in_folder(
+        cache: &Cache,
+        apt_get: &OsStr,
+        folder: PathBuf,
+        configuration: &str,
+    ) -> Result<Self> {
         for part in ["lists/partial", "archives/partial"] {
             std::fs::create_dir_all(folder.join(part))
                 .with_context(|| format!("cannot make {}/{part}", folder.display()))?;
         }
         let config = folder.join("apt.conf");
-        cache.write(&config, configuration(&folder).as_bytes())?;
-        Ok(Some(Self {
+        cache.write(&config, configuration.as_bytes())?;
+        Ok(Self {
             cache: cache.clone(),
             apt_get: apt_get.to_owned(),
             log: cache.folder("logs")?.join("apt.log"),
             folder,
             config,
-        }))
+        })
+    }
+
+    /// Returns an apt with a single source: another suite of the Debian archive that the host's
+    /// sources name, from the same mirror and with the same keys. It returns the reason if they
+    /// name no Debian archive.
+    ///
+    /// # Errors
+    ///
+    /// Fails if apt cannot be run, or if the other apt's folders cannot be written.
+    pub fn for_suite(&self, suite: &str) -> Result<std::result::Result<Self, String>> {
+        // The lists have the archive's name.
+        if let Err(error) = self.update_once() {
+            return Ok(Err(format!("{error:#}")));
+        }
+        let format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(SIGNED_BY)";
+        let listed = self
+            .get()
+            .args(["indextargets", "--format", format, "Created-By: Packages"])
+            .output()?;
+        let Some(source) = suite_source(&listed, suite) else {
+            let why = "the host's apt has no Debian archive among its sources";
+            return Ok(Err(why.to_owned()));
+        };
+        let folder = self.folder.join("suites").join(suite);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let list = folder.join("sources.list");
+        self.cache.write(&list, source.as_bytes())?;
+        let configuration = configuration(&folder)
+            + &format!(
+                "Dir::Etc::sourcelist \"{}\";\nDir::Etc::sourceparts \"-\";\n",
+                list.display()
+            );
+        Self::in_folder(&self.cache, &self.apt_get, folder, &configuration).map(Ok)
+    }
+
+    /// Returns the names of packages that begin with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `apt-cache` does.
+    pub fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let listed = self.tool("apt-cache").args(["pkgnames", prefix]).output()?;
+        let mut names: Vec<String> = listed.lines().map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// Fetches the lists if they are outdated.
@@ -220,6 +276,22 @@ Acquire::https::Timeout "20";
     )
 }
 
+/// Returns the line of a `sources.list` for `suite`, by the output of `apt-get indextargets`: a
+/// line `origin|label|address|keys` for each list. Debian's security archive has other suites.
+fn suite_source(listed: &str, suite: &str) -> Option<String> {
+    let (address, keys) = listed.lines().find_map(|line| {
+        let mut fields = line.splitn(4, '|');
+        let (origin, label) = (fields.next()?, fields.next()?);
+        let is_debian = origin == "Debian" && label == "Debian";
+        is_debian.then_some((fields.next()?, fields.next()?))
+    })?;
+    let keys = match keys.starts_with('/') {
+        true => format!("[signed-by={keys}] "),
+        false => String::new(),
+    };
+    Some(format!("deb {keys}{address} {suite} main\n"))
+}
+
 /// Returns the versions in the output of `apt-cache madison`, whose lines are
 /// `package | version | source`, the newest first.
 fn madison(listed: &str, package: &str) -> Vec<String> {
@@ -268,6 +340,23 @@ mod tests {
             madison(listed, "rustc-web"),
             ["1.96.0+dfsg1-1~deb12u2", "1.85.0+dfsg3-1~deb12u3"]
         );
+    }
+
+    #[test]
+    fn a_suite_comes_from_the_debian_archive_of_the_host() {
+        let listed = "Google|x|http://other/apt/|\n\
+            Debian|Debian-Security|http://host/debian-security/|/k.gpg\n\
+            Debian|Debian|http://host/debian/|/k.gpg\n";
+        assert_eq!(
+            suite_source(listed, "trixie-backports").as_deref(),
+            Some("deb [signed-by=/k.gpg] http://host/debian/ trixie-backports main\n")
+        );
+        let without_keys = "Debian|Debian|http://host/debian/|\n";
+        assert_eq!(
+            suite_source(without_keys, "x").as_deref(),
+            Some("deb http://host/debian/ x main\n")
+        );
+        assert_eq!(suite_source("Ubuntu|Ubuntu|http://u/ubuntu/|\n", "x"), None);
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl KernelImage {
         source: &KernelSource,
         profile: Profile,
     ) -> Result<Key> {
-        let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
+        let fragments = fragments(session, source, profile)?;
         Ok(key(toolchain, source, &fragments))
     }
 
@@ -168,7 +168,7 @@ impl KernelImage {
         profile: Profile,
     ) -> Result<Self> {
         let stage = session.ui.stage("kernel");
-        let fragments = Fragments::load(&session.workspace.kernel_config(), profile.fragments())?;
+        let fragments = fragments(session, source, profile)?;
         let key = key(toolchain, source, &fragments);
         let label = profile.label(&source.version);
         let recipe = KernelRecipe {
@@ -207,6 +207,17 @@ impl KernelImage {
         stage.done(image.cached, detail);
         Ok(image)
     }
+}
+
+/// Reads the fragments of a kernel: those of the profile, and `NAME.config` if there is one, with
+/// the options that only this kernel has.
+fn fragments(session: &Session, source: &KernelSource, profile: Profile) -> Result<Fragments> {
+    let folder = session.workspace.kernel_config();
+    let own = format!("{}.config", source.kernel);
+    let own = folder.join(&own).is_file().then_some(own);
+    let names = own.as_deref().into_iter();
+    let names: Vec<&str> = names.chain(profile.fragments().iter().copied()).collect();
+    Fragments::load(&folder, &names)
 }
 
 /// Returns the key of a kernel's inputs.

@@ -42,8 +42,18 @@ pub struct KernelSpec {
 pub enum SourceOrigin {
     /// A signed release on a mirror of kernel.org.
     Tarball(Tarball),
-    /// A Debian package of this name, which contains `usr/src/<name>.tar.xz`.
-    DebianPackage(String),
+    /// A package of a Debian archive.
+    DebianPackage(DebianPackage),
+}
+
+/// A Debian package that contains `usr/src/<name>.tar.xz`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebianPackage {
+    /// Name: `linux-source-6.12`.
+    pub name: String,
+    /// Suite of the archive that has it, which need not be among the host's own; without it,
+    /// the host's own suites.
+    pub suite: Option<String>,
 }
 
 /// A signed release of kernel.org.
@@ -180,9 +190,10 @@ struct RawKernel {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum RawSource {
-    Tarball(String),
-    DebianPackage(String),
+struct RawSource {
+    tarball: Option<String>,
+    debian_package: Option<String>,
+    suite: Option<String>,
 }
 
 impl RawKernel {
@@ -211,11 +222,22 @@ impl RawKernel {
         let sources = sources
             .into_iter()
             .map(|source| match source {
-                RawSource::DebianPackage(package) => Ok(SourceOrigin::DebianPackage(package)),
-                RawSource::Tarball(file) => {
+                RawSource {
+                    tarball: None,
+                    debian_package: Some(name),
+                    suite,
+                } => Ok(SourceOrigin::DebianPackage(DebianPackage { name, suite })),
+                RawSource {
+                    tarball: Some(file),
+                    debian_package: None,
+                    suite: None,
+                } => {
                     let tarball = tarball(file, org)?;
                     in_series(tarball.version)?;
                     Ok(SourceOrigin::Tarball(tarball))
+                }
+                _ => {
+                    bail!("a source has either `tarball`, or `debian-package` and perhaps `suite`")
                 }
             })
             .collect::<Result<_>>()?;
@@ -236,11 +258,13 @@ fn tarball(file: String, org: &RawKernelOrg) -> Result<Tarball> {
         fingerprint,
         keys,
     } = org;
-    let version = file
+    let version: Version = file
         .strip_prefix("linux-")
         .and_then(|rest| rest.strip_suffix(".tar.xz"))
         .ok_or_else(|| anyhow!("the tarball {file} is not called linux-VERSION.tar.xz"))?
         .parse()?;
+    // kernel.org has a folder for each first number.
+    let folder = |mirror: &String| format!("{}v{}.x/", as_folder(mirror), version.series.version);
     let fingerprint = fingerprint.replace(' ', "").to_uppercase();
     ensure!(
         fingerprint.len() == 40 && fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()),
@@ -250,7 +274,7 @@ fn tarball(file: String, org: &RawKernelOrg) -> Result<Tarball> {
         signature: file.replace(".tar.xz", ".tar.sign"),
         file,
         version,
-        mirrors: mirrors.iter().map(|mirror| as_folder(mirror)).collect(),
+        mirrors: mirrors.iter().map(folder).collect(),
         fingerprint,
         keys: keys.clone(),
     })
@@ -318,6 +342,16 @@ mod tests {
         assert_eq!(kernels.default().name, "6.7.9");
         assert_eq!(kernels.default().fallback.as_deref(), Some("6.12"));
         assert!(kernels.names().any(|name| name == "6.12"));
+        let newest = kernels.get("7.3")?;
+        let package = DebianPackage {
+            name: "linux-source-7.3".to_owned(),
+            suite: Some("trixie-backports".to_owned()),
+        };
+        assert_eq!(newest.sources[0], SourceOrigin::DebianPackage(package));
+        let Some(SourceOrigin::Tarball(tarball)) = newest.sources.get(1) else {
+            bail!("7.3 has no tarball");
+        };
+        assert!(tarball.mirrors[0].ends_with("/linux/kernel/v7.x/"));
         Ok(())
     }
 
@@ -327,7 +361,7 @@ mod tests {
         let error = kernels.get("6.8").expect_err("there is no 6.8");
         assert_eq!(
             error.to_string(),
-            "there is no kernel 6.8; there are: 6.12, 6.7.9"
+            "there is no kernel 6.8; there are: 6.12, 6.7.9, 7.3"
         );
         assert_eq!(
             crate::failure::fault_of(&error),
@@ -347,6 +381,10 @@ mod tests {
             ("series = \"6\"\nsources = []", "kernel series"),
             ("series = \"6.7\"\nsources = []", "sources is empty"),
             ("series = \"6.7\"\nsources = [{ ftp = \"x\" }]", "ftp"),
+            (
+                "series = \"6.7\"\nsources = [{ tarball = \"x\", suite = \"y\" }]",
+                "either `tarball`",
+            ),
             (
                 "series = \"6.7\"\nversion = \"6.8.1\"\nsources = [{ debian-package = \"x\" }]",
                 "6.8.1 is not of series 6.7",

@@ -79,6 +79,8 @@ fn serve(
     let mut words = request.split(' ');
     let head = words.next() == Some("HEAD");
     let name = words.next().unwrap_or_default().trim_start_matches('/');
+    // As on kernel.org's mirrors; the user's own has the files at its top.
+    let name = name.strip_prefix("v6.x/").unwrap_or(name);
     if !head && let Ok(mut log) = log.lock() {
         let range = range
             .map(|from| format!(" from {from}"))

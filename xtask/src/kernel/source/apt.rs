@@ -10,6 +10,7 @@ use super::download::while_growing;
 use super::unpack;
 use crate::apt::Apt;
 use crate::cache::Parts;
+use crate::kernel::spec::DebianPackage;
 use crate::key::{Inputs, Key};
 use crate::memo;
 use crate::process::Tool;
@@ -60,7 +61,7 @@ fn memo_name(package: &str) -> String {
     format!("debian-{package}")
 }
 
-/// Searches the archive for `package`, and remembers the result. With `refresh`, fetches the
+/// Searches the archive for a package, and remembers the result. With `refresh`, fetches the
 /// lists even if they are not outdated.
 ///
 /// # Errors
@@ -69,7 +70,10 @@ fn memo_name(package: &str) -> String {
 pub fn find(
     session: &Session,
     apt: &Apt,
-    package: &str,
+    DebianPackage {
+        name: package,
+        suite,
+    }: &DebianPackage,
     refresh: bool,
 ) -> Result<OrReason<SourcePackage>> {
     let stage = session.ui.stage("source");
@@ -87,6 +91,15 @@ pub fn find(
         .args(["-q", "download", "--print-uris", package])
         .capture()?;
     if !status.success() {
+        let names = apt.names(PREFIX)?;
+        let others = other_versions(&names);
+        if let (Some(suite), false) = (suite, others.is_empty()) {
+            return Ok(Err(format!(
+                "{suite} does not have it any more, and has {}; to use one, change the names in \
+                 the kernel's entry of kernel-config/kernels.toml",
+                others.join(", ")
+            )));
+        }
         let reason = stderr
             .lines()
             .find_map(|line| line.strip_prefix("E: "))
@@ -97,6 +110,24 @@ pub fn find(
         .with_context(|| format!("cannot parse apt's output about {package}: {}", uris.trim()))?;
     memo::remember(&session.cache, &memo_name(package), &deb)?;
     Ok(Ok(deb))
+}
+
+/// The beginning of the names of packages with a kernel's source.
+const PREFIX: &str = "linux-source-";
+
+/// Returns the names of packages with the source of a version: `linux-source-7.4`, but neither
+/// `linux-source` nor `linux-source-7.4-rt`.
+fn other_versions(names: &[String]) -> Vec<&str> {
+    let is_version = |name: &&str| {
+        let version = name.strip_prefix(PREFIX).unwrap_or_default();
+        let digit = |letter: char| letter.is_ascii_digit() || letter == '.';
+        !version.is_empty() && version.chars().all(digit)
+    };
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(is_version)
+        .collect()
 }
 
 /// Parses the output of `--print-uris`: `'http://…' file.deb 153476148 SHA256:…`.
@@ -199,6 +230,21 @@ pub fn unpack(session: &Session, deb: &SourcePackage, folder: &Path) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_of_other_versions_are_found() {
+        let names = [
+            "linux-source-7.4",
+            "linux-source-7.4-rt",
+            "linux-source-",
+            "linux-source-7.5",
+        ];
+        let names = names.map(str::to_owned);
+        assert_eq!(
+            other_versions(&names),
+            ["linux-source-7.4", "linux-source-7.5"]
+        );
+    }
 
     #[test]
     fn the_output_of_apt_is_parsed() -> Result<()> {

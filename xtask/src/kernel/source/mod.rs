@@ -34,7 +34,7 @@ use anyhow::{Context as _, Result};
 use crate::apt::Apt;
 use crate::cache::Parts;
 use crate::failure::Failure;
-use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin, as_folder};
+use crate::kernel::spec::{DebianPackage, KernelSpec, Kernels, SourceOrigin, as_folder};
 use crate::key::{Inputs, Key};
 use crate::session::Session;
 use crate::workspace::Workspace;
@@ -175,7 +175,10 @@ fn from_origins(
                     return tree(session, spec, &deb.version, inputs, &patches, unpack).map(Ok);
                 }
                 Err(reason) => missing.push(UnavailableSource {
-                    origin: format!("Debian's package {package}"),
+                    origin: match &package.suite {
+                        Some(suite) => format!("Debian's package {} in {suite}", package.name),
+                        None => format!("Debian's package {}", package.name),
+                    },
                     reason,
                 }),
             },
@@ -201,7 +204,7 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
                 (tarball.version.to_string(), tarball::inputs(tarball))
             }
             SourceOrigin::DebianPackage(package) => {
-                match apt::SourcePackage::remembered(session, package) {
+                match apt::SourcePackage::remembered(session, &package.name) {
                     Some(deb) => (deb.version.clone(), debian_inputs(&deb)),
                     None => continue,
                 }
@@ -223,15 +226,22 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
 fn debian(
     session: &Session,
     settings: &FetchSettings,
-    package: &str,
+    package: &DebianPackage,
 ) -> Result<apt::OrReason<apt::SourcePackage>> {
-    if let Some(deb) = apt::SourcePackage::remembered(session, package)
+    if let Some(deb) = apt::SourcePackage::remembered(session, &package.name)
         && deb.path(session)?.is_some()
     {
         return Ok(Ok(deb));
     }
     let Some(apt) = Apt::with(&session.cache, &settings.apt_get)? else {
         return Ok(Err("this host does not have apt".to_owned()));
+    };
+    let apt = match &package.suite {
+        None => apt,
+        Some(suite) => match apt.for_suite(suite)? {
+            Ok(apt) => apt,
+            Err(reason) => return Ok(Err(reason)),
+        },
     };
     let mut reason = String::new();
     // The archive may have changed since the lists were fetched.
