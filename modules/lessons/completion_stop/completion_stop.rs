@@ -12,7 +12,7 @@ use kernel_ext::{
 module! {
     type: CompletionStop,
     name: "completion_stop",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "Example of a completion and kthread_stop",
     license: "GPL",
 }

@@ -15,7 +15,7 @@ use kernel_ext::{
 module! {
     type: IoWaitEvent,
     name: "io_wait_event",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "Example of io_wait_event",
     license: "GPL",
 }

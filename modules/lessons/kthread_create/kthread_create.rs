@@ -11,7 +11,7 @@ use kernel_ext::{
 module! {
     type: KthreadCreate,
     name: "kthread_create",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "example of kthread_create",
     license: "GPL",
 }

@@ -12,7 +12,7 @@ use kernel_ext::{
 module! {
     type: KthreadCreateOnNode,
     name: "kthread_create_on_node",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "example of kthread_create_on_node",
     license: "GPL",
 }

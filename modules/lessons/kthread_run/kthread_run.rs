@@ -11,7 +11,7 @@ use kernel_ext::{
 module! {
     type: KthreadRun,
     name: "kthread_run",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "Example of kthread_run",
     license: "GPL",
 }

@@ -17,7 +17,7 @@ use kernel_ext::{
 module! {
     type: ProcCounter,
     name: "proc_counter",
-    author: "Britton",
+    authors: ["Britton"],
     description: "Simple module featuring proc read",
     license: "GPL",
 }

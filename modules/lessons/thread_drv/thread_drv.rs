@@ -18,7 +18,7 @@ use kernel_ext::{
 module! {
     type: ThreadDrv,
     name: "thread_drv",
-    author: "Linux Usr",
+    authors: ["Linux Usr"],
     description: "Example of kernel threads in a device driver",
     license: "GPL",
 }

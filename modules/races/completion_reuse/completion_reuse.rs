@@ -16,7 +16,7 @@ use kernel_ext::{
 module! {
     type: CompletionReuse,
     name: "completion_reuse",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A completion that is completed twice and used again",
     license: "GPL",
 }

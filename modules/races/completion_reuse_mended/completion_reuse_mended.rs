@@ -16,7 +16,7 @@ use kernel_ext::{
 module! {
     type: CompletionReuseMended,
     name: "completion_reuse_mended",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A completion that is completed once and used again",
     license: "GPL",
 }

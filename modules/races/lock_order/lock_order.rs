@@ -13,7 +13,7 @@ use kernel_ext::{
 module! {
     type: LockOrder,
     name: "lock_order",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Two mutexes in opposite order",
     license: "GPL",
 }

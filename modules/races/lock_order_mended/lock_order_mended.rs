@@ -13,7 +13,7 @@ use kernel_ext::{
 module! {
     type: LockOrderMended,
     name: "lock_order_mended",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Two mutexes in one order",
     license: "GPL",
 }

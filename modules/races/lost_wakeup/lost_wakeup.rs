@@ -19,7 +19,7 @@ use kernel_ext::{
 module! {
     type: LostWakeup,
     name: "lost_wakeup",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A wake-up that can be lost",
     license: "GPL",
 }

@@ -17,7 +17,7 @@ use kernel_ext::{
 module! {
     type: LostWakeupMended,
     name: "lost_wakeup_mended",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A wait that cannot miss its wake-up",
     license: "GPL",
 }

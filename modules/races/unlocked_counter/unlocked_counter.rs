@@ -15,7 +15,7 @@ use kernel_ext::{
 module! {
     type: UnlockedCounter,
     name: "unlocked_counter",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Two draw from a counter, with no lock",
     license: "GPL",
 }

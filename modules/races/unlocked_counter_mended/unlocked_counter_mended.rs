@@ -14,7 +14,7 @@ use kernel_ext::{
 module! {
     type: UnlockedCounterMended,
     name: "unlocked_counter_mended",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Two draw from a counter, in one step",
     license: "GPL",
 }

@@ -16,7 +16,7 @@ use kernel_ext::{
 module! {
     type: UnorderedFlag,
     name: "unordered_flag",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A flag and what it stands for, in no order",
     license: "GPL",
 }

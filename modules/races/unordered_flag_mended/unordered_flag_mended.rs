@@ -18,7 +18,7 @@ use kernel_ext::{
 module! {
     type: UnorderedFlagMended,
     name: "unordered_flag_mended",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A flag and what it stands for, in order",
     license: "GPL",
 }

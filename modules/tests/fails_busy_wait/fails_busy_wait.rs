@@ -9,7 +9,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "fails_busy_wait",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Waits busily for ever",
     license: "GPL",
 }

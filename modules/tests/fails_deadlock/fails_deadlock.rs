@@ -12,7 +12,7 @@ use kernel_ext::{
 module! {
     type: Test,
     name: "fails_deadlock",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "A thread and rmmod take two mutexes, each the other one first",
     license: "GPL",
 }

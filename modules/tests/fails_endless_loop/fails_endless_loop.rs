@@ -4,12 +4,13 @@
 
 use core::hint::black_box;
 
-use kernel::{new_spinlock, prelude::*, stack_pin_init};
+use kernel::{new_spinlock, prelude::*};
+use kernel_ext::sync::shared_in_place;
 
 module! {
     type: Test,
     name: "fails_endless_loop",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Never ends while it holds a spinlock",
     license: "GPL",
 }
@@ -18,7 +19,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        stack_pin_init!(let lock = new_spinlock!(1));
+        let lock = shared_in_place(new_spinlock!(1))?;
         let guard = lock.lock();
         // marker: loop
         while black_box(*guard) > 0 {}

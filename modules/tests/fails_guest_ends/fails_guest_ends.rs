@@ -7,7 +7,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "fails_guest_ends",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Stays loaded",
     license: "GPL",
 }

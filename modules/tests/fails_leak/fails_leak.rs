@@ -8,7 +8,7 @@ use kernel_ext::sync::shared;
 module! {
     type: Test,
     name: "fails_leak",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Forgets what it has on the heap",
     license: "GPL",
 }

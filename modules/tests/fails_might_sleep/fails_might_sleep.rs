@@ -2,13 +2,13 @@
 
 //! Asks under a spinlock for memory, for which it might have to sleep.
 
-use kernel::{new_spinlock, prelude::*, stack_pin_init};
-use kernel_ext::sync::shared;
+use kernel::{new_spinlock, prelude::*};
+use kernel_ext::{sync::shared, sync::shared_in_place};
 
 module! {
     type: Test,
     name: "fails_might_sleep",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Asks under a spinlock for memory",
     license: "GPL",
 }
@@ -17,7 +17,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        stack_pin_init!(let lock = new_spinlock!(1));
+        let lock = shared_in_place(new_spinlock!(1))?;
         let guard = lock.lock();
         // marker: allocation
         let copy = shared(*guard)?;

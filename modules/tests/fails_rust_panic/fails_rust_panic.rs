@@ -7,7 +7,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "fails_rust_panic",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Reads beyond the end of an array",
     license: "GPL",
 }

@@ -2,13 +2,13 @@
 
 //! Sleeps while it holds a spinlock, under which nothing may sleep.
 
-use kernel::{new_spinlock, prelude::*, stack_pin_init};
-use kernel_ext::delay::msleep;
+use kernel::{new_spinlock, prelude::*};
+use kernel_ext::{delay::msleep, sync::shared_in_place};
 
 module! {
     type: Test,
     name: "fails_sleep_in_atomic",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Sleeps while it holds a spinlock",
     license: "GPL",
 }
@@ -17,7 +17,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        stack_pin_init!(let lock = new_spinlock!(1));
+        let lock = shared_in_place(new_spinlock!(1))?;
         let guard = lock.lock();
         // marker: sleep
         msleep(10);

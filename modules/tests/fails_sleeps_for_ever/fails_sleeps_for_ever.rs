@@ -8,7 +8,7 @@ use kernel_ext::delay::msleep;
 module! {
     type: Test,
     name: "fails_sleeps_for_ever",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Sleeps for ever",
     license: "GPL",
 }

@@ -8,7 +8,7 @@ use kernel_ext::{completion::Completion, delay::msleep, kthread::KThread, sync::
 module! {
     type: KthreadHalfWay,
     name: "kthread_half_way",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Test of threads of which one cannot be made",
     license: "GPL",
 }

@@ -8,7 +8,7 @@ use kernel_ext::module_param_cb;
 module! {
     type: Test,
     name: "param_call",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Test: a parameter that is a call",
     license: "GPL",
 }

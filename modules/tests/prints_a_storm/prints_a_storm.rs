@@ -7,7 +7,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "prints_a_storm",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Prints 10,000 lines",
     license: "GPL",
 }

@@ -7,7 +7,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "prints_marks",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Prints what looks like marks and reports",
     license: "GPL",
 }

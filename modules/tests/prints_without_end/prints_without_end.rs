@@ -7,7 +7,7 @@ use kernel::prelude::*;
 module! {
     type: Test,
     name: "prints_without_end",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Prints without end",
     license: "GPL",
 }

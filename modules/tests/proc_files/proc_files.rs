@@ -12,7 +12,7 @@ use kernel_ext::proc::{ProcDir, ProcEntry, ProcFile, SeqFile};
 module! {
     type: ProcFiles,
     name: "proc_files",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Test of files and folders in /proc",
     license: "GPL",
 }

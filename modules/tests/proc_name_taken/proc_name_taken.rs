@@ -8,7 +8,7 @@ use kernel_ext::proc::{ProcEntry, ProcFile, SeqFile};
 module! {
     type: ProcNameTaken,
     name: "proc_name_taken",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Test of a name in /proc that is taken",
     license: "GPL",
 }

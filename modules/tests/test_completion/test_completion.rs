@@ -15,7 +15,7 @@ use kernel_ext::{
 module! {
     type: TestCompletion,
     name: "test_completion",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Tests of kernel_ext::completion",
     license: "GPL",
 }

@@ -16,7 +16,7 @@ use kernel_ext::{
 module! {
     type: TestKthread,
     name: "test_kthread",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Tests of kernel_ext::kthread",
     license: "GPL",
 }

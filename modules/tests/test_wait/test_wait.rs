@@ -18,7 +18,7 @@ use kernel_ext::{
 module! {
     type: TestWait,
     name: "test_wait",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Tests of kernel_ext::wait",
     license: "GPL",
 }

@@ -10,7 +10,7 @@ use kernel_ext::{kthread::KThread, module_param, sync::shared, wait::WaitQueue};
 module! {
     type: WakeUp,
     name: "wake_up",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Two threads that wake each other in turns",
     license: "GPL",
 }

@@ -27,7 +27,7 @@ use kernel_ext::{
 module! {
     type: Perturb,
     name: "perturb",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Delays the tasks of another module",
     license: "GPL",
 }

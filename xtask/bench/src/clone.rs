@@ -13,7 +13,7 @@ use kernel::prelude::*;
 module! {
     type: Empty,
     name: "empty",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Does nothing",
     license: "GPL",
 }

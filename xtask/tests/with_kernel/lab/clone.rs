@@ -14,7 +14,7 @@ use kernel::prelude::*;
 module! {
     type: Probe,
     name: "probe",
-    author: "kmodlab",
+    authors: ["kmodlab"],
     description: "Does nothing",
     license: "GPL",
 }
