@@ -22,6 +22,29 @@
 #include <linux/seq_file.h>
 #include <linux/wait.h>
 
+/* The order in which helpers/teardown.c ends what is left. */
+enum kernel_ext_kind {
+	KERNEL_EXT_THREAD,
+	KERNEL_EXT_FILE,
+	KERNEL_EXT_FOLDER,
+};
+
+/* An entry of the lists in helpers/teardown.c. */
+struct kernel_ext_registration {
+	struct list_head list;
+	enum kernel_ext_kind kind;
+	/* Puts what is left of it into @value, if that is not NULL. */
+	void (*tear_down)(struct kernel_ext_registration *registration, void *value);
+	void (*free)(struct kernel_ext_registration *registration);
+	int owners;
+	bool claimed;
+};
+
+void kernel_ext_register(struct kernel_ext_registration *registration);
+bool kernel_ext_end(struct kernel_ext_registration *registration, void *value);
+void kernel_ext_leave(struct kernel_ext_registration *registration);
+bool kernel_ext_is_current(const struct task_struct *task);
+
 void kernel_ext_get_task_struct(struct task_struct *task);
 void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
@@ -29,6 +52,9 @@ bool kernel_ext_node_online(int node);
 void kernel_ext_set_current_state(unsigned int state);
 void kernel_ext_might_sleep(void);
 void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
+bool kernel_ext_is_stopping(void);
+int kernel_ext_sleep_unless(struct wait_queue_head *head, const u32 *wake_ups, u32 seen,
+			    bool stopping, unsigned int state, bool io, long *left);
 void kernel_ext_init_completion(struct completion *completion);
 void kernel_ext_reinit_completion(struct completion *completion);
 
@@ -42,5 +68,6 @@ void kernel_ext_debug_console(const char *text, unsigned long length);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);
+int kernel_ext_seq_room(struct seq_file *seq);
 
 #endif /* KERNEL_EXT_BINDINGS_HELPER_H */

@@ -3,12 +3,12 @@
 //! The differences between the kernels that this crate is built for.
 //!
 //! No other file of this crate, and no lesson, asks which kernel it is built for. `Kbuild` says it
-//! with `--cfg kernel="6.7"`; what is not for 6.7 is for 6.12.
+//! with `--cfg kernel="6.7"`, `"6.12"` or `"7.3"`.
 
 use core::ptr::NonNull;
 
 use crate::bindings;
-use kernel::{error::to_result, prelude::*, sync::Arc};
+use kernel::{error::to_result, prelude::*, str::CStr, sync::Arc};
 
 // The Rust names of C's types. From 6.12 on the kernel has its own (`char` is unsigned there).
 #[cfg(kernel = "6.7")]
@@ -80,4 +80,50 @@ pub(crate) fn from_err_ptr<T>(ptr: *mut T) -> Result<NonNull<T>> {
         to_result(value as ffi::c_int)?;
     }
     NonNull::new(ptr).ok_or(EINVAL)
+}
+
+/// Returns the text in C's form.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+pub(crate) const fn char_ptr(text: &CStr) -> *const ffi::c_char {
+    text.as_char_ptr()
+}
+
+/// Returns the text in C's form.
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub(crate) const fn char_ptr(text: &CStr) -> *const ffi::c_char {
+    text.as_ptr().cast()
+}
+
+/// Returns a text of C.
+///
+/// # Safety
+///
+/// `text` points to a text that ends with a NUL and does not change while the result is used.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+pub(crate) unsafe fn from_char_ptr<'a>(text: *const ffi::c_char) -> &'a CStr {
+    // SAFETY: By this function's contract.
+    unsafe { CStr::from_char_ptr(text) }
+}
+
+/// Returns a text of C.
+///
+/// # Safety
+///
+/// `text` points to a text that ends with a NUL and does not change while the result is used.
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub(crate) unsafe fn from_char_ptr<'a>(text: *const ffi::c_char) -> &'a CStr {
+    // SAFETY: By this function's contract.
+    unsafe { CStr::from_ptr(text.cast()) }
+}
+
+/// Returns the bytes of the text, without the NUL at its end.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+pub(crate) fn bytes(text: &CStr) -> &[u8] {
+    text.as_bytes()
+}
+
+/// Returns the bytes of the text, without the NUL at its end.
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub(crate) fn bytes(text: &CStr) -> &[u8] {
+    text.to_bytes()
 }

@@ -15,7 +15,8 @@ use core::ptr::NonNull;
 
 use crate::{
     bindings,
-    compat::{kbox, KBox},
+    compat::{ffi, kbox, KBox},
+    delay::jiffies,
 };
 use kernel::{prelude::*, types::Opaque};
 
@@ -76,7 +77,7 @@ impl Completion {
     pub fn new() -> Result<Self> {
         let inner = KBox::into_raw(kbox(Opaque::<bindings::completion>::uninit())?);
         // SAFETY: The box's memory is ours and large enough, and it is initialised here.
-        unsafe { bindings::kernel_ext_init_completion(Opaque::raw_get(inner)) };
+        unsafe { bindings::kernel_ext_init_completion(inner.cast()) };
         // INVARIANT: Just made so. Nobody but `drop` frees the memory.
         Ok(Self {
             // SAFETY: A box's address is not zero.
@@ -84,7 +85,7 @@ impl Completion {
         })
     }
 
-    /// Lets one waiter through: who has waited longest, or who will wait next.
+    /// Lets one waiter through: one of those who wait, or who will wait next.
     ///
     /// # Context
     ///
@@ -123,19 +124,16 @@ impl Completion {
     /// Returns whether a `complete` was taken; `false` means that the time is up. (C's
     /// `wait_for_completion_timeout` returns the time that was left; `false` is its 0.)
     ///
-    /// As in [`WaitQueue::wait_event_timeout`](crate::wait::WaitQueue::wait_event_timeout), time is
-    /// counted in ticks, and 2<sup>31</sup> milliseconds and more are for ever.
+    /// The time-out is as late as [`msleep`](crate::delay::msleep) is, and never early.
     ///
     /// # Context
     ///
     /// Sleeps.
     #[must_use = "only the value shows whether it is done or the time is up"]
     pub fn wait_timeout(&self, msecs: u32) -> bool {
-        // SAFETY: The first function takes any number; for the second as for `wait`.
-        unsafe {
-            let jiffies = bindings::__msecs_to_jiffies(msecs);
-            bindings::wait_for_completion_timeout(self.inner(), jiffies) != 0
-        }
+        let ticks = jiffies(msecs) as ffi::c_ulong;
+        // SAFETY: As for `wait`.
+        unsafe { bindings::wait_for_completion_timeout(self.inner(), ticks) != 0 }
     }
 
     /// Takes one [`complete`](Self::complete) if there is one, and returns whether it did; does not sleep.
@@ -159,7 +157,7 @@ impl Completion {
 
     /// Returns the completion, as C takes it.
     fn inner(&self) -> *mut bindings::completion {
-        Opaque::raw_get(self.inner.as_ptr())
+        self.inner.as_ptr().cast()
     }
 }
 

@@ -16,9 +16,10 @@ use core::{
 
 use crate::{
     bindings,
-    compat::{ffi, from_err_ptr, kbox, KBox},
+    compat::{char_ptr, ffi, from_err_ptr, kbox, KBox},
+    teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
-use kernel::{c_str, prelude::*, str::CStr};
+use kernel::{c_str, error::to_result, prelude::*, str::CStr};
 
 /// The thread as its closure sees it: a request to end, and nothing else.
 ///
@@ -63,7 +64,8 @@ impl Ctx {
             // a task that is running and comes back. The other way round the wake-up could come
             // between the look and the state, and the thread would sleep for ever.
             // SAFETY: Every task may write its own state, and by the type invariant the current task is
-            // our thread, in its closure: no wait is under way that has set another.
+            // our thread. No code of a module runs between a wait's change of the state and its
+            // sleep: see `kernel_ext_sleep_unless`.
             unsafe { bindings::kernel_ext_set_current_state(bindings::TASK_INTERRUPTIBLE) };
             if self.should_stop() {
                 break;
@@ -128,13 +130,17 @@ where
 unsafe fn finish<F, T>(packet: *mut ffi::c_void) -> Result<T> {
     // SAFETY: By this function's contract the pointer is a box's, and nobody else has it.
     let mut packet = unsafe { KBox::from_raw(packet.cast::<Packet<F, T>>()) };
-    match replace(&mut *packet, Packet::Running) {
+    // In place: a packet on the stack would need room for the closure.
+    match *packet {
         // The kernel skips the function of a thread that is stopped before it first runs: nobody
-        // called the closure, so it is ours to drop.
-        Packet::Ready(_func) => Err(EINTR),
+        // called the closure, so it is dropped with the box.
+        Packet::Ready(_) => Err(EINTR),
         // The closure was called and did not return: an oops killed the thread in the middle.
         Packet::Running => Err(EIO),
-        Packet::Done(value) => Ok(value),
+        Packet::Done(_) => match replace(&mut *packet, Packet::Running) {
+            Packet::Done(value) => Ok(value),
+            Packet::Ready(_) | Packet::Running => Err(EIO),
+        },
     }
 }
 
@@ -167,6 +173,10 @@ impl<'a> Builder<'a> {
 
     /// Makes the thread; it does not run before [`KThread::start`].
     ///
+    /// The closure's captured values, and its result, have at most 1024 bytes each, or the module does
+    /// not compile: both are moved over the kernel's stacks, which have 16 KiB. Larger data belongs in
+    /// an [`Arc`](crate::sync::Arc).
+    ///
     /// # Errors
     ///
     /// `EINVAL`: there is no such node, or it is offline. `ENOMEM`, `EAGAIN`: too little memory, too
@@ -180,6 +190,8 @@ impl<'a> Builder<'a> {
         F: FnOnce(&Ctx) -> T + Send + 'static,
         T: Send + 'static,
     {
+        const { assert_fits_stack::<F>() };
+        const { assert_fits_stack::<T>() };
         let node = match self.node {
             // The allocator takes a node's number for an index into a table, unchecked.
             //
@@ -188,6 +200,7 @@ impl<'a> Builder<'a> {
             Some(node) => node,
             None => bindings::NUMA_NO_NODE,
         };
+        let reserved = Reserved::new()?;
         let packet: *mut ffi::c_void = KBox::into_raw(kbox(Packet::<F, T>::Ready(func))?).cast();
 
         // SAFETY: The thread calls `thread_main` with the packet, which is valid until `finish`.
@@ -200,8 +213,8 @@ impl<'a> Builder<'a> {
                 Some(thread_main::<F, T>),
                 packet,
                 node,
-                c_str!("%s").as_char_ptr(),
-                self.name.as_char_ptr(),
+                char_ptr(c_str!("%s")),
+                char_ptr(self.name),
             )
         };
         let task = match from_err_ptr(task) {
@@ -218,11 +231,12 @@ impl<'a> Builder<'a> {
         unsafe { bindings::kernel_ext_get_task_struct(task.as_ptr()) };
 
         // INVARIANT: We just took the reference; the packet has the types that `finish` names.
-        Ok(KThread {
+        let thread = reserved.register(Thread {
             task,
             packet,
             finish: finish::<F, T>,
-        })
+        });
+        Ok(KThread(ManuallyDrop::new(thread)))
     }
 
     /// Makes the thread and starts it: [`create`](Self::create), then [`start`](KThread::start).
@@ -245,25 +259,72 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A handle to a kernel thread whose closure returns a `T`.
-///
-/// The thread lives no longer than its handle: dropping the handle stops the thread, as
-/// [`stop`](Self::stop) does, and waits until it has ended.
+/// A thread that `kthread_create_on_node` made, with what belongs to it.
 ///
 /// # Invariants
 ///
-/// - `task` is a task that `kthread_create_on_node` made with `packet` as its data, and this handle
-///   has a reference on it. The reference keeps `task` valid when the thread ends by itself, before
-///   anybody stops it.
-/// - `packet` is a `Packet<F, T>` that this handle owns once the thread has ended, and `finish` is
-///   the function `finish` for the same `F` and `T`.
+/// - `task` is a task that `kthread_create_on_node` made with `packet` as its data, and this value has a
+///   reference on it. The reference keeps `task` valid when the thread ends by itself, before anybody
+///   stops it.
+/// - `packet` is a `Packet<F, T>` that this value owns once the thread has ended, and `finish` is the
+///   function `finish` for the same `F` and `T`.
+struct Thread<T> {
+    task: NonNull<bindings::task_struct>,
+    packet: *mut ffi::c_void,
+    finish: unsafe fn(*mut ffi::c_void) -> Result<T>,
+}
+
+// SAFETY: Any task may stop a kernel thread. The closure is `Send` (`Builder::create` asks for it), so it
+// may be dropped by another task than the one that made it, and so is `T`, which goes to whichever task
+// stops the thread.
+unsafe impl<T> Send for Thread<T> {}
+
+// SAFETY: With a shared reference one can only wake the task, for which the kernel locks.
+unsafe impl<T> Sync for Thread<T> {}
+
+impl<T> Teardown for Thread<T> {
+    type Value = Result<T>;
+
+    const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_THREAD;
+
+    unsafe fn tear_down(&self) -> Result<T> {
+        // SAFETY: By the type invariant we have a reference on the task, so this is fine as well
+        // for a thread that has already ended. The integer says less than the packet does: it is 0
+        // both for a closure that returned and for one in which the thread was killed.
+        unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+        // SAFETY: By the type invariant `finish` fits the packet. The thread has ended.
+        unsafe { (self.finish)(self.packet) }
+    }
+}
+
+impl<T> Drop for Thread<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours to give up, and nobody uses it later.
+        unsafe { bindings::kernel_ext_put_task_struct(self.task.as_ptr()) };
+    }
+}
+
+/// A handle to a kernel thread whose closure returns a `T`.
+///
+/// Dropping the handle stops the thread, as [`stop`](Self::stop) does, and waits until it has ended. A
+/// handle that is leaked, in whatever way (a cycle of [`Arc`](crate::sync::Arc)s, a panic,
+/// [`core::mem::forget`]), leaves the thread running; then `rmmod` stops the thread and waits for it, and
+/// a line in the kernel's log reports it.
+///
+/// # Context
+///
+/// Dropping sleeps until the thread has ended. So do not drop a handle while a spinlock is held, as in
+/// `*spinlock.lock() = None`, nor while a mutex is held that the thread takes: in
+/// `if let Some(thread) = mutex.lock().take() { .. }` the mutex is held to the end of the braces. Take the
+/// handle out first: `let thread = mutex.lock().take();`.
 ///
 /// # Remaining hazards
 ///
 /// - A closure that never returns makes `stop`, and so the module's removal, wait for ever.
-/// - A thread that stops itself, by a handle given to its own closure, waits for itself for ever.
-/// - A handle that is leaked ([`core::mem::forget`]) stops nothing. If its module is then removed,
-///   the thread runs on in memory that has been freed. No type can rule this out.
+/// - A thread cannot wait for itself: [`stop`](Self::stop) of its own handle fails, and a handle that
+///   the thread itself drops is taken as leaked.
+/// - Handles can own each other in a chain, each in the closure of the next. When half of the kernel's
+///   stack is used up by such a chain, the rest is taken as leaked.
 ///
 /// # Examples
 ///
@@ -285,19 +346,7 @@ impl<'a> Builder<'a> {
 /// # }
 /// ```
 #[must_use = "a handle that is dropped stops its thread at once"]
-pub struct KThread<T> {
-    task: NonNull<bindings::task_struct>,
-    packet: *mut ffi::c_void,
-    finish: unsafe fn(*mut ffi::c_void) -> Result<T>,
-}
-
-// SAFETY: Any task may stop a kernel thread. The closure is `Send` (`Builder::create` asks for it),
-// so it may be dropped by another task than the one that made it, and with `T: Send` the value may
-// go to whichever task stops the thread.
-unsafe impl<T: Send> Send for KThread<T> {}
-
-// SAFETY: With a shared reference one can only call `start`, and `wake_up_process` locks for itself.
-unsafe impl<T> Sync for KThread<T> {}
+pub struct KThread<T>(ManuallyDrop<Registration<Thread<T>>>);
 
 impl KThread<()> {
     /// Returns a builder for a thread.
@@ -355,11 +404,11 @@ impl<T> KThread<T> {
     /// Starts a thread that was only made so far. See `wake_up_process` in C.
     ///
     /// Returns whether the thread was asleep. Called again later, it wakes the thread from whatever it
-    /// sleeps in; what can sleep in this crate or the `kernel` crate looks again why it slept, and
-    /// sleeps on.
+    /// sleeps in. A sleep or a wait of this crate goes on if its time or event has not come; one of the
+    /// `kernel` crate may return early (`CondVar::wait` does).
     pub fn start(&self) -> bool {
         // SAFETY: By the type invariant the task is valid.
-        unsafe { bindings::wake_up_process(self.task.as_ptr()) != 0 }
+        unsafe { bindings::wake_up_process(self.0.get().task.as_ptr()) != 0 }
     }
 
     /// Asks the thread to end, waits until it has, and returns the closure's value.
@@ -371,7 +420,9 @@ impl<T> KThread<T> {
     ///
     /// `EINTR`: the thread never ran, since it was asked to stop before it first got a CPU; its
     /// closure has been dropped uncalled. `EIO`: the kernel killed the thread (an oops), and there
-    /// is no value. The thread is gone in either case.
+    /// is no value. The thread is gone in either case. `EDEADLK`: the thread calls this itself, and goes
+    /// on; it ends when its closure returns. `EBUSY`: the module is being removed, which stops the thread
+    /// at this moment.
     ///
     /// # Context
     ///
@@ -382,27 +433,28 @@ impl<T> KThread<T> {
         unsafe { this.join() }
     }
 
-    /// Stops the thread and gives up what the handle owns.
+    /// Stops the thread and gives up the handle.
     ///
     /// # Safety
     ///
     /// The handle is not used, nor dropped, after this call.
     unsafe fn join(&mut self) -> Result<T> {
-        let task = self.task.as_ptr();
-        // SAFETY: By the type invariant we have a reference on the task, so this is fine as well
-        // for a thread that has already ended. The integer says less than the packet does: it is 0
-        // both for a closure that returned and for one in which the thread was killed.
-        unsafe { bindings::kthread_stop(task) };
-        // SAFETY: By the type invariant the reference is ours to give up, and nobody uses it later.
-        unsafe { bindings::kernel_ext_put_task_struct(task) };
-        // SAFETY: By the type invariant `finish` fits the packet. The thread has ended.
-        unsafe { (self.finish)(self.packet) }
+        // SAFETY: By this function's contract nobody uses the field later.
+        let thread = unsafe { ManuallyDrop::take(&mut self.0) };
+        // SAFETY: The function compares a pointer.
+        if unsafe { bindings::kernel_ext_is_current(thread.get().task.as_ptr()) } {
+            thread.leave_to_the_modules_end();
+            return to_result(-(bindings::EDEADLK as ffi::c_int)).and(Err(EBUSY));
+        }
+        // SAFETY: The function looks whether we may sleep, and touches no memory of ours.
+        unsafe { bindings::kernel_ext_might_sleep() };
+        thread.end().unwrap_or(Err(EBUSY))
     }
 }
 
 impl<T> Drop for KThread<T> {
     fn drop(&mut self) {
-        // SAFETY: The handle is being dropped, and its fields need no dropping.
+        // SAFETY: The handle is being dropped.
         drop(unsafe { self.join() });
     }
 }

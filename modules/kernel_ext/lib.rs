@@ -43,12 +43,13 @@
 //! Write first that by which others get in from outside, then the threads, then what these share:
 //! nothing is torn down while somebody may still use it.
 //!
-//! # Limits of the guarantees
+//! # Leaked handles
 //!
-//! A module's code goes away when the module is unloaded, and Rust's type system does not see that.
-//! A module that leaks a handle ([`core::mem::forget`]) and is then removed leaves a thread behind
-//! that runs on in freed memory. Keep each handle where the module's exit drops it: in the struct
-//! that implements [`kernel::Module`].
+//! A module's code goes away when the module is unloaded, and Rust's type system does not see that: a
+//! handle can be leaked in safe code, and then its `Drop` never runs. So the module itself has a list of
+//! its threads and `/proc` entries. Whatever is left of them ends when the module goes, also when its
+//! `init` fails, and the kernel's log names it: `rmmod` may wait, but the kernel never runs code that has
+//! been freed.
 
 // The functions and constants of the kernel's C side that this crate calls, made by bindgen from
 // `bindings_helper.h` when the crate is built. Not every kernel needs all of it.
@@ -73,4 +74,5 @@ pub mod param;
 pub mod proc;
 pub mod stop;
 pub mod sync;
+mod teardown;
 pub mod wait;

@@ -13,7 +13,10 @@ use core::{
     sync::atomic::{AtomicI32, Ordering},
 };
 
-use crate::{bindings, compat::ffi};
+use crate::{
+    bindings,
+    compat::{char_ptr, ffi, from_char_ptr},
+};
 use kernel::{
     bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, module, param_ops_int},
     prelude::{Result, EAGAIN},
@@ -86,7 +89,7 @@ unsafe extern "C" fn call(value: *const ffi::c_char, param: *const kernel_param)
     // SAFETY: The entry is one that `Entry::call` has made, so its argument is a static `CallParam`.
     let param = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<CallParam>() };
     // SAFETY: The kernel gives no null pointer to what takes an argument, and `value` ends with a NUL.
-    let value = unsafe { CStr::from_char_ptr(value) };
+    let value = unsafe { from_char_ptr(value) };
     match (param.call)(value) {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
@@ -123,7 +126,7 @@ impl Entry {
         perm: u16,
     ) -> Self {
         Self(kernel_param {
-            name: name.as_char_ptr(),
+            name: char_ptr(name).cast(),
             mod_: addr_of!(__this_module).cast::<module>().cast_mut(),
             ops,
             perm,

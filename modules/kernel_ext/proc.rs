@@ -13,8 +13,9 @@ use core::{fmt, marker::PhantomData, ptr::NonNull};
 
 use crate::{
     bindings,
-    compat::{ffi, kbox, KBox},
+    compat::{bytes, char_ptr, ffi, kbox, KBox},
     sync::{shared, Arc},
+    teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
 use kernel::{prelude::*, str::CStr};
 
@@ -50,11 +51,13 @@ pub trait ProcFile: Send + Sync + 'static {
     /// and when the text did not fit a page: the kernel then throws it away and asks anew with more
     /// room.
     ///
-    /// An error is what the process's `read` fails with.
+    /// An error is what the process's `read` fails with. A text of more than 4 MiB fails with `EFBIG`.
     ///
     /// # Context
     ///
-    /// May sleep. As long as it runs, the entry, and so the module, cannot be removed.
+    /// May sleep. As long as it runs, the entry, and so the module, cannot be removed: a call that
+    /// never returns, or that panics on a kernel which goes on after an oops, makes `rmmod` wait for
+    /// ever.
     fn show(&self, out: &mut SeqFile) -> Result;
 
     /// Runs when a process opens the file.
@@ -90,13 +93,17 @@ pub struct SeqFile {
 impl fmt::Write for SeqFile {
     /// Appends `text`. See `seq_write` in C.
     ///
-    /// Text for which there is no room is not an error: the `seq_file` notes it, and the kernel calls
-    /// `show` again with twice the room. An error of ours would be given to the reader instead.
+    /// # Errors
+    ///
+    /// There is no room for the text. Give the error back from `show`: the kernel then calls `show`
+    /// again with twice the room, up to 4 MiB.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // SAFETY: By the type invariant the `seq_file` is valid, and its buffer ours to write to
         // while `show` is called. `text` is `text.len()` bytes long.
-        unsafe { bindings::seq_write(self.seq.as_ptr(), text.as_ptr().cast(), text.len()) };
-        Ok(())
+        match unsafe { bindings::seq_write(self.seq.as_ptr(), text.as_ptr().cast(), text.len()) } {
+            0 => Ok(()),
+            _ => Err(fmt::Error),
+        }
     }
 }
 
@@ -169,9 +176,14 @@ impl<T: ProcFile> Calls<T> {
             return EINVAL.to_errno();
         };
         // INVARIANT: The kernel is calling the `show` function of `seq`.
-        match this.show(&mut SeqFile { seq }) {
-            Ok(()) => 0,
-            Err(error) => error.to_errno(),
+        let shown = this.show(&mut SeqFile { seq });
+        // SAFETY: By this function's contract `seq` is valid.
+        match (unsafe { bindings::kernel_ext_seq_room(seq.as_ptr()) }, shown) {
+            (0, Ok(())) => 0,
+            (0, Err(error)) => error.to_errno(),
+            (error, _) if error < 0 => error,
+            // Whatever `show` returned: the kernel sees that there was no room, and asks again.
+            _ => 0,
         }
     }
 }
@@ -194,16 +206,16 @@ impl<T: ProcFile> Calls<T> {
 /// # Ok(())
 /// # }
 /// ```
-pub struct ProcDir(Arc<Dir>);
+pub struct ProcDir(Arc<Registration<Dir>>);
 
 /// # Invariants
 ///
-/// `pde` is a folder that `proc_mkdir_mode` made in `parent`, and is in `/proc` until this is dropped.
-/// Every entry made in it holds an `Arc` of this.
+/// `pde` is a folder that `proc_mkdir_mode` made in `parent`, and is in `/proc` until this is torn down.
+/// Every entry made in it holds an `Arc` of its registration.
 struct Dir {
     pde: NonNull<bindings::proc_dir_entry>,
-    /// Dropped after `drop` has run: the folder goes before what it is in.
-    _parent: Option<Arc<Dir>>,
+    /// Dropped when the folder is gone: it goes before the folder that it is in.
+    _parent: Option<Arc<Registration<Dir>>>,
 }
 
 // SAFETY: `proc_remove` may be called by any task; it locks for itself.
@@ -211,6 +223,19 @@ unsafe impl Send for Dir {}
 
 // SAFETY: With a shared reference one can only make entries in the folder, for which the kernel locks.
 unsafe impl Sync for Dir {}
+
+impl Teardown for Dir {
+    type Value = ();
+
+    const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_FOLDER;
+
+    unsafe fn tear_down(&self) {
+        // SAFETY: By the type invariant the folder is in `/proc`, and it is empty: all that was made
+        // in it held an `Arc` and has been removed, or it was leaked and is newer, and the module's end
+        // has removed it before. (`proc_remove` would free what is still in a folder.)
+        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+    }
+}
 
 impl ProcDir {
     /// Makes a folder in the folder `parent`, or in `/proc` itself if that is `None`.
@@ -226,31 +251,23 @@ impl ProcDir {
     /// May sleep.
     pub fn new(name: &CStr, parent: Option<&ProcDir>) -> Result<Self> {
         check_name(name, parent)?;
+        let reserved = Reserved::new()?;
         // SAFETY: The name is NUL-terminated and is copied. The parent is `NULL` or, by the invariant
         // of `Dir`, a folder in `/proc`. It has a name that the kernel takes.
-        let pde = unsafe { bindings::proc_mkdir_mode(name.as_char_ptr(), 0o555, pde_of(parent)) };
+        let pde = unsafe { bindings::proc_mkdir_mode(char_ptr(name), 0o555, pde_of(parent)) };
         let pde = NonNull::new(pde).ok_or(ENOMEM)?;
         // INVARIANT: The folder has just been made. If there is no memory for the `Arc`, the value is
         // dropped and the folder with it. Only this file makes something in it, and sees to the `Arc`.
-        Ok(ProcDir(shared(Dir {
+        Ok(ProcDir(shared(reserved.register(Dir {
             pde,
             _parent: parent.map(|parent| parent.0.clone()),
-        })?))
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the folder is in `/proc`, and it is empty: all that was made
-        // in it held an `Arc` of this value and has been removed. (`proc_remove` would free what is
-        // still in a folder, and its handles would not know.)
-        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+        }))?))
     }
 }
 
 /// Returns the parent of an entry in C's form: `NULL` for `/proc` itself.
 fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
-    parent.map_or(core::ptr::null_mut(), |parent| parent.0.pde.as_ptr())
+    parent.map_or(core::ptr::null_mut(), |parent| parent.0.get().pde.as_ptr())
 }
 
 /// Returns `EINVAL` for names that the kernel answers with a warning in its log and a stack trace, or
@@ -258,7 +275,7 @@ fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
 ///
 /// See `__proc_create` in C. A name of digits in `/proc` itself is a process's.
 fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
-    let name = name.as_bytes();
+    let name = bytes(name);
     let refused = name.is_empty()
         || name.len() > 255
         || matches!(name, b"." | b"..")
@@ -276,16 +293,17 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 /// [`ProcFile`]'s functions that are under way, but not for those who have the file open: reads from
 /// it fail with `EIO` from then on. So nobody can delay a module's removal by keeping its file open.
 ///
-/// # Invariants
+/// A handle that is leaked, in whatever way (a cycle of [`Arc`]s, a panic, [`core::mem::forget`]), leaves
+/// the entry in `/proc`; then `rmmod` removes it, and a line in the kernel's log reports it.
 ///
-/// - `pde` is an entry that was made with `data` as its data, and is in `/proc` until this is dropped.
-/// - `data` comes from [`KBox::into_raw`] of a `KBox<T>`, and is only read until the entry is removed.
+/// # Context
+///
+/// Dropping sleeps. So do not drop a handle while a spinlock is held.
 ///
 /// # Remaining hazards
 ///
-/// - A handle that is leaked ([`core::mem::forget`]) removes nothing. If its module is then removed,
-///   the next process that reads the file makes the kernel run code that is no longer there.
-/// - A [`show`](ProcFile::show) that waits for the removal of its own entry waits for ever.
+/// - A function of [`ProcFile`], [`release`](ProcFile::release) among them, that waits for the removal of
+///   its own entry waits for ever.
 ///
 /// # Examples
 ///
@@ -312,24 +330,47 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 /// ```
 #[must_use = "a handle that is dropped removes its entry at once"]
 pub struct ProcEntry<T: ProcFile> {
+    _entry: Registration<Entry<T>>,
+}
+
+/// # Invariants
+///
+/// - `pde` is an entry that was made with `data` as its data, and is in `/proc` until this is torn down.
+/// - `data` comes from [`KBox::into_raw`] of a `KBox<T>`, and is only read until the entry is removed.
+struct Entry<T: ProcFile> {
     pde: NonNull<bindings::proc_dir_entry>,
     data: NonNull<T>,
-    /// Dropped after `drop` has run: the entry goes before the folder that it is in.
-    _parent: Option<Arc<Dir>>,
+    /// Dropped when the entry is gone: it goes before the folder that it is in.
+    _parent: Option<Arc<Registration<Dir>>>,
 }
 
 // SAFETY: `proc_remove` may be called by any task, and `T` is `Send`, so it may be dropped there.
-unsafe impl<T: ProcFile> Send for ProcEntry<T> {}
+unsafe impl<T: ProcFile> Send for Entry<T> {}
 
 // SAFETY: A shared reference gives access to nothing.
-unsafe impl<T: ProcFile> Sync for ProcEntry<T> {}
+unsafe impl<T: ProcFile> Sync for Entry<T> {}
+
+impl<T: ProcFile> Teardown for Entry<T> {
+    type Value = ();
+
+    const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_FILE;
+
+    unsafe fn tear_down(&self) {
+        // The entry first: when `proc_remove` returns, no call is under way and none can begin.
+        // SAFETY: By the type invariant the entry is in `/proc`, and nobody uses it after this.
+        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+        // SAFETY: By the type invariant the pointer is a box's, and with the entry gone it is ours.
+        drop(unsafe { KBox::from_raw(self.data.as_ptr()) });
+    }
+}
 
 impl<T: ProcFile> ProcEntry<T> {
     /// Makes a file `name` in the folder `parent`, or in `/proc` itself if that is `None`.
     ///
     /// `mode` says who may open the file, as for `chmod` (`0o644`); 0 is taken as `0o444`. Nobody can
     /// write to it: who may open it for writing gets `EIO` for a write. The file can be read before
-    /// this function returns, so `data` must be ready.
+    /// this function returns, so `data` must be ready. It has at most 1024 bytes, or the module does not
+    /// compile: it is moved over the kernel's stack.
     ///
     /// See `proc_create_data` in C, and `proc_create_single_data` for a type without
     /// [`open`](ProcFile::open) and [`release`](ProcFile::release).
@@ -350,6 +391,8 @@ impl<T: ProcFile> ProcEntry<T> {
         if mode & !0o7777 != 0 {
             return Err(EINVAL);
         }
+        const { assert_fits_stack::<T>() };
+        let reserved = Reserved::new()?;
         let data = KBox::into_raw(kbox(data)?);
         let Some(pde) = Self::register(name, mode, parent, data) else {
             // SAFETY: The pointer is a box's, and there is no entry that has it.
@@ -360,9 +403,11 @@ impl<T: ProcFile> ProcEntry<T> {
         let data = unsafe { NonNull::new_unchecked(data) };
         // INVARIANT: The entry has just been made with `data`.
         Ok(ProcEntry {
-            pde,
-            data,
-            _parent: parent.map(|parent| parent.0.clone()),
+            _entry: reserved.register(Entry {
+                pde,
+                data,
+                _parent: parent.map(|parent| parent.0.clone()),
+            }),
         })
     }
 
@@ -373,7 +418,7 @@ impl<T: ProcFile> ProcEntry<T> {
         parent: Option<&ProcDir>,
         data: *mut T,
     ) -> Option<NonNull<bindings::proc_dir_entry>> {
-        let (name, parent) = (name.as_char_ptr(), pde_of(parent));
+        let (name, parent) = (char_ptr(name), pde_of(parent));
         if !T::HAS_OPEN && !T::HAS_RELEASE {
             // SAFETY: The name is NUL-terminated and is copied; the parent is `NULL` or a folder in
             // `/proc`. `show` fits the data, which stays until the entry has been removed.
@@ -387,15 +432,5 @@ impl<T: ProcFile> ProcEntry<T> {
         NonNull::new(unsafe {
             bindings::proc_create_data(name, mode, parent, &Calls::<T>::OPS, data.cast())
         })
-    }
-}
-
-impl<T: ProcFile> Drop for ProcEntry<T> {
-    fn drop(&mut self) {
-        // The entry first: when `proc_remove` returns, no call is under way and none can begin.
-        // SAFETY: By the type invariant the entry is in `/proc`, and nobody uses it after this.
-        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
-        // SAFETY: By the type invariant the pointer is a box's, and with the entry gone it is ours.
-        drop(unsafe { KBox::from_raw(self.data.as_ptr()) });
     }
 }

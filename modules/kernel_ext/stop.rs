@@ -15,7 +15,7 @@ use core::{
 
 use crate::{
     bindings,
-    compat::{ffi, kbox, KBox},
+    compat::{bytes, char_ptr, ffi, from_char_ptr, kbox, KBox},
 };
 use kernel::{error::to_result, fmt, prelude::*, str::CStr, str::CString};
 
@@ -126,10 +126,10 @@ extern "C" fn notified(
 ) -> ffi::c_int {
     let module = data.cast::<bindings::module>();
     // SAFETY: The module exists while its notifiers are called, and its name ends with a NUL.
-    let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
+    let name = unsafe { from_char_ptr((*module).name.as_ptr()) };
     let coming = event == bindings::module_state_MODULE_STATE_COMING as ffi::c_ulong;
     if let Some(watch) = the_watch() {
-        if coming && name.as_bytes() == watch.module.as_bytes() {
+        if coming && bytes(name) == bytes(&watch.module) {
             let places = watch.places.iter().flatten();
             (watch.set)(places.filter(|place| place.set().is_err()).count());
         }
@@ -150,7 +150,7 @@ impl Place {
         // the name nor this place is ever freed.
         unsafe {
             kprobe.write_bytes(0, 1);
-            (*kprobe).symbol_name = self.function.as_char_ptr();
+            (*kprobe).symbol_name = char_ptr(&self.function);
             (*kprobe).offset = self.offset;
         }
         // SAFETY: The fields are as `register_kprobe` requires, and the `kprobe` is never moved nor freed.

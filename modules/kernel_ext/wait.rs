@@ -9,10 +9,11 @@
 //!
 //! # The condition
 //!
-//! **It must not sleep.** The waiter is marked as asleep *before* it looks at its condition, so that a
-//! wake-up that comes between the look and the sleep is not lost: it takes the mark away again. So a
-//! condition runs in a task that is no longer `TASK_RUNNING`. Reading atomics is right; a mutex, an
-//! allocation or `msleep` is not, and a kernel with `CONFIG_DEBUG_ATOMIC_SLEEP` complains of it.
+//! The waiter looks at its condition, and then sleeps unless somebody has called `wake_up` since before
+//! the look. So no wake-up is lost, and the condition runs in a task that is awake: unlike a condition of
+//! C's `wait_event`, it may lock a mutex, allocate or sleep. In C the waiter is in the queue while it
+//! looks; here it is in the queue only while it sleeps, so that a condition that panics leaves nothing of
+//! its stack behind there.
 //!
 //! **It must ask whether the thread shall end.** [`KThread::stop`] sets its flag and wakes the thread
 //! itself, whatever it waits on. A waiter then looks at its condition and, if that is still false,
@@ -20,29 +21,32 @@
 //! `ready() || ctx.should_stop()`.
 //!
 //! **How must it read?** Change what the condition reads first, then wake. No wake-up is lost then,
-//! whatever the atomics' ordering: the waiter puts itself on the queue, and `wake_up` looks through
-//! it, under the queue's lock. Whoever comes second sees what the first has done. `Relaxed` is
-//! enough for a value that stands for itself. If it announces that *other* memory is ready, store it
-//! with `Release` and load it with `Acquire`: a waiter that finds its condition true at the first
-//! look takes no lock at all.
+//! whatever the atomics' ordering: `wake_up` counts before it looks for waiters, and a waiter that sees
+//! the count sees what was changed before. `Relaxed` is enough for a value that stands for itself. If it
+//! announces that *other* memory is ready, store it with `Release` and load it with `Acquire`: a waiter
+//! that finds its condition true at the first look does not ask for the count.
 //!
 //! [`KThread::stop`]: crate::kthread::KThread::stop
 
-use core::ptr::NonNull;
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use crate::{
     bindings,
     compat::{ffi, kbox, KBox},
+    delay::jiffies,
 };
 use kernel::{prelude::*, types::Opaque};
 
 /// A queue of those who wait for something to become true. See the [module](self) for what a
-/// condition may do.
+/// condition must do.
 ///
 /// # Invariants
 ///
-/// `head` comes from [`KBox::into_raw`] and is an initialised `struct wait_queue_head` that stays
-/// where it is until the queue is dropped.
+/// `inner` comes from [`KBox::into_raw`], and its `head` is an initialised `struct wait_queue_head` that
+/// stays where it is until the queue is dropped.
 ///
 /// # Examples
 ///
@@ -73,7 +77,13 @@ use kernel::{prelude::*, types::Opaque};
 /// # }
 /// ```
 pub struct WaitQueue {
-    head: NonNull<Opaque<bindings::wait_queue_head>>,
+    inner: NonNull<Inner>,
+}
+
+struct Inner {
+    head: Opaque<bindings::wait_queue_head>,
+    /// The number of wake-ups so far.
+    wake_ups: AtomicU32,
 }
 
 // SAFETY: A queue belongs to no task: any may wait, wake, or free it when nobody uses it.
@@ -97,29 +107,30 @@ impl WaitQueue {
     ///
     /// May sleep.
     pub fn new() -> Result<Self> {
-        let head = KBox::into_raw(kbox(Opaque::<bindings::wait_queue_head>::uninit())?);
-        // SAFETY: The box's memory is ours and large enough for the head, which is initialised here.
-        unsafe { bindings::kernel_ext_init_waitqueue_head(Opaque::raw_get(head)) };
+        let inner = KBox::into_raw(kbox(Inner {
+            head: Opaque::uninit(),
+            wake_ups: AtomicU32::new(0),
+        })?);
+        // SAFETY: The box's memory is ours and has the head, which is initialised here.
+        unsafe { bindings::kernel_ext_init_waitqueue_head((*inner).head.get()) };
         // INVARIANT: Just made so. Nobody but `drop` frees the memory.
         Ok(Self {
             // SAFETY: A box's address is not zero.
-            head: unsafe { NonNull::new_unchecked(head) },
+            inner: unsafe { NonNull::new_unchecked(inner) },
         })
     }
 
     /// Sleeps until `condition` is true; returns at once if it is.
     ///
     /// Neither a signal nor anything else ends the wait. See `wait_event` in C, and the
-    /// [module](self) for what a condition may do.
+    /// [module](self) for what a condition must do.
     ///
     /// # Context
     ///
     /// Sleeps.
     pub fn wait_event(&self, condition: impl FnMut() -> bool) {
-        // SAFETY: `schedule` may be called by a task that may sleep.
-        let sleep = || unsafe { bindings::schedule() };
-        // An uninterruptible wait ends with its condition and gives no error.
-        let _ = self.wait(bindings::TASK_UNINTERRUPTIBLE, condition, sleep);
+        // An uninterruptible wait without a limit ends with its condition.
+        let _ = self.wait(Sleep::UNINTERRUPTIBLE, condition);
     }
 
     /// Waits as [`wait_event`](Self::wait_event) does, and counts the time as waiting for input or output.
@@ -131,9 +142,11 @@ impl WaitQueue {
     ///
     /// Sleeps.
     pub fn io_wait_event(&self, condition: impl FnMut() -> bool) {
-        // SAFETY: As for `schedule` in `wait_event`.
-        let sleep = || unsafe { bindings::io_schedule() };
-        let _ = self.wait(bindings::TASK_UNINTERRUPTIBLE, condition, sleep);
+        let sleep = Sleep {
+            io: true,
+            ..Sleep::UNINTERRUPTIBLE
+        };
+        let _ = self.wait(sleep, condition);
     }
 
     /// Waits as [`wait_event`](Self::wait_event) does, but a signal ends the wait.
@@ -150,9 +163,11 @@ impl WaitQueue {
     ///
     /// Sleeps.
     pub fn wait_event_interruptible(&self, condition: impl FnMut() -> bool) -> Result {
-        // SAFETY: As for `schedule` in `wait_event`.
-        let sleep = || unsafe { bindings::schedule() };
-        self.wait(bindings::TASK_INTERRUPTIBLE, condition, sleep)
+        let sleep = Sleep {
+            state: bindings::TASK_INTERRUPTIBLE,
+            ..Sleep::UNINTERRUPTIBLE
+        };
+        self.wait(sleep, condition).map(|_| ())
     }
 
     /// Sleeps until `condition` is true, but no longer than `msecs` milliseconds.
@@ -160,28 +175,17 @@ impl WaitQueue {
     /// Returns whether the condition was true at the last look; `false` means that the time is up. (C's
     /// `wait_event_timeout` returns the time that was left; `false` is its 0.)
     ///
-    /// The kernel counts in ticks, `CONFIG_HZ` of them a second, of which the first has already
-    /// begun: the time-out can come up to one tick early, and some ticks late if it is a long one.
-    /// 2<sup>31</sup> milliseconds (24 days) and more are for ever.
+    /// The time-out is as late as [`msleep`](crate::delay::msleep) is, and never early.
     ///
     /// # Context
     ///
     /// Sleeps.
-    pub fn wait_event_timeout(&self, msecs: u32, mut condition: impl FnMut() -> bool) -> bool {
-        // SAFETY: The function takes any number.
-        let jiffies = unsafe { bindings::__msecs_to_jiffies(msecs) };
-        // At most `MAX_JIFFY_OFFSET`, half of the largest `long`.
-        let left = core::cell::Cell::new(jiffies as ffi::c_long);
-        let mut holds = false;
-        let look = || {
-            holds = condition();
-            holds || left.get() == 0
+    pub fn wait_event_timeout(&self, msecs: u32, condition: impl FnMut() -> bool) -> bool {
+        let sleep = Sleep {
+            left: jiffies(msecs),
+            ..Sleep::UNINTERRUPTIBLE
         };
-        // SAFETY: As for `schedule` in `wait_event`; the number is not negative, for it began so
-        // and the function never gives a negative one back.
-        let sleep = || left.set(unsafe { bindings::schedule_timeout(left.get()) });
-        let _ = self.wait(bindings::TASK_UNINTERRUPTIBLE, look, sleep);
-        holds
+        self.wait(sleep, condition) == Ok(true)
     }
 
     /// Wakes all who wait here, to look at their conditions.
@@ -207,12 +211,14 @@ impl WaitQueue {
 
     /// Wakes those who do not wait exclusively and `exclusive` of the others, 0 for all of them.
     fn wake(&self, exclusive: ffi::c_int) {
+        // Before the kernel looks for waiters: see `wait`.
+        self.inner().wake_ups.fetch_add(1, Ordering::Release);
         // SAFETY: By the type invariant the head is valid, and it is as long as we borrow `self`.
         // The key is for wake functions that look at it; `autoremove_wake_function`, which is that
         // of all our entries, does not.
         unsafe {
             bindings::__wake_up(
-                self.head(),
+                self.inner().head.get(),
                 bindings::TASK_NORMAL,
                 exclusive,
                 core::ptr::null_mut(),
@@ -220,58 +226,82 @@ impl WaitQueue {
         };
     }
 
-    /// C's `___wait_event`: waits in `state` for `condition`, by `sleep` over and over.
-    fn wait(
-        &self,
-        state: u32,
-        mut condition: impl FnMut() -> bool,
-        mut sleep: impl FnMut(),
-    ) -> Result {
+    /// Waits for `condition`, with one `sleep` after the other. Returns whether the condition was true at
+    /// the last look; it was not if the time is up.
+    ///
+    /// A wake-up between the look and the sleep is not lost. The waker changes what the condition reads,
+    /// counts, and takes the queue's lock to look for waiters. The waiter reads the count, looks, and
+    /// takes the lock to enter the queue, and then sleeps if the count is as before. If the waker had the
+    /// lock first, the waiter finds another count. If the waiter had it first, the waker finds the waiter.
+    /// A look after the count has changed sees the change.
+    fn wait(&self, mut sleep: Sleep, mut condition: impl FnMut() -> bool) -> Result<bool> {
         // SAFETY: The function looks whether we may sleep, and touches no memory of ours.
         unsafe { bindings::kernel_ext_might_sleep() };
         if condition() {
-            return Ok(());
+            return Ok(true);
         }
-
-        let head = self.head();
-        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
-        // SAFETY: The entry's memory is ours, and it is initialised here.
-        unsafe { bindings::init_wait_entry(entry.get(), 0) };
+        let Inner { head, wake_ups } = self.inner();
+        let mut interrupted = false;
         loop {
-            // SAFETY: By the type invariant the head is valid, and the entry is initialised. It may
-            // be linked into the queue here, and is out of it again before this function returns:
-            // by `finish_wait`, or by this very function when it gives an error. Until then it is
-            // not moved. A panic does not leave it: in the kernel it kills the machine or this task, and
-            // never unwinds.
-            let interrupted =
-                unsafe { bindings::prepare_to_wait_event(head, entry.get(), state as ffi::c_int) };
-
-            // The task is in `state` from here on, and whoever wakes it makes it running again. So
-            // a change that this look misses is followed by a wake-up that `sleep` heeds.
+            let seen = wake_ups.load(Ordering::Acquire);
+            // SAFETY: The function reads the current task.
+            let stopping = unsafe { bindings::kernel_ext_is_stopping() };
             if condition() {
-                break;
+                return Ok(true);
             }
-            if interrupted != 0 {
+            if interrupted {
                 return Err(ERESTARTSYS);
             }
-            sleep();
+            if sleep.left == 0 {
+                return Ok(false);
+            }
+            // SAFETY: By the type invariant the head is valid. The entry is the function's own, and is
+            // out of the queue again when it returns; meanwhile it calls no code of this module. The
+            // count is read only.
+            let status = unsafe {
+                bindings::kernel_ext_sleep_unless(
+                    head.get(),
+                    wake_ups.as_ptr(),
+                    seen,
+                    stopping,
+                    sleep.state,
+                    sleep.io,
+                    &mut sleep.left,
+                )
+            };
+            interrupted = status != 0;
         }
-        // SAFETY: Both are as above. Whoever wakes us at this moment holds the queue's lock or has
-        // already unlinked the entry, and does not touch it any more.
-        unsafe { bindings::finish_wait(head, entry.get()) };
-        Ok(())
     }
 
-    /// Returns the queue's head, as C takes it.
-    fn head(&self) -> *mut bindings::wait_queue_head {
-        Opaque::raw_get(self.head.as_ptr())
+    fn inner(&self) -> &Inner {
+        // SAFETY: By the type invariant the pointer is a box's, which stays until `self` is dropped.
+        unsafe { self.inner.as_ref() }
     }
+}
+
+/// The way in which a waiter sleeps.
+struct Sleep {
+    /// The task's state.
+    state: u32,
+    /// Whether the time counts as waiting for input or output.
+    io: bool,
+    /// The ticks that are left.
+    left: ffi::c_long,
+}
+
+impl Sleep {
+    /// Until it is woken; the ticks are `MAX_SCHEDULE_TIMEOUT`, which do not pass.
+    const UNINTERRUPTIBLE: Self = Self {
+        state: bindings::TASK_UNINTERRUPTIBLE,
+        io: false,
+        left: ffi::c_long::MAX,
+    };
 }
 
 impl Drop for WaitQueue {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the pointer is a box's. Nobody waits here or wakes: all who
         // do so borrow the queue, and nobody borrows what is being dropped.
-        drop(unsafe { KBox::from_raw(self.head.as_ptr()) });
+        drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
     }
 }

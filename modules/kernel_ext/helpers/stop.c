@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/cache.h>
 #include <asm/text-patching.h>
 #include <linux/hrtimer.h>
 #include <linux/io.h>

@@ -13,3 +13,8 @@ void kernel_ext_put_task_struct(struct task_struct *task)
 {
 	put_task_struct(task);
 }
+
+bool kernel_ext_is_current(const struct task_struct *task)
+{
+	return task == current;
+}

@@ -37,9 +37,10 @@ const AGAIN: &str = "SANDBOX_COMMAND";
 /// enforces those that it knows.
 const NEWEST: ABI = ABI::V6;
 
-/// Programs, libraries and what a dynamic loader reads. The last two are the stores of NixOS and
-/// Guix.
-const SYSTEM: [&str; 11] = [
+/// Programs, libraries and what a dynamic loader reads, the stores of NixOS and Guix, and the list of
+/// processes: objtool of Linux 7.3 reads its own limits there. Landlock does not let a process look
+/// into one outside its sandbox, so only what everybody may know of others can be read there.
+const SYSTEM: [&str; 12] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -51,6 +52,7 @@ const SYSTEM: [&str; 11] = [
     "/etc/ld.so.conf.d",
     "/nix/store",
     "/gnu/store",
+    "/proc",
 ];
 
 /// Devices that shell scripts and compilers read and write.

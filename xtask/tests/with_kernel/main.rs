@@ -28,6 +28,7 @@ mod rmmod;
 mod sandbox;
 mod schedules;
 mod snapshots;
+mod soundness;
 mod style;
 mod suite;
 mod timeline;

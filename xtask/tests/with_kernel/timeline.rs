@@ -279,8 +279,7 @@ fn a_lesson_over_its_limit_has_a_timeline() -> Result<()> {
         "# Test\n\n<!-- limit: 5 s -->\n\n```console\n$ insmod fails_thread_left.ko\n\
          $ sleep 1000\n```\n",
     )?;
-    let (printed, suite) =
-        run_with_timeline(&clone.path(""), folder.path(), 1, &["--lang", "rust"])?;
+    let (printed, suite) = run_with_timeline(&clone.path(""), folder.path(), 1, &["--lang", "c"])?;
     ensure!(suite.runs[0].verdict == "hang", "{printed}");
     ensure!(
         printed.contains("A loads the module fails_thread_left"),

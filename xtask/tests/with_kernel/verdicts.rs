@@ -5,9 +5,9 @@
 //! since that kernel takes minutes to build:
 //! `cargo test --test with_kernel -- --ignored`.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::lab::{TestClone, XtaskOutput, with_line_numbers};
+use crate::lab::{TestClone, XtaskOutput, row_and_details, with_line_numbers};
 
 /// A test module and its verdict.
 struct Case {
@@ -255,7 +255,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "fails_thread_left",
-        language: "rust",
+        language: "c",
         profile: TEACHING,
         verdict: "left-over",
         words: &[
@@ -265,20 +265,20 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "fails_thread_runs_on",
-        language: "rust",
+        language: "c",
         profile: TEACHING,
         verdict: "panic",
         words: &[
             "the kernel crashed: BUG: unable to handle page fault for address: ffffffffa",
             "runs on (",
-            ") was at modules/lessons/fails_thread_runs_on/fails_thread_runs_on.rs:@{sleep}, in {closure#0}:",
-            " @{sleep} |                 msleep(100);",
+            ") was at modules/lessons/fails_thread_runs_on/c/fails_thread_runs_on.c:@{sleep}",
+            " @{sleep} |         msleep(100);",
             "(of the unloaded module)",
         ],
     },
     Case {
         name: "fails_proc_left",
-        language: "rust",
+        language: "c",
         profile: TEACHING,
         verdict: "left-over",
         words: &["left something behind: /proc/left_behind is still there"],
@@ -346,28 +346,9 @@ impl Case {
         }
     }
 
-    /// Returns the case's line in the table of verdicts, and its report.
-    fn row_and_details<'a>(&self, printed: &'a str) -> Result<(&'a str, &'a str)> {
-        let name = format!("{} ({})", self.name, self.language);
-        let row = printed
-            .lines()
-            .find(|line| {
-                line.strip_prefix(&name)
-                    .is_some_and(|rest| rest.starts_with(' '))
-            })
-            .with_context(|| format!("no row\n{printed}"))?;
-        let begin = format!("\nmodules/lessons/{}/README.md:", self.name);
-        let details = printed.find(&begin).map_or("", |at| {
-            let details = &printed[at..];
-            let end = details[1..].find("\nmodules/lessons/").map(|end| end + 1);
-            &details[..end.unwrap_or(details.len())]
-        });
-        Ok((row, details))
-    }
-
     /// Checks that `printed` reports the case's verdict in the case's words.
     fn check(&self, printed: &str) -> Result<()> {
-        let (row, details) = self.row_and_details(printed)?;
+        let (row, details) = row_and_details(printed, self.name, self.language)?;
         if self.verdict == "pass" {
             ensure!(row.contains("  ok  "), "{row}\n{details}");
         } else {

@@ -13,6 +13,6 @@ pub use clone::{MODULE, TWIN, TestClone, original, text};
 pub use fake_qemu::fake_qemu;
 pub use markers::{line_with, with_line_numbers};
 pub use processes::{alive, kill, named, processes_below, wait_for};
-pub use report::document;
+pub use report::{document, row_and_details};
 pub use screen::assert_screen;
 pub use xtask::{XtaskOutput, run, words, xtask};

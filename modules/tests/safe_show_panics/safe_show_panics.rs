@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Leaves an entry in `/proc` behind.
+//! A show that panics.
 
 use core::fmt::Write;
-
 use kernel::{c_str, prelude::*};
 use kernel_ext::proc::{ProcEntry, ProcFile, SeqFile};
 
 module! {
     type: Test,
-    name: "fails_proc_left",
-    author: "kmodlab",
-    description: "Leaves an entry in /proc behind",
+    name: "safe_show_panics",
+    authors: ["kmodlab"],
+    description: "A show that panics",
     license: "GPL",
 }
 
-struct Test;
-
-struct Left;
+struct File([u32; 3]);
 
 #[vtable]
-impl ProcFile for Left {
+impl ProcFile for File {
     fn show(&self, out: &mut SeqFile) -> Result {
-        writeln!(out, "left")?;
+        writeln!(out, "{}", self.0[core::hint::black_box(3)])?;
         Ok(())
     }
 }
 
+struct Test {
+    _file: ProcEntry<File>,
+}
+
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        core::mem::forget(ProcEntry::new(c_str!("left_behind"), 0o444, None, Left)?);
-        Ok(Test)
+        Ok(Test { _file: ProcEntry::new(c_str!("safe_show_panics"), 0o444, None, File([1, 2, 3]))? })
     }
 }
