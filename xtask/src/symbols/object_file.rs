@@ -141,7 +141,25 @@ impl ObjectFile {
                 line,
             });
         }
+        // Line tables alone name only functions that are inlined or inline others.
+        if let Some(outermost) = frames.last_mut() {
+            let of_symbol = || self.function_at(address).map(demangled);
+            outermost.function = outermost.function.take().or_else(of_symbol);
+        }
         frames
+    }
+
+    /// Returns the symbol of the function with the code at `address`.
+    fn function_at(&self, address: u64) -> Option<&str> {
+        let is_at = |symbol: &FunctionSymbol| {
+            (symbol.address..symbol.address + symbol.size).contains(&address)
+        };
+        self.functions
+            .iter()
+            .filter(|(name, symbols)| !name.starts_with('.') && symbols.iter().any(is_at))
+            .map(|(name, _)| name.as_str())
+            // A function may have several names.
+            .min()
     }
 }
 
@@ -314,6 +332,15 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
         assert_eq!(object.address(".init.text", 0), object.address("first", 0));
         assert_eq!(object.address("nothing", 0), None);
         assert!(object.frames(1).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_symbol_names_the_function_at_an_address() -> Result<()> {
+        let object = compiled(SOURCE)?;
+        let first = object.address("first", 0).context("first")?;
+        assert_eq!(object.function_at(first + 1), Some("first"));
+        assert_eq!(object.function_at(first - 1), None);
         Ok(())
     }
 

@@ -206,7 +206,7 @@ const CASES: &[Case] = &[
         verdict: "hang",
         words: &[
             "hung: the lesson did not come to an end, after 120 s",
-            ") was at modules/lessons/fails_waits_for_ever/c/fails_waits_for_ever.c:@{wait}, in ",
+            ") was at modules/lessons/fails_waits_for_ever/c/fails_waits_for_ever.c:@{wait}, in wait_for_ever:",
             "task:insmod          state:S ",
         ],
     },
