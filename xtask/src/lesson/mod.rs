@@ -192,12 +192,22 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(list)? {
         let entry = entry.with_context(list)?;
-        if entry.path().join("README.md").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let folder = entry.path();
+        if folder.join("README.md").is_file() || has_source(&folder, &name) {
+            names.push(name);
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Reports whether a folder has the source of a module with its name. It is a lesson then, also if
+/// its text is missing: nobody would notice that it is not tested.
+fn has_source(folder: &Path, name: &str) -> bool {
+    let languages = [Language::Rust, Language::C];
+    let mut sources = languages.iter().map(|language| language.source(name));
+    sources.any(|source| folder.join(source).is_file())
 }
 
 fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<LessonText>> {
@@ -225,7 +235,14 @@ const MAX_TEXT: u64 = 4 << 20;
 
 /// Reads the bytes of a lesson's text; the error is a problem of the file.
 fn read_bytes(path: &Path) -> std::result::Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| format!("this file cannot be read: {error}");
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "this file does not exist; a lesson is tested by the console blocks of its text \
+             (docs/writing-lessons.md)"
+                .to_owned()
+        }
+        _ => format!("this file cannot be read: {error}"),
+    };
     // A pipe or a device may have no end.
     if !std::fs::metadata(path).map_err(cannot)?.is_file() {
         return Err("this is not a file".to_owned());

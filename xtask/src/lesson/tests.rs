@@ -195,6 +195,37 @@ fn a_text_that_cannot_be_tested_does_not_stop_the_others() -> Result<()> {
 }
 
 #[test]
+fn a_module_without_a_text_is_a_bad_text() -> Result<()> {
+    let (folder, workspace) = clone()?;
+    let lessons = folder.path().join("modules/lessons");
+    let texts = [None, Some("readme.md"), Some("README.md/x")];
+    for (name, text) in ["a_none", "b_case", "c_folder"].into_iter().zip(texts) {
+        let lesson = lessons.join(name);
+        std::fs::create_dir(&lesson)?;
+        std::fs::write(lesson.join(format!("{name}.rs")), "")?;
+        if let Some(text) = text.map(|text| lesson.join(text)) {
+            std::fs::create_dir_all(text.parent().context("no folder")?)?;
+            std::fs::write(text, "```console\n$ true\n```\n")?;
+        }
+    }
+    let texts = select(&workspace, &[])?;
+    let bad: Vec<String> = texts
+        .iter()
+        .filter_map(|text| Some(text.as_ref().err()?.error.to_string()))
+        .collect();
+    let begins = [
+        "modules/lessons/a_none/README.md: this file does not exist; a lesson is tested by",
+        "modules/lessons/b_case/README.md: this file does not exist; a lesson is tested by",
+        "modules/lessons/c_folder/README.md: this is not a file",
+    ];
+    assert_eq!(bad.len(), begins.len(), "{bad:#?}");
+    for (error, begin) in bad.iter().zip(begins) {
+        assert!(error.starts_with(begin), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_text_without_end_or_of_many_megabytes_is_refused() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("README.md");
