@@ -82,20 +82,26 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
     for (event, range) in Parser::new(markdown).into_offset_iter() {
         let line = lines.at(range.start);
         match event {
-            Event::Html(html) => match read_limit(&html) {
-                None => {}
-                Some(Ok(_)) if limit.is_some() => {
-                    return Err(error(line, "the limit is stated a second time"));
+            // A comment may have several lines, and stand within a sentence.
+            Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                for (offset, comment) in comments(&markdown[range.clone()]) {
+                    let line = lines.at(range.start + offset);
+                    match read_limit(comment) {
+                        None => {}
+                        Some(Ok(_)) if limit.is_some() => {
+                            return Err(error(line, "the limit is stated a second time"));
+                        }
+                        Some(Ok(seconds)) => limit = Some(seconds),
+                        Some(Err(())) => {
+                            return Err(error(
+                                line,
+                                "this limit is invalid; a limit is stated in whole seconds, from 1 \
+                                 to 65535, as in `<!-- limit: 300 s -->`",
+                            ));
+                        }
+                    }
                 }
-                Some(Ok(seconds)) => limit = Some(seconds),
-                Some(Err(())) => {
-                    return Err(error(
-                        line,
-                        "this limit is invalid; a limit is stated in whole seconds, from 1 to \
-                         65535, as in `<!-- limit: 300 s -->`",
-                    ));
-                }
-            },
+            }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let info = info.trim();
                 if info != CONSOLE {
@@ -148,8 +154,8 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
 pub fn comment(markdown: &str, name: &str) -> Option<String> {
     let mut html = String::new();
     for event in Parser::new(without_mark(markdown)) {
-        if let Event::Html(line) = event {
-            html.push_str(&line);
+        if let Event::Html(part) | Event::InlineHtml(part) = event {
+            html.push_str(&part);
         }
     }
     let (_, rest) = html.split_once(&format!("<!-- {name}:"))?;
@@ -175,19 +181,26 @@ pub fn title(markdown: &str) -> Option<String> {
     title.filter(|title| !title.is_empty())
 }
 
-/// Reads a comment `<!-- limit: 300 s -->`; returns `None` for other HTML, and an error
-/// if the limit is not a positive number of seconds.
-fn read_limit(html: &str) -> Option<Result<u16, ()>> {
-    let stated = html
-        .trim()
-        .strip_prefix("<!--")?
-        .trim_start()
-        .strip_prefix("limit:")?
-        .strip_suffix("-->")
-        .and_then(|stated| stated.trim().strip_suffix('s'))
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .filter(|seconds| *seconds > 0);
-    Some(stated.ok_or(()))
+/// Returns the text of each HTML comment, with its offset.
+fn comments(html: &str) -> Vec<(usize, &str)> {
+    let begins = html
+        .match_indices("<!--")
+        .map(|(begin, mark)| (begin, begin + mark.len()));
+    begins
+        .filter_map(|(begin, text)| Some((begin, html[text..].split_once("-->")?.0)))
+        .collect()
+}
+
+/// Reads the text of a comment `<!-- limit: 300 s -->`; returns `None` for other comments, and an
+/// error if the limit is not a positive number of seconds.
+fn read_limit(comment: &str) -> Option<Result<u16, ()>> {
+    let (name, stated) = comment.split_once(':')?;
+    if !name.trim().eq_ignore_ascii_case("limit") {
+        return None;
+    }
+    let seconds = stated.trim().strip_suffix('s');
+    let seconds = seconds.and_then(|seconds| seconds.trim().parse().ok());
+    Some(seconds.filter(|seconds| *seconds > 0).ok_or(()))
 }
 
 /// Returns the message for a fenced block with this info string that a reader takes for a console

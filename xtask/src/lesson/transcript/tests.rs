@@ -160,6 +160,17 @@ fn a_text_may_state_its_limit() {
             "{none}"
         );
     }
+    for form in [
+        "Some text <!-- limit: 7 s --> more.",
+        "<!--\nlimit: 7 s\n-->",
+        "Text <!--\nlimit: 7 s --> more.",
+        "<!-- Limit: 7 s -->",
+        "<!-- other: 3 s --><!-- limit: 7 s -->",
+        "- a\n\n  <!-- limit: 7 s -->",
+    ] {
+        assert_eq!(limit(form), Ok(7), "{form}");
+    }
+    assert_eq!(limit("```html\n<!-- limit: 7 s -->\n```"), Ok(LIMIT));
     let twice = "<!-- limit: 1 s -->\n\n<!-- limit: 1 s -->";
     assert_eq!(
         limit(twice).err().as_deref(),
