@@ -23,6 +23,13 @@ fn diff(expected: &str, printed: &str) -> String {
 }
 
 #[test]
+fn a_printed_line_in_the_syntax_of_timestamps_matches_itself() {
+    assert_eq!(diff("[+1.0s] x", "[+1.0s] x"), "=");
+    assert_eq!(diff("[+1.0s]", "[+2.0s]"), "[+2.0s]");
+    assert_eq!(diff("[+1.0s] x", "x"), "x");
+}
+
+#[test]
 fn wildcards_match_within_a_line() {
     for (pattern, text, matches) in [
         ("", "", true),
