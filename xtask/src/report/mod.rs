@@ -104,13 +104,14 @@ impl ReportFiles {
     ///
     /// If two reports go to one file, or the file cannot exist.
     pub fn check(&self) -> Result<()> {
-        let mut used: Vec<&Path> = Vec::new();
+        let mut used: Vec<PathBuf> = Vec::new();
         for (option, path) in self.files() {
-            if used.contains(&path) {
+            let file = resolved(path);
+            if used.contains(&file) {
                 let what = format!("{option}: another report goes to {} too", path.display());
                 return Err(Failure::usage(what).into());
             }
-            used.push(path);
+            used.push(file);
             if path == Path::new(STANDARD_OUTPUT) {
                 continue;
             }
@@ -146,6 +147,22 @@ impl ReportFiles {
             write(path, &text)?;
         }
         Ok(())
+    }
+}
+
+/// Returns the path with its symbolic links and `..` resolved: two paths may name one file. The
+/// file itself need not exist.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(file) = path.canonicalize() {
+        return file;
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
     }
 }
 

@@ -341,6 +341,25 @@ fn files_that_cannot_be_written_are_refused_first() -> Result<()> {
     assert_eq!(refused(junit(Some(PathBuf::from("x.xml")))), "");
     assert!(refused(junit(path("no/x.xml"))).contains("--junit: "));
     assert!(refused(junit(path("."))).contains("is a folder"));
+    std::fs::write(folder.path().join("x.json"), "")?;
+    std::os::unix::fs::symlink("x.json", folder.path().join("link"))?;
+    let twin = folder
+        .path()
+        .file_name()
+        .map(|name| Path::new("..").join(name));
+    let twin = |file: &str| {
+        path(".")
+            .zip(twin.clone())
+            .map(|(a, b)| a.join(b).join(file))
+    };
+    for (json, ktap) in [
+        (path("link"), path("x.json")),
+        (path("new"), twin("new")),
+        (path("x.json"), twin("x.json")),
+    ] {
+        let junit = None;
+        assert!(refused(ReportFiles { json, ktap, junit }).contains("another report"));
+    }
     let twice = ReportFiles {
         json: Some(PathBuf::from("-")),
         ktap: Some(PathBuf::from("-")),
