@@ -126,6 +126,45 @@ fn a_tool_can_run_without_preempting_others() -> Result<()> {
 }
 
 #[test]
+fn a_hangup_ends_xtask_unless_it_was_started_with_nohup() -> Result<()> {
+    let ignored = |program: &str| -> Result<bool> {
+        // It waits for a recording until the pipe is closed.
+        let script = format!("{program} exec \"$0\" replay /dev/stdin");
+        let mut xtask = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_xtask")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let status = Path::new("/proc")
+            .join(xtask.id().to_string())
+            .join("status");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // SIGTERM is caught from the moment the handler is there.
+        let (caught, ignored) = loop {
+            let text = std::fs::read_to_string(&status)?;
+            let mask = |name: &str| -> Option<u64> {
+                let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+                u64::from_str_radix(line.trim(), 16).ok()
+            };
+            let masks = mask("SigCgt:").zip(mask("SigIgn:")).context("no masks")?;
+            if masks.0 >> 14 & 1 == 1 {
+                break masks;
+            }
+            ensure!(Instant::now() < deadline, "no handler: {text}");
+            std::thread::yield_now();
+        };
+        drop(xtask.stdin.take());
+        xtask.wait()?;
+        ensure!((caught ^ ignored) & 1 == 1, "SIGHUP is caught or ignored");
+        Ok(ignored & 1 == 1)
+    };
+    assert!(!ignored("")?);
+    assert!(ignored("trap '' HUP;")?);
+    Ok(())
+}
+
+#[test]
 fn a_missing_program_is_named() {
     let error = Tool::new("/nowhere/make")
         .output()

@@ -112,14 +112,17 @@ impl Drop for Guarded {
 }
 
 /// Installs a handler for SIGINT, SIGTERM and SIGHUP, which ends the children, calls `restore` for
-/// the terminal, and exits with status 130.
+/// the terminal, and exits with status 130. A SIGHUP that is ignored stays so: `nohup` starts a
+/// program like this, which is to outlive its terminal.
 ///
 /// # Errors
 ///
 /// Fails if the handler cannot be installed.
 pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .context("cannot handle signals")?;
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let handled = hangup.into_iter().chain([SIGINT, SIGTERM]);
+    let mut signals =
+        signal_hook::iterator::Signals::new(handled).context("cannot handle signals")?;
     std::thread::spawn(move || {
         if signals.forever().next().is_none() {
             return;
@@ -135,6 +138,14 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
     Ok(())
+}
+
+/// Reports whether this process ignores a signal, which proc_pid_status(5) has as a mask.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Parks this thread for ever if a signal that ends the program has arrived: the failure which the
