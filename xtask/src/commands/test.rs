@@ -287,8 +287,10 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         }
         false => Ok(()),
     };
-    print(options, &report, timelines.as_ref())?;
+    // A standard output that is full takes no file's report away.
+    let printed = print(options, &report, timelines.as_ref());
     options.targets.write(&report)?;
+    printed?;
     updated?;
     suite.recorded?;
     let fault = report::fault(&report.outcomes);

@@ -1,5 +1,6 @@
 //! `--update`: writes the output of a suite's runs into the lessons' texts.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -146,7 +147,52 @@ fn text(
     let Some(Updated { markdown, lines }) = updated else {
         return Ok(None);
     };
-    std::fs::write(path, markdown).with_context(|| format!("cannot write {}", path.display()))?;
+    replace(path, &markdown).with_context(|| format!("cannot write {}", path.display()))?;
     let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
     Ok(Some(format!("the commands of lines {}", lines.join(", "))))
+}
+
+/// Replaces a text by another at once: on a full disk, the old one stays. Follows symbolic links
+/// and keeps the permissions.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let path = path.canonicalize()?;
+    let folder = path.parent().context("it is in no folder")?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".kmodlab-update-")
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    let permissions = std::fs::metadata(&path)?.permissions();
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, Permissions};
+    use std::io::Read as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_text_is_whole_at_each_moment_of_its_update() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (text, link) = (folder.path().join("text"), folder.path().join("link"));
+        std::fs::write(&text, "old")?;
+        std::fs::set_permissions(&text, Permissions::from_mode(0o640))?;
+        symlink("text", &link)?;
+        let mut opened_before = File::open(&text)?;
+        replace(&link, "new")?;
+        let mut old = String::new();
+        opened_before.read_to_string(&mut old)?;
+        assert_eq!(old, "old");
+        assert_eq!(std::fs::read_to_string(&text)?, "new");
+        let mode = std::fs::metadata(&text)?.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o640);
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 2);
+        Ok(())
+    }
 }
