@@ -1,6 +1,7 @@
 //! Guests: QEMU's command line, the event loop that watches a guest, snapshots and replays.
 
 pub mod accel;
+mod answer_patience;
 mod busy_detector;
 mod channels;
 mod cpus;

@@ -11,10 +11,12 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer_patience::AnswerPatience;
 use super::cpus;
+use super::watchdog::INTERVAL;
 
-/// The time that QEMU may take to answer; it answers at once unless it is stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time that QEMU may take to read a request: it reads at once unless it is stopped.
+const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The time that QEMU may take to start, or to read or write a guest's state, which is some
 /// milliseconds' work. A QEMU that ends is noticed at once.
@@ -27,6 +29,8 @@ pub const EPOCH: &str = "2024-01-01T00:00:00";
 #[derive(Debug)]
 pub struct Qmp {
     stream: UnixStream,
+    /// The number of the process that QEMU is a child of.
+    guard: u32,
     /// Bytes of lines that have not been parsed yet.
     received: Vec<u8>,
     /// Events that no caller has waited for yet.
@@ -74,18 +78,19 @@ struct Message {
 }
 
 impl Qmp {
-    /// Negotiates on a new connection; on a busy host QEMU may take a while to start.
-    pub fn new(stream: UnixStream) -> Result<Self> {
+    /// Negotiates on a new connection to the QEMU that is a child of `guard`; on a busy host QEMU
+    /// may take a while to start.
+    pub fn new(stream: UnixStream, guard: u32) -> Result<Self> {
         stream.set_read_timeout(Some(STATE_PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(WRITE_PATIENCE))?;
         let mut qmp = Self {
             stream,
+            guard,
             received: Vec::new(),
             events: VecDeque::new(),
         };
         qmp.read()?; // QEMU's greeting
         qmp.execute("qmp_capabilities", &json!({}))?;
-        qmp.stream.set_read_timeout(Some(PATIENCE))?;
         Ok(qmp)
     }
 
@@ -185,7 +190,6 @@ impl Qmp {
     pub fn wait_for_stop(&mut self, wait: Duration) -> Result<bool> {
         self.stream.set_read_timeout(Some(wait))?;
         let stopped = self.wait_for(|event, _| event == "STOP");
-        self.stream.set_read_timeout(Some(PATIENCE))?;
         match stopped {
             Ok(_) => Ok(true),
             Err(error) if is_timeout(&error) => Ok(false),
@@ -196,7 +200,6 @@ impl Qmp {
     /// Returns the state of a guest that is stopped, all but its memory. QEMU sends it to a
     /// socket that is made at `socket`.
     pub fn state(&mut self, socket: &Path) -> Result<Vec<u8>> {
-        self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
         self.ready_to_migrate()?;
         let listener = UnixListener::bind(socket)
             .with_context(|| format!("cannot listen on {}", socket.display()))?;
@@ -221,7 +224,6 @@ impl Qmp {
     /// Resumes a guest that waits for its state (`-incoming defer`) from `state`, which QEMU
     /// receives at a socket that it makes at `socket`.
     pub fn resume(&mut self, state: &[u8], socket: &Path) -> Result<()> {
-        self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
         self.ready_to_migrate()?;
         // QEMU announces a resumed guest to its network five times within a second of the
         // host's time, and each of these timers limits how long a CPU runs before the other
@@ -233,9 +235,7 @@ impl Qmp {
             .and_then(|mut stream| stream.write_all(state))
             .context("QEMU does not take the guest's state")?;
         self.migrated()?;
-        self.execute("cont", &json!({}))?;
-        self.stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(())
+        self.execute("cont", &json!({})).map(drop)
     }
 
     /// Makes QEMU ignore the guest's requests to be stopped.
@@ -258,6 +258,7 @@ impl Qmp {
     }
 
     fn migrated(&mut self) -> Result<()> {
+        self.stream.set_read_timeout(Some(STATE_PATIENCE))?;
         let ended = |event: &str, data: &Value| {
             event == "MIGRATION" && (data["status"] == "completed" || data["status"] == "failed")
         };
@@ -285,9 +286,14 @@ impl Qmp {
 
     fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         let request = request(command, arguments);
+        self.stream.set_read_timeout(Some(INTERVAL))?;
         self.stream.write_all(request.as_bytes())?;
+        let mut patience = AnswerPatience::new(self.guard);
         loop {
-            let message = self.read()?;
+            let message = match self.read() {
+                Err(error) if is_timeout(&error) && !patience.is_over() => continue,
+                message => message?,
+            };
             if let Some(value) = message.answer {
                 return Ok(value);
             }
@@ -366,7 +372,7 @@ mod tests {
             }
             requests
         });
-        (Qmp::new(stream), thread)
+        (Qmp::new(stream, std::process::id()), thread)
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Running {
                 }
                 // QEMU does not answer while it ends, and is not asked again.
                 Ok(Event::Control(stream)) => {
-                    control = Qmp::new(stream).ok();
+                    control = Qmp::new(stream, self.guard()).ok();
                     None
                 }
                 Ok(Event::Ended) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
@@ -191,7 +191,7 @@ impl Running {
     pub fn control(&mut self) -> Result<Qmp> {
         loop {
             match self.events.recv() {
-                Ok(Event::Control(stream)) => return Qmp::new(stream),
+                Ok(Event::Control(stream)) => return Qmp::new(stream, self.guard()),
                 Ok(Event::Output(channel, bytes)) => self.note(channel, &bytes),
                 Ok(Event::Ended) | Err(_) => {
                     let (status, errors) = self.stop()?;

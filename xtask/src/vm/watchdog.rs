@@ -138,7 +138,7 @@ fn children(process: u32) -> Option<String> {
 
 /// Reports whether a thread of a child of `guard` is on a CPU or waits for one, by
 /// `/proc/PID/task/TID/stat` (proc(5)).
-fn runs(guard: u32) -> bool {
+pub(super) fn runs(guard: u32) -> bool {
     let Some(children) = children(guard) else {
         return true;
     };
