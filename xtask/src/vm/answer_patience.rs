@@ -1,9 +1,9 @@
 //! Decides how long to wait for QEMU's answer.
 //!
 //! QEMU answers within a millisecond of CPU time, but on a busy host it may get no CPU for
-//! seconds. A limit of 2 s of the host's time gave up one of three snapshots on a host with a load
-//! of 14 on two cores (November 2026), and a guest that booted in its place has other bytes for
-//! the same seed.
+//! seconds. A limit of 2 s of the host's time gave up one of six snapshots on two cores with a load
+//! of about 14 (November 2026), and a guest that booted in its place has other bytes for the same
+//! seed.
 
 use std::time::Duration;
 
