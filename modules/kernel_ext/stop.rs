@@ -28,7 +28,7 @@ struct Place {
     function: CString,
     /// Bytes from the function's beginning.
     offset: u32,
-    /// The registration of the breakpoint. Only [`Place::set`] accesses it.
+    /// The registration of the breakpoint. Only [`Place::set`] and [`Watch::unset`] access it.
     kprobe: UnsafeCell<MaybeUninit<bindings::kprobe>>,
     /// The instruction's address while it has a breakpoint, otherwise 0.
     address: AtomicUsize,
@@ -36,7 +36,10 @@ struct Place {
 
 /// The places of one module.
 struct Watch {
-    notifier: UnsafeCell<bindings::notifier_block>,
+    /// Calls [`coming`].
+    coming: UnsafeCell<bindings::notifier_block>,
+    /// Calls [`going`].
+    going: UnsafeCell<bindings::notifier_block>,
     module: CString,
     places: [Option<KBox<Place>>; PLACES],
     hook: fn(usize),
@@ -80,10 +83,16 @@ pub fn watch<'a>(
     // function takes a reference to this module, whose `init` has returned, and nothing drops it.
     to_result(unsafe { bindings::kernel_ext_stop_hook(Some(stopped)) })?;
     let mut watch = kbox(Watch {
-        notifier: UnsafeCell::new(bindings::notifier_block {
-            notifier_call: Some(notified),
+        coming: UnsafeCell::new(bindings::notifier_block {
+            notifier_call: Some(coming),
             next: null_mut(),
             priority: 0,
+        }),
+        going: UnsafeCell::new(bindings::notifier_block {
+            notifier_call: Some(going),
+            next: null_mut(),
+            // Before the notifier of kprobes: see `going`.
+            priority: 1,
         }),
         module: CString::try_from_fmt(fmt!("{module}"))?,
         places: [const { None }; PLACES],
@@ -107,9 +116,11 @@ pub fn watch<'a>(
         drop(unsafe { KBox::from_raw(watch) });
         return Err(EBUSY);
     }
-    // SAFETY: The notifier is never freed nor moved, because `WATCH` owns it and stays, and this module with
-    // `notified` stays too, see above. The kernel links the notifier into a list under the list's own lock.
-    to_result(unsafe { bindings::register_module_notifier((*watch).notifier.get()) })
+    // SAFETY: The notifiers are never freed nor moved, because `WATCH` owns them and stays, and this module
+    // with their functions stays too, see above. The kernel links them into a list under the list's own lock.
+    to_result(unsafe { bindings::register_module_notifier((*watch).going.get()) })?;
+    // SAFETY: As above.
+    to_result(unsafe { bindings::register_module_notifier((*watch).coming.get()) })
 }
 
 fn the_watch() -> Option<&'static Watch> {
@@ -118,34 +129,79 @@ fn the_watch() -> Option<&'static Watch> {
     unsafe { WATCH.load(Ordering::Acquire).as_ref() }
 }
 
-/// Sets the breakpoints. The kernel calls it when a module is loaded or unloaded, with `data` pointing to it.
-extern "C" fn notified(
+/// Sets the breakpoints if the module that is being loaded is the watched one. The kernel calls this when a
+/// module is loaded or unloaded, with `data` pointing to it.
+extern "C" fn coming(
     _: *mut bindings::notifier_block,
     event: ffi::c_ulong,
     data: *mut ffi::c_void,
 ) -> ffi::c_int {
-    let module = data.cast::<bindings::module>();
-    // SAFETY: The module exists while its notifiers are called, and its name ends with a NUL.
-    let name = unsafe { from_char_ptr((*module).name.as_ptr()) };
-    let coming = event == bindings::module_state_MODULE_STATE_COMING as ffi::c_ulong;
-    if let Some(watch) = the_watch() {
-        if coming && bytes(name) == bytes(&watch.module) {
-            let places = watch.places.iter().flatten();
-            (watch.set)(places.filter(|place| place.set().is_err()).count());
-        }
+    // SAFETY: `data` points to the module, which exists while its notifiers are called.
+    if let Some(watch) = unsafe { watch_of(bindings::module_state_MODULE_STATE_COMING, event, data) } {
+        let places = watch.places.iter().flatten();
+        (watch.set)(places.filter(|place| place.set().is_err()).count());
     }
     bindings::NOTIFY_DONE as ffi::c_int
 }
 
+/// Removes the breakpoints from the watched module, which is being unloaded. The kernel calls this as it does
+/// [`coming`].
+///
+/// Code of the module may still run: a thread whose handle was leaked ends later (`helpers/teardown.c`). The
+/// notifier of kprobes assumes that no code runs any more. It leaves each breakpoint in the code and frees the
+/// copy of the instruction there, so that a task that reached the breakpoint would execute address 0.
+extern "C" fn going(
+    _: *mut bindings::notifier_block,
+    event: ffi::c_ulong,
+    data: *mut ffi::c_void,
+) -> ffi::c_int {
+    // SAFETY: `data` points to the module, which exists while its notifiers are called.
+    if let Some(watch) = unsafe { watch_of(bindings::module_state_MODULE_STATE_GOING, event, data) } {
+        watch.unset();
+    }
+    bindings::NOTIFY_DONE as ffi::c_int
+}
+
+/// Returns the watch if `event` is `wanted` and the module is the watched one.
+///
+/// # Safety
+///
+/// `data` points to a module.
+unsafe fn watch_of(
+    wanted: bindings::module_state,
+    event: ffi::c_ulong,
+    data: *mut ffi::c_void,
+) -> Option<&'static Watch> {
+    // SAFETY: By this function's contract; a module's name ends with a NUL.
+    let name = unsafe { from_char_ptr((*data.cast::<bindings::module>()).name.as_ptr()) };
+    the_watch().filter(|watch| event == wanted as ffi::c_ulong && bytes(name) == bytes(&watch.module))
+}
+
+impl Watch {
+    /// Removes all breakpoints, together, because the kernel then waits only once until no CPU is at one of
+    /// them.
+    fn unset(&self) {
+        let mut kprobes = [null_mut(); PLACES];
+        let mut count = 0;
+        let set = |place: &&KBox<Place>| place.address.load(Ordering::Relaxed) != 0;
+        for place in self.places.iter().flatten().filter(set) {
+            kprobes[count] = place.kprobe.get().cast();
+            count += 1;
+        }
+        // SAFETY: The breakpoints are registered, and this ends their registrations: the addresses are reset
+        // below, and no other notifier of this module runs meanwhile, see `Place::set`.
+        unsafe { bindings::unregister_kprobes(kprobes.as_mut_ptr(), count as ffi::c_int) };
+        for place in self.places.iter().flatten() {
+            place.address.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Place {
     /// Sets the breakpoint in the module that has just been loaded. Only one module has a given name, and the
-    /// kernel reports each load once, so calls for the same place do not overlap.
+    /// kernel reports each load and each unload once, so calls for the same place do not overlap.
     fn set(&self) -> Result {
         let kprobe = self.kprobe.get().cast::<bindings::kprobe>();
-        if self.address.swap(0, Ordering::Relaxed) != 0 {
-            // SAFETY: It was registered when the module was loaded before, and this call ends the registration.
-            unsafe { bindings::unregister_kprobe(kprobe) };
-        }
         // SAFETY: It is not registered, so nothing else accesses it, and zeros are a valid `kprobe`. Neither
         // the name nor this place is ever freed.
         unsafe {

@@ -25,6 +25,9 @@ static struct {
 
 static void let_go_on(unsigned long address)
 {
+	/* The module is being unloaded, and the breakpoint has been removed. */
+	if (READ_ONCE(*(const u8 *)address) != INT3_INSN_OPCODE)
+		return;
 	for (int i = 0; i < ARRAY_SIZE(going_on); i++) {
 		if (!cmpxchg(&going_on[i].task, NULL, current)) {
 			WRITE_ONCE(going_on[i].address, address);

@@ -120,6 +120,21 @@ fn safe_code_cannot_crash_the_kernel() -> Result<()> {
     Ok(())
 }
 
+/// Threads whose handles were leaked run on after the kernel has announced that the module is being
+/// unloaded. The breakpoints that delay tasks must be gone then: kprobes leaves them in the code, useless.
+#[test]
+fn delayed_threads_outlive_their_modules_exit() -> Result<()> {
+    let names = ["safe_late_handles", "safe_leaks_thread"];
+    let mut args = vec!["test", "--lang", "rust", "--schedules", "10"];
+    args.extend(names);
+    let printed = TestClone::with_tests(&names)?.run(&args)?.printed();
+    for name in names {
+        let (row, details) = row_and_details(&printed, name, "rust")?;
+        ensure!(row.contains("  ok  "), "{row}\n{details}");
+    }
+    Ok(())
+}
+
 fn check(case: &Case, printed: &str) -> Result<()> {
     let (row, details) = row_and_details(printed, case.name, "rust")?;
     let has = |verdict: &str| match verdict {

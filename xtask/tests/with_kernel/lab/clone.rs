@@ -119,6 +119,7 @@ impl TestClone {
             ("initramfs", ""),
             ("modules/Kbuild", "modules"),
             ("modules/kernel_ext", "modules"),
+            ("modules/tools", "modules"),
         ];
         parts.extend(AGENT);
         parts.extend(tests.iter().map(|test| (test.as_str(), "modules/lessons")));
