@@ -33,8 +33,10 @@ enum kernel_ext_kind {
 struct kernel_ext_registration {
 	struct list_head list;
 	enum kernel_ext_kind kind;
+	/* When this returns, the kernel does not call the module by it any more. */
+	void (*end)(struct kernel_ext_registration *registration);
 	/* Puts what is left of it into @value, if that is not NULL. */
-	void (*tear_down)(struct kernel_ext_registration *registration, void *value);
+	void (*take)(struct kernel_ext_registration *registration, void *value);
 	void (*free)(struct kernel_ext_registration *registration);
 	int owners;
 	bool claimed;

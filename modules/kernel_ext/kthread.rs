@@ -287,11 +287,14 @@ impl<T> Teardown for Thread<T> {
 
     const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_THREAD;
 
-    unsafe fn tear_down(&self) -> Result<T> {
+    unsafe fn end(&self) {
         // SAFETY: By the type invariant we have a reference on the task, so this is fine as well
         // for a thread that has already ended. The integer says less than the packet does: it is 0
         // both for a closure that returned and for one in which the thread was killed.
         unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+    }
+
+    unsafe fn take(&self) -> Result<T> {
         // SAFETY: By the type invariant `finish` fits the packet. The thread has ended.
         unsafe { (self.finish)(self.packet) }
     }

@@ -229,12 +229,14 @@ impl Teardown for Dir {
 
     const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_FOLDER;
 
-    unsafe fn tear_down(&self) {
+    unsafe fn end(&self) {
         // SAFETY: By the type invariant the folder is in `/proc`, and it is empty: all that was made
         // in it held an `Arc` and has been removed, or it was leaked and is newer, and the module's end
         // has removed it before. (`proc_remove` would free what is still in a folder.)
         unsafe { bindings::proc_remove(self.pde.as_ptr()) };
     }
+
+    unsafe fn take(&self) {}
 }
 
 impl ProcDir {
@@ -304,6 +306,8 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 ///
 /// - A function of [`ProcFile`], [`release`](ProcFile::release) among them, that waits for the removal of
 ///   its own entry waits for ever.
+/// - A [`release`](ProcFile::release) that panics while its entry is removed, on a kernel that goes on after
+///   an oops, makes `rmmod` wait for ever: other files may be open, and `release` runs for each of them.
 ///
 /// # Examples
 ///
@@ -355,10 +359,13 @@ impl<T: ProcFile> Teardown for Entry<T> {
 
     const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_FILE;
 
-    unsafe fn tear_down(&self) {
-        // The entry first: when `proc_remove` returns, no call is under way and none can begin.
+    unsafe fn end(&self) {
+        // When `proc_remove` returns, no call is under way and none can begin.
         // SAFETY: By the type invariant the entry is in `/proc`, and nobody uses it after this.
         unsafe { bindings::proc_remove(self.pde.as_ptr()) };
+    }
+
+    unsafe fn take(&self) {
         // SAFETY: By the type invariant the pointer is a box's, and with the entry gone it is ours.
         drop(unsafe { KBox::from_raw(self.data.as_ptr()) });
     }

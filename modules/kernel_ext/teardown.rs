@@ -35,7 +35,14 @@ pub(crate) trait Teardown: Send + Sync {
     /// # Safety
     ///
     /// Called once, in a context that may sleep.
-    unsafe fn tear_down(&self) -> Self::Value;
+    unsafe fn end(&self);
+
+    /// Returns what is left of the thing.
+    ///
+    /// # Safety
+    ///
+    /// Called once, after [`end`](Self::end) has returned, in a context that may sleep.
+    unsafe fn take(&self) -> Self::Value;
 }
 
 /// The part that a handle and the module's list share.
@@ -80,7 +87,8 @@ impl<E: Teardown> Reserved<E> {
             let node = addr_of_mut!((*shared).node);
             node.write_bytes(0, 1);
             (*node).kind = E::KIND;
-            (*node).tear_down = Some(tear_down::<E>);
+            (*node).end = Some(end::<E>);
+            (*node).take = Some(take::<E>);
             (*node).free = Some(free::<E>);
             bindings::kernel_ext_register(node);
             NonNull::new_unchecked(shared)
@@ -90,18 +98,28 @@ impl<E: Teardown> Reserved<E> {
     }
 }
 
-/// Tears a thing down, and writes what is left of it to `value` unless that is null.
+/// Ends a thing.
 ///
 /// # Safety
 ///
-/// `node` is that of a `Shared<E>`, and this is the only call for it; `value` is null or has room for an
-/// `E::Value`. The context may sleep.
-unsafe extern "C" fn tear_down<E: Teardown>(
+/// `node` is that of a `Shared<E>`, and this is the only call for it. The context may sleep.
+unsafe extern "C" fn end<E: Teardown>(node: *mut bindings::kernel_ext_registration) {
+    // SAFETY: By this function's contract; `node` is the first field.
+    unsafe { (*node.cast::<Shared<E>>()).thing.end() };
+}
+
+/// Writes what is left of a thing to `value`, or drops it if `value` is null.
+///
+/// # Safety
+///
+/// `node` is that of a `Shared<E>`. [`end`] has returned for it, and this is the only call. `value` is null
+/// or has room for an `E::Value`. The context may sleep.
+unsafe extern "C" fn take<E: Teardown>(
     node: *mut bindings::kernel_ext_registration,
     value: *mut ffi::c_void,
 ) {
     // SAFETY: By this function's contract; `node` is the first field.
-    let left = unsafe { (*node.cast::<Shared<E>>()).thing.tear_down() };
+    let left = unsafe { (*node.cast::<Shared<E>>()).thing.take() };
     if !value.is_null() {
         // SAFETY: By this function's contract.
         unsafe { value.cast::<E::Value>().write(left) };
@@ -134,7 +152,7 @@ impl<E: Teardown> Registration<E> {
         let ended = unsafe {
             bindings::kernel_ext_end(this.0.as_ptr().cast(), value.as_mut_ptr().cast())
         };
-        // SAFETY: `tear_down` has written the value.
+        // SAFETY: `take` has written the value.
         ended.then(|| unsafe { value.assume_init() })
     }
 

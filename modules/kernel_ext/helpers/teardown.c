@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/spinlock.h>
 
@@ -20,6 +21,9 @@ static struct list_head registrations[] = {
 	[KERNEL_EXT_FILE] = LIST_HEAD_INIT(registrations[KERNEL_EXT_FILE]),
 	[KERNEL_EXT_FOLDER] = LIST_HEAD_INIT(registrations[KERNEL_EXT_FOLDER]),
 };
+/* Registrations that a task is ending. */
+static LIST_HEAD(ending);
+
 static const char *const names[] = {
 	[KERNEL_EXT_THREAD] = "a thread",
 	[KERNEL_EXT_FILE] = "a file in /proc",
@@ -64,6 +68,23 @@ static bool stack_is_low(void)
 	       THREAD_SIZE / 2;
 }
 
+/* The caller has the lock. */
+static void claim(struct kernel_ext_registration *registration)
+{
+	registration->claimed = true;
+	list_move(&registration->list, &ending);
+}
+
+/* Called without the lock by the task that claimed it, once. */
+static void tear_down(struct kernel_ext_registration *registration, void *value)
+{
+	registration->end(registration);
+	spin_lock(&lock);
+	list_del(&registration->list);
+	spin_unlock(&lock);
+	registration->take(registration, value);
+}
+
 /*
  * Ends what a handle stands for, whose owner has given it up. Returns false
  * without a value if the module's end does that, now or later.
@@ -76,30 +97,63 @@ bool kernel_ext_end(struct kernel_ext_registration *registration, void *value)
 		spin_lock(&lock);
 		claimed = !registration->claimed;
 		if (claimed)
-			list_del(&registration->list);
-		registration->claimed = true;
+			claim(registration);
 		spin_unlock(&lock);
 	}
 	if (claimed)
-		registration->tear_down(registration, value);
+		tear_down(registration, value);
 	leave(registration, claimed ? 2 : 1);
 	return claimed;
 }
 
-static struct kernel_ext_registration *claim_next(void)
+/* Threads before files before folders, and no kind after @last. */
+static struct kernel_ext_registration *claim_next(enum kernel_ext_kind last)
 {
 	struct kernel_ext_registration *next = NULL;
 
 	spin_lock(&lock);
-	for (int kind = 0; kind < ARRAY_SIZE(registrations) && !next; kind++)
+	for (int kind = 0; kind <= last && !next; kind++)
 		next = list_first_entry_or_null(&registrations[kind],
 						struct kernel_ext_registration, list);
-	if (next) {
-		list_del(&next->list);
-		next->claimed = true;
-	}
+	if (next)
+		claim(next);
 	spin_unlock(&lock);
 	return next;
+}
+
+static void tear_down_up_to(enum kernel_ext_kind last)
+{
+	struct kernel_ext_registration *next;
+
+	while ((next = claim_next(last))) {
+		pr_warn("%s: the handle of %s was leaked; it ends now\n",
+			THIS_MODULE->name, names[next->kind]);
+		tear_down(next, NULL);
+		leave(next, 1);
+	}
+}
+
+/*
+ * When all code of the module has ended and yet something is being ended, the
+ * task that did so was killed by an oops in the middle: in the release function
+ * of a file that it removed. The kernel can call the same function for another
+ * process that has the file open, at any later time, so the module stays.
+ */
+static void stay_while_ending(void)
+{
+	struct kernel_ext_registration *first;
+
+	spin_lock(&lock);
+	first = list_first_entry_or_null(&ending, struct kernel_ext_registration, list);
+	spin_unlock(&lock);
+	if (!first)
+		return;
+	pr_err("%s: a task was killed while it removed %s; the module stays for ever\n",
+	       THIS_MODULE->name, names[first->kind]);
+	for (;;) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		schedule();
+	}
 }
 
 /*
@@ -108,20 +162,16 @@ static struct kernel_ext_registration *claim_next(void)
  * sleep (free_module() in kernel/module/main.c).
  *
  * Threads and files come first: until they are gone, code of the module runs
- * that may use the handle of anything here, and make something new. Whoever is
- * about to tear down something runs in one of them, which waits for that. A
- * folder is torn down when no code of the module runs any more.
+ * that may use the handle of anything here, and make something new. A task that
+ * is tearing down something runs in one of them, which waits for that unless an
+ * oops kills the task. A folder is torn down when no code of the module runs any
+ * more.
  */
 static void tear_down_all(void *unused)
 {
-	struct kernel_ext_registration *next;
-
-	while ((next = claim_next())) {
-		pr_warn("%s: the handle of %s was leaked; it ends now\n",
-			THIS_MODULE->name, names[next->kind]);
-		next->tear_down(next, NULL);
-		leave(next, 1);
-	}
+	tear_down_up_to(KERNEL_EXT_FILE);
+	stay_while_ending();
+	tear_down_up_to(KERNEL_EXT_FOLDER);
 }
 
 static int refuse(const char *value, const struct kernel_param *param)

@@ -39,6 +39,8 @@ const CASES: &[Case] = &[
     passes("safe_killed"),
     passes("safe_early_start"),
     passes("safe_late_call"),
+    passes("safe_storm"),
+    passes("safe_values"),
     // On a kernel that goes on after an oops: the panic is reported, and is the only one.
     Case {
         name: "safe_condition_panics",
@@ -61,6 +63,15 @@ const CASES: &[Case] = &[
         name: "safe_show_panics",
         verdict: "panic",
         words: &["index out of bounds: the len is 3 but the index is 3"],
+    },
+    // `release` has yet to run for another process, so the module stays.
+    Case {
+        name: "safe_release_panics",
+        verdict: "panic",
+        words: &[
+            "index out of bounds: the len is 3 but the index is 3",
+            "safe_release_panics: a task was killed while it removed a file in /proc",
+        ],
     },
     // Two threads sleep for weeks, as they were told to.
     Case {
