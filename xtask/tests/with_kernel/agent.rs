@@ -75,12 +75,12 @@ fn mounts_of_a_lesson_hide_nothing() -> Result<()> {
 
 #[test]
 fn much_output_reaches_the_host_in_order() -> Result<()> {
-    let console = "$ echo first; yes 0123456789 | head -n 500000; echo last\nfirst\n...\nlast\n\
+    let console = "$ echo first; yes 0123456789 | head -n 80000; echo last\nfirst\n...\nlast\n\
                    $ echo after\nafter\n";
     test(console)?.expect(0, &["1 passed"])
 }
 
 #[test]
-fn endless_output_ends_the_shell() -> Result<()> {
-    test("$ yes 0123456789\n")?.expect(1, &["shell-lost", "killed by signal 25"])
+fn endless_output_ends_the_run() -> Result<()> {
+    test("$ yes 0123456789\n")?.expect(1, &["output-limit", "output limit exceeded"])
 }

@@ -81,7 +81,8 @@ fn a_qemu_that_does_not_answer_ends_at_the_limit() -> Result<()> {
     let output = xtask.wait_with_output()?;
     let printed = String::from_utf8_lossy(&output.stdout);
     ensure!(!alive(qemu), "QEMU is left");
-    ensure!(output.status.code() == Some(1), "{printed}");
+    // The guest never began the lesson, which is not the lesson's fault.
+    ensure!(output.status.code() == Some(69), "{printed}");
     ensure!(printed.contains("0 passed, 1 failed"), "{printed}");
     let wall = started.elapsed();
     ensure!(wall < GRACE + SOON, "{wall:?}");
