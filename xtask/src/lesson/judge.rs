@@ -179,7 +179,10 @@ impl Case<'_> {
             (GuestEnd::Stuck, _) if !self.record.finished() => {
                 "the guest's clock stood still and nothing ran".to_owned()
             }
-            _ if self.record.timeout.is_some() => "the lesson did not come to an end".to_owned(),
+            _ if self.record.timeout.is_some() => format!(
+                "the lesson did not come to an end within its limit of {} s (`<!-- limit: N s -->`)",
+                self.lesson.transcript.limit
+            ),
             _ => return None,
         };
         let now = match run.end {

@@ -185,12 +185,12 @@ fn mismatch(
     }
     if log.len() > MAX_LOG_LINES {
         let title =
-            format!("the last {MAX_LOG_LINES} lines of the kernel's log during the command");
+            format!("the last {MAX_LOG_LINES} lines of the kernel's log around the command");
         listing(out, &title, &log[log.len() - MAX_LOG_LINES..])?;
     } else if log.is_empty() {
-        writeln!(out, "the kernel logged nothing during the command")?;
+        writeln!(out, "the kernel logged nothing around the command")?;
     } else {
-        listing(out, "the kernel's log during the command", log)?;
+        listing(out, "the kernel's log around the command", log)?;
     }
     match further {
         0 => Ok(()),
