@@ -121,7 +121,8 @@ pub fn run(
         },
         watchdog: Watchdog::default(),
         busy: BusyDetector::default(),
-        wrote: false,
+        guard: guest.guard(),
+        progress_read: None,
         command: CommandKind::Other,
         functions: None,
         interruption: None,
@@ -195,8 +196,10 @@ struct GuestObserver<'a> {
     wall_limit: Option<Instant>,
     watchdog: Watchdog,
     busy: BusyDetector,
-    /// Whether the guest has written something since the last look.
-    wrote: bool,
+    /// The number of the process that QEMU is a child of.
+    guard: u32,
+    /// The time at which QEMU's CPU time was last read because the guest had written something.
+    progress_read: Option<Instant>,
     command: CommandKind,
     /// Read when they are first needed.
     functions: Option<KernelFunctions>,
@@ -216,14 +219,14 @@ impl Observer for GuestObserver<'_> {
     fn output(&mut self, channel: Channel, bytes: &[u8]) -> Option<GuestEnd> {
         match channel {
             Channel::Log => {
-                self.wrote = true;
+                self.progressed();
                 self.watchdog.logged();
                 if self.panic.read(bytes) {
                     self.next_look = self.next_look.min(Instant::now() + INTERVAL);
                 }
             }
             Channel::Agent => {
-                self.wrote = true;
+                self.progressed();
                 self.first_message.get_or_insert_with(Instant::now);
                 if let Some(kind) = (self.on_messages)(bytes) {
                     self.command = kind;
@@ -242,9 +245,6 @@ impl Observer for GuestObserver<'_> {
     fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<GuestEnd>> {
         self.next_look = Instant::now() + INTERVAL;
         let cpu_time = watchdog::cpu_time(guest.guard());
-        if std::mem::take(&mut self.wrote) {
-            self.busy.progressed(cpu_time.unwrap_or_default());
-        }
         let reserve = self.reserve.as_mut();
         let may_ask = reserve.is_none_or(|reserve| reserve.is_over(guest.guard(), cpu_time));
         if !may_ask && self.panic.seen().is_none() {
@@ -281,6 +281,16 @@ impl Observer for GuestObserver<'_> {
 }
 
 impl GuestObserver<'_> {
+    /// Notes that the guest has written something. Of outputs within [`INTERVAL`], the first counts.
+    fn progressed(&mut self) {
+        let recent = |read: Instant| read.elapsed() < INTERVAL;
+        if !self.progress_read.is_some_and(recent) {
+            self.progress_read = Some(Instant::now());
+            let cpu_time = watchdog::cpu_time(self.guard);
+            self.busy.progressed(cpu_time.unwrap_or_default());
+        }
+    }
+
     /// Interrupts a guest that no detector of the kernel will end. A guest that cannot be
     /// interrupted, or does not panic then, is to be stopped.
     fn interrupt_if_it_hangs(
