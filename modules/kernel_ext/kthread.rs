@@ -423,8 +423,8 @@ impl<T> KThread<T> {
     ///
     /// `EINTR`: the thread never ran, since it was asked to stop before it first got a CPU; its
     /// closure has been dropped uncalled. `EIO`: the kernel killed the thread (an oops), and there
-    /// is no value. The thread is gone in either case. `EDEADLK`: the thread calls this itself, and goes
-    /// on; it ends when its closure returns. `EBUSY`: the module is being removed, which stops the thread
+    /// is no value. The thread is gone in either case. `EDEADLK`: the thread stops itself, which
+    /// has no effect; it ends when its closure returns. `EBUSY`: the module is being removed, which stops the thread
     /// at this moment.
     ///
     /// # Context

@@ -95,8 +95,8 @@ impl fmt::Write for SeqFile {
     ///
     /// # Errors
     ///
-    /// There is no room for the text. Give the error back from `show`: the kernel then calls `show`
-    /// again with twice the room, up to 4 MiB.
+    /// Fails if the text does not fit into the buffer. Return the error from `show`: the kernel then calls
+    /// `show` again with twice the room, up to 4 MiB.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // SAFETY: By the type invariant the `seq_file` is valid, and its buffer ours to write to
         // while `show` is called. `text` is `text.len()` bytes long.
@@ -182,7 +182,7 @@ impl<T: ProcFile> Calls<T> {
             (0, Ok(())) => 0,
             (0, Err(error)) => error.to_errno(),
             (error, _) if error < 0 => error,
-            // Whatever `show` returned: the kernel sees that there was no room, and asks again.
+            // The kernel sees that the buffer was full, and calls `show` again, also after an error.
             _ => 0,
         }
     }

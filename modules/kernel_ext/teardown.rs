@@ -139,7 +139,8 @@ unsafe extern "C" fn free<E: Teardown>(node: *mut bindings::kernel_ext_registrat
 impl<E: Teardown> Registration<E> {
     /// Returns the thing.
     pub(crate) fn get(&self) -> &E {
-        // SAFETY: By the type invariant the memory is valid.
+        // SAFETY: The memory is valid until both owners have left, and by the type invariant the handle has
+        // not. `end` and `take` have shared references too.
         unsafe { &self.0.as_ref().thing }
     }
 
@@ -148,25 +149,28 @@ impl<E: Teardown> Registration<E> {
     pub(crate) fn end(self) -> Option<E::Value> {
         let this = ManuallyDrop::new(self);
         let mut value = MaybeUninit::<E::Value>::uninit();
-        // SAFETY: `self` is ours and is neither used nor dropped afterwards. The value has its type.
+        // SAFETY: By the type invariant the node is registered and the handle has not left; it is neither
+        // used nor dropped afterwards. `value` has room for what `take` writes.
         let ended = unsafe {
             bindings::kernel_ext_end(this.0.as_ptr().cast(), value.as_mut_ptr().cast())
         };
-        // SAFETY: `take` has written the value.
+        // SAFETY: `kernel_ext_end` returns true only after `take` has written the value.
         ended.then(|| unsafe { value.assume_init() })
     }
 
     /// Gives up the handle without ending the thing, which ends with the module.
     pub(crate) fn leave_to_the_modules_end(self) {
         let this = ManuallyDrop::new(self);
-        // SAFETY: `self` is ours, and is neither used nor dropped afterwards.
+        // SAFETY: By the type invariant the node is registered and the handle has not left; it is neither
+        // used nor dropped afterwards.
         unsafe { bindings::kernel_ext_leave(this.0.as_ptr().cast()) }
     }
 }
 
 impl<E: Teardown> Drop for Registration<E> {
     fn drop(&mut self) {
-        // SAFETY: The handle is being dropped.
+        // SAFETY: By the type invariant the node is registered and the handle has not left; the handle is
+        // being dropped, so this is its only and last use. A null pointer makes `take` drop the value.
         unsafe { bindings::kernel_ext_end(self.0.as_ptr().cast(), core::ptr::null_mut()) };
     }
 }

@@ -14,7 +14,7 @@ module! {
     license: "GPL",
 }
 
-/// Writes until there is no more room, as one does with a `write!` that can fail.
+/// Writes until `write!` fails because the buffer is full.
 struct Endless;
 
 #[vtable]

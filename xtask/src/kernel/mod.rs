@@ -8,6 +8,11 @@ mod profile;
 pub mod source;
 pub mod spec;
 
+use std::ops::Range;
+
 pub use image::{KernelImage, TARGETS};
 pub use kbuild::make;
 pub use profile::Profile;
+
+/// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).
+pub const MODULE_ADDRESSES: Range<u64> = 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000;

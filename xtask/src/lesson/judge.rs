@@ -180,7 +180,7 @@ impl Case<'_> {
                 "the guest's clock stood still and nothing ran".to_owned()
             }
             _ if self.record.timeout.is_some() => format!(
-                "the lesson did not come to an end within its limit of {} s (`<!-- limit: N s -->`)",
+                "the lesson exceeded its limit of {} s (`<!-- limit: N s -->`)",
                 self.lesson.transcript.limit
             ),
             _ => return None,

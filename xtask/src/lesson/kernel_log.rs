@@ -1,6 +1,6 @@
 //! The kernel's log of a run, and the reports in it that fail a lesson.
 
-use kmodlab_protocol::READY;
+use kmodlab_protocol::{INIT_REACHED, READY};
 
 use super::stacks;
 use super::subject::{Subject, subject};
@@ -159,7 +159,7 @@ impl KernelLog {
 
     /// Returns whether the guest's process 1 ran.
     pub fn init_reached(&self) -> bool {
-        let reached = |line: &LogLine| line.message() == "kmodlab: init reached";
+        let reached = |line: &LogLine| line.message() == INIT_REACHED;
         self.lines.iter().any(reached)
     }
 

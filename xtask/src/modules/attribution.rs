@@ -90,7 +90,7 @@ impl<'a> Attribution<'a> {
                 let source = target.strip_suffix(".o").unwrap_or(target);
                 self.clear();
                 self.keep(format!(
-                    "modules/{source}: error: there is no such source file"
+                    "modules/{source}: error: the source file does not exist"
                 ));
                 self.blame(name, "Error 1");
             }
@@ -291,7 +291,7 @@ make: *** [Makefile:236: __sub-make] Error 2";
             "   |",
             "   = note: a note",
         ];
-        let none = ["modules/lessons/none/c/none: error: there is no such source file"];
+        let none = ["modules/lessons/none/c/none: error: the source file does not exist"];
         let wanted = [
             ("bad", refused(&bad)),
             ("rusty", refused(&rusty)),

@@ -32,12 +32,7 @@ impl DocPages {
         toolchain: &Toolchain,
         image: &KernelImage,
     ) -> Result<bool> {
-        let builder = ModuleBuilder {
-            session,
-            toolchain,
-            image,
-            sources: session.workspace.modules(),
-        };
+        let builder = ModuleBuilder::new(session, toolchain, image);
         let (version, key) = (&image.version, key(&builder)?);
         let found = session.cache.find("doc", version, &key, Parts::All)?;
         Ok(found.is_none())
@@ -50,12 +45,7 @@ impl DocPages {
     /// Fails if rustdoc is missing, and if rustdoc reports a warning about `kernel_ext`, such as
     /// a link without a target.
     pub fn build(session: &Session, toolchain: &Toolchain, image: &KernelImage) -> Result<Self> {
-        let builder = ModuleBuilder {
-            session,
-            toolchain,
-            image,
-            sources: session.workspace.modules(),
-        };
+        let builder = ModuleBuilder::new(session, toolchain, image);
         let stage = session.ui.stage("doc");
         let key = key(&builder)?;
         let entry = session

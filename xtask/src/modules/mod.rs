@@ -98,12 +98,7 @@ pub fn are_missing(
     image: &KernelImage,
     requested: &[(&str, Language)],
 ) -> Result<bool> {
-    let builder = ModuleBuilder {
-        session,
-        toolchain,
-        image,
-        sources: session.workspace.modules(),
-    };
+    let builder = ModuleBuilder::new(session, toolchain, image);
     for (name, language) in requested {
         // An unreadable source is for `build` to report.
         let Ok(key) = builder.lesson_key(name, *language) else {
@@ -130,12 +125,7 @@ pub fn build(
     image: &KernelImage,
     requested: &[(&str, Language)],
 ) -> Result<ModuleSet> {
-    let builder = ModuleBuilder {
-        session,
-        toolchain,
-        image,
-        sources: session.workspace.modules(),
-    };
+    let builder = ModuleBuilder::new(session, toolchain, image);
     let stage = session.ui.stage("modules");
     let mut set = ModuleSet::default();
     let mut missing: Vec<(&str, Language, Key)> = Vec::new();
@@ -212,7 +202,16 @@ struct ModuleBuilder<'a> {
     sources: PathBuf,
 }
 
-impl ModuleBuilder<'_> {
+impl<'a> ModuleBuilder<'a> {
+    fn new(session: &'a Session, toolchain: &'a Toolchain, image: &'a KernelImage) -> Self {
+        Self {
+            session,
+            toolchain,
+            image,
+            sources: session.workspace.modules(),
+        }
+    }
+
     /// Returns the key of `kernel_ext`.
     fn kernel_ext_key(&self) -> Result<Key> {
         Ok(Inputs::new(KIND)

@@ -104,7 +104,7 @@ impl<'a> PlannedCase<'a> {
             Self::Read(case) => case.lacks(),
             Self::BadText { text, language } => {
                 let title = language.title();
-                (!text.is_in(*language)).then(|| format!("there is no source in {title}"))
+                (!text.is_in(*language)).then(|| format!("no source in {title}"))
             }
         }
     }

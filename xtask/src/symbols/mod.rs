@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::kernel::KernelImage;
+use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 use crate::lesson::timestamp;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
@@ -54,8 +54,8 @@ pub struct SourceLocation {
 /// tables.
 const CLONE_FOLDERS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
-/// First address of modules (Documentation/arch/x86/x86_64/mm.rst).
-const MODULES: u64 = 0xffff_ffff_a000_0000;
+/// First address of modules.
+const MODULES: u64 = MODULE_ADDRESSES.start;
 
 /// Returns the address of the kernel's function `name`.
 ///

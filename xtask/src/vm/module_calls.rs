@@ -11,10 +11,7 @@ use anyhow::Result;
 
 use super::cpus::{self, CpuRegisters};
 use super::qmp::Qmp;
-use crate::kernel::KernelImage;
-
-/// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).
-const MODULES: Range<u64> = 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000;
+use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 
 /// The first address of the kernel's half.
 const KERNEL: u64 = 0xffff_8000_0000_0000;
@@ -87,7 +84,7 @@ fn call_on_stack(
     let mut outermost = None;
     let mut in_thread = false;
     let mut note = |code: u64, frame: u64| {
-        if MODULES.contains(&code) {
+        if MODULE_ADDRESSES.contains(&code) {
             outermost = Some(frame);
         }
         let kthread = functions.kthread.as_ref();

@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
             "safe_release_panics: a task was killed while it removed a file in /proc",
         ],
     },
-    // Two threads sleep for weeks, as they were told to.
+    // Its threads sleep for weeks.
     Case {
         name: "safe_long_sleeps",
         verdict: "left-over",

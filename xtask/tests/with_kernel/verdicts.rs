@@ -191,7 +191,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: the lesson did not come to an end within its limit of 120 s ",
+            "hung: the lesson exceeded its limit of 120 s ",
             "insmod (",
             ") was at modules/lessons/fails_sleeps_for_ever/fails_sleeps_for_ever.rs:@{sleep}, in init:",
             " @{sleep} |             msleep(1000);",
@@ -205,7 +205,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: the lesson did not come to an end within its limit of 120 s ",
+            "hung: the lesson exceeded its limit of 120 s ",
             ") was at modules/lessons/fails_waits_for_ever/c/fails_waits_for_ever.c:@{wait}, in wait_for_ever:",
             "task:insmod          state:S ",
         ],

@@ -268,7 +268,7 @@ fn a_hang_is_seen_in_each_of_four_ways() {
     );
     assert_eq!(
         words[1],
-        "hung: the lesson did not come to an end within its limit of 120 s (`<!-- limit: N s -->`), \
+        "hung: the lesson exceeded its limit of 120 s (`<!-- limit: N s -->`), \
          after 118 s of the guest's time"
     );
     assert!(words[2].contains("stood still"));
