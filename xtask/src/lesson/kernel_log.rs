@@ -78,8 +78,7 @@ const REPORTS: &[(&str, ReportKind)] = {
         ("divide error: ", Fatal),
         ("int3: ", Fatal),
         ("stack segment: ", Fatal),
-        ("watchdog: BUG: soft lockup", Hang),
-        ("watchdog: Watchdog detected hard LOCKUP", Hang),
+        ("watchdog: ", Hang),
         ("BUG: soft lockup", Hang),
         ("BUG: workqueue lockup", Hang),
         ("rcu: INFO: ", Hang),
@@ -360,6 +359,11 @@ fn kind(message: &str) -> Option<ReportKind> {
     let is_report = match prefix {
         "INFO: task " => message.contains(" blocked for more than "),
         "rcu: INFO: " | "INFO: rcu_" => message.contains("stall"),
+        // In Linux 7.3, `CPU0: Watchdog detected hard LOCKUP on cpu 1`.
+        "watchdog: " => {
+            message.contains("BUG: soft lockup")
+                || message.contains("Watchdog detected hard LOCKUP")
+        }
         "kmemleak: " => message.contains(LEAKS) || message.ends_with("detector disabled"),
         "BUG " => message.contains("ainted") && message.contains("): "),
         "list_add " | "list_del " => message.contains("corruption"),

@@ -120,7 +120,8 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: watchdog: Watchdog detected hard LOCKUP on cpu 1",
+            "hung: watchdog: ",
+            "Watchdog detected hard LOCKUP on cpu 1",
             ") was at modules/lessons/fails_irqs_off/c/fails_irqs_off.c:@{loop}, in spin:",
         ],
     },
@@ -349,6 +350,8 @@ impl Case {
     /// Checks that `printed` reports the case's verdict in the case's words.
     fn check(&self, printed: &str) -> Result<()> {
         let (row, details) = row_and_details(printed, self.name, self.language)?;
+        // Linux 7.3 has moved the trait.
+        let details = details.replace("kernel::module::Module", "kernel::Module");
         if self.verdict == "pass" {
             ensure!(row.contains("  ok  "), "{row}\n{details}");
         } else {
@@ -385,8 +388,7 @@ fn check_all(profile: &str, language: &str) -> Result<()> {
     output.expect(i32::from(failures > 0), &[&counts])
 }
 
-/// The kernel's own buffer keeps only the newest lines; the serial console gets
-/// all of them, in order.
+/// A kernel can print faster than the serial line takes the lines.
 #[test]
 fn ten_thousand_lines_all_arrive() -> Result<()> {
     let clone = TestClone::with_tests(&["prints_a_storm"])?;

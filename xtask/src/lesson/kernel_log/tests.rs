@@ -38,6 +38,8 @@ kmemleak: Kernel memory leak detector disabled";
 const HANG: &str = "\
 INFO: task rmmod:60 blocked for more than 30 seconds.
 watchdog: BUG: soft lockup - CPU#0 stuck for 22s!
+watchdog: Watchdog detected hard LOCKUP on cpu 1
+watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1
 rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:";
 
 /// Messages of a kernel that stops.
