@@ -14,7 +14,8 @@ use crate::guest::Guest;
 /// a report of the fault in its log. (Seconds; a task that waits uninterruptibly for more than
 /// 30 counts as deadlocked. The host sends an NMI to a guest whose CPUs all have their
 /// interrupts disabled.)
-const STRICT: [(&str, &str); 10] = [
+const STRICT: [(&str, &str); 11] = [
+    ("nmi_watchdog", "1"),
     ("panic", "-1"),
     ("panic_on_oops", "1"),
     ("softlockup_panic", "1"),

@@ -16,9 +16,17 @@ use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
 /// waited for 30 s of the guest's time without a chance to be woken by a signal, and a CPU that
 /// no other task gets for 2 s, or that takes no interrupts for 2 s: a CPU that only waits
 /// (`cpu_relax`) costs QEMU 2 s for each second of the guest's.
-const KERNEL_PARAMETERS: [&str; 7] = [
+///
+/// The agent turns the detector of CPUs without interrupts on: a CPU that is idle while the kernel
+/// starts has no timer interrupts for over a second, for which Linux 7.3 reports a "hard LOCKUP".
+///
+/// In Linux 7.3, a thread writes the kernel's log to the serial line: the log must hold what tasks
+/// print in the meantime.
+const KERNEL_PARAMETERS: [&str; 9] = [
     "oops=panic",
+    "log_buf_len=2M",
     "watchdog_thresh=1",
+    "nmi_watchdog=0",
     "rcupdate.rcu_cpu_stall_timeout=6",
     "sysctl.kernel.panic_on_rcu_stall=1",
     "sysctl.kernel.hung_task_panic=1",
