@@ -26,6 +26,7 @@ pub mod memo;
 pub mod modules;
 pub mod pipeline;
 pub mod process;
+pub mod project;
 pub mod recording;
 pub mod report;
 pub mod run;

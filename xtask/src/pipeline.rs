@@ -9,7 +9,7 @@ use crate::kernel::source::{self, KernelSource, SourceRequest};
 use crate::kernel::{KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
-use crate::modules::{self, Language, Module, ModuleSet, UnbuiltModule};
+use crate::modules::{self, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -28,9 +28,22 @@ pub struct Built {
     pub modules: Vec<Module>,
     /// The modules that could not be built.
     pub unbuilt: Vec<UnbuiltModule>,
+    /// The other files for the guests of projects, with the names of these.
+    pub project_files: Vec<(String, GuestFile)>,
 }
 
 impl Built {
+    /// Returns the modules of a lesson or project in one language, in the order in which they can
+    /// be loaded.
+    pub fn modules_of<'a>(
+        &'a self,
+        owner: &'a str,
+        language: Language,
+    ) -> impl DoubleEndedIterator<Item = &'a Module> {
+        let modules = self.modules.iter();
+        modules.filter(move |module| module.owner == owner && module.language == language)
+    }
+
     /// Returns the reason why a module could not be built, if so.
     pub fn unbuilt(&self, name: &str, language: Language) -> Option<&UnbuiltModule> {
         let is_it = |unbuilt: &&UnbuiltModule| unbuilt.name == name && unbuilt.language == language;
@@ -71,18 +84,18 @@ pub fn prepare(
     lessons: &[Lesson],
     languages: &[Language],
 ) -> Result<Built> {
-    let modules: Vec<(&str, Language)> = lessons
+    let modules: Vec<ModuleRequest<'_>> = lessons
         .iter()
         .flat_map(|lesson| {
             let languages = languages.iter().filter(|language| lesson.is_in(**language));
-            languages.map(|language| (lesson.name.as_str(), *language))
+            languages.map(|language| lesson.modules(*language))
         })
         .collect();
     prepare_modules(session, request, profile, &modules)
 }
 
-/// Runs the stages up to the initramfs for these modules, each a lesson's name and a language. A
-/// module that cannot be built does not stop the others.
+/// Runs the stages up to the initramfs for these modules. A module that cannot be built does not
+/// stop the others.
 ///
 /// # Errors
 ///
@@ -91,13 +104,17 @@ pub fn prepare_modules(
     session: &Session,
     request: &SourceRequest,
     profile: Profile,
-    modules: &[(&str, Language)],
+    modules: &[ModuleRequest<'_>],
 ) -> Result<Built> {
     let (toolchain, source, kernel) =
         kernel_for(session, request, profile, |toolchain, kernel| {
             modules::are_missing(session, toolchain, kernel, modules)
         })?;
-    let ModuleSet { modules, unbuilt } = modules::build(session, &toolchain, &kernel, modules)?;
+    let ModuleSet {
+        modules,
+        unbuilt,
+        files: project_files,
+    } = modules::build(session, &toolchain, &kernel, modules)?;
     let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(Built {
         toolchain,
@@ -106,6 +123,7 @@ pub fn prepare_modules(
         initramfs,
         modules,
         unbuilt,
+        project_files,
     })
 }
 

@@ -42,6 +42,9 @@ pub fn check(data: &[u8]) {
         title: "x".to_owned(),
         no_rust: None,
         two_cpus: None,
+        project: None,
+        loads_modules: false,
+        text: PathBuf::new(),
         transcript: Transcript {
             limit: LIMIT,
             steps: vec![

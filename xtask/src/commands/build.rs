@@ -1,8 +1,11 @@
 //! `cargo xtask build`: builds the kernel, every lesson's modules and the initramfs.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 
 use super::common::{Common, Lang, ProfileOption};
+use super::projects::{ProjectOptions, Selection};
 use crate::failure::Failure;
 use crate::{lesson, pipeline};
 
@@ -14,6 +17,10 @@ pub struct BuildOptions {
 
     #[command(flatten)]
     profile: ProfileOption,
+
+    /// The folders with modules of your own to build, such as `.`; all lessons if left out
+    #[arg(value_name = "PATH")]
+    folders: Vec<PathBuf>,
 }
 
 /// Builds what the cache does not have, and prints the times of the stages and the paths of the
@@ -27,7 +34,23 @@ pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let mut lessons = Vec::new();
     let mut bad_texts = Vec::new();
-    for text in lesson::select(&session.workspace, &[])? {
+    // A folder is a path here, also without a slash.
+    let folders = options
+        .folders
+        .iter()
+        .map(|folder| Path::new(".").join(folder));
+    let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
+    let Selection {
+        projects, kernel, ..
+    } = ProjectOptions::default().select(&folders)?;
+    let mut texts = Vec::new();
+    for project in &projects {
+        texts.extend(lesson::of_project(project, None)?);
+    }
+    if projects.is_empty() {
+        texts = lesson::select(&session.workspace, &[])?;
+    }
+    for text in texts {
         match text {
             Ok(lesson) => lessons.push(lesson),
             Err(bad) => bad_texts.push(bad.error.to_string()),
@@ -35,7 +58,7 @@ pub fn run(options: &BuildOptions) -> Result<()> {
     }
     let prepared = pipeline::prepare(
         &session,
-        &options.common.source_request(),
+        &options.common.source_request_or(&kernel),
         options.profile.profile(),
         &lessons,
         Lang::Both.languages(),

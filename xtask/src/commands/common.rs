@@ -9,6 +9,7 @@ use crate::kernel::Profile;
 use crate::kernel::source::SourceRequest;
 use crate::lesson::Lesson;
 use crate::modules::Language;
+use crate::project::KernelChoice;
 use crate::session::Session;
 
 /// Options of every command that builds.
@@ -52,6 +53,17 @@ impl Common {
         SourceRequest {
             kernel: self.kernel.clone(),
             source: self.kernel_source.clone(),
+        }
+    }
+
+    /// Returns the request for a kernel: that of the options, else that of a project.
+    pub fn source_request_or(&self, project: &KernelChoice) -> SourceRequest {
+        match (&self.kernel, &self.kernel_source) {
+            (None, None) => SourceRequest {
+                kernel: project.name.clone(),
+                source: project.source.clone(),
+            },
+            _ => self.source_request(),
         }
     }
 

@@ -3,10 +3,11 @@
 use anyhow::Result;
 
 use super::common::{Common, ProfileOption, refuse_lacking};
+use super::projects::{ProjectOptions, Selection};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
-use crate::modules::Language;
+use crate::modules::{Language, Module};
 use crate::pipeline::{self, Built};
 use crate::session::Session;
 use crate::text::shell_word;
@@ -46,12 +47,17 @@ pub struct QemuOptions {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lesson or race whose module the guest gets; those of all lessons if left out
+    /// The lesson or race whose module the guest gets, or a folder with modules of your own; the
+    /// modules of all lessons if left out
+    #[arg(value_name = "LESSON|PATH")]
     lesson: Option<String>,
 
-    /// The language of the guest's modules
-    #[arg(long, value_enum, default_value = "rust")]
-    lang: LangOption,
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    /// The language of the guest's modules [default: rust, or that of the folder's modules]
+    #[arg(long, value_enum)]
+    lang: Option<LangOption>,
 
     /// The accelerator that executes the guest's instructions
     #[arg(long, value_enum, default_value = "auto")]
@@ -82,9 +88,18 @@ pub struct QemuOptions {
 /// module that cannot be built is only reported.
 pub fn run(options: &QemuOptions) -> Result<()> {
     let session = options.common.session()?;
-    let names: Vec<String> = options.lesson.iter().cloned().collect();
+    let Selection {
+        names,
+        projects,
+        kernel,
+        ..
+    } = options.project.select(options.lesson.as_slice())?;
     let mut lessons = Vec::new();
-    for text in lesson::select(&session.workspace, &names)? {
+    let texts = match projects.first() {
+        Some(project) => lesson::of_project(project, None)?,
+        None => lesson::select(&session.workspace, &names)?,
+    };
+    for text in texts {
         match text {
             Ok(lesson) => lessons.push(lesson),
             Err(bad) if options.lesson.is_some() => return Err(bad.error.into()),
@@ -97,8 +112,13 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         }
     }
     let language = match options.lang {
-        LangOption::Rust => Language::Rust,
-        LangOption::C => Language::C,
+        Some(LangOption::C) => Language::C,
+        Some(LangOption::Rust) => Language::Rust,
+        // A project in one language has no other.
+        None => match projects.first().map(|project| &project.builds[..]) {
+            Some([only]) => only.language,
+            _ => Language::Rust,
+        },
     };
     if options.lesson.is_some() {
         refuse_lacking(&lessons, language)?;
@@ -106,7 +126,7 @@ pub fn run(options: &QemuOptions) -> Result<()> {
     lessons.retain(|lesson| lesson.is_in(language));
     let built = pipeline::prepare(
         &session,
-        &options.common.source_request(),
+        &options.common.source_request_or(&kernel),
         options.profile.profile(),
         &lessons,
         &[language],
@@ -119,7 +139,7 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         session
             .ui
             .note(format!("{error:#}\n\nthe guest does not have {names}"));
-        lessons.retain(|lesson| built.unbuilt(&lesson.name, language).is_none());
+        lessons.retain(|lesson| built.unbuilt(lesson.owner(), language).is_none());
     }
     let Built {
         toolchain,
@@ -166,6 +186,7 @@ pub fn initrd(session: &Session, built: &Built, lessons: &[Lesson]) -> Result<st
     for module in &built.modules {
         files.push(pipeline::in_guest(module)?);
     }
+    files.extend(built.project_files.iter().map(|(_, file)| file.clone()));
     files.push(GuestFile {
         path: BANNER_FILE.to_owned(),
         mode: 0o644,
@@ -197,23 +218,22 @@ fn banner(built: &Built, lessons: &[Lesson]) -> String {
         .first()
         .map_or(Language::Rust, |module| module.language)
         .title();
-    let width = lessons
-        .iter()
-        .map(|lesson| lesson.name.len())
-        .max()
-        .unwrap_or(0);
-    let modules: String = lessons
-        .iter()
-        .map(|lesson| {
-            format!(
-                "    insmod {}.ko{:pad$}  {}\n",
-                lesson.name,
-                "",
-                lesson.title,
-                pad = width - lesson.name.len()
-            )
-        })
-        .collect();
+    // The modules of a project have no titles.
+    let title = |module: &Module| {
+        let lesson = lessons.iter().find(|lesson| lesson.name == module.name);
+        let own = lesson.filter(|lesson| lesson.project.is_none());
+        own.map_or("", |lesson| &lesson.title)
+    };
+    let names = built.modules.iter().map(|module| module.name.len());
+    let width = names.max().unwrap_or(0);
+    let mut modules = String::new();
+    for module in &built.modules {
+        let (name, title) = (&module.name, title(module));
+        let pad = width - name.len();
+        let line = format!("    insmod {name}.ko{:pad$}  {title}", "");
+        modules += line.trim_end();
+        modules.push('\n');
+    }
     format!(
         "\nkmodlab: Linux {version}, kernel modules in {language}. Kernel messages appear here as they come.\n\n\
          {modules}\n\

@@ -8,8 +8,12 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, Lang, ProfileOption, refuse_lacking};
+use super::projects::{ProjectOptions, Selection};
 use crate::failure::{Failure, Fault, fault_of};
+use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
+use crate::modules::Language;
+use crate::pipeline::Built;
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
@@ -36,12 +40,22 @@ pub struct TestOptions {
     #[command(flatten)]
     profile: ProfileOption,
 
-    /// The lessons and races to run; all lessons if left out
+    /// The lessons and races to run, or folders with modules of your own; all lessons if left out
     ///
     /// A `*` in a name matches any letters: 'kthread_*' selects all lessons whose names begin
-    /// with kthread_.
-    #[arg(value_name = "LESSON")]
+    /// with kthread_. A folder is a path with a slash: ./mydriver, or `.` itself.
+    #[arg(value_name = "LESSON|PATH")]
     lessons: Vec<String>,
+
+    #[command(flatten)]
+    project: ProjectOptions,
+
+    /// Run this command in the guest of each folder, in place of the folder's texts
+    ///
+    /// The modules are in the command's folder: 'insmod mydriver.ko && ./t'. The test passes if
+    /// the command's status is 0, the kernel complains of nothing and nothing is left behind.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["races", "update"])]
+    run: Option<String>,
 
     /// Run the races and their corrected versions (modules/races) instead of the lessons: those
     /// that are named, or all
@@ -198,18 +212,34 @@ impl TestOptions {
         Ok(())
     }
 
-    /// Selects the lessons.
-    fn lessons(&self) -> Result<Vec<LessonText>> {
-        let select = match self.races {
-            true => lesson::select_races,
-            false => lesson::select,
+    /// Selects the lessons, and opens the projects.
+    fn lessons(&self) -> Result<Selection> {
+        let mut selection = self.project.select(&self.lessons)?;
+        let lessons = match self.races {
+            true if !selection.projects.is_empty() => {
+                return Err(Failure::usage("--races: a folder is not a race").into());
+            }
+            true => lesson::select_races(&Workspace::find()?, &selection.names)?,
+            false if selection.names.is_empty() && !selection.projects.is_empty() => Vec::new(),
+            false => lesson::select(&Workspace::find()?, &selection.names)?,
         };
-        let lessons = select(&Workspace::find()?, &self.lessons)?;
         if let [language] = self.lang.languages() {
-            let named = |lesson: &&Lesson| self.lessons.contains(&lesson.name);
+            let named = |lesson: &&Lesson| selection.names.contains(&lesson.name);
             refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
         }
-        Ok(lessons)
+        if self.run.is_some() && selection.projects.is_empty() {
+            let what = "--run: give the folder of a module, such as `cargo xtask test . --run ...`";
+            return Err(Failure::usage(what).into());
+        }
+        selection.lessons = lessons;
+        for project in &selection.projects {
+            let of_project = lesson::of_project(project, self.run.as_deref())?;
+            if let [language] = self.lang.languages() {
+                refuse_lacking(of_project.iter().flatten(), *language)?;
+            }
+            selection.lessons.extend(of_project);
+        }
+        Ok(selection)
     }
 }
 
@@ -224,7 +254,10 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     options.check()?;
     let seeds = options.seeds()?;
     let timelines = options.timelines()?;
-    let lessons = options.lessons()?;
+    let Selection {
+        lessons, kernel, ..
+    } = options.lessons()?;
+    let source = options.common.source_request_or(&kernel);
     let cases = plan(&lessons, options.lang.languages(), options.partition);
     if options.list {
         return list(options, &cases).map(|()| ExitCode::SUCCESS);
@@ -235,7 +268,8 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         true => run_suite(
             options,
             &session,
-            &cases,
+            &source,
+            &lessons,
             seeds,
             timelines.as_ref(),
             &update,
@@ -283,7 +317,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let updated = match options.update {
         true => {
             let read: Vec<&Lesson> = lessons.iter().flatten().collect();
-            update.write(&session.workspace, &read, &report.outcomes)
+            update.write(&read, &report.outcomes)
         }
         false => Ok(()),
     };
@@ -322,7 +356,8 @@ impl SuiteResult {
 fn run_suite(
     options: &TestOptions,
     session: &Session,
-    cases: &[PlannedCase<'_>],
+    source: &SourceRequest,
+    lessons: &[LessonText],
     seeds: Option<Seeds>,
     timelines: Option<&Timelines>,
     update: &TextUpdate,
@@ -330,15 +365,23 @@ fn run_suite(
     let artifacts = Artifacts::new(options.artifacts.as_deref(), &session.cache)?;
     let folder = options.record.as_deref().map(RecordingFolder::new);
     let folder = folder.transpose()?;
+    let languages = options.lang.languages();
     let needs = SuiteNeeds {
-        source: &options.common.source_request(),
+        source,
         profile: options.profile.profile(),
-        cases,
+        cases: &plan(lessons, languages, options.partition),
         schedules: seeds.is_some(),
         guests: options.guests(),
     };
     let prepared = Prepared::new(session, needs)?;
     let built = &prepared.built;
+    // The steps of a project without a text have the names of its modules.
+    let lessons: Vec<LessonText> = lessons
+        .iter()
+        .map(|text| text.as_ref().map(|lesson| complete(lesson, built)))
+        .map(|text| text.map_err(Clone::clone))
+        .collect();
+    let cases = &plan(&lessons, languages, options.partition)[..];
     let settings = SuiteSettings {
         mode: prepared.mode,
         repeat: options.repeat,
@@ -389,6 +432,13 @@ fn run_suite(
         outcomes,
         recorded: recording_writer.map_or(Ok(()), RecordingWriter::finish),
     })
+}
+
+/// Returns a lesson with the steps that load the modules of its project, if it has no text.
+fn complete(lesson: &Lesson, built: &Built) -> Lesson {
+    let languages = [Language::Rust, Language::C].into_iter();
+    let modules = languages.flat_map(|language| built.modules_of(lesson.owner(), language));
+    lesson.with_modules(modules)
 }
 
 /// Prints the report for a person, and the timeline if there is only one: to standard error if

@@ -21,6 +21,29 @@ const REPRODUCIBLE: [&str; 4] = [
 /// source location of every address in an oops, and take the compiler a few seconds.
 /// `CONFIG_DEBUG_INFO` would describe every type in every file.
 pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Tool {
+    make_with(toolchain, tree, objects, jobs, None)
+}
+
+/// Returns the command line `make -C tree O=objects M=work …` for modules whose Kbuild knows
+/// nothing of kmodlab. The modules name the files below `sources` relative to it.
+pub fn make_module(
+    toolchain: &Toolchain,
+    (tree, objects): (&Path, &Path),
+    jobs: usize,
+    work: &Path,
+    sources: &Path,
+) -> Tool {
+    let make = make_with(toolchain, tree, objects, jobs, Some(sources));
+    make.arg(format!("M={}", work.display()))
+}
+
+fn make_with(
+    toolchain: &Toolchain,
+    tree: &Path,
+    objects: &Path,
+    jobs: usize,
+    sources: Option<&Path>,
+) -> Tool {
     let Toolchain {
         rustc,
         rust_lib_src,
@@ -39,10 +62,15 @@ pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> 
         remap(objects, "."),
         remap(rust_lib_src, "library"),
         "-Cdebuginfo=line-tables-only".to_owned(),
-    ]
-    .join(" ");
+    ];
+    let own = sources.map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
+    let rust_flags = rust_flags.into_iter().chain(own).collect::<Vec<_>>();
+    let rust_flags = rust_flags.join(" ");
     let c_flags = [tree, objects]
+        .into_iter()
+        .chain(sources)
         .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
+        .collect::<Vec<_>>()
         .join(" ");
     // clang 19 warns about 6.7's headers in nearly every C file.
     let c_flags =

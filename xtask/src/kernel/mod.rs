@@ -11,7 +11,7 @@ pub mod spec;
 use std::ops::Range;
 
 pub use image::{KernelImage, TARGETS};
-pub use kbuild::make;
+pub use kbuild::{make, make_module};
 pub use profile::Profile;
 
 /// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).

@@ -14,6 +14,8 @@ pub mod judge;
 pub mod kernel_log;
 pub mod leaks;
 pub mod left_behind;
+pub mod narrative;
+mod of_project;
 pub mod record;
 mod shorten;
 mod stacks;
@@ -28,16 +30,20 @@ pub mod verdict;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
-use crate::modules::{self, Language};
+use crate::modules::{self, Language, ModuleRequest};
+use crate::project::Project;
+use crate::symbols::ProjectSources;
 use crate::text::printable;
 use crate::workspace::Workspace;
 use transcript::Transcript;
 
 pub use bad_text::{BadText, TextError};
+pub use of_project::of_project;
 
 /// A lesson, or the reason why its text cannot be tested.
 pub type LessonText = Result<Lesson, BadText>;
@@ -50,7 +56,10 @@ pub struct Lesson {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// The README's path relative to the workspace's root, for messages.
+    /// The path of the text.
+    pub text: PathBuf,
+    /// The same for messages: relative to the clone's top folder, or below the project's folder
+    /// as the user wrote it.
     pub readme: PathBuf,
     /// The README's first heading.
     pub title: String,
@@ -62,22 +71,99 @@ pub struct Lesson {
     /// The reason why the lesson needs two CPUs, from the README's comment
     /// `<!-- two cpus: WHY -->`.
     pub two_cpus: Option<String>,
+    /// The project that the lesson belongs to; none for the lessons of the clone.
+    pub project: Option<Arc<Project>>,
+    /// Whether the steps load and unload the modules of a project without a text. The lesson has
+    /// no steps before [`Lesson::with_modules`].
+    pub loads_modules: bool,
+}
+
+/// The origin of a lesson and of its modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the lesson or project whose modules are loaded.
+    pub owner: String,
+    /// The word that selects it on a command line.
+    pub argument: String,
+    /// The sources, if they are a project's and not the clone's.
+    pub sources: Option<ProjectSources>,
+}
+
+impl Origin {
+    /// Returns the origin of the clone's lesson with this name.
+    pub fn of_clone(name: &str) -> Self {
+        Self {
+            owner: name.to_owned(),
+            argument: name.to_owned(),
+            sources: None,
+        }
+    }
 }
 
 impl Lesson {
     /// Returns whether the lesson has a module in `language`: in Rust unless the
     /// README gives a reason against it, in C if the source file exists.
     pub fn is_in(&self, language: Language) -> bool {
+        if let Some(project) = &self.project {
+            return project.build(language).is_some() && self.lacks_comment(language).is_none();
+        }
         match language {
             Language::Rust => self.no_rust.is_none(),
             Language::C => self.folder.join(language.source(&self.name)).is_file(),
         }
     }
 
+    /// Returns the text's reason for which the lesson has no module in `language`.
+    fn lacks_comment(&self, language: Language) -> Option<&str> {
+        match language {
+            Language::Rust => self.no_rust.as_deref(),
+            Language::C => None,
+        }
+    }
+
+    /// Returns whether its commands are in a text that a person can read.
+    pub fn has_text(&self) -> bool {
+        self.text != self.folder
+    }
+
+    /// Returns the name of the lesson or project whose modules the lesson loads.
+    pub fn owner(&self) -> &str {
+        self.project
+            .as_ref()
+            .map_or(&self.name, |project| &project.name)
+    }
+
+    /// Returns the request for its modules in `language`.
+    pub fn modules(&self, language: Language) -> ModuleRequest<'_> {
+        match &self.project {
+            Some(project) => ModuleRequest::Project(project, language),
+            None => ModuleRequest::Own(&self.name, language),
+        }
+    }
+
+    /// Returns its origin.
+    pub fn origin(&self) -> Origin {
+        match &self.project {
+            Some(project) => Origin {
+                owner: project.name.clone(),
+                argument: project.argument(),
+                sources: Some(ProjectSources {
+                    folder: project.folder.clone(),
+                    shown: project.shown.display().to_string(),
+                }),
+            },
+            None => Origin::of_clone(&self.name),
+        }
+    }
+
     /// Returns the message for a lesson that has no module in `language`.
     pub fn lacks(&self, language: Language) -> String {
-        if let (Language::Rust, Some(why)) = (language, &self.no_rust) {
+        if let Some(why) = self.lacks_comment(language) {
             return format!("no Rust module: {why}");
+        }
+        if let Some(project) = &self.project {
+            let folder = project.shown.display();
+            return format!("no {} source: {folder} has none", language.title());
         }
         format!(
             "no {} twin: {} does not exist",
@@ -219,15 +305,35 @@ fn load(workspace: &Workspace, name: &str) -> Result<LessonText> {
     let path = folder.join("README.md");
     let readme = path.strip_prefix(workspace.root()).unwrap_or(&path);
     let readme = PathBuf::from(printable(&readme.to_string_lossy()));
-    Ok(read(name, &folder, &path, &readme)?.map_err(|error| {
-        let languages = [Language::Rust, Language::C].into_iter();
-        let has = |language: &Language| folder.join(language.source(name)).is_file();
-        BadText {
-            name: printable(name),
-            error,
-            languages: languages.filter(has).collect(),
-        }
-    }))
+    if let Err(problem) = modules::check_name(name) {
+        let line = None;
+        return Ok(Err(bad_text(
+            name,
+            &folder,
+            TextError {
+                readme,
+                line,
+                problem,
+            },
+        )));
+    }
+    let read = read_text(name, &path, &readme)?;
+    Ok(read
+        .map(|lesson| Lesson {
+            folder: folder.clone(),
+            ..lesson
+        })
+        .map_err(|error| bad_text(name, &folder, error)))
+}
+
+fn bad_text(name: &str, folder: &Path, error: TextError) -> BadText {
+    let languages = [Language::Rust, Language::C].into_iter();
+    let has = |language: &Language| folder.join(language.source(name)).is_file();
+    BadText {
+        name: printable(name),
+        error,
+        languages: languages.filter(has).collect(),
+    }
 }
 
 /// Maximum length of a lesson's text, in bytes: a hundred times that of the longest lesson.
@@ -259,10 +365,9 @@ fn read_bytes(path: &Path) -> std::result::Result<Vec<u8>, String> {
     }
 }
 
-/// Reads a lesson's text. The outer error is the host's.
-fn read(
+/// Reads a lesson's text; the lesson's folder is the text's. The outer error is the host's.
+fn read_text(
     name: &str,
-    folder: &Path,
     path: &Path,
     readme: &Path,
 ) -> Result<std::result::Result<Lesson, TextError>> {
@@ -274,9 +379,6 @@ fn read(
             problem,
         }))
     };
-    if let Err(rule) = modules::check_name(name) {
-        return bad(None, rule);
-    }
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
         Err(problem) => return bad(None, problem),
@@ -302,9 +404,12 @@ fn read(
         title: transcript::title(&text).unwrap_or_else(|| name.to_owned()),
         no_rust: transcript::comment(&text, "no rust"),
         two_cpus: transcript::comment(&text, "two cpus"),
-        folder: folder.to_owned(),
+        folder: path.parent().unwrap_or(path).to_owned(),
+        text: path.to_owned(),
         readme: readme.to_owned(),
         transcript,
+        project: None,
+        loads_modules: false,
     }))
 }
 

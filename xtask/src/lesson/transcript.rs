@@ -50,7 +50,7 @@ pub struct Transcript {
 /// A command with its expected result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The README's line where the command begins, counted from 1.
+    /// The text's line where the command begins, counted from 1; 0 if the command is in no text.
     pub line: usize,
     /// The command; its lines are separated by `\n`.
     pub command: String,

@@ -135,7 +135,7 @@ impl fmt::Display for OutputSource {
 /// The position of a step in a lesson's README.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLocation {
-    /// The line where the command begins, counted from 1.
+    /// The line where the command begins, counted from 1; 0 for a command that is in no text.
     pub line: usize,
     /// The command.
     pub command: String,
@@ -205,11 +205,15 @@ impl Verdict {
         )
     }
 
-    /// Returns the line of the lesson's text that the verdict is about.
+    /// Returns the line of the lesson's text that the verdict is about, if the command is from a
+    /// text.
     pub fn text_line(&self) -> Option<usize> {
         match self {
             Verdict::BadText { line, .. } => *line,
-            verdict => verdict.location().map(|location| location.line),
+            verdict => verdict
+                .location()
+                .map(|location| location.line)
+                .filter(|line| *line > 0),
         }
     }
 
@@ -222,7 +226,9 @@ impl Verdict {
         what.split(is_separator).find_map(|word| {
             let mut parts = word.split(':');
             let (file, line) = (parts.next()?, parts.next()?.parse().ok()?);
-            file.starts_with("modules/").then_some((file, line))
+            let own = file.rsplit_once('.').map(|(_, own)| own);
+            let is_source = own.is_some_and(|own| ["rs", "c", "h", "S"].contains(&own));
+            (is_source && !file.starts_with('/')).then_some((file, line))
         })
     }
 

@@ -55,7 +55,11 @@ pub(super) struct ModuleErrors {
 pub(super) struct Attribution<'a> {
     /// The folder that kbuild works in, with a slash at the end.
     work: String,
+    /// The path of that folder's files in messages, with a slash at the end.
+    shown: String,
     names: Vec<&'a str>,
+    /// For a project, whose name is the first: the folder of its sources, with a slash at the end.
+    project: Option<String>,
     /// The compilers' output since the last line of kbuild or make.
     pending: Vec<String>,
     left_out: usize,
@@ -67,10 +71,27 @@ impl<'a> Attribution<'a> {
     pub(super) fn new(work: &std::path::Path, names: &[&'a str]) -> Self {
         Self {
             work: format!("{}/", work.display()),
+            shown: "modules/".to_owned(),
             names: names.to_vec(),
+            project: None,
             pending: Vec::new(),
             left_out: 0,
             errors: BTreeMap::new(),
+        }
+    }
+
+    /// Starts to read the output of a run in the folder `work` that builds the project `name`,
+    /// whose files lie in `sources` and are named below `shown` in messages.
+    pub(super) fn of_project(
+        work: &std::path::Path,
+        sources: &std::path::Path,
+        name: &'a str,
+        shown: &str,
+    ) -> Self {
+        Self {
+            shown: format!("{shown}/"),
+            project: Some(format!("{}/", sources.display())),
+            ..Self::new(work, &[name])
         }
     }
 
@@ -90,11 +111,18 @@ impl<'a> Attribution<'a> {
                 let source = target.strip_suffix(".o").unwrap_or(target);
                 self.clear();
                 self.keep(format!(
-                    "modules/{source}: error: the source file does not exist"
+                    "{}{source}: error: the source file does not exist",
+                    self.shown
                 ));
                 self.blame(name, "Error 1");
             }
             self.clear();
+        } else if self.project.is_some() && line.contains(": *** ") {
+            // make cannot read the project's Kbuild.
+            self.keep(format!("error: {line}"));
+            if let Some(name) = self.names.first() {
+                self.blame(name, "Error 1");
+            }
         } else if let Some(error) = line.strip_prefix("ERROR: modpost: ")
             && let Some(name) = self.module_in(error)
         {
@@ -120,8 +148,15 @@ impl<'a> Attribution<'a> {
     fn keep(&mut self, line: String) {
         if self.pending.len() < MAX_LINES {
             // clang prints absolute paths, rustc paths relative to the folder.
+            if let Some(sources) = &self.project {
+                let line = line.replace(sources, &self.shown);
+                let line = line.replace(&self.work, &self.shown);
+                let line = with_path(&line, "--> ", &self.shown);
+                self.pending.push(with_path(&line, "::: ", &self.shown));
+                return;
+            }
+            let line = line.replace(&self.work, &self.shown);
             let line = line
-                .replace(&self.work, "modules/")
                 .replace("--> lessons/", "--> modules/lessons/")
                 .replace("::: lessons/", "::: modules/lessons/")
                 .replace("--> races/", "--> modules/races/")
@@ -163,6 +198,12 @@ impl<'a> Attribution<'a> {
 
     /// Returns the module that a target belongs to: `lessons/x/c/x.o`, `x.o` or `x.mod.o`.
     fn module_of(&self, target: &str) -> Option<&'a str> {
+        if self.project.is_some() {
+            // Of the targets outside the folder, or of the folder itself, kbuild says again what it
+            // has said of one in it.
+            let in_folder = target.starts_with(&self.work) && !target.ends_with("/Module.symvers");
+            return self.names.first().copied().filter(|_| in_folder);
+        }
         let path = target.strip_prefix(&self.work).unwrap_or(target);
         let name = match path.split_once('/') {
             Some((folder, rest)) if FOLDERS.contains(&folder) => rest.split('/').next()?,
@@ -188,6 +229,19 @@ impl<'a> Attribution<'a> {
             before = word;
             named.then(|| self.module_of(word)).flatten()
         })
+    }
+}
+
+/// Returns a line of rustc with the folder `shown` before the relative path that follows `mark`.
+fn with_path(line: &str, mark: &str, shown: &str) -> String {
+    match line.split_once(mark) {
+        Some((before, path)) if before.trim().is_empty() && !path.starts_with(['/', '.', '<']) => {
+            match path.starts_with(shown) {
+                true => line.to_owned(),
+                false => format!("{before}{mark}{shown}{path}"),
+            }
+        }
+        _ => line.to_owned(),
     }
 }
 
@@ -352,6 +406,54 @@ make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1";
         assert_eq!(
             (errors["x"].lines.len(), errors["x"].left_out),
             (100, 9_900)
+        );
+    }
+
+    #[test]
+    fn everything_in_the_folder_of_a_project_is_the_projects() {
+        let of = |output: &str| {
+            let (work, sources) = (Path::new("/w/k"), Path::new("/w/k/src"));
+            let mut attribution = Attribution::of_project(work, sources, "x", "./x");
+            output.lines().for_each(|line| attribution.line(line));
+            attribution.errors().remove("x")
+        };
+        let errors = |lines: &[&str]| ModuleErrors {
+            fault: Fault::Lesson,
+            lines: lines.iter().map(|&line| line.to_owned()).collect(),
+            left_out: 0,
+        };
+        let compiler = "\
+/w/k/src/a.c:4:9: error: use of undeclared identifier
+make[4]: *** [/s/scripts/Makefile.build:234: /w/k/src/a.o] Error 1
+make[3]: *** [/s/Makefile:1947: /w/k] Error 2
+make[2]: *** [/s/Makefile:224: __sub-make] Error 2
+";
+        let expected = errors(&["./x/a.c:4:9: error: use of undeclared identifier"]);
+        assert_eq!(of(compiler), Some(expected));
+        let modpost = "\
+ERROR: modpost: \"nowhere\" [/w/k/x.ko] undefined!
+make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1
+";
+        let expected = errors(&["ERROR: modpost: \"nowhere\" [./x/x.ko] undefined!"]);
+        assert_eq!(of(modpost), Some(expected));
+        let rust = "\
+error[E0425]: cannot find value
+ --> a.rs:9:5
+::: /kernel/rust/kernel/lib.rs:1:1
+make[4]: *** [/s/scripts/Makefile.build:234: /w/k/src/a.o] Error 1
+";
+        let expected = errors(&[
+            "error[E0425]: cannot find value",
+            " --> ./x/a.rs:9:5",
+            "::: /kernel/rust/kernel/lib.rs:1:1",
+        ]);
+        assert_eq!(of(rust), Some(expected));
+        let kbuild = "/w/k/Kbuild:2: *** missing separator.  Stop.\n";
+        let expected = errors(&["error: ./x/Kbuild:2: *** missing separator.  Stop."]);
+        assert_eq!(of(kbuild), Some(expected));
+        assert_eq!(
+            of("make[2]: *** [/s/Makefile:224: __sub-make] Error 2\n"),
+            None
         );
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{ModuleBuilder, copy, copy_tree};
+use super::builder::{ModuleBuilder, copy, copy_tree};
 use crate::cache::Parts;
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};

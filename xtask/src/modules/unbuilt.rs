@@ -10,7 +10,7 @@ use crate::failure::{Fault, fault_of};
 /// A module that was requested and could not be built.
 #[derive(Debug, Clone)]
 pub struct UnbuiltModule {
-    /// Name of the module and of its lesson.
+    /// Name of the lesson or project whose module it is.
     pub name: String,
     /// Language of the source.
     pub language: Language,
@@ -63,6 +63,6 @@ impl UnbuiltModule {
 
     /// Reports whether this is `module`.
     pub(super) fn is(&self, module: &Module) -> bool {
-        self.name == module.name && self.language == module.language
+        self.name == module.owner && self.language == module.language
     }
 }

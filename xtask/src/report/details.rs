@@ -249,7 +249,7 @@ fn print_commands(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     writeln!(
         out,
         "to reproduce: cargo xtask qemu {option}{}{}{}",
-        outcome.lesson,
+        outcome.origin.argument,
         outcome.kernel_options,
         if location.is_some() {
             ", then type:"

@@ -197,6 +197,7 @@ impl From<&RaceFindings> for RaceEntry {
             language,
             findings,
             source_locations,
+            origin: _,
             kernel_options: _, // `SuiteDocument::kernel` has the kernel
         } = race;
         let suspects = findings.suspects.iter().zip(source_locations);

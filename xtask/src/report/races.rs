@@ -14,6 +14,7 @@ use super::details::clip;
 pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> {
     let RaceFindings {
         lesson,
+        origin,
         language,
         kernel_options,
         findings,
@@ -43,7 +44,8 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
     }
     writeln!(
         out,
-        "  to repeat: cargo xtask test {lesson} --lang {language} --seed {first_seed}{kernel_options}\n"
+        "  to repeat: cargo xtask test {} --lang {language} --seed {first_seed}{kernel_options}\n",
+        origin.argument
     )
 }
 

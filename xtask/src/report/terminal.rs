@@ -181,10 +181,14 @@ fn print_row(
         }
     }
     if !several {
-        return match first.verdict.passed() {
-            true => writeln!(out),
-            false => writeln!(out, "  {}", verdict(first)),
-        };
+        if !first.verdict.passed() {
+            return writeln!(out, "  {}", verdict(first));
+        }
+        writeln!(out)?;
+        for line in &first.narrative {
+            writeln!(out, "    {}", details::clip(&printable(line)))?;
+        }
+        return Ok(());
     }
     writeln!(out)?;
     let mut bad = kinds(row);
@@ -221,7 +225,10 @@ fn difference(outcome: &Outcome) -> String {
     let Verdict::Mismatch { first, .. } = &outcome.verdict else {
         return String::new();
     };
-    let line = first.location.line;
+    let place = match first.location.line {
+        0 => format!("`{}`", printable(&first.location.command)),
+        line => format!("line {line}"),
+    };
     let mut pairs = first.printed.iter().zip(&first.expected);
     let differing = pairs.find(|(printed, expected)| printed != expected);
     let surplus = || first.printed.get(first.expected.len());
@@ -229,9 +236,9 @@ fn difference(outcome: &Outcome) -> String {
     match printed {
         Some(printed) => {
             let printed: String = printed.chars().take(MAX_DIFFERENCE).collect();
-            format!(", at line {line}: `{}`", printable(&printed))
+            format!(", at {place}: `{}`", printable(&printed))
         }
-        None => format!(", at line {line}"),
+        None => format!(", at {place}"),
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) fn lesson() -> Lesson {
         },
         no_rust: None,
         two_cpus: None,
+        project: None,
+        loads_modules: false,
+        text: PathBuf::new(),
     }
 }
 

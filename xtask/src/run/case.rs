@@ -8,16 +8,18 @@ use kmodlab_protocol::RunOptions;
 
 use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
 use super::plan::TestCase;
-use super::request::{CaseRequest, Mode, lesson_files, modules_of, scheduled_script};
+use super::request::{CaseRequest, Mode, lesson_files, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
+use super::scheduled::{main_module, symbols_of};
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::left_behind::left_behind;
+use crate::lesson::narrative::narrative;
 use crate::lesson::record;
 use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
 use crate::schedule;
-use crate::symbols::{SourceLocation, Symbols};
+use crate::symbols::SourceLocation;
 use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::GuestRun;
 
@@ -83,6 +85,10 @@ impl Runner<'_> {
             kernel_options: request.kernel_options.to_owned(),
             wall: run.wall,
             guest_seconds: log.last_time(),
+            narrative: match lesson.has_text() {
+                true => Vec::new(),
+                false => narrative(&lesson.transcript, &record, &log),
+            },
             scheduled: schedule.map(|seeded| ScheduledRun {
                 seed: seeded.seed,
                 delays: seeded.schedule.delays(&run.debug),
@@ -144,10 +150,16 @@ impl Runner<'_> {
         on_step: &mut dyn FnMut(u32),
     ) -> Result<(TaggedRun, Option<RecordedInput>)> {
         let lesson = case.lesson;
+        let setting = match request.schedule {
+            Some(seeded) => {
+                let origin = lesson.origin();
+                let module = main_module(self.built, &origin, case.language)?;
+                Some(seeded.schedule.setting(&module.kernel_name()))
+            }
+            None => None,
+        };
         let options = RunOptions {
-            setting: request
-                .schedule
-                .map(|seeded| seeded.schedule.setting(&lesson.name)),
+            setting,
             reports_trace: request.timeline,
         };
         let script = match request.schedule {
@@ -208,10 +220,8 @@ impl Runner<'_> {
     ) -> (Verdict, Vec<SourceLocation>) {
         let mut verdict = judge::judge(case.lesson, evidence, run, tolerance);
         let locations = verdict.report_mut().map(|report| {
-            let modules = modules_of(self.built, &case.lesson.name, case.language)
-                .map(|module| (&*module.name, &*module.path));
-            let sources = self.session.workspace.modules();
-            Symbols::new(&self.built.kernel, modules, sources).symbolize(report)
+            let origin = case.lesson.origin();
+            symbols_of(self.session, self.built, &origin, case.language).symbolize(report)
         });
         (verdict, locations.unwrap_or_default())
     }

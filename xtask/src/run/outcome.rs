@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::plan::{PlannedCase, TestCase};
 use crate::failure::Fault;
-use crate::lesson::Lesson;
 use crate::lesson::record::RecordedStep;
 use crate::lesson::timestamp;
 use crate::lesson::verdict::Verdict;
+use crate::lesson::{Lesson, Origin};
 use crate::modules::Language;
 use crate::schedule::InjectedDelay;
 use crate::symbols::SourceLocation;
@@ -18,6 +18,8 @@ use crate::symbols::SourceLocation;
 pub struct Outcome {
     /// The lesson's name.
     pub lesson: String,
+    /// The lesson's origin.
+    pub origin: Origin,
     /// The lesson's title.
     pub title: String,
     /// The language of its module.
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub guest_seconds: Option<f64>,
     /// The durations of the run's phases; none if no guest ran.
     pub phases: Option<Phases>,
+    /// The course of the run, if no text shows it.
+    pub narrative: Vec<String>,
     /// The file with the guest's output. A later run overwrites it.
     pub log: Option<PathBuf>,
     /// The folder of a failure's artifacts.
@@ -88,6 +92,7 @@ impl Outcome {
     pub fn of(case: &PlannedCase<'_>, verdict: Verdict) -> Self {
         Self {
             lesson: case.lesson_name().to_owned(),
+            origin: case.origin(),
             title: case.title().to_owned(),
             language: case.language(),
             run: None,
@@ -99,6 +104,7 @@ impl Outcome {
             wall: Duration::ZERO,
             guest_seconds: None,
             phases: None,
+            narrative: Vec::new(),
             log: None,
             artifacts: None,
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::lesson::verdict::Verdict;
-use crate::lesson::{BadText, Lesson, LessonText};
+use crate::lesson::{BadText, Lesson, LessonText, Origin};
 use crate::modules::Language;
 
 /// A lesson in one language.
@@ -71,6 +71,14 @@ impl<'a> PlannedCase<'a> {
         match self {
             Self::Read(case) => &case.lesson.name,
             Self::BadText { text, .. } => &text.name,
+        }
+    }
+
+    /// Returns the lesson's origin.
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Read(case) => case.lesson.origin(),
+            Self::BadText { text, .. } => Origin::of_clone(&text.name),
         }
     }
 
@@ -140,9 +148,11 @@ pub fn plan<'a>(
     lessons
         .iter()
         .flat_map(|lesson| {
-            languages.iter().map(move |&language| match lesson {
-                Ok(lesson) => PlannedCase::Read(TestCase { lesson, language }),
-                Err(text) => PlannedCase::BadText { text, language },
+            languages.iter().filter_map(move |&language| match lesson {
+                // Nobody expects a project to be in both languages.
+                Ok(lesson) if lesson.project.is_some() && !lesson.is_in(language) => None,
+                Ok(lesson) => Some(PlannedCase::Read(TestCase { lesson, language })),
+                Err(text) => Some(PlannedCase::BadText { text, language }),
             })
         })
         .enumerate()
@@ -203,6 +213,7 @@ mod tests {
                 Ok(Lesson {
                     name: name.to_owned(),
                     folder: PathBuf::new(),
+                    text: PathBuf::new(),
                     readme: PathBuf::new(),
                     title: name.to_owned(),
                     transcript: Transcript {
@@ -211,6 +222,8 @@ mod tests {
                     },
                     no_rust: None,
                     two_cpus: None,
+                    project: None,
+                    loads_modules: false,
                 })
             })
             .into();

@@ -8,7 +8,7 @@ use super::runner::Runner;
 use super::start::{GuestStart, StartOptions};
 use crate::kernel::Profile;
 use crate::kernel::source::SourceRequest;
-use crate::modules::Language;
+use crate::modules::{Language, ModuleRequest};
 use crate::pipeline::{self, Built};
 use crate::schedule;
 use crate::session::Session;
@@ -68,13 +68,13 @@ impl Prepared {
             schedules,
             guests,
         } = needs;
-        let mut modules: Vec<_> = cases
+        let mut modules: Vec<ModuleRequest<'_>> = cases
             .iter()
             .filter_map(PlannedCase::runnable)
-            .map(|case| (case.lesson.name.as_str(), case.language))
+            .map(|case| case.lesson.modules(case.language))
             .collect();
         if schedules && !modules.is_empty() {
-            modules.push((schedule::MODULE, Language::Rust));
+            modules.push(ModuleRequest::Own(schedule::MODULE, Language::Rust));
         }
         let built = pipeline::prepare_modules(session, source, profile, &modules)?;
         let mut lessons = built.modules.iter();

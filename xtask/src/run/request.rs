@@ -8,7 +8,6 @@ use kmodlab_protocol::GuestFile;
 use super::plan::TestCase;
 use super::runner::Script;
 use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
-use crate::modules::{Language, Module};
 use crate::pipeline::{self, Built};
 use crate::schedule::Schedule;
 use crate::vm::{Accel, Snapshot};
@@ -87,21 +86,12 @@ pub(super) fn scheduled_script<'a>(built: &Built, case: &TestCase<'a>) -> Result
     })
 }
 
-/// Returns the modules of this name and language, of which there is one at most.
-pub(super) fn modules_of<'a>(
-    built: &'a Built,
-    name: &'a str,
-    language: Language,
-) -> impl Iterator<Item = &'a Module> {
-    built
-        .modules
-        .iter()
-        .filter(move |module| module.name == name && module.language == language)
-}
-
-/// Returns the lesson's module, as a file for the guest.
+/// Returns the lesson's modules and the other files of its project, for the guest.
 pub(super) fn lesson_files(built: &Built, case: &TestCase<'_>) -> Result<Vec<GuestFile>> {
-    modules_of(built, &case.lesson.name, case.language)
-        .map(pipeline::in_guest)
-        .collect()
+    let owner = case.lesson.owner();
+    let modules = built.modules_of(owner, case.language);
+    let mut files: Vec<GuestFile> = modules.map(pipeline::in_guest).collect::<Result<_>>()?;
+    let of_project = built.project_files.iter().filter(|(name, _)| name == owner);
+    files.extend(of_project.map(|(_, file)| file.clone()));
+    Ok(files)
 }

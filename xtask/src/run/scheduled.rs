@@ -7,9 +7,10 @@ use kmodlab_protocol::RunOptions;
 
 use super::outcome::Outcome;
 use super::plan::TestCase;
-use super::request::{CaseRequest, Mode, SeededSchedule, modules_of, scheduled_script};
+use super::request::{CaseRequest, Mode, SeededSchedule, scheduled_script};
 use super::runner::{Runner, Script};
-use crate::modules::Language;
+use crate::lesson::Origin;
+use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
 use crate::schedule::{self, Baseline, ProbeLine, ProbePoint, Schedule};
@@ -67,14 +68,15 @@ impl Runner<'_> {
         snapshot: Option<&Snapshot>,
     ) -> Result<Baseline> {
         let TestCase { lesson, language } = *case;
-        let module = modules_of(self.built, &lesson.name, language).next();
-        let module = module.context("the lesson's module was not built")?;
+        let origin = lesson.origin();
+        let module = main_module(self.built, &origin, language)?;
+        let module_name = module.kernel_name();
         let points = schedule::probe_points(&module.path)?;
         let mut reached = Vec::new();
         for chunk in schedule::chunks(&points) {
             let schedule = Schedule::baseline(chunk);
             let options = RunOptions {
-                setting: Some(schedule.setting(&lesson.name)),
+                setting: Some(schedule.setting(&module_name)),
                 reports_trace: false,
             };
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
@@ -86,9 +88,9 @@ impl Runner<'_> {
             "there is nothing to delay: {} reached no probe point of its module",
             case.name()
         );
-        let mut symbols = symbols(self.session, self.built, &lesson.name, language);
+        let mut symbols = symbols_of(self.session, self.built, &origin, language);
         let mut line_of = |point: &ProbePoint| {
-            let location = symbols.source_location(&lesson.name, &point.function, point.offset);
+            let location = symbols.source_location(&module.name, &point.function, point.offset);
             location.map_or(OTHER_LINES, |location| (location.file, location.line))
         };
         // A module with many probe points is run several times, and then a task's start is its
@@ -148,15 +150,28 @@ impl Runner<'_> {
     }
 }
 
-fn symbols<'a>(
+/// Returns the module whose tasks schedules delay: of a project with several, the one that is
+/// loaded last.
+pub(super) fn main_module<'a>(
+    built: &'a Built,
+    origin: &'a Origin,
+    language: Language,
+) -> Result<&'a Module> {
+    let last = built.modules_of(&origin.owner, language).next_back();
+    last.context("the lesson's module was not built")
+}
+
+/// Returns the symbols of a guest with the modules of a lesson.
+pub(super) fn symbols_of<'a>(
     session: &Session,
     built: &'a Built,
-    lesson: &'a str,
+    origin: &'a Origin,
     language: Language,
 ) -> Symbols<'a> {
-    let modules = modules_of(built, lesson, language);
+    let modules = built.modules_of(&origin.owner, language);
     let paths = modules.map(|module| (&*module.name, &*module.path));
     Symbols::new(&built.kernel, paths, session.workspace.modules())
+        .of_project(origin.sources.clone())
 }
 
 /// The differences between failing and passing schedules of one test case, and their places in
@@ -165,6 +180,8 @@ fn symbols<'a>(
 pub struct RaceFindings {
     /// The lesson's name.
     pub lesson: String,
+    /// The lesson's origin.
+    pub origin: Origin,
     /// The language of its module.
     pub language: Language,
     /// The same as [`Outcome::kernel_options`].
@@ -186,19 +203,22 @@ pub fn race_findings(session: &Session, built: &Built, outcomes: &[Outcome]) -> 
             let first = outcomes.first()?;
             let Outcome {
                 lesson,
+                origin,
                 language,
                 kernel_options,
                 ..
             } = first;
-            let mut symbols = symbols(session, built, lesson, *language);
+            let mut symbols = symbols_of(session, built, origin, *language);
+            let module = main_module(built, origin, *language).ok()?;
             let points = findings.suspects.iter();
             let source_locations = points
                 .map(|SuspectPoint { point, .. }| {
-                    symbols.source_location(lesson, &point.function, point.offset)
+                    symbols.source_location(&module.name, &point.function, point.offset)
                 })
                 .collect();
             Some(RaceFindings {
                 lesson: lesson.clone(),
+                origin: origin.clone(),
                 language: *language,
                 kernel_options: kernel_options.clone(),
                 findings,

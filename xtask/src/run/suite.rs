@@ -141,7 +141,7 @@ impl Runner<'_> {
             Some(case) => case,
             None => return case.verdict(),
         };
-        if let Some(unbuilt) = self.built.unbuilt(&case.lesson.name, case.language) {
+        if let Some(unbuilt) = self.built.unbuilt(case.lesson.owner(), case.language) {
             let what = unbuilt.message.clone();
             return Some(match unbuilt.fault {
                 Fault::Lesson => Verdict::DoesNotCompile { what },

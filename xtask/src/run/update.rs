@@ -12,7 +12,6 @@ use crate::failure::Failure;
 use crate::lesson::Lesson;
 use crate::lesson::update::{RunOutput, Updated, update};
 use crate::lesson::verdict::Verdict;
-use crate::workspace::Workspace;
 
 /// Maximum length of the output of a run that is written into a text, in bytes.
 const MAX_OUTPUT: usize = 256 << 10;
@@ -55,12 +54,7 @@ impl TextUpdate {
     /// # Errors
     ///
     /// If a text could not be updated, after all others were.
-    pub fn write(
-        &self,
-        workspace: &Workspace,
-        lessons: &[&Lesson],
-        outcomes: &[Outcome],
-    ) -> Result<()> {
+    pub fn write(&self, lessons: &[&Lesson], outcomes: &[Outcome]) -> Result<()> {
         let mut runs = self
             .runs
             .lock()
@@ -80,8 +74,7 @@ impl TextUpdate {
                 .iter()
                 .filter(|run| run.outcome.lesson == lesson.name)
                 .collect();
-            let path = workspace.root().join(&lesson.readme);
-            match text(&path, lesson, &of_lesson, &runs) {
+            match text(&lesson.text, lesson, &of_lesson, &runs) {
                 Ok(Some(lines)) => crate::errln!("updated {}: {lines}", lesson.readme.display()),
                 Ok(None) => {}
                 Err(why) => {

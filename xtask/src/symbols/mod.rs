@@ -28,6 +28,8 @@ pub struct Symbols<'a> {
     kernel: &'a KernelImage,
     /// Folder of the modules' sources: `modules/` of the clone.
     sources: PathBuf,
+    /// The sources of a project, if the modules are a project's.
+    project: Option<ProjectSources>,
     /// Files of the modules, by name.
     modules: HashMap<&'a str, &'a Path>,
     /// Files that were read, by module; the key `None` is the kernel. A file that
@@ -35,12 +37,22 @@ pub struct Symbols<'a> {
     objects: HashMap<Option<String>, Option<ObjectFile>>,
 }
 
+/// The folder of a project, whose modules name their sources relative to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSources {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The folder as the user wrote it.
+    pub shown: String,
+}
+
 /// A line of a lesson's source that a task executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
     /// Name and PID of the task: `rmmod (60)`. Empty if the report has none.
     pub task: String,
-    /// The file, as a path from the clone's top folder.
+    /// The file, as a path from the clone's top folder, or below the project's folder as the user
+    /// wrote it.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -53,6 +65,24 @@ pub struct SourceLocation {
 /// Folders below `modules/` with sources of the clone, as they are named in the line
 /// tables.
 const CLONE_FOLDERS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
+
+/// Folder of the crate `kernel_ext`, in the same way.
+const KERNEL_EXT: &str = "kernel_ext/";
+
+/// A source file that a person can open.
+struct OwnFile {
+    path: PathBuf,
+    shown: String,
+}
+
+impl OwnFile {
+    fn of_clone(modules: &Path, file: &str) -> Self {
+        Self {
+            path: modules.join(file),
+            shown: format!("modules/{file}"),
+        }
+    }
+}
 
 /// First address of modules.
 const MODULES: u64 = MODULE_ADDRESSES.start;
@@ -79,9 +109,16 @@ impl<'a> Symbols<'a> {
         Self {
             kernel,
             sources,
+            project: None,
             modules: modules.into_iter().collect(),
             objects: HashMap::new(),
         }
+    }
+
+    /// Returns the symbols of a guest with the modules of a project.
+    pub fn of_project(mut self, project: Option<ProjectSources>) -> Self {
+        self.project = project;
+        self
     }
 
     /// Adds the file and line to each line of a report that names a function, and the
@@ -200,29 +237,39 @@ impl<'a> Symbols<'a> {
         self.objects.get(&key)?.as_ref()
     }
 
-    /// Returns the frame's file as a path in the clone, if it is in the clone.
-    fn clone_path(frame: &Frame) -> Option<String> {
+    /// Returns the file of a frame on the host and its path for messages, if it is a source of
+    /// the clone or of the project.
+    fn own_file(&self, frame: &Frame) -> Option<OwnFile> {
         let file = &frame.file;
-        let in_clone = CLONE_FOLDERS.iter().any(|folder| file.starts_with(folder))
-            && !file.split('/').any(|part| part == "..");
-        in_clone.then(|| format!("modules/{file}"))
+        if file.split('/').any(|part| part == "..") || file.starts_with('/') {
+            return None;
+        }
+        let is_clones = CLONE_FOLDERS.iter().any(|folder| file.starts_with(folder));
+        let Some(ProjectSources { folder, shown }) = &self.project else {
+            return is_clones.then(|| OwnFile::of_clone(&self.sources, file));
+        };
+        let path = folder.join(file);
+        if path.is_file() {
+            let shown = format!("{}/{file}", shown.trim_end_matches('/'));
+            return Some(OwnFile { path, shown });
+        }
+        let is_crates = file.starts_with(KERNEL_EXT);
+        is_crates.then(|| OwnFile::of_clone(&self.sources, file))
     }
 
-    fn file_and_line(frame: &Frame) -> String {
-        let file = Self::clone_path(frame).unwrap_or_else(|| frame.file.clone());
-        format!("{file}:{}", frame.line)
+    fn file_and_line(&self, frame: &Frame) -> String {
+        let file = self.own_file(frame).map(|own| own.shown);
+        format!("{}:{}", file.as_ref().unwrap_or(&frame.file), frame.line)
     }
 
     fn source(&self, frame: &Frame) -> Option<String> {
-        let file = Self::clone_path(frame)?;
-        let path = self.sources.join(file.strip_prefix("modules/")?);
-        let text = std::fs::read_to_string(path).ok()?;
+        let text = std::fs::read_to_string(self.own_file(frame)?.path).ok()?;
         let line = usize::try_from(frame.line).ok()?.checked_sub(1)?;
         Some(text.lines().nth(line)?.replace('\t', "    "))
     }
 
     fn location(&self, frame: &Frame, task: &str) -> Option<SourceLocation> {
-        let file = Self::clone_path(frame)?;
+        let file = self.own_file(frame)?.shown;
         // The lesson is about its own code, not about kernel_ext.
         if file.starts_with("modules/kernel_ext/") {
             return None;
@@ -259,9 +306,9 @@ impl<'a> Symbols<'a> {
         };
         let describe = |frame: &Frame, more: bool| match &frame.function {
             Some(function) if more => {
-                format!("{} in {function}, inlined", Self::file_and_line(frame))
+                format!("{} in {function}, inlined", self.file_and_line(frame))
             }
-            _ => Self::file_and_line(frame),
+            _ => self.file_and_line(frame),
         };
         text.push_str("  ");
         text.push_str(&describe(innermost, !outer.is_empty()));
@@ -276,13 +323,13 @@ impl<'a> Symbols<'a> {
         };
         source(innermost, out);
         // The kernel's own functions need no more than one line.
-        if !frames.iter().any(|frame| Self::clone_path(frame).is_some()) {
+        if !frames.iter().any(|frame| self.own_file(frame).is_some()) {
             return;
         }
         for (index, pair) in (1..).zip(frames.windows(2)) {
             // All code of a macro is on the macro's line.
             let (inner, frame) = (&pair[0], &pair[1]);
-            if Self::file_and_line(inner) != Self::file_and_line(frame) {
+            if self.file_and_line(inner) != self.file_and_line(frame) {
                 let more = index < frames.len() - 1;
                 out.push(format!("{indent}from {}", describe(frame, more)));
                 source(frame, out);

@@ -20,6 +20,7 @@ mod kernel_ext;
 mod lab;
 mod left_behind;
 mod output;
+mod projects;
 mod qemu;
 mod real;
 mod replay;

@@ -36,6 +36,9 @@ fn lesson() -> Lesson {
             transcript,
             no_rust: None,
             two_cpus: None,
+            project: None,
+            loads_modules: false,
+            text: PathBuf::new(),
         },
         Err(error) => panic!("{error}"),
     }

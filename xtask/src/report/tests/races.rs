@@ -1,6 +1,7 @@
 //! Tests of the comparison of schedules.
 
 use super::*;
+use crate::lesson::Origin;
 use crate::run::outcome::ScheduledRun;
 use crate::schedule::findings::{Findings, ScheduleRun};
 use crate::schedule::{InjectedDelay, ProbeKind, ProbePoint};
@@ -50,6 +51,7 @@ pub(super) fn races() -> RaceFindings {
     };
     RaceFindings {
         lesson: "x".to_owned(),
+        origin: Origin::of_clone("x"),
         language: Language::Rust,
         kernel_options: " --kernel 6.7.9".to_owned(),
         source_locations: findings

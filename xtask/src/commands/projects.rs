@@ -1,0 +1,135 @@
+//! The arguments that name folders with modules, and the options for these.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::failure::Failure;
+use crate::lesson::LessonText;
+use crate::project::{KernelChoice, Project, ProjectGuestFile, check_guest_path, is_path};
+
+/// Options for folders with modules.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ProjectOptions {
+    /// Bring a file into the guests of the folders: a C source becomes a static program
+    ///
+    /// Without PATH, it is in the folder in which commands run, a program under the name of its
+    /// source without .c.
+    #[arg(long = "with", value_name = "FILE[:PATH]", value_parser = guest_file)]
+    files: Vec<ProjectGuestFile>,
+}
+
+/// The lessons and projects that the arguments of a command name.
+#[derive(Debug)]
+pub struct Selection {
+    /// The names of lessons and races.
+    pub names: Vec<String>,
+    /// The projects, each once.
+    pub projects: Vec<Arc<Project>>,
+    /// The kernel that the projects ask for.
+    pub kernel: KernelChoice,
+    /// The lessons, once they are loaded.
+    pub lessons: Vec<LessonText>,
+}
+
+impl ProjectOptions {
+    /// Divides arguments into names and folders, and opens the folders.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a folder is not a project, if two have the same name or ask for different kernels,
+    /// and with a usage error if there are options for folders, but no folder.
+    pub fn select(&self, arguments: &[String]) -> Result<Selection> {
+        let mut selection = Selection {
+            names: Vec::new(),
+            projects: Vec::new(),
+            kernel: KernelChoice::default(),
+            lessons: Vec::new(),
+        };
+        for argument in arguments {
+            if is_path(argument) {
+                selection.add(Project::open(Path::new(argument))?.with_files(&self.files)?)?;
+            } else {
+                selection.names.push(argument.clone());
+            }
+        }
+        if !self.files.is_empty() && selection.projects.is_empty() {
+            bail!(Failure::usage(
+                "--with: give the folder of a module too, such as `cargo xtask test .`"
+            ));
+        }
+        Ok(selection)
+    }
+}
+
+impl Selection {
+    fn add(&mut self, project: Arc<Project>) -> Result<()> {
+        for known in &self.projects {
+            if known.folder == project.folder {
+                return Ok(());
+            }
+            if known.name == project.name {
+                bail!(Failure::usage(format!(
+                    "{} and {} have the same name; run one after the other",
+                    known.shown.display(),
+                    project.shown.display()
+                )));
+            }
+        }
+        if self.names.contains(&project.name) {
+            bail!(Failure::usage(format!(
+                "{} has the name of the lesson {}; run one after the other",
+                project.shown.display(),
+                project.name
+            )));
+        }
+        if project.kernel != KernelChoice::default() {
+            if self.kernel != KernelChoice::default() && self.kernel != project.kernel {
+                bail!(Failure::usage(format!(
+                    "{} asks for another kernel than the folders before it; choose one with \
+                     --kernel, or run one after the other",
+                    project.shown.display()
+                )));
+            }
+            self.kernel = project.kernel.clone();
+        }
+        self.projects.push(project);
+        Ok(())
+    }
+}
+
+/// Reads `FILE[:PATH]`. A file whose name has a colon is given with a path.
+fn guest_file(text: &str) -> Result<ProjectGuestFile, String> {
+    let (source, path) = match text.rsplit_once(":/") {
+        Some((source, path)) => (PathBuf::from(source), format!("/{path}")),
+        None => {
+            let source = PathBuf::from(text);
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.strip_suffix(".c").unwrap_or(&name);
+            let path = format!("/root/{name}");
+            (source, path)
+        }
+    };
+    check_guest_path(&path)?;
+    match source.is_file() {
+        true => Ok(ProjectGuestFile { path, source }),
+        false => Err(format!("{} is not a file", source.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_path_in_the_guest() {
+        let this = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let file = |text: &str| guest_file(text).map(|file| file.path);
+        assert_eq!(file(this).as_deref(), Ok("/root/Cargo.toml"));
+        let given = format!("{this}:/etc/x.toml");
+        assert_eq!(file(&given).as_deref(), Ok("/etc/x.toml"));
+        assert!(file(&format!("{this}:/proc/x")).is_err());
+        assert!(file("/nothing/x.c").is_err());
+    }
+}

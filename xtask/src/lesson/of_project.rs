@@ -1,0 +1,132 @@
+//! The lessons of a project: its texts, a command of the user's, or the load and unload of its
+//! modules.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::transcript::{LIMIT, Step, Transcript};
+use super::{BadText, Lesson, LessonText, TextError, read_text, syntax};
+use crate::failure::Failure;
+use crate::modules::Module;
+use crate::project::Project;
+
+/// An expected line that stands for any lines.
+const ANY_LINES: &str = "...";
+
+/// Returns the lessons of a project: one that runs `command`, if there is one, else one for each
+/// of its texts, else one that loads and unloads its modules. That one is complete only when
+/// their names are known (see [`Lesson::with_modules`]).
+///
+/// # Errors
+///
+/// Fails with a usage error if the command is not one for a shell.
+pub fn of_project(project: &Arc<Project>, command: Option<&str>) -> Result<Vec<LessonText>> {
+    if let Some(command) = command {
+        return of_command(project, command).map(|lesson| vec![Ok(lesson)]);
+    }
+    if project.texts.is_empty() {
+        return Ok(vec![Ok(without_text(project))]);
+    }
+    let texts = project.texts.iter();
+    texts.map(|text| of_text(project, text)).collect()
+}
+
+/// Returns the lesson of one text.
+fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
+    let name = match project.texts.len() {
+        1 => project.name.clone(),
+        _ => {
+            let stem = text.with_extension("").display().to_string();
+            format!("{}.{}", project.name, stem.replace('/', "."))
+        }
+    };
+    let (path, readme) = (project.folder.join(text), project.shown.join(text));
+    Ok(match read_text(&name, &path, &readme)? {
+        Ok(lesson) => Ok(Lesson {
+            folder: project.folder.clone(),
+            project: Some(Arc::clone(project)),
+            ..lesson
+        }),
+        Err(error) => Err(BadText {
+            name,
+            error,
+            languages: project.builds.iter().map(|build| build.language).collect(),
+        }),
+    })
+}
+
+/// Returns the lesson that runs a command of the user's, whose output may be anything.
+fn of_command(project: &Arc<Project>, command: &str) -> Result<Lesson> {
+    let step = Step {
+        line: 0,
+        command: command.to_owned(),
+        expected: vec![ANY_LINES.to_owned()],
+        status: 0,
+    };
+    let lesson = Lesson {
+        title: command.to_owned(),
+        ..with_steps(project, vec![step])
+    };
+    match syntax::first_error(&lesson.transcript, &lesson.readme)? {
+        None if !command.trim().is_empty() => Ok(lesson),
+        None => Err(Failure::usage("--run: the command is empty").into()),
+        Some(TextError { problem, .. }) => Err(Failure::usage(format!("--run: {problem}")).into()),
+    }
+}
+
+fn without_text(project: &Arc<Project>) -> Lesson {
+    Lesson {
+        loads_modules: true,
+        ..with_steps(project, Vec::new())
+    }
+}
+
+fn with_steps(project: &Arc<Project>, steps: Vec<Step>) -> Lesson {
+    Lesson {
+        name: project.name.clone(),
+        folder: project.folder.clone(),
+        text: project.folder.clone(),
+        readme: project.shown.clone(),
+        title: "load and unload".to_owned(),
+        transcript: Transcript {
+            steps,
+            limit: LIMIT,
+        },
+        no_rust: None,
+        two_cpus: None,
+        project: Some(Arc::clone(project)),
+        loads_modules: false,
+    }
+}
+
+impl Lesson {
+    /// Returns the lesson with the steps that load, list and unload these modules, in this order
+    /// and back, if the lesson has no text of its own.
+    pub fn with_modules<'a>(&self, modules: impl IntoIterator<Item = &'a Module>) -> Self {
+        if !self.loads_modules {
+            return self.clone();
+        }
+        let names: Vec<&str> = modules.into_iter().map(|module| &*module.name).collect();
+        let step = |command: String, expected: &[&str]| Step {
+            line: 0,
+            command,
+            expected: expected.iter().map(|&line| line.to_owned()).collect(),
+            status: 0,
+        };
+        let load = names.iter();
+        let load = load.map(|name| step(format!("insmod {name}.ko"), &[]));
+        let unload = names.iter().rev();
+        let unload = unload.map(|name| step(format!("rmmod {name}"), &[]));
+        let list = step("lsmod".to_owned(), &[ANY_LINES]);
+        let steps = load.chain([list]).chain(unload).collect();
+        Self {
+            transcript: Transcript {
+                steps,
+                ..self.transcript.clone()
+            },
+            ..self.clone()
+        }
+    }
+}

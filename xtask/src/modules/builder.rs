@@ -1,0 +1,188 @@
+//! The runs of kbuild that build `kernel_ext` and the modules.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::attribution::is_compilers;
+use super::{KERNEL_EXT, KIND, STRIPPED};
+use crate::cache::remove;
+use crate::failure::Failure;
+use crate::kernel::{self, KernelImage};
+use crate::key::{Inputs, Key, files_below};
+use crate::process::{Sandbox, Tool};
+use crate::session::Session;
+use crate::toolchain::Toolchain;
+use crate::ui::Stage;
+
+/// Builds modules for one kernel.
+pub(super) struct ModuleBuilder<'a> {
+    pub session: &'a Session,
+    pub toolchain: &'a Toolchain,
+    pub image: &'a KernelImage,
+    /// `modules/` of the clone.
+    pub sources: PathBuf,
+}
+
+impl<'a> ModuleBuilder<'a> {
+    pub fn new(session: &'a Session, toolchain: &'a Toolchain, image: &'a KernelImage) -> Self {
+        Self {
+            session,
+            toolchain,
+            image,
+            sources: session.workspace.modules(),
+        }
+    }
+
+    /// Returns the key of `kernel_ext`.
+    pub fn kernel_ext_key(&self) -> Result<Key> {
+        Ok(Inputs::new(KIND)
+            .text("kernel", self.image.key.as_str())
+            .file("Kbuild", &self.sources.join("Kbuild"))?
+            .tree("kernel_ext", &self.sources.join("kernel_ext"))?
+            .key())
+    }
+
+    /// Returns the folder with the files of `kernel_ext` that Rust modules need.
+    pub fn kernel_ext(&self, stage: &Stage<'_>) -> Result<PathBuf> {
+        let name = format!("kernel_ext-{}", self.image.label());
+        let key = self.kernel_ext_key()?;
+        let entry = self
+            .session
+            .cache
+            .entry("modules", &name, &key, |staging| {
+                stage.begin("compiling kernel_ext", 0);
+                let folder = self.session.cache.work_folder("kernel_ext")?;
+                let work = folder.path();
+                copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
+                copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
+                self.make(
+                    stage,
+                    work,
+                    &["LESSONS=".to_owned()],
+                    "kernel_ext does not compile",
+                )?;
+                for file in KERNEL_EXT {
+                    copy(&work.join("kernel_ext").join(file), &staging.join(file))?;
+                }
+                Ok(())
+            })?;
+        Ok(entry.path)
+    }
+
+    /// Runs kbuild in `work`, on `kernel_ext` alone. `fault` begins the error if a tool refuses
+    /// the sources.
+    pub fn make(
+        &self,
+        stage: &Stage<'_>,
+        work: &Path,
+        variables: &[String],
+        fault: &str,
+    ) -> Result<()> {
+        let log = self.log("kernel_ext")?;
+        let mut compiler = Vec::new();
+        // rustc prints paths relative to this folder, clang absolute ones.
+        let here = format!("{}/", work.display());
+        let make = self.own_kbuild(work, variables);
+        let made = self.kbuild(stage, make, None, &log, |line| {
+            if is_compilers(line) {
+                compiler.push(
+                    line.replace("--> ", "--> modules/")
+                        .replace(&here, "modules/"),
+                );
+            }
+        });
+        made.map_err(|error| {
+            if compiler.is_empty() {
+                return error;
+            }
+            let (label, output, log) = (self.image.label(), compiler.join("\n"), log.display());
+            Failure::lesson(format!(
+                "{fault} for Linux {label}:\n{output}\nthe whole log: {log}"
+            ))
+            .into()
+        })
+    }
+
+    /// Returns the log of kbuild's runs for this part of the modules, which begins anew.
+    pub fn log(&self, part: &str) -> Result<PathBuf> {
+        let name = format!("modules-{}-{part}", self.image.label());
+        let log = self.session.cache.folder("logs")?.join(name);
+        remove(&log)?;
+        Ok(log)
+    }
+
+    /// Returns the command line of kbuild with `modules/Kbuild` in the folder `work`.
+    pub fn own_kbuild(&self, work: &Path, variables: &[String]) -> Tool {
+        let KernelImage { tree, objects, .. } = self.image;
+        kernel::make(self.toolchain, tree, objects, self.session.jobs)
+            .arg(format!("M={}", work.display()))
+            .args(variables)
+    }
+
+    /// Runs kbuild, in `sandbox` if there is one; each line of its output goes to `on_line`.
+    /// kbuild builds as much as it can, and keeps the output of each target together.
+    pub fn kbuild(
+        &self,
+        stage: &Stage<'_>,
+        make: Tool,
+        sandbox: Option<&Sandbox>,
+        log: &Path,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<()> {
+        let make = make
+            .args(["--keep-going", "--output-sync=target"])
+            .arg("modules");
+        let make = match sandbox {
+            Some(sandbox) => make.sandboxed(sandbox)?,
+            None => make,
+        };
+        make.run_logged("building modules", log, |line| {
+            stage.tool_line(line);
+            on_line(line);
+        })
+    }
+
+    /// Copies the module `NAME.ko` from `work` to the entry `staging`, as it is and without line
+    /// tables.
+    pub fn keep(&self, built: &Path, staging: &Path) -> Result<()> {
+        let file = built.file_name().unwrap_or_default();
+        copy(built, &staging.join(file))?;
+        let stripped = staging.join(STRIPPED);
+        std::fs::create_dir_all(&stripped)
+            .with_context(|| format!("cannot make {}", stripped.display()))?;
+        Tool::new(self.toolchain.llvm_bin.join("llvm-strip"))
+            .args(["--strip-debug", "-o"])
+            .arg(stripped.join(file))
+            .arg(staging.join(file))
+            .output()
+            .map(drop)
+    }
+}
+
+/// Reports whether the disk of a folder is full: a tool that failed to write may not say why, and
+/// removes what it has written.
+pub(super) fn is_full(folder: &Path) -> Result<bool> {
+    /// Bytes that kbuild needs for a few modules.
+    const LITTLE: u64 = 4 << 20;
+    let disk = rustix::fs::statvfs(folder)
+        .with_context(|| format!("cannot look at the disk of {}", folder.display()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE)
+}
+
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    std::fs::copy(from, to)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    for file in files_below(from)? {
+        copy(&file, &to.join(file.strip_prefix(from)?))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The files that a project brings to its guests besides its modules: the index for modprobe, the
+//! files of its manifest, and programs, which are compiled here.
+//!
+//! A program is C, linked statically with nolibc, the small C library in the kernel's tree
+//! (`tools/include/nolibc`), so that the host needs no static C library.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use kmodlab_protocol::GuestFile;
+
+use super::builder::{ModuleBuilder, copy};
+use super::load_order::depends;
+use super::unbuilt::UnbuiltModule;
+use super::{Language, Module, sandbox};
+use crate::failure::{Failure, Fault, fault_of};
+use crate::key::Inputs;
+use crate::process::Tool;
+use crate::project::{Project, ProjectGuestFile};
+
+/// Kind of the results, with the recipe's number; change it when the recipe changes.
+const KIND: &str = "program 1";
+
+/// Maximum size of a file for a guest in bytes: a quarter of the guest's memory.
+const LARGEST: u64 = 64 << 20;
+
+/// Maximum number of lines of a compiler's output in an error.
+const MAX_LINES: usize = 100;
+
+impl ModuleBuilder<'_> {
+    /// Returns the files for the guests of a project with these modules, or the reason why one of
+    /// them could not be made.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache cannot be used, or if the compiler fails for a reason of the host's.
+    pub(super) fn guest_files(
+        &self,
+        project: &Project,
+        language: Language,
+        modules: &[Module],
+    ) -> Result<Result<Vec<GuestFile>, UnbuiltModule>> {
+        let mut files = vec![self.modprobe_index(modules)?];
+        for file in &project.guest_files {
+            match self.guest_file(project, file) {
+                Ok(file) => files.push(file),
+                Err(error) if fault_of(&error) == Fault::Host => return Err(error),
+                Err(error) => {
+                    let unbuilt = UnbuiltModule::new(&project.name, language, &error);
+                    return Ok(Err(unbuilt));
+                }
+            }
+        }
+        Ok(Ok(files))
+    }
+
+    /// Returns the file by which modprobe and modinfo find modules by their names.
+    fn modprobe_index(&self, modules: &[Module]) -> Result<GuestFile> {
+        let path_of = |name: &str| format!("/root/{name}.ko");
+        let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut text = String::new();
+        for module in modules {
+            let direct = depends(&module.path)?;
+            let is_needed = |other: &&Module| {
+                let name = other.name.replace('-', "_");
+                direct.iter().any(|need| need.replace('-', "_") == name)
+            };
+            // Modules come after those that they need, and so all needs of these are known.
+            let mut all: Vec<String> = Vec::new();
+            for other in modules.iter().filter(is_needed) {
+                all.push(path_of(&other.name));
+                all.extend(needs.get(&*other.name).into_iter().flatten().cloned());
+            }
+            let mut seen = Vec::new();
+            all.retain(|path| {
+                let is_new = !seen.contains(path);
+                seen.push(path.clone());
+                is_new
+            });
+            write!(text, "{}:", path_of(&module.name))?;
+            for path in &all {
+                write!(text, " {path}")?;
+            }
+            text.push('\n');
+            needs.insert(&module.name, all);
+        }
+        let release = self.image.objects.join("include/config/kernel.release");
+        let release = std::fs::read_to_string(&release)
+            .with_context(|| format!("cannot read {}", release.display()))?;
+        Ok(GuestFile {
+            path: format!("/lib/modules/{}/modules.dep", release.trim()),
+            mode: 0o644,
+            contents: text.into_bytes(),
+        })
+    }
+
+    fn guest_file(&self, project: &Project, file: &ProjectGuestFile) -> Result<GuestFile> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = match file.is_program() {
+            true => self.program(project, &file.source)?,
+            false => file.source.clone(),
+        };
+        let metadata = std::fs::metadata(&path)
+            .with_context(|| format!("cannot look at {}", path.display()))?;
+        ensure!(
+            metadata.len() <= LARGEST,
+            Failure::lesson(format!(
+                "{} is larger than {} MiB, which the guest has no memory for",
+                path.display(),
+                LARGEST >> 20
+            ))
+        );
+        let contents =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        ensure!(
+            !needs_loader(&contents),
+            Failure::lesson(format!(
+                "{} is not linked statically, and the guest has no C library; give its C source, \
+                 or link it with -static",
+                path.display()
+            ))
+        );
+        let executable = file.is_program() || metadata.permissions().mode() & 0o100 != 0;
+        Ok(GuestFile {
+            path: file.path.clone(),
+            mode: if executable { 0o755 } else { 0o644 },
+            contents,
+        })
+    }
+
+    /// Compiles a program of one C source, and returns its path in the cache.
+    fn program(&self, project: &Project, source: &Path) -> Result<std::path::PathBuf> {
+        let name = source.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{}-{name}", project.name);
+        let mut inputs = Inputs::new(KIND);
+        // The source may include other files of the project, such as the header of an ioctl.
+        let files = project.files()?;
+        inputs
+            .text("kernel", self.image.key.as_str())
+            .file("source", source)?;
+        for file in &files.files {
+            inputs.file(&file.name.to_string_lossy(), &file.path)?;
+        }
+        let entry = self
+            .session
+            .cache
+            .entry("programs", &name, &inputs.key(), |staging| {
+                let work_folder = self.session.cache.work_folder(&format!("program-{name}"))?;
+                let work = work_folder.path();
+                files.copy_to(work)?;
+                // A source may lie outside the project, if it is given by --with.
+                let target = match source.strip_prefix(&project.folder) {
+                    Ok(relative) => work.join(relative),
+                    Err(_) => work.join(source.file_name().unwrap_or_default()),
+                };
+                copy(source, &target)?;
+                self.compile_program(project, work, &target)?;
+                copy(&work.join(PROGRAM), staging)
+            })?;
+        Ok(entry.path)
+    }
+
+    fn compile_program(&self, project: &Project, work: &Path, source: &Path) -> Result<()> {
+        let tree = &self.image.tree;
+        let objects = &self.image.objects;
+        let nolibc = tree.join("tools/include/nolibc");
+        let include = |folder: &Path| format!("-I{}", folder.display());
+        // `make headers` takes these includes out of the kernel's headers for programs.
+        let inside = work.join(".inside");
+        // A program includes these by habit; nolibc.h has all that nolibc has of them.
+        let usual = work.join(".usual");
+        let empty = [
+            (&inside, &["linux/compiler.h", "linux/compiler_types.h"][..]),
+            (&usual, &USUAL_HEADERS[..]),
+        ];
+        for (folder, names) in empty {
+            for name in names {
+                let path = folder.join(name);
+                std::fs::create_dir_all(path.parent().unwrap_or(folder))
+                    .and_then(|()| std::fs::write(&path, ""))
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        let clang = Tool::new(self.toolchain.llvm_bin.join("clang"))
+            .clean_env()
+            .args([
+                "-static",
+                "-nostdlib",
+                "-nostdlibinc",
+                "-fuse-ld=lld",
+                "-Os",
+                "-s",
+            ])
+            .args(["-fno-stack-protector", "-fno-asynchronous-unwind-tables"])
+            .args(["-Wall", "-Wno-unused-function", "-fno-ident", "-o"])
+            .arg(work.join(PROGRAM))
+            .arg(format!(
+                "--ld-path={}",
+                self.toolchain.llvm_bin.join("ld.lld").display()
+            ))
+            .arg("-include")
+            .arg(nolibc.join("nolibc.h"))
+            .arg(include(&nolibc))
+            .args(["-D__user=", "-D__force=", "-D__attribute_const__="])
+            .arg("-D__EXPORTED_HEADERS__")
+            .arg(include(&inside))
+            .arg(include(&tree.join("arch/x86/include/uapi")))
+            .arg(include(&objects.join("arch/x86/include/generated/uapi")))
+            .arg(include(&tree.join("include/uapi")))
+            .arg(include(&objects.join("include/generated/uapi")))
+            .arg(include(&usual))
+            .arg(source);
+        let clang = match sandbox::of(self, work, Vec::new())? {
+            Some(sandbox) => clang.sandboxed(&sandbox)?,
+            None => clang,
+        };
+        let log = work.join("build.log");
+        let mut lines = Vec::new();
+        let shown = format!(
+            "{}/",
+            project.shown.display().to_string().trim_end_matches('/')
+        );
+        let here = format!("{}/", work.display());
+        let compiled = clang.run_logged("compiling a program", &log, |line| {
+            if lines.len() < MAX_LINES {
+                lines.push(line.replace(&here, &shown));
+            }
+        });
+        compiled.map_err(
+            |error| {
+                match lines.iter().any(|line| line.contains("error: ")) {
+            true => Failure::lesson(format!(
+                "{} does not compile as a program for the guest:\n{}\nnote: the guest's C library \
+                 is nolibc, which has system calls, stdio, stdlib and string, but no threads",
+                source.display().to_string().replace(&here, &shown),
+                lines.join("\n")
+            ))
+            .into(),
+            false => error,
+        }
+            },
+        )
+    }
+}
+
+/// Headers of POSIX programs that nolibc has no file for in all kernels.
+const USUAL_HEADERS: [&str; 22] = [
+    "dirent.h",
+    "errno.h",
+    "fcntl.h",
+    "inttypes.h",
+    "limits.h",
+    "poll.h",
+    "sched.h",
+    "signal.h",
+    "stdio.h",
+    "stdlib.h",
+    "string.h",
+    "sys/ioctl.h",
+    "sys/mman.h",
+    "sys/mount.h",
+    "sys/reboot.h",
+    "sys/select.h",
+    "sys/stat.h",
+    "sys/syscall.h",
+    "sys/time.h",
+    "sys/types.h",
+    "sys/wait.h",
+    "unistd.h",
+];
+
+/// Name of a compiled program in the folder in which it is compiled.
+const PROGRAM: &str = ".program";
+
+/// Returns true if a file is a program that a dynamic loader must start.
+fn needs_loader(contents: &[u8]) -> bool {
+    use object::read::elf::{FileHeader as _, ProgramHeader as _};
+    let Ok(header) = object::elf::FileHeader64::<object::Endianness>::parse(contents) else {
+        return false;
+    };
+    let Ok(endian) = header.endian() else {
+        return false;
+    };
+    header
+        .program_headers(endian, contents)
+        .is_ok_and(|segments| {
+            let mut segments = segments.iter();
+            segments.any(|segment| segment.p_type(endian) == object::elf::PT_INTERP)
+        })
+}

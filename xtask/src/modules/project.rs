@@ -1,0 +1,355 @@
+//! The modules of projects, which kbuild builds in a copy of the project's folder.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::attribution::{Attribution, is_compilers};
+use super::builder::{ModuleBuilder, copy, is_full};
+use super::load_order::{LoadOrder, load_order};
+use super::unbuilt::UnbuiltModule;
+use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, sandbox};
+use crate::cache::Parts;
+use crate::failure::{Failure, Fault, fault_of};
+use crate::kernel;
+use crate::key::{Inputs, Key, files_below};
+use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles, unchanged};
+use crate::ui::Stage;
+
+/// Kind of the results, with the recipe's number; change it when the recipe changes.
+const KIND: &str = "project 1";
+
+/// The file with the names of the modules in the order in which they can be loaded.
+const ORDER: &str = "load-order";
+
+/// The file with the compiler's warnings.
+const WARNINGS: &str = "warnings";
+
+/// Maximum number of lines of warnings that are shown.
+const MAX_WARNINGS: usize = 60;
+
+/// Make variables for a Kbuild whose modules use `kernel_ext`:
+///
+/// ```text
+/// x-y := $(KERNEL_EXT) main.o
+/// RUSTFLAGS_main.o := $(KERNEL_EXT_FLAGS)
+/// ```
+const KERNEL_EXT_VARIABLES: [&str; 2] = [
+    "KERNEL_EXT=kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a",
+    "KERNEL_EXT_FLAGS=--extern kernel_ext=$(obj)/kernel_ext/libkernel_ext.rmeta",
+];
+
+/// The modules of a project.
+pub(super) struct BuiltProject {
+    /// The modules, in the order in which they can be loaded.
+    pub modules: Vec<Module>,
+    /// Whether they were compiled, and not in the cache.
+    pub compiled: bool,
+}
+
+impl ModuleBuilder<'_> {
+    /// Returns the key of a project's modules.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read.
+    pub(super) fn project_key(&self, project: &Project, language: Language) -> Result<Key> {
+        self.key_of_files(project, language, &project.files()?)
+    }
+
+    fn key_of_files(
+        &self,
+        project: &Project,
+        language: Language,
+        files: &ProjectFiles,
+    ) -> Result<Key> {
+        let mut inputs = Inputs::new(KIND);
+        inputs
+            .text("project", &project.name)
+            .text("language", language.name())
+            .text("order", project.load_order.join(" "))
+            .text("kernel", self.image.key.as_str());
+        let build = build_of(project, language)?;
+        if build.uses_kernel_ext {
+            inputs.text("kernel_ext", self.kernel_ext_key()?.as_str());
+        }
+        if let KbuildSource::Written(text) = &build.kbuild {
+            inputs.text("Kbuild", text);
+        }
+        for ProjectFile { name, path } in &files.files {
+            inputs
+                .file(&name.to_string_lossy(), path)
+                .map_err(|error| {
+                    error.context(Failure::lesson(format!(
+                        "{} is not readable",
+                        project.shown.join(name).display()
+                    )))
+                })?;
+        }
+        Ok(inputs.key())
+    }
+
+    /// Returns the modules of a project, or the reason why they could not be built; builds them
+    /// if the cache does not have them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache cannot be used, or if kbuild fails for a reason of the host's.
+    pub(super) fn project(
+        &self,
+        stage: &Stage<'_>,
+        project: &Project,
+        language: Language,
+    ) -> Result<Result<BuiltProject, UnbuiltModule>> {
+        let cache = &self.session.cache;
+        let unbuilt = |error: &anyhow::Error| UnbuiltModule::new(&project.name, language, error);
+        let files = project.files()?;
+        let key = match self.key_of_files(project, language, &files) {
+            Ok(key) => key,
+            Err(error) if fault_of(&error) == Fault::Lesson => return Ok(Err(unbuilt(&error))),
+            Err(error) => return Err(error),
+        };
+        let entry = entry_name(&project.name, language);
+        let found = cache.find("modules", &entry, &key, Parts::All)?;
+        let compiled = found.is_none();
+        let folder = match found {
+            Some(folder) => folder,
+            None => match self.compile(stage, project, language, &files, &key) {
+                Ok(folder) => folder,
+                Err(error) if fault_of(&error) == Fault::Lesson => {
+                    return Ok(Err(unbuilt(&error)));
+                }
+                Err(error) => return Err(cache.explain_full_disk(error)),
+            },
+        };
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))
+        };
+        let warnings = read(WARNINGS)?;
+        if !warnings.is_empty() {
+            let shown = format!("{}/", shown_folder(project));
+            let warnings = warnings.trim_end().replace(HERE, &shown);
+            self.session.ui.note(warnings);
+        }
+        let module = |name: &str| Module {
+            owner: project.name.clone(),
+            name: name.to_owned(),
+            language,
+            path: folder.join(format!("{name}.ko")),
+            stripped: folder.join(STRIPPED).join(format!("{name}.ko")),
+        };
+        Ok(Ok(BuiltProject {
+            modules: read(ORDER)?.lines().map(module).collect(),
+            compiled,
+        }))
+    }
+
+    /// Compiles the modules of a project, and returns their folder in the cache.
+    fn compile(
+        &self,
+        stage: &Stage<'_>,
+        project: &Project,
+        language: Language,
+        files: &ProjectFiles,
+        key: &Key,
+    ) -> Result<PathBuf> {
+        let build = build_of(project, language)?;
+        stage.begin(&format!("compiling {}", project.shown.display()), 0);
+        let name = entry_name(&project.name, language);
+        let work_folder = self.session.cache.work_folder(&format!("project-{name}"))?;
+        let work = work_folder.path();
+        let sources = build.source_folder(work);
+        files.copy_to(&sources)?;
+        let copied = copies(files, &sources);
+        let copied = self.key_of_files(project, language, &copied)?;
+        unchanged(key.as_str(), copied.as_str(), &project.shown)?;
+        if let KbuildSource::Written(text) = &build.kbuild {
+            let path = work.join("Kbuild");
+            std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let mut readable = Vec::new();
+        if build.uses_kernel_ext {
+            let kernel_ext = self.kernel_ext(stage)?;
+            for file in KERNEL_EXT {
+                copy(&kernel_ext.join(file), &work.join("kernel_ext").join(file))?;
+            }
+            readable.push(kernel_ext);
+        }
+        let sandbox = sandbox::of(self, work, readable)?;
+        let log = self.log(&name)?;
+        let image = self.image;
+        let make = kernel::make_module(
+            self.toolchain,
+            (&image.tree, &image.objects),
+            self.session.jobs,
+            work,
+            &sources,
+        )
+        .args(KERNEL_EXT_VARIABLES);
+        let shown = shown_folder(project);
+        let mut attribution = Attribution::of_project(work, &sources, &project.name, &shown);
+        let mut warnings = Warnings::new(&sources);
+        let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
+            attribution.line(line);
+            warnings.line(line);
+        });
+        if let Err(error) = made {
+            let errors = attribution.errors();
+            let Some(errors) = errors.get(project.name.as_str()) else {
+                return Err(error);
+            };
+            if errors.fault == Fault::Host && is_full(work)? {
+                return Err(error.context("No space left on device"));
+            }
+            let unbuilt =
+                UnbuiltModule::with_errors(&project.name, language, errors, &image.label(), &log);
+            let mut message = unbuilt.message;
+            for why in &files.left_out {
+                message += &format!("\nnote: {why}");
+            }
+            return Err(match unbuilt.fault {
+                Fault::Lesson => Failure::lesson(message).into(),
+                _ => Failure::host(message).into(),
+            });
+        }
+        let built = built_modules(work)?;
+        if built.is_empty() {
+            return Err(Failure::lesson(format!(
+                "{shown}: kbuild made no module. The options of the kernel that obj-$(CONFIG_...) \
+                 lines name may be off; the whole log: {}",
+                log.display()
+            ))
+            .into());
+        }
+        let order = match load_order(&built, &project.load_order)? {
+            LoadOrder::Order(order) => order,
+            LoadOrder::Circle(names) => {
+                return Err(Failure::lesson(format!(
+                    "{shown}: the modules {} need each other's symbols, so none of them can be \
+                     loaded first",
+                    names.join(", ")
+                ))
+                .into());
+            }
+            LoadOrder::Unknown(name) => {
+                return Err(Failure::lesson(format!(
+                    "{shown}: `load` names {name}, which is not one of the modules {}",
+                    names_of(&built).join(", ")
+                ))
+                .into());
+            }
+        };
+        let entry = self.session.cache.entry("modules", &name, key, |staging| {
+            for path in &built {
+                self.keep(path, staging)?;
+            }
+            let write = |name: &str, text: &str| {
+                let path = staging.join(name);
+                std::fs::write(&path, text)
+                    .with_context(|| format!("cannot write {}", path.display()))
+            };
+            write(ORDER, &(order.join("\n") + "\n"))?;
+            write(WARNINGS, &warnings.text())
+        })?;
+        Ok(entry.path)
+    }
+}
+
+fn build_of(project: &Project, language: Language) -> Result<&Build> {
+    project.build(language).with_context(|| {
+        Failure::usage(format!(
+            "{} has no module in {}",
+            project.shown.display(),
+            language.title()
+        ))
+    })
+}
+
+/// Returns the files as they were copied to `folder`.
+fn copies(files: &ProjectFiles, folder: &Path) -> ProjectFiles {
+    let copy = |file: &ProjectFile| ProjectFile {
+        name: file.name.clone(),
+        path: folder.join(&file.name),
+    };
+    ProjectFiles {
+        files: files.files.iter().map(copy).collect(),
+        left_out: Vec::new(),
+    }
+}
+
+/// Returns the modules that kbuild made in `work`, sorted by name. kbuild makes each once.
+fn built_modules(work: &Path) -> Result<Vec<PathBuf>> {
+    let mut built = files_below(work)?;
+    built.retain(|path| path.extension().is_some_and(|own| own == "ko"));
+    Ok(built)
+}
+
+fn names_of(modules: &[PathBuf]) -> Vec<String> {
+    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_os_string();
+    let names: BTreeSet<_> = modules.iter().map(stem).collect();
+    names
+        .iter()
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Returns the project's folder as the user wrote it, without a slash at the end.
+fn shown_folder(project: &Project) -> String {
+    let shown = project.shown.display().to_string();
+    shown.trim_end_matches('/').to_owned()
+}
+
+/// The folder of the sources in kept warnings: the same project may be built from another folder.
+const HERE: &str = "\u{1}";
+
+/// The warnings of a build that succeeds.
+struct Warnings {
+    work: String,
+    /// The compilers' output since the last line of kbuild or make.
+    pending: Vec<String>,
+    lines: Vec<String>,
+    left_out: usize,
+}
+
+impl Warnings {
+    fn new(work: &Path) -> Self {
+        Self {
+            work: format!("{}/", work.display()),
+            pending: Vec::new(),
+            lines: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if is_compilers(line) {
+            self.pending.push(line.replace(&self.work, HERE));
+            return;
+        }
+        self.end();
+    }
+
+    /// Ends the output of a target.
+    fn end(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let is_warning = |line: &String| line.contains("warning") || line.contains("WARNING");
+        if pending.iter().any(is_warning) {
+            let room = MAX_WARNINGS.saturating_sub(self.lines.len());
+            self.left_out += pending.len().saturating_sub(room);
+            self.lines.extend(pending.into_iter().take(room));
+        }
+    }
+
+    fn text(mut self) -> String {
+        self.end();
+        let mut text = self.lines.join("\n");
+        if self.left_out > 0 {
+            text += &format!("\n... and {} more lines", self.left_out);
+        }
+        text
+    }
+}

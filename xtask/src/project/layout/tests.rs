@@ -1,0 +1,192 @@
+use super::*;
+use crate::project::files::ProjectFile;
+
+/// A folder with these files, each with its text.
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            std::fs::write(path, text)?;
+        }
+        Ok(Self { folder })
+    }
+
+    fn builds(&self, name: &str) -> Result<Vec<Build>> {
+        let root = self.folder.path().canonicalize()?;
+        let shown = Path::new("here");
+        let files = ProjectFiles::of(&root, shown)?;
+        let manifest = Manifest::load(&root, shown)?;
+        builds(name, shown, &files, &manifest)
+    }
+
+    fn error(&self, name: &str) -> String {
+        match self.builds(name) {
+            Ok(builds) => format!("no error: {builds:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+fn text(build: &Build) -> &str {
+    match &build.kbuild {
+        KbuildSource::Own => "",
+        KbuildSource::Written(text) => text,
+    }
+}
+
+#[test]
+fn a_kbuild_is_taken_as_it_is() -> Result<()> {
+    for kbuild in [
+        "obj-m := x.o\n",
+        "  obj-$(CONFIG_X) += x.o\n",
+        "include x.mk\n",
+    ] {
+        for name in ["Kbuild", "Makefile"] {
+            let folder = Folder::new(&[(name, kbuild), ("x.c", "")])?;
+            let own = Build {
+                language: Language::C,
+                kbuild: KbuildSource::Own,
+                uses_kernel_ext: false,
+            };
+            assert_eq!(folder.builds("x")?, [own]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_makefile_without_modules_is_not_a_kbuild() -> Result<()> {
+    let folder = Folder::new(&[
+        ("Makefile", "all:\n\ttrue\n"),
+        ("x.c", "MODULE_LICENSE(\"GPL\");"),
+    ])?;
+    let builds = folder.builds("y")?;
+    assert!(text(&builds[0]).contains("obj-m += x.o\nx-y :=  src/x.o\n"));
+    Ok(())
+}
+
+#[test]
+fn a_manifest_lists_sources_in_both_languages() -> Result<()> {
+    let folder = Folder::new(&[
+        (
+            "kmodlab.toml",
+            "[module.drv]\nsources = [\"a/drv.rs\", \"a/hw.c\"]\ninclude = [\"inc\"]\ncflags = [\"-DX=1\"]\n",
+        ),
+        ("a/drv.rs", "use kernel_ext::kthread::KThread;\n"),
+        ("a/hw.c", ""),
+        ("inc/hw.h", ""),
+    ])?;
+    let builds = folder.builds("y")?;
+    assert_eq!(builds[0].language, Language::Rust);
+    assert!(builds[0].uses_kernel_ext);
+    let expected = "# Written by kmodlab.
+
+obj-m += drv.o
+drv-y := kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a src/a/drv.o src/a/hw.o
+RUSTFLAGS_src/a/drv.o := --extern kernel_ext=$(obj)/kernel_ext/libkernel_ext.rmeta
+CFLAGS_src/a/drv.o += -I$(src)/src/inc -DX=1
+CFLAGS_src/a/hw.o += -I$(src)/src/inc -DX=1
+";
+    assert_eq!(text(&builds[0]), expected);
+    Ok(())
+}
+
+#[test]
+fn a_lesson_has_a_build_in_each_language() -> Result<()> {
+    let folder = Folder::new(&[
+        ("x.rs", "use kernel_ext::a;"),
+        ("c/x.c", ""),
+        ("README.md", ""),
+    ])?;
+    let builds = folder.builds("x")?;
+    let languages: Vec<Language> = builds.iter().map(|build| build.language).collect();
+    assert_eq!(languages, [Language::Rust, Language::C]);
+    assert!(text(&builds[1]).contains("x-y :=  src/c/x.o\n"));
+    Ok(())
+}
+
+#[test]
+fn sources_alone_are_a_module_each() -> Result<()> {
+    let folder = Folder::new(&[
+        ("a.rs", "// kernel_ext::unused\nmodule! {}"),
+        ("b.c", "MODULE_LICENSE(\"GPL\");"),
+        ("test.c", "int main(void) { return 0; }"),
+    ])?;
+    let builds = folder.builds("y")?;
+    assert!(!builds[0].uses_kernel_ext);
+    assert!(text(&builds[0]).contains("obj-m += a.o"));
+    assert!(text(&builds[0]).contains("obj-m += b.o"));
+    assert!(!text(&builds[0]).contains("test"));
+    Ok(())
+}
+
+#[test]
+fn errors_name_the_file_and_the_remedy() -> Result<()> {
+    let two = Folder::new(&[
+        ("kmodlab.toml", "[module.x]\nsources = [\"x.c\"]\n"),
+        ("Kbuild", "obj-m := x.o\n"),
+        ("x.c", ""),
+    ])?;
+    assert!(
+        two.error("x")
+            .starts_with("here/kmodlab.toml and here/Kbuild both describe modules")
+    );
+
+    let none = Folder::new(&[("README.md", ""), ("sub/Kbuild", "obj-m := x.o\n")])?;
+    let error = none.error("x");
+    assert!(error.starts_with("here has no module: "), "{error}");
+    assert!(
+        error.ends_with("these folders in it may: here/sub"),
+        "{error}"
+    );
+
+    let manifest = |text: &str| Folder::new(&[("kmodlab.toml", text), ("x.c", ""), ("x.rs", "")]);
+    let missing = manifest("[module.x]\nsources = [\"y.c\"]\n")?;
+    assert!(
+        missing
+            .error("x")
+            .starts_with("here/y.c, a source of the module x, does not exist")
+    );
+    let clash = manifest("[module.x]\nsources = [\"x.c\", \"x.rs\"]\n")?;
+    assert!(
+        clash
+            .error("x")
+            .contains("x.c and x.rs would both become x.o")
+    );
+    let shared = manifest("[module.a]\nsources = [\"x.c\"]\n[module.b]\nsources = [\"x.c\"]\n")?;
+    assert!(shared.error("x").contains("x.c is a source of two modules"));
+    let name = manifest("[module.\"$(shell id)\"]\nsources = [\"x.c\"]\n")?;
+    assert!(name.error("x").contains("is not a name for a module"));
+    let flag = manifest("[module.x]\nsources = [\"x.c\"]\ncflags = [\"-D$(shell id)\"]\n")?;
+    assert!(flag.error("x").contains("is not a flag"));
+    let empty = manifest("[module.x]\nsources = []\n")?;
+    assert!(empty.error("x").contains("the module x has no sources"));
+    Ok(())
+}
+
+#[test]
+fn a_file_that_was_left_out_is_explained() {
+    let files = ProjectFiles {
+        files: vec![ProjectFile {
+            name: PathBuf::from("y.c"),
+            path: PathBuf::from("/y.c"),
+        }],
+        left_out: vec!["x.c was left out: it is a symbolic link out of the folder".to_owned()],
+    };
+    let entry = ModuleEntry::of_source("x.c".to_owned());
+    let modules = BTreeMap::from([("x".to_owned(), entry)]);
+    let error = written(&modules, &files, Path::new("here")).expect_err("a missing source");
+    assert!(
+        error
+            .to_string()
+            .ends_with("\nnote: x.c was left out: it is a symbolic link out of the folder")
+    );
+}

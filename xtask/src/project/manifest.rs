@@ -1,0 +1,291 @@
+//! `kmodlab.toml`: the description of a project.
+//!
+//! ```toml
+//! [module.mydrv]
+//! sources = ["src/mydrv.rs", "src/hw.c"]
+//! include = ["include"]            # folders for #include
+//! cflags = ["-DVERBOSE"]
+//! kernel_ext = true                # if left out: whether a Rust source uses the crate
+//!
+//! [kernel]
+//! use = "7.3"                      # a name of kernels.toml, or: path = "../linux"
+//!
+//! [guest]
+//! files = { "/root/t" = "tests/t.c" }
+//!
+//! [test]
+//! texts = ["tests/*.md"]
+//! load = ["mybus", "mydrv"]        # an order that symbols do not show
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use serde::Deserialize;
+
+use super::files::ProjectFiles;
+use super::{ProjectGuestFile, shown_path};
+use crate::failure::Failure;
+use crate::lesson::compare::{WILDCARD, line_matches};
+
+/// Name of the file, in a project's folder.
+pub const MANIFEST: &str = "kmodlab.toml";
+
+/// The contents of `kmodlab.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Manifest {
+    /// The modules, by name.
+    pub module: BTreeMap<String, ModuleEntry>,
+    kernel: KernelTable,
+    guest: GuestTable,
+    test: TestTable,
+}
+
+/// A table `[module.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModuleEntry {
+    /// The sources, relative to the project's folder.
+    pub sources: Vec<String>,
+    /// Whether the module is linked with `kernel_ext`.
+    #[serde(default)]
+    pub kernel_ext: Option<bool>,
+    #[serde(default)]
+    include: Vec<String>,
+    #[serde(default)]
+    cflags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct KernelTable {
+    r#use: Option<String>,
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GuestTable {
+    files: BTreeMap<String, PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TestTable {
+    texts: Vec<String>,
+    load: Vec<String>,
+}
+
+/// The kernel that a project asks for; none if its modules are for any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelChoice {
+    /// A name of `kernels.toml`.
+    pub name: Option<String>,
+    /// A kernel's tree or tarball.
+    pub source: Option<PathBuf>,
+}
+
+impl ModuleEntry {
+    /// Returns the entry of a module with one source.
+    pub fn of_source(source: String) -> Self {
+        Self {
+            sources: vec![source],
+            ..Self::default()
+        }
+    }
+
+    /// Returns the flags for the C compiler, as make reads them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a flag would be more than a word to make or the shell, or if a folder does not
+    /// exist.
+    pub fn flags(&self, files: &ProjectFiles, shown: &Path, module: &str) -> Result<String> {
+        let mut flags = Vec::new();
+        for folder in &self.include {
+            let has = files.files.iter().any(|file| file.name.starts_with(folder));
+            ensure!(
+                has || folder == ".",
+                Failure::lesson(format!(
+                    "{}: the include folder {folder} of the module {module} does not exist, or \
+                     is empty",
+                    shown_path(shown, Path::new(MANIFEST))
+                ))
+            );
+            flags.push(format!("-I$(src)/{}/{folder}", super::layout::SOURCES));
+        }
+        for flag in &self.cflags {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+./,:".contains(&byte);
+            ensure!(
+                flag.bytes().all(is_plain) && flag.starts_with('-'),
+                Failure::lesson(format!(
+                    "{}: `{flag}` of the module {module} is not a flag: a flag begins with - and \
+                     has letters, digits and -_=+./,: only",
+                    shown_path(shown, Path::new(MANIFEST))
+                ))
+            );
+            flags.push(flag.clone());
+        }
+        Ok(flags.join(" "))
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of the project in `folder`; one without contents if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault and the line if the manifest is wrong.
+    pub fn load(folder: &Path, shown: &Path) -> Result<Self> {
+        let path = folder.join(MANIFEST);
+        let shown = shown_path(shown, Path::new(MANIFEST));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => bail!(Failure::lesson(format!("{shown} cannot be read: {error}"))),
+        };
+        let manifest: Self = toml::from_str(&text)
+            .map_err(|error| Failure::lesson(format!("{shown}: {error}").trim_end().to_owned()))?;
+        let KernelTable { r#use, path } = &manifest.kernel;
+        ensure!(
+            r#use.is_none() || path.is_none(),
+            Failure::lesson(format!(
+                "{shown}: [kernel] has both `use` and `path`; leave one out"
+            ))
+        );
+        Ok(manifest)
+    }
+
+    /// Returns the kernel that the manifest asks for.
+    pub fn kernel(&self, folder: &Path) -> KernelChoice {
+        KernelChoice {
+            name: self.kernel.r#use.clone(),
+            source: self.kernel.path.as_ref().map(|path| folder.join(path)),
+        }
+    }
+
+    /// Returns the order of modules that the manifest states.
+    pub fn load_order(&self) -> Vec<String> {
+        self.test.load.clone()
+    }
+
+    /// Returns the files for the guest.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file does not exist, or a path is not absolute.
+    pub fn guest_files(&self, folder: &Path, shown: &Path) -> Result<Vec<ProjectGuestFile>> {
+        let manifest = shown_path(shown, Path::new(MANIFEST));
+        let mut files = Vec::new();
+        for (path, source) in &self.guest.files {
+            check_guest_path(path)
+                .map_err(|why| Failure::lesson(format!("{manifest}: {path}: {why}")))?;
+            let source = folder.join(source);
+            ensure!(
+                source.is_file(),
+                Failure::lesson(format!(
+                    "{manifest}: {}, for {path} in the guest, is not a file",
+                    source.display()
+                ))
+            );
+            files.push(ProjectGuestFile {
+                path: path.clone(),
+                source,
+            });
+        }
+        Ok(files)
+    }
+
+    /// Returns the files with transcripts, relative to the folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no file matches one of the names.
+    pub fn texts(&self, files: &ProjectFiles, shown: &Path) -> Result<Vec<PathBuf>> {
+        let mut texts: Vec<PathBuf> = Vec::new();
+        for pattern in &self.test.texts {
+            let wild = pattern.replace('*', WILDCARD);
+            let names = files.files.iter().map(|file| &file.name);
+            let matching: Vec<&PathBuf> = names
+                .filter(|name| line_matches(&wild, &name.display().to_string()))
+                .collect();
+            ensure!(
+                !matching.is_empty(),
+                Failure::lesson(format!(
+                    "{}: no file matches the text {pattern}",
+                    shown_path(shown, Path::new(MANIFEST))
+                ))
+            );
+            for name in matching {
+                if !texts.contains(name) {
+                    texts.push(name.clone());
+                }
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// Checks the path of a file in the guest.
+///
+/// # Errors
+///
+/// Fails with the rule that it breaks.
+pub fn check_guest_path(path: &str) -> Result<(), String> {
+    let parts = path.split('/').skip(1);
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    if !path.starts_with('/') || !parts.into_iter().all(is_part) {
+        return Err("a path in the guest is absolute, without `.`, `..` or `//`".to_owned());
+    }
+    let kept = ["/init", "/bin/busybox"].contains(&path)
+        || ["/proc/", "/sys/", "/dev/", "/kmodlab/"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
+    match kept {
+        true => Err("this path is the guest's own; use /root, say".to_owned()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Manifest> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join(MANIFEST), text)?;
+        Manifest::load(folder.path(), Path::new("."))
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = load("[test]\ntext = [\"x\"]\n").expect_err("an unknown key");
+        let error = error.to_string();
+        assert!(error.starts_with("./kmodlab.toml: TOML parse error at line 2"));
+        assert!(error.contains("unknown field `text`, expected `texts` or `load`"));
+    }
+
+    #[test]
+    fn a_kernel_is_a_name_or_a_path() {
+        assert!(load("[kernel]\nuse = \"7.3\"\npath = \"x\"\n").is_err());
+        let choice = load("[kernel]\npath = \"../linux\"\n")
+            .map(|manifest| manifest.kernel(Path::new("/a/b")))
+            .expect("a manifest");
+        assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
+        assert_eq!(choice.name, None);
+    }
+
+    #[test]
+    fn paths_in_the_guest_are_plain() {
+        for path in ["/root/t", "/lib/firmware/x.bin", "/t"] {
+            assert_eq!(check_guest_path(path), Ok(()), "{path}");
+        }
+        for path in ["t", "/", "/root/../init", "//t", "/init", "/proc/x", ""] {
+            assert!(check_guest_path(path).is_err(), "{path}");
+        }
+    }
+}

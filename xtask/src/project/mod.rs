@@ -1,0 +1,190 @@
+//! Projects: folders with modules from anywhere on the host, in the layout of their owner.
+//!
+//! ```text
+//! folder -> ProjectFiles + Manifest -> Project { builds, texts, guest files }
+//!     -> (kbuild in a copy of the folder) -> modules in load order
+//! ```
+//!
+//! A project has one of three layouts: its own `Kbuild` or `Makefile` with `obj-m`, which kbuild
+//! reads as it is; a `kmodlab.toml` that lists the sources of each module; or sources alone, each
+//! of which becomes a module. Nothing is written into the folder.
+
+mod files;
+mod layout;
+mod manifest;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::failure::Failure;
+use crate::modules::Language;
+use crate::text::shell_word;
+
+pub(crate) use files::unchanged;
+pub use files::{ProjectFile, ProjectFiles};
+pub use layout::{Build, KbuildSource};
+pub use manifest::{KernelChoice, MANIFEST, check_guest_path};
+
+/// A file that a project brings to its guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectGuestFile {
+    /// Absolute path in the guest.
+    pub path: String,
+    /// The file on the host. A C source is compiled to a static program.
+    pub source: PathBuf,
+}
+
+impl ProjectGuestFile {
+    /// Returns true if the file is a C source, of which the guest gets the program.
+    pub fn is_program(&self) -> bool {
+        self.source.extension().is_some_and(|own| own == "c")
+    }
+}
+
+/// A folder with modules.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Name for reports and file names: that of the folder.
+    pub name: String,
+    /// The folder, free of symbolic links.
+    pub folder: PathBuf,
+    /// The folder as the user wrote it, for messages and command lines.
+    pub shown: PathBuf,
+    /// The build in each language that the project has: one, unless it is laid out like a lesson.
+    pub builds: Vec<Build>,
+    /// The kernel that the manifest asks for.
+    pub kernel: KernelChoice,
+    /// The files for the guest, besides modules.
+    pub guest_files: Vec<ProjectGuestFile>,
+    /// Names of modules in the order in which the manifest wants them to be loaded; a module that
+    /// needs another one's symbols comes after it in any case.
+    pub load_order: Vec<String>,
+    /// The files with transcripts, relative to the folder; without any, the modules are loaded,
+    /// listed and unloaded.
+    pub texts: Vec<PathBuf>,
+}
+
+impl Project {
+    /// Opens the project in the folder `shown`, relative to the current folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if there is no such folder, and with the lesson's fault if the
+    /// folder has no module or its manifest is wrong.
+    pub fn open(shown: &Path) -> Result<Arc<Self>> {
+        let folder = shown.canonicalize().map_err(|error| {
+            Failure::usage(format!("{} cannot be opened: {error}", shown.display()))
+        })?;
+        ensure!(
+            folder.is_dir(),
+            Failure::usage(format!(
+                "{} is a file; give the folder with the module's sources",
+                shown.display()
+            ))
+        );
+        let files = ProjectFiles::of(&folder, shown)?;
+        let manifest = manifest::Manifest::load(&folder, shown)?;
+        let name = name_of(&folder);
+        let builds = layout::builds(&name, shown, &files, &manifest)?;
+        let texts = manifest.texts(&files, shown)?;
+        let texts = match texts.is_empty() && layout::is_lesson(&name, &files) {
+            true => files
+                .has("README.md")
+                .map_or_else(Vec::new, |text| vec![text]),
+            false => texts,
+        };
+        Ok(Arc::new(Self {
+            name,
+            builds,
+            texts,
+            kernel: manifest.kernel(&folder),
+            guest_files: manifest.guest_files(&folder, shown)?,
+            load_order: manifest.load_order(),
+            folder,
+            shown: shown.to_owned(),
+        }))
+    }
+
+    /// Returns the project with more files for the guest.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if a file does not exist, or if two have the same path.
+    pub fn with_files(self: &Arc<Self>, more: &[ProjectGuestFile]) -> Result<Arc<Self>> {
+        let mut project = Self::clone(self);
+        for file in more {
+            ensure!(
+                file.source.is_file(),
+                Failure::usage(format!("--with: {} is not a file", file.source.display()))
+            );
+            let paths = project.guest_files.iter().map(|known| &known.path);
+            ensure!(
+                !paths.into_iter().any(|known| *known == file.path),
+                Failure::usage(format!(
+                    "--with: the guest already has a file {}; give another path after a colon",
+                    file.path
+                ))
+            );
+            project.guest_files.push(file.clone());
+        }
+        Ok(Arc::new(project))
+    }
+
+    /// Returns the build in `language`.
+    pub fn build(&self, language: Language) -> Option<&Build> {
+        self.builds.iter().find(|build| build.language == language)
+    }
+
+    /// Returns the word that selects the project on a command line.
+    pub fn argument(&self) -> String {
+        let shown = self.shown.display().to_string();
+        let path = match is_path(&shown) {
+            true => PathBuf::from(shown),
+            false => Path::new(".").join(shown),
+        };
+        shell_word(&path)
+    }
+
+    /// Lists the files that kbuild may read.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be read.
+    pub fn files(&self) -> Result<ProjectFiles> {
+        ProjectFiles::of(&self.folder, &self.shown)
+    }
+}
+
+/// Returns the name of the project in `folder`: letters, digits, `_`, `-` and `.` of the folder's
+/// name, and `_` for every other letter.
+fn name_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |letter: char| match letter.is_ascii_alphanumeric() || "_-.".contains(letter) {
+        true => letter,
+        false => '_',
+    };
+    let name: String = name.chars().map(plain).collect();
+    match name.trim_start_matches('.') {
+        "" => "project".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Reports whether an argument of the command line is a path and not the name of a lesson.
+pub fn is_path(argument: &str) -> bool {
+    argument.contains('/') || matches!(argument, "." | "..")
+}
+
+/// Returns `path` relative to the project's folder as a person finds it from the current folder.
+fn shown_path(shown: &Path, relative: &Path) -> String {
+    shown.join(relative).display().to_string()
+}
+
+/// Reads a file of the project, for its text.
+fn read_text(folder: &Path, shown: &Path, relative: &Path) -> Result<String> {
+    let bytes = std::fs::read(folder.join(relative))
+        .with_context(|| format!("cannot read {}", shown_path(shown, relative)))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,335 @@
+//! Modules from anywhere: folders with layouts of their own (`xtask/tests/projects`), and folders
+//! that are wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::{XtaskOutput, original, run, xtask};
+
+/// A copy of a project in a temporary folder.
+struct TestProject {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl TestProject {
+    /// Copies a folder of `xtask/tests/projects` to one with this name.
+    fn named(project: &str, name: &str) -> Result<Self> {
+        let source = original().join("xtask/tests/projects").join(project);
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join(name);
+        let copied = Command::new("cp")
+            .arg("-r")
+            .args([&source, &path])
+            .status()?;
+        ensure!(copied.success(), "cp failed on {}", source.display());
+        Ok(Self { folder, path })
+    }
+
+    fn of(project: &str) -> Result<Self> {
+        Self::named(project, project)
+    }
+
+    /// Makes a project named `own` of these files.
+    fn new(files: &[(&str, &str)]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("own");
+        std::fs::create_dir(&path)?;
+        let project = Self { folder, path };
+        for (name, text) in files {
+            project.write(name, text)?;
+        }
+        Ok(project)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.path.join(name);
+        std::fs::create_dir_all(path.parent().context("a folder")?)?;
+        std::fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+
+    /// Runs xtask in the folder around the project.
+    fn xtask(&self, args: &[&str]) -> Result<XtaskOutput> {
+        run(&mut self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut xtask = xtask(original(), args);
+        xtask.current_dir(self.folder.path());
+        xtask
+    }
+}
+
+/// A module in C whose init is `body`.
+fn module(body: &str) -> String {
+    format!(
+        "#include <linux/module.h>\n\
+         static int __init own_init(void)\n{{\n\t{body}\n}}\nmodule_init(own_init);\n\
+         static void __exit own_exit(void)\n{{\n}}\nmodule_exit(own_exit);\n\
+         MODULE_LICENSE(\"GPL\");\nMODULE_DESCRIPTION(\"A test\");\n"
+    )
+}
+
+#[test]
+fn a_kbuild_with_two_files_is_taken_as_it_is() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let output = project.xtask(&["test", "./two_files"])?;
+    let parts = [
+        "two_files (c)  ok",
+        "$ insmod startstop.ko",
+        "] hello from two files\n",
+        "$ rmmod startstop",
+        "] bye\n",
+        "1 passed, 0 failed",
+    ];
+    output.expect(0, &parts)
+}
+
+#[test]
+fn modules_are_loaded_in_the_order_of_their_symbols() -> Result<()> {
+    let project = TestProject::of("depends")?;
+    let output = project.xtask(&["test", "./depends"])?;
+    output.expect(0, &["depends (c)  ok", "the other module returns 42"])?;
+    let line = |text: &str| output.stdout.lines().position(|line| line.ends_with(text));
+    ensure!(line("$ insmod a_provider.ko") < line("$ insmod first.ko"));
+    ensure!(line("$ rmmod first") < line("$ rmmod a_provider"));
+
+    let command = "modprobe first && modinfo first && modprobe -r first; lsmod | wc -l";
+    let output = project.xtask(&["test", "./depends", "--run", command])?;
+    output.expect(
+        0,
+        &[
+            "depends (c)  ok",
+            "A user of another module's function",
+            "\n    1\n",
+        ],
+    )?;
+
+    let output = project.xtask(&["test", "./depends", "--run", "modprobe first"])?;
+    output.expect(1, &["left-over", "the module a_provider is still loaded"])
+}
+
+#[test]
+fn a_module_in_rust_needs_no_kernel_ext() -> Result<()> {
+    let project = TestProject::of("plain_rust")?;
+    let output = project.xtask(&["test", "./plain_rust"])?;
+    output.expect(
+        0,
+        &[
+            "plain_rust (rust)  ok",
+            "plain_rust: loaded",
+            "plain_rust: unloaded",
+        ],
+    )
+}
+
+#[test]
+fn a_manifest_combines_languages_programs_files_and_texts() -> Result<()> {
+    let project = TestProject::named("mixed", "mixed module: ü")?;
+    let name = "mixed_module___";
+    let path = "./mixed module: ü";
+    project
+        .xtask(&["test", path])?
+        .expect(0, &[name, "(rust)  ok", "1 passed, 0 failed"])?;
+    // The expected status is 7.
+    project.write("tests/ask.c", "int main(void) { return 8; }\n")?;
+    let output = project.xtask(&["test", path])?;
+    let parts = [
+        "./mixed module: ü/tests/mixed.md:5: ",
+        "exit status: 8 instead of 7",
+        "cargo xtask qemu './mixed module: ü'",
+    ];
+    output.expect(1, &parts)
+}
+
+#[test]
+fn a_lesson_is_a_project_too() -> Result<()> {
+    let lesson = original().join("modules/lessons/kthread_run");
+    let lesson = lesson.canonicalize()?.display().to_string();
+    let output = run(xtask(original(), &["test", &lesson]).current_dir("/"))?;
+    output.expect(0, &["kthread_run (rust)  ok", "kthread_run (c)     ok"])
+}
+
+#[test]
+fn a_hang_is_located_in_the_projects_source() -> Result<()> {
+    let project = TestProject::of("hangs")?;
+    let output = project.xtask(&["test", "./hangs"])?;
+    let parts = [
+        "./hangs: hangs (c): hung: ",
+        "    $ insmod hangs.ko",
+        "was at ./hangs/hangs.c:9, in ",
+        "wait_for_completion(&never);",
+        "cargo xtask qemu --lang c ./hangs",
+    ];
+    output.expect(1, &parts)
+}
+
+#[test]
+fn schedules_timelines_and_recordings_work() -> Result<()> {
+    let project = TestProject::of("depends")?;
+    let args = [
+        "test",
+        "./depends",
+        "--schedules",
+        "3",
+        "--timeline",
+        "lines",
+    ];
+    project.xtask(&args)?.expect(0, &["3 of 3 passed"])?;
+    ensure!(project.folder.path().join("lines").is_dir());
+    let output = project.xtask(&["test", "./depends", "--record", "records"])?;
+    output.expect(0, &["replay one with: "])?;
+    let record = std::fs::read_dir(project.folder.path().join("records"))?
+        .next()
+        .context("a recording")??;
+    let record = record.path().display().to_string();
+    project.xtask(&["replay", &record])?.expect(0, &[])
+}
+
+#[test]
+fn a_race_of_a_project_is_found() -> Result<()> {
+    let race = original()
+        .join("modules/races/unlocked_counter")
+        .canonicalize()?;
+    let race = race.display().to_string();
+    let args = ["test", &race, "--lang", "c", "--schedules", "20"];
+    let output = run(&mut xtask(original(), &args))?;
+    let repeat = format!("to repeat: cargo xtask test {race} --lang c --seed");
+    output.expect(1, &["schedules failed, the first with seed", &repeat])
+}
+
+#[test]
+fn nothing_is_written_into_the_folder() -> Result<()> {
+    let list = |folder: &Path| -> Result<String> {
+        let listing = Command::new("find")
+            .args([folder, Path::new("-printf")])
+            .arg("%p %m %s %T@\n")
+            .stdin(Stdio::null())
+            .output()?;
+        Ok(String::from_utf8_lossy(&listing.stdout).into_owned())
+    };
+    let project = TestProject::of("mixed")?;
+    let locked = Command::new("chmod")
+        .args(["-R", "a-w"])
+        .arg(&project.path)
+        .status()?;
+    ensure!(locked.success());
+    let before = list(&project.path)?;
+    project
+        .xtask(&["test", "./mixed"])?
+        .expect(0, &["1 passed"])?;
+    ensure!(list(&project.path)? == before);
+    // The folder is removed at the end.
+    let unlocked = Command::new("chmod")
+        .args(["-R", "u+w"])
+        .arg(&project.path)
+        .status()?;
+    ensure!(unlocked.success());
+    Ok(())
+}
+
+#[test]
+fn compilers_name_the_users_files() -> Result<()> {
+    let c = TestProject::new(&[("own.c", &module("return nothing;"))])?;
+    let parts = [
+        "does-not-compile",
+        "./own/own.c:4:9: error: use of undeclared identifier",
+    ];
+    c.xtask(&["test", "./own"])?.expect(1, &parts)?;
+
+    let rust = TestProject::of("plain_rust")?;
+    let source = std::fs::read_to_string(rust.path.join("plain_rust.rs"))?;
+    rust.write(
+        "plain_rust.rs",
+        &source.replace("Ok(PlainRust)", "Ok(Nothing)"),
+    )?;
+    let output = rust.xtask(&["test", "./plain_rust"])?;
+    output.expect(1, &["cannot find", " --> ./plain_rust/plain_rust.rs:20:12"])?;
+
+    // A warning of a build that succeeds is shown, also if the module is in the cache.
+    let warns = TestProject::new(&[("own.c", &module("int unused; return 0;"))])?;
+    for _ in 0..2 {
+        let output = warns.xtask(&["test", "./own"])?;
+        output.expect(
+            0,
+            &["./own/own.c:4:6: warning: unused variable", "own (c)  ok"],
+        )?;
+    }
+    // One module that does not compile does not stop the others.
+    let both = TestProject::of("two_files")?;
+    let broken = c.path.display().to_string();
+    let output = both.xtask(&["test", &broken, "./two_files"])?;
+    output.expect(1, &["two_files (c)  ok", "1 passed, 1 failed"])
+}
+
+#[test]
+fn wrong_folders_are_explained() -> Result<()> {
+    let empty = TestProject::new(&[("README.md", "")])?;
+    empty
+        .xtask(&["test", "./own"])?
+        .expect(1, &["error: ./own has no module: "])?;
+    empty
+        .xtask(&["test", "./other"])?
+        .expect(2, &["error: ./other cannot be opened: "])?;
+    let file = empty.xtask(&["test", "./own/README.md"])?;
+    file.expect(2, &["./own/README.md is a file; give the folder"])?;
+    empty
+        .xtask(&["test", "--run", "true"])?
+        .expect(2, &["--run: give the folder of a module"])?;
+
+    let missing = TestProject::new(&[(
+        "own.c",
+        &module("extern int nowhere(void); return nowhere();"),
+    )])?;
+    let output = missing.xtask(&["test", "./own"])?;
+    output.expect(1, &["does-not-compile", "\"nowhere\"", "undefined!"])?;
+
+    let source = |other: &str, own: &str| {
+        format!(
+            "#include <linux/module.h>\nint {other}_f(void);\nint {own}_f(void);\n\
+             int {own}_f(void) {{ return {other}_f(); }}\nEXPORT_SYMBOL_GPL({own}_f);\n\
+             MODULE_LICENSE(\"GPL\");\nMODULE_DESCRIPTION(\"A test\");\n"
+        )
+    };
+    let circle = TestProject::new(&[("a.c", &source("b", "a")), ("b.c", &source("a", "b"))])?;
+    let output = circle.xtask(&["test", "./own"])?;
+    output.expect(1, &["the modules a, b need each other's symbols"])?;
+
+    let kbuild = TestProject::new(&[("Kbuild", "obj-m := own.o\nnonsense\n"), ("own.c", "")])?;
+    kbuild
+        .xtask(&["test", "./own"])?
+        .expect(1, &["./own/Kbuild:2: *** missing separator"])?;
+
+    let nothing = TestProject::new(&[
+        ("Kbuild", "obj-$(CONFIG_NOT_AN_OPTION) := own.o\n"),
+        ("own.c", &module("return 0;")),
+    ])?;
+    nothing
+        .xtask(&["test", "./own"])?
+        .expect(1, &["kbuild made no module"])
+}
+
+#[test]
+fn files_for_the_guest_are_checked() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let with =
+        |file: &str| project.xtask(&["test", "./two_files", "--with", file, "--run", "true"]);
+    let dynamic = with("/bin/true")?;
+    dynamic.expect(
+        1,
+        &["/bin/true is not linked statically, and the guest has no C library"],
+    )?;
+    with("/nothing")?.expect(2, &["/nothing is not a file"])?;
+    with("/bin/true:/proc/x")?.expect(2, &["this path is the guest's own"])?;
+    project.write("t.c", "int main(void) { return nothing; }\n")?;
+    let wrong = with("two_files/t.c")?;
+    wrong.expect(
+        1,
+        &[
+            "t.c does not compile as a program for the guest",
+            "use of undeclared",
+        ],
+    )
+}
