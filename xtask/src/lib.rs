@@ -15,7 +15,9 @@
 
 pub mod apt;
 pub mod cache;
+pub mod cli;
 pub mod commands;
+mod embedded;
 pub mod failure;
 pub mod host;
 pub mod initramfs;
@@ -26,6 +28,7 @@ pub mod memo;
 pub mod modules;
 pub mod pipeline;
 pub mod process;
+pub mod program;
 pub mod project;
 pub mod recording;
 pub mod report;

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cache::Cache;
+use crate::embedded;
+
 /// Environment variable that names a clone to use instead of the one around the current folder.
 const VARIABLE: &str = "KMODLAB_WORKSPACE";
 
@@ -17,7 +20,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the clone that `KMODLAB_WORKSPACE` names, else the one that the current folder is in.
+    /// Finds the clone that `KMODLAB_WORKSPACE` names, else the one that the current folder is in,
+    /// else the files that an installed program has with it.
     ///
     /// The search is at run time, as cargo's and git's: a program that was built in one clone
     /// and runs in a copy of it uses the copy's files.
@@ -25,13 +29,16 @@ impl Workspace {
     /// # Errors
     ///
     /// Fails if the named folder is not a clone, or if no folder from the current one up to the
-    /// root is one.
+    /// root is one and the program has no files with it.
     pub fn find() -> Result<Self> {
         if let Some(root) = std::env::var_os(VARIABLE).filter(|root| !root.is_empty()) {
             return Self::at(Path::new(&root)).context(VARIABLE);
         }
         let current = std::env::current_dir().context("cannot find the current folder")?;
-        Self::around(&current)
+        Self::around(&current).or_else(|error| match embedded::clone_folder(&Cache::from_env()?)? {
+            Some(folder) => Self::at(&folder),
+            None => Err(error),
+        })
     }
 
     /// Finds the clone that `folder` is in: the nearest folder, from `folder` upwards, that has

@@ -5,6 +5,7 @@ pub mod build;
 pub mod common;
 pub mod doc;
 pub mod doctor;
+pub mod new;
 mod projects;
 pub mod qemu;
 pub mod replay;

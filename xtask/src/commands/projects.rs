@@ -56,7 +56,7 @@ impl ProjectOptions {
         }
         if !self.files.is_empty() && selection.projects.is_empty() {
             bail!(Failure::usage(
-                "--with: give the folder of a module too, such as `cargo xtask test .`"
+                "--with: give the folder of a module too, such as `test .`"
             ));
         }
         Ok(selection)

@@ -75,7 +75,7 @@ pub struct TestOptions {
     #[arg(long, value_enum, default_value = "virtual")]
     time: TimeOption,
 
-    /// Record each run into a file in this folder, for `cargo xtask replay`
+    /// Record each run into a file in this folder, for `replay`
     ///
     /// A recorded guest has one CPU, boots for its lesson, and has virtual time.
     #[arg(long, value_name = "FOLDER")]
@@ -228,7 +228,7 @@ impl TestOptions {
             refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
         }
         if self.run.is_some() && selection.projects.is_empty() {
-            let what = "--run: give the folder of a module, such as `cargo xtask test . --run ...`";
+            let what = "--run: give the folder of a module too, such as `test . --run ...`";
             return Err(Failure::usage(what).into());
         }
         selection.lessons = lessons;
@@ -416,7 +416,7 @@ fn run_suite(
     }
     if let Some(folder) = &folder {
         let file = shell_word(&folder.path().join("FILE"));
-        let command = format!("replay one with: cargo xtask replay {file}");
+        let command = format!("replay one with: {} replay {file}", crate::program::name());
         session.ui.note(command);
     }
     if let Some(folder) = artifacts.folder() {

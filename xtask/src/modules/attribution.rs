@@ -199,8 +199,7 @@ impl<'a> Attribution<'a> {
     /// Returns the module that a target belongs to: `lessons/x/c/x.o`, `x.o` or `x.mod.o`.
     fn module_of(&self, target: &str) -> Option<&'a str> {
         if self.project.is_some() {
-            // Of the targets outside the folder, or of the folder itself, kbuild says again what it
-            // has said of one in it.
+            // kbuild repeats a failure for the folder itself and for targets outside it.
             let in_folder = target.starts_with(&self.work) && !target.ends_with("/Module.symvers");
             return self.names.first().copied().filter(|_| in_folder);
         }

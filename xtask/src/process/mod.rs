@@ -204,8 +204,9 @@ impl Tool {
         let program = PathBuf::from(self.command.get_program());
         if which(&program).is_none() {
             return Err(Failure::host(format!(
-                "there is no program {}; `cargo xtask doctor` lists what is missing",
-                program.display()
+                "there is no program {}; `{} doctor` lists what is missing",
+                program.display(),
+                crate::program::name()
             ))
             .into());
         }

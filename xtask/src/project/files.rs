@@ -93,7 +93,7 @@ impl ProjectFiles {
             if name.as_encoded_bytes().starts_with(b".") || is_made(&name) {
                 continue;
             }
-            // Of a link without a target there is nothing to read.
+            // A link without a target has nothing to read.
             let Ok(target) = path.canonicalize() else {
                 continue;
             };

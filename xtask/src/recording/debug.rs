@@ -91,8 +91,7 @@ fn script(
     sources: &[&Path],
     loaded: &[LoadedModule],
 ) -> String {
-    let mut script =
-        String::from("# Made by `cargo xtask replay --gdb`, which removes it at its end.\n");
+    let mut script = String::from("# Made by `replay --gdb`, which removes it at its end.\n");
     // `write!` to a String cannot fail.
     let _ = writeln!(script, "file {}", gdb_word(&kernel.vmlinux()));
     for folder in sources {

@@ -113,7 +113,8 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             }
             writeln!(
                 out,
-                "The lesson was not judged. `cargo xtask doctor` checks the host."
+                "The lesson was not judged. `{} doctor` checks the host.",
+                crate::program::name()
             )?;
         }
     }
@@ -248,7 +249,8 @@ fn print_commands(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     };
     writeln!(
         out,
-        "to reproduce: cargo xtask qemu {option}{}{}{}",
+        "to reproduce: {} qemu {option}{}{}{}",
+        crate::program::name(),
         outcome.origin.argument,
         outcome.kernel_options,
         if location.is_some() {

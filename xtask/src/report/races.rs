@@ -44,7 +44,8 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
     }
     writeln!(
         out,
-        "  to repeat: cargo xtask test {} --lang {language} --seed {first_seed}{kernel_options}\n",
+        "  to repeat: {} test {} --lang {language} --seed {first_seed}{kernel_options}\n",
+        crate::program::name(),
         origin.argument
     )
 }

@@ -84,7 +84,10 @@ pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     let bindgen = bindgen::provision(session, host, &mut answers)?;
     let toolchain = assemble(system, rust, bindgen);
     answers.save()?;
-    toolchain.context("the toolchain is incomplete; `cargo xtask doctor` lists what is missing")
+    toolchain.with_context(|| {
+        let program = crate::program::name();
+        format!("the toolchain is incomplete; `{program} doctor` lists what is missing")
+    })
 }
 
 /// Returns the host's system tools; installs missing packages.

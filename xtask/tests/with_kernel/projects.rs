@@ -153,6 +153,40 @@ fn a_lesson_is_a_project_too() -> Result<()> {
 }
 
 #[test]
+fn a_new_module_passes_and_is_formatted() -> Result<()> {
+    for language in ["rust", "c", "both"] {
+        let folder = tempfile::tempdir()?;
+        let xtask = |args: &[&str]| run(xtask(original(), args).current_dir(folder.path()));
+        let new = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["new", "my_driver", "--lang", language])
+            .current_dir(folder.path())
+            .output()?;
+        let printed = String::from_utf8_lossy(&new.stdout);
+        ensure!(
+            printed.ends_with("next: cargo xtask test ./my_driver\n"),
+            "{printed}"
+        );
+        let passed = if language == "both" {
+            "2 passed"
+        } else {
+            "1 passed"
+        };
+        xtask(&["test", "./my_driver"])?.expect(0, &[passed, "0 failed"])?;
+        for file in ["my_driver.rs", "src/my_driver.rs"] {
+            let path = folder.path().join("my_driver").join(file);
+            if path.is_file() {
+                let formatted = Command::new("rustfmt")
+                    .args(["--check", "--edition", "2021"])
+                    .arg(&path)
+                    .status()?;
+                ensure!(formatted.success(), "{} is not formatted", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_hang_is_located_in_the_projects_source() -> Result<()> {
     let project = TestProject::of("hangs")?;
     let output = project.xtask(&["test", "./hangs"])?;
@@ -277,7 +311,7 @@ fn wrong_folders_are_explained() -> Result<()> {
     file.expect(2, &["./own/README.md is a file; give the folder"])?;
     empty
         .xtask(&["test", "--run", "true"])?
-        .expect(2, &["--run: give the folder of a module"])?;
+        .expect(2, &["--run: give the folder of a module too"])?;
 
     let missing = TestProject::new(&[(
         "own.c",

@@ -29,9 +29,10 @@ const CHUNK: usize = 256 << 10;
 /// good one by the pinned key.
 pub fn verify(signature: &Path, key: &Path, fingerprint: &str, mut data: impl Read) -> Result<()> {
     let gpgv = which("gpgv").ok_or_else(|| {
-        Failure::host(
-            "there is no gpgv to check signatures with; `cargo xtask doctor` names its package",
-        )
+        Failure::host(format!(
+            "there is no gpgv to check signatures with; `{} doctor` names its package",
+            crate::program::name()
+        ))
     })?;
     // No guard: gpgv ends when its input does, which xtask's own end closes.
     let mut child = Tool::new(gpgv)

@@ -122,8 +122,9 @@ pub fn provision(
     let rust = provisioned(&entry.path, answers).with_context(|| {
         Failure::host(format!(
             "rustc in {} does not run; remove that folder and try again; \
-             `cargo xtask doctor` shows whether libLLVM's package (llvm 19) is installed",
-            entry.path.display()
+             `{} doctor` shows whether libLLVM's package (llvm 19) is installed",
+            entry.path.display(),
+            crate::program::name()
         ))
     })?;
     stage.done(entry.cached, rust.version.clone());

@@ -1,0 +1,65 @@
+//! The command line of `cargo xtask` and of the installed `kmodlab`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+
+use crate::commands::{bench, build, doc, doctor, new, qemu, replay, test};
+use crate::{failure, process, program, vm};
+
+/// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+enum Command {
+    /// Build the kernel, every lesson's module and the initramfs
+    Build(build::BuildOptions),
+    /// Boot a guest with a shell on this terminal
+    Qemu(qemu::QemuOptions),
+    /// Run the console blocks of lessons in guests and compare the output
+    Test(test::TestOptions),
+    /// Write a new module, with a test that passes
+    New(new::NewOptions),
+    /// Replay a recording of `test --record`, to its end or under gdb
+    Replay(replay::ReplayOptions),
+    /// Measure how long kmodlab takes, and compare each figure with its aim
+    Bench(bench::BenchOptions),
+    /// Build the API documentation of kernel_ext and of the kernel crate
+    Doc(doc::DocOptions),
+    /// Check what a build needs and suggest fixes
+    Doctor(doctor::DoctorOptions),
+}
+
+/// Runs the program with the arguments of the process, and returns its exit status.
+pub fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let outcome = match args.next() {
+        Some(mode) if mode == process::GUARD => process::guard(args),
+        Some(mode) if mode == process::TERMINAL_GUARD => process::terminal_guard(args),
+        Some(mode) if mode == process::SANDBOX => process::sandbox(args),
+        _ => run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        process::park_if_interrupted();
+        crate::errln!("error: {error:#}");
+        failure::exit_code(&error)
+    })
+}
+
+fn run() -> Result<ExitCode> {
+    let name = program::name();
+    let matches = Command::command().name(name).bin_name(name).get_matches();
+    let command = Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    process::on_signals(vm::terminal::restore)?;
+    match command {
+        Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Test(options) => test::run(&options),
+        Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Replay(options) => replay::run(&options),
+        // The benchmark reads the same options again.
+        Command::Bench(_) => bench::run().map(|never| match never {}),
+        Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(options) => doctor::run(&options),
+    }
+}
