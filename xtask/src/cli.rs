@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
-use crate::commands::{bench, build, doc, doctor, new, qemu, replay, test};
+use crate::commands::{bench, build, doc, doctor, new, qemu, replay, test, watch};
 use crate::{failure, process, program, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
@@ -20,6 +20,8 @@ enum Command {
     Test(test::TestOptions),
     /// Write a new module, with a test that passes
     New(new::NewOptions),
+    /// Run `test` again when a file of a module changes
+    Watch(watch::WatchOptions),
     /// Replay a recording of `test --record`, to its end or under gdb
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
@@ -56,6 +58,7 @@ fn run() -> Result<ExitCode> {
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Watch(options) => watch::run(&options),
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.
         Command::Bench(_) => bench::run().map(|never| match never {}),

@@ -10,3 +10,4 @@ mod projects;
 pub mod qemu;
 pub mod replay;
 pub mod test;
+pub mod watch;

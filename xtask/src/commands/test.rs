@@ -143,6 +143,11 @@ enum TimeOption {
 const FIRST_SEED: u32 = 1;
 
 impl TestOptions {
+    /// Returns the names and paths of the lessons and projects.
+    pub(super) fn arguments(&self) -> &[String] {
+        &self.lessons
+    }
+
     /// Returns the schedules' seeds, if schedules are requested.
     fn seeds(&self) -> Result<Option<Seeds>> {
         let (first, count) = match (self.seed, self.schedules) {

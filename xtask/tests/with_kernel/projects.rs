@@ -1,10 +1,11 @@
 //! Modules from anywhere: folders with layouts of their own (`xtask/tests/projects`), and folders
 //! that are wrong.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::lab::{XtaskOutput, original, run, xtask};
 
@@ -183,6 +184,41 @@ fn a_new_module_passes_and_is_formatted() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn a_saved_change_is_tested_at_once() -> Result<()> {
+    let project = TestProject::new(&[("own.c", &module("return 0;"))])?;
+    let mut command = project.command(&["watch", "./own"]);
+    let mut watch = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut results = BufReader::new(watch.stdout.take().context("output")?).lines();
+    let mut notes = BufReader::new(watch.stderr.take().context("errors")?).lines();
+    let until = |lines: &mut dyn Iterator<Item = std::io::Result<String>>, part: &str| {
+        for line in lines {
+            if line?.contains(part) {
+                return Ok(());
+            }
+        }
+        bail!("{part:?} did not come")
+    };
+    until(&mut results, "1 passed, 0 failed")?;
+    until(&mut notes, "watching ./own")?;
+    project.write("own.c", &module("return -EINVAL;"))?;
+    until(&mut results, "0 passed, 1 failed")?;
+    until(&mut notes, "watching ./own")?;
+    // A file of the same contents is no change; the next one is.
+    project.write("own.c", &module("return -EINVAL;"))?;
+    project.write("own.c", &module("pr_info(\"mended\\n\"); return 0;"))?;
+    until(&mut results, "mended")?;
+    until(&mut results, "1 passed, 0 failed")?;
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT)?;
+    let status = watch.wait()?;
+    ensure!(status.code() == Some(130), "{status}");
     Ok(())
 }
 

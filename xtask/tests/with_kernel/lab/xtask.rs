@@ -22,7 +22,7 @@ pub fn xtask(clone: &Path, args: &[&str]) -> Command {
         .env("KMODLAB_WORKSPACE", clone)
         .env_remove("GITHUB_ACTIONS")
         .stdin(Stdio::null());
-    if args.first() == Some(&"test") {
+    if matches!(args.first(), Some(&("test" | "watch"))) {
         let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
         command.args(more.split_whitespace());
     }

@@ -1,0 +1,152 @@
+//! `watch`: runs `test` again when a file of a module changes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::test::TestOptions;
+use crate::failure::Failure;
+use crate::key::{Inputs, Key};
+use crate::project::{ProjectFiles, is_path};
+use crate::workspace::Workspace;
+
+/// The time without a further event after which a change is over: editors write a file in several
+/// steps.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Options of `watch`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WatchOptions {
+    #[command(flatten)]
+    test: TestOptions,
+}
+
+/// Runs `test` with the same options, and again after each change, until a signal ends it.
+///
+/// # Errors
+///
+/// Fails if a folder cannot be watched, and with a usage error if there is no folder to watch.
+pub fn run(options: &WatchOptions) -> Result<ExitCode> {
+    let folders = folders(options.test.arguments())?;
+    let (sender, events) = channel();
+    let mut watcher = notify::recommended_watcher(move |event| {
+        // The receiver is gone only when the program ends.
+        let _ = sender.send(event);
+    })
+    .context("cannot watch files on this host")?;
+    let mut watched = BTreeSet::new();
+    let program = std::env::current_exe().context("cannot find this program")?;
+    loop {
+        // Before the run, so that no change during the run is missed.
+        watch(&mut watcher, &mut watched, &folders)?;
+        let before = digest(&folders)?;
+        let status = Command::new(&program)
+            .arg("test")
+            .args(std::env::args_os().skip(2))
+            .status()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        if status.code() == Some(i32::from(crate::failure::Fault::Usage.status())) {
+            bail!(Failure::usage("`test` refused the options"));
+        }
+        let names = folders
+            .iter()
+            .map(|folder| folder.shown.display().to_string());
+        let names = names.collect::<Vec<_>>().join(", ");
+        crate::errln!("watching {names}; Ctrl-C ends");
+        wait_for_change(&events, &mut watcher, &mut watched, &folders, &before)?;
+        crate::errln!("\n{names} changed");
+    }
+}
+
+/// A folder whose files are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WatchedFolder {
+    folder: PathBuf,
+    shown: PathBuf,
+}
+
+/// Returns the folders of these arguments of `test`: paths, and names of lessons.
+fn folders(arguments: &[String]) -> Result<Vec<WatchedFolder>> {
+    let mut folders = Vec::new();
+    for argument in arguments {
+        let shown = match is_path(argument) {
+            true => PathBuf::from(argument),
+            false => Workspace::find()?.folder_of(argument),
+        };
+        let folder = shown.canonicalize().map_err(|error| {
+            Failure::usage(format!("{} cannot be watched: {error}", shown.display()))
+        })?;
+        folders.push(WatchedFolder { folder, shown });
+    }
+    if folders.is_empty() {
+        bail!(Failure::usage(
+            "give a folder or a lesson to watch, such as `watch .`"
+        ));
+    }
+    Ok(folders)
+}
+
+/// Watches each folder that has a file of a module.
+fn watch(
+    watcher: &mut RecommendedWatcher,
+    watched: &mut BTreeSet<PathBuf>,
+    folders: &[WatchedFolder],
+) -> Result<()> {
+    for WatchedFolder { folder, shown } in folders {
+        let files = ProjectFiles::of(folder, shown)?.files;
+        let parents = files
+            .iter()
+            .filter_map(|file| folder.join(&file.name).parent().map(Path::to_owned));
+        for parent in parents.chain([folder.clone()]) {
+            // A folder that was removed and made again needs a new watch; one that has a watch
+            // keeps it.
+            if watched.insert(parent.clone()) {
+                watcher
+                    .watch(&parent, RecursiveMode::NonRecursive)
+                    .with_context(|| format!("cannot watch {}", parent.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns a hash of the files of all folders.
+fn digest(folders: &[WatchedFolder]) -> Result<Key> {
+    let mut inputs = Inputs::new("watch 1");
+    for WatchedFolder { folder, shown } in folders {
+        inputs.text("folder", folder.to_string_lossy());
+        for file in ProjectFiles::of(folder, shown)?.files {
+            // An editor may be replacing it at this moment.
+            let contents = std::fs::read(&file.path).unwrap_or_default();
+            inputs.bytes(&file.name.to_string_lossy(), &contents);
+        }
+    }
+    Ok(inputs.key())
+}
+
+/// Returns when the contents of a file differ from `before`.
+fn wait_for_change(
+    events: &Receiver<notify::Result<notify::Event>>,
+    watcher: &mut RecommendedWatcher,
+    watched: &mut BTreeSet<PathBuf>,
+    folders: &[WatchedFolder],
+    before: &Key,
+) -> Result<()> {
+    loop {
+        // A change during the run, whose events may have come already.
+        if digest(folders)? != *before {
+            return Ok(());
+        }
+        let event = events.recv().context("the watch ended")?;
+        event.context("the watch failed")?;
+        while let Ok(more) = events.recv_timeout(QUIET) {
+            more.context("the watch failed")?;
+        }
+        watch(watcher, watched, folders)?;
+    }
+}
