@@ -12,21 +12,37 @@
 //! A cache that this user cannot write, such as a teacher's for a class, is only read. Results
 //! that it does not have go to the user's own cache, which is searched first.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow};
-use rustix::fs::{Access, access};
+use anyhow::{Context as _, Result, bail};
 
+mod collect;
 mod entries;
+mod evict;
+mod inventory;
+mod limit;
+mod listing;
+mod location;
 mod manifest;
+mod sizes;
+mod uses;
+mod words;
 
 use crate::failure::{self, Failure};
 use crate::key::Key;
-use crate::text::printable;
 use crate::ui::Notes;
+use location::plain_path;
+use uses::{Found, Uses};
 
+pub use collect::{Collected, CollectionRule, collect};
 pub use entries::remove_entry;
+pub use inventory::{CacheItem, Inventory, ItemStatus};
+pub use limit::{SizeLimit, keep_limit, keep_within};
+pub use listing::{collected_text, listing, listing_json};
+pub use location::{CacheFolders, FolderState, folder_state};
 pub use manifest::Parts;
 
 /// A cache folder.
@@ -36,6 +52,10 @@ pub struct Cache {
     /// A cache that is only read.
     shared: Option<PathBuf>,
     notes: Notes,
+    /// The results in use; all clones have the same ones.
+    uses: Arc<Uses>,
+    /// The results that were found, if this is a lookup.
+    found: Option<Arc<Found>>,
 }
 
 /// A whole result in the cache.
@@ -57,17 +77,10 @@ impl Cache {
     ///
     /// Fails if none of the three variables is set, and as [`Cache::at`] does.
     pub fn from_env() -> Result<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let chosen = variable("KMODLAB_CACHE").map(PathBuf::from);
-        let own = variable("XDG_CACHE_HOME")
-            .map(|cache| Path::new(&cache).join("kmodlab"))
-            .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/kmodlab")));
-        match (chosen, own) {
-            (Some(shared), Some(own)) if is_read_only(&shared) => Self::over(&shared, &own),
-            (Some(root), _) | (None, Some(root)) => Self::at(&root),
-            (None, None) => Err(anyhow!(
-                "HOME is not set: set KMODLAB_CACHE to a folder for built kernels"
-            )),
+        let CacheFolders { own, shared } = CacheFolders::from_env()?;
+        match shared {
+            Some(shared) => Self::over(&shared, &own),
+            None => Self::at(&own),
         }
     }
 
@@ -89,6 +102,8 @@ impl Cache {
             root,
             shared: None,
             notes: Notes::default(),
+            uses: Arc::default(),
+            found: None,
         };
         cache.sweep()?;
         Ok(cache)
@@ -156,6 +171,22 @@ impl Cache {
         }
     }
 
+    /// Returns the cache for a lookup: every stage finds its results, unchecked, and none can be
+    /// made. So the stages themselves answer which results they would use, and nothing changes.
+    pub fn lookup(&self) -> Self {
+        Self {
+            found: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the paths of the results that stages have found in this lookup; none if this is
+    /// not a lookup.
+    pub fn found(&self) -> BTreeSet<PathBuf> {
+        let found = self.found.as_ref();
+        found.map_or_else(BTreeSet::new, |found| found.paths())
+    }
+
     /// Returns the notes about the cache so far.
     pub fn notes(&self) -> &Notes {
         &self.notes
@@ -192,8 +223,11 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// Fails if the folder cannot be locked, emptied or made.
+    /// Fails if the folder cannot be locked, emptied or made, and in a lookup.
     pub fn work_folder(&self, name: &str) -> Result<WorkFolder> {
+        if self.found.is_some() {
+            bail!("a lookup does not make {name}");
+        }
         let id = format!("work-{name}");
         let lock = self.lock(&id)?;
         let path = self.folder("staging")?.join(&id);
@@ -247,72 +281,8 @@ impl Cache {
     ///
     /// Fails if the file or its folder cannot be written.
     pub fn write(&self, path: &Path, contents: &[u8]) -> Result<()> {
-        self.write_file(path, contents)?;
-        Ok(())
+        write_whole(path, contents).map(drop)
     }
-
-    /// Writes a small file as [`Cache::write`], and returns the open file.
-    fn write_file(&self, path: &Path, contents: &[u8]) -> Result<File> {
-        use std::io::Write as _;
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = path.parent().unwrap_or(&self.root);
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        // Beside its final path, which may be on another disk than the cache's top folder; and
-        // readable for all whom the umask lets read, because users may share a cache.
-        let permissions = std::fs::Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new()
-            .permissions(permissions)
-            .tempfile_in(folder)
-            .with_context(|| {
-                format!(
-                    "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
-                    folder.display()
-                )
-            })?;
-        file.write_all(contents)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        file.persist(path)
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
-}
-
-/// Returns the absolute path of a cache folder.
-///
-/// # Errors
-///
-/// Fails if make cannot build in a folder of that name, or in the folder that a symbolic link leads
-/// to: compilers see that one.
-fn plain_path(root: &Path) -> Result<PathBuf> {
-    let root = std::path::absolute(root)?;
-    let real = root.ancestors().find_map(|path| path.canonicalize().ok());
-    for path in std::iter::once(&root).chain(&real) {
-        let path = path.to_string_lossy();
-        if let Some(letter) = path.chars().find(|letter| !is_plain(*letter)) {
-            let path = printable(&path);
-            return Err(Failure::usage(format!(
-                "the cache folder {path} has {letter:?} in its name, which make cannot build in; \
-                 set KMODLAB_CACHE to another"
-            ))
-            .into());
-        }
-    }
-    Ok(root)
-}
-
-/// Returns true if this user cannot write a cache folder that exists, or a folder in it.
-fn is_read_only(root: &Path) -> bool {
-    let cannot_be_written =
-        |path: &Path| path.is_dir() && access(path, Access::WRITE_OK | Access::EXEC_OK).is_err();
-    cannot_be_written(root)
-        || std::fs::read_dir(root).is_ok_and(|mut folders| {
-            folders.any(|folder| folder.is_ok_and(|folder| cannot_be_written(&folder.path())))
-        })
-}
-
-/// Returns true if a letter of a path means nothing to make and the shell.
-fn is_plain(letter: char) -> bool {
-    letter.is_alphanumeric() || "/._-+@~^=".contains(letter)
 }
 
 /// An empty folder to work in; dropping it removes the folder.
@@ -334,6 +304,30 @@ impl Drop for WorkFolder {
         // The next owner removes what cannot be removed now.
         let _ = remove(&self.path);
     }
+}
+
+/// Writes a small file as [`Cache::write`], and returns the open file.
+fn write_whole(path: &Path, contents: &[u8]) -> Result<File> {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Beside its final path, which may be on another disk than the cache's top folder; and
+    // readable for all whom the umask lets read, because users may share a cache.
+    let permissions = std::fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(folder)
+        .with_context(|| {
+            format!(
+                "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
+                folder.display()
+            )
+        })?;
+    file.write_all(contents)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Removes a file or a folder with its contents, if it exists.

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
-use crate::commands::{bench, build, doc, doctor, new, qemu, replay, test, watch};
+use crate::cache::{SizeLimit, keep_limit};
+use crate::commands::{bench, build, cache, doc, doctor, new, qemu, replay, test, watch};
 use crate::{failure, process, program, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
@@ -30,6 +31,8 @@ enum Command {
     Doc(doc::DocOptions),
     /// Check what a build needs and suggest fixes
     Doctor(doctor::DoctorOptions),
+    /// List what the cache has, or remove what nobody needs
+    Cache(cache::CacheOptions),
 }
 
 /// Runs the program with the arguments of the process, and returns its exit status.
@@ -53,6 +56,18 @@ fn run() -> Result<ExitCode> {
     let matches = Command::command().name(name).bin_name(name).get_matches();
     let command = Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     process::on_signals(vm::terminal::restore)?;
+    // Refused before the work, which may take long.
+    SizeLimit::from_env()?;
+    let keeps_limit = !matches!(command, Command::Cache(_));
+    let outcome = run_command(command);
+    process::park_if_interrupted();
+    if keeps_limit && let Err(error) = keep_limit() {
+        crate::errln!("the cache may be larger than its limit: {error:#}");
+    }
+    outcome
+}
+
+fn run_command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
@@ -64,5 +79,6 @@ fn run() -> Result<ExitCode> {
         Command::Bench(_) => bench::run().map(|never| match never {}),
         Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Cache(options) => cache::run(&options),
     }
 }

@@ -1,5 +1,7 @@
 //! The pipeline up to the files of a guest: each stage makes its result or takes it from the cache.
 
+mod used;
+
 use anyhow::{Context as _, Result};
 
 use crate::cache::Parts;
@@ -12,6 +14,8 @@ use crate::lesson::Lesson;
 use crate::modules::{self, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
+
+pub use used::{CloneResults, used_by_clone};
 
 /// Everything that was built for guests.
 #[derive(Debug, Clone)]

@@ -521,7 +521,18 @@ fn options(text: &str) -> BTreeSet<&str> {
     found
 }
 
-/// Returns the subcommands in xtask's `--help`, each with its own options.
+/// Returns the names of the subcommands in the text of a `--help`.
+fn subcommand_names(help: &str) -> impl Iterator<Item = &str> {
+    help.lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+}
+
+/// Returns the subcommands in xtask's `--help`, each with its own options and those of its own
+/// subcommands.
 fn subcommands() -> Result<BTreeMap<String, BTreeSet<String>>> {
     let help = |args: &[&str]| -> Result<String> {
         let xtask = env!("CARGO_BIN_EXE_xtask");
@@ -530,16 +541,12 @@ fn subcommands() -> Result<BTreeMap<String, BTreeSet<String>>> {
         Ok(String::from_utf8(output.stdout)?)
     };
     let all = help(&[])?;
-    let names = all
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| line.starts_with("  "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help");
     let mut commands = BTreeMap::new();
-    for name in names {
-        let text = help(&[name])?;
+    for name in subcommand_names(&all) {
+        let mut text = help(&[name])?;
+        for inner in subcommand_names(&text.clone()) {
+            text += &help(&[name, inner])?;
+        }
         let options = options(&text).into_iter().map(str::to_owned).collect();
         commands.insert(name.to_owned(), options);
     }

@@ -8,10 +8,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
+use super::evict::{evict, is_removing};
 use super::manifest::{self, EntryState, Parts};
-use super::{Cache, CacheEntry, remove};
+use super::{Cache, CacheEntry, limit, remove, write_whole};
 use crate::key::Key;
 
 /// End of the name of a result's manifest.
@@ -29,7 +30,7 @@ impl Cache {
     /// # Errors
     ///
     /// Fails if `make` does, in which case the cache keeps nothing, or if the result cannot be
-    /// moved into place.
+    /// moved into place; in a lookup, if the cache does not have the result.
     pub fn entry(
         &self,
         kind: &str,
@@ -57,6 +58,9 @@ impl Cache {
         if let Some(path) = self.find(kind, name, key, parts)? {
             return Ok(CacheEntry { path, cached: true });
         }
+        if self.found.is_some() {
+            bail!("the cache does not have {kind}/{name}-{key}");
+        }
         let path = self.path(kind, name, key);
         let id = format!("{kind}-{name}-{key}");
         let lock = self.lock(&id)?;
@@ -71,14 +75,17 @@ impl Cache {
         let made = make(&staging)
             .and_then(|()| self.write_manifest(&path, &manifest::record(&staging)?))
             .and_then(|()| {
+                self.uses.hold_new(&staging, &path);
                 std::fs::rename(&staging, &path)
                     .with_context(|| format!("cannot move {} into place", path.display()))
             });
         if let Err(error) = made {
+            self.uses.release(&path);
             // The first error is the one to report.
             let _ = remove(&staging);
             return Err(self.explain_full_disk(error));
         }
+        limit::forget_total(&self.root);
         Ok(CacheEntry {
             path,
             cached: false,
@@ -139,21 +146,19 @@ impl Cache {
                 paths.push(entry.with_context(list)?.path());
             }
         }
-        paths.retain(|path| !is_manifest(path));
+        paths.retain(|path| !is_manifest(path) && !is_removing(path));
         Ok(paths)
     }
 
     /// Records that `entry` is used now, and then removes the least recently used entries of its
-    /// folder until at most `keep` are left. An entry that was used within the last `rest` stays.
-    ///
-    /// Another xtask that uses a removed entry finds it gone, so this is for entries that are
-    /// made again quickly. Entries of a cache that is only read stay as they are.
+    /// folder until at most `keep` are left. An entry that is in use, or was used within the last
+    /// `rest`, stays. Entries of a cache that is only read stay as they are.
     ///
     /// # Errors
     ///
     /// Fails if the use cannot be recorded, or if an old entry cannot be removed.
     pub fn used(&self, entry: &Path, keep: usize, rest: Duration) -> Result<()> {
-        if self.is_shared(entry) {
+        if self.is_shared(entry) || self.found.is_some() {
             return Ok(());
         }
         let folder = entry.parent().unwrap_or(entry);
@@ -174,14 +179,14 @@ impl Cache {
             let Ok(metadata) = path.metadata() else {
                 continue;
             };
-            if !is_manifest(&path) {
+            if !is_manifest(&path) && !is_removing(&path) {
                 all.push((metadata.modified()?, path));
             }
         }
         all.sort_by(|a, b| b.cmp(a));
         for (used, old) in all.into_iter().skip(keep) {
             if now.duration_since(used).is_ok_and(|since| since > rest) {
-                remove_entry(&old)?;
+                evict(&self.root, &old)?;
             }
         }
         Ok(())
@@ -191,8 +196,15 @@ impl Cache {
     /// nothing is at `path` afterwards, or it is in a cache that is only read. `lock` is the
     /// result's lock, if the caller holds it.
     fn is_usable(&self, path: &Path, parts: Parts<'_>, lock: Option<&File>) -> Result<bool> {
+        if let Some(found) = &self.found {
+            return Ok(found.look(path));
+        }
+        // Held before it is checked, so that nobody removes it afterwards.
+        if !self.uses.hold(path, !self.is_shared(path)) {
+            return Ok(false);
+        }
         if matches!(parts, Parts::None) {
-            return Ok(exists(path));
+            return Ok(true);
         }
         let state = self.state(path, parts);
         if !exists(path) {
@@ -287,6 +299,7 @@ impl Cache {
 
     /// Removes the result at `path`, whose lock the caller holds, in one step.
     fn discard(&self, path: &Path) -> Result<()> {
+        self.uses.release(path);
         let aside = self.folder("staging")?.join(id(path));
         remove(&aside)?;
         // A folder of the cache may be a link to another disk.
@@ -299,7 +312,7 @@ impl Cache {
 
     /// Writes the manifest of the result at `path`, and waits until it is on the disk.
     fn write_manifest(&self, path: &Path, manifest: &str) -> Result<()> {
-        let file = self.write_file(&manifest_path(path), manifest.as_bytes())?;
+        let file = write_whole(&manifest_path(path), manifest.as_bytes())?;
         file.sync_all()
             .with_context(|| format!("cannot sync {}", manifest_path(path).display()))
     }
@@ -316,7 +329,7 @@ pub fn remove_entry(path: &Path) -> Result<()> {
 }
 
 /// Returns the name of a result's lock, and of its folder in staging.
-fn id(path: &Path) -> String {
+pub(super) fn id(path: &Path) -> String {
     let name = |path: Option<&Path>| {
         let name = path.and_then(Path::file_name).unwrap_or_default();
         name.to_string_lossy().into_owned()
@@ -336,16 +349,22 @@ fn is_adopted(path: &Path, parts: Parts<'_>) -> bool {
         }
 }
 
-fn exists(path: &Path) -> bool {
+pub(super) fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-fn manifest_path(entry: &Path) -> PathBuf {
+pub(super) fn manifest_path(entry: &Path) -> PathBuf {
     let mut path = entry.as_os_str().to_owned();
     path.push(MANIFEST);
     path.into()
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     path.to_string_lossy().ends_with(MANIFEST)
+}
+
+/// Returns the path of the result whose manifest has this path; `None` if it is not a manifest's.
+pub(super) fn result_of(manifest: &Path) -> Option<PathBuf> {
+    let name = manifest.file_name()?.to_str()?;
+    Some(manifest.with_file_name(name.strip_suffix(MANIFEST)?))
 }

@@ -1,6 +1,8 @@
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::time::{Duration, SystemTime};
 
+use anyhow::anyhow;
+
 use super::*;
 use crate::key::Inputs;
 
@@ -71,22 +73,26 @@ fn leftovers_are_removed_unless_they_are_in_use() -> Result<()> {
 }
 
 #[test]
-fn the_least_recently_used_entries_are_removed() -> Result<()> {
-    let (_folder, cache, key) = cache()?;
-    let entry = |name: &str| -> Result<PathBuf> {
-        let made = cache.entry("guests", name, &key, |staging| {
-            Ok(std::fs::create_dir(staging)?)
-        })?;
-        Ok(made.path)
-    };
-    let hour = Duration::from_secs(3600);
-    let (old, older, young) = (entry("old")?, entry("older")?, entry("young")?);
-    File::open(&old)?.set_modified(SystemTime::now() - 2 * hour)?;
-    File::open(&older)?.set_modified(SystemTime::now() - 3 * hour)?;
-    cache.used(&entry("new")?, 3, hour)?;
-    assert!(old.exists() && !older.exists() && young.exists());
-    cache.used(&entry("new")?, 1, hour)?;
-    assert!(!old.exists() && young.exists());
+fn a_lookup_finds_results_and_makes_none() -> Result<()> {
+    let (folder, cache, key) = cache()?;
+    let there = sample(&cache, "things", &key)?.path;
+    drop(cache);
+    std::fs::write(there.join("one"), "damaged")?;
+    File::open(&there)?.set_modified(SystemTime::UNIX_EPOCH)?;
+    let files = crate::key::files_below(folder.path())?;
+    let lookup = Cache::at(folder.path())?.lookup();
+    assert_eq!(sample(&lookup, "things", &key)?.path, there);
+    let other = Inputs::new("other").key();
+    let error = sample(&lookup, "things", &other).expect_err("nothing there");
+    assert!(
+        error.to_string().contains("does not have things/x-"),
+        "{error}"
+    );
+    assert!(lookup.work_folder("x").is_err());
+    assert_eq!(lookup.found(), BTreeSet::from([there.clone()]));
+    // Neither checked nor used.
+    assert_eq!(there.metadata()?.modified()?, SystemTime::UNIX_EPOCH);
+    assert_eq!(crate::key::files_below(folder.path())?, files);
     Ok(())
 }
 

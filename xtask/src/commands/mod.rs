@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod build;
+pub mod cache;
 pub mod common;
 pub mod doc;
 pub mod doctor;

@@ -14,7 +14,7 @@ mod sandbox;
 mod sources;
 mod unbuilt;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use kmodlab_protocol::GuestFile;
@@ -151,6 +151,50 @@ pub fn are_missing(
         }
     }
     Ok(false)
+}
+
+/// Finds all results in the cache that the lessons, races and tools of this clone use for `image`.
+///
+/// # Errors
+///
+/// Fails if a folder of modules cannot be listed.
+pub fn find_all(session: &Session, toolchain: &Toolchain, image: &KernelImage) -> Result<()> {
+    let builder = ModuleBuilder::new(session, toolchain, image);
+    let name = format!("kernel_ext-{}", image.label());
+    let key = builder.kernel_ext_key()?;
+    session.cache.find("modules", &name, &key, Parts::None)?;
+    let clone = &session.workspace;
+    for folder in [
+        clone.lessons(),
+        clone.races(),
+        clone.modules().join("tools"),
+    ] {
+        for name in folder_names(&folder)? {
+            for language in [Language::Rust, Language::C] {
+                // A folder without a module in this language has no key.
+                if let Ok(key) = builder.lesson_key(&name, language) {
+                    let entry = entry_name(&name, language);
+                    session.cache.find("modules", &entry, &key, Parts::None)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names of the folders in `folder`; none if it does not exist.
+fn folder_names(folder: &Path) -> Result<Vec<String>> {
+    let list = || format!("cannot list {}", folder.display());
+    let mut names = Vec::new();
+    if folder.is_dir() {
+        for entry in std::fs::read_dir(folder).with_context(list)? {
+            let entry = entry.with_context(list)?;
+            if entry.path().is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Returns the modules of `requested` for `image`; builds those that the cache does not have. A

@@ -6,6 +6,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use xtask::cache::Cache;
@@ -167,5 +168,43 @@ fn damaged_answers_and_manifests_are_found_again() -> Result<()> {
         ensure!(notes.is_empty(), "{notes:?}");
         ensure!(after == before, "{}", differing(&before, &after));
     }
+    Ok(())
+}
+
+#[test]
+fn gc_keeps_what_the_clone_uses() -> Result<()> {
+    let lab = PrivateCache::new()?;
+    let cache = lab.clone.path("cache");
+    let xtask = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let command = command.args(args).env("KMODLAB_CACHE", &cache);
+        run(command.current_dir(lab.clone.path("modules")))
+    };
+    lab.seed()?;
+    let module = "kthread_run-c-";
+    let stale = lab.entries("modules", module)?;
+    let source = lab.clone.lesson("kthread_run").join("c/kthread_run.c");
+    let text = std::fs::read_to_string(&source)? + "/* A new version. */\n";
+    std::fs::write(&source, text)?;
+    let (_, before) = lab.seed()?;
+    let notes = cache.join("modules/notes.txt");
+    std::fs::write(&notes, "mine")?;
+    let all = lab.entries("modules", "")?.len();
+    xtask(&["cache", "gc"])?.expect(0, &["removed 0 entries"])?;
+    let planned = xtask(&["cache", "gc", "--unused-for", "0", "--dry-run"])?;
+    planned.expect(0, &["would remove", "kthread_run in C"])?;
+    ensure!(lab.entries("modules", "")?.len() == all);
+    let removed = xtask(&["cache", "gc", "--unused-for", "0"])?;
+    let words = planned.stdout.replace("would remove", "removed");
+    ensure!(removed.stdout == words, "{}\n{words}", removed.stdout);
+    let kept = lab.entries("modules", module)?;
+    ensure!(kept.len() == 1 && !stale.contains(&kept[0]), "{kept:?}");
+    // Kernels and sources are links to another cache here.
+    xtask(&["cache", "list"])?.expect(0, &["link to", "kernels", "sources", "notes.txt"])?;
+    ensure!(notes.exists() && !lab.entries("initramfs", "base-")?.is_empty());
+    ensure!(!lab.entries("kernels", "")?.is_empty());
+    let (notes, after) = lab.seed()?;
+    ensure!(notes.is_empty() && after == before, "{notes:?}");
+    ensure!(lab.entries("modules", module)? == kept);
     Ok(())
 }

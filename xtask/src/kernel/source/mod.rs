@@ -196,6 +196,25 @@ fn from_origins(
     Ok(Err(missing))
 }
 
+/// Returns the source tree of a kernel, if the cache has it; finds its download as well.
+///
+/// # Errors
+///
+/// Fails if a patch cannot be read.
+pub fn in_cache(session: &Session, spec: &KernelSpec) -> Result<Option<KernelSource>> {
+    for origin in &spec.sources {
+        match origin {
+            SourceOrigin::Tarball(tarball) => drop(tarball::in_cache(session, tarball)?),
+            SourceOrigin::DebianPackage(package) => {
+                if let Some(deb) = apt::SourcePackage::remembered(session, &package.name) {
+                    deb.path(session)?;
+                }
+            }
+        }
+    }
+    cached(session, spec, &Patches::of(&spec.patches)?)
+}
+
 /// Returns the tree from the first origin whose tree is in the cache.
 fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Option<KernelSource>> {
     for source in &spec.sources {

@@ -22,6 +22,21 @@ pub fn inputs(tarball: &Tarball) -> Inputs {
     inputs
 }
 
+/// Returns the verified tarball from the cache, if it is there.
+///
+/// # Errors
+///
+/// Fails if a damaged tarball cannot be removed.
+pub fn in_cache(session: &Session, tarball: &Tarball) -> Result<Option<PathBuf>> {
+    let (name, key) = (name(tarball), inputs(tarball).key());
+    let folder = session.cache.find("downloads", &name, &key, Parts::All)?;
+    Ok(folder.map(|folder| folder.join(&tarball.file)))
+}
+
+fn name(tarball: &Tarball) -> String {
+    format!("linux-{}", tarball.version)
+}
+
 /// Returns the verified tarball, from the cache or from a mirror.
 ///
 /// # Errors
@@ -33,11 +48,10 @@ pub fn fetch(
     settings: &FetchSettings,
     tarball: &Tarball,
 ) -> Result<Available<PathBuf>> {
-    let name = format!("linux-{}", tarball.version);
-    let key = inputs(tarball).key();
-    if let Some(folder) = session.cache.find("downloads", &name, &key, Parts::All)? {
-        return Ok(Ok(folder.join(&tarball.file)));
+    if let Some(path) = in_cache(session, tarball)? {
+        return Ok(Ok(path));
     }
+    let (name, key) = (name(tarball), inputs(tarball).key());
     let mut folders = tarball.mirrors.clone();
     folders.splice(0..0, settings.mirror.clone());
     let mirrors = {
