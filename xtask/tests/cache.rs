@@ -95,6 +95,23 @@ fn a_limit_that_is_not_a_size_is_refused_before_any_work() -> Result<()> {
 }
 
 #[test]
+fn gc_removes_nothing_if_it_cannot_know_the_kernels_of_the_clone() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let key = Inputs::new("x").key();
+    let kernel = Cache::at(folder.path())?.entry("kernels", "6.12.117", &key, |staging| {
+        Ok(std::fs::write(staging, "x")?)
+    })?;
+    let mut gc = command(folder.path(), &["cache", "gc", "--unused-for", "0"]);
+    // No QEMU, and so no toolchain whose kernels the clone would use.
+    let output = gc.env("PATH", folder.path()).output()?;
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(69), "{message}");
+    assert!(message.contains("nothing was removed"), "{message}");
+    assert!(kernel.path.exists());
+    Ok(())
+}
+
+#[test]
 fn json_has_each_result_with_its_size_and_its_use() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let cache = Cache::at(folder.path())?;

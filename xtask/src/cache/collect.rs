@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use super::evict::{Eviction, evict, sweep};
+use super::evict::{Eviction, evict, lock_removals, sweep};
 use super::inventory::{CacheItem, Inventory, Scope};
 use super::words;
 
@@ -49,6 +49,10 @@ pub(super) struct Evicted {
 ///
 /// Fails if a folder cannot be listed.
 pub fn collect(root: &Path, rule: &CollectionRule) -> Result<Collected> {
+    let _lock = match rule.dry_run {
+        true => None,
+        false => Some(lock_removals(root)?),
+    };
     let inventory = Inventory::read(root, Scope::All)?;
     let now = SystemTime::now();
     let stays = |item: &CacheItem| {

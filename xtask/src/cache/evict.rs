@@ -17,6 +17,9 @@ use super::{remove, uses};
 /// than `staging/`.
 const REMOVING: &str = ".removing-";
 
+/// Name of the lock of an xtask that removes several entries.
+const REMOVALS: &str = "removals";
+
 /// The end of an attempt to remove a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Eviction {
@@ -115,16 +118,42 @@ pub(super) fn is_entry_name(path: &Path) -> bool {
         })
 }
 
+/// Takes the lock of the cache folder that xtasks hold while they remove several entries; `None` if
+/// another xtask holds it.
+pub(super) fn try_lock_removals(root: &Path) -> Result<Option<File>> {
+    lock(root, REMOVALS)
+}
+
+/// Takes the same lock, and waits for another xtask that holds it.
+pub(super) fn lock_removals(root: &Path) -> Result<File> {
+    if let Some(lock) = lock(root, REMOVALS)? {
+        return Ok(lock);
+    }
+    crate::errln!("waiting for another xtask that removes entries from the cache");
+    let file = open_lock(root, REMOVALS)?;
+    let locked = file.lock();
+    locked.with_context(|| {
+        format!(
+            "cannot lock {}",
+            root.join("locks").join(REMOVALS).display()
+        )
+    })?;
+    Ok(file)
+}
+
 /// Takes the lock `name` of the cache folder; `None` if another xtask holds it.
 fn lock(root: &Path, name: &str) -> Result<Option<File>> {
+    let file = open_lock(root, name)?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+fn open_lock(root: &Path, name: &str) -> Result<File> {
     let path = root.join("locks").join(name);
     let made = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path);
-    let file = made
-        .or_else(|_| File::open(&path))
-        .with_context(|| format!("cannot open the lock {}", path.display()))?;
-    Ok(file.try_lock().is_ok().then_some(file))
+    made.or_else(|_| File::open(&path))
+        .with_context(|| format!("cannot open the lock {}", path.display()))
 }

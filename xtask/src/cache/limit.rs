@@ -12,6 +12,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::collect::{Evicted, evict_least_recently_used};
+use super::evict::try_lock_removals;
 use super::inventory::{Inventory, Scope};
 use super::location::{CacheFolders, FolderState, folder_state};
 use super::write_whole;
@@ -128,6 +129,10 @@ pub fn keep_within(root: &Path, limit: u64, now: SystemTime) -> Result<Option<St
     if known.is_some_and(|known| known.holds(limit, now)) {
         return Ok(None);
     }
+    // Another xtask that removes entries keeps the limit as well, or the next run does.
+    let Some(_lock) = try_lock_removals(root)? else {
+        return Ok(None);
+    };
     let inventory = Inventory::read(root, Scope::Own)?;
     let before = inventory.total();
     let evicted = match before > limit {
