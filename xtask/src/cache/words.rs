@@ -4,7 +4,7 @@ use super::inventory::ItemStatus;
 use crate::kernel::Profile;
 
 /// The kinds of results: the folder of each, and the title of its group.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 11] = [
     ("sources", "kernel sources"),
     ("kernels", "kernels"),
     ("toolchain", "compilers"),
@@ -14,6 +14,8 @@ const KINDS: [(&str, &str); 9] = [
     ("initramfs", "root folders of guests"),
     ("agent", "agents of guests"),
     ("doc", "API documentation"),
+    ("programs", "programs for guests"),
+    ("clones", "files of installed programs"),
 ];
 
 /// The folders with records, and a description of each.
@@ -79,6 +81,8 @@ pub(super) fn of_result(kind: &str, name: &str) -> String {
         "modules" => module(name),
         "initramfs" => "busybox and the agent".to_owned(),
         "agent" => "process 1 of guests".to_owned(),
+        "programs" => format!("{name}, for guests"),
+        "clones" => "what an installed kmodlab has with it".to_owned(),
         "doc" => format!("kernel_ext and the kernel crate, {}", linux(name)),
         _ => name.to_owned(),
     }
