@@ -29,7 +29,7 @@ impl kernel::Module for CompletionStop {
         let thread = KThread::run(c_str!("my_kthread"), move |ctx| {
             my_kthread(ctx, &for_thread)
         })
-        .inspect_err(|_| pr_info!("Failed to create kthread\n"))?;
+        .inspect_err(|_| pr_err!("Failed to create kthread\n"))?;
         Ok(CompletionStop {
             thread: Some(thread),
             my_completion,

@@ -42,13 +42,13 @@ impl kernel::Module for IoWaitEvent {
         let wake_thread = KThread::run(c_str!("io_wait_event wake_thread example"), move |ctx| {
             wake_thread_fn(ctx, &for_waker)
         })
-        .inspect_err(|_| pr_info!("error in creating wake thread\n"))?;
+        .inspect_err(|_| pr_err!("error in creating wake thread\n"))?;
         pr_info!("successfully created wake thread\n");
 
         let wait_thread = KThread::run(c_str!("io_wait_event wait_thread example"), move |ctx| {
             wait_thread_fn(ctx, &for_waiter)
         })
-        .inspect_err(|_| pr_info!("error in creating wait thread\n"))?;
+        .inspect_err(|_| pr_err!("error in creating wait thread\n"))?;
         pr_info!("successfully created wait thread\n");
 
         Ok(IoWaitEvent {

@@ -24,7 +24,7 @@ impl kernel::Module for KthreadCreate {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("Inside kthread init function\n");
         let def_thread = KThread::create(c_str!("kthread_create examples"), my_thread_fn)
-            .inspect_err(|_| pr_info!("Error in creating thread\n"))?;
+            .inspect_err(|_| pr_err!("Error in creating thread\n"))?;
         pr_info!("Thread created successfully\n");
         def_thread.start();
         pr_info!("wake up process done successfully\n");

@@ -34,7 +34,7 @@ impl kernel::Module for KthreadCreateOnNode {
             .name(c_str!("kthread_create_on_node example"))
             .node(NODE.get())
             .create(my_thread_fn)
-            .inspect_err(|_| pr_info!("Error in creating thread\n"))?;
+            .inspect_err(|_| pr_err!("Error in creating thread\n"))?;
         pr_info!("Thread created successfully\n");
         def_thread.start();
         pr_info!("wake up process done successfully\n");

@@ -23,7 +23,8 @@ struct KthreadRun {
 impl kernel::Module for KthreadRun {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("Inside thread_init function\n");
-        let def_thread = KThread::run(c_str!("kthread_run examples"), def_thread_task)?;
+        let def_thread = KThread::run(c_str!("kthread_run examples"), def_thread_task)
+            .inspect_err(|_| pr_err!("Error in creating thread\n"))?;
         pr_info!("thread created successfully\n");
         Ok(KthreadRun {
             def_thread: Some(def_thread),

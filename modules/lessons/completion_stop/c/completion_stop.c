@@ -18,8 +18,10 @@ static struct completion my_completion;
 
 static int my_kthread(void *data)
 {
+	struct completion *done = data;
+
 	pr_info("the thread waits for the completion\n");
-	wait_for_completion(&my_completion);
+	wait_for_completion(done);
 	pr_info("the thread is released\n");
 	for (;;) {
 		/* The state before the look: see the lesson's text. */
@@ -36,9 +38,9 @@ static int my_kthread(void *data)
 static int __init completion_stop_init(void)
 {
 	init_completion(&my_completion);
-	thread = kthread_run(my_kthread, NULL, "my_kthread");
+	thread = kthread_run(my_kthread, &my_completion, "my_kthread");
 	if (IS_ERR(thread)) {
-		pr_info("Failed to create kthread\n");
+		pr_err("Failed to create kthread\n");
 		return PTR_ERR(thread);
 	}
 	return 0;

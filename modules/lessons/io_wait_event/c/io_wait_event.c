@@ -57,7 +57,7 @@ static struct task_struct *thread_start(int (*fn)(void *), const char *which)
 	thread = kthread_run(fn, NULL, "io_wait_event %s_thread example",
 			     which);
 	if (IS_ERR(thread))
-		pr_info("error in creating %s thread\n", which);
+		pr_err("error in creating %s thread\n", which);
 	else
 		pr_info("successfully created %s thread\n", which);
 	return thread;

@@ -30,7 +30,7 @@ static int __init kthread_create_init(void)
 	pr_info("Inside kthread init function\n");
 	def_thread = kthread_create(my_thread_fn, NULL, "kthread_create examples");
 	if (IS_ERR(def_thread)) {
-		pr_info("Error in creating thread\n");
+		pr_err("Error in creating thread\n");
 		return PTR_ERR(def_thread);
 	}
 	pr_info("Thread created successfully\n");

@@ -44,7 +44,7 @@ static int __init kthread_create_on_node_init(void)
 	pr_info("Inside kthread init function\n");
 	def_thread = create_on_node(node);
 	if (IS_ERR(def_thread)) {
-		pr_info("Error in creating thread\n");
+		pr_err("Error in creating thread\n");
 		return PTR_ERR(def_thread);
 	}
 	pr_info("Thread created successfully\n");

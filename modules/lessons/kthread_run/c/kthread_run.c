@@ -29,8 +29,10 @@ static int __init kthread_run_init(void)
 {
 	pr_info("Inside thread_init function\n");
 	def_thread = kthread_run(def_thread_task, NULL, "kthread_run examples");
-	if (IS_ERR(def_thread))
+	if (IS_ERR(def_thread)) {
+		pr_err("Error in creating thread\n");
 		return PTR_ERR(def_thread);
+	}
 	pr_info("thread created successfully\n");
 	return 0;
 }
