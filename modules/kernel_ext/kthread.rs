@@ -8,11 +8,7 @@
 //! which whoever made the thread keeps. The closure is handed a [`Ctx`], by which it learns that it
 //! is asked to end; the handle asks ([`KThread::stop`]) and receives what the closure returned.
 
-use core::{
-    marker::PhantomData,
-    mem::{replace, ManuallyDrop},
-    ptr::NonNull,
-};
+use core::{marker::PhantomData, mem::replace, ptr::NonNull};
 
 use crate::{
     bindings,
@@ -236,7 +232,7 @@ impl<'a> Builder<'a> {
             packet,
             finish: finish::<F, T>,
         });
-        Ok(KThread(ManuallyDrop::new(thread)))
+        Ok(KThread(Some(thread)))
     }
 
     /// Makes the thread and starts it: [`create`](Self::create), then [`start`](KThread::start).
@@ -319,7 +315,7 @@ impl<T> Drop for Thread<T> {
 /// Dropping sleeps until the thread has ended. So do not drop a handle while a spinlock is held, as in
 /// `*spinlock.lock() = None`, nor while a mutex is held that the thread takes: in
 /// `if let Some(thread) = mutex.lock().take() { .. }` the mutex is held to the end of the braces. Take the
-/// handle out first: `let thread = mutex.lock().take();`.
+/// handle out first: `let thread = mutex.lock().take();`. The same holds for [`stop`](Self::stop).
 ///
 /// # Remaining hazards
 ///
@@ -336,7 +332,7 @@ impl<T> Drop for Thread<T> {
 /// use kernel_ext::{delay::msleep, kthread::KThread};
 ///
 /// # fn example() -> Result {
-/// let thread = KThread::run(c_str!("counter"), |ctx| {
+/// let mut thread = KThread::run(c_str!("counter"), |ctx| {
 ///     let mut seconds = 0;
 ///     while !ctx.should_stop() {
 ///         msleep(1000);
@@ -349,7 +345,10 @@ impl<T> Drop for Thread<T> {
 /// # }
 /// ```
 #[must_use = "a handle that is dropped stops its thread at once"]
-pub struct KThread<T>(ManuallyDrop<Registration<Thread<T>>>);
+pub struct KThread<T>(
+    /// `None` when the thread has been stopped.
+    Option<Registration<Thread<T>>>,
+);
 
 impl KThread<()> {
     /// Returns a builder for a thread.
@@ -410,8 +409,10 @@ impl<T> KThread<T> {
     /// sleeps in. A sleep or a wait of this crate goes on if its time or event has not come; one of the
     /// `kernel` crate may return early (`CondVar::wait` does).
     pub fn start(&self) -> bool {
-        // SAFETY: By the type invariant the task is valid.
-        unsafe { bindings::wake_up_process(self.0.get().task.as_ptr()) != 0 }
+        self.0.as_ref().is_some_and(|thread| {
+            // SAFETY: By the invariant of `Thread` the task is valid.
+            unsafe { bindings::wake_up_process(thread.get().task.as_ptr()) != 0 }
+        })
     }
 
     /// Asks the thread to end, waits until it has, and returns the closure's value.
@@ -421,43 +422,37 @@ impl<T> KThread<T> {
     ///
     /// # Errors
     ///
-    /// `EINTR`: the thread never ran, since it was asked to stop before it first got a CPU; its
-    /// closure has been dropped uncalled. `EIO`: the kernel killed the thread (an oops), and there
-    /// is no value. The thread is gone in either case. `EDEADLK`: the thread stops itself, which
-    /// has no effect; it ends when its closure returns. `EBUSY`: the module is being removed, which stops the thread
-    /// at this moment.
+    /// - `EINTR`: the thread never ran, since it was asked to stop before it first got a CPU; its
+    ///   closure has been dropped uncalled.
+    /// - `EIO`: the kernel killed the thread (an oops), and there is no value.
+    /// - `ESRCH`: the thread was stopped before.
+    /// - `EDEADLK`: the thread stops itself, which has no effect.
+    /// - `EBUSY`: the module is being removed, which stops the thread at this moment.
     ///
     /// # Context
     ///
     /// Sleeps until the thread has ended.
-    pub fn stop(self) -> Result<T> {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: `self` is ours and is not dropped, so nobody uses it after this.
-        unsafe { this.join() }
-    }
-
-    /// Stops the thread and gives up the handle.
-    ///
-    /// # Safety
-    ///
-    /// The handle is not used, nor dropped, after this call.
-    unsafe fn join(&mut self) -> Result<T> {
-        // SAFETY: By this function's contract nobody uses the field later.
-        let thread = unsafe { ManuallyDrop::take(&mut self.0) };
+    pub fn stop(&mut self) -> Result<T> {
+        let thread = self.0.as_ref().ok_or(ESRCH)?;
         // SAFETY: The function compares a pointer.
         if unsafe { bindings::kernel_ext_is_current(thread.get().task.as_ptr()) } {
-            thread.leave_to_the_modules_end();
             return to_result(-(bindings::EDEADLK as ffi::c_int)).and(Err(EBUSY));
         }
         // SAFETY: The function looks whether we may sleep, and touches no memory of ours.
         unsafe { bindings::kernel_ext_might_sleep() };
-        thread.end().unwrap_or(Err(EBUSY))
+        self.0
+            .take()
+            .and_then(Registration::end)
+            .unwrap_or(Err(EBUSY))
     }
 }
 
 impl<T> Drop for KThread<T> {
     fn drop(&mut self) {
-        // SAFETY: The handle is being dropped.
-        drop(unsafe { self.join() });
+        // Only a thread that drops its own handle still has it after this: `EDEADLK`.
+        drop(self.stop());
+        if let Some(thread) = self.0.take() {
+            thread.leave_to_the_modules_end();
+        }
     }
 }

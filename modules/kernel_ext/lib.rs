@@ -34,7 +34,7 @@
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
 //! | `proc_mkdir(name, parent)`                     | [`ProcDir::new`](proc::ProcDir::new)      |
-//! | `proc_remove(entry)`                           | dropping the handle                       |
+//! | `proc_remove(entry)`                           | [`ProcEntry::remove`](proc::ProcEntry::remove), or dropping the handle |
 //! | `seq_printf(seq, format, ..)`                  | `write!(out, format, ..)` on a [`proc::SeqFile`] |
 //!
 //! # The order of a module's fields

@@ -334,7 +334,8 @@ fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
 /// ```
 #[must_use = "a handle that is dropped removes its entry at once"]
 pub struct ProcEntry<T: ProcFile> {
-    _entry: Registration<Entry<T>>,
+    /// `None` when the entry has been removed.
+    entry: Option<Registration<Entry<T>>>,
 }
 
 /// # Invariants
@@ -409,13 +410,23 @@ impl<T: ProcFile> ProcEntry<T> {
         // SAFETY: A box's pointer is not null.
         let data = unsafe { NonNull::new_unchecked(data) };
         // INVARIANT: The entry has just been made with `data`.
-        Ok(ProcEntry {
-            _entry: reserved.register(Entry {
-                pde,
-                data,
-                _parent: parent.map(|parent| parent.0.clone()),
-            }),
-        })
+        let entry = reserved.register(Entry {
+            pde,
+            data,
+            _parent: parent.map(|parent| parent.0.clone()),
+        });
+        Ok(ProcEntry { entry: Some(entry) })
+    }
+
+    /// Removes the entry and drops its data, as dropping the handle does. Has no effect the second time.
+    ///
+    /// See `proc_remove` in C.
+    ///
+    /// # Context
+    ///
+    /// Sleeps until calls of [`ProcFile`]'s functions that are under way have returned.
+    pub fn remove(&mut self) {
+        drop(self.entry.take());
     }
 
     /// Puts the entry into `/proc`, if it can.

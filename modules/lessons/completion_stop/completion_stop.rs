@@ -18,7 +18,7 @@ module! {
 }
 
 struct CompletionStop {
-    thread: Option<KThread<()>>,
+    thread: KThread<()>,
     my_completion: Arc<Completion>,
 }
 
@@ -31,7 +31,7 @@ impl kernel::Module for CompletionStop {
         })
         .inspect_err(|_| pr_err!("Failed to create kthread\n"))?;
         Ok(CompletionStop {
-            thread: Some(thread),
+            thread,
             my_completion,
         })
     }
@@ -49,7 +49,9 @@ impl Drop for CompletionStop {
     fn drop(&mut self) {
         pr_info!("complete first, then kthread_stop\n");
         self.my_completion.complete();
-        drop(self.thread.take());
+        if self.thread.stop() == Err(EINTR) {
+            pr_info!("it never ran\n");
+        }
         pr_info!("the thread has ended\n");
     }
 }

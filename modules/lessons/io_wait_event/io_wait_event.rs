@@ -26,8 +26,8 @@ struct Shared {
 }
 
 struct IoWaitEvent {
-    wake_thread: Option<KThread<()>>,
-    wait_thread: Option<KThread<()>>,
+    wake_thread: KThread<()>,
+    wait_thread: KThread<()>,
 }
 
 impl kernel::Module for IoWaitEvent {
@@ -52,8 +52,8 @@ impl kernel::Module for IoWaitEvent {
         pr_info!("successfully created wait thread\n");
 
         Ok(IoWaitEvent {
-            wake_thread: Some(wake_thread),
-            wait_thread: Some(wait_thread),
+            wake_thread,
+            wait_thread,
         })
     }
 }
@@ -84,11 +84,17 @@ fn wait_thread_fn(ctx: &Ctx, shared: &Shared) {
     }
 }
 
+fn thread_stop(thread: &mut KThread<()>, which: &str) {
+    if thread.stop() == Err(EINTR) {
+        pr_info!("the {which} thread never ran\n");
+    }
+}
+
 impl Drop for IoWaitEvent {
     fn drop(&mut self) {
         pr_info!("inside kthread exit function\n");
-        drop(self.wake_thread.take());
-        drop(self.wait_thread.take());
+        thread_stop(&mut self.wake_thread, "wake");
+        thread_stop(&mut self.wait_thread, "wait");
         pr_info!("destroyed threads and completed tasks\n");
     }
 }

@@ -17,7 +17,7 @@ module! {
 }
 
 struct KthreadCreate {
-    def_thread: Option<KThread<()>>,
+    def_thread: KThread<()>,
 }
 
 impl kernel::Module for KthreadCreate {
@@ -28,9 +28,7 @@ impl kernel::Module for KthreadCreate {
         pr_info!("Thread created successfully\n");
         def_thread.start();
         pr_info!("wake up process done successfully\n");
-        Ok(KthreadCreate {
-            def_thread: Some(def_thread),
-        })
+        Ok(KthreadCreate { def_thread })
     }
 }
 
@@ -44,9 +42,9 @@ fn my_thread_fn(ctx: &Ctx) {
 impl Drop for KthreadCreate {
     fn drop(&mut self) {
         pr_info!("Inside kthread exit function\n");
-        if let Some(def_thread) = self.def_thread.take() {
-            let _ = def_thread.stop();
-            pr_info!("Destroyed thread\n");
+        if self.def_thread.stop() == Err(EINTR) {
+            pr_info!("the thread never ran\n");
         }
+        pr_info!("Destroyed thread\n");
     }
 }

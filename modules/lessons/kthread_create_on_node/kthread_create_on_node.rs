@@ -24,7 +24,7 @@ module_param! {
 }
 
 struct KthreadCreateOnNode {
-    def_thread: Option<KThread<()>>,
+    def_thread: KThread<()>,
 }
 
 impl kernel::Module for KthreadCreateOnNode {
@@ -38,9 +38,7 @@ impl kernel::Module for KthreadCreateOnNode {
         pr_info!("Thread created successfully\n");
         def_thread.start();
         pr_info!("wake up process done successfully\n");
-        Ok(KthreadCreateOnNode {
-            def_thread: Some(def_thread),
-        })
+        Ok(KthreadCreateOnNode { def_thread })
     }
 }
 
@@ -54,9 +52,9 @@ fn my_thread_fn(ctx: &Ctx) {
 impl Drop for KthreadCreateOnNode {
     fn drop(&mut self) {
         pr_info!("Inside kthread exit function\n");
-        if let Some(def_thread) = self.def_thread.take() {
-            let _ = def_thread.stop();
-            pr_info!("Destroyed thread\n");
+        if self.def_thread.stop() == Err(EINTR) {
+            pr_info!("the thread never ran\n");
         }
+        pr_info!("Destroyed thread\n");
     }
 }

@@ -17,7 +17,7 @@ module! {
 }
 
 struct KthreadRun {
-    def_thread: Option<KThread<()>>,
+    def_thread: KThread<()>,
 }
 
 impl kernel::Module for KthreadRun {
@@ -26,9 +26,7 @@ impl kernel::Module for KthreadRun {
         let def_thread = KThread::run(c_str!("kthread_run examples"), def_thread_task)
             .inspect_err(|_| pr_err!("Error in creating thread\n"))?;
         pr_info!("thread created successfully\n");
-        Ok(KthreadRun {
-            def_thread: Some(def_thread),
-        })
+        Ok(KthreadRun { def_thread })
     }
 }
 
@@ -42,9 +40,9 @@ fn def_thread_task(ctx: &Ctx) {
 impl Drop for KthreadRun {
     fn drop(&mut self) {
         pr_info!("Inside kthread exit function\n");
-        if let Some(def_thread) = self.def_thread.take() {
-            let _ = def_thread.stop();
-            pr_info!("Destroyed thread\n");
+        if self.def_thread.stop() == Err(EINTR) {
+            pr_info!("the thread never ran\n");
         }
+        pr_info!("Destroyed thread\n");
     }
 }

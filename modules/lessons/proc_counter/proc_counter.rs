@@ -23,8 +23,8 @@ module! {
 }
 
 struct ProcCounter {
-    entry: Option<ProcEntry<CounterFile>>,
-    kthread: Option<KThread<i32>>,
+    entry: ProcEntry<CounterFile>,
+    kthread: KThread<i32>,
 }
 
 struct CounterFile {
@@ -71,20 +71,17 @@ impl kernel::Module for ProcCounter {
         let entry = ProcEntry::new(c_str!("counter"), 0o644, None, file)
             .inspect_err(|_| pr_err!("ERROR! proc_create\n"))?;
 
-        Ok(ProcCounter {
-            entry: Some(entry),
-            kthread: Some(kthread),
-        })
+        Ok(ProcCounter { entry, kthread })
     }
 }
 
 impl Drop for ProcCounter {
     fn drop(&mut self) {
-        if let Some(Ok(last)) = self.kthread.take().map(KThread::stop) {
+        self.entry.remove();
+        pr_info!("Removing /proc/counter.\n");
+        if let Ok(last) = self.kthread.stop() {
             pr_info!("Counter thread has stopped\n");
             pr_info!("The counter stopped at: {last}\n");
         }
-        drop(self.entry.take());
-        pr_info!("Removing /proc/counter.\n");
     }
 }

@@ -63,7 +63,7 @@ impl kernel::Module for LostWakeupMended {
             heard: Completion::new()?,
         })?;
         let for_teller = shared.clone();
-        let teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
+        let mut teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
         for _ in 0..NEWS {
             wait_for_news(&shared);
             *shared.lock.lock() = false;

@@ -60,7 +60,7 @@ impl kernel::Module for UnorderedFlag {
             done: Completion::new()?,
         })?;
         let for_reader = shared.clone();
-        let reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
+        let mut reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
         write_date(&shared);
         shared.done.wait();
         let (year, month, day) = reader.stop()?;

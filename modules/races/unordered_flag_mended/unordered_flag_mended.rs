@@ -61,7 +61,7 @@ impl kernel::Module for UnorderedFlagMended {
             done: Completion::new()?,
         })?;
         let for_reader = shared.clone();
-        let reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
+        let mut reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
         write_date(&shared);
         shared.done.wait();
         let (year, month, day) = reader.stop()?;

@@ -20,7 +20,7 @@ struct Test;
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let data = black_box([1u8; 5120]);
-        let thread = KThread::run(c_str!("big"), move |_ctx| black_box(&data).len())?;
+        let mut thread = KThread::run(c_str!("big"), move |_ctx| black_box(&data).len())?;
         pr_info!("{}\n", thread.stop()?);
         Ok(Test)
     }

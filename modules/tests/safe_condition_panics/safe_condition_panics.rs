@@ -37,7 +37,7 @@ impl kernel::Module for Test {
         })?;
         let of_thread = shared.clone();
         let table = [1, 2, 3];
-        let waiter = KThread::run(c_str!("waiter"), move |_ctx| {
+        let mut waiter = KThread::run(c_str!("waiter"), move |_ctx| {
             let mut looks = 0;
             of_thread.begun.complete();
             of_thread.queue.wait_event(|| {

@@ -33,7 +33,7 @@ impl kernel::Module for Test {
             begun: Completion::new()?,
         })?;
         let of_thread = shared.clone();
-        let waiter = KThread::run(c_str!("waiter"), move |ctx| {
+        let mut waiter = KThread::run(c_str!("waiter"), move |ctx| {
             let mut looks = 0u32;
             of_thread.begun.complete();
             of_thread.queue.wait_event(|| {

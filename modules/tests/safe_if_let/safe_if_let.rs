@@ -30,7 +30,7 @@ struct StopFile(Arc<Mutex<State>>);
 #[vtable]
 impl ProcFile for StopFile {
     fn show(&self, out: &mut SeqFile) -> Result {
-        if let Some(thread) = self.0.lock().thread.take() {
+        if let Some(mut thread) = self.0.lock().thread.take() {
             thread.stop()?;
         }
         writeln!(out, "stopped")?;

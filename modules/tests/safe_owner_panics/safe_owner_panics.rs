@@ -19,7 +19,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let inner = KThread::run(c_str!("inner"), |ctx| {
+        let mut inner = KThread::run(c_str!("inner"), |ctx| {
             while !ctx.should_stop() {
                 msleep(100);
             }

@@ -78,9 +78,7 @@ fn queue_gone() -> Result {
     queue.wait_event(|| { drop(queue); true });
     Ok(())
 }
-fn stopped_twice() -> Result {
-    let thread = KThread::run(c_str!("a"), |_| ())?;
-    thread.stop()?;
+fn stopped_through_a_reference(thread: &KThread<()>) -> Result {
     thread.stop()
 }
 fn ctx_made() -> Ctx { Ctx { _not_send_nor_sync: core::marker::PhantomData } }

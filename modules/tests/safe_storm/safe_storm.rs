@@ -64,7 +64,7 @@ impl Drop for File {
 impl ProcFile for File {
     fn show(&self, out: &mut SeqFile) -> Result {
         let queue = self.queue.clone();
-        let thread = KThread::run(c_str!("shown"), move |ctx| {
+        let mut thread = KThread::run(c_str!("shown"), move |ctx| {
             queue.wait_event(|| ctx.should_stop());
             3
         })?;
@@ -82,7 +82,7 @@ impl ProcFile for File {
 
     fn release(&self) {
         msleep(20);
-        let thread = KThread::run(c_str!("released"), |ctx| ctx.sleep_until_stopped());
+        let mut thread = KThread::run(c_str!("released"), |ctx| ctx.sleep_until_stopped());
         if self.generations % 2 == 0 {
             forget(thread);
         }

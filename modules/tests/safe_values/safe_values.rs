@@ -37,7 +37,7 @@ impl kernel::Module for Test {
 
 impl Drop for Test {
     fn drop(&mut self) {
-        if let Some(Ok(value)) = self.first.take().map(KThread::stop) {
+        if let Some(Ok(value)) = self.first.as_mut().map(KThread::stop) {
             pr_info!("{} {}\n", value.pad[0], value.next.is_some());
         }
         msleep(10);

@@ -23,7 +23,7 @@ module! {
 
 struct TestKthread {
     /// Ends by itself.
-    ended: Option<KThread<[u64; 3]>>,
+    ended: KThread<[u64; 3]>,
     /// Is dropped without having been stopped.
     left: Option<KThread<Counted>>,
     /// Counts what `left` returned.
@@ -51,7 +51,7 @@ impl kernel::Module for TestKthread {
         })?;
         begun.wait();
         Ok(TestKthread {
-            ended: Some(KThread::run(c_str!("by itself"), |_ctx| [11, 22, 33])?),
+            ended: KThread::run(c_str!("by itself"), |_ctx| [11, 22, 33])?,
             left: Some(left),
             count,
         })
@@ -60,12 +60,12 @@ impl kernel::Module for TestKthread {
 
 impl Drop for TestKthread {
     fn drop(&mut self) {
-        if let Some(ended) = self.ended.take() {
-            check(
-                "the value of a thread that has long ended",
-                ended.stop() == Ok([11, 22, 33]),
-            );
-        }
+        check(
+            "the value of a thread that has long ended",
+            self.ended.stop() == Ok([11, 22, 33]),
+        );
+        check("a second stop is ESRCH", self.ended.stop() == Err(ESRCH));
+        check("and no start", !self.ended.start());
         check("the other still runs", self.count.load(SeqCst) == 0);
         drop(self.left.take());
         check(
@@ -103,7 +103,7 @@ fn never_started() -> Result {
             counted.0.load(SeqCst)
         }
     };
-    let thread = KThread::create(c_str!("never"), closure())?;
+    let mut thread = KThread::create(c_str!("never"), closure())?;
     check("no drop before the stop", drops.load(SeqCst) == 0);
     check("stop before start is EINTR", thread.stop() == Err(EINTR));
     check("and drops the closure", drops.load(SeqCst) == 1);
@@ -120,7 +120,7 @@ fn stopped_at_once() -> Result {
     let (mut ended, mut never) = (0, 0);
     for _ in 0..200 {
         let (counted, calls) = (Counted(drops.clone()), calls.clone());
-        let thread = KThread::run(c_str!("at once"), move |ctx| {
+        let mut thread = KThread::run(c_str!("at once"), move |ctx| {
             calls.fetch_add(1, SeqCst);
             until_stopped(ctx);
             counted
@@ -140,7 +140,7 @@ fn stopped_at_once() -> Result {
 fn values() -> Result {
     let begun = shared(Completion::new()?)?;
     let thread_begun = begun.clone();
-    let thread = KThread::run(c_str!("minus four"), move |_ctx| {
+    let mut thread = KThread::run(c_str!("minus four"), move |_ctx| {
         thread_begun.complete();
         -4
     })?;
@@ -151,7 +151,7 @@ fn values() -> Result {
     );
 
     let thread_begun = begun.clone();
-    let thread = KThread::create(c_str!("started"), move |ctx| {
+    let mut thread = KThread::create(c_str!("started"), move |ctx| {
         thread_begun.complete();
         until_stopped(ctx);
     })?;
@@ -160,7 +160,7 @@ fn values() -> Result {
     check("no value is a value", thread.stop() == Ok(()));
 
     let thread_begun = begun.clone();
-    let thread = KThread::builder().run(move |_ctx| thread_begun.complete())?;
+    let mut thread = KThread::builder().run(move |_ctx| thread_begun.complete())?;
     begun.wait();
     check("a thread without a name", thread.stop() == Ok(()));
     Ok(())
@@ -203,7 +203,7 @@ fn nodes() -> Result {
     for node in [0, 1] {
         let begun = shared(Completion::new()?)?;
         let thread_begun = begun.clone();
-        let thread = KThread::builder().node(node).run(move |_ctx| {
+        let mut thread = KThread::builder().node(node).run(move |_ctx| {
             thread_begun.complete();
             node
         })?;
@@ -233,7 +233,7 @@ fn many() -> Result {
     }
     check("200 threads at once", alive.load(SeqCst) == 200);
     let mut sum = 0;
-    for thread in threads.iter_mut().filter_map(Option::take) {
+    for thread in threads.iter_mut().flatten() {
         sum += thread.stop()?;
     }
     check("each gives its own value", sum == 199 * 200 / 2);
@@ -244,14 +244,14 @@ fn many() -> Result {
 fn stopped_by_another_thread() -> Result {
     let begun = shared(Completion::new()?)?;
     let thread_begun = begun.clone();
-    let inner = KThread::run(c_str!("inner"), move |ctx| {
+    let mut inner = KThread::run(c_str!("inner"), move |ctx| {
         thread_begun.complete();
         until_stopped(ctx);
         9
     })?;
     begun.wait();
     let thread_begun = begun.clone();
-    let outer = KThread::run(c_str!("outer"), move |_ctx| {
+    let mut outer = KThread::run(c_str!("outer"), move |_ctx| {
         thread_begun.complete();
         inner.stop()
     })?;
@@ -263,7 +263,7 @@ fn stopped_by_another_thread() -> Result {
 fn asleep_until_stopped() -> Result {
     let begun = shared(Completion::new()?)?;
     let thread_begun = begun.clone();
-    let thread = KThread::run(c_str!("asleep"), move |ctx| {
+    let mut thread = KThread::run(c_str!("asleep"), move |ctx| {
         thread_begun.complete();
         ctx.sleep_until_stopped();
         7
@@ -278,7 +278,7 @@ fn asleep_until_stopped() -> Result {
     for _ in 0..200 {
         let begun = shared(Completion::new()?)?;
         let thread_begun = begun.clone();
-        let thread = KThread::run(c_str!("asleep"), move |ctx| {
+        let mut thread = KThread::run(c_str!("asleep"), move |ctx| {
             thread_begun.complete();
             ctx.sleep_until_stopped();
         })?;

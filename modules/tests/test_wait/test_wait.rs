@@ -134,7 +134,7 @@ fn between_look_and_sleep() -> Result {
 
     let flag = Flag::new()?;
     let of_thread = flag.clone();
-    let waiter = KThread::run(c_str!("stopped"), move |ctx| {
+    let mut waiter = KThread::run(c_str!("stopped"), move |ctx| {
         let mut looks = 0;
         of_thread.queue.wait_event_timeout(5000, || {
             looks += 1;
@@ -256,7 +256,7 @@ fn time_outs() -> Result {
 fn interruptible() -> Result {
     let flag = Flag::new()?;
     let of_thread = flag.clone();
-    let waiter = KThread::run(c_str!("interruptible"), move |_ctx| {
+    let mut waiter = KThread::run(c_str!("interruptible"), move |_ctx| {
         of_thread.begun.complete();
         let first = of_thread.queue.wait_event_interruptible(|| false);
         let second = of_thread.queue.wait_event_interruptible(|| false);
@@ -279,7 +279,7 @@ fn interruptible() -> Result {
 fn uninterruptible() -> Result {
     let flag = Flag::new()?;
     let of_thread = flag.clone();
-    let waiter = KThread::run(c_str!("uninterruptible"), move |ctx| {
+    let mut waiter = KThread::run(c_str!("uninterruptible"), move |ctx| {
         of_thread.begun.complete();
         of_thread.queue.wait_event(|| of_thread.set.load(Relaxed));
         ctx.should_stop()
@@ -293,7 +293,7 @@ fn uninterruptible() -> Result {
 
     let flag = Flag::new()?;
     let of_thread = flag.clone();
-    let waiter = KThread::run(c_str!("should_stop"), move |ctx| {
+    let mut waiter = KThread::run(c_str!("should_stop"), move |ctx| {
         of_thread.begun.complete();
         of_thread.queue.wait_event(|| ctx.should_stop());
         of_thread.queue.io_wait_event(|| ctx.should_stop());

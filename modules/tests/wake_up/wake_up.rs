@@ -37,7 +37,7 @@ impl kernel::Module for WakeUp {
             loader: WaitQueue::new()?,
         })?;
         let of_thread = table.clone();
-        let thread = KThread::run(c_str!("wake_up"), move |_ctx| {
+        let mut thread = KThread::run(c_str!("wake_up"), move |_ctx| {
             let mut rounds = 0;
             while rounds < ROUNDS.get() {
                 of_thread

@@ -51,7 +51,8 @@ static void __exit completion_stop_exit(void)
 	pr_info("complete first, then kthread_stop\n");
 	/* This order: a stopped thread that is not released waits for ever. */
 	complete(&my_completion);
-	kthread_stop(thread);
+	if (kthread_stop(thread) == -EINTR)
+		pr_info("it never ran\n");
 	pr_info("the thread has ended\n");
 }
 

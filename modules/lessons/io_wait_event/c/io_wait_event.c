@@ -63,6 +63,12 @@ static struct task_struct *thread_start(int (*fn)(void *), const char *which)
 	return thread;
 }
 
+static void thread_stop(struct task_struct *thread, const char *which)
+{
+	if (kthread_stop(thread) == -EINTR)
+		pr_info("the %s thread never ran\n", which);
+}
+
 static int __init io_wait_event_init(void)
 {
 	pr_info("inside kthread init function\n");
@@ -82,8 +88,8 @@ static int __init io_wait_event_init(void)
 static void __exit io_wait_event_exit(void)
 {
 	pr_info("inside kthread exit function\n");
-	kthread_stop(wake_thread);
-	kthread_stop(wait_thread);
+	thread_stop(wake_thread, "wake");
+	thread_stop(wait_thread, "wait");
 	pr_info("destroyed threads and completed tasks\n");
 }
 

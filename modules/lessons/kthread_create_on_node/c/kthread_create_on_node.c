@@ -56,7 +56,8 @@ static int __init kthread_create_on_node_init(void)
 static void __exit kthread_create_on_node_exit(void)
 {
 	pr_info("Inside kthread exit function\n");
-	kthread_stop(def_thread);
+	if (kthread_stop(def_thread) == -EINTR)
+		pr_info("the thread never ran\n");
 	pr_info("Destroyed thread\n");
 }
 

@@ -40,7 +40,8 @@ static int __init kthread_run_init(void)
 static void __exit kthread_run_exit(void)
 {
 	pr_info("Inside kthread exit function\n");
-	kthread_stop(def_thread);
+	if (kthread_stop(def_thread) == -EINTR)
+		pr_info("the thread never ran\n");
 	pr_info("Destroyed thread\n");
 }
 

@@ -84,14 +84,15 @@ static int __init counter_init(void)
 
 static void __exit counter_exit(void)
 {
-	int ret = kthread_stop(kthread);
+	int ret;
 
+	proc_remove(entry);
+	pr_info("Removing /proc/%s.\n", ENTRY_NAME);
+	ret = kthread_stop(kthread);
 	if (ret != -EINTR) {
 		pr_info("Counter thread has stopped\n");
 		pr_info("The counter stopped at: %d\n", ret);
 	}
-	proc_remove(entry);
-	pr_info("Removing /proc/%s.\n", ENTRY_NAME);
 }
 
 module_init(counter_init);
