@@ -53,7 +53,6 @@ bool kernel_ext_node_online(int node);
 
 void kernel_ext_set_current_state(unsigned int state);
 void kernel_ext_might_sleep(void);
-void kernel_ext_init_waitqueue_head(struct wait_queue_head *head);
 bool kernel_ext_is_stopping(void);
 int kernel_ext_sleep_unless(struct wait_queue_head *head, const u32 *wake_ups, u32 seen,
 			    bool stopping, unsigned int state, bool io, long *left);

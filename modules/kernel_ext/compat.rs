@@ -8,7 +8,9 @@
 use core::ptr::NonNull;
 
 use crate::bindings;
-use kernel::{error::to_result, prelude::*, str::CStr, sync::Arc};
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+use kernel::types::Opaque;
+use kernel::{error::to_result, prelude::*, str::CStr, sync::LockClassKey};
 
 // The Rust names of C's types. From 6.12 on the kernel has its own (`char` is unsigned there).
 #[cfg(kernel = "6.7")]
@@ -36,38 +38,69 @@ pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
     Ok(KBox::new(value, GFP_KERNEL)?)
 }
 
-/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
-/// memory, and `value` is dropped then.
+/// A number of milliseconds.
 #[cfg(kernel = "6.7")]
-pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
-    Ok(Arc::try_new(value)?)
-}
-
-/// Moves `value` to the heap, where several may own it. May sleep; gives `ENOMEM` when there is no
-/// memory, and `value` is dropped then.
+pub type Msecs = ffi::c_uint;
 #[cfg(not(kernel = "6.7"))]
-pub(crate) fn arc<T>(value: T) -> Result<Arc<T>> {
-    Ok(Arc::new(value, GFP_KERNEL)?)
+pub use kernel::time::Msecs;
+
+/// A lockdep class that `static_lock_class!` has made.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+pub type LockClass = &'static LockClassKey;
+/// A lockdep class that `static_lock_class!` has made.
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub type LockClass = Pin<&'static LockClassKey>;
+
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub use kernel::sync::Completion;
+
+/// Something that will be done and can be waited for, as the `kernel` crate of later kernels has it.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+#[pin_data]
+pub struct Completion {
+    #[pin]
+    inner: Opaque<bindings::completion>,
 }
 
-/// Makes the value of `init` on the heap, where several may own it. May sleep; returns `ENOMEM` when
-/// there is no memory, and `init`'s own errors.
-#[cfg(kernel = "6.7")]
-pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
-where
-    Error: From<E>,
-{
-    Arc::pin_init(init)
-}
+// SAFETY: A completion belongs to no task: any may wait, complete, or free it when nobody uses it.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+unsafe impl Send for Completion {}
 
-/// Makes the value of `init` on the heap, where several may own it. May sleep; returns `ENOMEM` when
-/// there is no memory, and `init`'s own errors.
-#[cfg(not(kernel = "6.7"))]
-pub(crate) fn arc_in_place<T, E>(init: impl PinInit<T, E>) -> Result<Arc<T>>
-where
-    Error: From<E>,
-{
-    Arc::pin_init(init, GFP_KERNEL)
+// SAFETY: All that can be done with a shared reference is done under the completion's own lock.
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+unsafe impl Sync for Completion {}
+
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+impl Completion {
+    /// Returns an initialiser of a completion that is not done. See `init_completion` in C.
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- Opaque::ffi_init(|slot: *mut bindings::completion| {
+                // SAFETY: The memory is that of a completion, and is initialised here.
+                unsafe { bindings::kernel_ext_init_completion(slot) }
+            }),
+        })
+    }
+
+    /// Lets all waiters through, those to come as well.
+    ///
+    /// # Context
+    ///
+    /// Does not sleep. Not for interrupt handlers of a kernel with `CONFIG_PREEMPT_RT`.
+    pub fn complete_all(&self) {
+        // SAFETY: The completion is initialised, and it is valid as long as we borrow `self`.
+        unsafe { bindings::complete_all(self.inner.get()) }
+    }
+
+    /// Sleeps until the completion is done. Nothing else ends the wait.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    pub fn wait_for_completion(&self) {
+        // SAFETY: As for `complete_all`.
+        unsafe { bindings::wait_for_completion(self.inner.get()) }
+    }
 }
 
 /// Splits the value of a C function that returns either a pointer or `ERR_PTR(-errno)`.

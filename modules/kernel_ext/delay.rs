@@ -2,9 +2,11 @@
 
 //! Sleeping for a while.
 //!
-//! C header: `include/linux/delay.h`
+//! C header: [`include/linux/delay.h`](srctree/include/linux/delay.h)
 
 use crate::{bindings, compat::ffi};
+
+pub use crate::compat::Msecs;
 
 /// Sleeps for at least `msecs` milliseconds.
 ///
@@ -26,7 +28,7 @@ use crate::{bindings, compat::ffi};
 ///
 /// msleep(100);
 /// ```
-pub fn msleep(msecs: u32) {
+pub fn msleep(msecs: Msecs) {
     let mut left = msecs;
     while left > 0 {
         // The kernel takes 2^31 and more for a sleep without an end.
@@ -55,7 +57,7 @@ pub fn ssleep(seconds: u32) {
 const PART: u32 = 1_000_000;
 
 /// Returns the ticks that `msecs` milliseconds take, rounded up.
-pub(crate) fn jiffies(msecs: u32) -> ffi::c_long {
+pub(crate) fn jiffies(msecs: Msecs) -> ffi::c_long {
     // The kernel takes 2^31 and more for a time without an end.
     let half = msecs / 2;
     // SAFETY: The function takes any number.

@@ -171,7 +171,7 @@ impl<'a> Builder<'a> {
     ///
     /// The closure's captured values, and its result, have at most 1024 bytes each, or the module does
     /// not compile: both are moved over the kernel's stacks, which have 16 KiB. Larger data belongs in
-    /// an [`Arc`](crate::sync::Arc).
+    /// an [`Arc`](kernel::sync::Arc).
     ///
     /// # Errors
     ///
@@ -306,7 +306,7 @@ impl<T> Drop for Thread<T> {
 /// A handle to a kernel thread whose closure returns a `T`.
 ///
 /// Dropping the handle stops the thread, as [`stop`](Self::stop) does, and waits until it has ended. A
-/// handle that is leaked, in whatever way (a cycle of [`Arc`](crate::sync::Arc)s, a panic,
+/// handle that is leaked, in whatever way (a cycle of [`Arc`](kernel::sync::Arc)s, a panic,
 /// [`core::mem::forget`]), leaves the thread running; then `rmmod` stops the thread and waits for it, and
 /// a line in the kernel's log reports it.
 ///

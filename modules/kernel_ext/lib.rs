@@ -17,18 +17,18 @@
 //! | `kthread_should_stop()`                        | [`Ctx::should_stop`](kthread::Ctx::should_stop) |
 //! | `set_current_state(state)`, `schedule()`, until asked to stop | [`Ctx::sleep_until_stopped`](kthread::Ctx::sleep_until_stopped) |
 //! | `kthread_stop(task)`                           | [`KThread::stop`](kthread::KThread::stop), or dropping the handle |
-//! | `DECLARE_WAIT_QUEUE_HEAD(name)`, `init_waitqueue_head(wq)` | [`WaitQueue::new`](wait::WaitQueue::new) |
+//! | `DECLARE_WAIT_QUEUE_HEAD(name)`, `init_waitqueue_head(wq)` | [`new_wait_queue!`](wait::new_wait_queue) |
 //! | `wait_event(wq, condition)`                    | [`WaitQueue::wait_event`](wait::WaitQueue::wait_event) |
 //! | `io_wait_event(wq, condition)`                 | [`WaitQueue::io_wait_event`](wait::WaitQueue::io_wait_event) |
 //! | `wait_event_interruptible(wq, condition)`      | [`WaitQueue::wait_event_interruptible`](wait::WaitQueue::wait_event_interruptible) |
 //! | `wait_event_timeout(wq, condition, jiffies)`   | [`WaitQueue::wait_event_timeout`](wait::WaitQueue::wait_event_timeout) |
 //! | `wake_up(wq)`, `wake_up_all(wq)`               | [`WaitQueue::wake_up`](wait::WaitQueue::wake_up), [`WaitQueue::wake_up_all`](wait::WaitQueue::wake_up_all) |
 //! | `init_completion(x)`                           | [`Completion::new`](completion::Completion::new) |
-//! | `complete(x)`, `complete_all(x)`               | [`Completion::complete`](completion::Completion::complete), [`Completion::complete_all`](completion::Completion::complete_all) |
-//! | `wait_for_completion(x)`                       | [`Completion::wait`](completion::Completion::wait) |
-//! | `wait_for_completion_timeout(x, jiffies)`      | [`Completion::wait_timeout`](completion::Completion::wait_timeout) |
-//! | `try_wait_for_completion(x)`                   | [`Completion::try_wait`](completion::Completion::try_wait) |
-//! | `reinit_completion(x)`                         | [`Completion::reinit`](completion::Completion::reinit) |
+//! | `complete(x)`, `complete_all(x)`               | [`CompletionExt::complete`](completion::CompletionExt::complete), [`Completion::complete_all`](completion::Completion::complete_all) |
+//! | `wait_for_completion(x)`                       | [`Completion::wait_for_completion`](completion::Completion::wait_for_completion) |
+//! | `wait_for_completion_timeout(x, jiffies)`      | [`CompletionExt::wait_for_completion_timeout`](completion::CompletionExt::wait_for_completion_timeout) |
+//! | `try_wait_for_completion(x)`                   | [`CompletionExt::try_wait_for_completion`](completion::CompletionExt::try_wait_for_completion) |
+//! | `reinit_completion(x)`                         | [`CompletionExt::reinit_completion`](completion::CompletionExt::reinit_completion) |
 //! | `module_param(name, int, 0444)`                | [`module_param!`]                         |
 //! | `module_param_cb(name, ops, argument, 0200)`   | [`module_param_cb!`]                      |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
@@ -73,6 +73,5 @@ pub mod kthread;
 pub mod param;
 pub mod proc;
 pub mod stop;
-pub mod sync;
 mod teardown;
 pub mod wait;

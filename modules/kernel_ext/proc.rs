@@ -14,10 +14,9 @@ use core::{fmt, marker::PhantomData, ptr::NonNull};
 use crate::{
     bindings,
     compat::{bytes, char_ptr, ffi, kbox, KBox},
-    sync::{shared, Arc},
     teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
-use kernel::{prelude::*, str::CStr};
+use kernel::{prelude::*, str::CStr, sync::Arc};
 
 /// The value behind a file in `/proc`.
 ///
@@ -260,10 +259,11 @@ impl ProcDir {
         let pde = NonNull::new(pde).ok_or(ENOMEM)?;
         // INVARIANT: The folder has just been made. If there is no memory for the `Arc`, the value is
         // dropped and the folder with it. Only this file makes something in it, and sees to the `Arc`.
-        Ok(ProcDir(shared(reserved.register(Dir {
+        let dir = reserved.register(Dir {
             pde,
             _parent: parent.map(|parent| parent.0.clone()),
-        }))?))
+        });
+        Ok(ProcDir(Arc::new(dir, GFP_KERNEL)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Wait queues: sleeping until something is true.
 //!
-//! C header: `include/linux/wait.h`, C source: `kernel/sched/wait.c`
+//! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 //!
 //! The waiter gives a condition, a closure; the task that makes the condition true
 //! calls [`WaitQueue::wake_up`], and the waiter checks the condition again.
@@ -29,42 +29,66 @@
 //! [`KThread::stop`]: crate::kthread::KThread::stop
 
 use core::{
-    ptr::NonNull,
+    marker::PhantomPinned,
+    ptr::from_ref,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use crate::{
     bindings,
-    compat::{ffi, kbox, KBox},
-    delay::jiffies,
+    compat::{char_ptr, ffi, LockClass},
+    delay::{jiffies, Msecs},
 };
-use kernel::{prelude::*, types::Opaque};
+use kernel::{prelude::*, str::CStr, sync::LockClassKey, types::Opaque};
+
+/// Returns an initialiser of a [`WaitQueue`] with a lockdep class of its own, and a name for lockdep's
+/// reports, which is the place in the source unless one is given.
+///
+/// # Examples
+///
+/// See [`WaitQueue`].
+#[macro_export]
+macro_rules! new_wait_queue {
+    ($($name:literal)?) => {
+        $crate::wait::WaitQueue::new(
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub use new_wait_queue;
 
 /// A queue of those who wait for something to become true. See the [module](self) for what a
 /// condition must do.
 ///
-/// # Invariants
-///
-/// `inner` comes from [`KBox::into_raw`], and its `head` is an initialised `struct wait_queue_head` that
-/// stays where it is until the queue is dropped.
+/// The queue is a list that holds its own address, so it cannot be moved once it is made; hence the
+/// initialisers. [`new_wait_queue!`] returns one.
 ///
 /// # Examples
 ///
 /// ```
 /// use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
-/// use kernel::{c_str, prelude::*};
-/// use kernel_ext::{kthread::KThread, sync::shared, wait::WaitQueue};
+/// use kernel::{c_str, prelude::*, sync::Arc};
+/// use kernel_ext::{
+///     kthread::KThread,
+///     wait::{new_wait_queue, WaitQueue},
+/// };
 ///
+/// #[pin_data]
 /// struct Shared {
+///     #[pin]
 ///     wqueue: WaitQueue,
 ///     i: AtomicI32,
 /// }
 ///
 /// # fn example() -> Result {
-/// let shared = shared(Shared {
-///     wqueue: WaitQueue::new()?,
-///     i: AtomicI32::new(0),
-/// })?;
+/// let shared = Arc::pin_init(
+///     pin_init!(Shared {
+///         wqueue <- new_wait_queue!(),
+///         i: AtomicI32::new(0),
+///     }),
+///     GFP_KERNEL,
+/// )?;
 /// let of_thread = shared.clone();
 /// let thread = KThread::run(c_str!("waiter"), move |ctx| {
 ///     let i = &of_thread.i;
@@ -76,14 +100,14 @@ use kernel::{prelude::*, types::Opaque};
 /// # Ok(())
 /// # }
 /// ```
+#[pin_data]
 pub struct WaitQueue {
-    inner: NonNull<Inner>,
-}
-
-struct Inner {
+    #[pin]
     head: Opaque<bindings::wait_queue_head>,
     /// The number of wake-ups so far.
     wake_ups: AtomicU32,
+    #[pin]
+    _pin: PhantomPinned,
 }
 
 // SAFETY: A queue belongs to no task: any may wait, wake, or free it when nobody uses it.
@@ -93,30 +117,19 @@ unsafe impl Send for WaitQueue {}
 unsafe impl Sync for WaitQueue {}
 
 impl WaitQueue {
-    /// Makes an empty queue.
+    /// Returns an initialiser of an empty queue. [`new_wait_queue!`] calls this.
     ///
-    /// See `init_waitqueue_head` and, for a global variable, `DECLARE_WAIT_QUEUE_HEAD` in C. The
-    /// queue's head is a list that holds its own address, so it lies on the heap and a `WaitQueue`
-    /// can be moved.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`: there is too little memory.
-    ///
-    /// # Context
-    ///
-    /// May sleep.
-    pub fn new() -> Result<Self> {
-        let inner = KBox::into_raw(kbox(Inner {
-            head: Opaque::uninit(),
+    /// See `init_waitqueue_head` and, for a global variable, `DECLARE_WAIT_QUEUE_HEAD` in C.
+    pub fn new(name: &'static CStr, key: LockClass) -> impl PinInit<Self> {
+        pin_init!(Self {
+            head <- Opaque::ffi_init(|slot: *mut bindings::wait_queue_head| {
+                let key = from_ref::<LockClassKey>(&*key).cast_mut().cast();
+                // SAFETY: The memory is that of a head, and is initialised here. The name and the key,
+                // whose type is a transparent one around C's, are static.
+                unsafe { bindings::__init_waitqueue_head(slot, char_ptr(name), key) }
+            }),
             wake_ups: AtomicU32::new(0),
-        })?);
-        // SAFETY: The box's memory is ours and has the head, which is initialised here.
-        unsafe { bindings::kernel_ext_init_waitqueue_head((*inner).head.get()) };
-        // INVARIANT: Just made so. Nobody but `drop` frees the memory.
-        Ok(Self {
-            // SAFETY: A box's address is not zero.
-            inner: unsafe { NonNull::new_unchecked(inner) },
+            _pin: PhantomPinned,
         })
     }
 
@@ -170,7 +183,7 @@ impl WaitQueue {
         self.wait(sleep, condition).map(|_| ())
     }
 
-    /// Sleeps until `condition` is true, but no longer than `msecs` milliseconds.
+    /// Sleeps until `condition` is true, but no longer than `timeout` milliseconds.
     ///
     /// Returns whether the condition was true at the last look; `false` means that the time is up. (C's
     /// `wait_event_timeout` returns the time that was left; `false` is its 0.)
@@ -180,9 +193,9 @@ impl WaitQueue {
     /// # Context
     ///
     /// Sleeps.
-    pub fn wait_event_timeout(&self, msecs: u32, condition: impl FnMut() -> bool) -> bool {
+    pub fn wait_event_timeout(&self, timeout: Msecs, condition: impl FnMut() -> bool) -> bool {
         let sleep = Sleep {
-            left: jiffies(msecs),
+            left: jiffies(timeout),
             ..Sleep::UNINTERRUPTIBLE
         };
         self.wait(sleep, condition) == Ok(true)
@@ -212,13 +225,13 @@ impl WaitQueue {
     /// Wakes those who do not wait exclusively and `exclusive` of the others, 0 for all of them.
     fn wake(&self, exclusive: ffi::c_int) {
         // Before the kernel looks for waiters: see `wait`.
-        self.inner().wake_ups.fetch_add(1, Ordering::Release);
-        // SAFETY: By the type invariant the head is valid, and it is as long as we borrow `self`.
+        self.wake_ups.fetch_add(1, Ordering::Release);
+        // SAFETY: The head is initialised, and valid as long as we borrow `self`.
         // The key is for wake functions that look at it; `autoremove_wake_function`, which is that
         // of all our entries, does not.
         unsafe {
             bindings::__wake_up(
-                self.inner().head.get(),
+                self.head.get(),
                 bindings::TASK_NORMAL,
                 exclusive,
                 core::ptr::null_mut(),
@@ -240,10 +253,9 @@ impl WaitQueue {
         if condition() {
             return Ok(true);
         }
-        let Inner { head, wake_ups } = self.inner();
         let mut interrupted = false;
         loop {
-            let seen = wake_ups.load(Ordering::Acquire);
+            let seen = self.wake_ups.load(Ordering::Acquire);
             // SAFETY: The function reads the current task.
             let stopping = unsafe { bindings::kernel_ext_is_stopping() };
             if condition() {
@@ -255,13 +267,13 @@ impl WaitQueue {
             if sleep.left == 0 {
                 return Ok(false);
             }
-            // SAFETY: By the type invariant the head is valid. The entry is the function's own, and is
+            // SAFETY: The head is initialised and valid. The entry is the function's own, and is
             // out of the queue again when it returns; meanwhile it calls no code of this module. The
             // count is read only.
             let status = unsafe {
                 bindings::kernel_ext_sleep_unless(
-                    head.get(),
-                    wake_ups.as_ptr(),
+                    self.head.get(),
+                    self.wake_ups.as_ptr(),
                     seen,
                     stopping,
                     sleep.state,
@@ -271,11 +283,6 @@ impl WaitQueue {
             };
             interrupted = status != 0;
         }
-    }
-
-    fn inner(&self) -> &Inner {
-        // SAFETY: By the type invariant the pointer is a box's, which stays until `self` is dropped.
-        unsafe { self.inner.as_ref() }
     }
 }
 
@@ -296,12 +303,4 @@ impl Sleep {
         io: false,
         left: ffi::c_long::MAX,
     };
-}
-
-impl Drop for WaitQueue {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the pointer is a box's. Nobody waits here or wakes: all who
-        // do so borrow the queue, and nobody borrows what is being dropped.
-        drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
-    }
 }

@@ -5,12 +5,6 @@
 
 #include "../bindings_helper.h"
 
-/* All queues made here are of one class to lockdep; no two locks of it nest. */
-void kernel_ext_init_waitqueue_head(struct wait_queue_head *head)
-{
-	init_waitqueue_head(head);
-}
-
 /* Whether the caller is a kernel thread that is asked to stop. */
 bool kernel_ext_is_stopping(void)
 {

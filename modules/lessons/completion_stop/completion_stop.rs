@@ -2,11 +2,10 @@
 
 //! Example of a completion: a thread waits until it is released, and is stopped after that.
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::{Ctx, KThread},
-    sync::{shared, Arc},
 };
 
 module! {
@@ -24,7 +23,7 @@ struct CompletionStop {
 
 impl kernel::Module for CompletionStop {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let my_completion = shared(Completion::new()?)?;
+        let my_completion = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let for_thread = my_completion.clone();
         let thread = KThread::run(c_str!("my_kthread"), move |ctx| {
             my_kthread(ctx, &for_thread)
@@ -39,7 +38,7 @@ impl kernel::Module for CompletionStop {
 
 fn my_kthread(ctx: &Ctx, my_completion: &Completion) {
     pr_info!("the thread waits for the completion\n");
-    my_completion.wait();
+    my_completion.wait_for_completion();
     pr_info!("the thread is released\n");
     ctx.sleep_until_stopped();
     pr_info!("the thread ends\n");

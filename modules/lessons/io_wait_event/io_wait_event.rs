@@ -4,12 +4,11 @@
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
     delay::msleep,
     kthread::{Ctx, KThread},
-    sync::shared,
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -20,7 +19,9 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
+    #[pin]
     wqueue: WaitQueue,
     i: AtomicI32,
 }
@@ -33,10 +34,13 @@ struct IoWaitEvent {
 impl kernel::Module for IoWaitEvent {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("inside kthread init function\n");
-        let for_waiter = shared(Shared {
-            wqueue: WaitQueue::new()?,
-            i: AtomicI32::new(0),
-        })?;
+        let for_waiter = Arc::pin_init(
+            pin_init!(Shared {
+                wqueue <- new_wait_queue!(),
+                i: AtomicI32::new(0),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_waker = for_waiter.clone();
 
         let wake_thread = KThread::run(c_str!("io_wait_event wake_thread example"), move |ctx| {

@@ -6,12 +6,11 @@ use core::{
     fmt::Write,
     sync::atomic::{AtomicI32, Ordering},
 };
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
     delay::ssleep,
     kthread::{Ctx, KThread},
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared, Arc},
 };
 
 module! {
@@ -61,7 +60,7 @@ fn counter_run(ctx: &Ctx, counter: &AtomicI32) -> i32 {
 impl kernel::Module for ProcCounter {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("/proc/counter create\n");
-        let counter = shared(AtomicI32::new(0))?;
+        let counter = Arc::new(AtomicI32::new(0), GFP_KERNEL)?;
         let file = CounterFile {
             counter: counter.clone(),
         };

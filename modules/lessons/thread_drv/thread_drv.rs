@@ -7,12 +7,11 @@ use core::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, Arc},
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -25,10 +24,14 @@ module! {
 
 const NTHREADS: usize = 5;
 
+#[pin_data]
 struct Shared {
+    #[pin]
     queue: WaitQueue,
     terminate: AtomicBool,
+    #[pin]
     started: Completion,
+    #[pin]
     ended: Completion,
 }
 
@@ -52,17 +55,20 @@ impl kernel::Module for ThreadDrv {
 }
 
 fn start_kthread() -> Result<Example> {
-    let shared = shared(Shared {
-        queue: WaitQueue::new()?,
-        terminate: AtomicBool::new(false),
-        started: Completion::new()?,
-        ended: Completion::new()?,
-    })?;
+    let shared = Arc::pin_init(
+        pin_init!(Shared {
+            queue <- new_wait_queue!(),
+            terminate: AtomicBool::new(false),
+            started <- Completion::new(),
+            ended <- Completion::new(),
+        }),
+        GFP_KERNEL,
+    )?;
     let for_thread = shared.clone();
     let thread = KThread::run(c_str!("example thread"), move |_ctx| {
         example_thread(&for_thread)
     })?;
-    shared.started.wait();
+    shared.started.wait_for_completion();
     Ok(Example {
         _thread: thread,
         shared,
@@ -83,6 +89,6 @@ impl Drop for Example {
     fn drop(&mut self) {
         self.shared.terminate.store(true, Release);
         self.shared.queue.wake_up();
-        self.shared.ended.wait();
+        self.shared.ended.wait_for_completion();
     }
 }

@@ -5,12 +5,11 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
-    sync::{shared, Arc},
 };
 
 module! {
@@ -23,10 +22,13 @@ module! {
 
 struct CompletionReuseMended;
 
+#[pin_data]
 struct Shared {
     found: AtomicBool,
     answer: AtomicI32,
+    #[pin]
     answered: Completion,
+    #[pin]
     done: Completion,
 }
 
@@ -51,22 +53,25 @@ fn thinker(shared: &Shared) {
 
 impl kernel::Module for CompletionReuseMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            found: AtomicBool::new(false),
-            answer: AtomicI32::new(0),
-            answered: Completion::new()?,
-            done: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                found: AtomicBool::new(false),
+                answer: AtomicI32::new(0),
+                answered <- Completion::new(),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_searcher = shared.clone();
         let _searcher = KThread::run(c_str!("searcher"), move |_ctx| searcher(&for_searcher))?;
         search(&shared);
-        shared.done.wait();
-        shared.answered.wait();
+        shared.done.wait_for_completion();
+        shared.answered.wait_for_completion();
         let first = shared.answer.load(Relaxed);
 
         let for_thinker = shared.clone();
         let _thinker = KThread::run(c_str!("thinker"), move |_ctx| thinker(&for_thinker))?;
-        shared.answered.wait();
+        shared.answered.wait_for_completion();
         let second = shared.answer.load(Relaxed);
         pr_info!("the answers are {first} and {second}\n");
         Ok(CompletionReuseMended)

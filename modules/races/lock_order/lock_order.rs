@@ -3,11 +3,14 @@
 //! A thread and `insmod` move money between two accounts, each in the other direction, and lock the
 //! accounts in the order in which they name them.
 
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -20,9 +23,13 @@ module! {
 
 struct LockOrder;
 
+#[pin_data]
 struct Shared {
-    left: Arc<Mutex<i32>>,
-    right: Arc<Mutex<i32>>,
+    #[pin]
+    left: Mutex<i32>,
+    #[pin]
+    right: Mutex<i32>,
+    #[pin]
     done: Completion,
 }
 
@@ -43,18 +50,21 @@ fn to_left(shared: &Shared) {
 
 impl kernel::Module for LockOrder {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            left: shared_in_place(new_mutex!(100))?,
-            right: shared_in_place(new_mutex!(100))?,
-            done: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                left <- new_mutex!(100),
+                right <- new_mutex!(100),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_thread = shared.clone();
         let _thread = KThread::run(c_str!("to_left"), move |_ctx| {
             to_left(&for_thread);
             for_thread.done.complete();
         })?;
         to_right(&shared);
-        shared.done.wait();
+        shared.done.wait_for_completion();
         let (left, right) = (*shared.left.lock(), *shared.right.lock());
         pr_info!("left has {left}, right has {right}\n");
         Ok(LockOrder)

@@ -8,12 +8,11 @@ use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 use kernel::{
     c_str, new_condvar, new_mutex,
     prelude::*,
-    sync::{CondVar, Mutex},
+    sync::{Arc, CondVar, Mutex},
 };
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -26,11 +25,15 @@ module! {
 
 struct LostWakeup;
 
+#[pin_data]
 struct Shared {
-    lock: Arc<Mutex<()>>,
-    queue: Arc<CondVar>,
+    #[pin]
+    lock: Mutex<()>,
+    #[pin]
+    queue: CondVar,
     news: AtomicBool,
     sleeps: AtomicI32,
+    #[pin]
     heard: Completion,
 }
 
@@ -43,10 +46,10 @@ fn teller(shared: &Shared) -> bool {
     for _ in 0..NEWS {
         shared.news.store(true, Relaxed);
         shared.queue.notify_one();
-        if !shared.heard.wait_timeout(1000) {
+        if !shared.heard.wait_for_completion_timeout(1000) {
             in_time = false;
             shared.queue.notify_one();
-            shared.heard.wait();
+            shared.heard.wait_for_completion();
         }
     }
     in_time
@@ -63,13 +66,16 @@ fn wait_for_news(shared: &Shared) {
 
 impl kernel::Module for LostWakeup {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            lock: shared_in_place(new_mutex!(()))?,
-            queue: shared_in_place(new_condvar!())?,
-            news: AtomicBool::new(false),
-            sleeps: AtomicI32::new(0),
-            heard: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                lock <- new_mutex!(()),
+                queue <- new_condvar!(),
+                news: AtomicBool::new(false),
+                sleeps: AtomicI32::new(0),
+                heard <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_teller = shared.clone();
         let mut teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
         for _ in 0..NEWS {

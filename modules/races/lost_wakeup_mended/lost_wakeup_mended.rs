@@ -6,12 +6,11 @@
 use kernel::{
     c_str, new_condvar, new_mutex,
     prelude::*,
-    sync::{CondVar, Mutex},
+    sync::{Arc, CondVar, Mutex},
 };
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -24,9 +23,13 @@ module! {
 
 struct LostWakeupMended;
 
+#[pin_data]
 struct Shared {
-    lock: Arc<Mutex<bool>>,
-    queue: Arc<CondVar>,
+    #[pin]
+    lock: Mutex<bool>,
+    #[pin]
+    queue: CondVar,
+    #[pin]
     heard: Completion,
 }
 
@@ -39,10 +42,10 @@ fn teller(shared: &Shared) -> bool {
     for _ in 0..NEWS {
         *shared.lock.lock() = true;
         shared.queue.notify_one();
-        if !shared.heard.wait_timeout(1000) {
+        if !shared.heard.wait_for_completion_timeout(1000) {
             in_time = false;
             shared.queue.notify_one();
-            shared.heard.wait();
+            shared.heard.wait_for_completion();
         }
     }
     in_time
@@ -57,11 +60,14 @@ fn wait_for_news(shared: &Shared) {
 
 impl kernel::Module for LostWakeupMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            lock: shared_in_place(new_mutex!(false))?,
-            queue: shared_in_place(new_condvar!())?,
-            heard: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                lock <- new_mutex!(false),
+                queue <- new_condvar!(),
+                heard <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_teller = shared.clone();
         let mut teller = KThread::run(c_str!("teller"), move |_ctx| teller(&for_teller))?;
         for _ in 0..NEWS {

@@ -4,11 +4,10 @@
 
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, Arc},
 };
 
 module! {
@@ -21,9 +20,11 @@ module! {
 
 struct UnlockedCounterMended;
 
+#[pin_data]
 struct Shared {
     next: AtomicI32,
     draws: AtomicI32,
+    #[pin]
     done: Completion,
 }
 
@@ -34,18 +35,21 @@ fn draw(shared: &Shared) {
 
 impl kernel::Module for UnlockedCounterMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            next: AtomicI32::new(0),
-            draws: AtomicI32::new(0),
-            done: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                next: AtomicI32::new(0),
+                draws: AtomicI32::new(0),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_drawer = shared.clone();
         let _drawer = KThread::run(c_str!("drawer"), move |_ctx| {
             draw(&for_drawer);
             for_drawer.done.complete();
         })?;
         draw(&shared);
-        shared.done.wait();
+        shared.done.wait_for_completion();
         let (draws, next) = (shared.draws.load(Relaxed), shared.next.load(Relaxed));
         pr_info!("{draws} draws, and the next ticket is {next}\n");
         Ok(UnlockedCounterMended)

@@ -5,12 +5,11 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
-    sync::{shared, Arc},
 };
 
 module! {
@@ -23,11 +22,13 @@ module! {
 
 struct UnorderedFlag;
 
+#[pin_data]
 struct Shared {
     ready: AtomicBool,
     year: AtomicI32,
     month: AtomicI32,
     day: AtomicI32,
+    #[pin]
     done: Completion,
 }
 
@@ -52,17 +53,20 @@ fn write_date(shared: &Shared) {
 
 impl kernel::Module for UnorderedFlag {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            ready: AtomicBool::new(false),
-            year: AtomicI32::new(0),
-            month: AtomicI32::new(0),
-            day: AtomicI32::new(0),
-            done: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                ready: AtomicBool::new(false),
+                year: AtomicI32::new(0),
+                month: AtomicI32::new(0),
+                day: AtomicI32::new(0),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_reader = shared.clone();
         let mut reader = KThread::run(c_str!("reader"), move |_ctx| reader(&for_reader))?;
         write_date(&shared);
-        shared.done.wait();
+        shared.done.wait_for_completion();
         let (year, month, day) = reader.stop()?;
         pr_info!("the date is {year:04}-{month:02}-{day:02}\n");
         Ok(UnorderedFlag)

@@ -2,11 +2,14 @@
 
 //! A thread and `rmmod` take two mutexes, each the other one first.
 
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -17,10 +20,15 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
-    first: Arc<Mutex<u32>>,
-    second: Arc<Mutex<u32>>,
+    #[pin]
+    first: Mutex<u32>,
+    #[pin]
+    second: Mutex<u32>,
+    #[pin]
     first_is_taken: Completion,
+    #[pin]
     second_is_taken: Completion,
 }
 
@@ -31,12 +39,15 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            first: shared_in_place(new_mutex!(1))?,
-            second: shared_in_place(new_mutex!(2))?,
-            first_is_taken: Completion::new()?,
-            second_is_taken: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                first <- new_mutex!(1),
+                second <- new_mutex!(2),
+                first_is_taken <- Completion::new(),
+                second_is_taken <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         let for_thread = shared.clone();
         let thread = KThread::run(c_str!("deadlocked"), move |_ctx| {
             first_then_second(&for_thread)
@@ -58,7 +69,7 @@ impl Drop for Test {
 fn first_then_second(shared: &Shared) {
     let first = shared.first.lock();
     shared.first_is_taken.complete();
-    shared.second_is_taken.wait();
+    shared.second_is_taken.wait_for_completion();
     // marker: second lock of the thread
     let second = shared.second.lock();
     pr_info!("never printed: {}\n", *first + *second);
@@ -66,7 +77,7 @@ fn first_then_second(shared: &Shared) {
 
 #[inline(never)]
 fn second_then_first(shared: &Shared) {
-    shared.first_is_taken.wait();
+    shared.first_is_taken.wait_for_completion();
     let second = shared.second.lock();
     shared.second_is_taken.complete();
     // marker: second lock of rmmod

@@ -4,8 +4,7 @@
 
 use core::hint::black_box;
 
-use kernel::{new_spinlock, prelude::*};
-use kernel_ext::sync::shared_in_place;
+use kernel::{new_spinlock, prelude::*, sync::Arc};
 
 module! {
     type: Test,
@@ -19,7 +18,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let lock = shared_in_place(new_spinlock!(1))?;
+        let lock = Arc::pin_init(new_spinlock!(1), GFP_KERNEL)?;
         let guard = lock.lock();
         // marker: loop
         while black_box(*guard) > 0 {}

@@ -2,8 +2,7 @@
 
 //! Forgets what it has on the heap.
 
-use kernel::prelude::*;
-use kernel_ext::sync::shared;
+use kernel::{prelude::*, sync::Arc};
 
 module! {
     type: Test,
@@ -27,6 +26,6 @@ impl kernel::Module for Test {
 #[inline(never)]
 fn forget(value: [u32; 100]) -> Result {
     // marker: allocation
-    core::mem::forget(shared(value)?);
+    core::mem::forget(Arc::new(value, GFP_KERNEL)?);
     Ok(())
 }

@@ -2,8 +2,7 @@
 
 //! Asks under a spinlock for memory, for which it might have to sleep.
 
-use kernel::{new_spinlock, prelude::*};
-use kernel_ext::{sync::shared, sync::shared_in_place};
+use kernel::{new_spinlock, prelude::*, sync::Arc};
 
 module! {
     type: Test,
@@ -17,10 +16,10 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let lock = shared_in_place(new_spinlock!(1))?;
+        let lock = Arc::pin_init(new_spinlock!(1), GFP_KERNEL)?;
         let guard = lock.lock();
         // marker: allocation
-        let copy = shared(*guard)?;
+        let copy = Arc::new(*guard, GFP_KERNEL)?;
         pr_info!("has a copy of {}\n", *copy);
         Ok(Test)
     }

@@ -2,8 +2,8 @@
 
 //! Sleeps while it holds a spinlock, under which nothing may sleep.
 
-use kernel::{new_spinlock, prelude::*};
-use kernel_ext::{delay::msleep, sync::shared_in_place};
+use kernel::{new_spinlock, prelude::*, sync::Arc};
+use kernel_ext::delay::msleep;
 
 module! {
     type: Test,
@@ -17,7 +17,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let lock = shared_in_place(new_spinlock!(1))?;
+        let lock = Arc::pin_init(new_spinlock!(1), GFP_KERNEL)?;
         let guard = lock.lock();
         // marker: sleep
         msleep(10);

@@ -2,8 +2,12 @@
 
 //! A module that wants five threads, of which the fourth cannot be made.
 
-use kernel::{c_str, prelude::*};
-use kernel_ext::{completion::Completion, delay::msleep, kthread::KThread, sync::shared};
+use kernel::{c_str, prelude::*, sync::Arc};
+use kernel_ext::{
+    completion::{Completion, CompletionExt},
+    delay::msleep,
+    kthread::KThread,
+};
 
 module! {
     type: KthreadHalfWay,
@@ -36,7 +40,7 @@ impl Drop for Belonging {
 impl kernel::Module for KthreadHalfWay {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         pr_info!("five threads\n");
-        let begun = shared(Completion::new()?)?;
+        let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let mut threads = [None, None, None, None, None];
         for (thread, number) in threads.iter_mut().zip(0..) {
             let belonging = Belonging(number);
@@ -54,7 +58,7 @@ impl kernel::Module for KthreadHalfWay {
                     pr_info!("thread {} ends\n", belonging.number());
                 });
             *thread = Some(made?);
-            begun.wait();
+            begun.wait_for_completion();
         }
         pr_info!("all five run\n");
         Ok(KthreadHalfWay { _threads: threads })

@@ -3,13 +3,12 @@
 //! A condition that panics.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
-    sync::shared,
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -20,8 +19,11 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
+    #[pin]
     queue: WaitQueue,
+    #[pin]
     begun: Completion,
     go: AtomicBool,
 }
@@ -30,11 +32,11 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            queue: WaitQueue::new()?,
-            begun: Completion::new()?,
+        let shared = Arc::pin_init(pin_init!(Shared {
+            queue <- new_wait_queue!(),
+            begun <- Completion::new(),
             go: AtomicBool::new(false),
-        })?;
+        }), GFP_KERNEL)?;
         let of_thread = shared.clone();
         let table = [1, 2, 3];
         let mut waiter = KThread::run(c_str!("waiter"), move |_ctx| {
@@ -46,7 +48,7 @@ impl kernel::Module for Test {
                 table[core::hint::black_box(looks) - 3] > 5
             });
         })?;
-        shared.begun.wait();
+        shared.begun.wait_for_completion();
         msleep(200);
         pr_info!("the waiter: {:?}\n", waiter.stop());
         // Other threads get what was its stack.
@@ -57,7 +59,7 @@ impl kernel::Module for Test {
                 begun.begun.complete();
                 ctx.sleep_until_stopped();
             })?);
-            shared.begun.wait();
+            shared.begun.wait_for_completion();
         }
         pr_info!("now wake up\n");
         shared.go.store(true, Relaxed);

@@ -2,13 +2,12 @@
 
 //! Conditions that sleep.
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
-    sync::shared,
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -19,8 +18,11 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
+    #[pin]
     queue: WaitQueue,
+    #[pin]
     begun: Completion,
 }
 
@@ -28,10 +30,10 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            queue: WaitQueue::new()?,
-            begun: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(pin_init!(Shared {
+            queue <- new_wait_queue!(),
+            begun <- Completion::new(),
+        }), GFP_KERNEL)?;
         let of_thread = shared.clone();
         let mut waiter = KThread::run(c_str!("waiter"), move |ctx| {
             let mut looks = 0u32;
@@ -45,7 +47,7 @@ impl kernel::Module for Test {
             });
             looks
         })?;
-        shared.begun.wait();
+        shared.begun.wait_for_completion();
         msleep(200);
         pr_info!("looks: {:?}\n", waiter.stop());
         // A handle that is dropped in a condition, and a wait in a wait.

@@ -2,8 +2,8 @@
 
 //! Start() of a thread that waits on a CondVar.
 
-use kernel::{c_str, new_condvar, new_mutex, prelude::*};
-use kernel_ext::{delay::msleep, kthread::KThread, sync::shared_in_place};
+use kernel::{c_str, new_condvar, new_mutex, prelude::*, sync::Arc};
+use kernel_ext::{delay::msleep, kthread::KThread};
 
 module! {
     type: Test,
@@ -17,7 +17,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let (lock, queue) = (shared_in_place(new_mutex!(0))?, shared_in_place(new_condvar!())?);
+        let (lock, queue) = (Arc::pin_init(new_mutex!(0), GFP_KERNEL)?, Arc::pin_init(new_condvar!(), GFP_KERNEL)?);
         let thread = KThread::run(c_str!("waits"), move |_ctx| {
             let mut guard = lock.lock();
             let _ = queue.wait(&mut guard);

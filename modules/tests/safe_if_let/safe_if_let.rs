@@ -3,12 +3,11 @@
 //! If let Some(thread) = slot.lock().take().
 
 use core::fmt::Write;
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     delay::msleep,
     kthread::KThread,
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared_in_place, Arc},
 };
 
 module! {
@@ -44,7 +43,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let state = shared_in_place(new_mutex!(State { beats: 0, thread: None }))?;
+        let state = Arc::pin_init(new_mutex!(State { beats: 0, thread: None }), GFP_KERNEL)?;
         let for_thread = state.clone();
         let thread = KThread::run(c_str!("beats"), move |ctx| {
             while !ctx.should_stop() {

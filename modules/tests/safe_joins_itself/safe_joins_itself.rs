@@ -2,12 +2,11 @@
 
 //! A thread that is the last to own its own handle.
 
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -18,8 +17,11 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
-    thread: Arc<Mutex<Option<KThread<()>>>>,
+    #[pin]
+    thread: Mutex<Option<KThread<()>>>,
+    #[pin]
     go: Completion,
 }
 
@@ -27,13 +29,13 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            thread: shared_in_place(new_mutex!(None))?,
-            go: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(pin_init!(Shared {
+            thread <- new_mutex!(None),
+            go <- Completion::new(),
+        }), GFP_KERNEL)?;
         let for_thread = shared.clone();
         let thread = KThread::run(c_str!("last owner"), move |_ctx| {
-            for_thread.go.wait();
+            for_thread.go.wait_for_completion();
             // Until `init` has dropped what it owns.
             msleep(100);
             pr_info!("the thread has done its work\n");

@@ -3,8 +3,8 @@
 //! Insmod is killed while it makes threads.
 
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use kernel::{c_str, prelude::*};
-use kernel_ext::{delay::msleep, kthread::KThread, sync::{shared, Arc}};
+use kernel::{c_str, prelude::*, sync::Arc};
+use kernel_ext::{delay::msleep, kthread::KThread};
 
 module! {
     type: Test,
@@ -26,7 +26,7 @@ struct Test;
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let drops = shared(AtomicU32::new(0))?;
+        let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
         pr_info!("kill me\n");
         msleep(2000);
         let (mut made, mut eintr, mut eagain) = (0, 0, 0);

@@ -3,12 +3,11 @@
 //! A leaked thread uses the handles of another thread, of a folder and of files to the end.
 
 use core::fmt::Write;
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     delay::msleep,
     kthread::KThread,
     proc::{ProcDir, ProcEntry, ProcFile, SeqFile},
-    sync::{shared_in_place, Arc},
 };
 
 module! {
@@ -35,7 +34,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let slot = shared_in_place(new_mutex!(None))?;
+        let slot = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
         let own = slot.clone();
         let thread = KThread::run(c_str!("uses handles"), move |ctx| {
             // The handle of this very thread, so that it is leaked.

@@ -3,10 +3,9 @@
 //! An entry in what it shows.
 
 use core::fmt::Write;
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared_in_place, Arc},
 };
 
 module! {
@@ -37,7 +36,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let slot = shared_in_place(new_mutex!(None))?;
+        let slot = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
         let file = File {
             entry: slot.clone(),
         };

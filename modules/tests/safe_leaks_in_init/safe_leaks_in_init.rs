@@ -3,11 +3,10 @@
 //! The same, and init fails.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     delay::msleep,
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -18,9 +17,11 @@ module! {
     license: "GPL",
 }
 
+#[pin_data]
 struct Shared {
     beats: AtomicU32,
-    thread: Arc<Mutex<Option<KThread<()>>>>,
+    #[pin]
+    thread: Mutex<Option<KThread<()>>>,
 }
 
 struct Test;
@@ -32,10 +33,10 @@ fn may_fail() -> Result {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
+        let shared = Arc::pin_init(pin_init!(Shared {
             beats: AtomicU32::new(0),
-            thread: shared_in_place(new_mutex!(None))?,
-        })?;
+            thread <- new_mutex!(None),
+        }), GFP_KERNEL)?;
         let for_thread = shared.clone();
         let thread = KThread::run(c_str!("beats"), move |ctx| {
             while !ctx.should_stop() {

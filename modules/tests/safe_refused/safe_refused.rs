@@ -3,12 +3,11 @@
 //! Programs that must not compile.
 
 use core::cell::Cell;
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     kthread::{Ctx, KThread},
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared, shared_in_place, Arc},
-    wait::WaitQueue,
+    wait::new_wait_queue,
 };
 
 module! {
@@ -50,7 +49,7 @@ fn borrows() -> Result {
     Ok(())
 }
 fn guard_moves() -> Result {
-    let m = shared_in_place(new_mutex!(1))?;
+    let m = Arc::pin_init(new_mutex!(1), GFP_KERNEL)?;
     let g = m.lock();
     let _ = KThread::run(c_str!("a"), move |_| *g)?;
     Ok(())
@@ -74,7 +73,7 @@ impl ProcFile for Threads {
     }
 }
 fn queue_gone() -> Result {
-    let queue = WaitQueue::new()?;
+    let queue = Arc::pin_init(new_wait_queue!(), GFP_KERNEL)?;
     queue.wait_event(|| { drop(queue); true });
     Ok(())
 }
@@ -89,7 +88,7 @@ fn ctx_cloned() -> Result {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let _ = shared(1)?;
+        let _ = Arc::new(1, GFP_KERNEL)?;
         Ok(Self)
     }
 }

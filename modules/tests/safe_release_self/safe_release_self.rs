@@ -2,10 +2,9 @@
 
 //! A file that is removed when it is closed.
 
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{c_str, new_mutex, prelude::*, sync::{Arc, Mutex}};
 use kernel_ext::{
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared_in_place, Arc},
 };
 
 module! {
@@ -39,7 +38,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let slot = shared_in_place(new_mutex!(None))?;
+        let slot = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
         let entry = ProcEntry::new(c_str!("safe_release_self"), 0o444, None, Once(slot.clone()))?;
         *slot.lock() = Some(entry);
         Ok(Test { _slot: slot })

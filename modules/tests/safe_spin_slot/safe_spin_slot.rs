@@ -2,11 +2,10 @@
 
 //! A handle that is dropped under a spinlock.
 
-use kernel::{c_str, new_spinlock, prelude::*, sync::SpinLock};
+use kernel::{c_str, new_spinlock, prelude::*, sync::{Arc, SpinLock}};
 use kernel_ext::{
     delay::msleep,
     kthread::KThread,
-    sync::{shared_in_place, Arc},
 };
 
 module! {
@@ -23,7 +22,7 @@ struct Test {
 
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let slot = shared_in_place(new_spinlock!(None))?;
+        let slot = Arc::pin_init(new_spinlock!(None), GFP_KERNEL)?;
         let thread = KThread::run(c_str!("slot"), |ctx| {
             while !ctx.should_stop() {
                 msleep(100);

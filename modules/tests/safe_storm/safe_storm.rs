@@ -10,15 +10,13 @@ use core::{
 use kernel::{
     c_str, fmt,
     prelude::*,
-    str::{CStr, CString},
-};
+    str::{CStr, CString}, sync::Arc};
 use kernel_ext::{
     delay::msleep,
     kthread::KThread,
     module_param_cb,
     proc::{ProcDir, ProcEntry, ProcFile, SeqFile},
-    sync::{shared, Arc},
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -91,7 +89,7 @@ impl ProcFile for File {
 
 fn add(generations: u32) -> Result<ProcEntry<File>> {
     let number = FILES.fetch_add(1, Relaxed);
-    let queue = shared(WaitQueue::new()?)?;
+    let queue = Arc::pin_init(new_wait_queue!(), GFP_KERNEL)?;
     let folder = CString::try_from_fmt(fmt!("storm{number}"))?;
     let folder = ProcDir::new(&folder, None)?;
     let inner = ProcDir::new(c_str!("inner"), Some(&folder))?;

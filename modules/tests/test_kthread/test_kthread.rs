@@ -5,12 +5,11 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::{Ctx, KThread},
-    sync::{shared, Arc},
 };
 
 module! {
@@ -40,16 +39,16 @@ impl kernel::Module for TestKthread {
         many()?;
         stopped_by_another_thread()?;
         asleep_until_stopped()?;
-        let count = shared(AtomicU32::new(0))?;
+        let count = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
         let counted = Counted(count.clone());
-        let begun = shared(Completion::new()?)?;
+        let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let thread_begun = begun.clone();
         let left = KThread::run(c_str!("%s%n%d%p 100% left"), move |ctx| {
             thread_begun.complete();
             ctx.sleep_until_stopped();
             counted
         })?;
-        begun.wait();
+        begun.wait_for_completion();
         Ok(TestKthread {
             ended: KThread::run(c_str!("by itself"), |_ctx| [11, 22, 33])?,
             left: Some(left),
@@ -95,7 +94,10 @@ fn until_stopped(ctx: &Ctx) {
 }
 
 fn never_started() -> Result {
-    let (drops, calls) = (shared(AtomicU32::new(0))?, shared(AtomicU32::new(0))?);
+    let (drops, calls) = (
+        Arc::new(AtomicU32::new(0), GFP_KERNEL)?,
+        Arc::new(AtomicU32::new(0), GFP_KERNEL)?,
+    );
     let closure = || {
         let (counted, calls) = (Counted(drops.clone()), calls.clone());
         move |_ctx: &Ctx| {
@@ -116,7 +118,10 @@ fn never_started() -> Result {
 /// Stops threads that may or may not run before. Either a thread has run to its end, or its closure
 /// was not called at all; the closure is dropped once in both cases.
 fn stopped_at_once() -> Result {
-    let (drops, calls) = (shared(AtomicU32::new(0))?, shared(AtomicU32::new(0))?);
+    let (drops, calls) = (
+        Arc::new(AtomicU32::new(0), GFP_KERNEL)?,
+        Arc::new(AtomicU32::new(0), GFP_KERNEL)?,
+    );
     let (mut ended, mut never) = (0, 0);
     for _ in 0..200 {
         let (counted, calls) = (Counted(drops.clone()), calls.clone());
@@ -138,13 +143,13 @@ fn stopped_at_once() -> Result {
 }
 
 fn values() -> Result {
-    let begun = shared(Completion::new()?)?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
     let thread_begun = begun.clone();
     let mut thread = KThread::run(c_str!("minus four"), move |_ctx| {
         thread_begun.complete();
         -4
     })?;
-    begun.wait();
+    begun.wait_for_completion();
     check(
         "-4, which is -EINTR, is a value as any other",
         thread.stop() == Ok(-4),
@@ -156,19 +161,19 @@ fn values() -> Result {
         until_stopped(ctx);
     })?;
     check("start wakes", thread.start());
-    begun.wait();
+    begun.wait_for_completion();
     check("no value is a value", thread.stop() == Ok(()));
 
     let thread_begun = begun.clone();
     let mut thread = KThread::builder().run(move |_ctx| thread_begun.complete())?;
-    begun.wait();
+    begun.wait_for_completion();
     check("a thread without a name", thread.stop() == Ok(()));
     Ok(())
 }
 
 fn dropped_while_it_runs() -> Result {
-    let begun = shared(Completion::new()?)?;
-    let ended = shared(AtomicU32::new(0))?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let ended = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
     let (thread_begun, thread_ended) = (begun.clone(), ended.clone());
     let thread = KThread::run(c_str!("dropped"), move |ctx| {
         thread_begun.complete();
@@ -177,14 +182,14 @@ fn dropped_while_it_runs() -> Result {
         msleep(100);
         thread_ended.store(1, SeqCst);
     })?;
-    begun.wait();
+    begun.wait_for_completion();
     drop(thread);
     check("drop waits for the end", ended.load(SeqCst) == 1);
     Ok(())
 }
 
 fn nodes() -> Result {
-    let drops = shared(AtomicU32::new(0))?;
+    let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
     let absurd = [-1, -2, 7, 63, 64, 1024, 1 << 20, i32::MAX, i32::MIN];
     let mut refused = 0;
     for node in absurd {
@@ -201,13 +206,13 @@ fn nodes() -> Result {
         drops.load(SeqCst) as usize == absurd.len(),
     );
     for node in [0, 1] {
-        let begun = shared(Completion::new()?)?;
+        let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let thread_begun = begun.clone();
         let mut thread = KThread::builder().node(node).run(move |_ctx| {
             thread_begun.complete();
             node
         })?;
-        begun.wait();
+        begun.wait_for_completion();
         check("a node that is there", thread.stop() == Ok(node));
     }
     Ok(())
@@ -216,8 +221,8 @@ fn nodes() -> Result {
 fn many() -> Result {
     const NONE: Option<KThread<u32>> = None;
     let mut threads = [NONE; 200];
-    let begun = shared(Completion::new()?)?;
-    let alive = shared(AtomicU32::new(0))?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let alive = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
     for (thread, value) in threads.iter_mut().zip(0..) {
         let (begun, alive) = (begun.clone(), alive.clone());
         *thread = Some(KThread::run(c_str!("many"), move |ctx| {
@@ -229,7 +234,7 @@ fn many() -> Result {
         })?);
     }
     for _ in &threads {
-        begun.wait();
+        begun.wait_for_completion();
     }
     check("200 threads at once", alive.load(SeqCst) == 200);
     let mut sum = 0;
@@ -242,33 +247,33 @@ fn many() -> Result {
 }
 
 fn stopped_by_another_thread() -> Result {
-    let begun = shared(Completion::new()?)?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
     let thread_begun = begun.clone();
     let mut inner = KThread::run(c_str!("inner"), move |ctx| {
         thread_begun.complete();
         until_stopped(ctx);
         9
     })?;
-    begun.wait();
+    begun.wait_for_completion();
     let thread_begun = begun.clone();
     let mut outer = KThread::run(c_str!("outer"), move |_ctx| {
         thread_begun.complete();
         inner.stop()
     })?;
-    begun.wait();
+    begun.wait_for_completion();
     check("a thread stops another", outer.stop() == Ok(Ok(9)));
     Ok(())
 }
 
 fn asleep_until_stopped() -> Result {
-    let begun = shared(Completion::new()?)?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
     let thread_begun = begun.clone();
     let mut thread = KThread::run(c_str!("asleep"), move |ctx| {
         thread_begun.complete();
         ctx.sleep_until_stopped();
         7
     })?;
-    begun.wait();
+    begun.wait_for_completion();
     msleep(300);
     check(
         "a thread sleeps until it is stopped",
@@ -276,13 +281,13 @@ fn asleep_until_stopped() -> Result {
     );
     let mut ended = 0;
     for _ in 0..200 {
-        let begun = shared(Completion::new()?)?;
+        let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let thread_begun = begun.clone();
         let mut thread = KThread::run(c_str!("asleep"), move |ctx| {
             thread_begun.complete();
             ctx.sleep_until_stopped();
         })?;
-        begun.wait();
+        begun.wait_for_completion();
         ended += u32::from(thread.stop().is_ok());
     }
     check("and is stopped at any moment", ended == 200);

@@ -5,14 +5,13 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
+use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     delay::msleep,
     kthread::KThread,
     proc::{ProcEntry, ProcFile, SeqFile},
-    sync::{shared, Arc},
-    wait::WaitQueue,
+    wait::{new_wait_queue, WaitQueue},
 };
 
 module! {
@@ -36,7 +35,7 @@ impl kernel::Module for TestWait {
         interruptible()?;
         uninterruptible()?;
         let file = ForEver {
-            queue: WaitQueue::new()?,
+            queue: Arc::pin_init(new_wait_queue!(), GFP_KERNEL)?,
         };
         Ok(TestWait {
             _file: ProcEntry::new(c_str!("test_wait"), 0o444, None, file)?,
@@ -49,19 +48,25 @@ fn check(what: &str, holds: bool) {
 }
 
 /// A flag, and a queue for those who wait for it.
+#[pin_data]
 struct Flag {
     set: AtomicBool,
+    #[pin]
     queue: WaitQueue,
+    #[pin]
     begun: Completion,
 }
 
 impl Flag {
     fn new() -> Result<Arc<Self>> {
-        shared(Flag {
-            set: AtomicBool::new(false),
-            queue: WaitQueue::new()?,
-            begun: Completion::new()?,
-        })
+        Arc::pin_init(
+            pin_init!(Flag {
+                set: AtomicBool::new(false),
+                queue <- new_wait_queue!(),
+                begun <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )
     }
 
     /// Starts a thread that sets the flag after a while.
@@ -73,13 +78,13 @@ impl Flag {
             flag.set.store(true, Relaxed);
             flag.queue.wake_up_all();
         })?;
-        self.begun.wait();
+        self.begun.wait_for_completion();
         Ok(setter)
     }
 }
 
 fn true_at_once() -> Result {
-    let queue = WaitQueue::new()?;
+    let queue = Arc::pin_init(new_wait_queue!(), GFP_KERNEL)?;
     let mut looks = 0;
     queue.wait_event(|| {
         looks += 1;
@@ -106,7 +111,7 @@ fn true_at_once() -> Result {
 fn between_look_and_sleep() -> Result {
     let flag = Flag::new()?;
     let of_thread = flag.clone();
-    let looked = shared(AtomicBool::new(false))?;
+    let looked = Arc::new(AtomicBool::new(false), GFP_KERNEL)?;
     let thread_looked = looked.clone();
     let waker = KThread::run(c_str!("waker"), move |ctx| {
         while !thread_looked.load(Relaxed) && !ctx.should_stop() {
@@ -123,7 +128,7 @@ fn between_look_and_sleep() -> Result {
         let set = flag.set.load(Relaxed);
         if looks == 2 {
             looked.store(true, Relaxed);
-            while !flag.begun.try_wait() {
+            while !flag.begun.try_wait_for_completion() {
                 core::hint::spin_loop();
             }
         }
@@ -149,7 +154,7 @@ fn between_look_and_sleep() -> Result {
         });
         looks
     })?;
-    flag.begun.wait();
+    flag.begun.wait_for_completion();
     pr_info!("stopping while the thread looks\n");
     let looks = waiter.stop()?;
     check("a stop between look and sleep", looks == 3);
@@ -157,9 +162,12 @@ fn between_look_and_sleep() -> Result {
 }
 
 /// Two threads hand this one 500 pieces each; each goes on when its piece was taken.
+#[pin_data]
 struct Trade {
     pieces: [AtomicBool; 2],
+    #[pin]
     to_taker: WaitQueue,
+    #[pin]
     to_givers: WaitQueue,
     lost: AtomicU32,
 }
@@ -181,14 +189,17 @@ impl Trade {
 }
 
 fn no_wake_up_is_lost() -> Result {
-    let trade = shared(Trade {
-        pieces: [AtomicBool::new(false), AtomicBool::new(false)],
-        to_taker: WaitQueue::new()?,
-        to_givers: WaitQueue::new()?,
-        lost: AtomicU32::new(0),
-    })?;
+    let trade = Arc::pin_init(
+        pin_init!(Trade {
+            pieces: [AtomicBool::new(false), AtomicBool::new(false)],
+            to_taker <- new_wait_queue!(),
+            to_givers <- new_wait_queue!(),
+            lost: AtomicU32::new(0),
+        }),
+        GFP_KERNEL,
+    )?;
     let (first, second) = (trade.clone(), trade.clone());
-    let begun = shared(Completion::new()?)?;
+    let begun = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
     let (first_begun, second_begun) = (begun.clone(), begun.clone());
     let givers = [
         KThread::run(c_str!("giver 0"), move |_ctx| {
@@ -200,8 +211,8 @@ fn no_wake_up_is_lost() -> Result {
             second.give(1)
         })?,
     ];
-    begun.wait();
-    begun.wait();
+    begun.wait_for_completion();
+    begun.wait_for_completion();
 
     let mut taken = 0;
     while taken < 1000 {
@@ -262,7 +273,7 @@ fn interruptible() -> Result {
         let second = of_thread.queue.wait_event_interruptible(|| false);
         (first, second)
     })?;
-    flag.begun.wait();
+    flag.begun.wait_for_completion();
     let (first, second) = waiter.stop()?;
     check("a stop interrupts", first == Err(ERESTARTSYS));
     check("and the next wait as well", second == Err(ERESTARTSYS));
@@ -284,7 +295,7 @@ fn uninterruptible() -> Result {
         of_thread.queue.wait_event(|| of_thread.set.load(Relaxed));
         ctx.should_stop()
     })?;
-    flag.begun.wait();
+    flag.begun.wait_for_completion();
     let setter = flag.set_after(300)?;
     pr_info!("stopping a thread whose condition is true in 300 ms\n");
     let stopped = waiter.stop()?;
@@ -301,7 +312,7 @@ fn uninterruptible() -> Result {
             .queue
             .wait_event_timeout(5000, || ctx.should_stop())
     })?;
-    flag.begun.wait();
+    flag.begun.wait_for_completion();
     msleep(100);
     pr_info!("stopping a thread whose condition asks\n");
     check("a condition that asks sees the stop", waiter.stop()?);
@@ -310,7 +321,7 @@ fn uninterruptible() -> Result {
 
 /// A file whose reader waits until there is a signal for it.
 struct ForEver {
-    queue: WaitQueue,
+    queue: Arc<WaitQueue>,
 }
 
 #[vtable]

@@ -4,8 +4,12 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use kernel::{c_str, prelude::*};
-use kernel_ext::{kthread::KThread, module_param, sync::shared, wait::WaitQueue};
+use kernel::{c_str, prelude::*, sync::Arc};
+use kernel_ext::{
+    kthread::KThread,
+    module_param,
+    wait::{new_wait_queue, WaitQueue},
+};
 
 module! {
     type: WakeUp,
@@ -21,9 +25,12 @@ module_param! {
     description: "how often there and back",
 }
 
+#[pin_data]
 struct Table {
     at_thread: AtomicBool,
+    #[pin]
     thread: WaitQueue,
+    #[pin]
     loader: WaitQueue,
 }
 
@@ -31,11 +38,14 @@ struct WakeUp;
 
 impl kernel::Module for WakeUp {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let table = shared(Table {
-            at_thread: AtomicBool::new(false),
-            thread: WaitQueue::new()?,
-            loader: WaitQueue::new()?,
-        })?;
+        let table = Arc::pin_init(
+            pin_init!(Table {
+                at_thread: AtomicBool::new(false),
+                thread <- new_wait_queue!(),
+                loader <- new_wait_queue!(),
+            }),
+            GFP_KERNEL,
+        )?;
         let of_thread = table.clone();
         let mut thread = KThread::run(c_str!("wake_up"), move |_ctx| {
             let mut rounds = 0;

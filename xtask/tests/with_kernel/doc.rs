@@ -22,7 +22,7 @@ fn the_pages_lead_to_the_kernels_own() -> Result<()> {
     for page in ["index.html", "kthread/struct.KThread.html"] {
         ensure!(folder.join(page).is_file(), "{page} is missing");
     }
-    let page = folder.join("sync/struct.Arc.html");
+    let page = folder.join("wait/struct.WaitQueue.html");
     let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
     let at = page.parent().context("the page is in no folder")?;
     let mut into_kernel = 0;
