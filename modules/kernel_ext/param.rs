@@ -2,15 +2,15 @@
 
 //! A module's parameters: values that `insmod` is given, as in `insmod x.ko node=1`.
 //!
-//! C header: `include/linux/moduleparam.h`, C source: `kernel/params.c`
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 //!
-//! The macro `module!` of this crate's kernels has no parameters. C's `module_param` does little and
-//! adds no code: it leaves the parameter's description in a table of the `.ko` file, which
-//! the loader reads. [`module_param!`](crate::module_param) leaves the same there.
+//! In Linux 7.3 the macro `module!` itself has parameters, integers and `bool`s. C's `module_param` does little
+//! and adds no code: it leaves the parameter's description in a table of the `.ko` file, which the loader
+//! reads. [`module_param!`](crate::module_param) leaves the same there.
 
 use core::{
+    cell::UnsafeCell,
     ptr::{addr_of, from_ref},
-    sync::atomic::{AtomicI32, Ordering},
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     compat::{char_ptr, ffi, from_char_ptr},
 };
 use kernel::{
-    bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, module, param_ops_int},
+    bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, kparam_string, module},
     prelude::{Result, EAGAIN},
     str::CStr,
     types::Opaque,
@@ -29,25 +29,119 @@ extern "C" {
     static __this_module: Opaque<module>;
 }
 
-/// A parameter that is a C `int`. [`module_param!`](crate::module_param) declares one.
-pub struct IntParam {
-    // The kernel writes here before the module's `init` is called, and never again, for the file in
-    // /sys/module cannot be written. It is atomic so that this is a variable to the compiler.
-    value: AtomicI32,
+/// A type that a parameter can have.
+///
+/// # Safety
+///
+/// The functions of [`OPS`](Self::OPS) write a valid value of the type to a parameter, and nothing larger.
+pub unsafe trait ModuleParam: Copy + Sync + 'static {
+    /// The kernel's operations for C's type of this size.
+    #[doc(hidden)]
+    const OPS: *const kernel_param_ops;
 }
 
-impl IntParam {
+macro_rules! module_param_types {
+    ($($type:ident: $ops:ident),* $(,)?) => {$(
+        // SAFETY: `STANDARD_PARAM_DEF` and `param_set_bool` (kernel/params.c) write an integer of C of
+        // this size, or a `bool` that is true or false.
+        unsafe impl ModuleParam for $type {
+            const OPS: *const kernel_param_ops = addr_of!(kernel::bindings::$ops);
+        }
+    )*};
+}
+
+module_param_types! {
+    bool: param_ops_bool,
+    u8: param_ops_byte,
+    i16: param_ops_short,
+    u16: param_ops_ushort,
+    i32: param_ops_int,
+    u32: param_ops_uint,
+    i64: param_ops_long,
+    u64: param_ops_ullong,
+}
+
+/// A parameter's value. [`module_param!`](crate::module_param) declares one.
+pub struct ModuleParamAccess<T> {
+    /// The kernel writes here before the module's `init` is called, and never again, because the file in
+    /// `/sys/module` cannot be written.
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: No code of the module runs before the kernel has written the value. Then it is only read.
+unsafe impl<T: Sync> Sync for ModuleParamAccess<T> {}
+
+impl<T: ModuleParam> ModuleParamAccess<T> {
     /// Makes a parameter with this value unless `insmod` is given another.
     #[doc(hidden)]
-    pub const fn new(default: i32) -> Self {
+    pub const fn new(default: T) -> Self {
         Self {
-            value: AtomicI32::new(default),
+            value: UnsafeCell::new(default),
         }
     }
 
     /// Returns the value that `insmod` was given, or the default.
-    pub fn get(&self) -> i32 {
-        self.value.load(Ordering::Relaxed)
+    pub fn value(&self) -> T {
+        // SAFETY: The kernel writes the value before any code of the module runs, and never again. By the
+        // contract of `ModuleParam` it is valid.
+        unsafe { *self.value.get() }
+    }
+}
+
+/// A parameter that is a text of less than `SIZE` bytes. [`module_param!`](crate::module_param) declares
+/// one.
+///
+/// # Invariants
+///
+/// There is a NUL in the text.
+pub struct StringParam<const SIZE: usize> {
+    /// Written as [`ModuleParamAccess`]'s value is.
+    text: UnsafeCell<[u8; SIZE]>,
+}
+
+// SAFETY: As for `ModuleParamAccess`.
+unsafe impl<const SIZE: usize> Sync for StringParam<SIZE> {}
+
+impl<const SIZE: usize> StringParam<SIZE> {
+    /// Makes a parameter with this text unless `insmod` is given another. Stops the compiler at a default
+    /// that is too long.
+    #[doc(hidden)]
+    pub const fn new(default: &str) -> Self {
+        let mut text = [0; SIZE];
+        let mut at = 0;
+        while at < default.len() {
+            text[at] = default.as_bytes()[at];
+            at += 1;
+        }
+        assert!(at < SIZE, "the default has no room for a NUL behind it");
+        // INVARIANT: The last byte at least is a NUL.
+        Self {
+            text: UnsafeCell::new(text),
+        }
+    }
+
+    /// Returns the text that `insmod` was given, or the default.
+    pub fn value(&self) -> &CStr {
+        // SAFETY: By the type invariant the text has a NUL; what the kernel writes ends with one
+        // (`param_set_copystring`). It does so before any code of the module runs, and never again.
+        unsafe { from_char_ptr(self.text.get().cast()) }
+    }
+}
+
+/// The place of a [`StringParam`], as the kernel takes it.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct StringPlace(#[allow(dead_code)] kparam_string);
+
+// SAFETY: Nobody writes to it, and Rust code cannot even read it.
+unsafe impl Sync for StringPlace {}
+
+impl StringPlace {
+    pub const fn new<const SIZE: usize>(param: &'static StringParam<SIZE>) -> Self {
+        Self(kparam_string {
+            maxlen: SIZE as ffi::c_uint,
+            string: from_ref(param).cast_mut().cast(),
+        })
     }
 }
 
@@ -107,10 +201,26 @@ unsafe impl Sync for Entry {}
 
 impl Entry {
     /// Returns the entry of `param`: readable by everybody in `/sys/module/MODULE/parameters/NAME`.
-    pub const fn int(name: &'static CStr, param: &'static IntParam) -> Self {
-        // An `int` of C and an `AtomicI32` have the same size and bits.
+    pub const fn value<T: ModuleParam>(
+        name: &'static CStr,
+        param: &'static ModuleParamAccess<T>,
+    ) -> Self {
         let value = from_ref(param).cast_mut().cast::<ffi::c_void>();
-        Self::new(name, addr_of!(param_ops_int), value, 0o444)
+        Self::new(name, T::OPS, value, 0o444)
+    }
+
+    /// Returns the entry of a text, readable as a [`value`](Self::value).
+    ///
+    /// The text is copied, as by `module_param_string` in C. One of `module_param(.., charp, ..)` is freed
+    /// before the threads that the module has leaked are ended.
+    pub const fn string(name: &'static CStr, place: &'static StringPlace) -> Self {
+        let place = from_ref(place).cast_mut().cast::<ffi::c_void>();
+        Self::new(
+            name,
+            addr_of!(kernel::bindings::param_ops_string),
+            place,
+            0o444,
+        )
     }
 
     /// Returns the entry of `param`: root alone may write to the file, and nobody may read it.
@@ -149,15 +259,18 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// Declares a parameter of the module: a static of type [`IntParam`](crate::param::IntParam), with the
-/// value that it has unless `insmod` is given another.
+/// Declares a parameter of the module: a static with a function `value`, which returns what `insmod` was
+/// given, or the default.
 ///
-/// `name` is what is written behind `insmod`, and `description` what `modinfo` shows. A value
-/// that is not an `int` makes `insmod` fail. See `module_param` and `MODULE_PARM_DESC` in C.
+/// The type is `bool`, `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `u64`, or `str<SIZE>` for a text of less than
+/// `SIZE` bytes, whose `value` is a [`CStr`]. `name` is what is written behind `insmod`, and `description` what
+/// `modinfo` shows. A value that does not fit the type makes `insmod` fail. See `module_param`,
+/// `module_param_string` and `MODULE_PARM_DESC` in C.
 ///
 /// # Examples
 ///
 /// ```
+/// use kernel::prelude::*;
 /// use kernel_ext::module_param;
 ///
 /// module_param! {
@@ -166,20 +279,62 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 ///     description: "where the memory comes from",
 /// }
 ///
-/// # fn example() -> i32 {
-/// NODE.get()
+/// module_param! {
+///     WHOM: str<16> = "world",
+///     name: "whom",
+///     description: "whom to greet",
+/// }
+///
+/// # fn example() {
+/// pr_info!("Hello, {}, from node {}\n", WHOM.value(), NODE.value());
 /// # }
 /// ```
+///
+/// [`CStr`]: kernel::str::CStr
 #[macro_export]
 macro_rules! module_param {
     (
-        $param:ident: i32 = $default:expr,
+        $param:ident: str<$size:literal> = $default:literal,
         name: $name:literal,
         description: $description:literal $(,)?
     ) => {
-        static $param: $crate::param::IntParam = $crate::param::IntParam::new($default);
-        $crate::__param_entry!(int, $param, $name, "int", $description);
+        static $param: $crate::param::StringParam<$size> =
+            $crate::param::StringParam::new($default);
+        const _: () = {
+            static PLACE: $crate::param::StringPlace = $crate::param::StringPlace::new(&$param);
+            $crate::__param_entry!(string, PLACE, $name, "string", $description);
+        };
     };
+    (
+        $param:ident: $type:ident = $default:expr,
+        name: $name:literal,
+        description: $description:literal $(,)?
+    ) => {
+        static $param: $crate::param::ModuleParamAccess<$type> =
+            $crate::param::ModuleParamAccess::new($default);
+        $crate::__param_entry!(
+            value,
+            $param,
+            $name,
+            $crate::__param_type!($type),
+            $description
+        );
+    };
+}
+
+/// Returns C's name of a parameter's type, which `modinfo` shows.
+#[doc(hidden)]
+#[macro_export]
+#[rustfmt::skip]
+macro_rules! __param_type {
+    (bool) => { "bool" };
+    (u8) => { "byte" };
+    (i16) => { "short" };
+    (u16) => { "ushort" };
+    (i32) => { "int" };
+    (u32) => { "uint" };
+    (i64) => { "long" };
+    (u64) => { "ullong" };
 }
 
 /// Declares a parameter that is a call: `call` is given what root writes to
@@ -224,7 +379,7 @@ macro_rules! module_param_cb {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __param_entry {
-    ($kind:ident, $param:ident, $name:literal, $type:literal, $description:literal) => {
+    ($kind:ident, $param:ident, $name:literal, $type:expr, $description:literal) => {
         const _: () = {
             const DESCRIPTION: &str = concat!("parm=", $name, ":", $description, "\0");
             const TYPE: &str = concat!("parmtype=", $name, ":", $type, "\0");

@@ -32,7 +32,7 @@ impl kernel::Module for KthreadCreateOnNode {
         pr_info!("Inside kthread init function\n");
         let def_thread = KThread::builder()
             .name(c_str!("kthread_create_on_node example"))
-            .node(NODE.get())
+            .node(NODE.value())
             .create(my_thread_fn)
             .inspect_err(|_| pr_err!("Error in creating thread\n"))?;
         pr_info!("Thread created successfully\n");

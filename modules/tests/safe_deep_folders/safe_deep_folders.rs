@@ -26,10 +26,10 @@ struct Test {
 impl kernel::Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut dir = ProcDir::new(c_str!("safe_deep_folders"), None)?;
-        for _ in 0..DEPTH.get() {
+        for _ in 0..DEPTH.value() {
             dir = ProcDir::new(c_str!("d"), Some(&dir))?;
         }
-        pr_info!("{} made\n", DEPTH.get());
+        pr_info!("{} made\n", DEPTH.value());
         Ok(Test { _dir: dir })
     }
 }

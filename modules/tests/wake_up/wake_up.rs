@@ -49,7 +49,7 @@ impl kernel::Module for WakeUp {
         let of_thread = table.clone();
         let mut thread = KThread::run(c_str!("wake_up"), move |_ctx| {
             let mut rounds = 0;
-            while rounds < ROUNDS.get() {
+            while rounds < ROUNDS.value() {
                 of_thread
                     .thread
                     .wait_event(|| of_thread.at_thread.load(Relaxed));
@@ -59,7 +59,7 @@ impl kernel::Module for WakeUp {
             }
             rounds
         })?;
-        for _ in 0..ROUNDS.get() {
+        for _ in 0..ROUNDS.value() {
             table.at_thread.store(true, Relaxed);
             table.thread.wake_up();
             table.loader.wait_event(|| !table.at_thread.load(Relaxed));

@@ -39,6 +39,11 @@ fn wait_queues() -> Result<()> {
 }
 
 #[test]
+fn parameters() -> Result<()> {
+    passes("test_param")
+}
+
+#[test]
 fn a_parameter_that_is_a_call() -> Result<()> {
     passes("param_call")
 }
