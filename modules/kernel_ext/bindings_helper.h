@@ -47,8 +47,6 @@ bool kernel_ext_end(struct kernel_ext_registration *registration, void *value);
 void kernel_ext_leave(struct kernel_ext_registration *registration);
 bool kernel_ext_is_current(const struct task_struct *task);
 
-void kernel_ext_get_task_struct(struct task_struct *task);
-void kernel_ext_put_task_struct(struct task_struct *task);
 bool kernel_ext_node_online(int node);
 
 void kernel_ext_set_current_state(unsigned int state);

@@ -38,6 +38,11 @@ pub(crate) fn kbox<T>(value: T) -> Result<KBox<T>> {
     Ok(KBox::new(value, GFP_KERNEL)?)
 }
 
+#[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
+pub(crate) use kernel::sync::aref::ARef;
+#[cfg(any(kernel = "6.7", kernel = "6.12"))]
+pub(crate) use kernel::types::ARef;
+
 /// A number of milliseconds.
 #[cfg(kernel = "6.7")]
 pub type Msecs = ffi::c_uint;
@@ -46,10 +51,10 @@ pub use kernel::time::Msecs;
 
 /// A lockdep class that `static_lock_class!` has made.
 #[cfg(any(kernel = "6.7", kernel = "6.12"))]
-pub type LockClass = &'static LockClassKey;
+pub(crate) type LockClass = &'static LockClassKey;
 /// A lockdep class that `static_lock_class!` has made.
 #[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
-pub type LockClass = Pin<&'static LockClassKey>;
+pub(crate) type LockClass = Pin<&'static LockClassKey>;
 
 #[cfg(not(any(kernel = "6.7", kernel = "6.12")))]
 pub use kernel::sync::Completion;

@@ -2,20 +2,20 @@
 
 //! Kernel threads.
 //!
-//! C header: `include/linux/kthread.h`, C source: `kernel/kthread.c`
+//! C header: [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 //!
 //! A kernel thread here is a closure that runs in a task of its own and a handle to it, [`KThread`],
 //! which whoever made the thread keeps. The closure is handed a [`Ctx`], by which it learns that it
 //! is asked to end; the handle asks ([`KThread::stop`]) and receives what the closure returned.
 
-use core::{marker::PhantomData, mem::replace, ptr::NonNull};
+use core::{marker::PhantomData, mem::replace, ptr::from_ref};
 
 use crate::{
     bindings,
-    compat::{char_ptr, ffi, from_err_ptr, kbox, KBox},
+    compat::{char_ptr, ffi, from_err_ptr, kbox, ARef, KBox},
     teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
-use kernel::{c_str, error::to_result, prelude::*, str::CStr};
+use kernel::{c_str, error::to_result, prelude::*, str::CStr, task::Task};
 
 /// The thread as its closure sees it: a request to end, and nothing else.
 ///
@@ -223,10 +223,10 @@ impl<'a> Builder<'a> {
             }
         };
 
-        // SAFETY: The task is alive: it waits to be woken for the first time.
-        unsafe { bindings::kernel_ext_get_task_struct(task.as_ptr()) };
+        // SAFETY: The task is alive: it waits to be woken for the first time. `Task` is transparent.
+        let task = ARef::from(unsafe { task.cast::<Task>().as_ref() });
 
-        // INVARIANT: We just took the reference; the packet has the types that `finish` names.
+        // INVARIANT: The task was made with this packet, which has the types that `finish` names.
         let thread = reserved.register(Thread {
             task,
             packet,
@@ -259,13 +259,12 @@ impl<'a> Builder<'a> {
 ///
 /// # Invariants
 ///
-/// - `task` is a task that `kthread_create_on_node` made with `packet` as its data, and this value has a
-///   reference on it. The reference keeps `task` valid when the thread ends by itself, before anybody
-///   stops it.
+/// - `task` is a task that `kthread_create_on_node` made with `packet` as its data. The reference keeps it
+///   valid when the thread ends by itself, before anybody stops it.
 /// - `packet` is a `Packet<F, T>` that this value owns once the thread has ended, and `finish` is the
 ///   function `finish` for the same `F` and `T`.
 struct Thread<T> {
-    task: NonNull<bindings::task_struct>,
+    task: ARef<Task>,
     packet: *mut ffi::c_void,
     finish: unsafe fn(*mut ffi::c_void) -> Result<T>,
 }
@@ -287,7 +286,7 @@ impl<T> Teardown for Thread<T> {
         // SAFETY: By the type invariant we have a reference on the task, so this is fine as well
         // for a thread that has already ended. The integer says less than the packet does: it is 0
         // both for a closure that returned and for one in which the thread was killed.
-        unsafe { bindings::kthread_stop(self.task.as_ptr()) };
+        unsafe { bindings::kthread_stop(self.as_raw()) };
     }
 
     unsafe fn take(&self) -> Result<T> {
@@ -296,10 +295,10 @@ impl<T> Teardown for Thread<T> {
     }
 }
 
-impl<T> Drop for Thread<T> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the reference is ours to give up, and nobody uses it later.
-        unsafe { bindings::kernel_ext_put_task_struct(self.task.as_ptr()) };
+impl<T> Thread<T> {
+    /// Returns the task, as C takes it.
+    fn as_raw(&self) -> *mut bindings::task_struct {
+        from_ref::<Task>(&self.task).cast_mut().cast()
     }
 }
 
@@ -411,7 +410,7 @@ impl<T> KThread<T> {
     pub fn start(&self) -> bool {
         self.0.as_ref().is_some_and(|thread| {
             // SAFETY: By the invariant of `Thread` the task is valid.
-            unsafe { bindings::wake_up_process(thread.get().task.as_ptr()) != 0 }
+            unsafe { bindings::wake_up_process(thread.get().as_raw()) != 0 }
         })
     }
 
@@ -435,7 +434,7 @@ impl<T> KThread<T> {
     pub fn stop(&mut self) -> Result<T> {
         let thread = self.0.as_ref().ok_or(ESRCH)?;
         // SAFETY: The function compares a pointer.
-        if unsafe { bindings::kernel_ext_is_current(thread.get().task.as_ptr()) } {
+        if unsafe { bindings::kernel_ext_is_current(thread.get().as_raw()) } {
             return to_result(-(bindings::EDEADLK as ffi::c_int)).and(Err(EBUSY));
         }
         // SAFETY: The function looks whether we may sleep, and touches no memory of ours.

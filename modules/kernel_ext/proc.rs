@@ -2,8 +2,8 @@
 
 //! Files and folders in `/proc`.
 //!
-//! C headers: `include/linux/proc_fs.h`, `include/linux/seq_file.h`, C sources: `fs/proc/generic.c`,
-//! `fs/proc/inode.c`, `fs/seq_file.c`
+//! C headers: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h),
+//! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 //!
 //! A file in `/proc` has no contents: whoever reads it makes the kernel call the module that made the
 //! entry, and reads what the module says. Here a type says what can be read by implementing
