@@ -47,3 +47,58 @@ fn a_link_that_leads_nowhere_is_an_error() -> Result<()> {
         .run(&["doc"])?
         .expect(1, &["unresolved link to `nowhere`"])
 }
+
+/// Returns the examples in the doc comments of a source, as rustdoc would compile them:
+/// with the lines that it hides.
+fn examples(source: &str) -> Vec<String> {
+    let mut examples = Vec::new();
+    let mut example: Option<String> = None;
+    for line in source.lines().map(str::trim_start) {
+        let comment = line.strip_prefix("///").or(line.strip_prefix("//!"));
+        let Some(comment) = comment.map(|text| text.strip_prefix(' ').unwrap_or(text)) else {
+            continue;
+        };
+        match (&mut example, comment.starts_with("```")) {
+            (None, true) => example = Some(String::new()),
+            (Some(_), true) => examples.extend(example.take()),
+            (Some(code), false) => {
+                *code += comment.strip_prefix("# ").unwrap_or(comment);
+                code.push('\n');
+            }
+            (None, false) => {}
+        }
+    }
+    examples
+}
+
+/// Each example of `kernel_ext` is a function of one module, which is built and loaded.
+#[test]
+fn the_examples_of_kernel_ext_compile() -> Result<()> {
+    let clone = TestClone::probe("$ insmod probe.ko\n$ rmmod probe\n")?;
+    let mut module = crate::lab::MODULE.to_owned();
+    let mut count = 0;
+    for file in std::fs::read_dir(clone.path("modules/kernel_ext"))? {
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        for example in examples(&std::fs::read_to_string(&path)?) {
+            count += 1;
+            module += &format!(
+                "\n// From {}.\n#[allow(dead_code, unused_must_use)]\nfn example_{count}() {{\n{example}}}\n",
+                path.display()
+            );
+        }
+    }
+    ensure!(count >= 10, "{count} examples");
+    clone.write_lesson("probe", "probe.rs", &module)?;
+    clone
+        .run(&["test", "probe", "--lang", "rust"])?
+        .expect(0, &["1 passed"])
+}
+
+#[test]
+fn an_example_has_its_hidden_lines() {
+    let source = "/// ```\n/// f()?;\n/// # Ok(())\n/// ```\nfn f() {}\n    //! ```\n    //! g()\n    //! ```\n";
+    assert_eq!(examples(source), ["f()?;\nOk(())\n", "g()\n"]);
+}
