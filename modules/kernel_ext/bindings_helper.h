@@ -12,13 +12,11 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
-#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/numa.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/wait.h>
 
@@ -58,12 +56,6 @@ void kernel_ext_init_completion(struct completion *completion);
 void kernel_ext_reinit_completion(struct completion *completion);
 
 bool kernel_ext_is_live(void);
-
-int kernel_ext_stop_before(struct kprobe *probe);
-int kernel_ext_stop_hook(void (*function)(unsigned long address));
-void kernel_ext_hold_up(u64 nanoseconds, u64 spin);
-int kernel_ext_current(char name[TASK_COMM_LEN]);
-void kernel_ext_debug_console(const char *text, unsigned long length);
 
 void *kernel_ext_pde_data(const struct inode *inode);
 void *kernel_ext_seq_private(const struct seq_file *seq);

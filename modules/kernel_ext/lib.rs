@@ -72,6 +72,5 @@ pub mod delay;
 pub mod kthread;
 pub mod param;
 pub mod proc;
-pub mod stop;
 mod teardown;
 pub mod wait;

@@ -209,10 +209,8 @@ impl Entry {
         Self::new(name, T::OPS, value, 0o444)
     }
 
-    /// Returns the entry of a text, readable as a [`value`](Self::value).
-    ///
-    /// The text is copied, as by `module_param_string` in C. One of `module_param(.., charp, ..)` is freed
-    /// before the threads that the module has leaked are ended.
+    /// Returns the entry of a text, readable as a [`value`](Self::value). The text is copied, as by C's
+    /// `module_param_string`: the kernel frees one of type `charp` before leaked threads are ended.
     pub const fn string(name: &'static CStr, place: &'static StringPlace) -> Self {
         let place = from_ref(place).cast_mut().cast::<ffi::c_void>();
         Self::new(

@@ -19,10 +19,11 @@ use core::{
 };
 
 use kernel::{prelude::*, str::CStr};
-use kernel_ext::{
-    module_param_cb,
-    stop::{hold_up, now, tell_host, watch, Current, PLACES as MOST},
-};
+use kernel_ext::module_param_cb;
+
+mod stop;
+
+use stop::{delay, now, report, watch, Current, PLACES};
 
 module! {
     type: Perturb,
@@ -55,7 +56,7 @@ static LONGEST: AtomicU64 = AtomicU64::new(0);
 static LEFT: AtomicU64 = AtomicU64::new(0);
 
 /// The probe points that were reached.
-static MET: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
+static MET: [AtomicBool; PLACES] = [const { AtomicBool::new(false) }; PLACES];
 
 /// Returns the next random number of Steele et al.'s SplitMix64. Each step is one addition, so two tasks
 /// that call the function at the same time get different numbers.
@@ -73,11 +74,11 @@ fn some_time() -> u64 {
 }
 
 /// Delays or reports the current task, which has reached a probe point.
-fn came(place: usize) {
+extern "C" fn reached(place: u32) {
     let chance = CHANCE.load(Relaxed);
     if chance == 0 {
-        if !MET[place].swap(true, Relaxed) {
-            tell_host(format_args!("met {place} {}", Current::get()));
+        if !MET[place as usize].swap(true, Relaxed) {
+            report(format_args!("met {place} {}", Current::get()));
         }
         return;
     }
@@ -91,16 +92,16 @@ fn came(place: usize) {
         return;
     }
     let begin = now();
-    let held = hold_up(time, SPIN);
-    tell_host(format_args!(
+    let held = delay(time, SPIN);
+    report(format_args!(
         "held {place} at {begin} for {held} {}",
         Current::get()
     ));
 }
 
 /// Reports that the module was loaded, and how many of its breakpoints the kernel refused.
-fn set(refused: usize) {
-    tell_host(format_args!("refused {refused}"));
+extern "C" fn loaded(refused: u32) {
+    report(format_args!("refused {refused}"));
 }
 
 /// Parses `f+1+2,g+3` as (f, 1), (f, 2), (g, 3).
@@ -134,8 +135,9 @@ fn obey(order: &CStr) -> Result {
     LEFT.store(number()?.saturating_mul(1_000_000), Relaxed);
     let text = words.next().ok_or(EINVAL)?;
     // The lesson should not always begin at the same time within a tick.
-    hold_up(random() % 4_000_000, 0);
-    watch(module, places(text), came, set)
+    delay(random() % 4_000_000, 0);
+    // SAFETY: `reached` takes no lock, does not allocate, and waits in `delay` only.
+    unsafe { watch(module, places(text), reached, loaded) }
 }
 
 struct Perturb;

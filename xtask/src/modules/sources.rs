@@ -30,7 +30,8 @@ pub(super) struct SourceFile {
 }
 
 /// Returns the sources of the module in `language` of the lesson in `folder`, sorted by name: for
-/// Rust the files of the folder without the text and the C twin, for C those of `c/`. Hidden
+/// Rust the files of the folder without the text and the C twin (also one that lies beside the Rust
+/// source), for C those of `c/`. Hidden
 /// files, files above 1 MiB, those that kbuild makes, and those whose names make could interpret
 /// (it reads the names of included files) are left out.
 ///
@@ -49,7 +50,7 @@ pub(super) fn sources(language: Language, folder: &Path) -> Result<Vec<SourceFil
     let mut sources = Vec::new();
     for file in files_below(&below)? {
         let name = file.strip_prefix(folder)?;
-        if !may_be_source(language, name) {
+        if !may_be_source(language, name) || (language == Language::Rust && hides_rust(&file)) {
             continue;
         }
         // A link without a target cannot be included.
@@ -100,14 +101,16 @@ fn may_be_source(language: Language, name: &Path) -> bool {
         return false;
     }
     match language {
-        // kbuild would compile the C file in place of the Rust file of the same name.
-        Language::Rust => {
-            !name.starts_with(C_FOLDER)
-                && name != Path::new("README.md")
-                && extension(name) != Some(Language::C.extension())
-        }
+        Language::Rust => !name.starts_with(C_FOLDER) && name != Path::new("README.md"),
         Language::C => true,
     }
+}
+
+/// Returns whether `file` is a C file beside a Rust file of the same name, in place of which kbuild
+/// would compile it.
+fn hides_rust(file: &Path) -> bool {
+    extension(file) == Some(Language::C.extension())
+        && file.with_extension(Language::Rust.extension()).exists()
 }
 
 fn extension(path: &Path) -> Option<&str> {
@@ -142,6 +145,7 @@ mod tests {
             "data.txt",
             "parts/README.md",
             "parts/more.rs",
+            "part.c",
             "x.c",
             "x.o",
             ".x.o.cmd",
@@ -154,7 +158,13 @@ mod tests {
             "c/x.inc",
             "c/.x.o.cmd",
         ])?;
-        let rust = ["data.txt", "parts/README.md", "parts/more.rs", "x.rs"];
+        let rust = [
+            "data.txt",
+            "part.c",
+            "parts/README.md",
+            "parts/more.rs",
+            "x.rs",
+        ];
         assert_eq!(names(Language::Rust, folder.path())?, rust);
         assert_eq!(names(Language::C, folder.path())?, ["c/x.c", "c/x.inc"]);
         Ok(())

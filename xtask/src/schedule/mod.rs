@@ -34,7 +34,7 @@ pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 /// Name of the module that delays the tasks of another module. It is in Rust only.
 pub const MODULE: &str = "perturb";
 
-/// Maximum number of probe points in one guest (`kernel_ext::stop::PLACES`).
+/// Maximum number of probe points in one guest (`PLACES` in modules/tools/perturb).
 const MAX_POINTS: usize = 256;
 
 /// Maximum length of a list of probe points, in bytes: the kernel accepts a page at

@@ -45,7 +45,7 @@ pub struct Endpoints {
     pub log: PathBuf,
     /// A file for the agent's messages; in real time, a socket.
     pub agent: PathBuf,
-    /// A file for the output of `perturb` (`kernel_ext::stop::tell_host`).
+    /// A file for the output of `perturb` (`report` in modules/tools/perturb/stop.rs).
     pub debug: PathBuf,
     /// A socket for QEMU's control channel.
     pub control: PathBuf,

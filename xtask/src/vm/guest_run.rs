@@ -11,7 +11,7 @@ pub struct GuestRun {
     pub agent: Vec<u8>,
     /// All bytes of the serial line: the kernel's log.
     pub log: Vec<u8>,
-    /// The output of `perturb` (`kernel_ext::stop::tell_host`).
+    /// The output of `perturb` (`report` in modules/tools/perturb/stop.rs).
     pub debug: Vec<u8>,
     /// The standard error of QEMU.
     pub qemu_errors: String,

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Breakpoints at instructions of another module, whose hook may delay the tasks
+ * that reach them. perturb.rs decides where and for how long; this file has what
+ * the kernel offers to C alone. stop.rs declares the functions.
+ */
+
+#include <linux/cache.h>
+#include <asm/text-patching.h>
+#include <linux/hrtimer.h>
+#include <linux/io.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+/* Declared in stop.rs. */
+int perturb_begin(const char *module, size_t length);
+int perturb_add(const char *function, size_t length, unsigned int offset);
+int perturb_watch(void (*reached)(unsigned int), void (*loaded)(unsigned int));
+void perturb_delay(u64 nanoseconds, u64 spin);
+u64 perturb_now(void);
+void perturb_print(const char *text, unsigned long length);
+int perturb_current(char name[TASK_COMM_LEN]);
+
+/* Equal to PLACES in stop.rs. */
+#define PLACES 256
+
+/* The module whose tasks are delayed. */
+static char watched[MODULE_NAME_LEN];
+/* The places: symbol_name is MODULE:FUNCTION, as kallsyms knows it. */
+static struct kprobe places[PLACES];
+/* The address of each place while it has a breakpoint, otherwise 0. */
+static unsigned long addresses[PLACES];
+static unsigned int count;
+
+static void (*reached)(unsigned int place);
+static void (*loaded)(unsigned int refused);
+
+/*
+ * Tasks that were stopped before an instruction and continue with it: the
+ * breakpoint is still there and must not stop them again. There are few at a
+ * time. A task that finds no room is stopped again.
+ */
+static struct {
+	struct task_struct *task;
+	unsigned long address;
+} going_on[16];
+
+static void let_go_on(unsigned long address)
+{
+	/* The module is being unloaded, and the breakpoint has been removed. */
+	if (READ_ONCE(*(const u8 *)address) != INT3_INSN_OPCODE)
+		return;
+	for (int i = 0; i < ARRAY_SIZE(going_on); i++) {
+		if (!cmpxchg(&going_on[i].task, NULL, current)) {
+			WRITE_ONCE(going_on[i].address, address);
+			return;
+		}
+	}
+}
+
+static bool goes_on(unsigned long address)
+{
+	for (int i = 0; i < ARRAY_SIZE(going_on); i++) {
+		if (READ_ONCE(going_on[i].task) == current &&
+		    READ_ONCE(going_on[i].address) == address) {
+			WRITE_ONCE(going_on[i].task, NULL);
+			return true;
+		}
+	}
+	return false;
+}
+NOKPROBE_SYMBOL(goes_on);
+
+/*
+ * Calls perturb_stopped() as if the interrupted code had done it, except
+ * that no register changes and no flag, and returns to where that code was.
+ */
+void perturb_entry(void);
+asm(".pushsection .text\n"
+    ".type perturb_entry, @function\n"
+    "perturb_entry:\n"
+    "	pushq	%rbp\n"
+    "	movq	%rsp, %rbp\n"
+    "	pushfq\n"
+    "	pushq	%rax\n"
+    "	pushq	%rcx\n"
+    "	pushq	%rdx\n"
+    "	pushq	%rsi\n"
+    "	pushq	%rdi\n"
+    "	pushq	%r8\n"
+    "	pushq	%r9\n"
+    "	pushq	%r10\n"
+    "	pushq	%r11\n"
+    "	pushq	%rbx\n"
+    "	movq	8(%rbp), %rdi\n"
+    "	movq	%rsp, %rbx\n"
+    "	andq	$-16, %rsp\n"
+    "	call	perturb_stopped\n"
+    "	movq	%rbx, %rsp\n"
+    "	popq	%rbx\n"
+    "	popq	%r11\n"
+    "	popq	%r10\n"
+    "	popq	%r9\n"
+    "	popq	%r8\n"
+    "	popq	%rdi\n"
+    "	popq	%rsi\n"
+    "	popq	%rdx\n"
+    "	popq	%rcx\n"
+    "	popq	%rax\n"
+    "	popfq\n"
+    "	popq	%rbp\n"
+    "	ret\n"
+    ".size perturb_entry, . - perturb_entry\n"
+    ".popsection\n");
+
+void perturb_stopped(unsigned long address);
+void perturb_stopped(unsigned long address)
+{
+	for (unsigned int place = 0; place < count; place++) {
+		if (READ_ONCE(addresses[place]) == address) {
+			reached(place);
+			break;
+		}
+	}
+	let_go_on(address);
+}
+
+/*
+ * A breakpoint's handler cannot wait: interrupts are disabled, and the CPU is
+ * as if in an NMI. So the handler sends the task to perturb_entry(), which it
+ * runs as itself. The kernel leaves room on the stack for an address.
+ */
+static int before(struct kprobe *probe, struct pt_regs *regs)
+{
+	unsigned long address = (unsigned long)probe->addr;
+
+	if (goes_on(address))
+		return 0;
+	int3_emulate_push(regs, address);
+	regs->ip = (unsigned long)perturb_entry;
+	return 1;
+}
+NOKPROBE_SYMBOL(before);
+
+static int set(unsigned int place)
+{
+	struct kprobe *probe = &places[place];
+	const char *symbol_name = probe->symbol_name;
+	unsigned int offset = probe->offset;
+	int status;
+
+	/* An earlier registration has left values of its own. */
+	memset(probe, 0, sizeof(*probe));
+	probe->symbol_name = symbol_name;
+	probe->offset = offset;
+	probe->pre_handler = before;
+	status = register_kprobe(probe);
+	if (!status)
+		WRITE_ONCE(addresses[place], (unsigned long)probe->addr);
+	return status;
+}
+
+static bool is_watched(unsigned long wanted, unsigned long event, void *data)
+{
+	struct module *module = data;
+
+	return event == wanted && !strcmp(module->name, watched);
+}
+
+/*
+ * Sets the breakpoints in the watched module. Only one module has a given name,
+ * and the kernel reports each load and each unload once, so the calls for one
+ * place do not overlap.
+ */
+static int coming(struct notifier_block *block, unsigned long event, void *data)
+{
+	unsigned int refused = 0;
+
+	if (!is_watched(MODULE_STATE_COMING, event, data))
+		return NOTIFY_DONE;
+	for (unsigned int place = 0; place < count; place++)
+		refused += set(place) != 0;
+	loaded(refused);
+	return NOTIFY_DONE;
+}
+
+/*
+ * Removes the breakpoints, together, because the kernel then waits only once
+ * until no CPU is at one of them.
+ *
+ * Code of the module may still run: a thread whose handle was leaked ends later
+ * (kernel_ext/helpers/teardown.c). The notifier of kprobes assumes that no code
+ * runs any more. It leaves each breakpoint in the code and frees the copy of the
+ * instruction there, so that a task that reached the breakpoint would execute
+ * address 0.
+ */
+static int going(struct notifier_block *block, unsigned long event, void *data)
+{
+	static struct kprobe *registered[PLACES];
+	int number = 0;
+
+	if (!is_watched(MODULE_STATE_GOING, event, data))
+		return NOTIFY_DONE;
+	for (unsigned int place = 0; place < count; place++)
+		if (addresses[place])
+			registered[number++] = &places[place];
+	unregister_kprobes(registered, number);
+	memset(addresses, 0, sizeof(addresses));
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block coming_block = { .notifier_call = coming };
+/* Before the notifier of kprobes: see going(). */
+static struct notifier_block going_block = { .notifier_call = going, .priority = 1 };
+
+/*
+ * For good: nobody knows when the last task has left the code above. A module
+ * whose init fails is freed whoever has a reference, so it must be past that.
+ */
+int perturb_begin(const char *module, size_t length)
+{
+	static atomic_t begun = ATOMIC_INIT(0);
+
+	if (length >= sizeof(watched))
+		return -EINVAL;
+	if (READ_ONCE(THIS_MODULE->state) != MODULE_STATE_LIVE)
+		return -EAGAIN;
+	if (atomic_xchg(&begun, 1))
+		return -EBUSY;
+	if (!try_module_get(THIS_MODULE))
+		return -EAGAIN;
+	memcpy(watched, module, length);
+	return 0;
+}
+
+int perturb_add(const char *function, size_t length, unsigned int offset)
+{
+	struct kprobe *probe = &places[count];
+
+	if (count == PLACES)
+		return -E2BIG;
+	probe->symbol_name = kasprintf(GFP_KERNEL, "%s:%.*s", watched, (int)length,
+				       function);
+	if (!probe->symbol_name)
+		return -ENOMEM;
+	probe->offset = offset;
+	count++;
+	return 0;
+}
+
+int perturb_watch(void (*on_reached)(unsigned int), void (*on_loaded)(unsigned int))
+{
+	int status;
+
+	reached = on_reached;
+	loaded = on_loaded;
+	status = register_module_notifier(&going_block);
+	return status ?: register_module_notifier(&coming_block);
+}
+
+/*
+ * Keeps the task here for a number of nanoseconds. The task sleeps, so that
+ * others get its CPU, if it may sleep and its state does not say that it is about
+ * to sleep for another reason; otherwise it spins, with interrupts as they are.
+ */
+void perturb_delay(u64 nanoseconds, u64 spin)
+{
+	u64 begin = ktime_get_mono_fast_ns();
+	u64 passed;
+
+	while ((passed = ktime_get_mono_fast_ns() - begin) < nanoseconds) {
+		if (preemptible() && !rcu_preempt_depth() &&
+		    READ_ONCE(current->__state) == TASK_RUNNING) {
+			ktime_t rest = ns_to_ktime(nanoseconds - passed);
+
+			set_current_state(TASK_UNINTERRUPTIBLE);
+			schedule_hrtimeout(&rest, HRTIMER_MODE_REL);
+		} else if (passed < spin) {
+			cpu_relax();
+		} else {
+			return;
+		}
+	}
+}
+
+/* Lines of several tasks do not mix. */
+void perturb_print(const char *text, unsigned long length)
+{
+	static DEFINE_RAW_SPINLOCK(lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	outsb(0xe9, text, length);
+	raw_spin_unlock_irqrestore(&lock, flags);
+}
+
+int perturb_current(char name[TASK_COMM_LEN])
+{
+	strscpy_pad(name, current->comm, TASK_COMM_LEN);
+	return task_pid_nr(current);
+}
+
+u64 perturb_now(void)
+{
+	return local_clock();
+}

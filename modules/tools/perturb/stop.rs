@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Breakpoints at instructions of another module, whose hook may delay the tasks that reach them:
+//! the functions of `probe.c`.
+//!
+//! C header: [`include/linux/kprobes.h`](srctree/include/linux/kprobes.h)
+
+use core::fmt::Write as _;
+
+use kernel::{bindings::TASK_COMM_LEN, error::to_result, prelude::*};
+
+/// Maximum number of places; equal to `PLACES` in `probe.c`.
+pub(crate) const PLACES: usize = 256;
+
+// As in `probe.c`.
+extern "C" {
+    fn perturb_begin(module: *const u8, length: usize) -> i32;
+    fn perturb_add(function: *const u8, length: usize, offset: u32) -> i32;
+    fn perturb_watch(reached: extern "C" fn(u32), loaded: extern "C" fn(u32)) -> i32;
+    fn perturb_delay(nanoseconds: u64, spin: u64);
+    fn perturb_now() -> u64;
+    fn perturb_current(name: *mut u8) -> i32;
+    fn perturb_print(text: *const u8, length: u64);
+}
+
+/// Sets breakpoints in the module named `module`, each time it is loaded. A task that reaches a place
+/// calls `reached` with the place's number, counted from 0, before it executes the instruction there. The
+/// breakpoints also work in the module's `init`.
+///
+/// A place is a function's name, as in `/proc/kallsyms`, and a distance from its beginning, in bytes. The
+/// kernel refuses places where no instruction begins or where breakpoints are forbidden. When the module
+/// has been loaded, `loaded` is called with the number of refused breakpoints.
+///
+/// There can be one watch, and it stays. This module cannot be unloaded afterwards, because the last task
+/// may still be in its code. The function fails before the end of this module's `init`: the kernel frees
+/// a module whose `init` fails, and would then call a function that is freed.
+///
+/// # Errors
+///
+/// `EAGAIN`: the module's `init` has not returned. `EBUSY`: there is a watch. `EINVAL`: no module has
+/// such a long name. `E2BIG`: more than [`PLACES`] places. `ENOMEM`: out of memory.
+///
+/// # Context
+///
+/// May sleep.
+///
+/// # Safety
+///
+/// The task that reached a place calls `reached`, in any state: it may hold a lock or be in an interrupt.
+/// So `reached` does nothing that needs more than that; [`delay`] is allowed. A breakpoint in a function
+/// that `reached` calls in the watched module calls `reached` too.
+pub(crate) unsafe fn watch<'a>(
+    module: &str,
+    places: impl Iterator<Item = (&'a str, u32)>,
+    reached: extern "C" fn(u32),
+    loaded: extern "C" fn(u32),
+) -> Result {
+    // SAFETY: The text has this length, and is copied.
+    to_result(unsafe { perturb_begin(module.as_ptr(), module.len()) })?;
+    for (function, offset) in places {
+        // SAFETY: As above. `perturb_begin` has succeeded, which it does once: no other task is here.
+        to_result(unsafe { perturb_add(function.as_ptr(), function.len(), offset) })?;
+    }
+    // SAFETY: By this function's contract `reached` may be called at any time. The code of both functions
+    // stays: `perturb_begin` has taken a reference to this module, which nobody gives up.
+    to_result(unsafe { perturb_watch(reached, loaded) })
+}
+
+/// Delays the calling task for about `nanoseconds` and returns the actual time in nanoseconds. The task
+/// sleeps where it may; otherwise it spins for at most `spin` nanoseconds.
+///
+/// # Context
+///
+/// Any.
+pub(crate) fn delay(nanoseconds: u64, spin: u64) -> u64 {
+    let begin = now();
+    // SAFETY: The function itself checks whether its caller may sleep.
+    unsafe { perturb_delay(nanoseconds, spin) };
+    // The clocks of two CPUs may differ by a little.
+    now().saturating_sub(begin)
+}
+
+/// Returns the clock of the kernel's log and of its traces, in nanoseconds since
+/// boot.
+///
+/// # Context
+///
+/// Any.
+pub(crate) fn now() -> u64 {
+    // SAFETY: The function may be called in any context, and accesses no memory of ours.
+    unsafe { perturb_now() }
+}
+
+/// The running task, displayed as its name and number: `insmod/123`.
+pub(crate) struct Current {
+    name: [u8; TASK_COMM_LEN as usize],
+    pid: i32,
+}
+
+impl Current {
+    /// Returns the running task.
+    ///
+    /// # Context
+    ///
+    /// Any; in an interrupt, the result is the interrupted task.
+    pub(crate) fn get() -> Self {
+        let mut name = [0; TASK_COMM_LEN as usize];
+        // SAFETY: The buffer has room for a name, and the function ends the name with a NUL.
+        let pid = unsafe { perturb_current(name.as_mut_ptr()) };
+        Self { name, pid }
+    }
+}
+
+impl core::fmt::Display for Current {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for &byte in self.name.iter().take_while(|byte| **byte != 0) {
+            f.write_char(char::from(byte))?;
+        }
+        write!(f, "/{}", self.pid)
+    }
+}
+
+/// Writes a line for the host to QEMU's debug console (`isa-debugcon`), not to the kernel's log. The host
+/// has the line at once, even if the guest then crashes. Bytes after the first 120 are dropped.
+///
+/// # Context
+///
+/// Any but an NMI.
+pub(crate) fn report(text: core::fmt::Arguments<'_>) {
+    let mut line = Line {
+        bytes: [0; LINE],
+        length: 0,
+    };
+    // A longer text is cut off.
+    let _ = line.write_fmt(text);
+    line.bytes[line.length] = b'\n';
+    // SAFETY: The line has at least `length + 1` bytes. The port is that of QEMU's debug console; without
+    // one, the machine ignores writes to it.
+    unsafe { perturb_print(line.bytes.as_ptr(), line.length as u64 + 1) };
+}
+
+/// Maximum length of a line with its end, in bytes.
+const LINE: usize = 121;
+
+struct Line {
+    bytes: [u8; LINE],
+    /// Always less than [`LINE`].
+    length: usize,
+}
+
+impl core::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let count = text.len().min(LINE - 1 - self.length);
+        self.bytes[self.length..][..count].copy_from_slice(&text.as_bytes()[..count]);
+        self.length += count;
+        Ok(())
+    }
+}
