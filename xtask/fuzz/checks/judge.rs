@@ -9,6 +9,7 @@ use std::time::Duration;
 use kmodlab_protocol::Tag;
 use xtask::lesson::Lesson;
 use xtask::lesson::judge::{self, Evidence};
+use xtask::lesson::origin::Origins;
 use xtask::lesson::timestamp::VIRTUAL_TOLERANCE;
 use xtask::lesson::transcript::{LIMIT, Step, Transcript};
 use xtask::lesson::verdict::Verdict;
@@ -72,7 +73,13 @@ pub fn check(data: &[u8]) {
             command: String::new(),
         };
         let evidence = Evidence::read(Tag::from_bytes(*TAG), &run);
-        let verdict = judge::judge(&lesson, &evidence, &run, VIRTUAL_TOLERANCE);
+        let verdict = judge::judge(
+            &lesson,
+            &evidence,
+            &run,
+            VIRTUAL_TOLERANCE,
+            &Origins::default,
+        );
         assert!(
             tagged || verdict != Verdict::Pass,
             "passed without a message tag"

@@ -3,8 +3,8 @@
 use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
-use super::leaks::{self, Leaks};
 use super::left_behind::left_behind;
+use super::origin::Origins;
 use super::record::{self, GuestRecord, RecordedStep, StepEnd};
 use super::shorten::shorten;
 use super::timestamp::Tolerance;
@@ -49,7 +49,8 @@ impl Evidence {
 }
 
 /// Judges the run of a guest that ran `lesson`. Timestamps may be off by the `tolerance`, which
-/// depends on the guest's clock.
+/// depends on the guest's clock. `origins` returns the formats of the kernel and the modules; it is
+/// called only if the log has a line whose origin matters.
 ///
 /// The gravest finding counts: a host that failed before a kernel that stopped, that before
 /// output without end, that before a shell that was lost, that before a kernel report, and that
@@ -59,6 +60,7 @@ pub fn judge(
     evidence: &Evidence,
     run: &GuestRun,
     tolerance: Tolerance,
+    origins: &dyn Fn() -> Origins,
 ) -> Verdict {
     let Evidence { record, log } = evidence;
     let case = Case {
@@ -66,6 +68,7 @@ pub fn judge(
         tolerance,
         record,
         log,
+        origins,
     };
     case.host_failed(run)
         .or_else(|| case.not_started(run))
@@ -86,6 +89,7 @@ struct Case<'a> {
     tolerance: Tolerance,
     record: &'a GuestRecord,
     log: &'a KernelLog,
+    origins: &'a dyn Fn() -> Origins,
 }
 
 impl Case<'_> {
@@ -208,14 +212,6 @@ impl Case<'_> {
         })
     }
 
-    /// Returns a verdict if the kernel ended a process because it ran out of memory: whatever
-    /// else went wrong follows from that.
-    fn out_of_memory(&self) -> Option<Verdict> {
-        self.log
-            .out_of_memory()
-            .map(|report| self.kernel_report(report))
-    }
-
     fn shell_lost(&self) -> Option<Verdict> {
         let status = self.record.shell?;
         let complete = self.record.steps.len() == self.lesson.transcript.steps.len()
@@ -234,41 +230,6 @@ impl Case<'_> {
             };
             self.lost(what.to_owned())
         })
-    }
-
-    fn complaint(&self) -> Option<Verdict> {
-        // The scan that finds leaks comes after the lesson. In the log it reports their number,
-        // which includes memory that was lost before the lesson.
-        let counts =
-            |report: &KernelReport| self.record.kmemleak.is_some() && report.counts_leaks();
-        let Some(report) = self.log.report().filter(|report| !counts(report)) else {
-            return self
-                .leaks()
-                .map(|Leaks { headline, report }| Verdict::KernelReport {
-                    headline,
-                    report,
-                    during: None,
-                });
-        };
-        Some(self.kernel_report(report))
-    }
-
-    fn kernel_report(&self, report: KernelReport) -> Verdict {
-        Verdict::KernelReport {
-            during: self.during_time(report.at),
-            headline: report.headline,
-            report: report.lines,
-        }
-    }
-
-    fn leaks(&self) -> Option<Leaks> {
-        let GuestRecord {
-            kmemleak,
-            sections,
-            jiffies,
-            ..
-        } = &self.record;
-        leaks::read(kmemleak.as_deref()?, jiffies.unwrap_or(0), sections)
     }
 
     /// Returns a verdict if a detector of the kernel was not active, so that the lack of findings
@@ -358,15 +319,17 @@ impl Case<'_> {
     /// Returns the step that was under way at a time of the kernel's log; none after the end of
     /// the last step, when the guest idles.
     fn during_time(&self, at: Option<f64>) -> Option<TextLocation> {
+        self.location(self.step_at(at)?)
+    }
+
+    /// Returns the index of that step.
+    fn step_at(&self, at: Option<f64>) -> Option<usize> {
         let at = at? - self.log_ahead();
         let steps = &self.record.steps;
         let index = steps.iter().rposition(|step| step.begin <= at + 0.01)?;
         let was_last = self.record.shell.is_some() && index + 1 == steps.len();
         let is_over = |end: StepEnd| was_last && at > end.at + MARGIN;
-        match steps.get(index)?.end.is_some_and(is_over) {
-            true => None,
-            false => self.location(index),
-        }
+        (!steps.get(index)?.end.is_some_and(is_over)).then_some(index)
     }
 
     /// Returns the kernel's log between two times of the guest's clock.
@@ -399,6 +362,7 @@ fn last(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
+mod complaints;
 mod output_limit;
 
 #[cfg(test)]

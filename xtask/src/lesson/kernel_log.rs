@@ -24,6 +24,8 @@ struct LogLine {
     at: Option<f64>,
     /// Offset of the kernel's message in `text`.
     message: usize,
+    /// The level, if the kernel or a module printed the line, as opposed to a program.
+    level: Option<u8>,
 }
 
 /// The severity of a kernel report.
@@ -316,7 +318,8 @@ fn first_line(lines: &[LogLine], at: usize) -> usize {
 }
 
 impl LogLine {
-    fn new(text: String) -> Self {
+    fn new(mut text: String) -> Self {
+        let level = levels::take(&mut text);
         // A program's own output to the serial console may precede the timestamp.
         let timestamp = text
             .match_indices('[')
@@ -325,7 +328,12 @@ impl LogLine {
             Some(((at, rest), _)) => (Some(at), text.len() - rest.trim_start().len()),
             None => (None, 0),
         };
-        Self { text, at, message }
+        Self {
+            text,
+            at,
+            message,
+            level,
+        }
     }
 
     fn message(&self) -> &str {
@@ -408,6 +416,10 @@ fn without_middle(mut lines: Vec<String>) -> Vec<String> {
     }
     lines
 }
+
+mod levels;
+
+pub use levels::{WARNING, is_quiet, is_refusal, without_levels};
 
 #[cfg(test)]
 mod tests;

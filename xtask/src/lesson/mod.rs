@@ -16,6 +16,7 @@ pub mod leaks;
 pub mod left_behind;
 pub mod narrative;
 mod of_project;
+pub mod origin;
 pub mod record;
 mod shorten;
 mod stacks;

@@ -3,6 +3,8 @@
 //! A kernel that stops while it records a trace may write the trace to its log
 //! (`ftrace_dump_on_oops`, set by the agent).
 
+use super::kernel_log::without_levels;
+
 /// Removes the trace that a stopped kernel wrote to its log: from the headline to the ruler
 /// behind the last line. Returns the trace's lines without timestamps; `None` if there is none.
 ///
@@ -12,7 +14,8 @@ pub fn take_dump(log: &mut Vec<u8>) -> Option<String> {
     let mut kept = Vec::with_capacity(log.len());
     let mut part = LogPart::Log;
     for line in log.split_inclusive(|byte| *byte == b'\n') {
-        let text = String::from_utf8_lossy(line);
+        let text = without_levels(line);
+        let text = String::from_utf8_lossy(&text);
         // A line of the serial port's ends in `\r\n`.
         let text = text.trim_end_matches(['\n', '\r']);
         let message = super::timestamp::split_kernel(text)

@@ -23,6 +23,7 @@ use crate::cache::{Cache, remove};
 use crate::failure::Failure;
 use crate::kernel::KernelImage;
 use crate::lesson::Lesson;
+use crate::lesson::kernel_log::without_levels;
 use crate::lesson::verdict::Verdict;
 use crate::run::{CompletedRun, RunEvent, RunObserver};
 use crate::session::Session;
@@ -159,7 +160,7 @@ fn write_all(
         "run.json",
         json::pretty(&json::RunEntry::from(outcome))?.as_bytes(),
     )?;
-    write("kernel.log", &shortened(&run.log))?;
+    write("kernel.log", &shortened(&without_levels(&run.log)))?;
     write("shell.log", session.as_bytes())?;
     let cast = asciicast::text(
         &outcome.label(),

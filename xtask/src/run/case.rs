@@ -12,6 +12,7 @@ use super::request::{CaseRequest, Mode, lesson_files, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
 use super::scheduled::{main_module, symbols_of};
 use crate::lesson::judge::{self, Evidence};
+use crate::lesson::kernel_log::without_levels;
 use crate::lesson::left_behind::left_behind;
 use crate::lesson::narrative::narrative;
 use crate::lesson::record;
@@ -19,7 +20,7 @@ use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
 use crate::schedule;
-use crate::symbols::SourceLocation;
+use crate::symbols::{self, SourceLocation};
 use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::GuestRun;
 
@@ -193,7 +194,7 @@ impl Runner<'_> {
         let path = folder.join(format!("{name}-{language}-{kernel}"));
         let mut output = [
             b"== the kernel's log\n",
-            run.log.as_slice(),
+            without_levels(&run.log).as_slice(),
             b"\n== the commands and their output\n",
             session.as_bytes(),
         ]
@@ -218,7 +219,12 @@ impl Runner<'_> {
         evidence: &Evidence,
         run: &GuestRun,
     ) -> (Verdict, Vec<SourceLocation>) {
-        let mut verdict = judge::judge(case.lesson, evidence, run, tolerance);
+        let origins = || {
+            let modules = self.built.modules_of(case.lesson.owner(), case.language);
+            let files = modules.map(|module| &*module.stripped);
+            symbols::origins(&self.built.kernel.vmlinux(), files)
+        };
+        let mut verdict = judge::judge(case.lesson, evidence, run, tolerance, &origins);
         let locations = verdict.report_mut().map(|report| {
             let origin = case.lesson.origin();
             symbols_of(self.session, self.built, &origin, case.language).symbolize(report)

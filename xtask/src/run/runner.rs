@@ -25,10 +25,11 @@ use crate::vm::{
 const GRACE: u32 = 60;
 
 /// Kernel parameters of guests in real time. To the guest, a CPU that the host does not run
-/// looks busy, so detectors of that keep their default patience. The log's size is that of guests
-/// in virtual time.
-const REAL_TIME_PARAMETERS: [&str; 5] = [
+/// looks busy, so detectors of that keep their default patience. The log's size and format are
+/// those of guests in virtual time.
+const REAL_TIME_PARAMETERS: [&str; 6] = [
     "oops=panic",
+    "console_msg_format=syslog",
     "log_buf_len=2M",
     "sysctl.kernel.hung_task_panic=1",
     "sysctl.kernel.hung_task_timeout_secs=30",

@@ -22,8 +22,11 @@ use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
 ///
 /// In Linux 7.3, a thread writes the kernel's log to the serial line: the log must hold what tasks
 /// print in the meantime.
-const KERNEL_PARAMETERS: [&str; 9] = [
+///
+/// The log has the level of each line (xtask/src/lesson/kernel_log/levels.rs).
+const KERNEL_PARAMETERS: [&str; 10] = [
     "oops=panic",
+    "console_msg_format=syslog",
     "log_buf_len=2M",
     "watchdog_thresh=1",
     "nmi_watchdog=0",

@@ -5,6 +5,7 @@
 //! function and its lines are in the ELF file, `vmlinux` or `NAME.ko`, so the running
 //! guest is not needed.
 
+mod formats;
 mod line;
 mod loaded;
 mod object_file;
@@ -19,6 +20,7 @@ use crate::lesson::timestamp;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
+pub use formats::origins;
 pub use loaded::{BEFORE_INIT, LoadedModule};
 
 type Elf<'a> = object::read::elf::ElfFile64<'a, object::LittleEndian>;

@@ -12,6 +12,7 @@
 mod agent;
 mod cache;
 mod clocks;
+mod complaints;
 mod doc;
 mod docs;
 mod failures;

@@ -11,6 +11,8 @@ use crate::lesson::transcript;
 use crate::lesson::verdict::OutputSource;
 use crate::vm::Channel;
 
+mod complaints;
+
 const README: &str = "\
 # x
 
@@ -26,8 +28,12 @@ $ rmmod x
 const DMESG: &str = "[    2.800000] x: one\n[    3.810000] x: two\n";
 
 fn lesson() -> Lesson {
+    lesson_of(README)
+}
+
+fn lesson_of(text: &str) -> Lesson {
     let readme = PathBuf::from("modules/lessons/x/README.md");
-    match transcript::parse(README, Path::new("README.md")) {
+    match transcript::parse(text, Path::new("README.md")) {
         Ok(transcript) => Lesson {
             name: "x".to_owned(),
             folder: PathBuf::from("/nowhere"),
@@ -127,7 +133,23 @@ const LOG: &str = "\
 [    3.810000] x: two\r
 ";
 
+/// Returns the formats of a kernel that prints this.
+fn origins() -> Origins {
+    let mut origins = Origins::default();
+    for format in [
+        "%s: unknown parameter '%s' ignored\n",
+        "%s: `%s' invalid for parameter `%s'\n",
+    ] {
+        origins.kernel.add(format);
+    }
+    origins
+}
+
 fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
+    verdict_of(&lesson(), agent, log, end)
+}
+
+fn verdict_of(lesson: &Lesson, agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
     let run = GuestRun {
         qemu_errors: String::new(),
         debug: Vec::new(),
@@ -141,7 +163,7 @@ fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
         command: String::new(),
     };
     let evidence = Evidence::read(tag(), &run);
-    judge(&lesson(), &evidence, &run, VIRTUAL_TOLERANCE)
+    judge(lesson, &evidence, &run, VIRTUAL_TOLERANCE, &origins)
 }
 
 /// Returns the verdict for a guest that ended by itself.
