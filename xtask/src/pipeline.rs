@@ -3,6 +3,7 @@
 mod used;
 
 use anyhow::{Context as _, Result};
+use kmodlab_protocol::TRACKER;
 
 use crate::cache::Parts;
 use crate::failure::{Failure, Fault};
@@ -30,6 +31,8 @@ pub struct Built {
     pub initramfs: Initramfs,
     /// The lessons' modules, in the order of the lessons, and of languages for each.
     pub modules: Vec<Module>,
+    /// The module that tracks what lessons' modules register, if there are any.
+    pub tracker: Option<Module>,
     /// The modules that could not be built.
     pub unbuilt: Vec<UnbuiltModule>,
     /// The other files for the guests of projects, with the names of these.
@@ -98,8 +101,8 @@ pub fn prepare(
     prepare_modules(session, request, profile, &modules)
 }
 
-/// Runs the stages up to the initramfs for these modules. A module that cannot be built does not
-/// stop the others.
+/// Runs the stages up to the initramfs for these modules, and the tracker. A module that cannot be
+/// built does not stop the others.
 ///
 /// # Errors
 ///
@@ -110,15 +113,21 @@ pub fn prepare_modules(
     profile: Profile,
     modules: &[ModuleRequest<'_>],
 ) -> Result<Built> {
+    let mut all = modules.to_vec();
+    if !modules.is_empty() {
+        all.push(ModuleRequest::Own(TRACKER, Language::C));
+    }
     let (toolchain, source, kernel) =
         kernel_for(session, request, profile, |toolchain, kernel| {
-            modules::are_missing(session, toolchain, kernel, modules)
+            modules::are_missing(session, toolchain, kernel, &all)
         })?;
     let ModuleSet {
-        modules,
+        mut modules,
         unbuilt,
         files: project_files,
-    } = modules::build(session, &toolchain, &kernel, modules)?;
+    } = modules::build(session, &toolchain, &kernel, &all)?;
+    let tracker = modules.iter().position(|module| module.name == TRACKER);
+    let tracker = tracker.map(|index| modules.remove(index));
     let initramfs = Initramfs::pack(session, &toolchain.busybox, &[])?;
     Ok(Built {
         toolchain,
@@ -126,6 +135,7 @@ pub fn prepare_modules(
         kernel,
         initramfs,
         modules,
+        tracker,
         unbuilt,
         project_files,
     })

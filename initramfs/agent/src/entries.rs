@@ -11,13 +11,17 @@ use crate::guest::Guest;
 
 /// Folders whose files are compared, each with the number of levels below it that are compared
 /// too. To compare all 2,850 files of `/sys` would take 14 million of the guest's instructions.
-const FOLDERS: [(&str, u32); 9] = [
+const FOLDERS: [(&str, u32); 13] = [
+    ("/dev", 2),
     ("/proc", 8),
     ("/proc/sys", 0),
     ("/proc/sys/dev", 1),
     ("/proc/sys/kernel", 0),
-    ("/sys/bus/platform/drivers", 0),
+    ("/sys/bus", 2),
     ("/sys/class", 1),
+    ("/sys/devices", 0),
+    ("/sys/devices/virtual", 1),
+    ("/sys/fs", 0),
     ("/sys/kernel", 0),
     ("/sys/kernel/debug", 0),
     ("/sys/module", 0),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kmodlab_protocol::{
-    Assignment, Commands, FOLDER, Message, READY, RunOptions, TRACE_SHELL, TRACE_STEP,
+    Assignment, Commands, FOLDER, Message, READY, RunOptions, TRACE_SHELL, TRACE_STEP, TRACKER,
 };
 
 use crate::channel::Channel;
@@ -103,6 +103,10 @@ impl Run<'_> {
         {
             let module = setting.module.clone();
             self.channel.queue(&Message::Unavailable(module));
+        }
+        if !state::tracks_registrations(guest) {
+            self.channel
+                .queue(&Message::Unavailable(TRACKER.to_owned()));
         }
         if self.assignment.traces {
             kernel::start_trace(guest, self.options);

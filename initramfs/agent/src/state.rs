@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kmodlab_protocol::{Entry, State, Task};
+use kmodlab_protocol::{Registration, State, TRACKER_FILE};
 
 use crate::entries::KnownEntries;
 use crate::guest::Guest;
@@ -49,7 +49,11 @@ pub fn before(guest: &Guest) -> (State, Before) {
         tasks: KnownTasks::read(guest),
         entries: KnownEntries::read(guest),
     };
-    (state(guest, Vec::new(), Vec::new(), memory_kib), before)
+    let state = State {
+        memory_kib,
+        ..numbers(guest)
+    };
+    (state, before)
 }
 
 /// Waits until whatever a run left behind has had time to run.
@@ -67,20 +71,37 @@ pub fn after(guest: &Guest, before: &Before) -> State {
         drop_caches(guest);
         memory_kib = memory(guest);
     }
-    state(guest, tasks, entries, memory_kib)
-}
-
-fn state(guest: &Guest, tasks: Vec<Task>, entries: Vec<Entry>, memory_kib: Option<u64>) -> State {
     State {
-        modules: modules(guest),
         tasks,
         entries,
+        registrations: registrations(guest),
+        memory_kib,
+        ..numbers(guest)
+    }
+}
+
+/// Reads the parts of the state that both states have in whole, but for memory.
+fn numbers(guest: &Guest) -> State {
+    State {
+        modules: modules(guest),
         taint: number(guest, "/proc/sys/kernel/tainted"),
         complaints: number(guest, "/sys/kernel/warn_count")
             .zip(number(guest, "/sys/kernel/oops_count"))
             .map(|(warnings, oopses)| warnings + oopses),
-        memory_kib,
+        ..State::default()
     }
+}
+
+/// Reports whether the kernel tracks what modules register.
+pub fn tracks_registrations(guest: &Guest) -> bool {
+    guest.read(TRACKER_FILE).is_ok()
+}
+
+/// Reads what removed modules left registered.
+fn registrations(guest: &Guest) -> Vec<Registration> {
+    let report = guest.read(TRACKER_FILE).unwrap_or_default();
+    let report = String::from_utf8_lossy(&report);
+    report.lines().filter_map(Registration::parse).collect()
 }
 
 fn modules(guest: &Guest) -> Vec<String> {
@@ -128,6 +149,31 @@ fn memory_kib(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn registrations_are_read_line_by_line() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let guest = Guest::new(folder.path());
+        assert!(!tracks_registrations(&guest));
+        assert_eq!(registrations(&guest), []);
+        let path = guest.path(TRACKER_FILE);
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        std::fs::write(&path, "timer x blink\ncache x a name\ncut\n")?;
+        let registration = |kind: &str, name: &str| Registration {
+            kind: kind.to_owned(),
+            module: "x".to_owned(),
+            name: name.to_owned(),
+        };
+        assert!(tracks_registrations(&guest));
+        assert_eq!(
+            registrations(&guest),
+            [
+                registration("timer", "blink"),
+                registration("cache", "a name")
+            ]
+        );
+        Ok(())
+    }
 
     #[test]
     fn memory_of_files_and_programs_is_not_the_kernels() {

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use frame::Tag;
-pub use message::{CodeSection, Entry, Message, State, Task, Uptime};
+pub use message::{CodeSection, Entry, Message, Registration, State, Task, Uptime};
 
 /// The device file of the virtio serial port that the agent writes its messages to. Only one
 /// process can have it open (`port_fops_open` in drivers/char/virtio_console.c).
@@ -37,6 +37,13 @@ pub const SERIAL_CHANNEL: &str = "/dev/ttyS1";
 /// The folder of kmodlab's own files in a guest. The agent loads the modules that lie here
 /// before a lesson comes.
 pub const FOLDER: &str = "/kmodlab";
+
+/// The module that reports what other modules leave registered with the kernel
+/// (`modules/tools/kmodlab_tracker`), one of those in [`FOLDER`].
+pub const TRACKER: &str = "kmodlab_tracker";
+
+/// Its parameter with the report: a [`Registration`] in each line.
+pub const TRACKER_FILE: &str = "/sys/module/kmodlab_tracker/parameters/left";
 
 /// The file with a guest's assignment and run options, in a guest that boots for one run.
 pub const ASSIGNMENT_FILE: &str = "/kmodlab/assignment";

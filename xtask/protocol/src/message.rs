@@ -106,6 +106,8 @@ pub struct State {
     /// In the state after a run, the entries in the kernel's file systems and lists that the
     /// state before did not have.
     pub entries: Vec<Entry>,
+    /// In the state after a run, what removed modules left registered with the kernel.
+    pub registrations: Vec<Registration>,
     /// The contents of `/proc/sys/kernel/tainted`, if it could be read.
     pub taint: Option<u64>,
     /// The warnings and oopses since boot, as the kernel counts them in `/sys/kernel/warn_count`
@@ -144,6 +146,30 @@ pub struct Task {
     /// Its stack, the innermost function first: `FUNCTION+OFFSET/SIZE`, with ` [MODULE]` behind
     /// it for a function of a module. It ends early at code that the kernel does not know.
     pub stack: Vec<String>,
+}
+
+/// Something that a removed module left registered with the kernel, as
+/// [`TRACKER`](crate::TRACKER) reports it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Registration {
+    /// The kind: `timer`, `hrtimer`, `delayed_work`, `work`, `kprobe` or `cache`.
+    pub kind: String,
+    /// The module.
+    pub module: String,
+    /// The function that the kernel would call, or the name of a cache.
+    pub name: String,
+}
+
+impl Registration {
+    /// Parses a line of the report: the kind, the module and the name.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ').map(str::to_owned);
+        Some(Self {
+            kind: words.next()?,
+            module: words.next()?,
+            name: words.next()?,
+        })
+    }
 }
 
 /// Code of a module in the guest's memory.

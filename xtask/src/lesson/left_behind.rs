@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kmodlab_protocol::{Entry, State, Task};
+use kmodlab_protocol::{Entry, Registration, State, Task};
 
 /// Flags of the kernel's taint mask that every lesson's module sets: it is built out of tree
 /// (bit 12) and not signed (bit 13); see Documentation/admin-guide/tainted-kernels.rst.
@@ -43,6 +43,8 @@ pub fn left_behind(before: &State, after: &State) -> Vec<String> {
         },
         Entry::Line { file, line } => Some(format!("{file} still has the line \"{line}\"")),
     }));
+    let registrations: BTreeSet<&Registration> = after.registrations.iter().collect();
+    left.extend(registrations.into_iter().map(registration_left));
     match (before.taint, after.taint) {
         (Some(before), Some(after)) => {
             for bit in (0..64).filter(|bit| after & !before & !ALLOWED_TAINT & 1 << bit != 0) {
@@ -89,6 +91,22 @@ fn task_left(task: &Task, known: &BTreeSet<&String>) -> Option<String> {
     }
     let is_worker = task.stack.iter().any(|frame| frame.starts_with(WORKER));
     (*is_kernel_thread && !is_worker).then(|| format!("the {kind} {pid} [{name}] still runs"))
+}
+
+/// Describes something that a module left registered.
+fn registration_left(registration: &Registration) -> String {
+    let Registration { kind, module, name } = registration;
+    let demangled = rustc_demangle::demangle(name);
+    let calls = format!("{demangled:#} of the removed module {module}");
+    match kind.as_str() {
+        "timer" => format!("a timer is still armed: it will call {calls}"),
+        "hrtimer" => format!("an hrtimer is still armed: it will call {calls}"),
+        "delayed_work" => format!("a delayed work item is still armed: it will call {calls}"),
+        "work" => format!("a work item is still queued: it will call {calls}"),
+        "kprobe" => format!("a kprobe of the removed module {module} is still registered"),
+        "cache" => format!("the slab cache {name} of the removed module {module} is still there"),
+        _ => format!("{kind} {name} of the removed module {module} is still there"),
+    }
 }
 
 /// Returns the owner of code that a task executes and that is neither in the kernel image nor in
@@ -214,6 +232,10 @@ mod tests {
                 Entry::Path("/sys/module/y".to_owned()),
                 Entry::Path("/proc/driver/x".to_owned()),
             ],
+            registrations: ["timer x blink", "work x _RNvCs1_1x3run", "cache x a name"]
+                .into_iter()
+                .filter_map(Registration::parse)
+                .collect(),
             taint: Some(4736),
             complaints: Some(3),
             memory_kib: Some(200_000),
@@ -229,6 +251,9 @@ mod tests {
                 "/proc/driver/x is still there",
                 "the module y is still loaded, but hidden from the list of modules",
                 "/proc/misc still has the line \"125 x\"",
+                "the slab cache a name of the removed module x is still there",
+                "a timer is still armed: it will call blink of the removed module x",
+                "a work item is still queued: it will call x::run of the removed module x",
                 "the kernel is tainted: the kernel died: an oops or a BUG (bit 7)",
                 "the kernel is tainted: the kernel issued a warning (bit 9)",
                 "the kernel's log lacks warnings or oopses that the kernel counted: 2",

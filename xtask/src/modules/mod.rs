@@ -17,7 +17,7 @@ mod unbuilt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use kmodlab_protocol::GuestFile;
+use kmodlab_protocol::{GuestFile, TRACKER};
 
 use crate::cache::Parts;
 use crate::kernel::KernelImage;
@@ -258,7 +258,10 @@ pub fn build(
         compiled == 0 && unbuilt.is_empty(),
         format!(
             "{} ({compiled} compiled{not_built}), {}",
-            modules.len(),
+            modules
+                .iter()
+                .filter(|module| module.name != TRACKER)
+                .count(),
             crate::ui::size(bytes)
         ),
     );
@@ -316,7 +319,8 @@ fn own_modules<'a>(
         modules, unbuilt, ..
     } = &mut set;
     modules.retain(|module| !unbuilt.iter().any(|unbuilt| unbuilt.is(module)));
-    Ok((set, missing.len().saturating_sub(refused)))
+    let lessons = missing.iter().filter(|(name, _, _)| *name != TRACKER);
+    Ok((set, lessons.count().saturating_sub(refused)))
 }
 
 /// Returns the name of the folder of an owner's modules in the cache, without the key.

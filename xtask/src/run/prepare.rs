@@ -1,6 +1,7 @@
 //! Builds everything that a suite needs.
 
 use anyhow::{Result, bail};
+use kmodlab_protocol::TRACKER;
 
 use super::plan::PlannedCase;
 use super::request::Mode;
@@ -58,7 +59,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// If the kernel cannot be built, or the module that makes delays. A lesson's module that
+    /// If the kernel cannot be built, or one of kmodlab's own modules. A lesson's module that
     /// cannot be built is not an error: its test case gets a verdict.
     pub fn new(session: &Session, needs: SuiteNeeds<'_>) -> Result<Self> {
         let SuiteNeeds {
@@ -80,8 +81,10 @@ impl Prepared {
         let mut lessons = built.modules.iter();
         let runs_guests = lessons.any(|module| module.name != schedule::MODULE);
         let delays = schedules && runs_guests;
-        if let Some(unbuilt) = built.unbuilt(schedule::MODULE, Language::Rust) {
-            bail!("{}", unbuilt.message);
+        for (name, language) in [(schedule::MODULE, Language::Rust), (TRACKER, Language::C)] {
+            if let Some(unbuilt) = built.unbuilt(name, language) {
+                bail!("{}", unbuilt.message);
+            }
         }
         let mode = match guests {
             GuestKind::Resumed | GuestKind::Booted => Mode::Virtual,

@@ -1,6 +1,7 @@
 //! The state from which the guests of a suite start.
 
 use anyhow::{Context as _, Result};
+use kmodlab_protocol::GuestFile;
 
 use crate::initramfs::Initramfs;
 use crate::kernel::Profile;
@@ -63,10 +64,7 @@ impl GuestStart {
     ///
     /// If the initramfs cannot be packed.
     pub fn new(session: &Session, built: &Built, options: StartOptions) -> Result<Self> {
-        let initramfs = match options.delays {
-            true => with_perturb(session, built)?,
-            false => built.initramfs.clone(),
-        };
+        let initramfs = with_tools(session, built, options)?;
         let boot = Boot {
             initrd: initramfs.path.clone(),
             kernel_parameters: KERNEL_PARAMETERS.map(str::to_owned).to_vec(),
@@ -148,16 +146,24 @@ fn shift(profile: Profile, delays: bool) -> u8 {
     }
 }
 
-fn with_perturb(session: &Session, built: &Built) -> Result<Initramfs> {
-    let is_perturb =
-        |module: &&Module| module.name == schedule::MODULE && module.language == Language::Rust;
-    let module = built.modules.iter().find(is_perturb);
-    let module = module.context("the module `perturb` was not built")?;
+/// Returns the initramfs with the modules that the agent loads before a lesson.
+fn with_tools(session: &Session, built: &Built, options: StartOptions) -> Result<Initramfs> {
+    let mut files = Vec::new();
+    if options.delays {
+        let is_perturb =
+            |module: &&Module| module.name == schedule::MODULE && module.language == Language::Rust;
+        let module = built.modules.iter().find(is_perturb);
+        files.push(tool(module.context("the module `perturb` was not built")?)?);
+    }
+    if let Some(module) = &built.tracker {
+        files.push(tool(module)?);
+    }
+    Initramfs::pack(session, &built.toolchain.busybox, &files)
+}
+
+/// Returns a module as a file that the agent loads.
+fn tool(module: &Module) -> Result<GuestFile> {
     let contents = std::fs::read(&module.stripped)
         .with_context(|| format!("cannot read {}", module.stripped.display()))?;
-    Initramfs::pack(
-        session,
-        &built.toolchain.busybox,
-        &[schedule::module_file(contents)],
-    )
+    Ok(GuestFile::own(&format!("{}.ko", module.name), contents))
 }

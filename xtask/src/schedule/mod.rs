@@ -24,7 +24,7 @@ mod probe_points;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use kmodlab_protocol::{GuestFile, Setting};
+use kmodlab_protocol::Setting;
 
 use crate::lesson::timestamp::Tolerance;
 
@@ -226,12 +226,6 @@ fn list(points: &[ProbePoint]) -> String {
         }
     }
     text
-}
-
-/// Returns the module as a file for guests, which load it before the lesson begins
-/// (see `initramfs/agent`).
-pub fn module_file(contents: Vec<u8>) -> GuestFile {
-    GuestFile::own(&format!("{MODULE}.ko"), contents)
 }
 
 /// Returns the tolerance for timestamps in a run with delays.

@@ -10,7 +10,7 @@ mod line;
 mod loaded;
 mod object_file;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -62,6 +62,13 @@ pub struct SourceLocation {
     pub function: String,
     /// Text of the line.
     pub source: String,
+}
+
+/// The module that was unloaded last.
+struct UnloadedModule {
+    module: String,
+    /// The address of its code.
+    base: u64,
 }
 
 /// Folders below `modules/` with sources of the clone, as they are named in the line
@@ -134,6 +141,10 @@ impl<'a> Symbols<'a> {
         // kmemleak reports after the lesson, when its module is unloaded.
         let only = || self.modules.keys().next().copied();
         let unloaded = unloaded.or_else(only).map(str::to_owned);
+        let unloaded = unloaded.and_then(|module| {
+            let base = self.unloaded_base(&module, report)?;
+            Some(UnloadedModule { module, base })
+        });
         let mut task = String::new();
         // Whether the location of this task is known.
         let mut located = false;
@@ -149,7 +160,7 @@ impl<'a> Symbols<'a> {
             }
             // Each object that kmemleak reports has its own stack.
             located &= !message.starts_with("unreferenced object");
-            let frames = self.frames(&line, unloaded.as_deref());
+            let frames = self.frames(&line, unloaded.as_ref());
             if !located
                 && !line::is_guess(message)
                 && let Some(location) = frames.iter().find_map(|frame| self.location(frame, &task))
@@ -180,8 +191,8 @@ impl<'a> Symbols<'a> {
     }
 
     /// Returns the functions and lines of the code that a line of a report names,
-    /// innermost first. `unloaded` is the module that was unloaded last.
-    fn frames(&mut self, line: &str, unloaded: Option<&str>) -> Vec<Frame> {
+    /// innermost first.
+    fn frames(&mut self, line: &str, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {
         // A return address is that of the instruction after the call, which may
         // belong to another line, or even to another function.
         let back = |offset: u64| u64::from(offset > 0 && !line::is_exact(line));
@@ -211,16 +222,40 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// Returns the frames of a return address in the module that was unloaded last. The
-    /// guest loads its only module at the first address of modules.
-    fn unloaded_frames(&mut self, address: u64, module: Option<&str>) -> Vec<Frame> {
-        module
-            .and_then(|module| self.object(Some(module)))
-            .and_then(|object| {
-                let address = object.after_call(address - MODULES)?;
-                Some(object.frames(address - 1))
+    /// Returns the frames of a return address in a module that was unloaded.
+    fn unloaded_frames(&mut self, address: u64, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {
+        unloaded
+            .and_then(|UnloadedModule { module, base }| {
+                let offset = address.checked_sub(*base)?;
+                let object = self.object(Some(module))?;
+                let address = object.address_of_code(offset);
+                let is_return = object.after_calls(offset).any(|at| at == offset);
+                is_return.then(|| object.frames(address - 1))
             })
             .unwrap_or_default()
+    }
+
+    /// Returns the address at which a module that was unloaded had its code: the first page with
+    /// which most of the report's return addresses are behind a call. The guest has loaded its
+    /// own modules before.
+    fn unloaded_base(&mut self, module: &str, report: &[String]) -> Option<u64> {
+        let object = self.object(Some(module))?;
+        let of_modules = |line: &String| {
+            let address = line::bare_address(line)?;
+            (address >= MODULES && line::symbol_reference(line).is_none()).then_some(address)
+        };
+        let addresses: BTreeSet<u64> = report.iter().filter_map(of_modules).collect();
+        let mut explained: BTreeMap<u64, u32> = BTreeMap::new();
+        for address in addresses {
+            let bases = object.after_calls(address);
+            let bases = bases.filter_map(|offset| address.checked_sub(offset));
+            for base in bases.filter(|base| *base >= MODULES) {
+                *explained.entry(base).or_default() += 1;
+            }
+        }
+        let most = explained.values().max()?;
+        let best = explained.iter().find(|(_, count)| *count == most);
+        best.map(|(base, _)| *base)
     }
 
     /// Returns the file of the kernel or of a module, which is read once. With a file

@@ -33,6 +33,9 @@ pub(super) struct ObjectFile {
 const CALL: u8 = 0xe8;
 const CALL_LENGTH: usize = 5;
 
+/// Bytes of a page. The kernel loads a module's code at the beginning of one.
+const PAGE: u64 = 4096;
+
 #[derive(Debug, Clone, Copy)]
 struct FunctionSymbol {
     address: u64,
@@ -91,11 +94,22 @@ impl ObjectFile {
         Some(nearest.address)
     }
 
-    /// Returns the address `offset` bytes into a module's code, if the instruction
-    /// before it is a call.
-    pub(super) fn after_call(&self, offset: u64) -> Option<u64> {
-        let at = usize::try_from(offset).ok()?.checked_sub(CALL_LENGTH)?;
-        (self.text.get(at) == Some(&CALL)).then(|| FIRST_BASE + offset)
+    /// Returns the offsets in a module's code that have the same place in a page as `address` and
+    /// whose instruction before is a call.
+    pub(super) fn after_calls(&self, address: u64) -> impl Iterator<Item = u64> {
+        let is_after_call = |offset: &u64| {
+            let at = usize::try_from(*offset).ok();
+            let at = at.and_then(|at| at.checked_sub(CALL_LENGTH));
+            at.is_some_and(|at| self.text.get(at) == Some(&CALL))
+        };
+        let pages = 0..=u64::try_from(self.text.len()).unwrap_or(0) / PAGE;
+        let offsets = pages.map(move |page| page * PAGE + address % PAGE);
+        offsets.filter(is_after_call)
+    }
+
+    /// Returns the address `offset` bytes into a module's code.
+    pub(super) fn address_of_code(&self, offset: u64) -> u64 {
+        FIRST_BASE + offset
     }
 
     /// Returns the compiler's working folder for the code at `address`.
@@ -378,11 +392,18 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
     #[test]
     fn a_return_address_follows_a_call() -> Result<()> {
         let mut object = compiled(SOURCE)?;
-        object.text = vec![0x90, CALL, 0, 0, 0, 0, 0x90];
-        assert_eq!(object.after_call(6), Some(FIRST_BASE + 6));
-        for offset in [0, 5, 7, 100, u64::MAX] {
-            assert_eq!(object.after_call(offset), None);
+        object.text = vec![0x90; 2 * 4096];
+        object.text[1] = CALL;
+        object.text[4097] = CALL;
+        object.text[8000] = CALL;
+        let offsets = |address| object.after_calls(address).collect::<Vec<u64>>();
+        assert_eq!(offsets(6), [6, 4102]);
+        assert_eq!(offsets(0xffff_ffff_a000_3006), [6, 4102]);
+        assert_eq!(offsets(0xffff_ffff_a000_3f45), [8005]);
+        for address in [0, 5, 7, 100, u64::MAX] {
+            assert!(offsets(address).is_empty());
         }
+        assert_eq!(object.address_of_code(6), FIRST_BASE + 6);
         Ok(())
     }
 }

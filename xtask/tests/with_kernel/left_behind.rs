@@ -21,6 +21,43 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("work", "panic", CRASH),
     ("callback", "panic", CRASH),
     (
+        "timer_later",
+        "left-over",
+        "a timer is still armed: it will call timer_function of the removed module",
+    ),
+    (
+        "own_timer_later",
+        "left-over",
+        "a timer is still armed: it will call timer_function of the removed module",
+    ),
+    ("hrtimer_later", "panic", CRASH),
+    (
+        "own_hrtimer_later",
+        "left-over",
+        "an hrtimer is still armed: it will call hrtimer_function of the removed module",
+    ),
+    (
+        "work_later",
+        "left-over",
+        "a delayed work item is still armed: it will call work_function of the removed module",
+    ),
+    (
+        "queued_work",
+        "left-over",
+        "a work item is still queued: it will call work_function of the removed module",
+    ),
+    (
+        "kprobe",
+        "left-over",
+        "a kprobe of the removed module leaves_kprobe is still registered",
+    ),
+    (
+        "cache",
+        "left-over",
+        "the slab cache left_cache of the removed module leaves_cache is still there",
+    ),
+    ("all_later", "pass", ""),
+    (
         "worker_name",
         "left-over",
         "[kworker/9:9] still runs, in code of a removed module",
@@ -39,6 +76,13 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("misc", "panic", CRASH),
     ("device", "left-over", " left_device\""),
     ("class", "left-over", "/sys/class/left_class is still there"),
+    ("node", "left-over", "/dev/left_node is still there"),
+    ("bus", "left-over", "/sys/bus/left_bus is still there"),
+    (
+        "root_device",
+        "left-over",
+        "/sys/devices/left_root is still there",
+    ),
     (
         "driver",
         "left-over",

@@ -12,6 +12,7 @@
 #include <linux/interrupt.h>
 #include <linux/ioport.h>
 #include <linux/kobject.h>
+#include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -20,9 +21,11 @@
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysctl.h>
 #include <linux/timer.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 
 static char *what = "";
@@ -47,10 +50,19 @@ static enum hrtimer_restart hrtimer_function(struct hrtimer *timer)
 }
 static struct hrtimer hrtimer;
 
+static void set_up(struct hrtimer *timer)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	timer->function = hrtimer_function;
+#else
+	hrtimer_setup(timer, hrtimer_function, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#endif
+}
+
 static int leave_hrtimer(void)
 {
-	hrtimer_init(&hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	hrtimer.function = hrtimer_function;
+	set_up(&hrtimer);
 	hrtimer_start(&hrtimer, ms_to_ktime(1000), HRTIMER_MODE_REL);
 	return 0;
 }
@@ -77,6 +89,83 @@ static int leave_callback(void)
 {
 	call_rcu(&head, callback);
 	return 0;
+}
+
+/* Later: code that would run an hour after the module is gone. */
+
+static int leave_timer_later(void)
+{
+	mod_timer(&timer, jiffies + 3600 * HZ);
+	return 0;
+}
+
+static int leave_own_timer_later(void)
+{
+	struct timer_list *own = kmalloc(sizeof(*own), GFP_KERNEL);
+
+	if (!own)
+		return -ENOMEM;
+	timer_setup(own, timer_function, 0);
+	mod_timer(own, jiffies + 3600 * HZ);
+	return 0;
+}
+
+static int leave_hrtimer_later(void)
+{
+	set_up(&hrtimer);
+	hrtimer_start(&hrtimer, ms_to_ktime(3600 * 1000), HRTIMER_MODE_REL);
+	return 0;
+}
+
+/* The kernel's tree of timers does not lead through the module's memory. */
+static int leave_own_hrtimer_later(void)
+{
+	struct hrtimer *own = kmalloc(sizeof(*own), GFP_KERNEL);
+
+	if (!own)
+		return -ENOMEM;
+	set_up(own);
+	hrtimer_start(own, ms_to_ktime(3600 * 1000), HRTIMER_MODE_REL);
+	return 0;
+}
+
+static int leave_work_later(void)
+{
+	schedule_delayed_work(&work, 3600 * HZ);
+	return 0;
+}
+
+static struct kprobe probe = { .symbol_name = "kernel_power_off" };
+
+static int leave_kprobe(void)
+{
+	return register_kprobe(&probe);
+}
+
+static struct kmem_cache *cache;
+
+static int leave_cache(void)
+{
+	cache = kmem_cache_create("left_cache", 100, 0, 0, NULL);
+	return cache ? 0 : -ENOMEM;
+}
+
+/* All of these, and the exit function ends them. */
+static int leave_all_later(void)
+{
+	leave_timer_later();
+	leave_hrtimer_later();
+	leave_work_later();
+	return leave_kprobe() ?: leave_cache();
+}
+
+static void end_all_later(void)
+{
+	timer_delete_sync(&timer);
+	hrtimer_cancel(&hrtimer);
+	cancel_delayed_work_sync(&work);
+	unregister_kprobe(&probe);
+	kmem_cache_destroy(cache);
 }
 
 /* Threads that sleep in the module's code, and how they hide. */
@@ -117,6 +206,21 @@ static int leave_endless_work(void)
 	return 0;
 }
 
+static DECLARE_WORK(second_work, work_function);
+
+/* Behind a work item that does not end. */
+static int leave_queued_work(void)
+{
+	struct workqueue_struct *queue = alloc_ordered_workqueue("left_queue", 0);
+
+	if (!queue)
+		return -ENOMEM;
+	queue_work(queue, &endless_work);
+	queue_work(queue, &second_work);
+	msleep(100);
+	return 0;
+}
+
 static int leave_workqueue(void)
 {
 	return alloc_workqueue("left_queue", WQ_MEM_RECLAIM, 0) ? 0 : -ENOMEM;
@@ -147,6 +251,28 @@ static int leave_device(void)
 static int leave_class(void)
 {
 	return PTR_ERR_OR_ZERO(class_create("left_class"));
+}
+
+/* With a node, below a class that is left too. */
+static int leave_node(void)
+{
+	struct class *class = class_create("left_class");
+
+	if (IS_ERR(class))
+		return PTR_ERR(class);
+	return PTR_ERR_OR_ZERO(device_create(class, NULL, MKDEV(240, 0), NULL, "left_node"));
+}
+
+static int leave_bus(void)
+{
+	static const struct bus_type bus = { .name = "left_bus" };
+
+	return bus_register(&bus);
+}
+
+static int leave_root_device(void)
+{
+	return PTR_ERR_OR_ZERO(root_device_register("left_root"));
 }
 
 static int leave_driver(void)
@@ -249,6 +375,18 @@ static const struct {
 	{ "created", leave_created },
 	{ "endless_work", leave_endless_work },
 	{ "workqueue", leave_workqueue },
+	{ "timer_later", leave_timer_later },
+	{ "own_timer_later", leave_own_timer_later },
+	{ "hrtimer_later", leave_hrtimer_later },
+	{ "own_hrtimer_later", leave_own_hrtimer_later },
+	{ "work_later", leave_work_later },
+	{ "kprobe", leave_kprobe },
+	{ "cache", leave_cache },
+	{ "all_later", leave_all_later },
+	{ "queued_work", leave_queued_work },
+	{ "node", leave_node },
+	{ "bus", leave_bus },
+	{ "root_device", leave_root_device },
 	{ "misc", leave_misc },
 	{ "device", leave_device },
 	{ "class", leave_class },
@@ -276,6 +414,8 @@ static int __init leaves_init(void)
 
 static void __exit leaves_exit(void)
 {
+	if (!strcmp(what, "all_later"))
+		end_all_later();
 }
 
 module_init(leaves_init);
