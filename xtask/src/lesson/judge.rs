@@ -245,6 +245,16 @@ impl Case<'_> {
     }
 
     fn mismatch(&self) -> Option<Verdict> {
+        let (first, further) = self.mismatches()?;
+        Some(Verdict::Mismatch {
+            first: Box::new(first),
+            further,
+        })
+    }
+
+    /// Returns the first of the steps that ended and differ from the text, and the number of the
+    /// others.
+    fn mismatches(&self) -> Option<(Mismatch, usize)> {
         let mut first = None;
         let mut further = 0;
         let mut above = None;
@@ -253,7 +263,7 @@ impl Case<'_> {
             let printed = printed_lines(&recorded.output);
             let compared = compare(&step.expected, &printed, above, self.tolerance);
             above = compared.last_timestamp;
-            let end = recorded.end?;
+            let Some(end) = recorded.end else { break };
             if compared.matches && end.status == step.status {
                 continue;
             }
@@ -266,15 +276,15 @@ impl Case<'_> {
                 false => &compared.normalised,
             };
             let (expected, printed) = shorten(&step.expected, printed);
-            first = Some(Box::new(Mismatch {
+            first = Some(Mismatch {
                 location: self.location(index)?,
                 expected,
                 printed,
                 status: (step.status, end.status),
                 log: last(self.log_during(recorded.begin, end.at)),
-            }));
+            });
         }
-        first.map(|first| Verdict::Mismatch { first, further })
+        first.map(|first| (first, further))
     }
 
     fn left_over(&self) -> Option<Verdict> {
@@ -362,8 +372,11 @@ fn last(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
+mod cause;
 mod complaints;
 mod output_limit;
+
+pub use cause::{earlier_mismatch, unexpected_success};
 
 #[cfg(test)]
 mod tests;

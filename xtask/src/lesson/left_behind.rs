@@ -24,6 +24,13 @@ const MAX_LOST_KIB: u64 = 12 << 10;
 /// Returns everything that a lesson left behind, one sentence each. `after` has only additions,
 /// but for modules and numbers.
 pub fn left_behind(before: &State, after: &State) -> Vec<String> {
+    let mut left = objects_left_behind(before, after);
+    left.extend(numbers_left_behind(before, after));
+    left
+}
+
+/// Returns the objects that a lesson left behind: modules, tasks, entries and registrations.
+pub fn objects_left_behind(before: &State, after: &State) -> Vec<String> {
     let mut left = Vec::new();
     let known: BTreeSet<&String> = before.modules.iter().collect();
     let modules: BTreeSet<&String> = after.modules.iter().collect();
@@ -45,6 +52,13 @@ pub fn left_behind(before: &State, after: &State) -> Vec<String> {
     }));
     let registrations: BTreeSet<&Registration> = after.registrations.iter().collect();
     left.extend(registrations.into_iter().map(registration_left));
+    left
+}
+
+/// Returns what a lesson left behind by the kernel's numbers. They change with a report in the
+/// kernel's log too.
+fn numbers_left_behind(before: &State, after: &State) -> Vec<String> {
+    let mut left = Vec::new();
     match (before.taint, after.taint) {
         (Some(before), Some(after)) => {
             for bit in (0..64).filter(|bit| after & !before & !ALLOWED_TAINT & 1 << bit != 0) {

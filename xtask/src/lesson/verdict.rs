@@ -248,6 +248,16 @@ impl Verdict {
         }
     }
 
+    /// Returns the quoted lines of a kernel report.
+    pub fn kernel_report(&self) -> Option<&[String]> {
+        match self {
+            Verdict::KernelReport { report, .. }
+            | Verdict::Panic { report, .. }
+            | Verdict::Hang { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
     /// Returns the step that failed or was under way.
     pub fn location(&self) -> Option<&TextLocation> {
         match self {

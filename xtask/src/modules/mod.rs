@@ -68,6 +68,12 @@ pub fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// Returns the kernel's name of the module in `NAME.ko`: kbuild replaces dashes, which the name of
+/// a variable or a crate cannot have (`name-fix-token` in scripts/Makefile.lib).
+pub fn kernel_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
 /// A module, ready for `insmod`.
 #[derive(Debug, Clone)]
 pub struct Module {

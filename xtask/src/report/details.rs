@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
-use crate::lesson::verdict::{Mismatch, OutputSource, Verdict};
+use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
 use crate::text::printable;
@@ -39,14 +39,24 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     }
     let verdict_text = printable(&verdict.to_string());
     writeln!(out, "{}: {verdict_text}", palette.error(outcome.label()))?;
+    if let Some(earlier) = &outcome.earlier {
+        writeln!(
+            out,
+            "before that, in line {}, this command did not do what the text says:",
+            earlier.location.line
+        )?;
+        command(out, &earlier.location)?;
+        difference(out, earlier, palette)?;
+    }
     if let Some(location) = verdict.location() {
-        if !matches!(verdict, Verdict::Mismatch { .. }) {
-            writeln!(out, "while this command ran:")?;
+        match (verdict, &outcome.earlier) {
+            (Verdict::Mismatch { .. }, _) => {}
+            (_, Some(_)) => writeln!(out, "and then, while this command ran:")?,
+            (_, None) => writeln!(out, "while this command ran:")?,
         }
-        let mut prompt = "$";
-        for line in location.command.lines() {
-            writeln!(out, "    {prompt} {}", clip(line))?;
-            prompt = ">";
+        command(out, location)?;
+        if let Some(succeeded) = &outcome.succeeded {
+            writeln!(out, "{succeeded}")?;
         }
     } else if matches!(verdict, Verdict::Panic { .. }) {
         writeln!(
@@ -79,12 +89,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             writeln!(out, "The guest was stopped then.")?;
         }
         Verdict::LeftOver { left } => {
-            for left in left.iter().take(MAX_LEFT) {
-                writeln!(out, "  - {}", clip(left))?;
-            }
-            if let Some(more @ 1..) = left.len().checked_sub(MAX_LEFT) {
-                writeln!(out, "  - and {more} more")?;
-            }
+            list_left(out, left)?;
             writeln!(
                 out,
                 "A lesson must remove everything that it creates: check its last commands."
@@ -118,6 +123,10 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             )?;
         }
     }
+    if !outcome.left.is_empty() && !matches!(verdict, Verdict::LeftOver { .. }) {
+        writeln!(out, "The lesson also left something behind:")?;
+        list_left(out, &outcome.left)?;
+    }
     if !verdict.is_without_guest() && !matches!(verdict, Verdict::Infrastructure { .. }) {
         print_commands(out, outcome)?;
     }
@@ -147,11 +156,51 @@ fn mismatch(
     further: usize,
     palette: Palette,
 ) -> io::Result<()> {
+    difference(out, mismatch, palette)?;
+    let log = &mismatch.log;
+    if log.len() > MAX_LOG_LINES {
+        let title =
+            format!("the last {MAX_LOG_LINES} lines of the kernel's log around the command");
+        listing(out, &title, &log[log.len() - MAX_LOG_LINES..])?;
+    } else if log.is_empty() {
+        writeln!(out, "the kernel logged nothing around the command")?;
+    } else {
+        listing(out, "the kernel's log around the command", log)?;
+    }
+    match further {
+        0 => Ok(()),
+        1 => writeln!(out, "1 later command failed too"),
+        _ => writeln!(out, "{further} later commands failed too"),
+    }
+}
+
+/// Writes a command behind its prompt.
+fn command(out: &mut dyn Write, location: &TextLocation) -> io::Result<()> {
+    let mut prompt = "$";
+    for line in location.command.lines() {
+        writeln!(out, "    {prompt} {}", clip(line))?;
+        prompt = ">";
+    }
+    Ok(())
+}
+
+/// Writes a list of things that were left behind.
+fn list_left(out: &mut dyn Write, left: &[String]) -> io::Result<()> {
+    for left in left.iter().take(MAX_LEFT) {
+        writeln!(out, "  - {}", clip(left))?;
+    }
+    match left.len().checked_sub(MAX_LEFT) {
+        Some(more @ 1..) => writeln!(out, "  - and {more} more"),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the output and the exit status in which a command differs from the text.
+fn difference(out: &mut dyn Write, mismatch: &Mismatch, palette: Palette) -> io::Result<()> {
     let Mismatch {
         expected,
         printed,
         status,
-        log,
         ..
     } = mismatch;
     if expected != printed {
@@ -184,20 +233,7 @@ fn mismatch(
             palette.error(expected_status)
         )?;
     }
-    if log.len() > MAX_LOG_LINES {
-        let title =
-            format!("the last {MAX_LOG_LINES} lines of the kernel's log around the command");
-        listing(out, &title, &log[log.len() - MAX_LOG_LINES..])?;
-    } else if log.is_empty() {
-        writeln!(out, "the kernel logged nothing around the command")?;
-    } else {
-        listing(out, "the kernel's log around the command", log)?;
-    }
-    match further {
-        0 => Ok(()),
-        1 => writeln!(out, "1 later command failed too"),
-        _ => writeln!(out, "{further} later commands failed too"),
-    }
+    Ok(())
 }
 
 /// Writes where the tasks of the kernel's report were in the lesson's sources.

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::{Counts, Outcome, RaceFindings, SuiteReport};
-use crate::lesson::verdict::{OutputSource, Verdict};
+use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::run::plan::PlannedCase;
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
@@ -135,20 +135,16 @@ impl From<&Outcome> for RunEntry {
                 | Verdict::Infrastructure { what } => what.clone(),
                 verdict => verdict.to_string(),
             },
-            failed_step: verdict.location().map(|location| FailedStep {
-                line: location.line,
-                command: location.command.clone(),
-            }),
+            failed_step: verdict.location().map(step),
             mismatch: match verdict {
-                Verdict::Mismatch { first, further } => Some(MismatchEntry {
-                    expected: first.expected.clone(),
-                    printed: first.printed.clone(),
-                    expected_status: first.status.0,
-                    status: first.status.1,
-                    further: *further,
-                }),
+                Verdict::Mismatch { first, further } => Some(mismatch_entry(first, *further)),
                 _ => None,
             },
+            earlier_mismatch: outcome.earlier.as_ref().map(|earlier| EarlierMismatch {
+                step: step(&earlier.location),
+                mismatch: mismatch_entry(earlier, 0),
+            }),
+            unexpected_success: outcome.succeeded.clone(),
             kernel_log,
             source_locations: outcome
                 .source_locations
@@ -161,7 +157,7 @@ impl From<&Outcome> for RunEntry {
             },
             left_behind: match verdict {
                 Verdict::LeftOver { left } => left.clone(),
-                _ => Vec::new(),
+                _ => outcome.left.clone(),
             },
             duration_seconds: outcome.wall.as_secs_f64(),
             guest_clock_seconds: outcome.guest_seconds,
@@ -173,6 +169,23 @@ impl From<&Outcome> for RunEntry {
             guest_log: outcome.log.as_ref().map(path),
             artifacts: outcome.artifacts.as_ref().map(path),
         }
+    }
+}
+
+fn step(location: &TextLocation) -> FailedStep {
+    FailedStep {
+        line: location.line,
+        command: location.command.clone(),
+    }
+}
+
+fn mismatch_entry(mismatch: &Mismatch, further: usize) -> MismatchEntry {
+    MismatchEntry {
+        expected: mismatch.expected.clone(),
+        printed: mismatch.printed.clone(),
+        expected_status: mismatch.status.0,
+        status: mismatch.status.1,
+        further,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use kmodlab_protocol::RunOptions;
+use kmodlab_protocol::{RunOptions, State};
 
 use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
 use super::plan::TestCase;
@@ -13,12 +13,13 @@ use super::runner::{RecordedInput, Runner, Script, TaggedRun};
 use super::scheduled::{main_module, symbols_of};
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::kernel_log::without_levels;
-use crate::lesson::left_behind::left_behind;
+use crate::lesson::left_behind::{left_behind, objects_left_behind};
 use crate::lesson::narrative::narrative;
 use crate::lesson::record;
 use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
+use crate::modules::kernel_name;
 use crate::schedule;
 use crate::symbols::{self, SourceLocation};
 use crate::timeline::{Timeline, TimelineInput};
@@ -76,11 +77,17 @@ impl Runner<'_> {
         };
         let evidence = Evidence::read(tag, &run);
         let (verdict, source_locations) = self.judged(case, tolerance, &evidence, &run);
+        let earlier = judge::earlier_mismatch(lesson, &evidence, tolerance, &verdict);
+        let succeeded = judge::unexpected_success(lesson, &verdict);
         let Evidence { record, log } = evidence;
         let steps = lesson.transcript.steps.iter();
         let commands: Vec<&str> = steps.map(|step| step.command.as_str()).collect();
         let session = record::session(commands.iter().copied(), &record.steps);
         let boot = run.boot.unwrap_or(run.wall);
+        let states = record.before.as_ref().zip(record.after.as_ref());
+        let left = |left: fn(&State, &State) -> Vec<String>| {
+            states.map_or_else(Vec::new, |(before, after)| left(before, after))
+        };
         let outcome = Outcome {
             run: request.repetition,
             kernel_options: request.kernel_options.to_owned(),
@@ -105,6 +112,9 @@ impl Runner<'_> {
                 compare: ended.elapsed(),
             }),
             log: Some(self.write_log(case, &run, &session)?),
+            earlier,
+            succeeded,
+            left: left(objects_left_behind),
             source_locations,
             ..Outcome::new(lesson, language, verdict)
         };
@@ -120,7 +130,7 @@ impl Runner<'_> {
             let delays = outcome.scheduled.as_ref();
             Timeline::of(&TimelineInput {
                 name: &outcome.label(),
-                lesson: &lesson.name,
+                lesson: &kernel_name(&lesson.name),
                 verdict: &outcome.verdict.to_string(),
                 commands: &commands,
                 trace: record.trace.as_deref(),
@@ -129,13 +139,12 @@ impl Runner<'_> {
                 log: &log,
             })
         });
-        let states = record.before.as_ref().zip(record.after.as_ref());
         Ok(CompletedRun {
             outcome,
             run,
             session,
             observed: ObservedRun {
-                left: states.map_or_else(Vec::new, |(before, after)| left_behind(before, after)),
+                left: left(left_behind),
                 steps: record.steps,
             },
             timeline,

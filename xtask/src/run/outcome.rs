@@ -7,7 +7,7 @@ use super::plan::{PlannedCase, TestCase};
 use crate::failure::Fault;
 use crate::lesson::record::RecordedStep;
 use crate::lesson::timestamp;
-use crate::lesson::verdict::Verdict;
+use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::lesson::{Lesson, Origin};
 use crate::modules::Language;
 use crate::schedule::InjectedDelay;
@@ -35,6 +35,13 @@ pub struct Outcome {
     pub readme: PathBuf,
     /// The verdict.
     pub verdict: Verdict,
+    /// The first command that differed from the text before the one that the verdict is about.
+    pub earlier: Option<Mismatch>,
+    /// A sentence about the command that the verdict is about, if it succeeded and the text says
+    /// that it fails.
+    pub succeeded: Option<String>,
+    /// Objects that the lesson left behind, one sentence each, whatever the verdict.
+    pub left: Vec<String>,
     /// The places in the lesson's sources where the tasks of a kernel report were.
     pub source_locations: Vec<SourceLocation>,
     /// The host's time for the guest.
@@ -100,6 +107,9 @@ impl Outcome {
             kernel_options: String::new(),
             readme: case.readme().to_owned(),
             verdict,
+            earlier: None,
+            succeeded: None,
+            left: Vec::new(),
             source_locations: Vec::new(),
             wall: Duration::ZERO,
             guest_seconds: None,

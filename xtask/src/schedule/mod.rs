@@ -27,6 +27,7 @@ use std::fmt::Write as _;
 use kmodlab_protocol::Setting;
 
 use crate::lesson::timestamp::Tolerance;
+use crate::modules::kernel_name;
 
 pub use delay::InjectedDelay;
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
@@ -181,8 +182,10 @@ impl Schedule {
         }
     }
 
-    /// Returns the setting that makes `perturb` apply this schedule to `module` in a guest.
+    /// Returns the setting that makes `perturb` apply this schedule to the lesson's `module` in a
+    /// guest.
     pub fn setting(&self, module: &str) -> Setting {
+        let module = kernel_name(module);
         let Self {
             seed,
             chance,

@@ -15,6 +15,7 @@ use object::{
 };
 
 use super::Elf;
+use crate::modules::kernel_name;
 
 /// The kernel's function that calls a module's init function. Its argument is the
 /// `struct module` (kernel/module/main.c).
@@ -52,7 +53,7 @@ impl LoadedModule {
             return Ok(None);
         };
         // With the zero at the name's end.
-        let name_bytes = [name.as_bytes(), &[0]].concat();
+        let name_bytes = [kernel_name(name).as_bytes(), &[0]].concat();
         let mut windows = this.data()?.windows(name_bytes.len());
         let Some(at) = windows.position(|window| window == name_bytes) else {
             return Ok(None);

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result};
 
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 use crate::lesson::timestamp;
+use crate::modules::kernel_name;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
@@ -32,8 +33,8 @@ pub struct Symbols<'a> {
     sources: PathBuf,
     /// The sources of a project, if the modules are a project's.
     project: Option<ProjectSources>,
-    /// Files of the modules, by name.
-    modules: HashMap<&'a str, &'a Path>,
+    /// Files of the modules, by the kernel's names of these.
+    modules: HashMap<String, &'a Path>,
     /// Files that were read, by module; the key `None` is the kernel. A file that
     /// cannot be read is `None`.
     objects: HashMap<Option<String>, Option<ObjectFile>>,
@@ -119,7 +120,10 @@ impl<'a> Symbols<'a> {
             kernel,
             sources,
             project: None,
-            modules: modules.into_iter().collect(),
+            modules: modules
+                .into_iter()
+                .map(|(name, path)| (kernel_name(name), path))
+                .collect(),
             objects: HashMap::new(),
         }
     }
@@ -139,8 +143,8 @@ impl<'a> Symbols<'a> {
         let mut locations: Vec<SourceLocation> = Vec::new();
         let unloaded = report.iter().find_map(|line| line::unloaded(line));
         // kmemleak reports after the lesson, when its module is unloaded.
-        let only = || self.modules.keys().next().copied();
-        let unloaded = unloaded.or_else(only).map(str::to_owned);
+        let only = || self.modules.keys().next().cloned();
+        let unloaded = unloaded.map(str::to_owned).or_else(only);
         let unloaded = unloaded.and_then(|module| {
             let base = self.unloaded_base(&module, report)?;
             Some(UnloadedModule { module, base })
@@ -262,9 +266,9 @@ impl<'a> Symbols<'a> {
     /// that cannot be read or has no line tables, a report stays as the kernel wrote
     /// it.
     fn object(&mut self, module: Option<&str>) -> Option<&ObjectFile> {
-        let key = module.map(str::to_owned);
+        let key = module.map(kernel_name);
         if !self.objects.contains_key(&key) {
-            let path = match module {
+            let path = match key.as_ref() {
                 None => Some(self.kernel.vmlinux()),
                 Some(module) => self.modules.get(module).map(|path| path.to_path_buf()),
             };

@@ -171,3 +171,16 @@ fn in_virtual_time() -> Result<()> {
 fn in_real_time() -> Result<()> {
     check(&["--time", "real"])
 }
+
+/// A graver verdict does not hide a forgotten `rmmod`.
+#[test]
+fn with_a_mismatch() -> Result<()> {
+    let clone = TestClone::probe("$ insmod probe.ko\n$ echo something\nsomething else\n")?;
+    let output = clone.run(&["test", "--lang", "rust", "--json", "x.json"])?;
+    let also = "The lesson also left something behind:\n  - the module probe is still loaded\n";
+    output.expect(1, &["mismatch: ", also])?;
+    let report: SuiteDocument = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
+    let run = report.runs.first().context("no run")?;
+    ensure!(run.left_behind == ["the module probe is still loaded"]);
+    Ok(())
+}

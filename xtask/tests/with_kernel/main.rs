@@ -12,7 +12,9 @@
 mod agent;
 mod cache;
 mod clocks;
+
 mod complaints;
+mod dashes;
 mod doc;
 mod docs;
 mod failures;

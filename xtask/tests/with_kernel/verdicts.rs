@@ -284,6 +284,49 @@ const CASES: &[Case] = &[
         verdict: "left-over",
         words: &["left something behind: /proc/left_behind is still there"],
     },
+    // The cause comes before the consequence.
+    Case {
+        name: "fails_without_owner",
+        language: "c",
+        profile: TEACHING,
+        verdict: "panic",
+        words: &[
+            "    $ rmmod fails_without_owner\nthis command removed the module fails_without_owner, and \
+             the text says that it ends with status 1\n",
+        ],
+    },
+    // In a step of its own, before the one in which the kernel stops.
+    Case {
+        name: "fails_later",
+        language: "c",
+        profile: TEACHING,
+        verdict: "panic",
+        words: &[
+            "before that, in line 5, this command did not do what the text says:\n    $ cat /proc/fails_later\n",
+            "exit status: 0 instead of 1\nand then, while this command ran:\n    $ rmmod fails_later\n",
+        ],
+    },
+    // A dash in the name, for which the kernel has an underscore.
+    Case {
+        name: "hello-6",
+        language: "c",
+        profile: TEACHING,
+        verdict: "panic",
+        words: &[
+            "insmod (",
+            ") was at modules/lessons/hello-6/c/hello-6.c:@{dereference}, in init_module:",
+        ],
+    },
+    Case {
+        name: "hello-6",
+        language: "rust",
+        profile: TEACHING,
+        verdict: "panic",
+        words: &[
+            "panicked at lessons/hello-6/hello-6.rs:@{index}:",
+            ") was at modules/lessons/hello-6/hello-6.rs:@{index}, in init:",
+        ],
+    },
     Case {
         name: "fails_guest_ends",
         language: "rust",

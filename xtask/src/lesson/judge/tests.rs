@@ -150,7 +150,13 @@ fn verdict(agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
 }
 
 fn verdict_of(lesson: &Lesson, agent: &[u8], log: &[u8], end: GuestEnd) -> Verdict {
-    let run = GuestRun {
+    let run = guest_run(agent, log, end);
+    let evidence = Evidence::read(tag(), &run);
+    judge(lesson, &evidence, &run, VIRTUAL_TOLERANCE, &origins)
+}
+
+fn guest_run(agent: &[u8], log: &[u8], end: GuestEnd) -> GuestRun {
+    GuestRun {
         qemu_errors: String::new(),
         debug: Vec::new(),
         agent: agent.to_owned(),
@@ -161,9 +167,7 @@ fn verdict_of(lesson: &Lesson, agent: &[u8], log: &[u8], end: GuestEnd) -> Verdi
         wall: Duration::from_secs(1),
         boot: None,
         command: String::new(),
-    };
-    let evidence = Evidence::read(tag(), &run);
-    judge(lesson, &evidence, &run, VIRTUAL_TOLERANCE, &origins)
+    }
 }
 
 /// Returns the verdict for a guest that ended by itself.
@@ -246,6 +250,53 @@ fn a_panic_names_the_command() {
     let verdict = ended(&messages, &log);
     assert_eq!(verdict.name(), "panic");
     assert_eq!(verdict.location().map(|place| place.line), Some(5));
+}
+
+#[test]
+fn a_mismatch_before_a_panic_is_its_cause() {
+    let forgot = step(1, "", 1);
+    let messages = [ready(), forgot.clone(), vec![began(2, 90)]].concat();
+    let log = format!("{LOG}[    3.900000] Kernel panic - not syncing: Fatal exception\r\n");
+    let earlier = |messages: &[Message], log: &str| {
+        let run = guest_run(&bytes(messages), log.as_bytes(), GuestEnd::Ended);
+        let evidence = Evidence::read(tag(), &run);
+        let verdict = judge(&lesson(), &evidence, &run, VIRTUAL_TOLERANCE, &origins);
+        let earlier = earlier_mismatch(&lesson(), &evidence, VIRTUAL_TOLERANCE, &verdict);
+        (verdict.name(), earlier.map(|earlier| earlier.location.line))
+    };
+    assert_eq!(earlier(&messages, &log), ("panic", Some(4)));
+    // The verdict `mismatch` has its own.
+    let whole = run(&[&[forgot], &steps()[1..]].concat());
+    assert_eq!(earlier(&whole, LOG), ("mismatch", None));
+    // A difference that comes later is a consequence.
+    let mut later = steps();
+    later[2] = step(3, "", 1);
+    let log = format!("{LOG}[    2.900000] WARNING: CPU: 0 PID: 1 at x.c:1\r\n");
+    assert_eq!(earlier(&run(&later), &log), ("kernel-report", None));
+}
+
+#[test]
+fn a_command_that_should_have_failed_is_named() {
+    let text = README.replace("rmmod x\n", "rmmod x\n? 1\n");
+    let messages = [ready(), steps()[..2].concat(), vec![began(3, 50)]].concat();
+    let sentence = |text: &str, linked_in: &str| {
+        let log = format!(
+            "{LOG}[    3.900000] BUG: unable to handle page fault for address: ffffffffa001a088\r\n\
+             [    3.900000] Modules linked in: {linked_in}\r\n"
+        );
+        let lesson = lesson_of(text);
+        let verdict = verdict_of(&lesson, &bytes(&messages), log.as_bytes(), GuestEnd::Ended);
+        unexpected_success(&lesson, &verdict)
+    };
+    let removed = "this command removed the module x, and the text says that it ends with status 1";
+    let unloaded = "y(O) [last unloaded: x(O)]";
+    assert_eq!(sentence(&text, unloaded).as_deref(), Some(removed));
+    assert_eq!(sentence(README, unloaded), None);
+    assert_eq!(sentence(&text, "x(O-) [last unloaded: y(O)]"), None);
+    assert_eq!(sentence(&text, "x(O) [last unloaded: x(O)]"), None);
+    let text = text.replace("rmmod x", "insmod x.ko");
+    assert!(sentence(&text, "x(O)").is_some_and(|s| s.contains("loaded the module x")));
+    assert_eq!(sentence(&text, "x(O+)"), None);
 }
 
 #[test]

@@ -98,6 +98,12 @@ pub struct RunEntry {
     pub failed_step: Option<FailedStep>,
     /// Expected and actual output, with the verdict `mismatch`.
     pub mismatch: Option<MismatchEntry>,
+    /// The first step that differed from the text before the step that the verdict is
+    /// about, with a verdict that is graver than `mismatch`: the likely cause.
+    pub earlier_mismatch: Option<EarlierMismatch>,
+    /// A sentence about `failed_step`, if the text says that its command fails, and the
+    /// kernel's report shows that it succeeded: the likely cause.
+    pub unexpected_success: Option<String>,
     /// Lines of the kernel's log that belong to the failure: the kernel's report,
     /// or the last lines.
     pub kernel_log: Vec<String>,
@@ -105,7 +111,8 @@ pub struct RunEntry {
     pub source_locations: Vec<SourceLocationEntry>,
     /// First and last lines of the output, with the verdict `output-limit`.
     pub output_excerpt: Vec<String>,
-    /// Sentences that name the objects left behind, with the verdict `left-over`.
+    /// Sentences that name the objects left behind, with any verdict of a run that
+    /// came to its end.
     pub left_behind: Vec<String>,
     /// Time from QEMU's start to its end; 0 if no guest ran.
     pub duration_seconds: f64,
@@ -188,6 +195,16 @@ pub struct DivergenceEntry {
     pub next_failing_line: Option<String>,
     /// Next line in the passing schedule's log.
     pub next_passing_line: Option<String>,
+}
+
+/// A step that differed from the text before a graver failure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EarlierMismatch {
+    /// The step.
+    pub step: FailedStep,
+    /// Its expected and actual output.
+    pub mismatch: MismatchEntry,
 }
 
 /// A step of a lesson.

@@ -96,7 +96,8 @@ impl TestClone {
         std::fs::remove_dir_all(clone.path("modules/lessons"))?;
         for (name, console) in lessons {
             std::fs::create_dir_all(clone.lesson(name))?;
-            let module = MODULE.replace("\"probe\"", &format!("\"{name}\""));
+            let kernel_name = name.replace('-', "_");
+            let module = MODULE.replace("\"probe\"", &format!("\"{kernel_name}\""));
             clone.write_lesson(name, &format!("{name}.rs"), &module)?;
             clone.write_lesson(name, "README.md", &text(name, console))?;
         }
