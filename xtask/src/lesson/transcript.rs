@@ -119,6 +119,16 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
                 }
                 block = Some((line + 1, String::new()));
             }
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Indented))
+                if begins_with_command(&markdown[range.clone()]) =>
+            {
+                return Err(error(
+                    line,
+                    "this block is indented and begins with a command, so no guest runs it; put \
+                     it between ```console and ``` without the indentation, or between ```text \
+                     and ``` if it is not to be tested",
+                ));
+            }
             Event::Text(text) => {
                 if let Some((_, block)) = &mut block {
                     block.push_str(&text);
@@ -215,10 +225,8 @@ fn near_miss(info: &str, source: &str) -> Option<String> {
              nothing else, or `text` if it is not to be tested"
         ));
     }
-    let mut lines = source.lines().skip(1);
-    let first = lines.find(|line| !line.trim().is_empty())?;
-    let is_command = first.trim_start_matches([' ', '\t', '>']).starts_with("$ ");
-    (is_command && SHELLS.contains(&&*lower)).then(|| {
+    let (_, block) = source.split_once('\n')?;
+    (begins_with_command(block) && SHELLS.contains(&&*lower)).then(|| {
         let marked = match word {
             "" => "not marked".to_owned(),
             word => format!("marked `{word}`"),
@@ -228,6 +236,12 @@ fn near_miss(info: &str, source: &str) -> Option<String> {
              `{CONSOLE}`, or `text` if it is not to be tested"
         )
     })
+}
+
+/// Reports whether the first line of a block that is not empty is a command.
+fn begins_with_command(block: &str) -> bool {
+    let first = block.lines().find(|line| !line.trim().is_empty());
+    first.is_some_and(|line| line.trim_start_matches([' ', '\t', '>']).starts_with("$ "))
 }
 
 /// Returns a text without the byte order mark that some editors put in front of it.

@@ -187,6 +187,26 @@ impl Verdict {
         }
     }
 
+    /// Returns a number that is greater for a graver failure of the same test case, in the order
+    /// in which a run is judged.
+    pub fn gravity(&self) -> u8 {
+        match self {
+            Verdict::Panic { .. } => 8,
+            Verdict::Hang { .. } => 7,
+            Verdict::OutputLimit { .. } => 6,
+            Verdict::ShellLost { .. } => 5,
+            Verdict::GuestLost { .. } => 4,
+            Verdict::KernelReport { .. } => 3,
+            Verdict::Mismatch { .. } => 2,
+            Verdict::LeftOver { .. } => 1,
+            Verdict::Pass
+            | Verdict::BadText { .. }
+            | Verdict::DoesNotCompile { .. }
+            | Verdict::Infrastructure { .. }
+            | Verdict::Skipped { .. } => 0,
+        }
+    }
+
     /// Returns whether the test case passed.
     pub fn passed(&self) -> bool {
         matches!(self, Verdict::Pass)

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use object::{Object as _, ObjectSection as _};
 
+use super::kernel_name;
+
 /// The order in which modules can be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LoadOrder {
@@ -49,11 +51,6 @@ pub(super) fn depends(path: &Path) -> Result<Vec<String>> {
     let depends = String::from_utf8_lossy(depends.unwrap_or_default()).into_owned();
     let names = depends.split(',').filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
-}
-
-/// Returns the name that the kernel has for a module: it replaces dashes.
-fn kernel_name(name: &str) -> String {
-    name.replace('-', "_")
 }
 
 fn order(needs: &BTreeMap<String, Vec<String>>, wanted: &[String]) -> LoadOrder {

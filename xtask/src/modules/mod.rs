@@ -93,7 +93,7 @@ pub struct Module {
 impl Module {
     /// Returns the name that the kernel has for the module: it replaces dashes.
     pub fn kernel_name(&self) -> String {
-        self.name.replace('-', "_")
+        kernel_name(&self.name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report for a person: a line per test case, then the details of the failures,
 //! then the counts on the last line.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -96,8 +97,9 @@ pub fn print(
     for row in &rows {
         let mut failed = kinds(row);
         failed.retain(|(first, _)| first.failed());
-        // A race can fail in many ways; the first failure is enough to understand it.
+        // A race can fail in many ways; the gravest failure is enough to understand it.
         if row.iter().any(|outcome| outcome.scheduled.is_some()) {
+            failed.sort_by_key(|(first, _)| Reverse(first.verdict.gravity()));
             failed.truncate(1);
         }
         for (first, runs) in failed {

@@ -9,6 +9,7 @@ use super::outcome::Outcome;
 use super::plan::TestCase;
 use super::request::{CaseRequest, Mode, SeededSchedule, scheduled_script};
 use super::runner::{Runner, Script};
+use crate::failure::Failure;
 use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
@@ -85,8 +86,13 @@ impl Runner<'_> {
         // Otherwise every schedule would delay nothing, and pass.
         ensure!(
             !reached.is_empty(),
-            "there is nothing to delay: {} reached no probe point of its module",
-            case.name()
+            Failure::lesson(format!(
+                "a schedule has nothing to delay: the commands of {} run no code of its module; \
+                 load the module with `insmod {}.ko`, or test the lesson without --schedules and \
+                 --seed",
+                case.name(),
+                lesson.name
+            ))
         );
         let mut symbols = symbols_of(self.session, self.built, &origin, language);
         let mut line_of = |point: &ProbePoint| {

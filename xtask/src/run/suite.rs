@@ -10,7 +10,7 @@ use super::plan::{PlannedCase, TestCase};
 use super::request::{ArtifactFolder, CaseRequest, Mode};
 use super::runner::Runner;
 use super::scheduled::ScheduledCase;
-use crate::failure::Fault;
+use crate::failure::{Failure, Fault, fault_of};
 use crate::lesson::verdict::Verdict;
 use crate::schedule::Seeds;
 use crate::workers;
@@ -162,7 +162,7 @@ struct Suite<'a> {
     settings: SuiteSettings<'a>,
     observers: &'a [&'a dyn RunObserver],
     /// The schedules of each test case, prepared when its first run needs them.
-    schedules: Vec<OnceLock<Result<ScheduledCase, String>>>,
+    schedules: Vec<OnceLock<Result<ScheduledCase, (Fault, String)>>>,
     /// The reason for which no more guests are started.
     stop: OnceLock<&'static str>,
 }
@@ -198,9 +198,12 @@ impl Suite<'_> {
         };
         let outcome = known.or_else(stopped).unwrap_or_else(|| {
             run_case().unwrap_or_else(|error| {
+                let what = format!("{error:#}");
+                if fault_of(&error) == Fault::Lesson {
+                    return without_guest(repetition, Verdict::BadText { line: None, what });
+                }
                 // Only the first reason to stop is reported.
                 let _ = self.stop.set(HOST_FAILED);
-                let what = format!("{error:#}");
                 without_guest(repetition, Verdict::Infrastructure { what })
             })
         });
@@ -260,9 +263,12 @@ impl Suite<'_> {
     fn schedules(&self, index: usize, case: &TestCase<'_>) -> Result<&ScheduledCase> {
         let prepare = || self.runner.prepare_schedules(case);
         self.schedules[index]
-            .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+            .get_or_init(|| prepare().map_err(|error| (fault_of(&error), format!("{error:#}"))))
             .as_ref()
-            .map_err(|error| anyhow!(error.clone()))
+            .map_err(|(fault, message)| match fault {
+                Fault::Lesson => Failure::lesson(message).into(),
+                _ => anyhow!(message.clone()),
+            })
     }
 }
 

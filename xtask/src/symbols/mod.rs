@@ -70,6 +70,15 @@ struct UnloadedModule {
     module: String,
     /// The address of its code.
     base: u64,
+    /// Whether the report is about an `int3`, with which Linux 7.3 fills memory for code that
+    /// is free (`execmem_fill_trapping_insns` in arch/x86/mm/init.c). The CPU reports the address
+    /// behind that instruction.
+    met_int3: bool,
+}
+
+/// Reports whether a report is about an `int3`.
+fn met_int3(report: &[String]) -> bool {
+    report.iter().any(|line| line.contains("int3: "))
 }
 
 /// Folders below `modules/` with sources of the clone, as they are named in the line
@@ -147,7 +156,12 @@ impl<'a> Symbols<'a> {
         let unloaded = unloaded.map(str::to_owned).or_else(only);
         let unloaded = unloaded.and_then(|module| {
             let base = self.unloaded_base(&module, report)?;
-            Some(UnloadedModule { module, base })
+            let met_int3 = met_int3(report);
+            Some(UnloadedModule {
+                module,
+                base,
+                met_int3,
+            })
         });
         let mut task = String::new();
         // Whether the location of this task is known.
@@ -221,7 +235,11 @@ impl<'a> Symbols<'a> {
                 .object(None)
                 .map(|object| object.frames(address - back(address)))
                 .unwrap_or_default(),
-            Some(address) => self.unloaded_frames(address, unloaded),
+            Some(address) => {
+                let met_int3 = unloaded.is_some_and(|unloaded| unloaded.met_int3);
+                let address = address - u64::from(met_int3 && line::is_exact(line));
+                self.unloaded_frames(address, unloaded)
+            }
             None => Vec::new(),
         }
     }
@@ -229,7 +247,7 @@ impl<'a> Symbols<'a> {
     /// Returns the frames of a return address in a module that was unloaded.
     fn unloaded_frames(&mut self, address: u64, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {
         unloaded
-            .and_then(|UnloadedModule { module, base }| {
+            .and_then(|UnloadedModule { module, base, .. }| {
                 let offset = address.checked_sub(*base)?;
                 let object = self.object(Some(module))?;
                 let address = object.address_of_code(offset);
@@ -244,8 +262,10 @@ impl<'a> Symbols<'a> {
     /// own modules before.
     fn unloaded_base(&mut self, module: &str, report: &[String]) -> Option<u64> {
         let object = self.object(Some(module))?;
+        let met_int3 = met_int3(report);
         let of_modules = |line: &String| {
             let address = line::bare_address(line)?;
+            let address = address - u64::from(met_int3 && line::is_exact(line));
             (address >= MODULES && line::symbol_reference(line).is_none()).then_some(address)
         };
         let addresses: BTreeSet<u64> = report.iter().filter_map(of_modules).collect();

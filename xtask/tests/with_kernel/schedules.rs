@@ -97,3 +97,20 @@ fn a_lesson_that_loads_no_module_cannot_be_scheduled_and_does_not_pass() -> Resu
         .run(&["test", "--lang", "c", "--schedules", "2"])?
         .expect(69, &["there is nothing to delay", "0 passed"])
 }
+
+/// A lesson that does not load its module is at fault, and not the host.
+#[test]
+fn a_lesson_without_code_to_delay_is_a_bad_text() -> Result<()> {
+    let clone = TestClone::with_lessons(&[("idle", "$ true\n"), ("probe", "$ insmod probe.ko\n")])?;
+    let args = ["test", "--lang", "rust", "--seed", "1"];
+    let output = clone.run(&args)?;
+    output.expect(
+        1,
+        &[
+            "bad-text: ",
+            "a schedule has nothing to delay: the commands of idle (rust) run no code of its module",
+            // The other lesson is run: it leaves its module behind.
+            "left-over: ",
+        ],
+    )
+}

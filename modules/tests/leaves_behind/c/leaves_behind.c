@@ -223,7 +223,7 @@ static int leave_queued_work(void)
 
 static int leave_workqueue(void)
 {
-	return alloc_workqueue("left_queue", WQ_MEM_RECLAIM, 0) ? 0 : -ENOMEM;
+	return alloc_workqueue("left_queue", WQ_MEM_RECLAIM | WQ_UNBOUND, 0) ? 0 : -ENOMEM;
 }
 
 /* Entries in the kernel's file systems and lists. */

@@ -227,6 +227,23 @@ fn a_block_that_looks_like_a_console_block_is_refused() {
     for info in ["text", "rust", "c", "make", "control"] {
         assert_eq!(steps(&markdown(info, "$ false\n")).len(), 1, "{info}");
     }
-    // An indented block and code in a sentence are not fenced blocks.
-    assert_eq!(steps(&(markdown("text", "") + "\n    $ x\n")).len(), 1);
+}
+
+#[test]
+fn an_indented_block_with_a_command_is_refused() {
+    let markdown = |block: &str| format!("```console\n$ a\n```\n\nIn a sentence:\n\n{block}");
+    for block in [
+        "    $ false\n",
+        "\t$ false\n    more\n",
+        "> quoted\n>\n>     $ x\n",
+    ] {
+        let error = error(&markdown(block));
+        assert!(
+            error.contains(": this block is indented and begins with a command"),
+            "{error}"
+        );
+    }
+    for block in ["    x = 1;\n    $ x\n", "    $x\n", "`$ x`\n    $ x\n"] {
+        assert_eq!(steps(&markdown(block)).len(), 1, "{block}");
+    }
 }

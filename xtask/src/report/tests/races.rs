@@ -113,3 +113,32 @@ fn of_several_failures_the_first_is_shown_with_its_seeds() {
     );
     assert!(out.contains("3 passed, 6 failed, 0 skipped"), "{out}");
 }
+
+#[test]
+fn the_gravest_failure_of_a_race_is_shown() {
+    let left = Verdict::LeftOver {
+        left: vec!["a thing".to_owned()],
+    };
+    let panic = Verdict::Panic {
+        headline: "Oops".to_owned(),
+        report: Vec::new(),
+        during: None,
+    };
+    let outcomes: Vec<Outcome> = (1..)
+        .zip([Verdict::Pass, left, panic])
+        .map(|(seed, verdict)| Outcome {
+            scheduled: Some(ScheduledRun {
+                seed,
+                delays: Vec::new(),
+                messages: Vec::new(),
+            }),
+            ..outcome(verdict)
+        })
+        .collect();
+    let out = printed(&outcomes);
+    assert!(
+        out.contains("x (rust), seed 3: the kernel crashed: Oops"),
+        "{out}"
+    );
+    assert!(!out.contains("- a thing"), "{out}");
+}
