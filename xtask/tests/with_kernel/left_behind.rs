@@ -68,11 +68,7 @@ const KINDS: &[(&str, &str, &str)] = &[
         "left-over",
         "] still runs, in code of a removed module",
     ),
-    (
-        "workqueue",
-        "left-over",
-        "[kworker/R-left_queue] still runs",
-    ),
+    ("workqueue", "left-over", "[kworker/R-left_"),
     ("misc", "panic", CRASH),
     ("device", "left-over", " left_device\""),
     ("class", "left-over", "/sys/class/left_class is still there"),
