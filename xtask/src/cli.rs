@@ -18,11 +18,11 @@ enum Command {
     /// Boot a guest with a shell on this terminal
     Qemu(qemu::QemuOptions),
     /// Run the console blocks of lessons in guests and compare the output
-    Test(test::TestOptions),
+    Test(Box<test::TestOptions>),
     /// Write a new module, with a test that passes
     New(new::NewOptions),
     /// Run `test` again when a file of a module changes
-    Watch(watch::WatchOptions),
+    Watch(Box<watch::WatchOptions>),
     /// Replay a recording of `test --record`, to its end or under gdb
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim

@@ -5,16 +5,21 @@
 //! `cargo xtask test LESSON --schedules N` loads this module before the lesson, and then writes a schedule
 //! to its parameter `order`: the lesson's module, probe points in it, and a seed. A task that reaches a
 //! probe point may be delayed there while the other tasks go on; the seed determines which tasks are, and
-//! for how long. Equal orders have equal effects. The module reports to the host, line by line:
+//! for how long. An exact order names the delays instead. Equal orders have equal effects. The module
+//! reports to the host, line by line:
 //!
 //! ```text
+//! began after 2104857
 //! refused 0
 //! met 3 insmod/123
-//! held 3 at 2718281828 for 1048576 insmod/123
+//! held 3 arrival 2 at 2718281828 for 1048576 of 1040000 insmod/123
+//! came 3 arrival 3 at 2718281828 insmod/123
 //! ```
+//!
+//! A task's arrivals at a probe point are counted together with those of all tasks of its name.
 
 use core::{
-    str::FromStr,
+    str::{FromStr, SplitAsciiWhitespace},
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
@@ -36,7 +41,7 @@ module! {
 module_param_cb! {
     call: obey,
     name: "order",
-    description: "MODULE SEED CHANCE LONGEST BUDGET PLACES, see perturb.rs",
+    description: "A schedule, see perturb.rs",
 }
 
 /// Maximum delay of a task that must not sleep, in nanoseconds. Such a task spins, which takes more of the
@@ -54,6 +59,18 @@ static LONGEST: AtomicU64 = AtomicU64::new(0);
 
 /// The rest of the budget for all delays, in nanoseconds.
 static LEFT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the order names the delays.
+static EXACT: AtomicBool = AtomicBool::new(false);
+
+/// Whether all arrivals are reported, and not only those that an exact order names.
+static OBSERVES: AtomicBool = AtomicBool::new(false);
+
+/// The number of arrivals at each probe point, by the task's name.
+static ARRIVALS: Table = Table::new();
+
+/// The delays of an exact order, in nanoseconds.
+static DELAYS: Table = Table::new();
 
 /// The probe points that were reached.
 static MET: [AtomicBool; PLACES] = [const { AtomicBool::new(false) }; PLACES];
@@ -73,29 +90,46 @@ fn some_time() -> u64 {
     random() % (1 << LONGEST.load(Relaxed).min(40))
 }
 
-/// Delays or reports the current task, which has reached a probe point.
-extern "C" fn reached(place: u32) {
-    let chance = CHANCE.load(Relaxed);
-    if chance == 0 {
-        if !MET[place as usize].swap(true, Relaxed) {
-            report(format_args!("met {place} {}", Current::get()));
-        }
-        return;
-    }
+/// Returns the delay that the seed gives to a task at a probe point, in nanoseconds.
+fn drawn(chance: u64) -> u64 {
     if random() % chance != 0 {
-        return;
+        return 0;
     }
     let wanted = some_time();
     let take = |left: u64| Some(left.saturating_sub(wanted));
-    let time = wanted.min(LEFT.fetch_update(Relaxed, Relaxed, take).unwrap_or(0));
-    if time == 0 {
+    wanted.min(LEFT.fetch_update(Relaxed, Relaxed, take).unwrap_or(0))
+}
+
+/// Delays or reports the current task, which has reached a probe point.
+extern "C" fn reached(place: u32) {
+    let place = place as usize;
+    let task = Current::get();
+    let chance = CHANCE.load(Relaxed);
+    let exact = EXACT.load(Relaxed);
+    if chance == 0 && !exact {
+        if !MET[place].swap(true, Relaxed) {
+            report(format_args!("met {place} {task}"));
+        }
         return;
     }
+    // Without room for a count, the delay cannot be repeated alone, and the host sees the 0.
+    let count = ARRIVALS.entry(key(place, task.name(), 0));
+    let arrival = count.map_or(0, |count| count.fetch_add(1, Relaxed) + 1);
+    let named = match exact {
+        true => DELAYS.get(key(place, task.name(), arrival)),
+        false => Some(drawn(chance)),
+    };
+    let time = named.unwrap_or(0);
     let begin = now();
+    if time == 0 {
+        if OBSERVES.load(Relaxed) || exact && named.is_some() {
+            report(format_args!("came {place} arrival {arrival} at {begin} {task}"));
+        }
+        return;
+    }
     let held = delay(time, SPIN);
     report(format_args!(
-        "held {place} at {begin} for {held} {}",
-        Current::get()
+        "held {place} arrival {arrival} at {begin} for {held} of {time} {task}"
     ));
 }
 
@@ -114,7 +148,25 @@ fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
     })
 }
 
-/// Applies a schedule; the module accepts one only. Its words are:
+/// Parses `PLACE:NAME:ARRIVAL=TIME[+ARRIVAL=TIME..][,PLACE:..]`, and keeps the delays.
+fn keep_delays(text: &str) -> Result {
+    for group in text.split(',') {
+        let mut parts = group.splitn(3, ':');
+        let mut part = || parts.next().ok_or(EINVAL);
+        let place = usize::from_str(part()?).map_err(|_| EINVAL)?;
+        let name = Name::parse(part()?)?;
+        for delay in part()?.split('+') {
+            let (arrival, time) = delay.split_once('=').ok_or(EINVAL)?;
+            let arrival = u64::from_str(arrival).map_err(|_| EINVAL)?;
+            let time = u64::from_str(time).map_err(|_| EINVAL)?;
+            let entry = DELAYS.entry(key(place, name.bytes(), arrival));
+            entry.ok_or(E2BIG)?.store(time, Relaxed);
+        }
+    }
+    Ok(())
+}
+
+/// Applies a schedule; the module accepts one only. The words of a drawn schedule are:
 ///
 /// - the module whose tasks are delayed,
 /// - the seed that determines which tasks are delayed, and for how long,
@@ -122,22 +174,134 @@ fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
 /// - the binary logarithm of the upper limit of a delay in nanoseconds,
 /// - the maximum sum of all delays in milliseconds,
 /// - the probe points: `FUNCTION+BYTES[+BYTES..][,FUNCTION+..]`.
+///
+/// The words of an exact schedule are:
+///
+/// - the module whose tasks are delayed,
+/// - `exact`, or `observed` to report each arrival at a probe point,
+/// - the delay of the lesson's beginning in nanoseconds,
+/// - the delays, see [`keep_delays`], in nanoseconds; `-` stands for none. A byte of a task's name that is
+///   not a letter or digit of ASCII is `%` with two hexadecimal digits,
+/// - the probe points, which may be left out.
 fn obey(order: &CStr) -> Result {
     let mut words = order.to_str().map_err(|_| EINVAL)?.split_ascii_whitespace();
     let module = words.next().ok_or(EINVAL)?;
-    let mut number = || -> Result<u64> {
-        let word = words.next().ok_or(EINVAL)?;
-        u64::from_str(word).map_err(|_| EINVAL)
+    let kind = words.next().ok_or(EINVAL)?;
+    let start = match kind {
+        "exact" | "observed" => {
+            EXACT.store(true, Relaxed);
+            OBSERVES.store(kind == "observed", Relaxed);
+            let start = number(words.next())?;
+            match words.next().ok_or(EINVAL)? {
+                "-" => {}
+                delays => keep_delays(delays)?,
+            }
+            start
+        }
+        seed => drawn_schedule(seed, &mut words)?,
     };
-    RANDOM.store(number()?, Relaxed);
-    CHANCE.store(number()?, Relaxed);
-    LONGEST.store(number()?, Relaxed);
-    LEFT.store(number()?.saturating_mul(1_000_000), Relaxed);
-    let text = words.next().ok_or(EINVAL)?;
+    let text = words.next().unwrap_or("");
+    report(format_args!("began after {start}"));
     // The lesson should not always begin at the same time within a tick.
-    delay(random() % 4_000_000, 0);
+    delay(start, 0);
     // SAFETY: `reached` takes no lock, does not allocate, and waits in `delay` only.
     unsafe { watch(module, places(text), reached, loaded) }
+}
+
+/// Keeps the numbers of a drawn schedule. Returns the delay of the lesson's beginning in nanoseconds.
+fn drawn_schedule(seed: &str, words: &mut SplitAsciiWhitespace<'_>) -> Result<u64> {
+    RANDOM.store(number(Some(seed))?, Relaxed);
+    CHANCE.store(number(words.next())?, Relaxed);
+    LONGEST.store(number(words.next())?, Relaxed);
+    LEFT.store(number(words.next())?.saturating_mul(1_000_000), Relaxed);
+    Ok(random() % 4_000_000)
+}
+
+fn number(word: Option<&str>) -> Result<u64> {
+    u64::from_str(word.ok_or(EINVAL)?).map_err(|_| EINVAL)
+}
+
+/// A task's name.
+struct Name {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Name {
+    /// Parses a name in which `%` and two hexadecimal digits stand for a byte.
+    fn parse(text: &str) -> Result<Self> {
+        let mut name = Self {
+            bytes: [0; 16],
+            length: 0,
+        };
+        let mut rest = text;
+        while let Some(&first) = rest.as_bytes().first() {
+            let (byte, length) = match first {
+                b'%' => {
+                    let digits = rest.get(1..3).ok_or(EINVAL)?;
+                    (u8::from_str_radix(digits, 16).map_err(|_| EINVAL)?, 3)
+                }
+                byte => (byte, 1),
+            };
+            *name.bytes.get_mut(name.length).ok_or(EINVAL)? = byte;
+            name.length += 1;
+            rest = rest.get(length..).ok_or(EINVAL)?;
+        }
+        Ok(name)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// Number of entries of a table; more than an order of one page has delays.
+const ENTRIES: usize = 512;
+
+/// A table of numbers by key, which several tasks may use at the same time. Entries are never removed.
+struct Table {
+    /// 0 is free.
+    keys: [AtomicU64; ENTRIES],
+    values: [AtomicU64; ENTRIES],
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            keys: [const { AtomicU64::new(0) }; ENTRIES],
+            values: [const { AtomicU64::new(0) }; ENTRIES],
+        }
+    }
+
+    /// Returns the indices of a key's entry and of those that follow.
+    fn indices(key: u64) -> impl Iterator<Item = usize> {
+        (0..ENTRIES).map(move |step| (key as usize).wrapping_add(step) % ENTRIES)
+    }
+
+    /// Returns the number of a key, from 0 if the key is new. `None` if there is no room.
+    fn entry(&self, key: u64) -> Option<&AtomicU64> {
+        let is_own = |index: &usize| {
+            let found = self.keys[*index].compare_exchange(0, key, Relaxed, Relaxed);
+            found.map_or_else(|other| other == key, |_free| true)
+        };
+        Self::indices(key).find(is_own).map(|index| &self.values[index])
+    }
+
+    /// Returns the number of a key, if it has one.
+    fn get(&self, key: u64) -> Option<u64> {
+        let ends = |index: &usize| [0, key].contains(&self.keys[*index].load(Relaxed));
+        let index = Self::indices(key).find(ends)?;
+        (self.keys[index].load(Relaxed) == key).then(|| self.values[index].load(Relaxed))
+    }
+}
+
+/// Returns the key of a probe point, a task's name and an arrival: FNV-1a of their bytes, mixed.
+fn key(place: usize, name: &[u8], arrival: u64) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325 ^ place as u64 ^ arrival << 16;
+    let hash = name.iter().fold(start, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) | 1
 }
 
 struct Perturb;

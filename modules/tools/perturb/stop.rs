@@ -109,11 +109,17 @@ impl Current {
         let pid = unsafe { perturb_current(name.as_mut_ptr()) };
         Self { name, pid }
     }
+
+    /// Returns the task's name, at most 15 bytes.
+    pub(crate) fn name(&self) -> &[u8] {
+        let length = self.name.iter().position(|byte| *byte == 0);
+        &self.name[..length.unwrap_or(self.name.len())]
+    }
 }
 
 impl core::fmt::Display for Current {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for &byte in self.name.iter().take_while(|byte| **byte != 0) {
+        for &byte in self.name() {
             f.write_char(char::from(byte))?;
         }
         write!(f, "/{}", self.pid)

@@ -99,7 +99,8 @@ impl Bench<'_> {
                     of += 1;
                     let language = language.to_string();
                     let args = [&race.name, "--lang", &language, "--schedules", &count];
-                    let args = [&args[..], &["--seed", &seed, "--fail-fast"]].concat();
+                    let args =
+                        [&args[..], &["--seed", &seed, "--fail-fast", "--no-narrow"]].concat();
                     let report = measure::test(self.root(), &self.args(&args))?;
                     if report.races.is_empty() {
                         let name = &race.name;

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: runs lessons in guests and compares their output with their texts.
 
-use std::io::{IsTerminal as _, Write as _};
+mod output;
+mod schedules;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,19 +19,18 @@ use crate::pipeline::Built;
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
-use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel, json, terminal};
+use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
 use crate::run::plan::{Partition, PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
     GuestKind, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds, SuiteSettings,
-    race_findings, without_guests,
+    check_schedule, race_findings, without_guests,
 };
-use crate::schedule::Seeds;
 use crate::session::Session;
-use crate::streams;
-use crate::text::{printable, shell_word};
+use crate::text::shell_word;
 use crate::workspace::Workspace;
 use crate::{lesson, report};
+use schedules::{RequestedSchedules, ScheduleOptions, check_single};
 
 /// Options of `test`.
 #[derive(Debug, Clone, clap::Args)]
@@ -89,16 +90,8 @@ pub struct TestOptions {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     repeat: u32,
 
-    /// Run each lesson under N schedules, which delay its threads at other places each time
-    ///
-    /// A schedule depends on its seed, and the seeds are consecutive numbers. The report of a
-    /// failure has the seed, with which --seed repeats it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = ["list", "update"])]
-    schedules: Option<u32>,
-
-    /// The seed of the schedule, or of the first of several
-    #[arg(long, value_name = "S", conflicts_with_all = ["list", "update"])]
-    seed: Option<u32>,
+    #[command(flatten)]
+    schedules: ScheduleOptions,
 
     /// Run the Kth of N parts: each test case is in one of them, always the same
     #[arg(long, value_name = "K/N")]
@@ -139,32 +132,10 @@ enum TimeOption {
     Real,
 }
 
-/// The seed of the first schedule, unless one is given.
-const FIRST_SEED: u32 = 1;
-
 impl TestOptions {
     /// Returns the names and paths of the lessons and projects.
     pub(super) fn arguments(&self) -> &[String] {
         &self.lessons
-    }
-
-    /// Returns the schedules' seeds, if schedules are requested.
-    fn seeds(&self) -> Result<Option<Seeds>> {
-        let (first, count) = match (self.seed, self.schedules) {
-            (None, None) => return Ok(None),
-            (first, count) => (first.unwrap_or(FIRST_SEED), count.unwrap_or(1)),
-        };
-        if self.time == TimeOption::Real {
-            let what = "schedules need virtual time; leave out --time real";
-            return Err(Failure::usage(what).into());
-        }
-        let seeds = Seeds::new(first, count).ok_or_else(|| {
-            let last = u32::MAX;
-            Failure::usage(format!(
-                "--seed {first}: there are not {count} seeds from there on; the last is {last}"
-            ))
-        })?;
-        Ok(Some(seeds))
     }
 
     /// Returns the folder of timelines, if timelines are requested.
@@ -257,15 +228,18 @@ impl TestOptions {
 pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let started = Instant::now();
     options.check()?;
-    let seeds = options.seeds()?;
+    let real_time = options.time == TimeOption::Real;
+    let schedules = &options.schedules;
+    let schedules = schedules.requested(real_time, options.record.is_some())?;
     let timelines = options.timelines()?;
     let Selection {
         lessons, kernel, ..
     } = options.lessons()?;
     let source = options.common.source_request_or(&kernel);
     let cases = plan(&lessons, options.lang.languages(), options.partition);
+    check_single(schedules, &cases)?;
     if options.list {
-        return list(options, &cases).map(|()| ExitCode::SUCCESS);
+        return output::list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
     let session = options.common.session()?;
     let update = TextUpdate::default();
@@ -275,7 +249,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
             &session,
             &source,
             &lessons,
-            seeds,
+            schedules,
             timelines.as_ref(),
             &update,
         )
@@ -327,7 +301,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         false => Ok(()),
     };
     // A standard output that is full takes no file's report away.
-    let printed = print(options, &report, timelines.as_ref());
+    let printed = output::print(options, &report, timelines.as_ref());
     options.targets.write(&report)?;
     printed?;
     updated?;
@@ -363,7 +337,7 @@ fn run_suite(
     session: &Session,
     source: &SourceRequest,
     lessons: &[LessonText],
-    seeds: Option<Seeds>,
+    schedules: RequestedSchedules<'_>,
     timelines: Option<&Timelines>,
     update: &TextUpdate,
 ) -> Result<SuiteResult> {
@@ -375,7 +349,7 @@ fn run_suite(
         source,
         profile: options.profile.profile(),
         cases: &plan(lessons, languages, options.partition),
-        schedules: seeds.is_some(),
+        schedules: schedules.any(),
         guests: options.guests(),
     };
     let prepared = Prepared::new(session, needs)?;
@@ -390,12 +364,18 @@ fn run_suite(
     let settings = SuiteSettings {
         mode: prepared.mode,
         repeat: options.repeat,
-        seeds,
+        seeds: schedules.seeds,
+        schedule: schedules.exact,
         timeline: timelines.is_some(),
         fail_fast: options.fail_fast,
         kernel_options: &options.kernel_options(),
         artifacts: &|id| artifacts.folder_of(id, &session.ui),
     };
+    if let Some(schedule) = schedules.exact {
+        for case in cases.iter().filter_map(PlannedCase::runnable) {
+            check_schedule(built, case, schedule)?;
+        }
+    }
     let runner = prepared.runner(session);
     let progress = SuiteProgress::new(&session.ui, runner.count(cases, settings));
     let artifact_writer = Artifacts::writer(session, &built.kernel);
@@ -411,8 +391,18 @@ fn run_suite(
     if options.update {
         observers.push(update);
     }
-    let outcomes = runner.suite(cases, settings, &observers);
+    let run = runner.suite(cases, settings, &observers);
     progress.done();
+    let narrowed = match schedules.narrows {
+        true => runner.narrow(cases, &run),
+        false => Vec::new(),
+    };
+    if schedules.gdb {
+        schedules::debug(&runner, schedules, cases, &run, &narrowed)?;
+    }
+    if let Some(timelines) = timelines {
+        timelines.write_pairs(&narrowed, &session.ui);
+    }
     let note = |what: &str, folder: &Path| {
         session.ui.note(format!("{what}{}", folder.display()));
     };
@@ -433,8 +423,8 @@ fn run_suite(
             version: built.kernel.version.clone(),
             qemu: built.toolchain.qemu_version.clone(),
         }),
-        races: race_findings(session, built, &outcomes),
-        outcomes,
+        races: race_findings(session, built, &run.outcomes, &narrowed),
+        outcomes: run.outcomes,
         recorded: recording_writer.map_or(Ok(()), RecordingWriter::finish),
     })
 }
@@ -444,48 +434,4 @@ fn complete(lesson: &Lesson, built: &Built) -> Lesson {
     let languages = [Language::Rust, Language::C].into_iter();
     let modules = languages.flat_map(|language| built.modules_of(lesson.owner(), language));
     lesson.with_modules(modules)
-}
-
-/// Prints the report for a person, and the timeline if there is only one: to standard error if
-/// another report takes standard output.
-fn print(options: &TestOptions, report: &SuiteReport, timelines: Option<&Timelines>) -> Result<()> {
-    let (mut stderr, mut stdout) = (streams::stderr(), streams::stdout());
-    let (out, terminal): (&mut dyn std::io::Write, _) = if options.targets.take_standard_output() {
-        let terminal = std::io::stderr().is_terminal();
-        (&mut stderr, terminal)
-    } else {
-        let terminal = std::io::stdout().is_terminal();
-        (&mut stdout, terminal)
-    };
-    let style = terminal::TerminalStyle::new(terminal, options.common.verbose);
-    terminal::print(out, &report.outcomes, &report.races, &style)?;
-    if let Some(text) = timelines.and_then(|timelines| timelines.only(terminal)) {
-        write!(out, "\n{text}")?;
-    }
-    Ok(())
-}
-
-/// Prints the list of test cases.
-fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<()> {
-    if let Some(path) = &options.targets.json {
-        return report::write(path, &json::list(cases)?);
-    }
-    let width = cases.iter().map(|case| case.lesson_name().len()).max();
-    let width = width.unwrap_or(0);
-    let mut stdout = streams::stdout();
-    for case in cases {
-        let (name, title) = (case.lesson_name(), case.title());
-        let language = case.language().name();
-        write!(stdout, "{name:width$}  {language:4}  {title}")?;
-        match (case.lacks(), case.bad_text()) {
-            (Some(why), _) => writeln!(stdout, " (skipped: {why})")?,
-            (None, Some(bad)) => {
-                let what = bad.error.to_string();
-                let first = what.lines().next().unwrap_or_default();
-                writeln!(stdout, " (bad text: {})", printable(first))?;
-            }
-            (None, None) => writeln!(stdout)?,
-        }
-    }
-    Ok(())
 }

@@ -13,9 +13,10 @@ mod schema;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{Counts, Outcome, RaceFindings, SuiteReport};
+use super::{Counts, Outcome, RaceFindings, SuiteReport, narrowed};
 use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::run::plan::PlannedCase;
+use crate::run::{NarrowedDelay, NarrowedRace, NarrowingResult};
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
 use crate::symbols::SourceLocation;
@@ -119,10 +120,11 @@ impl From<&Outcome> for RunEntry {
             language: outcome.language.to_string(),
             repetition: outcome.run.unwrap_or(1),
             seed: outcome.seed(),
+            schedule: outcome.exact_schedule().map(ToString::to_string),
             injected_delays: outcome
                 .scheduled
                 .iter()
-                .flat_map(|scheduled| &scheduled.delays)
+                .flat_map(|scheduled| &scheduled.report.delays)
                 .map(InjectedDelayEntry::from)
                 .collect(),
             readme: path(&outcome.readme),
@@ -196,6 +198,7 @@ impl From<&InjectedDelay> for InjectedDelayEntry {
         Self {
             function: delay.point.function.clone(),
             offset: delay.point.offset,
+            arrival: delay.arrival,
             guest_clock_seconds: seconds(delay.clock_nanoseconds),
             guest_duration_seconds: seconds(delay.duration_nanoseconds),
             task: delay.task.clone(),
@@ -211,6 +214,7 @@ impl From<&RaceFindings> for RaceEntry {
             findings,
             source_locations,
             origin: _,
+            narrowed,
             kernel_options: _, // `SuiteDocument::kernel` has the kernel
         } = race;
         let suspects = findings.suspects.iter().zip(source_locations);
@@ -230,6 +234,55 @@ impl From<&RaceFindings> for RaceEntry {
                 })
                 .collect(),
             divergence: findings.divergence.as_ref().map(DivergenceEntry::from),
+            narrowed: narrowed.as_ref().map(NarrowedEntry::from),
+        }
+    }
+}
+
+impl From<&NarrowedRace> for NarrowedEntry {
+    fn from(race: &NarrowedRace) -> Self {
+        let narrowed = match &race.result {
+            NarrowingResult::Narrowed(narrowed) => Some(narrowed),
+            NarrowingResult::WithoutDelays | NarrowingResult::Impossible(_) => None,
+        };
+        let pair = narrowed.and_then(|narrowed| narrowed.pair.as_ref());
+        let delays = narrowed.map(|narrowed| &narrowed.delays[..]);
+        Self {
+            seed: race.seed,
+            runs: race.runs,
+            sentence: narrowed::sentence(race),
+            schedule: narrowed.map(|narrowed| narrowed.schedule.to_string()),
+            passing_twin: pair.map(|pair| pair.twin.to_string()),
+            deciding_delay: narrowed.and_then(|narrowed| narrowed.deciding),
+            complete: narrowed.is_some_and(|narrowed| narrowed.complete),
+            delays: delays
+                .unwrap_or_default()
+                .iter()
+                .map(NarrowedDelayEntry::from)
+                .collect(),
+        }
+    }
+}
+
+impl From<&NarrowedDelay> for NarrowedDelayEntry {
+    fn from(narrowed: &NarrowedDelay) -> Self {
+        let NarrowedDelay {
+            delay,
+            duration_nanoseconds,
+            place,
+        } = narrowed;
+        #[expect(clippy::cast_precision_loss, reason = "a delay is some milliseconds")]
+        let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
+        Self {
+            task: delay.task.clone(),
+            function: delay.function.clone(),
+            offset: delay.offset,
+            arrival: delay.arrival,
+            requested_duration_seconds: seconds(delay.nanoseconds),
+            guest_duration_seconds: seconds(*duration_nanoseconds),
+            source_location: place.line.as_ref().map(SourceLocationEntry::from),
+            within_line: place.within,
+            line_before: place.line_before.as_ref().map(|line| line.number),
         }
     }
 }

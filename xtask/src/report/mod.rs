@@ -7,6 +7,7 @@ mod details;
 pub mod json;
 pub mod junit;
 pub mod ktap;
+mod narrowed;
 mod progress;
 mod races;
 pub mod terminal;

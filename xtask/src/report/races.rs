@@ -7,8 +7,8 @@ use crate::schedule::findings::{Divergence, Findings, SuspectPoint};
 use crate::symbols::SourceLocation;
 use crate::text::printable;
 
-use super::RaceFindings;
 use super::details::clip;
+use super::{RaceFindings, narrowed};
 
 /// Writes the comparison.
 pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> {
@@ -19,6 +19,7 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
         kernel_options,
         findings,
         source_locations,
+        narrowed,
     } = race;
     let Findings {
         failed,
@@ -27,6 +28,9 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
         suspects,
         divergence,
     } = findings;
+    if let Some(narrowed) = narrowed {
+        narrowed::print(out, narrowed, kernel_options)?;
+    }
     let all = failed + passed;
     writeln!(
         out,

@@ -246,7 +246,7 @@ fn difference(outcome: &Outcome) -> String {
 
 /// Returns the seeds or numbers of some of the runs that ended like `outcome`.
 fn numbers(outcome: &Outcome, runs: &[u32], most: usize) -> String {
-    let what = match (outcome.scheduled.is_some(), runs.len()) {
+    let what = match (outcome.seed().is_some(), runs.len()) {
         (true, 1) => "seed",
         (true, _) => "seeds",
         (false, 1) => "run",
@@ -307,7 +307,7 @@ fn print_details(
     }
     details::print(out, outcome, palette)?;
     if runs.len() > 1 {
-        let word = match outcome.scheduled {
+        let word = match outcome.seed() {
             Some(_) => "with",
             None => "in",
         };

@@ -1,6 +1,7 @@
 //! Tests of the report's formats.
 
 mod formats;
+mod narrowed;
 mod races;
 mod schema;
 

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use rustix::termios::tcgetwinsize;
 
 use crate::failure::Failure;
-use crate::run::{CompletedRun, RunEvent, RunObserver};
+use crate::run::{CompletedRun, NarrowedRace, NarrowingResult, RunEvent, RunObserver};
 use crate::timeline::{TextStyle, Timeline};
 use crate::ui::Ui;
 
@@ -79,7 +79,35 @@ impl Timelines {
         let Some(timeline) = &completed.timeline else {
             return Ok(());
         };
-        let id = completed.outcome.id();
+        self.write_files(&completed.outcome.id(), timeline)?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.count += 1;
+        written.only = (written.count == 1).then(|| timeline.clone());
+        Ok(())
+    }
+
+    /// Writes the timelines of narrowed schedules, each with the failing run and its passing twin.
+    pub fn write_pairs(&self, narrowed: &[NarrowedRace], ui: &Ui) {
+        for race in narrowed {
+            let NarrowedRace {
+                lesson,
+                language,
+                seed,
+                result,
+                ..
+            } = race;
+            if let NarrowingResult::Narrowed(narrowed) = result
+                && let Some(pair) = &narrowed.pair
+            {
+                let id = format!("{lesson}-{language}.seed{seed}.narrowed");
+                if let Err(error) = self.write_files(&id, &pair.timelines.both()) {
+                    ui.note(format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    fn write_files(&self, id: &str, timeline: &Timeline) -> Result<()> {
         let write = |ending: &str, contents: &str| {
             let path = self.folder.join(format!("{id}.{ending}"));
             std::fs::write(&path, contents)
@@ -87,11 +115,7 @@ impl Timelines {
         };
         write("txt", &text(timeline))?;
         write("html", &timeline.page())?;
-        write("perfetto.json", &timeline.perfetto()?)?;
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.count += 1;
-        written.only = (written.count == 1).then(|| timeline.clone());
-        Ok(())
+        write("perfetto.json", &timeline.perfetto()?)
     }
 
     /// Returns the timeline as text if there is only one: for a terminal, as wide as

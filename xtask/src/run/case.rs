@@ -10,7 +10,7 @@ use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
 use super::plan::TestCase;
 use super::request::{CaseRequest, Mode, lesson_files, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
-use super::scheduled::{main_module, symbols_of};
+use super::scheduled::symbols_of;
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::kernel_log::without_levels;
 use crate::lesson::left_behind::{left_behind, objects_left_behind};
@@ -20,7 +20,7 @@ use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
 use crate::modules::kernel_name;
-use crate::schedule;
+use crate::schedule::{self, DelayReport};
 use crate::symbols::{self, SourceLocation};
 use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::GuestRun;
@@ -97,9 +97,9 @@ impl Runner<'_> {
                 true => Vec::new(),
                 false => narrative(&lesson.transcript, &record, &log),
             },
-            scheduled: schedule.map(|seeded| ScheduledRun {
-                seed: seeded.seed,
-                delays: seeded.schedule.delays(&run.debug),
+            scheduled: schedule.map(|schedule| ScheduledRun {
+                name: schedule.name.clone(),
+                report: DelayReport::read(&run.debug, &schedule.points),
                 messages: log
                     .messages()
                     .take(MAX_MESSAGES)
@@ -135,7 +135,7 @@ impl Runner<'_> {
                 commands: &commands,
                 trace: record.trace.as_deref(),
                 dump: dump.as_deref(),
-                injected_delays: delays.map_or(&[], |scheduled| &scheduled.delays),
+                injected_delays: delays.map_or(&[], |scheduled| &scheduled.report.delays),
                 log: &log,
             })
         });
@@ -160,16 +160,8 @@ impl Runner<'_> {
         on_step: &mut dyn FnMut(u32),
     ) -> Result<(TaggedRun, Option<RecordedInput>)> {
         let lesson = case.lesson;
-        let setting = match request.schedule {
-            Some(seeded) => {
-                let origin = lesson.origin();
-                let module = main_module(self.built, &origin, case.language)?;
-                Some(seeded.schedule.setting(&module.kernel_name()))
-            }
-            None => None,
-        };
         let options = RunOptions {
-            setting,
+            setting: request.schedule.map(|schedule| schedule.setting.clone()),
             reports_trace: request.timeline,
         };
         let script = match request.schedule {
@@ -180,9 +172,13 @@ impl Runner<'_> {
                 traces: request.timeline,
             },
         };
+        if let (Some(debugger), Some(schedule)) = (request.debugger, request.schedule) {
+            let run = self.debugged(case, &script, schedule, debugger)?;
+            return Ok((run, None));
+        }
         match (request.mode, request.schedule) {
-            (Mode::Virtual, Some(seeded)) => {
-                let run = self.script_from(seeded.snapshot, &script, &options, on_step)?;
+            (Mode::Virtual, Some(schedule)) => {
+                let run = self.script_from(schedule.snapshot, &script, &options, on_step)?;
                 Ok((run, None))
             }
             (Mode::Virtual, None) => Ok((self.script(&script, &options, on_step)?, None)),

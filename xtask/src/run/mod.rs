@@ -6,7 +6,10 @@
 //! ```
 
 mod case;
+mod debug;
 mod events;
+mod failure_place;
+mod narrow;
 pub mod outcome;
 pub mod plan;
 mod prepare;
@@ -19,10 +22,13 @@ pub mod update;
 
 pub use case::CompletedRun;
 pub use events::{RunEvent, RunObserver};
-pub use outcome::Outcome;
+pub use narrow::{
+    DelayPlace, Narrowed, NarrowedDelay, NarrowedRace, NarrowingResult, Pair, SourceLine,
+};
+pub use outcome::{Outcome, ScheduleName};
 pub use prepare::{GuestKind, Prepared, SuiteNeeds};
 pub use request::Mode;
 pub use runner::{RecordedInput, Runner, TaggedRun};
-pub use scheduled::{RaceFindings, ScheduledCase, race_findings};
+pub use scheduled::{RaceFindings, ScheduledCase, check_schedule, race_findings};
 pub use start::{GuestStart, StartOptions};
-pub use suite::{SuiteSettings, without_guests};
+pub use suite::{SuiteRun, SuiteSettings, without_guests};

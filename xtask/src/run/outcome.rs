@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::failure_place::FailurePlace;
 use super::plan::{PlannedCase, TestCase};
 use crate::failure::Fault;
 use crate::lesson::record::RecordedStep;
@@ -10,7 +11,7 @@ use crate::lesson::timestamp;
 use crate::lesson::verdict::{Mismatch, Verdict};
 use crate::lesson::{Lesson, Origin};
 use crate::modules::Language;
-use crate::schedule::InjectedDelay;
+use crate::schedule::{DelayReport, ExactSchedule};
 use crate::symbols::SourceLocation;
 
 /// A test case and the result of one of its runs.
@@ -67,13 +68,22 @@ pub struct ObservedRun {
     pub left: Vec<String>,
 }
 
+/// The name with which a schedule can be requested again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleName {
+    /// The seed that the schedule follows from.
+    Seed(u32),
+    /// A schedule that names its delays.
+    Exact(ExactSchedule),
+}
+
 /// The effects of a schedule.
 #[derive(Debug, Clone)]
 pub struct ScheduledRun {
-    /// The seed of the schedule.
-    pub seed: u32,
+    /// The name of the schedule.
+    pub name: ScheduleName,
     /// The delays.
-    pub delays: Vec<InjectedDelay>,
+    pub report: DelayReport,
     /// The kernel's messages during the lesson, without timestamps.
     pub messages: Vec<String>,
 }
@@ -127,7 +137,18 @@ impl Outcome {
 
     /// Returns the seed of its schedule, if it had one.
     pub fn seed(&self) -> Option<u32> {
-        self.scheduled.as_ref().map(|scheduled| scheduled.seed)
+        match self.scheduled.as_ref()?.name {
+            ScheduleName::Seed(seed) => Some(seed),
+            ScheduleName::Exact(_) => None,
+        }
+    }
+
+    /// Returns its schedule, if that names its delays.
+    pub fn exact_schedule(&self) -> Option<&ExactSchedule> {
+        match &self.scheduled.as_ref()?.name {
+            ScheduleName::Seed(_) => None,
+            ScheduleName::Exact(schedule) => Some(schedule),
+        }
     }
 
     /// Returns the test case's name and, of several runs, the number:
@@ -136,7 +157,8 @@ impl Outcome {
         let part = |word: &str, number: Option<u32>| {
             number.map_or_else(String::new, |number| format!(", {word} {number}"))
         };
-        self.name() + &part("seed", self.seed()) + &part("run", self.run)
+        let exact = self.exact_schedule().map_or("", |_| ", given schedule");
+        self.name() + &part("seed", self.seed()) + exact + &part("run", self.run)
     }
 
     /// Returns the same in one word, for files: `kthread_run-c.seed17.3`.
@@ -145,8 +167,9 @@ impl Outcome {
             number.map_or_else(String::new, |number| format!(".{word}{number}"))
         };
         let seed = part("seed", self.seed());
+        let exact = self.exact_schedule().map_or("", |_| ".schedule");
         format!(
-            "{}-{}{seed}{}",
+            "{}-{}{seed}{exact}{}",
             self.lesson,
             self.language,
             part("", self.run)
@@ -156,6 +179,12 @@ impl Outcome {
     /// Reports whether it was run and did not pass.
     pub fn failed(&self) -> bool {
         !self.verdict.passed() && !self.verdict.skipped()
+    }
+
+    /// Reports whether another run of the same test case failed in the same way, as narrowing
+    /// compares runs.
+    pub fn fails_like(&self, other: &Self) -> bool {
+        FailurePlace::of(self) == FailurePlace::of(other)
     }
 
     /// Reports whether another run of the same test case had the same result. Times may differ.

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use kmodlab_protocol::GuestFile;
+use kmodlab_protocol::{GuestFile, Setting};
 
+use super::debug::DebugRequest;
+use super::outcome::ScheduleName;
 use super::plan::TestCase;
 use super::runner::Script;
 use crate::lesson::timestamp::{REAL_TOLERANCE, Tolerance, VIRTUAL_TOLERANCE};
 use crate::pipeline::{self, Built};
-use crate::schedule::Schedule;
+use crate::schedule::ProbePoint;
 use crate::vm::{Accel, Snapshot};
 
 /// The way in which a guest is run.
@@ -38,7 +40,9 @@ impl Mode {
 pub(super) struct CaseRequest<'a> {
     pub mode: Mode,
     /// The schedule to apply.
-    pub schedule: Option<&'a SeededSchedule<'a>>,
+    pub schedule: Option<&'a CaseSchedule<'a>>,
+    /// The debugger under which the schedule runs, if any.
+    pub debugger: Option<&'a DebugRequest<'a>>,
     /// Whether a timeline is made.
     pub timeline: bool,
     /// The number of this repetition, from 1, if there are several.
@@ -59,6 +63,7 @@ impl CaseRequest<'_> {
         Self {
             mode,
             schedule: None,
+            debugger: None,
             timeline: false,
             repetition: None,
             kernel_options: "",
@@ -67,11 +72,14 @@ impl CaseRequest<'_> {
     }
 }
 
-/// The schedule of one seed.
+/// The schedule of one run of a test case.
 #[derive(Debug)]
-pub(super) struct SeededSchedule<'a> {
-    pub seed: u32,
-    pub schedule: Schedule,
+pub(super) struct CaseSchedule<'a> {
+    pub name: ScheduleName,
+    /// The order for `perturb`.
+    pub setting: Setting,
+    /// The probe points of the order.
+    pub points: Vec<ProbePoint>,
     pub snapshot: Option<&'a Snapshot>,
 }
 

@@ -161,7 +161,7 @@ impl Runner<'_> {
         self.boot(&assignment, options, on_step)
     }
 
-    fn assignment(&self, script: &Script<'_>, snapshot: bool) -> Assignment {
+    pub(super) fn assignment(&self, script: &Script<'_>, snapshot: bool) -> Assignment {
         let options = AssignmentOptions {
             files: script.files.clone(),
             finds_leaks: self.built.kernel.profile.finds_leaks(),

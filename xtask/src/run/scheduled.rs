@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::{Context as _, Result, ensure};
 use kmodlab_protocol::RunOptions;
 
-use super::outcome::Outcome;
+use super::narrow::NarrowedRace;
+use super::outcome::{Outcome, ScheduleName};
 use super::plan::TestCase;
-use super::request::{CaseRequest, Mode, SeededSchedule, scheduled_script};
+use super::request::{CaseRequest, CaseSchedule, Mode, scheduled_script};
 use super::runner::{Runner, Script};
 use crate::failure::Failure;
 use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
-use crate::schedule::{self, Baseline, ProbeLine, ProbePoint, Schedule};
+use crate::schedule::{self, Baseline, ExactDelay, ExactSchedule, ProbeLine, ProbePoint, Schedule};
 use crate::session::Session;
 use crate::symbols::{SourceLocation, Symbols};
 use crate::vm::{GuestRun, Snapshot};
@@ -26,35 +27,124 @@ const OTHER_LINES: (String, u32) = (String::new(), 0);
 /// Everything that the schedules of one test case share.
 #[derive(Debug)]
 pub struct ScheduledCase {
+    /// The name of the module whose tasks are delayed, as the kernel has it.
+    module: String,
     /// A guest that has the test case and waits for a schedule, if a snapshot could be taken.
     snapshot: Option<Snapshot>,
-    baseline: Baseline,
+    /// All probe points of the module.
+    points: Vec<ProbePoint>,
+    /// The probe points that tasks reach; without them there are no schedules of seeds.
+    baseline: Option<Baseline>,
 }
 
 impl ScheduledCase {
     /// Returns the schedule of a seed.
-    pub(super) fn seeded(&self, seed: u32) -> SeededSchedule<'_> {
-        SeededSchedule {
-            seed,
-            schedule: Schedule::new(seed, &self.baseline),
+    ///
+    /// # Errors
+    ///
+    /// If there was no baseline run.
+    pub(super) fn seeded(&self, seed: u32) -> Result<CaseSchedule<'_>> {
+        let baseline = self.baseline.as_ref().context("there is no baseline run")?;
+        let schedule = Schedule::new(seed, baseline);
+        Ok(CaseSchedule {
+            name: ScheduleName::Seed(seed),
+            setting: schedule.setting(&self.module),
+            points: schedule.points().to_vec(),
             snapshot: self.snapshot.as_ref(),
-        }
+        })
     }
+
+    /// Returns a schedule that names its delays. With probe points in `observed`, `perturb` reports
+    /// each arrival.
+    ///
+    /// # Errors
+    ///
+    /// If a delay is not at a probe point of the module.
+    pub(super) fn exact(
+        &self,
+        schedule: &ExactSchedule,
+        observed: &[ProbePoint],
+    ) -> Result<CaseSchedule<'_>> {
+        let order = schedule.order(&self.module, &self.points, observed);
+        let order = order.map_err(|delay| unknown_point(&delay, &self.points))?;
+        Ok(CaseSchedule {
+            name: ScheduleName::Exact(schedule.clone()),
+            setting: order.setting,
+            points: order.points,
+            snapshot: self.snapshot.as_ref(),
+        })
+    }
+
+    /// Returns the probe points: first those that tasks reach, then all.
+    pub(super) fn reached_first(&self) -> impl Iterator<Item = &ProbePoint> {
+        let lines = self.baseline.iter().flat_map(|baseline| &baseline.lines);
+        lines.flat_map(|line| &line.points).chain(&self.points)
+    }
+}
+
+/// Checks that each delay of a schedule is at a probe point of a test case's module.
+///
+/// # Errors
+///
+/// If one is not, or the module cannot be read.
+pub fn check_schedule(built: &Built, case: &TestCase<'_>, schedule: &ExactSchedule) -> Result<()> {
+    let origin = case.lesson.origin();
+    let Ok(module) = main_module(built, &origin, case.language) else {
+        // The verdict says why.
+        return Ok(());
+    };
+    let points = schedule::probe_points(&module.path)?;
+    let order = schedule.order(&module.name, &points, &[]);
+    order.map_err(|delay| unknown_point(&delay, &points))?;
+    Ok(())
+}
+
+fn unknown_point(delay: &ExactDelay, points: &[ProbePoint]) -> anyhow::Error {
+    let ExactDelay {
+        function, offset, ..
+    } = delay;
+    let of_function = points.iter().filter(|point| point.function == *function);
+    let offsets: Vec<String> = of_function
+        .map(|point| format!("{:#x}", point.offset))
+        .collect();
+    let why = match offsets.is_empty() {
+        true => "the module has no such function with probe points".to_owned(),
+        false => format!(
+            "the probe points of {function} are at {}",
+            offsets.join(", ")
+        ),
+    };
+    Failure::usage(format!(
+        "--schedule: {function}+{offset:#x} is not a probe point: {why}"
+    ))
+    .into()
 }
 
 impl Runner<'_> {
     /// Prepares the schedules of a test case: takes a snapshot of a guest that has the test
-    /// case, and makes the baseline run.
+    /// case, and makes the baseline run, if `seeds` are to be run.
     ///
     /// # Errors
     ///
     /// If a guest cannot be run, or no task reaches a probe point.
-    pub fn prepare_schedules(&self, case: &TestCase<'_>) -> Result<ScheduledCase> {
+    pub fn prepare_schedules(&self, case: &TestCase<'_>, seeds: bool) -> Result<ScheduledCase> {
+        let TestCase { lesson, language } = *case;
         let script = scheduled_script(self.built, case)?;
-        let name = format!("{}-{}", case.lesson.name, case.language);
+        let name = format!("{}-{language}", lesson.name);
         let snapshot = self.snapshot_with(&name, &script);
-        let baseline = self.baseline(case, &script, snapshot.as_ref())?;
-        Ok(ScheduledCase { snapshot, baseline })
+        let origin = lesson.origin();
+        let module = main_module(self.built, &origin, language)?;
+        let points = schedule::probe_points(&module.path)?;
+        let baseline = match seeds {
+            true => Some(self.baseline(case, &script, snapshot.as_ref(), &points)?),
+            false => None,
+        };
+        Ok(ScheduledCase {
+            module: module.kernel_name(),
+            snapshot,
+            points,
+            baseline,
+        })
     }
 
     /// Returns the probe points that the lesson's tasks reach in its module.
@@ -67,14 +157,14 @@ impl Runner<'_> {
         case: &TestCase<'_>,
         script: &Script<'_>,
         snapshot: Option<&Snapshot>,
+        points: &[ProbePoint],
     ) -> Result<Baseline> {
         let TestCase { lesson, language } = *case;
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
         let module_name = module.kernel_name();
-        let points = schedule::probe_points(&module.path)?;
         let mut reached = Vec::new();
-        for chunk in schedule::chunks(&points) {
+        for chunk in schedule::chunks(points) {
             let schedule = Schedule::baseline(chunk);
             let options = RunOptions {
                 setting: Some(schedule.setting(&module_name)),
@@ -115,7 +205,7 @@ impl Runner<'_> {
             line.points.push(point.clone());
             line.tasks.insert(task.clone());
         }
-        for point in &points {
+        for point in points {
             // The line of an inlined function is in several functions.
             let key = (line_of(point), &*point.function);
             if let Some(tasks) = tasks.get(key.1)
@@ -149,7 +239,7 @@ impl Runner<'_> {
         prepared: &ScheduledCase,
     ) -> Result<GuestRun> {
         let request = CaseRequest {
-            schedule: Some(&prepared.seeded(seed)),
+            schedule: Some(&prepared.seeded(seed)?),
             ..CaseRequest::new(Mode::Virtual)
         };
         Ok(self.case(case, &request, &mut |_| ())?.run)
@@ -196,11 +286,18 @@ pub struct RaceFindings {
     pub findings: Findings,
     /// The source location of each suspect point, if it is in the lesson's own source.
     pub source_locations: Vec<Option<SourceLocation>>,
+    /// The narrowed schedule of the first seed that fails, if it was requested.
+    pub narrowed: Option<NarrowedRace>,
 }
 
 /// Compares the outcomes of several schedules, for each test case by itself. Test cases without
 /// a failure or without schedules are left out.
-pub fn race_findings(session: &Session, built: &Built, outcomes: &[Outcome]) -> Vec<RaceFindings> {
+pub fn race_findings(
+    session: &Session,
+    built: &Built,
+    outcomes: &[Outcome],
+    narrowed: &[NarrowedRace],
+) -> Vec<RaceFindings> {
     outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
         .filter_map(|outcomes| {
@@ -229,6 +326,10 @@ pub fn race_findings(session: &Session, built: &Built, outcomes: &[Outcome]) -> 
                 kernel_options: kernel_options.clone(),
                 findings,
                 source_locations,
+                narrowed: narrowed
+                    .iter()
+                    .find(|race| (&race.lesson, race.language) == (lesson, *language))
+                    .cloned(),
             })
         })
         .collect()
@@ -237,9 +338,9 @@ pub fn race_findings(session: &Session, built: &Built, outcomes: &[Outcome]) -> 
 fn schedule_run(outcome: &Outcome) -> Option<ScheduleRun<'_>> {
     let scheduled = outcome.scheduled.as_ref()?;
     Some(ScheduleRun {
-        seed: scheduled.seed,
+        seed: outcome.seed()?,
         failed: outcome.failed(),
-        delays: &scheduled.delays,
+        delays: &scheduled.report.delays,
         messages: &scheduled.messages,
     })
 }

@@ -12,7 +12,7 @@ use super::runner::Runner;
 use super::scheduled::ScheduledCase;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::lesson::verdict::Verdict;
-use crate::schedule::Seeds;
+use crate::schedule::{ExactSchedule, Seeds};
 use crate::workers;
 
 /// The settings of a suite.
@@ -24,6 +24,8 @@ pub struct SuiteSettings<'a> {
     pub repeat: u32,
     /// The seeds of the schedules that each test case is run with, if any.
     pub seeds: Option<Seeds>,
+    /// The schedule that each test case is run with, if it names its delays.
+    pub schedule: Option<&'a ExactSchedule>,
     /// Whether a timeline of each run is made.
     pub timeline: bool,
     /// Whether no guest is started after a failure.
@@ -41,6 +43,7 @@ impl SuiteSettings<'_> {
             mode,
             repeat: 1,
             seeds: None,
+            schedule: None,
             timeline: false,
             fail_fast: false,
             kernel_options: "",
@@ -96,7 +99,7 @@ impl Runner<'_> {
     /// Runs test cases, as many guests at the same time as the session has jobs: a guest keeps
     /// one core busy. The observers receive all events.
     ///
-    /// Returns the outcomes in the order of the test cases, and for each in the order of its
+    /// The outcomes are in the order of the test cases, and for each in the order of its
     /// runs. A guest that could not be run has an outcome too ([`Verdict::Infrastructure`]), and
     /// no other is started after it.
     pub fn suite(
@@ -104,7 +107,7 @@ impl Runner<'_> {
         cases: &[PlannedCase<'_>],
         settings: SuiteSettings<'_>,
         observers: &[&dyn RunObserver],
-    ) -> Vec<Outcome> {
+    ) -> SuiteRun {
         let runs = self.runs(cases, settings).into_iter().enumerate();
         let runs: Vec<(usize, Run)> = runs.collect();
         let suite = Suite {
@@ -121,7 +124,13 @@ impl Runner<'_> {
         let mut outcomes: Vec<(Run, Outcome)> =
             runs.iter().map(|&(_, run)| run).zip(outcomes).collect();
         outcomes.sort_by_key(|&((case, seed, repetition), _)| (case, repetition, seed));
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        let schedules = suite.schedules.into_iter();
+        SuiteRun {
+            outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+            schedules: schedules
+                .map(|schedules| schedules.into_inner()?.ok())
+                .collect(),
+        }
     }
 
     /// Returns the number of runs of these test cases.
@@ -154,6 +163,15 @@ impl Runner<'_> {
             why: format!("a recorded guest has one CPU: {why}"),
         })
     }
+}
+
+/// The results of a suite.
+#[derive(Debug)]
+pub struct SuiteRun {
+    /// The outcomes.
+    pub outcomes: Vec<Outcome>,
+    /// The schedules of each test case, if it ran with any.
+    pub schedules: Vec<Option<ScheduledCase>>,
 }
 
 struct Suite<'a> {
@@ -225,14 +243,16 @@ impl Suite<'_> {
         repetition: Option<u32>,
     ) -> Result<Outcome> {
         let (case_index, seed, _) = run;
-        let schedule = match seed {
-            Some(seed) => Some(self.schedules(case_index, case)?.seeded(seed)),
-            None => None,
+        let schedule = match (seed, self.settings.schedule) {
+            (Some(seed), _) => Some(self.schedules(case_index, case)?.seeded(seed)?),
+            (None, Some(schedule)) => Some(self.schedules(case_index, case)?.exact(schedule, &[])?),
+            (None, None) => None,
         };
         self.notify(&RunEvent::Started { run: index, case });
         let request = CaseRequest {
             mode: self.settings.mode,
             schedule: schedule.as_ref(),
+            debugger: None,
             timeline: self.settings.timeline,
             repetition,
             kernel_options: self.settings.kernel_options,
@@ -261,7 +281,8 @@ impl Suite<'_> {
     }
 
     fn schedules(&self, index: usize, case: &TestCase<'_>) -> Result<&ScheduledCase> {
-        let prepare = || self.runner.prepare_schedules(case);
+        let seeds = self.settings.seeds.is_some();
+        let prepare = || self.runner.prepare_schedules(case, seeds);
         self.schedules[index]
             .get_or_init(|| prepare().map_err(|error| (fault_of(&error), format!("{error:#}"))))
             .as_ref()

@@ -8,18 +8,66 @@ use super::probe_points::ProbePoint;
 pub struct InjectedDelay {
     /// The point where the task was delayed.
     pub point: ProbePoint,
+    /// The number of the task's arrival at the point, from 1, among those of all tasks of its name;
+    /// 0 if `perturb` had no room to count.
+    pub arrival: u32,
     /// The beginning, in nanoseconds on the clock of the kernel's log.
     pub clock_nanoseconds: u64,
     /// The length, in nanoseconds.
     pub duration_nanoseconds: u64,
+    /// The length that the schedule asks for, in nanoseconds: the guest may need longer to wake the
+    /// task.
+    pub requested_nanoseconds: u64,
     /// The task's name and number: `insmod/123`.
     pub task: String,
 }
 
-/// Reads the lines `held POINT at CLOCK for DURATION TASK`, with both times in
+impl InjectedDelay {
+    /// Returns the task's name.
+    pub fn task_name(&self) -> &str {
+        self.task
+            .rsplit_once('/')
+            .map_or(&*self.task, |(name, _)| name)
+    }
+}
+
+/// An arrival of a task at a probe point, where it was not delayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The point.
+    pub point: ProbePoint,
+    /// The time, in nanoseconds on the clock of the kernel's log.
+    pub clock_nanoseconds: u64,
+    /// The task's name and number: `insmod/123`.
+    pub task: String,
+}
+
+/// The report of `perturb` about a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DelayReport {
+    /// The delay of the lesson's beginning, in nanoseconds.
+    pub start_nanoseconds: u64,
+    /// The delays of tasks, in the order of their ends.
+    pub delays: Vec<InjectedDelay>,
+    /// The arrivals without a delay, if the schedule observes them.
+    pub arrivals: Vec<Arrival>,
+}
+
+impl DelayReport {
+    /// Reads the `output` of `perturb`, which has these probe points.
+    pub fn read(output: &[u8], points: &[ProbePoint]) -> Self {
+        Self {
+            start_nanoseconds: start(output).unwrap_or(0),
+            delays: delays(output, points),
+            arrivals: arrivals(output, points),
+        }
+    }
+}
+
+/// Reads the lines `held POINT arrival N at CLOCK for DURATION of REQUESTED TASK`, with the times in
 /// nanoseconds. Other lines are ignored: a lesson may write anything to the
 /// module's port.
-pub(super) fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay> {
+fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay> {
     String::from_utf8_lossy(output)
         .lines()
         .filter_map(|line| delay(line, points))
@@ -28,15 +76,42 @@ pub(super) fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay>
 
 fn delay(line: &str, points: &[ProbePoint]) -> Option<InjectedDelay> {
     let rest = line.strip_prefix("held ")?;
-    let (point, rest) = rest.split_once(" at ")?;
+    let (point, rest) = rest.split_once(" arrival ")?;
+    let (arrival, rest) = rest.split_once(" at ")?;
     let (clock, rest) = rest.split_once(" for ")?;
-    let (duration, task) = rest.split_once(' ')?;
+    let (duration, rest) = rest.split_once(" of ")?;
+    let (requested, task) = rest.split_once(' ')?;
     Some(InjectedDelay {
         point: points.get(point.parse::<usize>().ok()?)?.clone(),
+        arrival: arrival.parse().ok()?,
         clock_nanoseconds: clock.parse().ok()?,
         duration_nanoseconds: duration.parse().ok()?,
+        requested_nanoseconds: requested.parse().ok()?,
         task: task.to_owned(),
     })
+}
+
+/// Reads the lines `came POINT arrival N at CLOCK TASK`.
+fn arrivals(output: &[u8], points: &[ProbePoint]) -> Vec<Arrival> {
+    let arrival = |line: &str| {
+        let (point, rest) = line.strip_prefix("came ")?.split_once(" arrival ")?;
+        let (_, rest) = rest.split_once(" at ")?;
+        let (clock, task) = rest.split_once(' ')?;
+        Some(Arrival {
+            point: points.get(point.parse::<usize>().ok()?)?.clone(),
+            clock_nanoseconds: clock.parse().ok()?,
+            task: task.to_owned(),
+        })
+    };
+    let output = String::from_utf8_lossy(output);
+    output.lines().filter_map(arrival).collect()
+}
+
+/// Reads the line `began after NANOSECONDS`: the delay of the lesson's beginning.
+fn start(output: &[u8]) -> Option<u64> {
+    let output = String::from_utf8_lossy(output);
+    let mut lines = output.lines();
+    lines.find_map(|line| line.strip_prefix("began after ")?.parse().ok())
 }
 
 /// Reads the lines `met POINT TASK`: the number of a probe point, and the name of
@@ -66,17 +141,28 @@ mod tests {
             section_offset: 7,
             kind: ProbeKind::Call,
         };
-        let output = b"refused 0\nheld 0 at 12 for 34 a task/5\nheld 1 at 1 for 1 x\n\
-                     held 0 at x for 1 y\nheld\n\xff\xff\nmet 3 a/b/5\nmet x y/1\nmet 1\nmet 0 c/6\n";
-        assert_eq!(
-            delays(output, std::slice::from_ref(&point)),
-            [InjectedDelay {
-                point,
-                clock_nanoseconds: 12,
-                duration_nanoseconds: 34,
-                task: "a task/5".to_owned()
-            }]
-        );
+        let output = b"began after 56\nrefused 0\nheld 0 arrival 3 at 12 for 34 of 30 a task/5\n\
+                     held 1 arrival 3 at 12 for 34 of 30 x\nheld 0 arrival 1 at x for 1 of 1 y\n\
+                     came 0 arrival 4 at 78 a/7\ncame 9 arrival 4 at 78 a/7\nbegan after 9\n\
+                     held\n\xff\xff\nmet 3 a/b/5\nmet x y/1\nmet 1\nmet 0 c/6\n";
+        let points = std::slice::from_ref(&point);
+        let delay = InjectedDelay {
+            point: point.clone(),
+            arrival: 3,
+            clock_nanoseconds: 12,
+            duration_nanoseconds: 34,
+            requested_nanoseconds: 30,
+            task: "a task/5".to_owned(),
+        };
+        assert_eq!(delay.task_name(), "a task");
+        assert_eq!(delays(output, points), [delay]);
+        let arrival = Arrival {
+            point: point.clone(),
+            clock_nanoseconds: 78,
+            task: "a/7".to_owned(),
+        };
+        assert_eq!(arrivals(output, points), [arrival]);
+        assert_eq!(start(output), Some(56));
         assert_eq!(
             reached(output),
             [(3, "a/b".to_owned()), (0, "c".to_owned())]

@@ -161,8 +161,10 @@ mod tests {
                 section_offset: u64::from(offset),
                 kind: ProbeKind::Access,
             },
+            arrival: 1,
             clock_nanoseconds: 0,
             duration_nanoseconds,
+            requested_nanoseconds: duration_nanoseconds,
             task: "t/1".to_owned(),
         }
     }

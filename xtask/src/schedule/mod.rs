@@ -18,7 +18,10 @@
 //! two runs of one seed are identical to the byte.
 
 mod delay;
+mod exact;
 pub mod findings;
+mod function_code;
+pub mod narrow;
 mod probe_points;
 
 use std::collections::BTreeSet;
@@ -29,7 +32,9 @@ use kmodlab_protocol::Setting;
 use crate::lesson::timestamp::Tolerance;
 use crate::modules::kernel_name;
 
-pub use delay::InjectedDelay;
+pub use delay::{Arrival, DelayReport, InjectedDelay};
+pub use exact::{ExactDelay, ExactOrder, ExactSchedule};
+pub use function_code::FunctionCode;
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 
 /// Name of the module that delays the tasks of another module. It is in Rust only.
@@ -209,9 +214,9 @@ impl Schedule {
             .collect()
     }
 
-    /// Returns the delays according to the `output` of `perturb`.
-    pub fn delays(&self, output: &[u8]) -> Vec<InjectedDelay> {
-        delay::delays(output, &self.points)
+    /// Returns the points, in the order of their numbers.
+    pub fn points(&self) -> &[ProbePoint] {
+        &self.points
     }
 }
 

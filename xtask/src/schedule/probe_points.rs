@@ -89,7 +89,7 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     Ok(points)
 }
 
-fn kind(instruction: &Instruction) -> Option<ProbeKind> {
+pub(super) fn kind(instruction: &Instruction) -> Option<ProbeKind> {
     match instruction.mnemonic() {
         Mnemonic::INVALID | Mnemonic::Lea | Mnemonic::Nop => return None,
         Mnemonic::Call => return Some(ProbeKind::Call),

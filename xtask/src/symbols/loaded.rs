@@ -85,6 +85,25 @@ impl LoadedModule {
     }
 }
 
+impl LoadedModule {
+    /// Returns the address of a function of the module with the file `file`.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not a module, or has no such function in a section of a known address.
+    pub fn function(&self, file: &[u8], function: &str) -> Result<u64> {
+        let elf = Elf::parse(file).with_context(|| format!("cannot parse {}.ko", self.name))?;
+        let mut symbols = elf.symbols();
+        let symbol = symbols.find(|symbol| symbol.name() == Ok(function));
+        let address = symbol.and_then(|symbol| {
+            let section = elf.section_by_index(symbol.section_index()?).ok()?;
+            let base = self.sections.get(section.name().ok()?)?;
+            Some(base.wrapping_add(symbol.address()))
+        });
+        address.with_context(|| format!("{}.ko has no function {function}", self.name))
+    }
+}
+
 /// Adds the sections of code that are adjacent to a known one. The kernel loads them in
 /// the order of the file, with the `.init` sections apart (`__layout_sections`).
 fn add_adjacent_sections(elf: &Elf<'_>, known: &mut BTreeMap<usize, u64>) {

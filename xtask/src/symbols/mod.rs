@@ -6,6 +6,7 @@
 //! guest is not needed.
 
 mod formats;
+mod gdb_script;
 mod line;
 mod loaded;
 mod object_file;
@@ -22,6 +23,7 @@ use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
 pub use formats::origins;
+pub use gdb_script::gdb_script;
 pub use loaded::{BEFORE_INIT, LoadedModule};
 
 type Elf<'a> = object::read::elf::ElfFile64<'a, object::LittleEndian>;

@@ -131,6 +131,7 @@ fn injected_delay(delay: &InjectedDelay) -> TimelineEvent {
         clock_nanoseconds,
         duration_nanoseconds,
         task,
+        ..
     } = delay;
     let millis = seconds(*duration_nanoseconds);
     let function = rustc_demangle::demangle(&point.function);

@@ -11,6 +11,7 @@ mod html;
 mod lanes;
 mod layout;
 mod model;
+mod pair;
 mod parse;
 mod perfetto;
 mod text;
@@ -19,6 +20,7 @@ use crate::lesson::kernel_log::KernelLog;
 use crate::schedule::InjectedDelay;
 
 pub use model::{CpuSlice, EndState, EventKind, Lane, Task, TaskKind, Timeline, TimelineEvent};
+pub use pair::{PairEvent, PairRow, RunPair, SourceMark, TimelineMarks};
 pub use text::TextStyle;
 
 /// The records of a run from which a timeline is built.

@@ -91,6 +91,11 @@ impl Gdb {
         if self.resume("s")? == DebuggerStop::End {
             return Ok(DebuggerStop::End);
         }
+        self.continue_to(address)
+    }
+
+    /// Lets the guest run until it reaches `address`, where it is not yet, or ends.
+    pub(super) fn continue_to(&mut self, address: u64) -> Result<DebuggerStop> {
         self.breakpoint('Z', address)?;
         let stop = self.resume("c")?;
         if stop == DebuggerStop::Breakpoint {

@@ -5,6 +5,7 @@ mod answer_patience;
 mod busy_detector;
 mod channels;
 mod cpus;
+pub mod debugged;
 mod firmware;
 mod gdb;
 mod guest_run;

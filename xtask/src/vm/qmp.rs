@@ -221,9 +221,9 @@ impl Qmp {
         received?.context("cannot receive the guest's state")
     }
 
-    /// Resumes a guest that waits for its state (`-incoming defer`) from `state`, which QEMU
-    /// receives at a socket that it makes at `socket`.
-    pub fn resume(&mut self, state: &[u8], socket: &Path) -> Result<()> {
+    /// Gives a guest that waits for its state (`-incoming defer`) the state `state`, which QEMU
+    /// receives at a socket that it makes at `socket`. The guest does not run yet.
+    pub fn load(&mut self, state: &[u8], socket: &Path) -> Result<()> {
         self.ready_to_migrate()?;
         // QEMU announces a resumed guest to its network five times within a second of the
         // host's time, and each of these timers limits how long a CPU runs before the other
@@ -234,8 +234,13 @@ impl Qmp {
         UnixStream::connect(socket)
             .and_then(|mut stream| stream.write_all(state))
             .context("QEMU does not take the guest's state")?;
-        self.migrated()?;
-        self.execute("cont", &json!({})).map(drop)
+        self.migrated()
+    }
+
+    /// Resumes a guest from `state`, as [`load`](Self::load) does, and lets it run.
+    pub fn resume(&mut self, state: &[u8], socket: &Path) -> Result<()> {
+        self.load(state, socket)?;
+        self.resume_execution()
     }
 
     /// Makes QEMU ignore the guest's requests to be stopped.

@@ -168,8 +168,9 @@ pub fn debug(
     Ok(())
 }
 
-struct DebugObserver<'a> {
-    on_log: &'a mut dyn FnMut(&[u8]) -> Result<()>,
+/// Hands the kernel's log on, and never stops the guest.
+pub(super) struct DebugObserver<'a> {
+    pub on_log: &'a mut dyn FnMut(&[u8]) -> Result<()>,
 }
 
 impl Observer for DebugObserver<'_> {

@@ -107,7 +107,9 @@ pub fn run(
     }
     let mut control = None;
     if let Some(snapshot) = inputs.snapshot {
-        control = Some(resume(&mut guest, snapshot)?);
+        let mut loaded = load(&mut guest, snapshot)?;
+        loaded.resume_execution().map_err(not_resumed)?;
+        control = Some(loaded);
     }
     let mut observer = GuestObserver {
         on_messages,
@@ -170,15 +172,20 @@ pub fn run(
     })
 }
 
-/// Resumes the guest from a snapshot.
-fn resume(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
-    let resumed = guest.control().and_then(|mut control| {
+fn not_resumed(error: anyhow::Error) -> anyhow::Error {
+    let why = format!("{error:#}");
+    NotResumed { why }.into()
+}
+
+/// Gives the guest the state of a snapshot; it does not run yet.
+pub(super) fn load(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
+    let loaded = guest.control().and_then(|mut control| {
         let socket = guest.folder().join("state");
         control.ignore_snapshot_requests()?;
-        control.resume(&snapshot.state()?, &socket)?;
+        control.load(&snapshot.state()?, &socket)?;
         Ok(control)
     });
-    resumed.map_err(|error| {
+    loaded.map_err(|error| {
         let errors = guest.stop().map(|(_, errors)| errors).unwrap_or_default();
         let why = format!("{error:#} {errors}").trim_end().to_owned();
         NotResumed { why }.into()

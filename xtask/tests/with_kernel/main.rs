@@ -22,6 +22,7 @@ mod infrastructure;
 mod kernel_ext;
 mod lab;
 mod left_behind;
+mod narrow;
 mod output;
 mod projects;
 mod qemu;

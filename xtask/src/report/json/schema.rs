@@ -81,8 +81,10 @@ pub struct RunEntry {
     pub language: String,
     /// Number of the repetition, from 1 to `repetitions`.
     pub repetition: u32,
-    /// Seed of the schedule; null if the run had no schedule.
+    /// Seed of the schedule; null if the run had no schedule, or one without a seed.
     pub seed: Option<u32>,
+    /// Schedule that names its delays, as given to `--schedule`; null if the run had none.
+    pub schedule: Option<String>,
     /// Delays that the schedule injected, ordered by their end.
     pub injected_delays: Vec<InjectedDelayEntry>,
     /// The lesson's text, as a path from the clone's top folder.
@@ -135,6 +137,9 @@ pub struct InjectedDelayEntry {
     pub function: String,
     /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
+    /// Number of the task's arrival at the instruction, from 1, among those of all
+    /// tasks of its name; 0 if the guest had no room to count.
+    pub arrival: u32,
     /// Reading of the guest's clock at the beginning of the delay.
     pub guest_clock_seconds: f64,
     /// Length of the delay on the guest's clock.
@@ -163,6 +168,8 @@ pub struct RaceEntry {
     /// The first difference between the kernel's logs of the first failing and the
     /// most similar passing schedule; null if no schedule passed.
     pub divergence: Option<DivergenceEntry>,
+    /// The delays of the first failing seed that decide; null if that was not requested.
+    pub narrowed: Option<NarrowedEntry>,
 }
 
 /// A probe point, and the number of schedules that delayed a task at it.
@@ -205,6 +212,56 @@ pub struct EarlierMismatch {
     pub step: FailedStep,
     /// Its expected and actual output.
     pub mismatch: MismatchEntry,
+}
+
+/// The result of narrowing the schedule of a failing seed: a smallest set of its
+/// delays with which the test case fails in the same way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NarrowedEntry {
+    /// The seed.
+    pub seed: u32,
+    /// Number of runs that narrowing took.
+    pub runs: usize,
+    /// The result in a sentence for people.
+    pub sentence: String,
+    /// The narrowed schedule, as given to `--schedule`; null if there is none.
+    pub schedule: Option<String>,
+    /// The schedule of the passing twin, whose deciding delay has length 0; null if
+    /// there is none.
+    pub passing_twin: Option<String>,
+    /// Index in `delays` of the deciding delay: without it the test case passes.
+    pub deciding_delay: Option<usize>,
+    /// True if no delay can be left out, and each is as short as possible. False if the
+    /// limit of runs came first.
+    pub complete: bool,
+    /// The delays of the narrowed schedule, in the order of time.
+    pub delays: Vec<NarrowedDelayEntry>,
+}
+
+/// A delay of a narrowed schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NarrowedDelayEntry {
+    /// Name of the task.
+    pub task: String,
+    /// Symbol of the module's function that the task is in.
+    pub function: String,
+    /// Offset of the instruction from the function's beginning, in bytes.
+    pub offset: u32,
+    /// Number of the task's arrival at the instruction, from 1, among those of all
+    /// tasks of its name.
+    pub arrival: u32,
+    /// Requested length of the delay on the guest's clock.
+    pub requested_duration_seconds: f64,
+    /// Length of the delay in a run on the guest's clock, until the task had a CPU again.
+    pub guest_duration_seconds: f64,
+    /// Line of the instruction, if it is in the lesson's sources.
+    pub source_location: Option<SourceLocationEntry>,
+    /// Line that the task executed before, if only one line can precede.
+    pub line_before: Option<u32>,
+    /// True if the task has executed a part of the line.
+    pub within_line: bool,
 }
 
 /// A step of a lesson.
@@ -293,4 +350,4 @@ pub struct TestCaseEntry {
 }
 
 /// Version of the schema.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;

@@ -8,7 +8,8 @@ use snapbox::{assert_data_eq, file};
 
 use super::*;
 use crate::cache::Cache;
-use crate::run::outcome::ScheduledRun;
+use crate::run::outcome::{ScheduleName, ScheduledRun};
+use crate::schedule::DelayReport;
 
 /// Returns texts that could break a format: control characters, ends of XML and of
 /// lines, half a character, imitations of each format's syntax.
@@ -102,7 +103,7 @@ fn json_is_read_back_as_it_was_written() -> Result<()> {
     let text = json::text(&report)?;
     let suite: json::SuiteDocument = serde_json::from_str(&text)?;
     assert_eq!(json::pretty(&suite)?, text);
-    assert_eq!(suite.schema, 2);
+    assert_eq!(suite.schema, 3);
     assert_eq!(suite.partition.as_deref(), Some("2/3"));
     assert_eq!(
         suite.summary,
@@ -142,8 +143,12 @@ fn json_has_the_published_fields() -> Result<()> {
     let outcome = Outcome {
         source_locations: vec![source_location()],
         scheduled: Some(ScheduledRun {
-            seed: 7,
-            delays: vec![super::races::delay(9)],
+            name: ScheduleName::Seed(7),
+            report: DelayReport {
+                start_nanoseconds: 1,
+                delays: vec![super::races::delay(9)],
+                arrivals: Vec::new(),
+            },
             messages: Vec::new(),
         }),
         ..outcome(Verdict::Pass)

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::lesson::Origin;
-use crate::run::outcome::ScheduledRun;
+use crate::run::outcome::{ScheduleName, ScheduledRun};
 use crate::schedule::findings::{Findings, ScheduleRun};
-use crate::schedule::{InjectedDelay, ProbeKind, ProbePoint};
+use crate::schedule::{DelayReport, InjectedDelay, ProbeKind, ProbePoint};
 use snapbox::file;
 
 pub(super) fn delay(offset: u32) -> InjectedDelay {
@@ -16,8 +16,10 @@ pub(super) fn delay(offset: u32) -> InjectedDelay {
             section_offset: u64::from(offset),
             kind: ProbeKind::Access,
         },
+        arrival: 2,
         clock_nanoseconds: 6_000_000_000,
         duration_nanoseconds: 4_200_000,
+        requested_nanoseconds: 4_000_000,
         task: "worker/70".to_owned(),
     }
 }
@@ -60,6 +62,7 @@ pub(super) fn races() -> RaceFindings {
             .map(|_| Some(source_location()))
             .collect(),
         findings,
+        narrowed: None,
     }
 }
 
@@ -94,8 +97,8 @@ fn of_several_failures_the_first_is_shown_with_its_seeds() {
                 },
             };
             let scheduled = ScheduledRun {
-                seed,
-                delays: Vec::new(),
+                name: ScheduleName::Seed(seed),
+                report: DelayReport::default(),
                 messages: Vec::new(),
             };
             Outcome {
@@ -128,8 +131,8 @@ fn the_gravest_failure_of_a_race_is_shown() {
         .zip([Verdict::Pass, left, panic])
         .map(|(seed, verdict)| Outcome {
             scheduled: Some(ScheduledRun {
-                seed,
-                delays: Vec::new(),
+                name: ScheduleName::Seed(seed),
+                report: DelayReport::default(),
                 messages: Vec::new(),
             }),
             ..outcome(verdict)

@@ -72,6 +72,19 @@ fn bad_text() -> Result<BadText> {
 }
 
 #[test]
+fn narrowed_schedules_are_valid() -> Result<()> {
+    let races = super::narrowed::results().map(|narrowed| RaceFindings {
+        narrowed: Some(narrowed),
+        ..super::races::races()
+    });
+    let report = SuiteReport {
+        races: races.into(),
+        ..report(outcomes())
+    };
+    validate(&json::text(&report)?, "")
+}
+
+#[test]
 fn a_list_is_valid() -> Result<()> {
     let lesson = lesson();
     let lesson = Ok(lesson);
@@ -110,7 +123,7 @@ fn the_entry_among_the_artifacts_is_valid() -> Result<()> {
 fn a_wrong_version_name_or_type_is_not_valid() -> Result<()> {
     let document = json::text(&report(outcomes()))?;
     for (right, wrong) in [
-        ("\"schema\": 2", "\"schema\": 1"),
+        ("\"schema\": 3", "\"schema\": 2"),
         ("\"duration_seconds\"", "\"wall_seconds\""),
         ("\"passed\": 1", "\"passed\": -1"),
         ("\"verdict\": \"pass\"", "\"verdict\": null"),

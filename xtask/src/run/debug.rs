@@ -1,0 +1,218 @@
+//! Runs an exact schedule under the user's debugger, from the beginning of a delay on.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use kmodlab_protocol::RunOptions;
+
+use super::case::CompletedRun;
+use super::plan::TestCase;
+use super::request::{CaseRequest, CaseSchedule, Mode};
+use super::runner::{Runner, Script, TaggedRun};
+use super::scheduled::{ScheduledCase, main_module};
+use crate::kernel::KernelImage;
+use crate::modules::{Language, Module};
+use crate::schedule::{self, ExactSchedule};
+use crate::symbols::{self, LoadedModule};
+use crate::vm::debugged::{DebugPlan, NextStop, debug};
+use crate::vm::{Channels, Memory};
+
+/// The function of `perturb` that delays the calling task. Its first argument is the length in
+/// nanoseconds.
+const DELAYS: &str = "kernel_ext_hold_up";
+
+/// The kernel's list of modules, and the distance of a module's `list` from its beginning
+/// (include/linux/module.h).
+const MODULES: &str = "modules";
+const LIST: u64 = 8;
+
+/// gdb's command file in the guest's folder.
+const COMMANDS: &str = "attach";
+
+/// The request to run a schedule under the user's debugger.
+#[derive(Clone, Copy)]
+pub(super) struct DebugRequest<'a> {
+    /// The length in nanoseconds of the delay at whose beginning the debugger takes over.
+    nanoseconds: u64,
+    /// Receives the path of gdb's command file when QEMU waits.
+    ready: &'a dyn Fn(&Path),
+    /// Receives the kernel's log.
+    on_log: &'a dyn Fn(&[u8]) -> Result<()>,
+}
+
+impl Runner<'_> {
+    /// Runs a test case with a schedule, and stops the guest when the delay with the index
+    /// `deciding` begins. `ready` receives the path of gdb's command file then, and `on_log` the
+    /// kernel's log. Returns when the guest has ended.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such delay or no snapshot to resume from, or QEMU fails.
+    pub fn debug(
+        &self,
+        case: &TestCase<'_>,
+        prepared: &ScheduledCase,
+        schedule: &ExactSchedule,
+        deciding: usize,
+        ready: &dyn Fn(&Path),
+        on_log: &dyn Fn(&[u8]) -> Result<()>,
+    ) -> Result<CompletedRun> {
+        let delay = schedule.delays.get(deciding);
+        let delay = delay.filter(|delay| delay.nanoseconds > 0);
+        let delay = delay.context("--gdb: the schedule has no delay to stop at")?;
+        let request = CaseRequest {
+            schedule: Some(&prepared.exact(schedule, &[])?),
+            debugger: Some(&DebugRequest {
+                nanoseconds: delay.nanoseconds,
+                ready,
+                on_log,
+            }),
+            ..CaseRequest::new(Mode::Virtual)
+        };
+        self.case(case, &request, &mut |_| ())
+    }
+
+    /// Runs the guest of [`Runner::debug`].
+    pub(super) fn debugged(
+        &self,
+        case: &TestCase<'_>,
+        script: &Script<'_>,
+        schedule: &CaseSchedule<'_>,
+        request: &DebugRequest<'_>,
+    ) -> Result<TaggedRun> {
+        let snapshot = schedule.snapshot.filter(|snapshot| snapshot.is_usable());
+        let snapshot = snapshot.context("--gdb needs a snapshot to resume from")?;
+        let options = RunOptions {
+            setting: Some(schedule.setting.clone()),
+            reports_trace: false,
+        };
+        let (log, agent) = (snapshot.log()?, snapshot.agent()?);
+        let channels = Channels::new()?;
+        let guest = self.start.guest(self.built);
+        let machine = snapshot.machine(guest, &channels, None, &options)?;
+        let kernel = &self.built.kernel;
+        let file = |module: &Module| -> Result<ModuleFile> {
+            let name = module.kernel_name();
+            let bytes = std::fs::read(&module.path)
+                .with_context(|| format!("cannot read {}", module.path.display()))?;
+            write(&channels.folder().join(format!("{name}.ko")), &bytes)?;
+            Ok(ModuleFile { name, bytes })
+        };
+        let mut perturb = self.built.modules_of(schedule::MODULE, Language::Rust);
+        let perturb = perturb
+            .next()
+            .context("the module `perturb` was not built")?;
+        let first = symbols::kernel_function(kernel, symbols::BEFORE_INIT)?;
+        let list = kernel.symbol_range(MODULES);
+        let mut plan = SchedulePlan {
+            kernel,
+            folder: channels.folder().to_owned(),
+            sources: [kernel.tree.clone(), self.session.workspace.modules()],
+            lesson: file(main_module(
+                self.built,
+                &case.lesson.origin(),
+                case.language,
+            )?)?,
+            perturb: file(perturb)?,
+            before_init: first,
+            list: list.context("the kernel has no list of modules")?.start,
+            loaded: Vec::new(),
+            delays_at: None,
+            request,
+        };
+        let toolchain = &self.built.toolchain;
+        let mut run = debug(
+            toolchain, kernel, &machine, channels, snapshot, first, &mut plan,
+        )?;
+        run.log.splice(0..0, log);
+        run.agent.splice(0..0, agent);
+        let tag = self.assignment(script, true).tag;
+        Ok(TaggedRun { tag, run })
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+struct ModuleFile {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl ModuleFile {
+    /// Returns this module if its `struct module` is at an address.
+    fn look(&self, module: u64, memory: &mut dyn Memory) -> Result<Option<LoadedModule>> {
+        let mut read = |address: u64, length: usize| memory.read(address, length);
+        LoadedModule::look(&self.name, &self.bytes, module, &mut read)
+    }
+}
+
+/// Runs the guest to the init function of the lesson's module, and from there to the delay.
+struct SchedulePlan<'a> {
+    kernel: &'a KernelImage,
+    /// The guest's folder, with the modules' files.
+    folder: PathBuf,
+    /// The folders of the sources.
+    sources: [PathBuf; 2],
+    lesson: ModuleFile,
+    perturb: ModuleFile,
+    /// Address of the function that calls a module's init function.
+    before_init: u64,
+    /// Address of the kernel's list of modules.
+    list: u64,
+    loaded: Vec<LoadedModule>,
+    /// Address of [`DELAYS`], once it is known.
+    delays_at: Option<u64>,
+    request: &'a DebugRequest<'a>,
+}
+
+impl SchedulePlan<'_> {
+    /// Finds `perturb` in the kernel's list of modules.
+    fn listed(&self, memory: &mut dyn Memory) -> Result<LoadedModule> {
+        let mut entry = memory.number(self.list)?;
+        while entry != self.list {
+            if let Some(found) = self.perturb.look(entry - LIST, memory)? {
+                return Ok(found);
+            }
+            entry = memory.number(entry)?;
+        }
+        bail!("the module {} is not loaded", schedule::MODULE)
+    }
+}
+
+impl DebugPlan for SchedulePlan<'_> {
+    fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop> {
+        let argument = memory.first_argument()?;
+        if let Some(delays_at) = self.delays_at {
+            return Ok(match argument == self.request.nanoseconds {
+                true => NextStop::HandOver,
+                false => NextStop::RunTo(delays_at),
+            });
+        }
+        let Some(lesson) = self.lesson.look(argument, memory)? else {
+            return Ok(NextStop::RunTo(self.before_init));
+        };
+        let mut perturb = self.listed(memory)?;
+        // The kernel has freed these sections, and may have given their memory to the lesson.
+        let sections = &mut perturb.sections;
+        sections.retain(|section, _| !section.starts_with(".init"));
+        let at = perturb.function(&self.perturb.bytes, DELAYS)?;
+        self.loaded.extend([lesson, perturb]);
+        self.delays_at = Some(at);
+        Ok(NextStop::RunTo(at))
+    }
+
+    fn ready(&mut self, socket: &Path) -> Result<()> {
+        let sources = self.sources.each_ref().map(PathBuf::as_path);
+        let script = symbols::gdb_script(&self.folder, socket, self.kernel, &sources, &self.loaded);
+        let commands = self.folder.join(COMMANDS);
+        write(&commands, script.as_bytes())?;
+        (self.request.ready)(&commands);
+        Ok(())
+    }
+
+    fn log(&mut self, bytes: &[u8]) -> Result<()> {
+        (self.request.on_log)(bytes)
+    }
+}

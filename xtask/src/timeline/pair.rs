@@ -1,0 +1,267 @@
+//! Two runs of one test case beside each other: a failing run, and the same without one delay.
+//!
+//! Both runs are the same up to that delay, and their clocks too, so one axis serves both.
+
+use super::columns::breaks;
+use super::model::{EndState, EventKind, Lane, Task, Timeline, TimelineEvent};
+use crate::schedule::{ExactDelay, InjectedDelay};
+use crate::symbols::SourceLocation;
+
+/// Most rows before the place where the runs part.
+const MAX_COMMON: usize = 4;
+
+/// Most rows from there on.
+const MAX_APART: usize = 14;
+
+/// Distance of the twin's PIDs from its own, in a timeline of both runs.
+const TWIN_PIDS: u32 = 1 << 24;
+
+/// Two runs, and the time from which they differ.
+#[derive(Debug, Clone)]
+pub struct RunPair {
+    failing: TimelineMarks,
+    passing: TimelineMarks,
+    /// The time from which the runs differ, in microseconds of the log's clock.
+    parts_at: u64,
+}
+
+/// A run's timeline, and the lines of source that its tasks reached.
+#[derive(Debug, Clone)]
+pub struct TimelineMarks {
+    /// The timeline.
+    pub timeline: Timeline,
+    /// The lines.
+    pub marks: Vec<SourceMark>,
+}
+
+/// An arrival of a task at a probe point.
+#[derive(Debug, Clone)]
+pub struct SourceMark {
+    /// The time, in nanoseconds of the log's clock.
+    pub clock_nanoseconds: u64,
+    /// The task's name and number: `insmod/123`.
+    pub task: String,
+    /// The line of the lesson's own source, if it is in one.
+    pub location: Option<SourceLocation>,
+    /// The delay there, if there was one.
+    pub delay: Option<InjectedDelay>,
+}
+
+/// A row of the two runs. In a row without `passing` before both part, the runs are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairRow {
+    /// The event of the failing run.
+    pub failing: Option<PairEvent>,
+    /// The event of the passing run.
+    pub passing: Option<PairEvent>,
+}
+
+/// An event of one of the runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairEvent {
+    /// The time since the runs part, in microseconds.
+    pub micros: i64,
+    /// The event in a few words.
+    pub text: String,
+}
+
+impl SourceMark {
+    /// Reports whether a task was delayed here by this delay.
+    pub fn is_delay_of(&self, exact: &ExactDelay) -> bool {
+        self.delay.as_ref().is_some_and(|delay| exact.is(delay))
+    }
+
+    fn micros(&self) -> u64 {
+        self.clock_nanoseconds / 1000
+    }
+
+    fn text(&self) -> String {
+        let task = self
+            .task
+            .rsplit_once('/')
+            .map_or(&*self.task, |(name, _)| name);
+        match (&self.delay, &self.location) {
+            (Some(delay), location) => {
+                #[expect(clippy::cast_precision_loss, reason = "a delay is some milliseconds")]
+                let milliseconds = delay.duration_nanoseconds as f64 / 1e6;
+                let place = location
+                    .as_ref()
+                    .map_or_else(String::new, |location| format!(", line {}", location.line));
+                format!("{task}: delayed {milliseconds:.3} ms{place}")
+            }
+            (None, Some(location)) => {
+                let SourceLocation { line, source, .. } = location;
+                format!("{task}: {line} | {}", source.trim())
+            }
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl RunPair {
+    /// Puts two runs beside each other, which differ from the mark on that `parts` finds.
+    pub fn new(
+        failing: TimelineMarks,
+        passing: TimelineMarks,
+        parts: impl Fn(&SourceMark) -> bool,
+    ) -> Self {
+        let mark = failing.marks.iter().find(|mark| parts(mark));
+        let parts_at = mark.map_or(failing.timeline.begin, SourceMark::micros);
+        Self {
+            failing,
+            passing,
+            parts_at,
+        }
+    }
+
+    /// Returns the rows around the place where the runs part.
+    pub fn rows(&self) -> Vec<PairRow> {
+        let [failing, passing] = [&self.failing, &self.passing].map(|run| self.events(run));
+        let is_common = |event: &&PairEvent| event.micros < 0;
+        let common = failing.iter().filter(is_common);
+        let skipped = common.clone().count().saturating_sub(MAX_COMMON);
+        let mut rows: Vec<PairRow> = common
+            .skip(skipped)
+            .map(|event| PairRow {
+                failing: Some(event.clone()),
+                passing: None,
+            })
+            .collect();
+        // To the end of the command in which the runs part.
+        let apart = |events: Vec<PairEvent>| {
+            let events = events.into_iter();
+            let events = events.skip_while(|event| event.micros < 0);
+            events.take_while(|event| !event.text.starts_with("$ "))
+        };
+        let (mut failing, mut passing) = (apart(failing), apart(passing));
+        for _ in 0..MAX_APART {
+            let row = PairRow {
+                failing: failing.next(),
+                passing: passing.next(),
+            };
+            if row.failing.is_none() && row.passing.is_none() {
+                break;
+            }
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// Returns the events of a run in the order of time.
+    fn events(&self, run: &TimelineMarks) -> Vec<PairEvent> {
+        let TimelineMarks { timeline, marks } = run;
+        let breaks = breaks(timeline);
+        let is_shown = |event: &&TimelineEvent| {
+            let cpu = event.cpu.unwrap_or(usize::MAX);
+            !matches!(event.kind, EventKind::Switch { .. }) || !breaks.contains(&(cpu, event.at))
+        };
+        let events = timeline.events.iter().filter(is_shown);
+        let events = events.filter_map(|event| Some((event.at, sentence(timeline, event)?)));
+        let marks = marks.iter().map(|mark| (mark.micros(), mark.text()));
+        let mut all: Vec<(u64, String)> = events.chain(marks).collect();
+        all.retain(|(_, text)| !text.is_empty());
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter()
+            .map(|(at, text)| PairEvent {
+                micros: at.cast_signed() - self.parts_at.cast_signed(),
+                text,
+            })
+            .collect()
+    }
+
+    /// Returns a timeline with the tasks and CPUs of both runs.
+    pub fn both(&self) -> Timeline {
+        let twin = &self.passing.timeline;
+        let mut both = self.failing.timeline.clone();
+        let (lanes, cpus) = (both.lanes.len(), both.cpus);
+        let pid = |pid: u32| if pid == 0 { 0 } else { pid + TWIN_PIDS };
+        both.name = format!("{}, beside its passing twin", both.name);
+        both.missing.insert(
+            0,
+            format!(
+                "Two runs on one axis: the run that fails, and its passing twin, without one \
+                 delay. The twin's tasks are `twin: NAME`, and its CPUs are those from {cpus} on. \
+                 The runs part at {:.6} s.",
+                both.seconds(self.parts_at)
+            ),
+        );
+        both.end = both.end.max(twin.end);
+        both.cpus += twin.cpus;
+        both.lanes.extend(twin.lanes.iter().map(|lane| Lane {
+            name: format!("twin: {}", lane.name),
+            kind: lane.kind,
+        }));
+        both.tasks.extend(twin.tasks.iter().map(|(number, task)| {
+            let task = Task {
+                name: format!("twin: {}", task.name),
+                lane: task.lane + lanes,
+            };
+            (pid(*number), task)
+        }));
+        both.slices
+            .extend(twin.slices.iter().cloned().map(|mut slice| {
+                slice.pid = pid(slice.pid);
+                slice.cpu += cpus;
+                slice
+            }));
+        both.slices.sort_by_key(|slice| (slice.from, slice.cpu));
+        let events = twin.events.iter().cloned().filter_map(|mut event| {
+            match &mut event.kind {
+                // One row has the commands of both.
+                EventKind::Step(_) | EventKind::StepEnd => return None,
+                EventKind::Wakeup { pid: other, .. }
+                | EventKind::Fork(other)
+                | EventKind::KthreadStop(other)
+                | EventKind::Switch { next: other, .. } => *other = pid(*other),
+                EventKind::Message(_) | EventKind::ModuleLoad(_) | EventKind::ModuleFree(_) => {}
+            }
+            event.pid = event.pid.map(pid);
+            event.cpu = event.cpu.map(|cpu| cpu + cpus);
+            Some(event)
+        });
+        both.events.extend(events);
+        both.events.sort_by_key(|event| event.at);
+        both
+    }
+}
+
+/// Returns an event of tasks that the lesson is about, in a few words.
+fn sentence(timeline: &Timeline, event: &TimelineEvent) -> Option<String> {
+    let matters = |pid: u32| timeline.kind(pid).matters();
+    let name = |pid: u32| match timeline.tasks.get(&pid) {
+        Some(task) => task.name.clone(),
+        None => "the idle task".to_owned(),
+    };
+    let actor = event
+        .pid
+        .filter(|pid| *pid != 0)
+        .map_or_else(|| "an interrupt".to_owned(), name);
+    match &event.kind {
+        EventKind::Step(command) => Some(format!("$ {}", command.lines().next().unwrap_or(""))),
+        EventKind::Message(text) if text.starts_with("perturb: ") => None,
+        EventKind::Message(text) => Some(format!("log: {}", timeline.without_name(text))),
+        EventKind::Wakeup { pid, .. } if matters(*pid) => {
+            Some(format!("{actor} wakes {}", name(*pid)))
+        }
+        EventKind::KthreadStop(pid) if matters(*pid) => {
+            Some(format!("{actor} asks {} to stop", name(*pid)))
+        }
+        EventKind::Fork(pid) if matters(*pid) => Some(format!("{actor} creates {}", name(*pid))),
+        EventKind::ModuleFree(module) => Some(format!("{actor} frees the memory of {module}")),
+        EventKind::Switch { end_state, next } => {
+            let previous = event.pid.filter(|pid| matters(*pid)).map(|pid| {
+                let verb = match end_state {
+                    EndState::Ready => "loses the CPU",
+                    EndState::Asleep => "sleeps",
+                    EndState::Dead => "exits",
+                    EndState::Running => "runs on",
+                };
+                format!("{} {verb}", name(pid))
+            });
+            let next = matters(*next).then(|| format!("{} runs", name(*next)));
+            let clauses: Vec<String> = previous.into_iter().chain(next).collect();
+            (!clauses.is_empty()).then(|| clauses.join(", "))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs a guest of a snapshot under a debugger: kmodlab's own up to a place, then the user's.
+//!
+//! The guest's clock stops with the guest. QEMU 7.2 counts the turns of its CPUs, of 0.1 s, anew after
+//! each stop (`rr_start_kick_timer` in accel/tcg/tcg-accel-ops-rr.c), so times differ by some
+//! milliseconds from those of the same run without a debugger.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::channels::Channels;
+use super::gdb::{DebuggerStop, Gdb, Memory};
+use super::guest_run::{GuestEnd, GuestRun};
+use super::machine::Machine;
+use super::replay::DebugObserver;
+use super::run::load;
+use super::running::Running;
+use super::snapshot::Snapshot;
+use crate::kernel::KernelImage;
+use crate::toolchain::Toolchain;
+
+/// The next step of a guest that has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStop {
+    /// It runs to this address.
+    RunTo(u64),
+    /// The user's debugger takes over.
+    HandOver,
+}
+
+/// The companion of a guest under a debugger.
+pub trait DebugPlan {
+    /// Decides what a guest does that has stopped where it was to run to.
+    ///
+    /// # Errors
+    ///
+    /// If the guest is not in the expected state.
+    fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop>;
+
+    /// Hands the guest over: QEMU waits for the user's debugger at a socket.
+    ///
+    /// # Errors
+    ///
+    /// If the debugger cannot be used.
+    fn ready(&mut self, socket: &Path) -> Result<()>;
+
+    /// Receives the kernel's log, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be shown.
+    fn log(&mut self, bytes: &[u8]) -> Result<()>;
+}
+
+/// Resumes a guest from a snapshot, lets it run to the address `first`, then as the plan says, and
+/// then under the user's debugger until QEMU has ended.
+///
+/// # Errors
+///
+/// If QEMU or its debugger stub fails, the guest ends before the user's debugger takes over, or the
+/// plan fails.
+pub fn debug(
+    toolchain: &Toolchain,
+    kernel: &KernelImage,
+    machine: &Machine,
+    channels: Channels,
+    snapshot: &Snapshot,
+    first: u64,
+    plan: &mut dyn DebugPlan,
+) -> Result<GuestRun> {
+    let mut guest = Running::start(toolchain, kernel, machine, channels)?;
+    let mut control = load(&mut guest, snapshot)?;
+    let socket = guest.debugger_socket();
+    control.start_debugger_stub(&socket)?;
+    let mut gdb = Gdb::attach(&socket)?;
+    let mut address = None;
+    let mut next = NextStop::RunTo(first);
+    while let NextStop::RunTo(to) = next {
+        // A guest that is at the place already would stop at once.
+        let stop = match address == Some(to) {
+            true => gdb.run_to(to)?,
+            false => gdb.continue_to(to)?,
+        };
+        if stop == DebuggerStop::End {
+            bail!("the guest ended before it came to the place where the debugger takes over");
+        }
+        address = Some(to);
+        next = plan.at_stop(&mut gdb)?;
+    }
+    // QEMU listens for the next debugger, and the guest stays where it is.
+    drop(gdb);
+    plan.ready(&socket)?;
+    let mut observer = DebugObserver {
+        on_log: &mut |bytes| plan.log(bytes),
+    };
+    if let Some(error) = guest.watch(Some(control), &mut observer)? {
+        return Err(error);
+    }
+    let command = guest.command().to_owned();
+    let ended = guest.end().context("QEMU's end")?;
+    Ok(GuestRun {
+        agent: ended.agent,
+        debug: ended.debug,
+        log: ended.log,
+        end: match ended.status.success() {
+            true => GuestEnd::Ended,
+            false => GuestEnd::QemuFailed {
+                status: ended.status.to_string(),
+                stderr: ended.errors.clone(),
+            },
+        },
+        qemu_errors: ended.errors,
+        interruption: None,
+        wall: ended.wall,
+        since_panic: None,
+        boot: None,
+        command,
+    })
+}

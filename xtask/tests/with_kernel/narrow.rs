@@ -1,0 +1,193 @@
+//! Narrowed schedules: the delay that decides, its text, and the passing twin.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use xtask::report::json::{NarrowedEntry, RunEntry, SuiteDocument};
+
+use crate::lab::{document, original, run, xtask};
+
+const RACE: [&str; 3] = ["unlocked_counter", "--lang", "c"];
+
+/// Returns what `xtask test` printed to standard error, and the JSON report.
+fn report(args: &[&str]) -> Result<(String, SuiteDocument)> {
+    let args = [&["test", "--json", "-"], args].concat();
+    let output = run(&mut xtask(original(), &args))?;
+    let document = document(&output.stdout).with_context(|| output.stderr.clone())?;
+    Ok((output.stderr, document))
+}
+
+fn narrowed(suite: &SuiteDocument) -> Result<&NarrowedEntry> {
+    let race = suite.races.first().context("no schedule failed")?;
+    race.narrowed.as_ref().context("not narrowed")
+}
+
+fn only(suite: &SuiteDocument) -> Result<&RunEntry> {
+    ensure!(suite.runs.len() == 1, "{:?}", suite.summary);
+    suite.runs.first().context("no run")
+}
+
+/// Runs an exact schedule. Returns the run and the guest's output.
+fn exact(text: &str) -> Result<(RunEntry, Vec<u8>)> {
+    let (_, suite) = report(&[&RACE[..], &["--schedule", text]].concat())?;
+    let run = only(&suite)?;
+    ensure!(run.schedule.as_deref() == Some(text), "{:?}", run.schedule);
+    let log = run.guest_log.clone().context("no log is kept")?;
+    Ok((run.clone(), std::fs::read(log)?))
+}
+
+#[test]
+fn a_race_is_narrowed_to_one_delay_in_its_window_and_the_twin_without_it_passes() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let timelines = folder.path().to_string_lossy();
+    let args = ["--schedules", "20", "--timeline", &*timelines];
+    let (printed, suite) = report(&[&RACE[..], &args].concat())?;
+    let narrowed = narrowed(&suite)?;
+    let first = suite.races[0].first_failing_seed;
+    assert_eq!(narrowed.seed, first);
+    assert!(narrowed.complete && narrowed.runs <= 30, "{narrowed:?}");
+    assert!(printed.contains("narrow: 6 of 30"), "{printed}");
+    assert!(printed.contains(&narrowed.sentence), "{printed}");
+    let begin = "unlocked_counter (c) fails if `";
+    assert!(
+        narrowed.sentence.starts_with(begin),
+        "{}",
+        narrowed.sentence
+    );
+
+    // One of the tasks is delayed between its read of the ticket and its write.
+    let [delay] = &narrowed.delays[..] else {
+        panic!("{narrowed:?}");
+    };
+    assert!(["insmod", "drawer"].contains(&&*delay.task));
+    let source = delay.source_location.as_ref().context("no line")?;
+    assert_eq!(source.function, "draw");
+    let line = std::fs::read_to_string(original().join(&source.file))?;
+    let lines: Vec<&str> = line.lines().collect();
+    let place = |text: &str| lines.iter().position(|line| line.contains(text));
+    let (read, write) = (place("READ_ONCE(next)"), place("WRITE_ONCE(next"));
+    let window = read.context("read")? + 2..=write.context("write")? + 1;
+    let line = usize::try_from(source.line)?;
+    assert!(window.contains(&line), "{line} is not in {window:?}");
+    assert_eq!(narrowed.deciding_delay, Some(0));
+
+    let failed = suite.runs.iter().find(|run| run.seed == Some(first));
+    let failed = failed.context("no run of the seed")?;
+    let schedule = narrowed.schedule.as_deref().context("no schedule")?;
+    let (again, log) = exact(schedule)?;
+    assert_eq!(again.verdict, failed.verdict);
+    assert_eq!(again.failed_step, failed.failed_step);
+    assert_eq!(again.seed, None);
+    assert_eq!(again.injected_delays.len(), 1);
+    assert_eq!(exact(schedule)?.1, log);
+    let twin = narrowed.passing_twin.as_deref().context("no twin")?;
+    assert_eq!(exact(twin)?.0.verdict, "pass");
+
+    // Both runs are in one picture and in one file for Perfetto.
+    for ending in ["txt", "html", "perfetto.json"] {
+        let name = format!("unlocked_counter-c.seed{first}.narrowed.{ending}");
+        let both = std::fs::read_to_string(folder.path().join(&name))?;
+        for task in ["insmod", "drawer", "twin: insmod", "twin: drawer"] {
+            assert!(both.contains(task), "{name} lacks {task}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_seed_is_narrowed_on_request_only() -> Result<()> {
+    let args = ["--schedules", "6", "--seed", "6", "--no-narrow"];
+    let (_, suite) = report(&[&RACE[..], &args].concat())?;
+    let race = suite.races.first().context("no schedule failed")?;
+    assert_eq!(race.narrowed, None);
+    let seed = race.first_failing_seed.to_string();
+    let (_, suite) = report(&[&RACE[..], &["--seed", &seed]].concat())?;
+    assert_eq!(suite.races.first().context("it failed")?.narrowed, None);
+    let (_, suite) = report(&[&RACE[..], &["--seed", &seed, "--narrow"]].concat())?;
+    assert!(narrowed(&suite)?.schedule.is_some());
+    Ok(())
+}
+
+fn refused(args: &[&str], what: &[&str]) -> Result<()> {
+    run(&mut xtask(original(), &[&["test"], args].concat()))?.expect(2, what)
+}
+
+#[test]
+fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
+    let schedule =
+        |text: &str, what: &[&str]| refused(&[&RACE[..], &["--schedule", text]].concat(), what);
+    schedule(
+        "insmod",
+        &["--schedule", "`insmod`: write a delay as TASK@"],
+    )?;
+    schedule("start=9ms", &["`start=9ms`: write a time below 4ms"])?;
+    schedule("insmod@draw+0x13#1=41ms", &["at most 40ms"])?;
+    schedule(
+        "insmod@draw+0x12345#1=1ms",
+        &["draw+0x12345 is not a probe point", "of draw are at 0x"],
+    )?;
+    schedule(
+        "insmod@nowhere+0#1=1ms",
+        &["nowhere+0x0 is not a probe point", "no such function"],
+    )?;
+    let delay = ["--schedule", "start=0ms"];
+    refused(
+        &[&["unlocked_counter"], &delay[..]].concat(),
+        &["2 test cases"],
+    )?;
+    refused(&[&RACE[..], &delay, &["--seed", "1"]].concat(), &["--seed"])?;
+    refused(
+        &[&RACE[..], &delay, &["--time", "real"]].concat(),
+        &["--time real"],
+    )?;
+    refused(
+        &[&RACE[..], &["--narrow"]].concat(),
+        &["--narrow needs a seed"],
+    )
+}
+
+/// Commands for gdb at the beginning of a delay: the delayed task's stack, and the other CPU's.
+const AT_THE_DELAY: &str = "backtrace 7\nthread apply all backtrace 1\ncontinue\n";
+
+#[test]
+fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_way() -> Result<()> {
+    let args = [&["test"], &RACE[..], &["--seed", "6", "--gdb"]].concat();
+    let mut debugged = xtask(original(), &args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(debugged.stderr.take().context("no standard error")?);
+    let mut printed = String::new();
+    let commands = loop {
+        let begin = printed.len();
+        ensure!(lines.read_line(&mut printed)? > 0, "it ended:\n{printed}");
+        if let Some((_, commands)) = printed[begin..].split_once(" gdb -x ") {
+            break commands.trim().to_owned();
+        }
+    };
+    let mut script = tempfile::NamedTempFile::new()?;
+    std::io::Write::write_all(&mut script, AT_THE_DELAY.as_bytes())?;
+    let output = Command::new("gdb")
+        .args(["-nx", "-batch", "-x", &commands, "-x"])
+        .arg(script.path())
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run gdb, which these tests need")?;
+    let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.read_to_string(&mut printed)?;
+    assert_eq!(debugged.wait()?.code(), Some(1), "{printed}");
+
+    let frame = |function: &str| seen.find(&format!(" in {function} ("));
+    let frames = ["came", "draw"].map(frame);
+    assert!(frames[0].is_some() && frames[0] < frames[1], "{seen}");
+    assert!(seen.contains("/c/unlocked_counter.c:"), "{seen}");
+    for cpu in ["Thread 1.1", "Thread 1.2"] {
+        assert!(seen.contains(cpu), "{cpu} is not in\n{seen}");
+    }
+    let same = "under the debugger: printed something else than the text says, as without it";
+    assert!(printed.contains(same), "{printed}");
+    let message = "unlocked_counter: 2 draws, and the next ticket is 1";
+    assert!(printed.contains(message), "{printed}");
+    Ok(())
+}
