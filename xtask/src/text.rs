@@ -16,6 +16,25 @@ pub fn printable(line: &str) -> String {
     printable
 }
 
+/// Returns a line in which the mangled names of Rust functions are as in their sources.
+pub fn demangled(line: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(begin) = rest.find(is_name) {
+        let (before, name) = rest.split_at(begin);
+        let (name, after) = name.split_at(name.find(|c| !is_name(c)).unwrap_or(name.len()));
+        shown.push_str(before);
+        match rustc_demangle::try_demangle(name) {
+            // `#` omits the hash of the crate.
+            Ok(function) => shown.push_str(&format!("{function:#}")),
+            Err(_) => shown.push_str(name),
+        }
+        rest = after;
+    }
+    shown + rest
+}
+
 /// Maximum length of a line in reports and artifacts, in bytes; the kernel's longest line has
 /// 1,024.
 pub const MAX_LINE: usize = 4096;
@@ -123,6 +142,15 @@ pub fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_rust_are_demangled_and_others_kept() {
+        assert_eq!(
+            demangled("race in _RNvCs3tpkfqbohTA_11unsafe_list6cancel [unsafe_list] / _R é f+0x1"),
+            "race in unsafe_list::cancel [unsafe_list] / _R é f+0x1"
+        );
+        assert_eq!(demangled(""), "");
+    }
 
     #[test]
     fn an_excerpt_has_both_ends() {

@@ -6,7 +6,7 @@ use super::stacks;
 use super::subject::{Subject, subject};
 use super::timestamp;
 use super::trim::trim_report;
-use crate::text::{excerpt, printable_start};
+use crate::text::{demangled, excerpt, printable_start};
 
 /// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]
@@ -341,14 +341,15 @@ impl LogLine {
     }
 }
 
-/// Returns the first message; for a Rust panic, the first two messages.
+/// Returns the first message, with the names of Rust functions as in their sources; for a Rust
+/// panic, the first two messages.
 fn headline(lines: &[LogLine]) -> String {
     let line = lines.first().map_or("", LogLine::message);
     match (line.strip_suffix(':'), lines.get(1)) {
         (Some(line), Some(next)) if line.starts_with("rust_kernel: panicked at ") => {
             format!("{line}: {}", next.message())
         }
-        _ => line.to_owned(),
+        _ => demangled(line),
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Subject {
     AtomicSleep,
     /// Access to memory that is not allocated, or that is freed.
     Kasan,
+    /// A data race.
+    Kcsan,
     /// Memory without a reference to it.
     Kmemleak,
     /// Behaviour that C leaves undefined.
@@ -30,14 +32,15 @@ pub enum Subject {
 /// Phrases of headlines with their subjects. The first match counts.
 const WORDS: &[(&str, Subject)] = {
     use Subject::{
-        AtomicSleep, DebugObjects, Kasan, Kmemleak, List, Lockdep, OutOfMemory, Refcount, Slab,
-        Ubsan,
+        AtomicSleep, DebugObjects, Kasan, Kcsan, Kmemleak, List, Lockdep, OutOfMemory, Refcount,
+        Slab, Ubsan,
     };
     &[
         ("kmemleak: ", Kmemleak),
         ("BUG: KASAN: ", Kasan),
         ("KASAN: ", Kasan),
         ("KFENCE: ", Kasan),
+        ("BUG: KCSAN: ", Kcsan),
         ("UBSAN: ", Ubsan),
         ("ODEBUG: ", DebugObjects),
         ("refcount_t: ", Refcount),
@@ -86,6 +89,7 @@ impl Subject {
             Subject::Lockdep => "lockdep",
             Subject::AtomicSleep => "atomic-sleep",
             Subject::Kasan => "kasan",
+            Subject::Kcsan => "kcsan",
             Subject::Kmemleak => "kmemleak",
             Subject::Ubsan => "ubsan",
             Subject::Slab => "slab",
@@ -122,6 +126,10 @@ mod tests {
             (
                 "BUG: KASAN: slab-use-after-free in bug+0x1/0x2 [x]",
                 "kasan",
+            ),
+            (
+                "BUG: KCSAN: data-race in bug [x] / init_module [x]",
+                "kcsan",
             ),
             ("kmemleak: 1 new suspected memory leaks (see x)", "kmemleak"),
             ("UBSAN: array-index-out-of-bounds in x.c:1:2", "ubsan"),

@@ -33,6 +33,10 @@ pub enum ProbeKind {
     Return,
 }
 
+/// A function that the compiler adds to each module of a kernel with KCSAN. It runs before the
+/// module's own code, and does nothing.
+const KCSAN_CONSTRUCTOR: &str = "tsan.module_ctor";
+
 impl ProbePoint {
     /// Returns a key that sorts probe points in the order of the module's code.
     pub fn address(&self) -> (usize, u64) {
@@ -69,6 +73,9 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
             continue;
         };
         let name = symbol.name()?;
+        if name == KCSAN_CONSTRUCTOR {
+            continue;
+        }
         for instruction in Decoder::with_ip(64, code, 0, DecoderOptions::NONE) {
             let Some(kind) = kind(&instruction) else {
                 continue;

@@ -78,6 +78,15 @@ pub(super) fn is_guess(message: &str) -> bool {
     message.starts_with("? ")
 }
 
+/// Returns true if the line is the first of KCSAN's report, which may name a function of a stack
+/// below.
+pub(super) fn is_race_headline(message: &str) -> bool {
+    message.starts_with("BUG: KCSAN: ")
+}
+
+/// The name of a task of which the report has only the PID, as KCSAN's has of one task.
+pub(super) const UNNAMED: &str = "task";
+
 /// Returns name and PID of the task that a line of a report is about.
 pub(super) fn task(message: &str) -> Option<(&str, &str)> {
     // kmemleak names the task that allocated the memory.
@@ -89,6 +98,11 @@ pub(super) fn task(message: &str) -> Option<(&str, &str)> {
         let (name, rest) = rest.split_once(" state:")?;
         let (_, pid) = rest.split_once(" pid:")?;
         return Some((name.trim_end(), digits(pid.trim_start())));
+    }
+    if let Some((access, rest)) = message.split_once(" by task ")
+        && access.contains(" to 0x")
+    {
+        return Some((UNNAMED, digits(rest)));
     }
     let (cpu, rest) = message.strip_prefix("CPU: ")?.split_once(" PID: ")?;
     if cpu.is_empty() {
@@ -203,7 +217,21 @@ mod tests {
             task("comm \"runs on\", pid 60, jiffies 4294894000"),
             Some(("runs on", "60"))
         );
-        for line in ["", "comm \"", "task:", "CPU: 1", "CPU: 1 PID: x Comm: "] {
+        // In a report of KCSAN.
+        for line in [
+            "write to 0xffff888000162c50 of 12 bytes by task 42 on cpu 0:",
+            "race at unknown origin, with read to 0xffff88 of 4 bytes by task 42 on cpu 1:",
+        ] {
+            assert_eq!(task(line), Some((UNNAMED, "42")));
+        }
+        for line in [
+            "",
+            "x by task 42",
+            "comm \"",
+            "task:",
+            "CPU: 1",
+            "CPU: 1 PID: x Comm: ",
+        ] {
             assert_eq!(task(line), None, "{line}");
         }
     }

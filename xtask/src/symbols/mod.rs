@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result};
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 use crate::lesson::timestamp;
 use crate::modules::kernel_name;
+use crate::text::demangled;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
@@ -119,6 +120,13 @@ pub fn kernel_function(kernel: &KernelImage, name: &str) -> Result<u64> {
     address.with_context(|| format!("the kernel has no function {name}"))
 }
 
+/// Returns a line of a report without its timestamp.
+fn message(line: &str) -> &str {
+    timestamp::split_kernel(line)
+        .map_or(line, |(_, rest)| rest)
+        .trim_start()
+}
+
 impl<'a> Symbols<'a> {
     /// Returns the symbols of a guest with this kernel and these modules, each a name
     /// and a file, whose sources are in the folder `sources`.
@@ -170,12 +178,17 @@ impl<'a> Symbols<'a> {
         let mut located = false;
         let mut symbolized = Vec::new();
         for line in report.drain(..) {
-            let message = timestamp::split_kernel(&line)
-                .map_or(&*line, |(_, rest)| rest)
-                .trim_start();
+            let message = message(&line);
             if let Some((name, pid)) = line::task(message) {
                 let now = format!("{name} ({pid})");
                 located &= now == task;
+                // KCSAN prints the name of one of the two tasks, after both stacks.
+                let unnamed = format!("{} ({pid})", line::UNNAMED);
+                for location in &mut locations {
+                    if location.task == unnamed {
+                        location.task.clone_from(&now);
+                    }
+                }
                 task = now;
             }
             // Each object that kmemleak reports has its own stack.
@@ -183,6 +196,7 @@ impl<'a> Symbols<'a> {
             let frames = self.frames(&line, unloaded.as_ref());
             if !located
                 && !line::is_guess(message)
+                && !line::is_race_headline(message)
                 && let Some(location) = frames.iter().find_map(|frame| self.location(frame, &task))
             {
                 located = true;
@@ -351,12 +365,10 @@ impl<'a> Symbols<'a> {
         let mut text = line.to_owned();
         if let Some(SymbolReference { name, at, .. }) = line::symbol_reference(line) {
             text.replace_range(at..at + name.len(), &object_file::demangled(name));
+        } else if line::is_race_headline(message(line)) {
+            text = demangled(line);
         }
-        let text_begins = line.len()
-            - timestamp::split_kernel(line)
-                .map_or(line, |(_, rest)| rest)
-                .trim_start()
-                .len();
+        let text_begins = line.len() - message(line).len();
         let indent = " ".repeat(text_begins + 4);
         let bare = line::symbol_reference(line).is_none()
             && line::bare_address(line).is_some_and(|address| address >= MODULES);
