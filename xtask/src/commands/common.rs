@@ -98,6 +98,8 @@ enum ProfileName {
     Debug,
     /// Accesses to freed memory or beyond the end of an object (KASAN)
     Kasan,
+    /// Data races of a module (KCSAN)
+    Kcsan,
 }
 
 impl ProfileOption {
@@ -107,6 +109,7 @@ impl ProfileOption {
             ProfileName::Teaching => return Vec::new(),
             ProfileName::Debug => "debug",
             ProfileName::Kasan => "kasan",
+            ProfileName::Kcsan => "kcsan",
         };
         vec!["--profile".to_owned(), name.to_owned()]
     }
@@ -117,6 +120,7 @@ impl ProfileOption {
             ProfileName::Teaching => Profile::Teaching,
             ProfileName::Debug => Profile::Debug,
             ProfileName::Kasan => Profile::Kasan,
+            ProfileName::Kcsan => Profile::Kcsan,
         }
     }
 }
