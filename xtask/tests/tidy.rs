@@ -668,3 +668,40 @@ fn the_map_of_the_code_is_complete() -> Result<()> {
     assert_eq!(named, there);
     Ok(())
 }
+
+/// Modules and crates with `unsafe` code, as prefixes of paths, each with the reason.
+const UNSAFE: &[(&str, &str)] = &[
+    ("modules/kernel_ext/", "calls the kernel's C functions"),
+    (
+        "modules/races/unsafe_list",
+        "shows how one function breaks the promise of an `unsafe` block in another",
+    ),
+];
+
+/// Lessons, races, tests and tools show what safe Rust does.
+#[test]
+fn modules_have_unsafe_code_only_where_listed() -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
+    for (path, file) in files()? {
+        if !path.starts_with("modules/") || !path.ends_with(".rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file)?;
+        for (index, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let words: Vec<&str> = code
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .collect();
+            if !words.contains(&"unsafe") {
+                continue;
+            }
+            match UNSAFE.iter().find(|(start, _)| path.starts_with(start)) {
+                Some((start, _)) => _ = used.insert(start),
+                None => wrong.push(format!("{path}:{}: {}", index + 1, line.trim())),
+            }
+        }
+    }
+    assert_eq!(used.len(), UNSAFE.len(), "an entry is not needed");
+    report(&wrong)
+}

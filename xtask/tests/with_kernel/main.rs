@@ -12,9 +12,9 @@
 mod agent;
 mod cache;
 mod clocks;
-
 mod complaints;
 mod dashes;
+mod data_races;
 mod doc;
 mod docs;
 mod failures;
