@@ -8,11 +8,14 @@ use core::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use kernel::{c_str, new_mutex, prelude::*, sync::Mutex};
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
 use kernel_ext::{
-    completion::Completion,
+    completion::{Completion, CompletionExt},
     kthread::KThread,
-    sync::{shared, shared_in_place, Arc},
 };
 
 module! {
@@ -120,9 +123,12 @@ impl List {
     }
 }
 
+#[pin_data]
 struct Shared {
     alarms: [Alarm; 3],
-    set: Arc<Mutex<List>>,
+    #[pin]
+    set: Mutex<List>,
+    #[pin]
     done: Completion,
 }
 
@@ -144,11 +150,14 @@ fn cancel(shared: &Shared, alarm: &Alarm) {
 
 impl kernel::Module for UnsafeListMended {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let shared = shared(Shared {
-            alarms: [Alarm::new(), Alarm::new(), Alarm::new()],
-            set: shared_in_place(new_mutex!(List::new()))?,
-            done: Completion::new()?,
-        })?;
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                alarms: [Alarm::new(), Alarm::new(), Alarm::new()],
+                set <- new_mutex!(List::new()),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
         for alarm in &shared.alarms {
             // SAFETY: The alarm is new. `shared` does not move, and lives until both tasks are done.
             unsafe { shared.set.lock().push(alarm) };
@@ -159,7 +168,7 @@ impl kernel::Module for UnsafeListMended {
             for_thread.done.complete();
         })?;
         ring_all(&shared);
-        shared.done.wait();
+        shared.done.wait_for_completion();
         let [a, b, c] = [0, 1, 2].map(|index: usize| shared.alarms[index].handled.load(Relaxed));
         pr_info!("the alarms were handled {a}, {b} and {c} times\n");
         Ok(UnsafeListMended)
