@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use kmodlab_protocol::{
     Assignment, Commands, FOLDER, Message, READY, RunOptions, TRACE_SHELL, TRACE_STEP, TRACKER,
 };
@@ -24,12 +24,17 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub fn serve(guest: &Guest, source: &Source) -> Result<()> {
     let mut channel = Channel::open()?;
     kernel::be_strict(guest);
-    // A module that is to be there before any lesson is: modules/tools/perturb.
+    // Modules that are to be there before any lesson is: modules/tools.
     for module in guest.modules_in(FOLDER) {
         if let Err(error) = Guest::load(&module) {
             guest.log(&format!("kmodlab: {error:#}"));
         }
+        // A lesson has no use for them. They were read, so the files can be removed.
+        std::fs::remove_file(&module)
+            .with_context(|| format!("cannot remove {}", module.display()))?;
     }
+    // A guest that boots for one run had its assignment here too.
+    let _ = std::fs::remove_dir(guest.path(FOLDER));
     protect_from_children()?;
     // The shell waits for its first command, so that a snapshot has it.
     let mut shell = Shell::start(&guest.path("/root"), &LAUNCHER)?;

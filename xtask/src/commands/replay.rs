@@ -10,6 +10,7 @@ use super::common::Common;
 use crate::failure::{Failure, Fault};
 use crate::kernel::KernelImage;
 use crate::key::Key;
+use crate::lesson::kernel_log::{LevelFilter, without_levels};
 use crate::pipeline;
 use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
@@ -75,7 +76,7 @@ fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
     let mut stdout = streams::stdout();
     let mut print = |bytes: &[u8]| stdout.write_all(bytes).context("cannot print");
     print(b"== the kernel's log\n")?;
-    print(&replayed.log)?;
+    print(&without_levels(&replayed.log))?;
     print(b"\n== the commands and their output\n")?;
     print(recording.session(&replayed.agent).as_bytes())?;
     let verdict = if verdict == "pass" {
@@ -116,9 +117,10 @@ fn debug(
             shell_word(commands)
         );
     };
+    let mut filter = LevelFilter::default();
     let mut on_log = |bytes: &[u8]| {
         let mut stdout = streams::stdout();
-        stdout.write_all(bytes)?;
+        stdout.write_all(&filter.push(bytes))?;
         stdout.flush().context("cannot print")
     };
     recording::debug(recording, toolchain, kernel, &sources, ready, &mut on_log)

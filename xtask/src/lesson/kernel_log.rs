@@ -420,7 +420,7 @@ fn without_middle(mut lines: Vec<String>) -> Vec<String> {
 
 mod levels;
 
-pub use levels::{WARNING, is_quiet, is_refusal, without_levels};
+pub use levels::{LevelFilter, WARNING, is_quiet, is_refusal, without_levels};
 
 #[cfg(test)]
 mod tests;

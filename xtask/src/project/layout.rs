@@ -219,7 +219,8 @@ fn written(
                 }
                 Failure::lesson(message)
             })?;
-            let stem = file.with_extension("o").display().to_string();
+            let is_rust = file.extension().is_some_and(|own| own == "rs");
+            let stem = object_of(&file, is_rust);
             if let Some(other) = objects.insert(stem.clone(), source) {
                 let clash = if other == source {
                     format!("{source} is a source of two modules; kbuild can link it with one only")
@@ -257,6 +258,17 @@ fn written(
         let kernel_ext = if linked { KERNEL_EXT } else { "" };
         writeln!(text, "\nobj-m += {module}.o")?;
         writeln!(text, "{module}-y := {kernel_ext} {}", parts.join(" "))?;
+        for (file, stem) in &rust {
+            // kbuild's own rule is for an object with the name of the source.
+            if file.with_extension("o") != Path::new(stem) {
+                writeln!(
+                    text,
+                    "$(obj)/{SOURCES}/{stem}: $(src)/{SOURCES}/{} FORCE\n\t+$(call $(if \
+                     $(rule_rustc_o_rs),if_changed_rule,if_changed_dep),rustc_o_rs)",
+                    file.display()
+                )?;
+            }
+        }
         for (_, stem) in rust.iter().filter(|_| linked) {
             writeln!(
                 text,
@@ -274,6 +286,18 @@ fn written(
         kbuild: KbuildSource::Written(text),
         uses_kernel_ext,
     })
+}
+
+/// Returns the object of a source. That of a crate is named like the crate, which has no dash.
+fn object_of(source: &Path, is_crate: bool) -> String {
+    let object = source.with_extension("o");
+    let name = object.file_name().unwrap_or_default().to_string_lossy();
+    match is_crate {
+        true => object.with_file_name(name.replace('-', "_")),
+        false => object,
+    }
+    .display()
+    .to_string()
 }
 
 /// Reports whether a source in Rust uses the crate `kernel_ext`.

@@ -264,6 +264,8 @@ fn kinds(row: &[Outcome]) -> Vec<(&Outcome, Vec<u32>)> {
     for outcome in row {
         let run = outcome.seed().or(outcome.run).unwrap_or(1);
         match kinds.iter_mut().find(|(first, _)| outcome.is_like(first)) {
+            // A text that cannot be tested has no seed, however many schedules were requested.
+            Some((_, runs)) if runs.contains(&run) => {}
             Some((_, runs)) => runs.push(run),
             None => kinds.push((outcome, vec![run])),
         }

@@ -19,7 +19,7 @@ use crate::vm::{Channels, Memory};
 
 /// The function of `perturb` that delays the calling task. Its first argument is the length in
 /// nanoseconds.
-const DELAYS: &str = "kernel_ext_hold_up";
+const DELAYS: &str = "perturb_delay";
 
 /// The kernel's list of modules, and the distance of a module's `list` from its beginning
 /// (include/linux/module.h).

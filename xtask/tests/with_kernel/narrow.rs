@@ -178,8 +178,8 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
     lines.read_to_string(&mut printed)?;
     assert_eq!(debugged.wait()?.code(), Some(1), "{printed}");
 
-    let frame = |function: &str| seen.find(&format!(" in {function} ("));
-    let frames = ["came", "draw"].map(frame);
+    let frame = |function: &str| seen.find(&format!(" {function} () at "));
+    let frames = ["reached", "draw"].map(frame);
     assert!(frames[0].is_some() && frames[0] < frames[1], "{seen}");
     assert!(seen.contains("/c/unlocked_counter.c:"), "{seen}");
     for cpu in ["Thread 1.1", "Thread 1.2"] {

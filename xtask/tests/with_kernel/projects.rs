@@ -115,6 +115,12 @@ fn modules_are_loaded_in_the_order_of_their_symbols() -> Result<()> {
 #[test]
 fn a_module_in_rust_needs_no_kernel_ext() -> Result<()> {
     let project = TestProject::of("plain_rust")?;
+    // A name with a dash, and no Kbuild.
+    let source = std::fs::read_to_string(project.path.join("plain_rust.rs"))?;
+    let dashed = TestProject::new(&[("plain-rust.rs", &source)])?;
+    let output = dashed.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (rust)  ok", "$ insmod plain-rust.ko"])?;
+
     let output = project.xtask(&["test", "./plain_rust"])?;
     output.expect(
         0,

@@ -154,8 +154,8 @@ fn a_replay_equals_its_recording_or_reports_the_difference() -> Result<()> {
         1,
         &[
             "NOT the same: the kernel's log differs from byte ",
-            "    recorded  [",
-            "    replayed  [",
+            "    recorded  <6>[",
+            "    replayed  <6>[",
         ],
     )?;
     let other = changed(&|recording| recording.manifest.qemu = "0.1".to_owned())?;

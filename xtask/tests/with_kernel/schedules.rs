@@ -95,7 +95,7 @@ fn a_lesson_that_loads_no_module_cannot_be_scheduled_and_does_not_pass() -> Resu
     let clone = TestClone::with_texts(&[("kthread_run", "$ true\n")])?;
     clone
         .run(&["test", "--lang", "c", "--schedules", "2"])?
-        .expect(69, &["there is nothing to delay", "0 passed"])
+        .expect(1, &["a schedule has nothing to delay", "0 passed"])
 }
 
 /// A lesson that does not load its module is at fault, and not the host.

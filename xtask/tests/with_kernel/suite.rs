@@ -47,7 +47,7 @@ fn a_list_builds_nothing() -> Result<()> {
     assert_eq!(sorted(&together), sorted(&all));
     let json = list("test --list --lang c --json - probe*")?;
     let TestCaseList { schema, test_cases } = document(&json)?;
-    assert_eq!(schema, 2);
+    assert_eq!(schema, 3);
     let names = test_cases.iter().map(|case| case.lesson.as_str());
     let names: Vec<&str> = names.collect();
     assert_eq!(names, ["probe", "probe_two"]);

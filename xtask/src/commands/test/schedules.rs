@@ -1,11 +1,13 @@
 //! The options of `test` that are about schedules.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
+use crate::lesson::kernel_log::LevelFilter;
 use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedRace, NarrowingResult, Runner, SuiteRun};
 use crate::schedule::{ExactSchedule, Seeds};
@@ -180,9 +182,12 @@ pub(super) fn debug(
             shell_word(commands)
         );
     };
+    let filter = RefCell::new(LevelFilter::default());
     let on_log = |bytes: &[u8]| {
         let mut stderr = streams::stderr();
-        stderr.write_all(bytes).context("cannot print")
+        stderr
+            .write_all(&filter.borrow_mut().push(bytes))
+            .context("cannot print")
     };
     let completed = runner.debug(case, prepared, schedule, deciding, &ready, &on_log)?;
     let outcome = &completed.outcome;

@@ -81,6 +81,23 @@ pub fn without_levels(log: &[u8]) -> Vec<u8> {
     without
 }
 
+/// Takes the levels out of a console that is read in pieces.
+#[derive(Debug, Default)]
+pub struct LevelFilter {
+    /// The bytes after the last end of a line.
+    pending: Vec<u8>,
+}
+
+impl LevelFilter {
+    /// Adds the next bytes, and returns those of the lines that are complete, without levels.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.pending.extend_from_slice(bytes);
+        let complete = self.pending.iter().rposition(|byte| *byte == b'\n');
+        let rest = self.pending.split_off(complete.map_or(0, |end| end + 1));
+        without_levels(&std::mem::replace(&mut self.pending, rest))
+    }
+}
+
 impl KernelLog {
     /// Returns the first complaint that only its level shows: the lesson's first message at the
     /// level of a warning or worse that is not harmless and for which `counts` returns true, which
@@ -200,5 +217,13 @@ mod tests {
             without_levels(bytes),
             b"[    1.000000] x\r\n<6> y\r\n<>z\r\n["
         );
+    }
+
+    #[test]
+    fn levels_are_taken_out_of_a_console_in_pieces() {
+        let mut filter = LevelFilter::default();
+        assert_eq!(filter.push(b"<6>[    1.0"), b"");
+        assert_eq!(filter.push(b"00000] a\r\n<"), b"[    1.000000] a\r\n");
+        assert_eq!(filter.push(b"4>[    2.000000] b\n"), b"[    2.000000] b\n");
     }
 }

@@ -129,6 +129,20 @@ fn sources_alone_are_a_module_each() -> Result<()> {
 }
 
 #[test]
+fn a_crate_has_no_dash() -> Result<()> {
+    let folder = Folder::new(&[
+        ("my-module.rs", "module! {}"),
+        ("my-other.c", "MODULE_LICENSE"),
+    ])?;
+    let builds = folder.builds("y")?;
+    let text = text(&builds[0]);
+    assert!(text.contains("obj-m += my-module.o\nmy-module-y :=  src/my_module.o\n"));
+    assert!(text.contains("$(obj)/src/my_module.o: $(src)/src/my-module.rs FORCE\n\t+$(call"));
+    assert!(text.contains("obj-m += my-other.o\nmy-other-y :=  src/my-other.o\n"));
+    Ok(())
+}
+
+#[test]
 fn errors_name_the_file_and_the_remedy() -> Result<()> {
     let two = Folder::new(&[
         ("kmodlab.toml", "[module.x]\nsources = [\"x.c\"]\n"),
