@@ -37,6 +37,7 @@ enum Command {
 
 /// Runs the program with the arguments of the process, and returns its exit status.
 pub fn main() -> ExitCode {
+    process::note_program();
     let mut args = std::env::args_os().skip(1);
     let outcome = match args.next() {
         Some(mode) if mode == process::GUARD => process::guard(args),

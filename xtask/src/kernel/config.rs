@@ -64,6 +64,11 @@ impl Config {
         rest.render() + &over.render()
     }
 
+    /// Returns true if the option with this name, without `CONFIG_`, is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Option::is_some)
+    }
+
     /// Adds the options of `over`, which override the present ones.
     fn override_with(&mut self, over: Self) {
         self.0.extend(over.0);

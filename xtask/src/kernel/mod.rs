@@ -7,12 +7,14 @@ mod kconfig;
 mod profile;
 pub mod source;
 pub mod spec;
+mod symbol_options;
 
 use std::ops::Range;
 
 pub use image::{KernelImage, TARGETS};
 pub use kbuild::{make, make_module};
 pub use profile::Profile;
+pub use symbol_options::{MissingSymbol, missing_symbols};
 
 /// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).
 pub const MODULE_ADDRESSES: Range<u64> = 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000;

@@ -5,6 +5,7 @@ use std::fmt;
 use kmodlab_protocol::OUTPUT_LIMIT;
 
 use super::subject::subject;
+use crate::modules::AS_PROGRAM;
 use crate::vm::Channel;
 use crate::vm::output_meter::limit;
 
@@ -300,10 +301,16 @@ impl fmt::Display for Verdict {
             Verdict::Pass => write!(f, "passed"),
             Verdict::Mismatch { first, .. } if first.expected == first.printed => {
                 let (expected, actual) = first.status;
-                write!(
-                    f,
-                    "ended with status {actual} where the text says {expected}"
-                )
+                match first.location.line {
+                    0 => write!(f, "a command ended with status {actual}"),
+                    _ => write!(
+                        f,
+                        "ended with status {actual} where the text says {expected}"
+                    ),
+                }
+            }
+            Verdict::Mismatch { first, .. } if first.location.line == 0 => {
+                write!(f, "a command failed")
             }
             Verdict::Mismatch { .. } => write!(f, "printed something else than the text says"),
             Verdict::KernelReport { headline, .. } => write!(f, "the kernel reported: {headline}"),
@@ -334,7 +341,11 @@ impl fmt::Display for Verdict {
                 write!(f, "the text cannot be tested: {first}")
             }
             Verdict::DoesNotCompile { what } => {
-                write!(f, "the module does not compile: {}", first_error(what))
+                let subject = match what.contains(AS_PROGRAM) {
+                    true => "a program",
+                    false => "the module",
+                };
+                write!(f, "{subject} does not compile: {}", first_error(what))
             }
             Verdict::Infrastructure { what } => {
                 write!(f, "not judged: {}", what.lines().next().unwrap_or(""))

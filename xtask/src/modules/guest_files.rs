@@ -20,6 +20,9 @@ use crate::key::Inputs;
 use crate::process::Tool;
 use crate::project::{Project, ProjectGuestFile};
 
+/// Phrase in the error of a program that does not compile.
+pub const AS_PROGRAM: &str = "does not compile as a program for the guest";
+
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "program 1";
 
@@ -156,13 +159,24 @@ impl ModuleBuilder<'_> {
                     Err(_) => work.join(source.file_name().unwrap_or_default()),
                 };
                 copy(source, &target)?;
-                self.compile_program(project, work, &target)?;
+                let shown = match source.strip_prefix(&project.folder) {
+                    Ok(relative) => project.shown.join(relative),
+                    Err(_) => source.to_owned(),
+                };
+                self.compile_program(project, work, &target, &shown)?;
                 copy(&work.join(PROGRAM), staging)
             })?;
         Ok(entry.path)
     }
 
-    fn compile_program(&self, project: &Project, work: &Path, source: &Path) -> Result<()> {
+    /// Compiles `source`, which messages call `shown_source`, in `work`.
+    fn compile_program(
+        &self,
+        project: &Project,
+        work: &Path,
+        source: &Path,
+        shown_source: &Path,
+    ) -> Result<()> {
         let tree = &self.image.tree;
         let objects = &self.image.objects;
         let nolibc = tree.join("tools/include/nolibc");
@@ -193,6 +207,8 @@ impl ModuleBuilder<'_> {
                 "-Os",
                 "-s",
             ])
+            // Without -fno-builtin, clang calls functions that nolibc.h does not define for a file.
+            .arg("-fno-builtin")
             .args(["-fno-stack-protector", "-fno-asynchronous-unwind-tables"])
             .args(["-Wall", "-Wno-unused-function", "-fno-ident", "-o"])
             .arg(work.join(PROGRAM))
@@ -218,6 +234,8 @@ impl ModuleBuilder<'_> {
         };
         let log = work.join("build.log");
         let mut lines = Vec::new();
+        let copy = source.display().to_string();
+        let shown_source = shown_source.display().to_string();
         let shown = format!(
             "{}/",
             project.shown.display().to_string().trim_end_matches('/')
@@ -225,21 +243,18 @@ impl ModuleBuilder<'_> {
         let here = format!("{}/", work.display());
         let compiled = clang.run_logged("compiling a program", &log, |line| {
             if lines.len() < MAX_LINES {
-                lines.push(line.replace(&here, &shown));
+                lines.push(line.replace(&copy, &shown_source).replace(&here, &shown));
             }
         });
         compiled.map_err(
-            |error| {
-                match lines.iter().any(|line| line.contains("error: ")) {
-            true => Failure::lesson(format!(
-                "{} does not compile as a program for the guest:\n{}\nnote: the guest's C library \
+            |error| match lines.iter().any(|line| line.contains("error: ")) {
+                true => Failure::lesson(format!(
+                    "{shown_source} {AS_PROGRAM}:\n{}\nnote: the guest's C library \
                  is nolibc, which has system calls, stdio, stdlib and string, but no threads",
-                source.display().to_string().replace(&here, &shown),
-                lines.join("\n")
-            ))
-            .into(),
-            false => error,
-        }
+                    lines.join("\n")
+                ))
+                .into(),
+                false => error,
             },
         )
     }

@@ -193,9 +193,11 @@ impl ModuleBuilder<'_> {
         let shown = shown_folder(project);
         let mut attribution = Attribution::of_project(work, &sources, &project.name, &shown);
         let mut warnings = Warnings::new(&sources);
+        let mut undefined = Vec::new();
         let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
             attribution.line(line);
             warnings.line(line);
+            undefined.extend(undefined_symbol(line));
         });
         if let Err(error) = made {
             let errors = attribution.errors();
@@ -210,6 +212,11 @@ impl ModuleBuilder<'_> {
             let mut message = unbuilt.message;
             for why in &files.left_out {
                 message += &format!("\nnote: {why}");
+            }
+            if !undefined.is_empty() {
+                for symbol in kernel::missing_symbols(&image.tree, &image.objects, &undefined)? {
+                    message += &format!("\nnote: {symbol}");
+                }
             }
             return Err(match unbuilt.fault {
                 Fault::Lesson => Failure::lesson(message).into(),
@@ -257,6 +264,12 @@ impl ModuleBuilder<'_> {
         })?;
         Ok(entry.path)
     }
+}
+
+/// Returns the symbol that a line of modpost reports as undefined.
+fn undefined_symbol(line: &str) -> Option<String> {
+    let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once('"')?;
+    rest.ends_with(" undefined!").then(|| symbol.to_owned())
 }
 
 fn build_of(project: &Project, language: Language) -> Result<&Build> {

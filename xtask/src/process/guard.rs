@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -66,6 +67,14 @@ fn inherit(command: &mut Command, tool: &Command, clean: bool) {
     command.args(tool.get_args());
 }
 
+/// Whether this process is the program, under whatever name, and not a test or the benchmark.
+static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process is the program, which can then start itself as a guard.
+pub fn note_program() {
+    IS_PROGRAM.store(true, Ordering::Relaxed);
+}
+
 /// Returns the path of this program; in a test or in the benchmark, of the xtask
 /// that cargo built beside it.
 ///
@@ -74,11 +83,7 @@ fn inherit(command: &mut Command, tool: &Command, clean: bool) {
 /// Fails if there is no xtask beside this program.
 pub fn xtask_binary() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    if own
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("xtask"))
-        && own.parent().is_some_and(|folder| !folder.ends_with("deps"))
-    {
+    if IS_PROGRAM.load(Ordering::Relaxed) {
         // This is right even if cargo has replaced the file meanwhile.
         return Ok(PathBuf::from("/proc/self/exe"));
     }

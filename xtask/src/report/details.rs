@@ -40,11 +40,13 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     let verdict_text = printable(&verdict.to_string());
     writeln!(out, "{}: {verdict_text}", palette.error(outcome.label()))?;
     if let Some(earlier) = &outcome.earlier {
-        writeln!(
-            out,
-            "before that, in line {}, this command did not do what the text says:",
-            earlier.location.line
-        )?;
+        match earlier.location.line {
+            0 => writeln!(out, "before that, this command failed:")?,
+            line => writeln!(
+                out,
+                "before that, in line {line}, this command did not do what the text says:"
+            )?,
+        }
         command(out, &earlier.location)?;
         difference(out, earlier, palette)?;
     }
@@ -68,7 +70,11 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
     print_locations(out, &outcome.source_locations)?;
     match verdict {
         Verdict::Pass | Verdict::Skipped { .. } => {}
-        Verdict::Mismatch { first, further } => mismatch(out, first, *further, palette)?,
+        Verdict::Mismatch { first, further } if outcome.narrative.is_empty() => {
+            mismatch(out, first, *further, palette)?;
+        }
+        // Without a text, there is nothing to compare with but the status.
+        Verdict::Mismatch { .. } => listing(out, "the commands and the log", &outcome.narrative)?,
         Verdict::KernelReport { report, .. } if verdict.subject() == Some("kmemleak") => {
             listing(out, "kmemleak's report", report)?;
         }

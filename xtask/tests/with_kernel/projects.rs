@@ -229,6 +229,25 @@ fn a_saved_change_is_tested_at_once() -> Result<()> {
 }
 
 #[test]
+fn the_program_works_under_the_name_by_which_it_is_installed() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let installed = project.folder.path().join("kmodlab");
+    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), &installed)?;
+    let mut kmodlab = Command::new(&installed);
+    kmodlab
+        .args(["test", "./two_files", "--run", "false", "--no-install"])
+        .current_dir(project.folder.path())
+        .env("KMODLAB_WORKSPACE", original());
+    run(&mut kmodlab)?.expect(
+        1,
+        &[
+            "a command ended with status 1",
+            "to reproduce: kmodlab qemu --lang c ./two_files",
+        ],
+    )
+}
+
+#[test]
 fn a_hang_is_located_in_the_projects_source() -> Result<()> {
     let project = TestProject::of("hangs")?;
     let output = project.xtask(&["test", "./hangs"])?;
@@ -362,6 +381,14 @@ fn wrong_folders_are_explained() -> Result<()> {
     let output = missing.xtask(&["test", "./own"])?;
     output.expect(1, &["does-not-compile", "\"nowhere\"", "undefined!"])?;
 
+    let i2c = "extern int i2c_add_numbered_adapter(void *); return i2c_add_numbered_adapter(0);";
+    let option = TestProject::new(&[("own.c", &module(i2c))])?;
+    let output = option.xtask(&["test", "./own"])?;
+    output.expect(
+        1,
+        &["note: i2c_add_numbered_adapter is in drivers/i2c/i2c-core-base.c, which needs CONFIG_I2C"],
+    )?;
+
     let source = |other: &str, own: &str| {
         format!(
             "#include <linux/module.h>\nint {other}_f(void);\nint {own}_f(void);\n\
@@ -397,6 +424,23 @@ fn files_for_the_guest_are_checked() -> Result<()> {
         1,
         &["/bin/true is not linked statically, and the guest has no C library"],
     )?;
+    project.write(
+        "p.c",
+        "#include <stdio.h>\nint main(void) { printf(\"ok\\n\"); return 3; }\n",
+    )?;
+    with("two_files/p.c")?.expect(0, &["1 passed"])?;
+    let run = [
+        "test",
+        "./two_files",
+        "--with",
+        "two_files/p.c",
+        "--run",
+        "./p",
+    ];
+    // The output is shown although the status is wrong.
+    project
+        .xtask(&run)?
+        .expect(1, &["a command ended with status 3", "\n  ok\n"])?;
     with("/nothing")?.expect(2, &["/nothing is not a file"])?;
     with("/bin/true:/proc/x")?.expect(2, &["this path is the guest's own"])?;
     project.write("t.c", "int main(void) { return nothing; }\n")?;
