@@ -555,6 +555,8 @@ fn subcommands() -> Result<BTreeMap<String, BTreeSet<String>>> {
 
 /// Options of other programs that documents name.
 const OTHERS_OPTIONS: &[(&str, &str)] = &[
+    ("--bin", "cargo install"),
+    ("--path", "cargo install"),
     ("--locked", "cargo install"),
     ("--test", "cargo test"),
     ("--rm", "podman run"),
