@@ -15,13 +15,13 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 
-struct alarm {
+struct clock_alarm {
 	struct hlist_node link;
 	/* Number of times that the alarm was rung or cancelled. */
 	atomic_t handled;
 };
 
-static struct alarm alarms[3];
+static struct clock_alarm alarms[3];
 static HLIST_HEAD(set);
 static DEFINE_MUTEX(lock);
 static DECLARE_COMPLETION(done);
@@ -30,7 +30,7 @@ static noinline void ring_all(void)
 {
 	static HLIST_HEAD(due);
 	struct hlist_node *next;
-	struct alarm *alarm;
+	struct clock_alarm *alarm;
 
 	mutex_lock(&lock);
 	hlist_move_list(&set, &due);
@@ -41,7 +41,7 @@ static noinline void ring_all(void)
 	}
 }
 
-static noinline void cancel(struct alarm *alarm)
+static noinline void cancel(struct clock_alarm *alarm)
 {
 	mutex_lock(&lock);
 	/* Without the lock, ring_all() may remove the same alarm. */

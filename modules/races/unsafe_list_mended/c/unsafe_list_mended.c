@@ -15,23 +15,23 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 
-struct alarm {
+struct clock_alarm {
 	struct hlist_node link;
 	/* Number of times that the alarm was rung or cancelled. */
 	atomic_t handled;
 };
 
-static struct alarm alarms[3];
+static struct clock_alarm alarms[3];
 static HLIST_HEAD(set);
 static DEFINE_MUTEX(lock);
 static DECLARE_COMPLETION(done);
 
-static struct alarm *pop(void)
+static struct clock_alarm *pop(void)
 {
-	struct alarm *alarm;
+	struct clock_alarm *alarm;
 
 	mutex_lock(&lock);
-	alarm = hlist_entry_safe(set.first, struct alarm, link);
+	alarm = hlist_entry_safe(set.first, struct clock_alarm, link);
 	if (alarm)
 		hlist_del_init(&alarm->link);
 	mutex_unlock(&lock);
@@ -40,13 +40,13 @@ static struct alarm *pop(void)
 
 static void ring_all(void)
 {
-	struct alarm *alarm;
+	struct clock_alarm *alarm;
 
 	while ((alarm = pop()))
 		atomic_inc(&alarm->handled);
 }
 
-static void cancel(struct alarm *alarm)
+static void cancel(struct clock_alarm *alarm)
 {
 	mutex_lock(&lock);
 	if (!hlist_unhashed(&alarm->link)) {
