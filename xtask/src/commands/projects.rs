@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::failure::Failure;
-use crate::lesson::LessonText;
 use crate::project::{KernelChoice, Project, ProjectGuestFile, check_guest_path, is_path};
 
 /// Options for folders with modules.
@@ -29,8 +28,6 @@ pub struct Selection {
     pub projects: Vec<Arc<Project>>,
     /// The kernel that the projects ask for.
     pub kernel: KernelChoice,
-    /// The lessons, once they are loaded.
-    pub lessons: Vec<LessonText>,
 }
 
 impl ProjectOptions {
@@ -45,7 +42,6 @@ impl ProjectOptions {
             names: Vec::new(),
             projects: Vec::new(),
             kernel: KernelChoice::default(),
-            lessons: Vec::new(),
         };
         for argument in arguments {
             if is_path(argument) {

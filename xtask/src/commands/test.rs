@@ -10,12 +10,13 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, Lang, ProfileOption, refuse_lacking};
-use super::projects::{ProjectOptions, Selection};
+use super::projects::ProjectOptions;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
 use crate::pipeline::Built;
+use crate::project::KernelChoice;
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
@@ -188,10 +189,11 @@ impl TestOptions {
         Ok(())
     }
 
-    /// Selects the lessons, and opens the projects.
-    fn lessons(&self) -> Result<Selection> {
-        let mut selection = self.project.select(&self.lessons)?;
-        let lessons = match self.races {
+    /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel that
+    /// the projects ask for.
+    fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice)> {
+        let selection = self.project.select(&self.lessons)?;
+        let mut lessons = match self.races {
             true if !selection.projects.is_empty() => {
                 return Err(Failure::usage("--races: a folder is not a race").into());
             }
@@ -207,15 +209,14 @@ impl TestOptions {
             let what = "--run: give the folder of a module too, such as `test . --run ...`";
             return Err(Failure::usage(what).into());
         }
-        selection.lessons = lessons;
         for project in &selection.projects {
             let of_project = lesson::of_project(project, self.run.as_deref())?;
             if let [language] = self.lang.languages() {
                 refuse_lacking(of_project.iter().flatten(), *language)?;
             }
-            selection.lessons.extend(of_project);
+            lessons.extend(of_project);
         }
-        Ok(selection)
+        Ok((lessons, selection.kernel))
     }
 }
 
@@ -232,9 +233,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let schedules = &options.schedules;
     let schedules = schedules.requested(real_time, options.record.is_some())?;
     let timelines = options.timelines()?;
-    let Selection {
-        lessons, kernel, ..
-    } = options.lessons()?;
+    let (lessons, kernel) = options.lessons()?;
     let source = options.common.source_request_or(&kernel);
     let cases = plan(&lessons, options.lang.languages(), options.partition);
     check_single(schedules, &cases)?;

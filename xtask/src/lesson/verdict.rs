@@ -5,7 +5,6 @@ use std::fmt;
 use kmodlab_protocol::OUTPUT_LIMIT;
 
 use super::subject::subject;
-use crate::modules::AS_PROGRAM;
 use crate::vm::Channel;
 use crate::vm::output_meter::limit;
 
@@ -87,7 +86,7 @@ pub enum Verdict {
         /// The mistake; its first line is a summary.
         what: String,
     },
-    /// A compiler refused the lesson's module, so no guest ran.
+    /// A compiler refused the lesson's module or a program for its guest, so no guest ran.
     DoesNotCompile {
         /// The error with the compiler's output; its first line is a summary.
         what: String,
@@ -341,11 +340,7 @@ impl fmt::Display for Verdict {
                 write!(f, "the text cannot be tested: {first}")
             }
             Verdict::DoesNotCompile { what } => {
-                let subject = match what.contains(AS_PROGRAM) {
-                    true => "a program",
-                    false => "the module",
-                };
-                write!(f, "{subject} does not compile: {}", first_error(what))
+                write!(f, "a source does not compile: {}", first_error(what))
             }
             Verdict::Infrastructure { what } => {
                 write!(f, "not judged: {}", what.lines().next().unwrap_or(""))

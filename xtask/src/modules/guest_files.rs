@@ -14,14 +14,11 @@ use kmodlab_protocol::GuestFile;
 use super::builder::{ModuleBuilder, copy};
 use super::load_order::depends;
 use super::unbuilt::UnbuiltModule;
-use super::{Language, Module, sandbox};
+use super::{Language, Module, kernel_name, sandbox};
 use crate::failure::{Failure, Fault, fault_of};
 use crate::key::Inputs;
 use crate::process::Tool;
 use crate::project::{Project, ProjectGuestFile};
-
-/// Phrase in the error of a program that does not compile.
-pub const AS_PROGRAM: &str = "does not compile as a program for the guest";
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "program 1";
@@ -66,22 +63,21 @@ impl ModuleBuilder<'_> {
         let mut text = String::new();
         for module in modules {
             let direct = depends(&module.path)?;
+            // modpost names files, which may have dashes.
             let is_needed = |other: &&Module| {
-                let name = other.name.replace('-', "_");
-                direct.iter().any(|need| need.replace('-', "_") == name)
+                let name = other.kernel_name();
+                direct.iter().any(|need| kernel_name(need) == name)
             };
             // Modules come after those that they need, and so all needs of these are known.
             let mut all: Vec<String> = Vec::new();
             for other in modules.iter().filter(is_needed) {
-                all.push(path_of(&other.name));
-                all.extend(needs.get(&*other.name).into_iter().flatten().cloned());
+                let further = needs.get(&*other.name).into_iter().flatten().cloned();
+                for path in [path_of(&other.name)].into_iter().chain(further) {
+                    if !all.contains(&path) {
+                        all.push(path);
+                    }
+                }
             }
-            let mut seen = Vec::new();
-            all.retain(|path| {
-                let is_new = !seen.contains(path);
-                seen.push(path.clone());
-                is_new
-            });
             write!(text, "{}:", path_of(&module.name))?;
             for path in &all {
                 write!(text, " {path}")?;
@@ -154,15 +150,14 @@ impl ModuleBuilder<'_> {
                 let work = work_folder.path();
                 files.copy_to(work)?;
                 // A source may lie outside the project, if it is given by --with.
-                let target = match source.strip_prefix(&project.folder) {
-                    Ok(relative) => work.join(relative),
-                    Err(_) => work.join(source.file_name().unwrap_or_default()),
+                let (target, shown) = match source.strip_prefix(&project.folder) {
+                    Ok(relative) => (work.join(relative), project.shown.join(relative)),
+                    Err(_) => {
+                        let name = source.file_name().unwrap_or_default();
+                        (work.join(name), source.to_owned())
+                    }
                 };
                 copy(source, &target)?;
-                let shown = match source.strip_prefix(&project.folder) {
-                    Ok(relative) => project.shown.join(relative),
-                    Err(_) => source.to_owned(),
-                };
                 self.compile_program(project, work, &target, &shown)?;
                 copy(&work.join(PROGRAM), staging)
             })?;
@@ -249,7 +244,7 @@ impl ModuleBuilder<'_> {
         compiled.map_err(
             |error| match lines.iter().any(|line| line.contains("error: ")) {
                 true => Failure::lesson(format!(
-                    "{shown_source} {AS_PROGRAM}:\n{}\nnote: the guest's C library \
+                    "{shown_source} does not compile as a program for the guest:\n{}\nnote: the guest's C library \
                  is nolibc, which has system calls, stdio, stdlib and string, but no threads",
                     lines.join("\n")
                 ))

@@ -30,7 +30,6 @@ use crate::ui::Stage;
 use builder::ModuleBuilder;
 
 pub use doc::DocPages;
-pub use guest_files::AS_PROGRAM;
 pub use language::Language;
 pub use unbuilt::UnbuiltModule;
 

@@ -1,9 +1,8 @@
 //! The modules of projects, which kbuild builds in a copy of the project's folder.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::attribution::{Attribution, is_compilers};
 use super::builder::{ModuleBuilder, copy, is_full};
@@ -14,7 +13,7 @@ use crate::cache::Parts;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel;
 use crate::key::{Inputs, Key, files_below};
-use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles, unchanged};
+use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
@@ -163,9 +162,14 @@ impl ModuleBuilder<'_> {
         let work = work_folder.path();
         let sources = build.source_folder(work);
         files.copy_to(&sources)?;
-        let copied = copies(files, &sources);
-        let copied = self.key_of_files(project, language, &copied)?;
-        unchanged(key.as_str(), copied.as_str(), &project.shown)?;
+        let copied = self.key_of_files(project, language, &copies(files, &sources))?;
+        ensure!(
+            copied == *key,
+            Failure::lesson(format!(
+                "a file of {} changed while it was copied; run the command again",
+                project.shown.display()
+            ))
+        );
         if let KbuildSource::Written(text) = &build.kbuild {
             let path = work.join("Kbuild");
             std::fs::write(&path, text)
@@ -302,11 +306,11 @@ fn built_modules(work: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn names_of(modules: &[PathBuf]) -> Vec<String> {
-    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_os_string();
-    let names: BTreeSet<_> = modules.iter().map(stem).collect();
-    names
+    let stems = modules
         .iter()
-        .map(|name| name.to_string_lossy().into_owned())
+        .map(|path| path.file_stem().unwrap_or_default());
+    stems
+        .map(|stem| stem.to_string_lossy().into_owned())
         .collect()
 }
 

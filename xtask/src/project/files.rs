@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use crate::failure::Failure;
 
@@ -189,22 +189,6 @@ fn is_made(name: &OsStr) -> bool {
     let is_object = own.is_some_and(|own| OF_KBUILD.iter().any(|known| own == *known));
     let text = name.to_string_lossy();
     is_object || MADE.contains(&&*text) || text.ends_with(".mod.c")
-}
-
-/// Checks that the files that were read are those that were copied.
-///
-/// # Errors
-///
-/// Fails if a file changed in between.
-pub(crate) fn unchanged(before: &str, after: &str, shown: &Path) -> Result<()> {
-    ensure!(
-        before == after,
-        Failure::lesson(format!(
-            "a file of {} changed while it was copied; run the command again",
-            shown.display()
-        ))
-    );
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,7 +22,6 @@ use crate::failure::Failure;
 use crate::modules::Language;
 use crate::text::shell_word;
 
-pub(crate) use files::unchanged;
 pub use files::{ProjectFile, ProjectFiles};
 pub use layout::{Build, KbuildSource};
 pub use manifest::{KernelChoice, MANIFEST, check_guest_path};

@@ -215,7 +215,7 @@ fn every_verdict_has_its_own_name_and_text() {
     );
     assert!(
         report.contains(
-            "\nmodules/lessons/x/x.rs:7: x (rust): the module does not compile: error[E0425]: no \
+            "\nmodules/lessons/x/x.rs:7: x (rust): a source does not compile: error[E0425]: no \
              `y`\nx (rust) does not compile:\nerror[E0425]: no `y`\n"
         ),
         "{report}"

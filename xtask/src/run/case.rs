@@ -10,7 +10,7 @@ use super::outcome::{ObservedRun, Outcome, Phases, ScheduledRun};
 use super::plan::TestCase;
 use super::request::{CaseRequest, Mode, lesson_files, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
-use super::scheduled::symbols_of;
+use super::scheduled::{main_module, symbols_of};
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::kernel_log::without_levels;
 use crate::lesson::left_behind::{left_behind, objects_left_behind};
@@ -19,7 +19,7 @@ use crate::lesson::record;
 use crate::lesson::timestamp::Tolerance;
 use crate::lesson::trace_dump;
 use crate::lesson::verdict::Verdict;
-use crate::modules::kernel_name;
+use crate::modules::{Module, kernel_name};
 use crate::schedule::{self, DelayReport};
 use crate::symbols::{self, SourceLocation};
 use crate::timeline::{Timeline, TimelineInput};
@@ -127,10 +127,14 @@ impl Runner<'_> {
             ..outcome
         };
         let timeline = dump.map(|dump| {
+            let origin = lesson.origin();
+            // A project has another name than its modules.
+            let module = main_module(self.built, &origin, language)
+                .map_or_else(|_| kernel_name(&lesson.name), Module::kernel_name);
             let delays = outcome.scheduled.as_ref();
             Timeline::of(&TimelineInput {
                 name: &outcome.label(),
-                lesson: &kernel_name(&lesson.name),
+                lesson: &module,
                 verdict: &outcome.verdict.to_string(),
                 commands: &commands,
                 trace: record.trace.as_deref(),

@@ -30,7 +30,6 @@ use std::fmt::Write as _;
 use kmodlab_protocol::Setting;
 
 use crate::lesson::timestamp::Tolerance;
-use crate::modules::kernel_name;
 
 pub use delay::{Arrival, DelayReport, InjectedDelay};
 pub use exact::{ExactDelay, ExactOrder, ExactSchedule};
@@ -187,10 +186,9 @@ impl Schedule {
         }
     }
 
-    /// Returns the setting that makes `perturb` apply this schedule to the lesson's `module` in a
-    /// guest.
+    /// Returns the setting that makes `perturb` apply this schedule in a guest to the lesson's
+    /// `module`, by the kernel's name of that.
     pub fn setting(&self, module: &str) -> Setting {
-        let module = kernel_name(module);
         let Self {
             seed,
             chance,

@@ -133,6 +133,54 @@ fn a_module_in_rust_needs_no_kernel_ext() -> Result<()> {
 }
 
 #[test]
+fn documented_layouts_pass() -> Result<()> {
+    let source = module("pr_info(\"loaded\\n\"); return 0;");
+    let folders = [
+        ("Kbuild", "obj-m += inner/\n"),
+        ("inner/Kbuild", "obj-m := deep.o\n"),
+    ];
+    let deep = TestProject::new(&[folders[0], folders[1], ("inner/deep.c", &source)])?;
+    let output = deep.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (c)  ok", "$ insmod deep.ko"])?;
+
+    let mixed = TestProject::of("mixed")?;
+    let crate_root = std::fs::read_to_string(mixed.path.join("src/mixed.rs"))?;
+    let kbuild = "obj-m := mixed.o\nmixed-y := $(KERNEL_EXT) main.o hardware.o\n\
+                  RUSTFLAGS_main.o := $(KERNEL_EXT_FLAGS)\n";
+    let hardware = "int hardware_value(void);\nint hardware_value(void) { return 23; }\n";
+    let own = [
+        ("Kbuild", kbuild),
+        ("main.rs", &crate_root),
+        ("hardware.c", hardware),
+    ];
+    let output = TestProject::new(&own)?.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (rust)  ok", "the C function returned 23"])?;
+
+    let manifest = "[test]\nload = [\"b\", \"a\"]\n";
+    let ordered = [
+        ("a.c", &*source),
+        ("b.c", &source),
+        ("kmodlab.toml", manifest),
+    ];
+    let output = TestProject::new(&ordered)?.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (c)  ok"])?;
+    let line = |text: &str| output.stdout.lines().position(|line| line.ends_with(text));
+    ensure!(line("$ insmod b.ko") < line("$ insmod a.ko"));
+
+    let assembler = "#include <linux/linkage.h>\nSYM_FUNC_START(add_one)\n\
+                     \tleal 1(%rdi), %eax\n\tRET\nSYM_FUNC_END(add_one)\n";
+    let uses = module("int add_one(int); pr_info(\"sum %d\\n\", add_one(41)); return 0;");
+    let manifest = "[module.own]\nsources = [\"main.c\", \"add.S\"]\n";
+    let files = [
+        ("kmodlab.toml", manifest),
+        ("main.c", &uses),
+        ("add.S", assembler),
+    ];
+    let output = TestProject::new(&files)?.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (c)  ok", "sum 42"])
+}
+
+#[test]
 fn a_manifest_combines_languages_programs_files_and_texts() -> Result<()> {
     let project = TestProject::named("mixed", "mixed module: ü")?;
     let name = "mixed_module___";
@@ -216,7 +264,7 @@ fn a_saved_change_is_tested_at_once() -> Result<()> {
     project.write("own.c", &module("return -EINVAL;"))?;
     until(&mut results, "0 passed, 1 failed")?;
     until(&mut notes, "watching ./own")?;
-    // A file of the same contents is no change; the next one is.
+    // A file of the same contents is not a change; the next one is.
     project.write("own.c", &module("return -EINVAL;"))?;
     project.write("own.c", &module("pr_info(\"mended\\n\"); return 0;"))?;
     until(&mut results, "mended")?;
