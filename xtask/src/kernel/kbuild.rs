@@ -21,7 +21,7 @@ const REPRODUCIBLE: [&str; 4] = [
 /// source location of every address in an oops, and take the compiler a few seconds.
 /// `CONFIG_DEBUG_INFO` would describe every type in every file.
 pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Tool {
-    make_with(toolchain, tree, objects, jobs, None)
+    make_with(toolchain, tree, objects, jobs, &[])
 }
 
 /// Returns the command line `make -C tree O=objects M=work …` for modules whose Kbuild knows
@@ -33,7 +33,14 @@ pub fn make_module(
     work: &Path,
     sources: &Path,
 ) -> Tool {
-    let make = make_with(toolchain, tree, objects, jobs, Some(sources));
+    // Linux 7.3 names files from the folder in which it works.
+    let relative = sources.strip_prefix(work).unwrap_or(Path::new(""));
+    let folders = [sources, relative];
+    let folders: Vec<&Path> = folders
+        .into_iter()
+        .filter(|folder| *folder != Path::new(""))
+        .collect();
+    let make = make_with(toolchain, tree, objects, jobs, &folders);
     make.arg(format!("M={}", work.display()))
 }
 
@@ -42,7 +49,7 @@ fn make_with(
     tree: &Path,
     objects: &Path,
     jobs: usize,
-    sources: Option<&Path>,
+    sources: &[&Path],
 ) -> Tool {
     let Toolchain {
         rustc,
@@ -63,12 +70,14 @@ fn make_with(
         remap(rust_lib_src, "library"),
         "-Cdebuginfo=line-tables-only".to_owned(),
     ];
-    let own = sources.map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
+    let own = sources
+        .iter()
+        .map(|folder| format!("--remap-path-prefix={}/=", folder.display()));
     let rust_flags = rust_flags.into_iter().chain(own).collect::<Vec<_>>();
     let rust_flags = rust_flags.join(" ");
     let c_flags = [tree, objects]
         .into_iter()
-        .chain(sources)
+        .chain(sources.iter().copied())
         .map(|folder| format!("-ffile-prefix-map={}/=", folder.display()))
         .collect::<Vec<_>>()
         .join(" ");

@@ -11,7 +11,9 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use super::project_paths::ProjectPaths;
 use crate::failure::Fault;
 use crate::process::SANDBOX_FAILED;
 
@@ -58,8 +60,8 @@ pub(super) struct Attribution<'a> {
     /// The path of that folder's files in messages, with a slash at the end.
     shown: String,
     names: Vec<&'a str>,
-    /// For a project, whose name is the first: the folder of its sources, with a slash at the end.
-    project: Option<String>,
+    /// The folders of a project, whose name is the first.
+    project: Option<ProjectPaths>,
     /// The compilers' output since the last line of kbuild or make.
     pending: Vec<String>,
     left_out: usize,
@@ -68,7 +70,7 @@ pub(super) struct Attribution<'a> {
 
 impl<'a> Attribution<'a> {
     /// Starts to read the output of a run in the folder `work` that builds these modules.
-    pub(super) fn new(work: &std::path::Path, names: &[&'a str]) -> Self {
+    pub(super) fn new(work: &Path, names: &[&'a str]) -> Self {
         Self {
             work: format!("{}/", work.display()),
             shown: "modules/".to_owned(),
@@ -82,15 +84,10 @@ impl<'a> Attribution<'a> {
 
     /// Starts to read the output of a run in the folder `work` that builds the project `name`,
     /// whose files lie in `sources` and are named below `shown` in messages.
-    pub(super) fn of_project(
-        work: &std::path::Path,
-        sources: &std::path::Path,
-        name: &'a str,
-        shown: &str,
-    ) -> Self {
+    pub(super) fn of_project(work: &Path, sources: &Path, name: &'a str, shown: &str) -> Self {
         Self {
             shown: format!("{shown}/"),
-            project: Some(format!("{}/", sources.display())),
+            project: Some(ProjectPaths::new(work, sources)),
             ..Self::new(work, &[name])
         }
     }
@@ -148,11 +145,8 @@ impl<'a> Attribution<'a> {
     fn keep(&mut self, line: String) {
         if self.pending.len() < MAX_LINES {
             // clang prints absolute paths, rustc paths relative to the folder.
-            if let Some(sources) = &self.project {
-                let line = line.replace(sources, &self.shown);
-                let line = line.replace(&self.work, &self.shown);
-                let line = with_path(&line, "--> ", &self.shown);
-                self.pending.push(with_path(&line, "::: ", &self.shown));
+            if let Some(paths) = &self.project {
+                self.pending.push(paths.shown(&line, &self.shown));
                 return;
             }
             let line = line.replace(&self.work, &self.shown);
@@ -198,10 +192,9 @@ impl<'a> Attribution<'a> {
 
     /// Returns the module that a target belongs to: `lessons/x/c/x.o`, `x.o` or `x.mod.o`.
     fn module_of(&self, target: &str) -> Option<&'a str> {
-        if self.project.is_some() {
-            // kbuild repeats a failure for the folder itself and for targets outside it.
-            let in_folder = target.starts_with(&self.work) && !target.ends_with("/Module.symvers");
-            return self.names.first().copied().filter(|_| in_folder);
+        if let Some(paths) = &self.project {
+            let name = self.names.first().copied();
+            return name.filter(|_| paths.is_target(target));
         }
         let path = target.strip_prefix(&self.work).unwrap_or(target);
         let name = match path.split_once('/') {
@@ -228,19 +221,6 @@ impl<'a> Attribution<'a> {
             before = word;
             named.then(|| self.module_of(word)).flatten()
         })
-    }
-}
-
-/// Returns a line of rustc with the folder `shown` before the relative path that follows `mark`.
-fn with_path(line: &str, mark: &str, shown: &str) -> String {
-    match line.split_once(mark) {
-        Some((before, path)) if before.trim().is_empty() && !path.starts_with(['/', '.', '<']) => {
-            match path.starts_with(shown) {
-                true => line.to_owned(),
-                false => format!("{before}{mark}{shown}{path}"),
-            }
-        }
-        _ => line.to_owned(),
     }
 }
 
@@ -289,8 +269,6 @@ fn target_without_rule(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn errors<'a>(names: &[&'a str], output: &str) -> BTreeMap<&'a str, ModuleErrors> {

@@ -10,6 +10,7 @@ mod language;
 mod lessons;
 mod load_order;
 mod project;
+mod project_paths;
 mod sandbox;
 mod sources;
 mod unbuilt;

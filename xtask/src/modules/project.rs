@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::attribution::{Attribution, is_compilers};
 use super::builder::{ModuleBuilder, copy, is_full};
 use super::load_order::{LoadOrder, load_order};
+use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
 use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, sandbox};
 use crate::cache::Parts;
@@ -17,7 +18,7 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 1";
+const KIND: &str = "project 2";
 
 /// The file with the names of the modules in the order in which they can be loaded.
 const ORDER: &str = "load-order";
@@ -196,7 +197,7 @@ impl ModuleBuilder<'_> {
         .args(KERNEL_EXT_VARIABLES);
         let shown = shown_folder(project);
         let mut attribution = Attribution::of_project(work, &sources, &project.name, &shown);
-        let mut warnings = Warnings::new(&sources);
+        let mut warnings = Warnings::new(ProjectPaths::new(work, &sources));
         let mut undefined = Vec::new();
         let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
             attribution.line(line);
@@ -270,10 +271,13 @@ impl ModuleBuilder<'_> {
     }
 }
 
-/// Returns the symbol that a line of modpost reports as undefined.
+/// Returns the symbol that a line of modpost reports as undefined: `"x" [own.ko] undefined!`, or in
+/// Linux 7.3 `own.ko: symbol 'x' undefined!`.
 fn undefined_symbol(line: &str) -> Option<String> {
-    let (symbol, rest) = line.strip_prefix("ERROR: modpost: \"")?.split_once('"')?;
-    rest.ends_with(" undefined!").then(|| symbol.to_owned())
+    let error = line.strip_prefix("ERROR: modpost: ")?;
+    let symbol = error.strip_suffix(" undefined!")?;
+    let symbol = symbol.split(['"', '\'']).nth(1)?;
+    Some(symbol.to_owned())
 }
 
 fn build_of(project: &Project, language: Language) -> Result<&Build> {
@@ -325,7 +329,7 @@ const HERE: &str = "\u{1}";
 
 /// The warnings of a build that succeeds.
 struct Warnings {
-    work: String,
+    paths: ProjectPaths,
     /// The compilers' output since the last line of kbuild or make.
     pending: Vec<String>,
     lines: Vec<String>,
@@ -333,9 +337,9 @@ struct Warnings {
 }
 
 impl Warnings {
-    fn new(work: &Path) -> Self {
+    fn new(paths: ProjectPaths) -> Self {
         Self {
-            work: format!("{}/", work.display()),
+            paths,
             pending: Vec::new(),
             lines: Vec::new(),
             left_out: 0,
@@ -344,7 +348,7 @@ impl Warnings {
 
     fn line(&mut self, line: &str) {
         if is_compilers(line) {
-            self.pending.push(line.replace(&self.work, HERE));
+            self.pending.push(self.paths.shown(line, HERE));
             return;
         }
         self.end();
@@ -368,5 +372,24 @@ impl Warnings {
             text += &format!("\n... and {} more lines", self.left_out);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn undefined_symbols_of_all_kernels_are_read() {
+        for line in [
+            "ERROR: modpost: \"nowhere\" [/w/own.ko] undefined!",
+            "ERROR: modpost: own.ko: symbol 'nowhere' undefined!",
+        ] {
+            assert_eq!(undefined_symbol(line).as_deref(), Some("nowhere"), "{line}");
+        }
+        assert_eq!(
+            undefined_symbol("ERROR: modpost: missing MODULE_LICENSE()"),
+            None
+        );
     }
 }

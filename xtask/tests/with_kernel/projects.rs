@@ -427,7 +427,10 @@ fn wrong_folders_are_explained() -> Result<()> {
         &module("extern int nowhere(void); return nowhere();"),
     )])?;
     let output = missing.xtask(&["test", "./own"])?;
-    output.expect(1, &["does-not-compile", "\"nowhere\"", "undefined!"])?;
+    output.expect(1, &["does-not-compile", "undefined!"])?;
+    // The second form is that of Linux 7.3.
+    let forms = ["\"nowhere\"", "'nowhere'"];
+    ensure!(forms.iter().any(|form| output.stdout.contains(form)));
 
     let i2c = "extern int i2c_add_numbered_adapter(void *); return i2c_add_numbered_adapter(0);";
     let option = TestProject::new(&[("own.c", &module(i2c))])?;
