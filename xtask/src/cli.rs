@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
-use crate::commands::{bench, build, cache, doc, doctor, new, qemu, replay, test, watch};
+use crate::commands::{bench, book, build, cache, doc, doctor, new, qemu, replay, test, watch};
 use crate::{failure, process, program, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
@@ -27,6 +27,8 @@ enum Command {
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
     Bench(bench::BenchOptions),
+    /// Make a book of the lessons, the races and the documents, as web pages
+    Book(book::BookOptions),
     /// Build the API documentation of kernel_ext and of the kernel crate
     Doc(doc::DocOptions),
     /// Check what a build needs and suggest fixes
@@ -78,6 +80,8 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.
         Command::Bench(_) => bench::run().map(|never| match never {}),
+        // So does the program of the book.
+        Command::Book(_) => book::run().map(|never| match never {}),
         Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),
         Command::Cache(options) => cache::run(&options),

@@ -1,6 +1,7 @@
 //! The subcommands: each reads its options, calls the stages and prints the results.
 
 pub mod bench;
+pub mod book;
 pub mod build;
 pub mod cache;
 pub mod common;
