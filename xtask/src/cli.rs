@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
-use crate::commands::{bench, book, build, cache, doc, doctor, new, qemu, replay, test, watch};
+use crate::commands::{
+    bench, book, build, cache, doc, doctor, ide, new, qemu, replay, test, watch,
+};
 use crate::{failure, process, program, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
@@ -21,6 +23,8 @@ enum Command {
     Test(Box<test::TestOptions>),
     /// Write a new module, with a test that passes
     New(new::NewOptions),
+    /// Write the files by which editors understand a module
+    Ide(ide::IdeOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
     /// Replay a recording of `test --record`, to its end or under gdb
@@ -76,6 +80,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.

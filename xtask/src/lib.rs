@@ -20,6 +20,7 @@ pub mod commands;
 mod embedded;
 pub mod failure;
 pub mod host;
+pub mod ide;
 pub mod initramfs;
 pub mod kernel;
 pub mod key;

@@ -18,6 +18,7 @@ mod data_races;
 mod doc;
 mod docs;
 mod failures;
+mod ide;
 mod infrastructure;
 mod kernel_ext;
 mod lab;
