@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, book, build, cache, doc, doctor, ide, new, qemu, replay, test, watch,
+    bench, book, build, cache, doc, doctor, exercise, ide, new, qemu, replay, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -27,6 +27,8 @@ enum Command {
     Ide(ide::IdeOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
+    /// Prove exercises, and print their skeletons, for those who write them
+    Exercise(exercise::ExerciseOptions),
     /// Replay a recording of `test --record`, to its end or under gdb
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
@@ -82,6 +84,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
+        Command::Exercise(options) => exercise::run(&options),
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.
         Command::Bench(_) => bench::run().map(|never| match never {}),

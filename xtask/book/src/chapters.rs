@@ -1,11 +1,12 @@
 //! The book's contents: parts and pages in order.
 
 use anyhow::Result;
+use xtask::modules::Language;
 
 use crate::clone::{CloneFiles, CodeFolder, MENDED};
 use crate::links::PageMap;
 use crate::ran_on::RanOn;
-use crate::{api, code_page, tabs};
+use crate::{api, code_page, exercises, tabs};
 
 /// A part's title or a page.
 #[derive(Debug)]
@@ -47,12 +48,23 @@ pub fn of(files: &CloneFiles, ran_on: &RanOn, repository: Option<&str>) -> Resul
     let mut chapters = vec![Chapter::page("index.md", "Introduction", 0, readme)];
     chapters.push(Chapter::Part("Lessons"));
     for lesson in &files.lessons {
-        chapters.extend(folder_pages(lesson, &map, ran_on, 0));
+        chapters.extend(folder_pages(files, lesson, &map, ran_on, 0));
     }
     chapters.push(Chapter::Part("Races"));
     for race in &files.races {
         let depth = usize::from(race.name.ends_with(MENDED));
-        chapters.extend(folder_pages(race, &map, ran_on, depth));
+        chapters.extend(folder_pages(files, race, &map, ran_on, depth));
+    }
+    if !files.exercises.is_empty() {
+        chapters.push(Chapter::Part("Solutions"));
+    }
+    for exercise in &files.exercises {
+        let (page, text) = (
+            exercises::solution_path(exercise),
+            exercises::solution(exercise),
+        );
+        let title = format!("{}: {}", exercise.lesson(), exercise.task.title);
+        chapters.push(Chapter::page(&page, &title, 0, text));
     }
     chapters.push(Chapter::Part("Reference"));
     chapters.push(Chapter::page(
@@ -76,8 +88,14 @@ pub fn of(files: &CloneFiles, ran_on: &RanOn, repository: Option<&str>) -> Resul
     Ok(chapters)
 }
 
-/// Returns the pages of a folder: the text, and below it the sources.
-fn folder_pages(folder: &CodeFolder, map: &PageMap, ran_on: &RanOn, depth: usize) -> Vec<Chapter> {
+/// Returns the pages of a folder: the text, and below it the exercises and the sources.
+fn folder_pages(
+    files: &CloneFiles,
+    folder: &CodeFolder,
+    map: &PageMap,
+    ran_on: &RanOn,
+    depth: usize,
+) -> Vec<Chapter> {
     let page = text_page(folder);
     let text = map.rewrite(&folder.text, &format!("{}/README.md", folder.path), &page);
     let text = tabs::of(
@@ -86,15 +104,23 @@ fn folder_pages(folder: &CodeFolder, map: &PageMap, ran_on: &RanOn, depth: usize
         &page,
         ran_on.sentence(&folder.name).as_deref(),
     );
-    vec![
-        Chapter::page(&page, &folder.title, depth, text),
-        Chapter::page(
-            &code_page::path(folder),
-            "The sources",
-            depth + 1,
-            code_page::of(folder),
-        ),
-    ]
+    let mut pages = vec![Chapter::page(&page, &folder.title, depth, text)];
+    for exercise in files.exercises_of(&folder.name) {
+        let (page, file) = (
+            exercises::path(exercise),
+            exercise.shown.join("task.md").display().to_string(),
+        );
+        let text = map.rewrite(&exercises::task(exercise), &file, &page);
+        let title = format!("Exercise: {}", exercise.task.title);
+        pages.push(Chapter::page(&page, &title, depth + 1, text));
+    }
+    pages.push(Chapter::page(
+        &code_page::path(folder),
+        "The sources",
+        depth + 1,
+        code_page::of(folder),
+    ));
+    pages
 }
 
 fn page_map(files: &CloneFiles, repository: Option<&str>) -> PageMap {
@@ -108,6 +134,19 @@ fn page_map(files: &CloneFiles, repository: Option<&str>) -> PageMap {
             let path = format!("{}/{name}", folder.path);
             map.add(&path, &code_page::path(folder), Some(tabs::language(name)));
         }
+    }
+    for exercise in &files.exercises {
+        let (folder, page) = (
+            exercise.shown.display().to_string(),
+            exercises::path(exercise),
+        );
+        map.add(&folder, &page, None);
+        map.add(&format!("{folder}/task.md"), &page, None);
+        let solution = exercises::solution_path(exercise);
+        let rust = exercise.answer_file(Language::Rust);
+        map.add(&format!("{folder}/{rust}"), &solution, Some("rust"));
+        let c = exercise.answer_file(Language::C);
+        map.add(&format!("{folder}/c/{c}"), &solution, Some("c"));
     }
     for (path, _) in &files.documents {
         map.add(path, &document_page(path), None);

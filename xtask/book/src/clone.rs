@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use xtask::exercise::{Catalogue, Exercise};
 use xtask::failure::Failure;
 use xtask::lesson::{self, Lesson};
 use xtask::workspace::Workspace;
@@ -20,6 +21,8 @@ pub struct CloneFiles {
     pub races: Vec<CodeFolder>,
     /// The sources of `kernel_ext`: path and text.
     pub kernel_ext: Vec<(String, String)>,
+    /// The exercises, in the order of the course.
+    pub exercises: Vec<Exercise>,
     /// `README.md` of the clone.
     pub readme: String,
     /// The documents: path and text, in the order in which the README lists them.
@@ -89,13 +92,26 @@ impl CloneFiles {
             .iter()
             .map(|race| CodeFolder::read(root, race))
             .collect::<Result<Vec<_>>>()?;
+        let Catalogue {
+            exercises, broken, ..
+        } = Catalogue::of_clone(workspace)?;
+        if let Some(broken) = broken.first() {
+            return Err(Failure::lesson(broken.problem.clone()).into());
+        }
         Ok(Self {
+            exercises,
             lessons: in_order_of(&readme, lessons)?,
             races,
             kernel_ext: texts_in(root, "modules/kernel_ext", "rs")?,
             documents: documents(root, &readme)?,
             readme,
         })
+    }
+
+    /// Returns the exercises of a lesson or a race.
+    pub fn exercises_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Exercise> {
+        let exercises = self.exercises.iter();
+        exercises.filter(move |exercise| exercise.lesson() == name)
     }
 
     /// Returns all folders with code.

@@ -11,6 +11,7 @@ mod api;
 mod chapters;
 mod clone;
 mod code_page;
+mod exercises;
 mod links;
 mod pages;
 mod ran_on;
