@@ -110,7 +110,8 @@ fn folder_pages(
             exercises::path(exercise),
             exercise.shown.join("task.md").display().to_string(),
         );
-        let text = map.rewrite(&exercises::task(exercise), &file, &page);
+        let text = map.rewrite(&exercises::task(exercise), &file, &page)
+            + &exercises::link_to_solution(exercise);
         let title = format!("Exercise: {}", exercise.task.title);
         pages.push(Chapter::page(&page, &title, depth + 1, text));
     }

@@ -41,11 +41,13 @@ pub fn task(exercise: &Exercise) -> String {
             hint.trim()
         );
     }
-    page += &format!(
-        "[The solution](../{}) is on a page of its own.\n",
-        solution_path(exercise)
-    );
     page
+}
+
+/// Returns the line that leads from the task's page to the solution's.
+pub fn link_to_solution(exercise: &Exercise) -> String {
+    let path = solution_path(exercise);
+    format!("[The solution](../{path}) is on a page of its own.\n")
 }
 
 /// Returns the task with a box below its heading: points, minutes, and the command that begins it.
