@@ -21,13 +21,12 @@ static atomic_t visits = ATOMIC_INIT(0);
 
 static int visits_show(struct seq_file *m, void *v)
 {
-	for (unsigned int line = 1; line <= lines; line++) {
-		// TODO 2: write `line L: N visits`, with the number of the line
-		// and that of the visits.
+	// TODO 2: write `line L: N visits`, with the number of the line and that
+	// of the visits.
+	for (unsigned int line = 1; line <= lines; line++)
 		//@ 2 {
 		seq_printf(m, "line %u: %d visits\n", line, atomic_read(&visits));
 		//@ 2 } instead: seq_printf(m, "%u %d", line, atomic_read(&visits));
-	}
 	return 0;
 }
 
