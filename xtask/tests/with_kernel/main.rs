@@ -10,6 +10,7 @@
 //! ```
 
 mod agent;
+mod by_hand;
 mod cache;
 mod clocks;
 mod complaints;
