@@ -11,7 +11,8 @@
 //! ```text
 //! began after 2104857
 //! refused 0
-//! met 3 insmod/123
+//! met 3 arrival 1 at 2718281828 of ffff888003a1b2c0 in task insmod/123
+//! gone at 2718281828 rmmod/125
 //! held 3 arrival 2 at 2718281828 for 1048576 of 1040000 insmod/123
 //! came 3 arrival 3 at 2718281828 insmod/123
 //! ```
@@ -28,7 +29,7 @@ use kernel_ext::module_param_cb;
 
 mod stop;
 
-use stop::{delay, now, report, watch, Current, PLACES};
+use stop::{delay, in_task, now, report, watch, Current, Place};
 
 module! {
     type: Perturb,
@@ -72,8 +73,9 @@ static ARRIVALS: Table = Table::new();
 /// The delays of an exact order, in nanoseconds.
 static DELAYS: Table = Table::new();
 
-/// The probe points that were reached.
-static MET: [AtomicBool; PLACES] = [const { AtomicBool::new(false) }; PLACES];
+/// Number of arrivals that a baseline run reports for each probe point and each name of a task: a loop
+/// may have any number.
+const MET: u64 = 16;
 
 /// Returns the next random number of Steele et al.'s SplitMix64. Each step is one addition, so two tasks
 /// that call the function at the same time get different numbers.
@@ -100,21 +102,29 @@ fn drawn(chance: u64) -> u64 {
     wanted.min(LEFT.fetch_update(Relaxed, Relaxed, take).unwrap_or(0))
 }
 
+/// Reports whether the order is for a baseline run.
+fn is_baseline() -> bool {
+    CHANCE.load(Relaxed) == 0 && !EXACT.load(Relaxed)
+}
+
 /// Delays or reports the current task, which has reached a probe point.
-extern "C" fn reached(place: u32) {
+extern "C" fn reached(place: u32, operand: usize) {
     let place = place as usize;
     let task = Current::get();
     let chance = CHANCE.load(Relaxed);
     let exact = EXACT.load(Relaxed);
-    if chance == 0 && !exact {
-        if !MET[place].swap(true, Relaxed) {
-            report(format_args!("met {place} {task}"));
-        }
-        return;
-    }
     // Without room for a count, the delay cannot be repeated alone, and the host sees the 0.
     let count = ARRIVALS.entry(key(place, task.name(), 0));
     let arrival = count.map_or(0, |count| count.fetch_add(1, Relaxed) + 1);
+    if is_baseline() {
+        if arrival <= MET {
+            let (clock, context) = (now(), if in_task() { "task" } else { "irq" });
+            report(format_args!(
+                "met {place} arrival {arrival} at {clock} of {operand:x} in {context} {task}"
+            ));
+        }
+        return;
+    }
     let named = match exact {
         true => DELAYS.get(key(place, task.name(), arrival)),
         false => Some(drawn(chance)),
@@ -138,13 +148,25 @@ extern "C" fn loaded(refused: u32) {
     report(format_args!("refused {refused}"));
 }
 
-/// Parses `f+1+2,g+3` as (f, 1), (f, 2), (g, 3).
-fn places(text: &str) -> impl Iterator<Item = (&str, u32)> {
+/// Reports when the module's exit function has returned.
+extern "C" fn unloaded() {
+    if is_baseline() {
+        report(format_args!("gone at {} {}", now(), Current::get()));
+    }
+}
+
+/// Parses `f+1+2:5,g+3` as the places f+1, f+2 with the operand 5, and g+3.
+fn places(text: &str) -> impl Iterator<Item = Place<'_>> {
     text.split(',').flat_map(|group| {
         let (function, offsets) = group.split_once('+').unwrap_or((group, ""));
-        offsets
-            .split('+')
-            .filter_map(move |offset| Some((function, offset.parse().ok()?)))
+        offsets.split('+').filter_map(move |place| {
+            let (offset, operand) = place.split_once(':').unwrap_or((place, "0"));
+            Some(Place {
+                function,
+                offset: offset.parse().ok()?,
+                operand: operand.parse().ok()?,
+            })
+        })
     })
 }
 
@@ -173,7 +195,7 @@ fn keep_delays(text: &str) -> Result {
 /// - the number of tasks that reach a probe point for each delayed task, or 0,
 /// - the binary logarithm of the upper limit of a delay in nanoseconds,
 /// - the maximum sum of all delays in milliseconds,
-/// - the probe points: `FUNCTION+BYTES[+BYTES..][,FUNCTION+..]`.
+/// - the probe points: `FUNCTION+BYTES[:OPERAND][+BYTES..][,FUNCTION+..]`; the operand is that of [`Place`].
 ///
 /// The words of an exact schedule are:
 ///
@@ -205,7 +227,7 @@ fn obey(order: &CStr) -> Result {
     // The lesson should not always begin at the same time within a tick.
     delay(start, 0);
     // SAFETY: `reached` takes no lock, does not allocate, and waits in `delay` only.
-    unsafe { watch(module, places(text), reached, loaded) }
+    unsafe { watch(module, places(text), reached, loaded, unloaded) }
 }
 
 /// Keeps the numbers of a drawn schedule. Returns the delay of the lesson's beginning in nanoseconds.

@@ -7,25 +7,22 @@
 
 #include <linux/cache.h>
 #include <asm/text-patching.h>
-#include <linux/hrtimer.h>
-#include <linux/io.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
-/* Declared in stop.rs. */
+/* Declared in stop.rs, as the functions of task.c. */
 int perturb_begin(const char *module, size_t length);
-int perturb_add(const char *function, size_t length, unsigned int offset);
-int perturb_watch(void (*reached)(unsigned int), void (*loaded)(unsigned int));
-void perturb_delay(u64 nanoseconds, u64 spin);
-u64 perturb_now(void);
-void perturb_print(const char *text, unsigned long length);
-int perturb_current(char name[TASK_COMM_LEN]);
+int perturb_add(const char *function, size_t length, unsigned int offset,
+		unsigned int operand);
+int perturb_watch(void (*reached)(unsigned int, unsigned long),
+		  void (*loaded)(unsigned int), void (*unloaded)(void));
+
+/* The kernel exports it, and declares it in a header of its own (kernel/rcu/rcu.h). */
+void rcu_expedite_gp(void);
 
 /* Equal to PLACES in stop.rs. */
 #define PLACES 256
@@ -36,10 +33,13 @@ static char watched[MODULE_NAME_LEN];
 static struct kprobe places[PLACES];
 /* The address of each place while it has a breakpoint, otherwise 0. */
 static unsigned long addresses[PLACES];
+/* The operand to report at each place, see operand(), or 0. */
+static unsigned int operands[PLACES];
 static unsigned int count;
 
-static void (*reached)(unsigned int place);
+static void (*reached)(unsigned int place, unsigned long operand);
 static void (*loaded)(unsigned int refused);
+static void (*unloaded)(void);
 
 /*
  * Tasks that were stopped before an instruction and continue with it: the
@@ -51,10 +51,19 @@ static struct {
 	unsigned long address;
 } going_on[16];
 
-static void let_go_on(unsigned long address)
+static void let_go_on(unsigned int place, unsigned long address)
 {
-	/* The module is being unloaded, and the breakpoint has been removed. */
-	if (READ_ONCE(*(const u8 *)address) != INT3_INSN_OPCODE)
+	bool stops;
+
+	/*
+	 * The module may have been unloaded, and freed, while the task was delayed.
+	 * free_module() waits for RCU after going() has cleared the address.
+	 */
+	rcu_read_lock();
+	stops = place < count && READ_ONCE(addresses[place]) == address &&
+		READ_ONCE(*(const u8 *)address) == INT3_INSN_OPCODE;
+	rcu_read_unlock();
+	if (!stops)
 		return;
 	for (int i = 0; i < ARRAY_SIZE(going_on); i++) {
 		if (!cmpxchg(&going_on[i].task, NULL, current)) {
@@ -80,6 +89,7 @@ NOKPROBE_SYMBOL(goes_on);
 /*
  * Calls perturb_stopped() as if the interrupted code had done it, except
  * that no register changes and no flag, and returns to where that code was.
+ * The second argument points to the registers in the order of their numbers.
  */
 void perturb_entry(void);
 asm(".pushsection .text\n"
@@ -88,47 +98,103 @@ asm(".pushsection .text\n"
     "	pushq	%rbp\n"
     "	movq	%rsp, %rbp\n"
     "	pushfq\n"
-    "	pushq	%rax\n"
-    "	pushq	%rcx\n"
-    "	pushq	%rdx\n"
-    "	pushq	%rsi\n"
-    "	pushq	%rdi\n"
-    "	pushq	%r8\n"
-    "	pushq	%r9\n"
-    "	pushq	%r10\n"
+    "	pushq	%r15\n"
+    "	pushq	%r14\n"
+    "	pushq	%r13\n"
+    "	pushq	%r12\n"
     "	pushq	%r11\n"
+    "	pushq	%r10\n"
+    "	pushq	%r9\n"
+    "	pushq	%r8\n"
+    "	pushq	%rdi\n"
+    "	pushq	%rsi\n"
+    "	pushq	(%rbp)\n"
+    "	leaq	16(%rbp), %rsi\n"
+    "	pushq	%rsi\n"
     "	pushq	%rbx\n"
+    "	pushq	%rdx\n"
+    "	pushq	%rcx\n"
+    "	pushq	%rax\n"
     "	movq	8(%rbp), %rdi\n"
+    "	movq	%rsp, %rsi\n"
     "	movq	%rsp, %rbx\n"
     "	andq	$-16, %rsp\n"
     "	call	perturb_stopped\n"
     "	movq	%rbx, %rsp\n"
-    "	popq	%rbx\n"
-    "	popq	%r11\n"
-    "	popq	%r10\n"
-    "	popq	%r9\n"
-    "	popq	%r8\n"
-    "	popq	%rdi\n"
-    "	popq	%rsi\n"
-    "	popq	%rdx\n"
-    "	popq	%rcx\n"
     "	popq	%rax\n"
+    "	popq	%rcx\n"
+    "	popq	%rdx\n"
+    "	popq	%rbx\n"
+    "	addq	$16, %rsp\n"
+    "	popq	%rsi\n"
+    "	popq	%rdi\n"
+    "	popq	%r8\n"
+    "	popq	%r9\n"
+    "	popq	%r10\n"
+    "	popq	%r11\n"
+    "	popq	%r12\n"
+    "	popq	%r13\n"
+    "	popq	%r14\n"
+    "	popq	%r15\n"
     "	popfq\n"
     "	popq	%rbp\n"
     "	ret\n"
     ".size perturb_entry, . - perturb_entry\n"
     ".popsection\n");
 
-void perturb_stopped(unsigned long address);
-void perturb_stopped(unsigned long address)
+static long displacement_at(const u8 *code, bool is_long)
 {
-	for (unsigned int place = 0; place < count; place++) {
+	s32 value;
+
+	if (!is_long)
+		return (s8)*code;
+	memcpy(&value, code, sizeof(value));
+	return value;
+}
+
+/*
+ * Returns the address of the memory that the instruction at an address uses, or 0.
+ * The bits of an operand are, from the lowest: the number of the base register (5
+ * bits; 16 is the next instruction), that of the index (5), the logarithm of its
+ * scale (2), the distance of the displacement from the instruction's beginning, or
+ * 0 (4), whether it has four bytes and not one (1), and the instruction's length
+ * (4). The numbers of registers are the processor's; 31 is none. The kernel has
+ * relocated the displacement, so it is read here.
+ */
+static unsigned long operand(unsigned int place, unsigned long address,
+			     const unsigned long *registers)
+{
+	unsigned int bits = operands[place];
+	unsigned int base = bits & 31, index = bits >> 5 & 31, scale = bits >> 10 & 3;
+	unsigned int displacement = bits >> 12 & 15, length = bits >> 17 & 15;
+	const u8 *code = (const u8 *)address + displacement;
+	unsigned long sum = 0;
+
+	if (!bits)
+		return 0;
+	if (base < 16)
+		sum = registers[base];
+	else if (base == 16)
+		sum = address + length;
+	if (index < 16)
+		sum += registers[index] << scale;
+	if (displacement)
+		sum += displacement_at(code, bits & 1 << 16);
+	return sum;
+}
+
+void perturb_stopped(unsigned long address, const unsigned long *registers);
+void perturb_stopped(unsigned long address, const unsigned long *registers)
+{
+	unsigned int place;
+
+	for (place = 0; place < count; place++) {
 		if (READ_ONCE(addresses[place]) == address) {
-			reached(place);
+			reached(place, operand(place, address, registers));
 			break;
 		}
 	}
-	let_go_on(address);
+	let_go_on(place, address);
 }
 
 /*
@@ -207,6 +273,7 @@ static int going(struct notifier_block *block, unsigned long event, void *data)
 
 	if (!is_watched(MODULE_STATE_GOING, event, data))
 		return NOTIFY_DONE;
+	unloaded();
 	for (unsigned int place = 0; place < count; place++)
 		if (addresses[place])
 			registered[number++] = &places[place];
@@ -236,10 +303,16 @@ int perturb_begin(const char *module, size_t length)
 	if (!try_module_get(THIS_MODULE))
 		return -EAGAIN;
 	memcpy(watched, module, length);
+	/*
+	 * Without this, the kernel frees a module tens of milliseconds after its
+	 * exit: longer than any delay of a task that has not left it.
+	 */
+	rcu_expedite_gp();
 	return 0;
 }
 
-int perturb_add(const char *function, size_t length, unsigned int offset)
+int perturb_add(const char *function, size_t length, unsigned int offset,
+		unsigned int operand)
 {
 	struct kprobe *probe = &places[count];
 
@@ -250,63 +323,18 @@ int perturb_add(const char *function, size_t length, unsigned int offset)
 	if (!probe->symbol_name)
 		return -ENOMEM;
 	probe->offset = offset;
-	count++;
+	operands[count++] = operand;
 	return 0;
 }
 
-int perturb_watch(void (*on_reached)(unsigned int), void (*on_loaded)(unsigned int))
+int perturb_watch(void (*on_reached)(unsigned int, unsigned long),
+		  void (*on_loaded)(unsigned int), void (*on_unloaded)(void))
 {
 	int status;
 
 	reached = on_reached;
 	loaded = on_loaded;
+	unloaded = on_unloaded;
 	status = register_module_notifier(&going_block);
 	return status ?: register_module_notifier(&coming_block);
-}
-
-/*
- * Keeps the task here for a number of nanoseconds. The task sleeps, so that
- * others get its CPU, if it may sleep and its state does not say that it is about
- * to sleep for another reason; otherwise it spins, with interrupts as they are.
- */
-void perturb_delay(u64 nanoseconds, u64 spin)
-{
-	u64 begin = ktime_get_mono_fast_ns();
-	u64 passed;
-
-	while ((passed = ktime_get_mono_fast_ns() - begin) < nanoseconds) {
-		if (preemptible() && !rcu_preempt_depth() &&
-		    READ_ONCE(current->__state) == TASK_RUNNING) {
-			ktime_t rest = ns_to_ktime(nanoseconds - passed);
-
-			set_current_state(TASK_UNINTERRUPTIBLE);
-			schedule_hrtimeout(&rest, HRTIMER_MODE_REL);
-		} else if (passed < spin) {
-			cpu_relax();
-		} else {
-			return;
-		}
-	}
-}
-
-/* Lines of several tasks do not mix. */
-void perturb_print(const char *text, unsigned long length)
-{
-	static DEFINE_RAW_SPINLOCK(lock);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&lock, flags);
-	outsb(0xe9, text, length);
-	raw_spin_unlock_irqrestore(&lock, flags);
-}
-
-int perturb_current(char name[TASK_COMM_LEN])
-{
-	strscpy_pad(name, current->comm, TASK_COMM_LEN);
-	return task_pid_nr(current);
-}
-
-u64 perturb_now(void)
-{
-	return local_clock();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Breakpoints at instructions of another module, whose hook may delay the tasks that reach them:
-//! the functions of `probe.c`.
+//! the functions of `probe.c` and `task.c`.
 //!
 //! C header: [`include/linux/kprobes.h`](srctree/include/linux/kprobes.h)
 
@@ -12,24 +12,40 @@ use kernel::{bindings::TASK_COMM_LEN, error::to_result, prelude::*};
 /// Maximum number of places; equal to `PLACES` in `probe.c`.
 pub(crate) const PLACES: usize = 256;
 
-// As in `probe.c`.
+// As in `probe.c` and `task.c`.
 extern "C" {
     fn perturb_begin(module: *const u8, length: usize) -> i32;
-    fn perturb_add(function: *const u8, length: usize, offset: u32) -> i32;
-    fn perturb_watch(reached: extern "C" fn(u32), loaded: extern "C" fn(u32)) -> i32;
+    fn perturb_add(function: *const u8, length: usize, offset: u32, operand: u32) -> i32;
+    fn perturb_watch(
+        reached: extern "C" fn(u32, usize),
+        loaded: extern "C" fn(u32),
+        unloaded: extern "C" fn(),
+    ) -> i32;
     fn perturb_delay(nanoseconds: u64, spin: u64);
     fn perturb_now() -> u64;
     fn perturb_current(name: *mut u8) -> i32;
+    fn perturb_in_task() -> bool;
     fn perturb_print(text: *const u8, length: u64);
 }
 
+/// An instruction of the watched module.
+pub(crate) struct Place<'a> {
+    /// The name of its function.
+    pub(crate) function: &'a str,
+    /// Distance from the function's beginning, in bytes.
+    pub(crate) offset: u32,
+    /// The operand of which the address is reported, or 0.
+    pub(crate) operand: u32,
+}
+
 /// Sets breakpoints in the module named `module`, each time it is loaded. A task that reaches a place
-/// calls `reached` with the place's number, counted from 0, before it executes the instruction there. The
-/// breakpoints also work in the module's `init`.
+/// calls `reached` with the place's number, counted from 0, and the address that the place's operand has,
+/// before it executes the instruction there. The breakpoints also work in the module's `init`.
 ///
-/// A place is a function's name, as in `/proc/kallsyms`, and a distance from its beginning, in bytes. The
-/// kernel refuses places where no instruction begins or where breakpoints are forbidden. When the module
-/// has been loaded, `loaded` is called with the number of refused breakpoints.
+/// A place is a function's name, as in `/proc/kallsyms`, a distance from its beginning, in bytes, and an
+/// operand as `probe.c` describes it, or 0. The kernel refuses places where no instruction begins or where
+/// breakpoints are forbidden. When the module has been loaded, `loaded` is called with the number of
+/// refused breakpoints; when its exit function has returned, `unloaded` is called.
 ///
 /// There can be one watch, and it stays. This module cannot be unloaded afterwards, because the last task
 /// may still be in its code. The function fails before the end of this module's `init`: the kernel frees
@@ -51,19 +67,25 @@ extern "C" {
 /// that `reached` calls in the watched module calls `reached` too.
 pub(crate) unsafe fn watch<'a>(
     module: &str,
-    places: impl Iterator<Item = (&'a str, u32)>,
-    reached: extern "C" fn(u32),
+    places: impl Iterator<Item = Place<'a>>,
+    reached: extern "C" fn(u32, usize),
     loaded: extern "C" fn(u32),
+    unloaded: extern "C" fn(),
 ) -> Result {
     // SAFETY: The text has this length, and is copied.
     to_result(unsafe { perturb_begin(module.as_ptr(), module.len()) })?;
-    for (function, offset) in places {
+    for Place {
+        function,
+        offset,
+        operand,
+    } in places
+    {
         // SAFETY: As above. `perturb_begin` has succeeded, which it does once: no other task is here.
-        to_result(unsafe { perturb_add(function.as_ptr(), function.len(), offset) })?;
+        to_result(unsafe { perturb_add(function.as_ptr(), function.len(), offset, operand) })?;
     }
-    // SAFETY: By this function's contract `reached` may be called at any time. The code of both functions
-    // stays: `perturb_begin` has taken a reference to this module, which nobody gives up.
-    to_result(unsafe { perturb_watch(reached, loaded) })
+    // SAFETY: By this function's contract `reached` may be called at any time. The code of all three
+    // functions stays: `perturb_begin` has taken a reference to this module, which nobody gives up.
+    to_result(unsafe { perturb_watch(reached, loaded, unloaded) })
 }
 
 /// Delays the calling task for about `nanoseconds` and returns the actual time in nanoseconds. The task
@@ -89,6 +111,16 @@ pub(crate) fn delay(nanoseconds: u64, spin: u64) -> u64 {
 pub(crate) fn now() -> u64 {
     // SAFETY: The function may be called in any context, and accesses no memory of ours.
     unsafe { perturb_now() }
+}
+
+/// Reports whether a task runs, and not an interrupt or a timer.
+///
+/// # Context
+///
+/// Any.
+pub(crate) fn in_task() -> bool {
+    // SAFETY: The function may be called in any context, and accesses no memory of ours.
+    unsafe { perturb_in_task() }
 }
 
 /// The running task, displayed as its name and number: `insmod/123`.

@@ -39,6 +39,10 @@ pub struct Bench<'a> {
     pub runs: usize,
     /// Number of times that the kernel is built each way.
     pub kernel_builds: usize,
+    /// Number of seeds in a block of the races' schedules.
+    pub block: usize,
+    /// Number of these blocks.
+    pub blocks: usize,
 }
 
 /// Makes a figure, and reports on standard error that it was taken.
@@ -80,6 +84,10 @@ impl Bench<'_> {
         }
         if included(BenchPart::Schedules) {
             figures.extend(self.schedules()?);
+        }
+        // Hours: only on request.
+        if parts.contains(&BenchPart::Races) {
+            results.races = self.races()?;
         }
         if included(BenchPart::Replay) {
             figures.push(self.replay_over_recording()?);

@@ -9,6 +9,7 @@ mod clone;
 mod figures;
 mod languages;
 mod measure;
+mod races;
 mod replay;
 mod results;
 mod schedules;
@@ -78,6 +79,8 @@ fn run(options: &BenchOptions) -> Result<ExitCode> {
         kernel_args: &options.common.kernel_args(),
         runs: usize::from(options.runs),
         kernel_builds: usize::from(options.kernel_builds),
+        block: usize::from(options.block),
+        blocks: usize::from(options.blocks),
     }
     .take(&options.only)?;
     if options.json {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::languages::{self, Comparison};
+use crate::races::{self, RaceComparison};
 
 /// All results.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -13,13 +14,19 @@ pub struct Results {
     pub figures: Vec<Figure>,
     /// Rust and C side by side.
     pub languages: Vec<Comparison>,
+    /// Schedules of the races, aimed and random.
+    pub races: Vec<RaceComparison>,
 }
 
 impl Results {
     /// Returns true if a figure misses its aim.
     pub fn missed(&self) -> bool {
         let missed = |figure: &Figure| figure.reached() == Some(false);
-        self.figures.iter().any(missed) || self.languages.iter().any(|one| !one.reached)
+        let races = self.races.iter().any(|one| !one.reached);
+        self.figures.iter().any(missed)
+            || self.languages.iter().any(|one| !one.reached)
+            || races
+            || !self.races.is_empty() && !races::all_reached(&self.races)
     }
 
     /// Returns the results as tables for people, without empty tables.
@@ -30,6 +37,9 @@ impl Results {
         }
         if !self.languages.is_empty() {
             tables.push(languages::table(&self.languages));
+        }
+        if !self.races.is_empty() {
+            tables.push(races::table(&self.races));
         }
         tables.join("\n")
     }

@@ -25,6 +25,14 @@ pub struct BenchOptions {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub kernel_builds: u8,
 
+    /// Number of blocks of seeds for which `--only races` counts the schedules to the first failure
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..))]
+    pub blocks: u8,
+
+    /// Number of seeds in each of these blocks
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub block: u16,
+
     /// Take only these figures; may be given several times
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Vec<BenchPart>,
@@ -45,6 +53,8 @@ pub enum BenchPart {
     Verdicts,
     /// Schedules: speed, repetition of a seed, races found (half an hour)
     Schedules,
+    /// Schedules until each race shows, aimed and random (hours; only if it is named here)
+    Races,
     /// The duration of a replay over its recording's
     Replay,
     /// Rust and C side by side

@@ -364,6 +364,7 @@ fn run_suite(
         mode: prepared.mode,
         repeat: options.repeat,
         seeds: schedules.seeds,
+        aim: schedules.aim,
         schedule: schedules.exact,
         timeline: timelines.is_some(),
         fail_fast: options.fail_fast,

@@ -15,7 +15,10 @@ use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
-use crate::schedule::{self, Baseline, ExactDelay, ExactSchedule, ProbeLine, ProbePoint, Schedule};
+use crate::schedule::{
+    self, Aim, Baseline, BaselineReport, ExactDelay, ExactSchedule, ProbeLine, ProbePoint,
+    Schedule, SeededSchedule,
+};
 use crate::session::Session;
 use crate::symbols::{SourceLocation, Symbols};
 use crate::vm::{GuestRun, Snapshot};
@@ -43,13 +46,15 @@ impl ScheduledCase {
     /// # Errors
     ///
     /// If there was no baseline run.
-    pub(super) fn seeded(&self, seed: u32) -> Result<CaseSchedule<'_>> {
+    pub(super) fn seeded(&self, seed: u32, aim: Aim) -> Result<CaseSchedule<'_>> {
         let baseline = self.baseline.as_ref().context("there is no baseline run")?;
-        let schedule = Schedule::new(seed, baseline);
+        let schedule = SeededSchedule::new(seed, baseline, aim);
+        let order = schedule.order(&self.module, &self.points);
+        let order = order.map_err(|delay| unknown_point(&delay, &self.points))?;
         Ok(CaseSchedule {
             name: ScheduleName::Seed(seed),
-            setting: schedule.setting(&self.module),
-            points: schedule.points().to_vec(),
+            setting: order.setting,
+            points: order.points,
             snapshot: self.snapshot.as_ref(),
         })
     }
@@ -163,7 +168,7 @@ impl Runner<'_> {
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
         let module_name = module.kernel_name();
-        let mut reached = Vec::new();
+        let mut report = BaselineReport::default();
         for chunk in schedule::chunks(points) {
             let schedule = Schedule::baseline(chunk);
             let options = RunOptions {
@@ -171,11 +176,11 @@ impl Runner<'_> {
                 reports_trace: false,
             };
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
-            reached.extend(schedule.reached(&run.run.debug));
+            report.extend(BaselineReport::read(&run.run.debug, chunk));
         }
         // Otherwise every schedule would delay nothing, and pass.
         ensure!(
-            !reached.is_empty(),
+            !report.arrivals.is_empty(),
             Failure::lesson(format!(
                 "a schedule has nothing to delay: the commands of {} run no code of its module; \
                  load the module with `insmod {}.ko`, or test the lesson without --schedules and \
@@ -195,15 +200,21 @@ impl Runner<'_> {
         let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         let mut lines: BTreeMap<_, ProbeLine> = BTreeMap::new();
         let mut reached_lines = HashSet::new();
-        for (point, task) in &reached {
+        // Only the first task at each point counts.
+        let mut known = HashSet::new();
+        for arrival in &report.arrivals {
+            let (point, task) = (&arrival.point, arrival.task_name());
+            if !known.insert(point.address()) {
+                continue;
+            }
             starts.entry(task).or_insert(point);
             let of_function = tasks.entry(&point.function).or_default();
-            of_function.insert(task.clone());
+            of_function.insert(task.to_owned());
             let key = (line_of(point), "");
             reached_lines.insert((key.0.clone(), &*point.function));
             let line: &mut ProbeLine = lines.entry(key).or_default();
             line.points.push(point.clone());
-            line.tasks.insert(task.clone());
+            line.tasks.insert(task.to_owned());
         }
         for point in points {
             // The line of an inlined function is in several functions.
@@ -224,6 +235,7 @@ impl Runner<'_> {
         Ok(Baseline {
             starts: starts.into_values().cloned().collect(),
             lines,
+            conflicts: schedule::conflicts(&report, |point| line_of(point) != OTHER_LINES),
         })
     }
 
@@ -239,7 +251,7 @@ impl Runner<'_> {
         prepared: &ScheduledCase,
     ) -> Result<GuestRun> {
         let request = CaseRequest {
-            schedule: Some(&prepared.seeded(seed)?),
+            schedule: Some(&prepared.seeded(seed, Aim::default())?),
             ..CaseRequest::new(Mode::Virtual)
         };
         Ok(self.case(case, &request, &mut |_| ())?.run)

@@ -12,7 +12,7 @@ use super::runner::Runner;
 use super::scheduled::ScheduledCase;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::lesson::verdict::Verdict;
-use crate::schedule::{ExactSchedule, Seeds};
+use crate::schedule::{Aim, ExactSchedule, Seeds};
 use crate::workers;
 
 /// The settings of a suite.
@@ -24,6 +24,8 @@ pub struct SuiteSettings<'a> {
     pub repeat: u32,
     /// The seeds of the schedules that each test case is run with, if any.
     pub seeds: Option<Seeds>,
+    /// The choice of the delays of each seed.
+    pub aim: Aim,
     /// The schedule that each test case is run with, if it names its delays.
     pub schedule: Option<&'a ExactSchedule>,
     /// Whether a timeline of each run is made.
@@ -43,6 +45,7 @@ impl SuiteSettings<'_> {
             mode,
             repeat: 1,
             seeds: None,
+            aim: Aim::default(),
             schedule: None,
             timeline: false,
             fail_fast: false,
@@ -244,7 +247,10 @@ impl Suite<'_> {
     ) -> Result<Outcome> {
         let (case_index, seed, _) = run;
         let schedule = match (seed, self.settings.schedule) {
-            (Some(seed), _) => Some(self.schedules(case_index, case)?.seeded(seed)?),
+            (Some(seed), _) => {
+                let aim = self.settings.aim;
+                Some(self.schedules(case_index, case)?.seeded(seed, aim)?)
+            }
             (None, Some(schedule)) => Some(self.schedules(case_index, case)?.exact(schedule, &[])?),
             (None, None) => None,
         };

@@ -114,19 +114,6 @@ fn start(output: &[u8]) -> Option<u64> {
     lines.find_map(|line| line.strip_prefix("began after ")?.parse().ok())
 }
 
-/// Reads the lines `met POINT TASK`: the number of a probe point, and the name of
-/// the first task that reached it.
-pub(super) fn reached(output: &[u8]) -> Vec<(usize, String)> {
-    String::from_utf8_lossy(output)
-        .lines()
-        .filter_map(|line| {
-            let (point, task) = line.strip_prefix("met ")?.split_once(' ')?;
-            let (name, _number) = task.rsplit_once('/')?;
-            Some((point.parse().ok()?, name.to_owned()))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::probe_points::ProbeKind;
@@ -140,11 +127,13 @@ mod tests {
             section: 1,
             section_offset: 7,
             kind: ProbeKind::Call,
+            operand: None,
+            calls: None,
         };
         let output = b"began after 56\nrefused 0\nheld 0 arrival 3 at 12 for 34 of 30 a task/5\n\
                      held 1 arrival 3 at 12 for 34 of 30 x\nheld 0 arrival 1 at x for 1 of 1 y\n\
                      came 0 arrival 4 at 78 a/7\ncame 9 arrival 4 at 78 a/7\nbegan after 9\n\
-                     held\n\xff\xff\nmet 3 a/b/5\nmet x y/1\nmet 1\nmet 0 c/6\n";
+                     held\n\xff\xff\n";
         let points = std::slice::from_ref(&point);
         let delay = InjectedDelay {
             point: point.clone(),
@@ -163,9 +152,5 @@ mod tests {
         };
         assert_eq!(arrivals(output, points), [arrival]);
         assert_eq!(start(output), Some(56));
-        assert_eq!(
-            reached(output),
-            [(3, "a/b".to_owned()), (0, "c".to_owned())]
-        );
     }
 }

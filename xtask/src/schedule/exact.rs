@@ -159,7 +159,7 @@ impl ExactSchedule {
             "{module} {kind} {} {} {}\n",
             self.start_nanoseconds,
             delays.as_deref().unwrap_or("-"),
-            list(&used)
+            list(&used, false)
         );
         Ok(ExactOrder {
             setting: Setting {

@@ -160,6 +160,8 @@ mod tests {
                 section: 1,
                 section_offset: u64::from(offset),
                 kind: ProbeKind::Access,
+                operand: None,
+                calls: None,
             },
             arrival: 1,
             clock_nanoseconds: 0,

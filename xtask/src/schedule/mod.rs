@@ -9,19 +9,24 @@
 //! (the bug depth of PCT, Burckhardt et al., ASPLOS 2010).
 //!
 //! ```text
-//! .ko -> ProbePoint -> (baseline run: which tasks reach them) -> Baseline
-//!     -> Schedule(seed) -> (run) -> InjectedDelay -> Findings
+//! .ko -> ProbePoint -> (baseline run: which tasks reach them) -> BaselineReport -> Conflict
+//!     -> SeededSchedule(seed) -> (run) -> InjectedDelay -> Findings
 //! ```
 //!
 //! A run depends on its seed, the module and the snapshot only, and snapshots of the
 //! same guest are identical on every host. The guest's clock counts instructions, so
 //! two runs of one seed are identical to the byte.
 
+mod aim;
+mod baseline;
+mod conflicts;
 mod delay;
 mod exact;
 pub mod findings;
 mod function_code;
 pub mod narrow;
+mod operand;
+mod order;
 mod probe_points;
 
 use std::collections::BTreeSet;
@@ -31,6 +36,9 @@ use kmodlab_protocol::Setting;
 
 use crate::lesson::timestamp::Tolerance;
 
+pub use aim::{Aim, SeededSchedule};
+pub use baseline::{BaselineArrival, BaselineReport, Removal};
+pub use conflicts::{Conflict, ConflictKind, conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay};
 pub use exact::{ExactDelay, ExactOrder, ExactSchedule};
 pub use function_code::FunctionCode;
@@ -88,6 +96,8 @@ pub struct Baseline {
     pub starts: Vec<ProbePoint>,
     /// All lines, including those of the starts.
     pub lines: Vec<ProbeLine>,
+    /// The arrivals whose delay reverses the order of two accesses.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// The probe points of one line of the lesson's source, or of all other code.
@@ -120,7 +130,7 @@ pub fn chunks(points: &[ProbePoint]) -> Vec<&[ProbePoint]> {
     let mut chunks = Vec::new();
     let mut rest = points;
     while !rest.is_empty() {
-        let fits = |count: &usize| list(&rest[..*count]).len() <= MAX_LIST_BYTES;
+        let fits = |count: &usize| list(&rest[..*count], true).len() <= MAX_LIST_BYTES;
         // A single point always fits: a symbol has at most 512 bytes.
         let counts = 2..=rest.len().min(MAX_POINTS);
         let count = counts.take_while(fits).last().unwrap_or(1);
@@ -175,7 +185,7 @@ impl Schedule {
         points.sort_by_key(ProbePoint::address);
         points.dedup();
         // Only 16 symbols of more than 240 bytes do not fit.
-        while list(&points).len() > MAX_LIST_BYTES {
+        while list(&points, false).len() > MAX_LIST_BYTES {
             points.pop();
         }
         Self {
@@ -195,21 +205,12 @@ impl Schedule {
             longest,
             ..
         } = self;
-        let points = list(&self.points);
+        let points = list(&self.points, self.chance == 0);
         Setting {
             module: MODULE.to_owned(),
             parameter: "order".to_owned(),
             value: format!("{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {points}\n"),
         }
-    }
-
-    /// Returns the points that were reached according to the `output` of `perturb`,
-    /// in order of time, each with the name of the first task that reached it.
-    pub fn reached(&self, output: &[u8]) -> Vec<(ProbePoint, String)> {
-        let points = delay::reached(output).into_iter();
-        points
-            .filter_map(|(number, task)| Some((self.points.get(number)?.clone(), task)))
-            .collect()
     }
 
     /// Returns the points, in the order of their numbers.
@@ -218,8 +219,9 @@ impl Schedule {
     }
 }
 
-/// Formats probe points as `perturb` reads them: `f+1+2,g+3`.
-fn list(points: &[ProbePoint]) -> String {
+/// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to report:
+/// `f+1:5+2,g+3:7`.
+fn list(points: &[ProbePoint], operands: bool) -> String {
     let mut text = String::new();
     for group in points.chunk_by(|a, b| a.function == b.function) {
         if !text.is_empty() {
@@ -229,6 +231,9 @@ fn list(points: &[ProbePoint]) -> String {
         for point in group {
             // `write!` to a String cannot fail.
             let _ = write!(text, "+{}", point.offset);
+            if let Some(operand) = point.operand.filter(|_| operands) {
+                let _ = write!(text, ":{}", operand.bits);
+            }
         }
     }
     text
@@ -253,6 +258,8 @@ mod tests {
             section: 1,
             section_offset: u64::from(offset),
             kind: ProbeKind::Access,
+            operand: None,
+            calls: None,
         }
     }
 
@@ -300,6 +307,7 @@ mod tests {
         Baseline {
             starts: vec![point("f", 20), point("f", 30)],
             lines,
+            conflicts: Vec::new(),
         }
     }
 
@@ -336,7 +344,7 @@ mod tests {
     #[test]
     fn a_list_of_points_is_grouped_by_function() {
         let points = [point("f", 1), point("f", 12), point("g", 3)];
-        assert_eq!(list(&points), "f+1+12,g+3");
+        assert_eq!(list(&points, false), "f+1+12,g+3");
     }
 
     #[test]
@@ -348,8 +356,8 @@ mod tests {
             assert_eq!(chunks.concat(), points);
             for pair in chunks.windows(2) {
                 let more = [pair[0], &pair[1][..1]].concat();
-                assert!(list(pair[0]).len() <= MAX_LIST_BYTES);
-                assert!(more.len() > MAX_POINTS || list(&more).len() > MAX_LIST_BYTES);
+                assert!(list(pair[0], true).len() <= MAX_LIST_BYTES);
+                assert!(more.len() > MAX_POINTS || list(&more, true).len() > MAX_LIST_BYTES);
             }
         }
         assert!(chunks(&[]).is_empty());
@@ -364,6 +372,7 @@ mod tests {
         let baseline = Baseline {
             starts: Vec::new(),
             lines: lines.collect(),
+            conflicts: Vec::new(),
         };
         for seed in 0..20 {
             let command = Schedule::new(seed, &baseline).setting("m").value;

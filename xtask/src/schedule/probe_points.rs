@@ -1,11 +1,17 @@
 //! The instructions of a module where a delay can change what other tasks see.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use object::read::elf::ElfFile64;
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
+use object::{
+    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionKind, SymbolKind,
+};
+
+use super::operand::Operand;
 
 /// An instruction of a module where `perturb` can set a kprobe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,10 @@ pub struct ProbePoint {
     pub section_offset: u64,
     /// The effect that other tasks can observe.
     pub kind: ProbeKind,
+    /// The memory that it uses, if its address can be computed before it is executed.
+    pub operand: Option<Operand>,
+    /// The function of the kernel that it calls.
+    pub calls: Option<String>,
 }
 
 /// The effect of an instruction that other tasks can observe.
@@ -60,6 +70,7 @@ pub fn probe_points(path: &Path) -> Result<Vec<ProbePoint>> {
 fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     let elf = ElfFile64::<object::LittleEndian>::parse(bytes)?;
     let mut points: Vec<ProbePoint> = Vec::new();
+    let mut of_kernel: HashMap<usize, HashMap<u64, &str>> = HashMap::new();
     for symbol in elf.symbols() {
         let Some(index) = symbol.section_index() else {
             continue;
@@ -76,17 +87,36 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
         if name == KCSAN_CONSTRUCTOR {
             continue;
         }
-        for instruction in Decoder::with_ip(64, code, 0, DecoderOptions::NONE) {
+        let functions = match of_kernel.entry(index.0) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(kernel_functions(&elf, &section)?),
+        };
+        let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
+        while decoder.can_decode() {
+            let instruction = decoder.decode();
             let Some(kind) = kind(&instruction) else {
                 continue;
             };
             let offset = instruction.ip32();
+            // The relocation of a call is that of its target, behind the opcode.
+            let target = begin + u64::from(offset) + 1;
+            let calls = functions.get(&target).filter(|_| kind == ProbeKind::Call);
+            let operand = match kind {
+                ProbeKind::Access => {
+                    let constants = decoder.get_constant_offsets(&instruction);
+                    Operand::of_access(&instruction, constants)
+                }
+                ProbeKind::Call => calls.copied().and_then(Operand::of_call),
+                ProbeKind::Return => None,
+            };
             points.push(ProbePoint {
                 function: name.to_owned(),
                 offset,
                 section: index.0,
                 section_offset: begin + u64::from(offset),
                 kind,
+                operand,
+                calls: calls.map(ToString::to_string),
             });
         }
     }
@@ -94,6 +124,23 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     points.sort_by_key(ProbePoint::address);
     points.dedup_by_key(|point| point.address());
     Ok(points)
+}
+
+/// Returns the functions of the kernel that a section's relocations name, by their places in it.
+fn kernel_functions<'a>(
+    elf: &ElfFile64<'a, object::LittleEndian>,
+    section: &impl object::ObjectSection<'a>,
+) -> Result<HashMap<u64, &'a str>> {
+    let mut functions = HashMap::new();
+    for (place, relocation) in section.relocations() {
+        if let RelocationTarget::Symbol(index) = relocation.target() {
+            let symbol = elf.symbol_by_index(index)?;
+            if symbol.is_undefined() {
+                functions.insert(place, symbol.name()?);
+            }
+        }
+    }
+    Ok(functions)
 }
 
 pub(super) fn kind(instruction: &Instruction) -> Option<ProbeKind> {

@@ -76,6 +76,60 @@ fn a_seed_repeats_the_log_to_the_byte() -> Result<()> {
     Ok(())
 }
 
+/// Two threads' last words: one returns through the module's code, which may be freed by then, and the
+/// other ends in the kernel.
+#[test]
+fn code_that_is_freed_under_a_thread_is_found_and_its_corrected_twin_passes() -> Result<()> {
+    let clone = TestClone::with_tests(&["complete_then_return", "complete_and_exit"])?;
+    let schedules = |name: &str, more: &[&str]| -> Result<SuiteDocument> {
+        let args = ["test", name, "--lang", "c", "--no-narrow", "--json", "-"];
+        document(&clone.run(&[&args[..], more].concat())?.stdout)
+    };
+    let wrong = schedules(
+        "complete_then_return",
+        &["--schedules", "60", "--fail-fast"],
+    )?;
+    let race = wrong.races.first().context("not found by 60 schedules")?;
+    let seed = race.first_failing_seed;
+    let failed = wrong.runs.iter().find(|run| run.seed == Some(seed));
+    let failed = failed.context("no run has the first failing seed")?;
+    assert_eq!(failed.verdict, "panic", "{}", failed.message);
+    let delayed = |run: &RunEntry| {
+        let mut delays = run.injected_delays.iter();
+        delays.any(|delay| delay.task.starts_with("worker/"))
+    };
+    assert!(delayed(failed), "{:?}", failed.injected_delays);
+
+    let right = schedules("complete_and_exit", &["--schedules", "60"])?;
+    assert_eq!(right.summary.failed, 0, "{:?}", right.races);
+    assert!(
+        right.runs.iter().any(delayed),
+        "no schedule delayed the thread"
+    );
+    Ok(())
+}
+
+#[test]
+fn random_schedules_remain_available_and_differ_from_the_aimed_ones() -> Result<()> {
+    let delays = |aim: &str| -> Result<Vec<String>> {
+        let args = [
+            &RACE[..],
+            &["--schedules", "8", "--no-narrow", "--aim", aim],
+        ]
+        .concat();
+        let suite = report(&args)?;
+        let delays = suite
+            .runs
+            .iter()
+            .map(|run| format!("{:?}", run.injected_delays));
+        Ok(delays.collect())
+    };
+    let random = delays("random")?;
+    assert_ne!(random, delays("conflicts")?);
+    assert_eq!(random, delays("random")?);
+    Ok(())
+}
+
 fn refused(args: &[&str], what: &str) -> Result<()> {
     run(&mut xtask(original(), &[&["test"], args].concat()))?.expect(2, &[what])
 }
@@ -87,7 +141,8 @@ fn options_that_contradict_are_refused_before_a_build() -> Result<()> {
     refused(&["--seed=-1"], "--seed")?;
     refused(&["--schedules", "2", "--time", "real"], "--time real")?;
     refused(&["--schedules", "2", "--update"], "--update")?;
-    refused(&["--schedules", "2", "--list"], "--list")
+    refused(&["--schedules", "2", "--list"], "--list")?;
+    refused(&["--schedule", "start=0ms", "--aim", "random"], "--aim")
 }
 
 #[test]

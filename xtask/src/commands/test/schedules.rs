@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::lesson::kernel_log::LevelFilter;
 use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedRace, NarrowingResult, Runner, SuiteRun};
-use crate::schedule::{ExactSchedule, Seeds};
+use crate::schedule::{Aim, ExactSchedule, Seeds};
 use crate::streams;
 use crate::text::shell_word;
 
@@ -27,6 +27,10 @@ pub struct ScheduleOptions {
     /// The seed of the schedule, or of the first of several
     #[arg(long, value_name = "S", conflicts_with_all = ["list", "update"])]
     pub seed: Option<u32>,
+
+    /// The choice of a seed's delays
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["schedule", "list", "update"])]
+    pub aim: Aim,
 
     /// Find out which delays of a failing seed decide, with at most 30 runs, and show the failing
     /// run beside one without the deciding delay; the default with --schedules, for the first seed
@@ -57,6 +61,7 @@ pub struct ScheduleOptions {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestedSchedules<'a> {
     pub seeds: Option<Seeds>,
+    pub aim: Aim,
     pub exact: Option<&'a ExactSchedule>,
     /// Whether the schedule of the first failing seed is narrowed.
     pub narrows: bool,
@@ -94,6 +99,7 @@ impl ScheduleOptions {
         Ok(RequestedSchedules {
             gdb: self.gdb,
             seeds: self.seeds()?,
+            aim: self.aim,
             exact: self.schedule.as_ref(),
             // A recorded guest has one CPU, and is not the guest of the same seed.
             narrows: self.narrow

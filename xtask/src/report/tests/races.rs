@@ -15,6 +15,8 @@ pub(super) fn delay(offset: u32) -> InjectedDelay {
             section: 2,
             section_offset: u64::from(offset),
             kind: ProbeKind::Access,
+            operand: None,
+            calls: None,
         },
         arrival: 2,
         clock_nanoseconds: 6_000_000_000,

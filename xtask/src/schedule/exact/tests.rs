@@ -20,6 +20,8 @@ fn point(offset: u32) -> ProbePoint {
         section: 1,
         section_offset: u64::from(offset),
         kind: ProbeKind::Access,
+        operand: None,
+        calls: None,
     }
 }
 

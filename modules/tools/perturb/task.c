@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The task that has reached a breakpoint of probe.c: its name, its delay, and its
+ * report to the host.
+ */
+
+#include <linux/hrtimer.h>
+#include <linux/io.h>
+#include <linux/pid.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+/* Declared in stop.rs. */
+void perturb_delay(u64 nanoseconds, u64 spin);
+u64 perturb_now(void);
+void perturb_print(const char *text, unsigned long length);
+int perturb_current(char name[TASK_COMM_LEN]);
+bool perturb_in_task(void);
+
+/*
+ * Keeps the task here for a number of nanoseconds. The task sleeps, so that
+ * others get its CPU, if it may sleep and its state does not say that it is about
+ * to sleep for another reason; otherwise it spins, with interrupts as they are.
+ */
+void perturb_delay(u64 nanoseconds, u64 spin)
+{
+	u64 begin = ktime_get_mono_fast_ns();
+	u64 passed;
+
+	while ((passed = ktime_get_mono_fast_ns() - begin) < nanoseconds) {
+		if (preemptible() && !rcu_preempt_depth() &&
+		    READ_ONCE(current->__state) == TASK_RUNNING) {
+			ktime_t rest = ns_to_ktime(nanoseconds - passed);
+
+			set_current_state(TASK_UNINTERRUPTIBLE);
+			schedule_hrtimeout(&rest, HRTIMER_MODE_REL);
+		} else if (passed < spin) {
+			cpu_relax();
+		} else {
+			return;
+		}
+	}
+}
+
+/* Lines of several tasks do not mix. */
+void perturb_print(const char *text, unsigned long length)
+{
+	static DEFINE_RAW_SPINLOCK(lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	outsb(0xe9, text, length);
+	raw_spin_unlock_irqrestore(&lock, flags);
+}
+
+int perturb_current(char name[TASK_COMM_LEN])
+{
+	strscpy_pad(name, current->comm, TASK_COMM_LEN);
+	return task_pid_nr(current);
+}
+
+bool perturb_in_task(void)
+{
+	return in_task();
+}
+
+u64 perturb_now(void)
+{
+	return local_clock();
+}

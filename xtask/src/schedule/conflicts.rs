@@ -1,0 +1,355 @@
+//! Conflicts: accesses of two tasks to the same memory, of which one writes (Snowboard, Gong et al.,
+//! SOSP 2021), and tasks that leave a module shortly before its removal.
+//!
+//! The baseline run has the order and the times. A delay of the task that comes first, for as long as the
+//! other takes to come, reverses the order.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::baseline::{BaselineArrival, BaselineReport};
+use super::order::Order;
+use super::probe_points::ProbePoint;
+
+/// An arrival of a task at a probe point, whose delay reverses the order of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The point.
+    pub point: ProbePoint,
+    /// The task's name.
+    pub task: String,
+    /// The number of the arrival at the point, from 1, among those of all tasks of this name.
+    pub arrival: u32,
+    /// The times until other tasks use the same memory, in nanoseconds, in ascending order; at least one.
+    pub gaps: Vec<u64>,
+    /// The reason for the delay.
+    pub kind: ConflictKind,
+    /// Whether the point is on a line of the lesson's own source.
+    pub is_own: bool,
+    /// Whether the task is about to lock, to sleep, or to free something.
+    pub is_step: bool,
+}
+
+/// The reason for a delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConflictKind {
+    /// The task uses memory here that it shares with the other task for the first time.
+    First,
+    /// The task has used shared memory before: the other task comes in between.
+    Between,
+    /// The task has just used memory that the other task has used several times, and may use again.
+    Again,
+    /// The task leaves the module, which is then removed.
+    Leaving,
+}
+
+/// Maximum time until the other task's access, in nanoseconds: all delays of a run together are not
+/// much longer.
+pub(super) const MAX_GAP: u64 = 30_000_000;
+
+/// Parts of the names of functions that lock, begin to sleep, or free something.
+const STEPS: [&str; 4] = ["lock", "prepare_to_wait", "kfree", "remove"];
+
+/// The symbol of each module's init function.
+pub(super) const INIT: &str = "init_module";
+
+/// Assumed times until a task uses memory again, in nanoseconds: a loop of a shell, a tick of the clock.
+const AGAIN: [u64; 2] = [500_000, 4_000_000];
+
+/// Gaps of a conflict that differ by less than this count as one, in nanoseconds.
+const EQUAL_GAPS: u64 = 20_000;
+
+/// The part of the memory in which accesses are compared, as a power of two in bytes.
+const BLOCK_BITS: u32 = 6;
+
+/// Returns the conflicts of a baseline run, in the order of time. `is_own` reports whether a point is on a
+/// line of the lesson's own source.
+pub fn conflicts(
+    report: &BaselineReport,
+    mut is_own: impl FnMut(&ProbePoint) -> bool,
+) -> Vec<Conflict> {
+    let mut arrivals: Vec<&BaselineArrival> = report.arrivals.iter().collect();
+    arrivals.sort_by_key(|arrival| arrival.clock_nanoseconds);
+    let order = Order::of(&arrivals);
+    let mut blocks: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (index, arrival) in arrivals.iter().enumerate() {
+        if let Some((begin, end)) = range(arrival) {
+            for block in begin >> BLOCK_BITS..=(end - 1) >> BLOCK_BITS {
+                blocks.entry(block).or_default().push(index);
+            }
+        }
+    }
+    // By the index of the first access: those of the second.
+    let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    // The accesses of memory that another task uses at any time.
+    let mut shared: BTreeSet<usize> = BTreeSet::new();
+    for indices in blocks.values() {
+        for (position, &index) in indices.iter().enumerate() {
+            let first = arrivals[index];
+            if !first.in_task {
+                continue;
+            }
+            let mut others = indices.iter().map(|index| arrivals[*index]);
+            if others.any(|other| conflict(first, other)) {
+                shared.insert(index);
+            }
+            let later = indices[position + 1..].iter().copied();
+            let seconds = later
+                .take_while(|other| gap(first, arrivals[*other]) <= MAX_GAP)
+                .filter(|other| conflict(first, arrivals[*other]))
+                .filter(|other| !order.waits(first, arrivals[*other]));
+            let seconds: Vec<usize> = seconds.collect();
+            if !seconds.is_empty() {
+                found.entry(index).or_default().extend(seconds);
+            }
+        }
+    }
+    let mut conflicts = Vec::new();
+    for (index, seconds) in found {
+        let first = arrivals[index];
+        let is_open = |earlier: &usize| {
+            let earlier = arrivals[*earlier];
+            let mut seconds = seconds.iter().map(|index| arrivals[*index]);
+            earlier.task == first.task && seconds.any(|second| !order.waits(earlier, second))
+        };
+        let kind = match shared.range(..index).any(is_open) {
+            true => ConflictKind::Between,
+            false => ConflictKind::First,
+        };
+        // A task that waits may as well come later: its next access is in the same order.
+        if !calls(&first.point, &["wait_for_completion"]) {
+            let gaps = seconds.iter().map(|second| gap(first, arrivals[*second]));
+            conflicts.push((index, at(first, gaps.collect(), kind)));
+        }
+    }
+    conflicts.extend(again(&arrivals, &blocks));
+    conflicts.extend(leaving(report, &arrivals));
+    conflicts.sort_by_key(|(index, conflict)| (*index, conflict.kind));
+    let mut conflicts: Vec<Conflict> = conflicts
+        .into_iter()
+        .map(|(_, conflict)| conflict)
+        .collect();
+    for conflict in &mut conflicts {
+        conflict.is_own = is_own(&conflict.point);
+    }
+    conflicts
+}
+
+/// Returns the arrivals of tasks that have just used memory which another task has used several times.
+fn again(
+    arrivals: &[&BaselineArrival],
+    blocks: &HashMap<u64, Vec<usize>>,
+) -> Vec<(usize, Conflict)> {
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    for indices in blocks.values() {
+        for (position, &index) in indices.iter().enumerate() {
+            let second = arrivals[index];
+            let mut earlier = indices[..position].iter().map(|index| arrivals[*index]);
+            let is_init = |arrival: &BaselineArrival| arrival.point.function == INIT;
+            if second.in_task
+                && earlier
+                    .any(|first| first.arrival > 1 && !is_init(first) && conflict(first, second))
+            {
+                let mut later = arrivals[index + 1..].iter();
+                let next = later.position(|arrival| arrival.task == second.task);
+                found.extend(next.map(|next| index + 1 + next));
+            }
+        }
+    }
+    let gaps = || AGAIN.to_vec();
+    found
+        .into_iter()
+        .map(|index| (index, at(arrivals[index], gaps(), ConflictKind::Again)))
+        .collect()
+}
+
+/// Returns the last arrival of each task that is about to leave the module when it is removed.
+fn leaving(report: &BaselineReport, arrivals: &[&BaselineArrival]) -> Vec<(usize, Conflict)> {
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut leaving = Vec::new();
+    for removal in &report.removals {
+        last.clear();
+        for (index, arrival) in arrivals.iter().enumerate() {
+            if arrival.in_task && arrival.clock_nanoseconds <= removal.clock_nanoseconds {
+                last.insert(&arrival.task, index);
+            }
+        }
+        for (task, &index) in &last {
+            let arrival = arrivals[index];
+            let gap = removal.clock_nanoseconds - arrival.clock_nanoseconds;
+            // The kernel does not remove a module whose init function has not returned.
+            let is_init = arrival.point.function == INIT;
+            if *task != removal.task && !is_init && gap <= MAX_GAP {
+                leaving.push((index, at(arrival, vec![gap], ConflictKind::Leaving)));
+            }
+        }
+    }
+    leaving
+}
+
+fn at(arrival: &BaselineArrival, mut gaps: Vec<u64>, kind: ConflictKind) -> Conflict {
+    gaps.sort_unstable();
+    gaps.dedup_by(|later, earlier| *later - *earlier < EQUAL_GAPS);
+    Conflict {
+        point: arrival.point.clone(),
+        task: arrival.task_name().to_owned(),
+        arrival: arrival.arrival,
+        gaps,
+        kind,
+        is_own: false,
+        is_step: calls(&arrival.point, &STEPS),
+    }
+}
+
+fn calls(point: &ProbePoint, parts: &[&str]) -> bool {
+    let calls = point.calls.as_deref().unwrap_or("");
+    parts.iter().any(|part| calls.contains(part))
+}
+
+/// Returns the begin and the end of the memory that a task uses at a point.
+fn range(arrival: &BaselineArrival) -> Option<(u64, u64)> {
+    let operand = arrival.point.operand?;
+    let begin = arrival.address;
+    // The first page belongs to nobody: such a number is not an address.
+    (begin >= 4096).then(|| Some((begin, begin.checked_add(operand.bytes)?)))?
+}
+
+/// Returns the time between two arrivals, in nanoseconds.
+fn gap(first: &BaselineArrival, second: &BaselineArrival) -> u64 {
+    second
+        .clock_nanoseconds
+        .saturating_sub(first.clock_nanoseconds)
+}
+
+fn conflict(first: &BaselineArrival, second: &BaselineArrival) -> bool {
+    let writes = |arrival: &BaselineArrival| arrival.point.operand.is_some_and(|it| it.writes);
+    let overlaps = range(first)
+        .zip(range(second))
+        .is_some_and(|(a, b)| a.0 < b.1 && b.0 < a.1);
+    let is_other = first.task != second.task || !second.in_task;
+    overlaps && is_other && (writes(first) || writes(second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::baseline::Removal;
+    use super::super::operand::Operand;
+    use super::super::probe_points::ProbeKind;
+    use super::*;
+
+    /// Returns an arrival at the point at this offset, where the task uses the memory at `address`.
+    fn arrival(task: &str, offset: u32, clock: u64, address: u64, writes: bool) -> BaselineArrival {
+        let operand = Operand {
+            bits: 7,
+            writes,
+            bytes: 4,
+        };
+        BaselineArrival {
+            point: ProbePoint {
+                function: "f".to_owned(),
+                offset,
+                section: 1,
+                section_offset: u64::from(offset),
+                kind: ProbeKind::Access,
+                operand: Some(operand),
+                calls: None,
+            },
+            arrival: 1,
+            clock_nanoseconds: clock * 1_000_000,
+            address,
+            in_task: true,
+            task: task.to_owned(),
+        }
+    }
+
+    fn call(function: &str, arrival: BaselineArrival) -> BaselineArrival {
+        let mut arrival = arrival;
+        arrival.point.calls = Some(function.to_owned());
+        arrival
+    }
+
+    /// Returns the tasks, offsets, first gaps in milliseconds and kinds of the conflicts.
+    fn found(arrivals: Vec<BaselineArrival>) -> Vec<(String, u32, u64, ConflictKind)> {
+        let report = BaselineReport {
+            arrivals,
+            removals: vec![Removal {
+                clock_nanoseconds: 100_000_000,
+                task: "rmmod/9".to_owned(),
+            }],
+        };
+        let conflicts = conflicts(&report, |_| true);
+        let entry = |conflict: Conflict| {
+            let gap = conflict.gaps[0] / 1_000_000;
+            (conflict.task, conflict.point.offset, gap, conflict.kind)
+        };
+        conflicts.into_iter().map(entry).collect()
+    }
+
+    #[test]
+    fn the_task_that_comes_first_is_delayed_until_the_other_comes() {
+        let arrivals = vec![
+            arrival("a/1", 0, 10, 0x10_0000, false),
+            arrival("a/1", 4, 20, 0x10_0000, true),
+            // Other memory, and two reads.
+            arrival("b/2", 8, 30, 0x20_0000, true),
+            arrival("a/1", 12, 31, 0x30_0000, false),
+            arrival("b/2", 16, 32, 0x30_0000, false),
+            arrival("b/2", 20, 36, 0x10_0002, true),
+        ];
+        let expected = [
+            ("a".to_owned(), 0, 26, ConflictKind::First),
+            ("a".to_owned(), 4, 16, ConflictKind::Between),
+        ];
+        assert_eq!(found(arrivals), expected);
+    }
+
+    #[test]
+    fn a_task_is_delayed_behind_its_access_of_memory_that_a_loop_uses() {
+        let mut again = arrival("a/1", 0, 20, 0x10_0000, false);
+        again.arrival = 2;
+        let arrivals = vec![
+            arrival("a/1", 0, 10, 0x10_0000, false),
+            again,
+            arrival("b/2", 20, 55, 0x10_0000, true),
+            arrival("b/2", 24, 56, 0x40_0000, false),
+        ];
+        let expected = [("b".to_owned(), 24, 0, ConflictKind::Again)];
+        assert_eq!(found(arrivals), expected);
+    }
+
+    #[test]
+    fn a_task_that_waits_for_the_other_is_not_overtaken() {
+        let arrivals = vec![
+            // Before the thread exists.
+            arrival("a/1", 0, 1, 0x10_0000, true),
+            call("wake_up_process", arrival("a/1", 4, 2, 0x20_0000, true)),
+            arrival("b/2", 8, 3, 0x10_0000, false),
+            // Before the thread is done.
+            arrival("b/2", 12, 4, 0x30_0000, true),
+            call("complete", arrival("b/2", 16, 5, 0x40_0000, true)),
+            call(
+                "wait_for_completion",
+                arrival("a/1", 20, 6, 0x40_0000, true),
+            ),
+            arrival("a/1", 24, 7, 0x30_0000, false),
+        ];
+        let conflicts = found(arrivals);
+        let reversed = conflicts
+            .iter()
+            .filter(|(_, _, _, kind)| matches!(kind, ConflictKind::First | ConflictKind::Between));
+        let offsets: Vec<u32> = reversed.map(|(_, offset, _, _)| *offset).collect();
+        // Whether `complete` comes before the wait is not fixed.
+        assert_eq!(offsets, [16]);
+    }
+
+    #[test]
+    fn the_last_step_of_a_task_shortly_before_the_removal_is_delayed() {
+        let arrivals = vec![
+            arrival("a/1", 0, 40, 0, false),
+            arrival("b/2", 4, 80, 0, false),
+            arrival("b/2", 8, 90, 0, false),
+            arrival("rmmod/9", 12, 95, 0, false),
+        ];
+        let expected = [("b".to_owned(), 8, 10, ConflictKind::Leaving)];
+        assert_eq!(found(arrivals), expected);
+    }
+}
