@@ -118,7 +118,7 @@ fn an_exercise_is_proved_by_its_own_files() -> Result<()> {
     lab.clone.write_lesson(LESSON, wrong, &patch)?;
     let task = "exercises/1-counts/task.md";
     let text = std::fs::read_to_string(lab.clone.lesson(LESSON).join(task))?;
-    let text = text.replace("counts: 1 of 3", "counts: 1 of 4");
+    let text = text.replace("counts: 1 of {{limit}}", "counts: 1 of 4");
     lab.clone.write_lesson(LESSON, task, &text)?;
     let proved = lab.xtask(&["exercise", "prove", EXERCISE, "--quick", "--lang", "rust"])?;
     let parts = [

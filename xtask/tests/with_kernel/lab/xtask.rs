@@ -15,18 +15,31 @@ pub struct XtaskOutput {
 /// Returns an xtask that runs in the folder of a clone and installs nothing.
 pub fn xtask(clone: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(args);
+    if !builds_nothing(args) {
+        command.arg("--no-install");
+    }
     command
-        .args(args)
-        .arg("--no-install")
         .current_dir(clone)
         .env("KMODLAB_WORKSPACE", clone)
         .env_remove("GITHUB_ACTIONS")
         .stdin(Stdio::null());
-    if matches!(args.first(), Some(&("test" | "watch"))) {
+    if matches!(
+        args,
+        ["test" | "watch" | "check", ..] | ["exercise", "prove", ..]
+    ) {
         let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
         command.args(more.split_whitespace());
     }
     command
+}
+
+/// Reports whether a command has no options of those that build.
+fn builds_nothing(args: &[&str]) -> bool {
+    matches!(
+        args,
+        ["list" | "hint" | "reset" | "solution", ..] | ["exercise", "init" | "skeleton", ..]
+    )
 }
 
 /// Runs xtask to its end.
