@@ -35,7 +35,7 @@ fn start(number: usize) -> Result<Worker> {
     if number == usize::from(FAIL.value()) {
         return Err(ENOMEM);
     }
-    let thread = KThread::run(c_str!("worker"), |ctx| ctx.sleep_until_stopped())?;
+    let thread = KThread::run(c_str!("fourth_fails"), |ctx| ctx.sleep_until_stopped())?;
     pr_info!("thread {number} started\n");
     Ok(Worker { thread, number })
 }

@@ -40,7 +40,7 @@ static int start(int number)
 
 	if (number == fail)
 		return -ENOMEM;
-	thread = kthread_run(work, NULL, "worker");
+	thread = kthread_run(work, NULL, "fourth_fails");
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	workers[number] = thread;
