@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use kernel::{c_str, prelude::*, sync::Arc};
 use kernel_ext::{
-    completion::{Completion, CompletionExt},
+    completion::Completion,
     kthread::{Ctx, KThread},
     module_param,
     wait::{new_wait_queue, WaitQueue},
