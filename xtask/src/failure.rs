@@ -46,20 +46,21 @@ pub struct Failure {
 impl Failure {
     /// Creates a failure that is a lesson's fault: status 1.
     pub fn lesson(message: impl Into<String>) -> Self {
-        Self::new(Fault::Lesson, message)
+        Self::of(Fault::Lesson, message)
     }
 
     /// Creates a failure that is the command line's fault: status 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Fault::Usage, message)
+        Self::of(Fault::Usage, message)
     }
 
     /// Creates a failure that is the host's fault: status 69.
     pub fn host(message: impl Into<String>) -> Self {
-        Self::new(Fault::Host, message)
+        Self::of(Fault::Host, message)
     }
 
-    fn new(fault: Fault, message: impl Into<String>) -> Self {
+    /// Creates a failure that is the fault of this party.
+    pub fn of(fault: Fault, message: impl Into<String>) -> Self {
         Self {
             fault,
             message: message.into(),

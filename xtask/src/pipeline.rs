@@ -9,7 +9,7 @@ use crate::cache::Parts;
 use crate::failure::{Failure, Fault};
 use crate::initramfs::{GuestFile, Initramfs};
 use crate::kernel::source::{self, KernelSource, SourceRequest};
-use crate::kernel::{KernelImage, Profile};
+use crate::kernel::{Configuration, KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
 use crate::modules::{
@@ -81,7 +81,7 @@ impl Built {
     }
 }
 
-/// Runs the stages up to the initramfs for `lessons`, on a kernel with this profile. Builds the
+/// Runs the stages up to the initramfs for `lessons`, on a kernel with this configuration. Builds the
 /// modules of each lesson in those of the `languages` that the lesson is in; a module that cannot
 /// be built does not stop the others.
 ///
@@ -91,7 +91,7 @@ impl Built {
 pub fn prepare(
     session: &Session,
     request: &SourceRequest,
-    profile: Profile,
+    configuration: &Configuration,
     lessons: &[Lesson],
     languages: &[Language],
 ) -> Result<Built> {
@@ -102,7 +102,7 @@ pub fn prepare(
             languages.map(|language| lesson.modules(*language))
         })
         .collect();
-    prepare_modules(session, request, profile, &modules)
+    prepare_modules(session, request, configuration, &modules)
 }
 
 /// Runs the stages up to the initramfs for these modules, and the tracker. A module that cannot be
@@ -114,7 +114,7 @@ pub fn prepare(
 pub fn prepare_modules(
     session: &Session,
     request: &SourceRequest,
-    profile: Profile,
+    configuration: &Configuration,
     modules: &[ModuleRequest<'_>],
 ) -> Result<Built> {
     let mut all = modules.to_vec();
@@ -122,7 +122,7 @@ pub fn prepare_modules(
         all.push(ModuleRequest::Own(TRACKER, Language::C));
     }
     let (toolchain, source, kernel) =
-        kernel_for(session, request, profile, |toolchain, kernel| {
+        kernel_for(session, request, configuration, |toolchain, kernel| {
             modules::are_missing(session, toolchain, kernel, &all)
         })?;
     let ModuleSet {
@@ -161,10 +161,10 @@ const MODULE_SOURCES: Parts<'_> =
 pub fn kernel_for(
     session: &Session,
     request: &SourceRequest,
-    profile: Profile,
+    configuration: &Configuration,
     compiles: impl Fn(&Toolchain, &KernelImage) -> Result<bool>,
 ) -> Result<(Toolchain, KernelSource, KernelImage)> {
-    let (toolchain, source, image) = kernel(session, request, profile)?;
+    let (toolchain, source, image) = kernel(session, request, configuration)?;
     if compiles(&toolchain, &image)? {
         let cache = &session.cache;
         let are_whole = [
@@ -173,7 +173,7 @@ pub fn kernel_for(
             cache.is_whole(&image.objects, Parts::All)?,
         ];
         if are_whole.contains(&false) {
-            return kernel(session, request, profile);
+            return kernel(session, request, configuration);
         }
     }
     Ok((toolchain, source, image))
@@ -187,14 +187,14 @@ pub fn kernel_for(
 pub fn kernel(
     session: &Session,
     request: &SourceRequest,
-    profile: Profile,
+    configuration: &Configuration,
 ) -> Result<(Toolchain, KernelSource, KernelImage)> {
     // An unknown kernel is refused at once, and not after minutes spent on tools.
     request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
     let mut source = source::obtain(session, request)?;
     let mut toolchain = toolchain::provision(session)?;
-    if !KernelImage::is_cached(session, &toolchain, &source, profile)? {
+    if !KernelImage::is_cached(session, &toolchain, &source, configuration)? {
         // A kernel's build reads all files, and takes minutes.
         if !session.cache.is_whole(&source.tree, Parts::All)? {
             source = source::obtain(session, request)?;
@@ -203,7 +203,7 @@ pub fn kernel(
             toolchain = toolchain::provision(session)?;
         }
     }
-    let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
+    let kernel = KernelImage::build(session, &toolchain, &source, configuration)?;
     Ok((toolchain, source, kernel))
 }
 
@@ -228,11 +228,12 @@ pub fn kernel_with_key(
         source: request.source.clone(),
     };
     let (_, profile) = Profile::of_label(label);
+    let configuration = &Configuration::from(profile);
     request.check(&session.workspace)?;
     toolchain::install_packages(session)?;
     let source = source::obtain(session, &request)?;
     let toolchain = toolchain::provision(session)?;
-    let found = KernelImage::key(session, &toolchain, &source, profile)?;
+    let found = KernelImage::key(session, &toolchain, &source, configuration)?;
     if found != *key {
         let path = session.cache.path("kernels", label, key);
         return Err(Failure::host(format!(
@@ -244,7 +245,7 @@ pub fn kernel_with_key(
         ))
         .into());
     }
-    let kernel = KernelImage::build(session, &toolchain, &source, profile)?;
+    let kernel = KernelImage::build(session, &toolchain, &source, configuration)?;
     Ok((toolchain, kernel))
 }
 

@@ -329,7 +329,8 @@ impl Bench<'_> {
             kernel,
             ..
         } = self.built;
-        KernelImage::build(&session, toolchain, source, kernel.profile).map(drop)
+        let configuration = kernel.profile.into();
+        KernelImage::build(&session, toolchain, source, &configuration).map(drop)
     }
 
     /// Builds the same tree and configuration by bare `make`.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use xtask::commands::bench::BenchOptions;
-use xtask::kernel::Profile;
+use xtask::kernel::Configuration;
 use xtask::lesson::LessonText;
 use xtask::modules::Language;
 use xtask::run::plan::plan;
@@ -64,7 +64,7 @@ fn run(options: &BenchOptions) -> Result<ExitCode> {
     let languages = [Language::Rust, Language::C];
     let needs = SuiteNeeds {
         source: &options.common.source_request(),
-        profile: Profile::Teaching,
+        configuration: &Configuration::default(),
         cases: &plan(&texts, &languages, None),
         schedules: false,
         guests: GuestKind::Resumed,

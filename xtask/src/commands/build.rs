@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, ProfileOption};
+use super::common::{Common, ConfigurationOptions, Lang};
 use super::projects::{ProjectOptions, Selection};
 use crate::failure::Failure;
 use crate::{lesson, pipeline};
@@ -16,7 +16,7 @@ pub struct BuildOptions {
     common: Common,
 
     #[command(flatten)]
-    profile: ProfileOption,
+    configuration: ConfigurationOptions,
 
     /// The folders with modules of your own to build, such as `.`; all lessons if left out
     #[arg(value_name = "PATH")]
@@ -59,7 +59,7 @@ pub fn run(options: &BuildOptions) -> Result<()> {
     let prepared = pipeline::prepare(
         &session,
         &options.common.source_request_or(&kernel),
-        options.profile.profile(),
+        &options.configuration.configuration(&kernel)?,
         &lessons,
         Lang::Both.languages(),
     )?;

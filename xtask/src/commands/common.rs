@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::failure::Failure;
-use crate::kernel::Profile;
+use crate::failure::{Failure, Fault};
 use crate::kernel::source::SourceRequest;
+use crate::kernel::{AddedOptions, Configuration, OptionSet, Profile};
 use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::project::KernelChoice;
@@ -80,12 +80,27 @@ impl Common {
     }
 }
 
-/// The option for the profile, of the commands that boot a kernel or build one for that.
+/// The options for a kernel's configuration, of the commands that boot a kernel or build one for
+/// that.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ProfileOption {
+pub struct ConfigurationOptions {
     /// Checks that the kernel does while lessons run
     #[arg(long, value_enum, default_value = "teaching")]
     profile: ProfileName,
+
+    /// Add a set of options to the profile's: parts, net, block, pci or trace
+    #[arg(long = "set", value_name = "SET", value_delimiter = ',', value_parser = OptionSet::parse)]
+    sets: Vec<OptionSet>,
+
+    /// Add the kernel options of this file: lines such as CONFIG_DEBUG_FS=y
+    ///
+    /// The build stops if the kernel does not have an option, or kconfig drops or changes it.
+    #[arg(long = "config", value_name = "FILE")]
+    fragments: Vec<PathBuf>,
+
+    /// Add one kernel option, with or without CONFIG_: DEBUG_FS, HZ=100
+    #[arg(long = "option", value_name = "NAME[=VALUE]")]
+    kernel_options: Vec<String>,
 }
 
 /// A profile on the command line.
@@ -93,6 +108,8 @@ pub struct ProfileOption {
 enum ProfileName {
     /// No check that takes time
     Teaching,
+    /// The same, with the set `parts`
+    Parts,
     /// Deadlocks (lockdep), sleep in atomic context, leaks (kmemleak), corrupted
     /// lists, timers and reference counts
     Debug,
@@ -102,26 +119,55 @@ enum ProfileName {
     Kcsan,
 }
 
-impl ProfileOption {
-    /// Returns the words that select the same profile on another command line.
+impl ConfigurationOptions {
+    /// Returns the words that select the same configuration on another command line.
     pub fn args(&self) -> Vec<String> {
-        let name = match self.profile {
-            ProfileName::Teaching => return Vec::new(),
-            ProfileName::Debug => "debug",
-            ProfileName::Kasan => "kasan",
-            ProfileName::Kcsan => "kcsan",
-        };
-        vec!["--profile".to_owned(), name.to_owned()]
+        let mut args = Vec::new();
+        let mut add = |option: &str, value: String| args.extend([option.to_owned(), value]);
+        match self.profile {
+            ProfileName::Teaching => {}
+            ProfileName::Parts => add("--profile", "parts".to_owned()),
+            ProfileName::Debug => add("--profile", "debug".to_owned()),
+            ProfileName::Kasan => add("--profile", "kasan".to_owned()),
+            ProfileName::Kcsan => add("--profile", "kcsan".to_owned()),
+        }
+        for set in &self.sets {
+            add("--set", set.to_string());
+        }
+        for file in &self.fragments {
+            add("--config", file.display().to_string());
+        }
+        for option in &self.kernel_options {
+            add("--option", option.clone());
+        }
+        args
     }
 
-    /// Returns the profile.
-    pub fn profile(&self) -> Profile {
-        match self.profile {
-            ProfileName::Teaching => Profile::Teaching,
+    /// Returns the configuration: that of the options, on top of that of a project.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if a file cannot be read, or if an option cannot be one.
+    pub fn configuration(&self, project: &KernelChoice) -> Result<Configuration> {
+        let mut configuration = Configuration::from(match self.profile {
+            ProfileName::Teaching | ProfileName::Parts => Profile::Teaching,
             ProfileName::Debug => Profile::Debug,
             ProfileName::Kasan => Profile::Kasan,
             ProfileName::Kcsan => Profile::Kcsan,
+        });
+        if self.profile == ProfileName::Parts {
+            configuration.add_sets([OptionSet::Parts]);
         }
+        configuration.add_sets(project.sets.iter().chain(&self.sets).copied());
+        configuration.add(project.added.iter().cloned());
+        for file in &self.fragments {
+            let origin = file.display().to_string();
+            configuration.add([AddedOptions::of_file(file, &origin, Fault::Usage)?]);
+        }
+        for option in &self.kernel_options {
+            configuration.add([AddedOptions::of_option(option, "--option", Fault::Usage)?]);
+        }
+        Ok(configuration)
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::common::Common;
 use crate::failure::Failure;
-use crate::kernel::Profile;
+use crate::kernel::Configuration;
 use crate::modules::DocPages;
 use crate::pipeline;
 use crate::process::{Tool, which};
@@ -30,7 +30,7 @@ pub fn run(options: &DocOptions) -> Result<()> {
     let (toolchain, _, kernel) = pipeline::kernel_for(
         &session,
         &options.common.source_request(),
-        Profile::Teaching,
+        &Configuration::default(),
         |toolchain, kernel| DocPages::are_missing(&session, toolchain, kernel),
     )?;
     let index = DocPages::build(&session, &toolchain, &kernel)?.index();

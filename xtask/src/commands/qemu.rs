@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::common::{Common, ProfileOption, refuse_lacking};
+use super::common::{Common, ConfigurationOptions, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
@@ -45,7 +45,7 @@ pub struct QemuOptions {
     common: Common,
 
     #[command(flatten)]
-    profile: ProfileOption,
+    configuration: ConfigurationOptions,
 
     /// The lesson or race whose module the guest gets, or a folder with modules of your own; the
     /// modules of all lessons if left out
@@ -127,7 +127,7 @@ pub fn run(options: &QemuOptions) -> Result<()> {
     let built = pipeline::prepare(
         &session,
         &options.common.source_request_or(&kernel),
-        options.profile.profile(),
+        &options.configuration.configuration(&kernel)?,
         &lessons,
         &[language],
     )?;

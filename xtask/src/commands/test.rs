@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, ProfileOption, refuse_lacking};
+use super::common::{Common, ConfigurationOptions, Lang, refuse_lacking};
 use super::projects::ProjectOptions;
 use crate::failure::{Failure, Fault, fault_of};
+use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
@@ -40,7 +41,7 @@ pub struct TestOptions {
     common: Common,
 
     #[command(flatten)]
-    profile: ProfileOption,
+    configuration: ConfigurationOptions,
 
     /// The lessons and races to run, or folders with modules of your own; all lessons if left out
     ///
@@ -164,7 +165,7 @@ impl TestOptions {
     /// Returns the options that select the same kernel, each behind a space.
     fn kernel_options(&self) -> String {
         let mut words = self.common.kernel_args();
-        words.extend(self.profile.args());
+        words.extend(self.configuration.args());
         let quoted =
             shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
         match words.is_empty() {
@@ -235,6 +236,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let timelines = options.timelines()?;
     let (lessons, kernel) = options.lessons()?;
     let source = options.common.source_request_or(&kernel);
+    let configuration = options.configuration.configuration(&kernel)?;
     let cases = plan(&lessons, options.lang.languages(), options.partition);
     check_single(schedules, &cases)?;
     if options.list {
@@ -246,7 +248,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         true => run_suite(
             options,
             &session,
-            &source,
+            (&source, &configuration),
             &lessons,
             schedules,
             timelines.as_ref(),
@@ -334,7 +336,7 @@ impl SuiteResult {
 fn run_suite(
     options: &TestOptions,
     session: &Session,
-    source: &SourceRequest,
+    (source, configuration): (&SourceRequest, &Configuration),
     lessons: &[LessonText],
     schedules: RequestedSchedules<'_>,
     timelines: Option<&Timelines>,
@@ -346,7 +348,7 @@ fn run_suite(
     let languages = options.lang.languages();
     let needs = SuiteNeeds {
         source,
-        profile: options.profile.profile(),
+        configuration,
         cases: &plan(lessons, languages, options.partition),
         schedules: schedules.any(),
         guests: options.guests(),

@@ -2,12 +2,12 @@
 //! kconfig has kept every option of the fragments.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::kconfig;
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
 
 /// A set of `CONFIG_…` options with their values; `None` means "not set".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +43,41 @@ impl Config {
             }
         }
         Ok(Self(options))
+    }
+
+    /// Returns one option, unless its name or value cannot be one. A text without quotes becomes
+    /// a string.
+    pub fn of_option(name: &str, value: &str) -> Option<Self> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(letter);
+        let number = value.strip_prefix('-').unwrap_or(value);
+        let is_number = number.starts_with(|digit: char| digit.is_ascii_digit()) && plain(number);
+        let inner = value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let text = inner.unwrap_or(value);
+        if !plain(name) || text.contains(['"', '\n', '\\']) {
+            return None;
+        }
+        let value = match value {
+            "n" => None,
+            "y" | "m" => Some(value.to_owned()),
+            _ if is_number => Some(value.to_owned()),
+            _ => Some(format!("\"{text}\"")),
+        };
+        Some(Self(BTreeMap::from([(name.to_owned(), value)])))
+    }
+
+    /// Returns the names of all options.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Returns the names of the options that are modules.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        let is_module = |value: &Option<String>| value.as_deref() == Some("m");
+        let modules = self.0.iter().filter(move |(_, value)| is_module(value));
+        modules.map(|(name, _)| name.as_str())
     }
 
     /// Reads a file of options.
@@ -116,8 +151,8 @@ pub struct DroppedOption {
 pub struct Fragments {
     /// Options of all fragments.
     pub options: Config,
-    /// Each fragment's file and options.
-    files: Vec<(PathBuf, Config)>,
+    /// Each fragment's file, or argument of the command line, and options.
+    origins: Vec<(String, Config)>,
 }
 
 impl Fragments {
@@ -126,25 +161,32 @@ impl Fragments {
     /// # Errors
     ///
     /// Fails if a file cannot be read or parsed.
-    pub fn load(folder: &Path, names: &[&str]) -> Result<Self> {
-        let mut options = Config::default();
-        let mut files = Vec::new();
+    pub fn load(folder: &Path, names: &[impl AsRef<Path>]) -> Result<Self> {
+        let mut fragments = Self {
+            options: Config::default(),
+            origins: Vec::new(),
+        };
         for name in names {
             let path = folder.join(name);
             let fragment = Config::load(&path)?;
-            options.override_with(fragment.clone());
-            files.push((path, fragment));
+            fragments.add(path.display().to_string(), fragment);
         }
-        Ok(Self { options, files })
+        Ok(fragments)
     }
 
-    /// Returns the file that decides the option: the last one that names it.
-    fn file_of(&self, name: &str) -> &Path {
-        self.files
+    /// Adds options, which override the present ones. Messages name their origin.
+    pub fn add(&mut self, origin: String, options: Config) {
+        self.options.override_with(options.clone());
+        self.origins.push((origin, options));
+    }
+
+    /// Returns the origin that decides the option: the last one that names it.
+    fn origin_of(&self, name: &str) -> &str {
+        self.origins
             .iter()
             .rev()
             .find(|(_, fragment)| fragment.0.contains_key(name))
-            .map_or(Path::new(""), |(path, _)| path)
+            .map_or("", |(origin, _)| origin)
     }
 }
 
@@ -152,9 +194,9 @@ impl Fragments {
 ///
 /// # Errors
 ///
-/// Fails if options are missing, and names each with the fragment that requests it and its
-/// dependencies by the Kconfig files of `tree`.
-pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
+/// Fails with this fault if options are missing, and names each with the fragment that requests it
+/// and, by the Kconfig files of `tree`, the dependencies that do not hold.
+pub fn check(fragments: &Fragments, full: &Config, tree: &Path, fault: Fault) -> Result<()> {
     let missing = fragments.options.missing(full);
     if missing.is_empty() {
         return Ok(());
@@ -167,25 +209,21 @@ pub fn check(fragments: &Fragments, full: &Config, tree: &Path) -> Result<()> {
              found,
          }| {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "n".to_owned());
-            let why = match symbols.dependencies(name) {
-                None => "this kernel does not have the option".to_owned(),
-                Some([]) => "it has no dependencies: another option selects it".to_owned(),
-                Some(dependencies) => format!("it depends on {}", dependencies.join(" && ")),
-            };
+            let why = symbols.why_dropped(name, full);
             format!(
                 "  CONFIG_{name}: {} requested by {}, but it is {}; {why}",
                 value(requested),
-                fragments.file_of(name).display(),
+                fragments.origin_of(name),
                 value(found)
             )
         },
     );
-    Err(Failure::host(format!(
-        "kconfig has dropped options of the fragments:\n{}\nadd their dependencies to the \
-         fragment, or remove them from it",
+    let what = format!(
+        "kconfig has dropped or changed options of the configuration:\n{}\nrequest their \
+         dependencies too, or leave them out",
         lines.collect::<Vec<_>>().join("\n")
-    ))
-    .into())
+    );
+    Err(Failure::of(fault, what).into())
 }
 
 #[cfg(test)]
@@ -227,21 +265,22 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(tree.path().join(name), text);
         write(
             "Kconfig",
-            "config KASAN\n\tbool \"x\"\n\tdepends on !SLUB_TINY\n",
+            "config KASAN\n\tbool \"x\"\n\tdepends on !A && SLUB\n",
         )?;
         write("a.config", "CONFIG_A=y\nCONFIG_KASAN=n\nCONFIG_SLUB=y\n")?;
         write("b.config", "CONFIG_KASAN=y\n# CONFIG_SLUB is not set\n")?;
         let fragments = Fragments::load(tree.path(), &["a.config", "b.config"])?;
         let full = Config::parse("CONFIG_A=y\n")?;
-        let error = check(&fragments, &full, tree.path()).expect_err("KASAN is missing");
+        let error =
+            check(&fragments, &full, tree.path(), Fault::Host).expect_err("KASAN is missing");
         let message = error.to_string();
         let asked = format!(
-            "  CONFIG_KASAN: y requested by {}, but it is n; it depends on !SLUB_TINY\n",
+            "  CONFIG_KASAN: y requested by {}, but it is n; it depends on !A && SLUB: A is on, SLUB is off\n",
             tree.path().join("b.config").display()
         );
         assert!(message.contains(&asked), "{message}");
         assert_eq!(message.matches("CONFIG_").count(), 1, "{message}");
         let full = Config::parse("CONFIG_A=y\nCONFIG_KASAN=y\n")?;
-        check(&fragments, &full, tree.path())
+        check(&fragments, &full, tree.path(), Fault::Host)
     }
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::config::{self, Config, Fragments};
+use super::configuration::Configuration;
 use super::kbuild;
+use super::kconfig::KconfigOptions;
 use super::profile::Profile;
 use super::source::KernelSource;
 use crate::cache::{Cache, Parts, remove};
+use crate::failure::Failure;
 use crate::key::{Inputs, Key};
 use crate::memo;
 use crate::process::Tool;
@@ -132,9 +135,9 @@ impl KernelImage {
         session: &Session,
         toolchain: &Toolchain,
         source: &KernelSource,
-        profile: Profile,
+        configuration: &Configuration,
     ) -> Result<Key> {
-        let fragments = fragments(session, source, profile)?;
+        let fragments = fragments(session, source, configuration)?;
         Ok(key(toolchain, source, &fragments))
     }
 
@@ -147,34 +150,36 @@ impl KernelImage {
         session: &Session,
         toolchain: &Toolchain,
         source: &KernelSource,
-        profile: Profile,
+        configuration: &Configuration,
     ) -> Result<bool> {
-        let key = Self::key(session, toolchain, source, profile)?;
-        let label = profile.label(&source.version);
+        let key = Self::key(session, toolchain, source, configuration)?;
+        let label = configuration.profile.label(&source.version);
         let found = session.cache.find("kernels", &label, &key, PARTS)?;
         Ok(found.is_some())
     }
 
-    /// Builds the kernel with this profile, unless the cache has it.
+    /// Builds the kernel with this configuration, unless the cache has it.
     ///
     /// # Errors
     ///
-    /// Fails if a fragment cannot be read, if kconfig drops an option of a fragment, or if the
-    /// kernel does not compile.
+    /// Fails if a fragment cannot be read, if the user adds an option that the kernel does not have,
+    /// if kconfig drops an option, or if the kernel does not compile.
     pub fn build(
         session: &Session,
         toolchain: &Toolchain,
         source: &KernelSource,
-        profile: Profile,
+        configuration: &Configuration,
     ) -> Result<Self> {
         let stage = session.ui.stage("kernel");
-        let fragments = fragments(session, source, profile)?;
+        let profile = configuration.profile;
+        let fragments = fragments(session, source, configuration)?;
         let key = key(toolchain, source, &fragments);
         let label = profile.label(&source.version);
         let recipe = KernelRecipe {
             session,
             toolchain,
             source,
+            configuration,
             fragments,
         };
         let make = |staging: &Path| {
@@ -185,7 +190,9 @@ impl KernelImage {
             remove(&log)?;
             let memo = format!("steps-{}", profile.label(&source.kernel));
             let steps = memo::recall(&session.cache, &memo).unwrap_or(TYPICAL_STEPS);
-            stage.begin(&format!("compiling Linux {label}"), steps);
+            recipe.check_names()?;
+            let words = configuration.words();
+            stage.begin(&format!("compiling Linux {label}{words}"), steps);
             recipe.configure(staging, &log)?;
             let steps = recipe.compile(&stage, staging, &log)?;
             memo::remember(&session.cache, &memo, &steps)
@@ -203,21 +210,29 @@ impl KernelImage {
             cached: entry.cached,
         };
         let vmlinux = std::fs::metadata(image.vmlinux()).map_or(0, |metadata| metadata.len());
-        let detail = format!("Linux {label}, vmlinux {}", crate::ui::size(vmlinux));
+        let words = configuration.words();
+        let detail = format!("Linux {label}{words}, vmlinux {}", crate::ui::size(vmlinux));
         stage.done(image.cached, detail);
         Ok(image)
     }
 }
 
-/// Reads the fragments of a kernel: those of the profile, and `NAME.config` if there is one, with
-/// the options that only this kernel has.
-fn fragments(session: &Session, source: &KernelSource, profile: Profile) -> Result<Fragments> {
+/// Reads the fragments of a kernel: `NAME.config` if there is one, with the options that only this
+/// kernel has, those of the configuration, and what the user adds.
+fn fragments(
+    session: &Session,
+    source: &KernelSource,
+    configuration: &Configuration,
+) -> Result<Fragments> {
     let folder = session.workspace.kernel_config();
     let own = format!("{}.config", source.kernel);
     let own = folder.join(&own).is_file().then_some(own);
-    let names = own.as_deref().into_iter();
-    let names: Vec<&str> = names.chain(profile.fragments().iter().copied()).collect();
-    Fragments::load(&folder, &names)
+    let names: Vec<String> = own.into_iter().chain(configuration.fragments()).collect();
+    let mut fragments = Fragments::load(&folder, &names)?;
+    for added in configuration.added() {
+        fragments.add(added.origin.clone(), added.options.clone());
+    }
+    Ok(fragments)
 }
 
 /// Returns the key of a kernel's inputs.
@@ -233,10 +248,33 @@ struct KernelRecipe<'a> {
     session: &'a Session,
     toolchain: &'a Toolchain,
     source: &'a KernelSource,
+    configuration: &'a Configuration,
     fragments: Fragments,
 }
 
 impl KernelRecipe<'_> {
+    /// Checks that the kernel has the options that the user adds.
+    fn check_names(&self) -> Result<()> {
+        if self.configuration.added().is_empty() {
+            return Ok(());
+        }
+        let known = KconfigOptions::read(&self.source.tree);
+        for added in self.configuration.added() {
+            let Some(name) = added.options.names().find(|name| !known.has(name)) else {
+                continue;
+            };
+            let near = known.nearest(name, 3).join(", ");
+            let near = match near.is_empty() {
+                true => String::new(),
+                false => format!("; there is {near}"),
+            };
+            let (origin, version) = (&added.origin, &self.source.version);
+            let what = format!("{origin}: Linux {version} has no option {name}{near}");
+            return Err(Failure::of(added.fault, what).into());
+        }
+        Ok(())
+    }
+
     /// Makes the `.config` in `objects` with tinyconfig, the fragments and olddefconfig, and checks
     /// that it has every option of the fragments.
     fn configure(&self, objects: &Path, log: &Path) -> Result<()> {
@@ -254,7 +292,12 @@ impl KernelRecipe<'_> {
             .with_context(|| format!("cannot write {}", dot_config.display()))?;
         make("olddefconfig")?;
         let full = Config::load(&dot_config)?;
-        config::check(&self.fragments, &full, &self.source.tree)
+        config::check(
+            &self.fragments,
+            &full,
+            &self.source.tree,
+            self.configuration.fault(),
+        )
     }
 
     /// Compiles the configured kernel and returns the number of compile steps.

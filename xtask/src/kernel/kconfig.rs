@@ -3,44 +3,95 @@
 //! They only explain kconfig's decisions in messages. Therefore the files are read as text, and
 //! the conditions of the `if`s and menus around an option count as its dependencies.
 
+mod condition;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::key::files_below;
+use super::config::Config;
 
-/// The options of a kernel, each with its dependencies.
+/// The options of a kernel, by name.
 #[derive(Debug, Default)]
-pub struct KconfigOptions(BTreeMap<String, Vec<String>>);
+pub struct KconfigOptions(BTreeMap<String, KconfigOption>);
+
+/// An option of a kernel.
+#[derive(Debug, Default)]
+struct KconfigOption {
+    /// The conditions that must all hold.
+    dependencies: Vec<String>,
+    /// Whether a user can set it; without a prompt, other options select it.
+    has_prompt: bool,
+}
 
 impl KconfigOptions {
-    /// Reads every Kconfig file below `tree` that x86 uses. A file that cannot be read counts as
-    /// missing.
+    /// Reads the tree's Kconfig files, as x86 includes them. A file that cannot be read counts as
+    /// empty.
     pub fn read(tree: &Path) -> Self {
         let mut options = Self::default();
-        for path in files_below(tree).unwrap_or_default() {
-            let relative = path.strip_prefix(tree).unwrap_or(&path);
-            let kconfig = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"));
-            let foreign = relative.starts_with("arch")
-                && !relative.starts_with("arch/x86")
-                && relative != Path::new("arch/Kconfig");
-            if kconfig && !foreign {
-                options.parse(&std::fs::read_to_string(&path).unwrap_or_default());
-            }
-        }
+        options.parse_file(tree, "Kconfig", &mut Vec::new());
         options
     }
 
-    /// Returns the conditions that must all hold for the option `name` (without `CONFIG_`);
-    /// `None` if the kernel does not have the option.
-    pub fn dependencies(&self, name: &str) -> Option<&[String]> {
-        self.0.get(name).map(Vec::as_slice)
+    fn parse_file(&mut self, tree: &Path, name: &str, around: &mut Vec<Vec<String>>) {
+        let name = name.replace("$(SRCARCH)", "x86").replace("$SRCARCH", "x86");
+        let text = std::fs::read_to_string(tree.join(name)).unwrap_or_default();
+        let depth = around.len();
+        self.parse(tree, &text, around);
+        around.truncate(depth);
     }
 
-    fn parse(&mut self, text: &str) {
-        // Conditions of the `if`s, menus and choices around the current line.
-        let mut around: Vec<Vec<String>> = Vec::new();
+    /// Reports whether the kernel has the option `name` (without `CONFIG_`).
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Returns the options whose names are nearest to `name`: at most `most` that differ in few
+    /// letters, or contain it.
+    pub fn nearest(&self, name: &str, most: usize) -> Vec<&str> {
+        let name = name.to_ascii_uppercase();
+        let few = name.len().div_ceil(4);
+        let mut near: Vec<(usize, &str)> = self
+            .0
+            .keys()
+            .filter_map(|known| {
+                let distance = strsim::damerau_levenshtein(&name, known);
+                let is_part = name.len() > 3 && known.contains(&name);
+                (distance <= few || is_part).then_some((distance, known.as_str()))
+            })
+            .collect();
+        near.sort_unstable();
+        near.into_iter()
+            .take(most)
+            .map(|(_, known)| known)
+            .collect()
+    }
+
+    /// Returns the reason, in words, for which kconfig may have dropped the option `name` from a
+    /// configuration that became `full`.
+    pub fn why_dropped(&self, name: &str, full: &Config) -> String {
+        let Some(KconfigOption {
+            dependencies,
+            has_prompt,
+        }) = self.0.get(name)
+        else {
+            return "this kernel does not have the option".to_owned();
+        };
+        let unmet: Vec<String> = dependencies
+            .iter()
+            .flat_map(|dependency| condition::unmet(dependency, full))
+            .collect();
+        let depends = || format!("it depends on {}", dependencies.join(" && "));
+        match (&dependencies[..], &unmet[..]) {
+            (_, []) if !has_prompt => "only other options select it".to_owned(),
+            ([], _) => "another option selects or excludes it".to_owned(),
+            (_, []) => depends(),
+            (_, unmet) => format!("{}: {}", depends(), unmet.join(", ")),
+        }
+    }
+
+    /// Reads the text of a file; `around` has the conditions of the `if`s, menus and choices around
+    /// it.
+    fn parse(&mut self, tree: &Path, text: &str, around: &mut Vec<Vec<String>>) {
         let mut option: Option<String> = None;
         let mut in_help = false;
         for line in text.replace("\\\n", " ").lines() {
@@ -55,8 +106,8 @@ impl KconfigOptions {
                 "config" | "menuconfig" => {
                     let known = self.0.entry(rest.to_owned()).or_default();
                     for condition in around.iter().flatten() {
-                        if !known.contains(condition) {
-                            known.push(condition.clone());
+                        if !known.dependencies.contains(condition) {
+                            known.dependencies.push(condition.clone());
                         }
                     }
                     option = Some(rest.to_owned());
@@ -73,12 +124,23 @@ impl KconfigOptions {
                 "depends" => {
                     let condition = rest.trim_start_matches("on").trim().to_owned();
                     let list = match &option {
-                        Some(name) => self.0.get_mut(name),
+                        Some(name) => self.0.get_mut(name).map(|known| &mut known.dependencies),
                         None => around.last_mut(),
                     };
                     if let Some(list) = list.filter(|list| !list.contains(&condition)) {
                         list.push(condition);
                     }
+                }
+                "bool" | "tristate" | "string" | "int" | "hex" | "prompt"
+                    if rest.starts_with(['"', '\'']) =>
+                {
+                    if let Some(known) = option.as_ref().and_then(|name| self.0.get_mut(name)) {
+                        known.has_prompt = true;
+                    }
+                }
+                "source" => {
+                    self.parse_file(tree, rest.trim_matches('"'), around);
+                    option = None;
                 }
                 _ => {}
             }
@@ -94,11 +156,18 @@ mod tests {
     fn conditions_around_an_option_count() {
         let mut options = KconfigOptions::default();
         options.parse(
+            Path::new(""),
             "menu \"Debugging\"\n\tdepends on DEBUG\nif X86\nconfig A\n\tbool \"a\"\n\tdepends on \
              B && !C\n\thelp\n\t  depends on nothing, this is help\nendif\nconfig D\n\tbool\nendmenu\n\
              config E\n\tbool\n",
+            &mut Vec::new(),
         );
-        let of = |name| options.dependencies(name).map(<[String]>::to_vec);
+        let of = |name| {
+            options
+                .0
+                .get(name)
+                .map(|option| option.dependencies.clone())
+        };
         assert_eq!(
             of("A"),
             Some(vec!["DEBUG".into(), "X86".into(), "B && !C".into()])
@@ -106,5 +175,55 @@ mod tests {
         assert_eq!(of("D"), Some(vec!["DEBUG".into()]));
         assert_eq!(of("E"), Some(vec![]));
         assert_eq!(of("F"), None);
+        assert!(options.0["A"].has_prompt && !options.0["D"].has_prompt);
+    }
+
+    #[test]
+    fn a_dropped_option_is_explained() -> anyhow::Result<()> {
+        let mut options = KconfigOptions::default();
+        options.parse(
+            Path::new(""),
+            "config A\n\tbool \"a\"\n\tdepends on B || C\nconfig HIDDEN\n\tbool\n\
+             config FREE\n\tbool \"free\"\nconfig HZ\n\tint \"hz\"\n\tdepends on B\n",
+            &mut Vec::new(),
+        );
+        let full = Config::parse("CONFIG_B=y\n")?;
+        let off = Config::default();
+        let why = |name, config| options.why_dropped(name, config);
+        assert_eq!(why("A", &off), "it depends on B || C: B is off, C is off");
+        assert_eq!(why("HZ", &full), "it depends on B");
+        assert_eq!(why("HIDDEN", &full), "only other options select it");
+        assert_eq!(why("FREE", &full), "another option selects or excludes it");
+        assert_eq!(why("NONE", &full), "this kernel does not have the option");
+        Ok(())
+    }
+
+    #[test]
+    fn the_conditions_around_a_file_count() -> anyhow::Result<()> {
+        let tree = tempfile::tempdir()?;
+        std::fs::create_dir_all(tree.path().join("arch/x86"))?;
+        let write = |name: &str, text: &str| std::fs::write(tree.path().join(name), text);
+        write(
+            "Kconfig",
+            "if USB\nsource \"arch/$(SRCARCH)/Kconfig\"\nendif\nconfig B\n",
+        )?;
+        write("arch/x86/Kconfig", "if OPEN\nconfig A\n\tbool \"a\"\n")?;
+        let options = KconfigOptions::read(tree.path());
+        assert_eq!(options.0["A"].dependencies, ["USB", "OPEN"]);
+        assert_eq!(options.0["B"].dependencies, [""; 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn near_names_are_suggested() {
+        let mut options = KconfigOptions::default();
+        let text = "config DEBUG_FS\nconfig DEBUG_FS_ALLOW_ALL\nconfig NET\nconfig USB\n";
+        options.parse(Path::new(""), text, &mut Vec::new());
+        assert_eq!(options.nearest("debugfs", 3), ["DEBUG_FS"]);
+        assert_eq!(
+            options.nearest("DEBUG_FS", 3),
+            ["DEBUG_FS", "DEBUG_FS_ALLOW_ALL"]
+        );
+        assert_eq!(options.nearest("QUITE_ANOTHER", 3), [""; 0]);
     }
 }

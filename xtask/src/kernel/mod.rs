@@ -1,6 +1,7 @@
 //! Kernels: their specifications, their sources and their build.
 
 pub mod config;
+mod configuration;
 mod image;
 mod kbuild;
 mod kconfig;
@@ -11,6 +12,7 @@ mod symbol_options;
 
 use std::ops::Range;
 
+pub use configuration::{AddedOptions, Configuration, OptionSet};
 pub use image::{KernelImage, TARGETS};
 pub use kbuild::{make, make_module};
 pub use profile::Profile;

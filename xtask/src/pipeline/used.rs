@@ -10,7 +10,7 @@ use anyhow::{Error, Result};
 
 use crate::initramfs::Initramfs;
 use crate::kernel::spec::Kernels;
-use crate::kernel::{KernelImage, Profile, source};
+use crate::kernel::{Configuration, KernelImage, OptionSet, Profile, source};
 use crate::modules::{self, DocPages};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
@@ -48,9 +48,12 @@ pub fn used_by_clone(session: &Session) -> Result<CloneResults> {
         let Ok(toolchain) = &toolchain else {
             continue;
         };
-        for profile in Profile::ALL {
-            if KernelImage::is_cached(&lookup, toolchain, &source, profile)? {
-                let image = KernelImage::build(&lookup, toolchain, &source, profile)?;
+        let mut parts = Configuration::default();
+        parts.add_sets([OptionSet::Parts]);
+        let profiles = Profile::ALL.map(Configuration::from);
+        for configuration in profiles.iter().chain([&parts]) {
+            if KernelImage::is_cached(&lookup, toolchain, &source, configuration)? {
+                let image = KernelImage::build(&lookup, toolchain, &source, configuration)?;
                 find_results(&lookup, toolchain, &image)?;
             }
         }

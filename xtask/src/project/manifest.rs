@@ -9,6 +9,9 @@
 //!
 //! [kernel]
 //! use = "7.3"                      # a name of kernels.toml, or: path = "../linux"
+//! sets = ["net"]                   # sets of options of kernel-config
+//! config = ["mydrv.config"]        # files with options
+//! options = ["DEBUG_FS", "HZ=100"]
 //!
 //! [guest]
 //! files = { "/root/t" = "tests/t.c" }
@@ -26,7 +29,8 @@ use serde::Deserialize;
 
 use super::files::ProjectFiles;
 use super::{ProjectGuestFile, shown_path};
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
+use crate::kernel::{AddedOptions, OptionSet};
 use crate::lesson::compare::{WILDCARD, line_matches};
 
 /// Name of the file, in a project's folder.
@@ -65,6 +69,9 @@ pub(super) struct ModuleEntry {
 struct KernelTable {
     r#use: Option<String>,
     path: Option<PathBuf>,
+    sets: Vec<String>,
+    config: Vec<PathBuf>,
+    options: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -87,6 +94,10 @@ pub struct KernelChoice {
     pub name: Option<String>,
     /// A kernel's tree or tarball.
     pub source: Option<PathBuf>,
+    /// Sets of options.
+    pub sets: Vec<OptionSet>,
+    /// Options on top of those.
+    pub added: Vec<AddedOptions>,
 }
 
 impl ModuleEntry {
@@ -152,7 +163,7 @@ impl Manifest {
         };
         let manifest: Self = toml::from_str(&text)
             .map_err(|error| Failure::lesson(format!("{shown}: {error}").trim_end().to_owned()))?;
-        let KernelTable { r#use, path } = &manifest.kernel;
+        let KernelTable { r#use, path, .. } = &manifest.kernel;
         ensure!(
             r#use.is_none() || path.is_none(),
             Failure::lesson(format!(
@@ -163,11 +174,37 @@ impl Manifest {
     }
 
     /// Returns the kernel that the manifest asks for.
-    pub fn kernel(&self, folder: &Path) -> KernelChoice {
-        KernelChoice {
-            name: self.kernel.r#use.clone(),
-            source: self.kernel.path.as_ref().map(|path| folder.join(path)),
-        }
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if a set of options does not exist, a file with options cannot
+    /// be read, or an option cannot be one.
+    pub fn kernel(&self, folder: &Path, shown: &Path) -> Result<KernelChoice> {
+        let KernelTable {
+            r#use,
+            path,
+            sets,
+            config,
+            options,
+        } = &self.kernel;
+        let manifest = shown_path(shown, Path::new(MANIFEST));
+        let sets = sets.iter().map(|name| {
+            OptionSet::parse(name)
+                .map_err(|why| Failure::lesson(format!("{manifest}: {why}")).into())
+        });
+        let files = config.iter().map(|file| {
+            let origin = shown_path(shown, file);
+            AddedOptions::of_file(&folder.join(file), &origin, Fault::Lesson)
+        });
+        let options = options
+            .iter()
+            .map(|option| AddedOptions::of_option(option, &manifest, Fault::Lesson));
+        Ok(KernelChoice {
+            name: r#use.clone(),
+            source: path.as_ref().map(|path| folder.join(path)),
+            sets: sets.collect::<Result<_>>()?,
+            added: files.chain(options).collect::<Result<_>>()?,
+        })
     }
 
     /// Returns the order of modules that the manifest states.
@@ -275,10 +312,34 @@ mod tests {
     fn a_kernel_is_a_name_or_a_path() {
         assert!(load("[kernel]\nuse = \"7.3\"\npath = \"x\"\n").is_err());
         let choice = load("[kernel]\npath = \"../linux\"\n")
-            .map(|manifest| manifest.kernel(Path::new("/a/b")))
+            .and_then(|manifest| manifest.kernel(Path::new("/a/b"), Path::new(".")))
             .expect("a manifest");
         assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
         assert_eq!(choice.name, None);
+    }
+
+    #[test]
+    fn the_kernels_options_are_checked() -> Result<()> {
+        let kernel = |text: &str| load(text)?.kernel(Path::new("/nothing"), Path::new("./own"));
+        let choice = kernel("[kernel]\nsets = [\"net\"]\noptions = [\"DEBUG_FS\", \"HZ=100\"]\n")?;
+        assert_eq!(choice.sets, [OptionSet::Net]);
+        assert_eq!(choice.added.len(), 2);
+        for (line, reason) in [
+            (
+                "sets = [\"usb\"]",
+                "./own/kmodlab.toml: there is no set of options `usb`; ",
+            ),
+            ("config = [\"x.config\"]", "./own/x.config cannot be read: "),
+            (
+                "options = [\"a b\"]",
+                "./own/kmodlab.toml: `a b` is not an option ",
+            ),
+        ] {
+            let error = kernel(&format!("[kernel]\n{line}\n")).expect_err(line);
+            assert_eq!(crate::failure::fault_of(&error), Fault::Lesson);
+            assert!(error.to_string().starts_with(reason), "{error}");
+        }
+        Ok(())
     }
 
     #[test]

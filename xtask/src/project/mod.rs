@@ -101,7 +101,7 @@ impl Project {
             name,
             builds,
             texts,
-            kernel: manifest.kernel(&folder),
+            kernel: manifest.kernel(&folder, shown)?,
             guest_files: manifest.guest_files(&folder, shown)?,
             load_order: manifest.load_order(),
             is_answer: false,

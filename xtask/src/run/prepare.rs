@@ -7,7 +7,7 @@ use super::plan::PlannedCase;
 use super::request::Mode;
 use super::runner::Runner;
 use super::start::{GuestStart, StartOptions};
-use crate::kernel::Profile;
+use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
 use crate::modules::{Language, ModuleRequest};
 use crate::pipeline::{self, Built};
@@ -20,8 +20,8 @@ use crate::vm::accel;
 pub struct SuiteNeeds<'a> {
     /// The kernel.
     pub source: &'a SourceRequest,
-    /// The kernel's profile.
-    pub profile: Profile,
+    /// The kernel's configuration.
+    pub configuration: &'a Configuration,
     /// The test cases.
     pub cases: &'a [PlannedCase<'a>],
     /// Whether the suite has schedules.
@@ -64,7 +64,7 @@ impl Prepared {
     pub fn new(session: &Session, needs: SuiteNeeds<'_>) -> Result<Self> {
         let SuiteNeeds {
             source,
-            profile,
+            configuration,
             cases,
             schedules,
             guests,
@@ -77,7 +77,7 @@ impl Prepared {
         if schedules && !modules.is_empty() {
             modules.push(ModuleRequest::Own(schedule::MODULE, Language::Rust));
         }
-        let built = pipeline::prepare_modules(session, source, profile, &modules)?;
+        let built = pipeline::prepare_modules(session, source, configuration, &modules)?;
         let mut lessons = built.modules.iter();
         let runs_guests = lessons.any(|module| module.name != schedule::MODULE);
         let delays = schedules && runs_guests;

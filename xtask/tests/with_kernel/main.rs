@@ -26,6 +26,7 @@ mod kernel_ext;
 mod lab;
 mod left_behind;
 mod narrow;
+mod options;
 mod output;
 mod projects;
 mod qemu;

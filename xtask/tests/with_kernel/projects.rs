@@ -2,66 +2,12 @@
 //! that are wrong.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::lab::{XtaskOutput, original, run, xtask};
-
-/// A copy of a project in a temporary folder.
-struct TestProject {
-    folder: tempfile::TempDir,
-    path: PathBuf,
-}
-
-impl TestProject {
-    /// Copies a folder of `xtask/tests/projects` to one with this name.
-    fn named(project: &str, name: &str) -> Result<Self> {
-        let source = original().join("xtask/tests/projects").join(project);
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join(name);
-        let copied = Command::new("cp")
-            .arg("-r")
-            .args([&source, &path])
-            .status()?;
-        ensure!(copied.success(), "cp failed on {}", source.display());
-        Ok(Self { folder, path })
-    }
-
-    fn of(project: &str) -> Result<Self> {
-        Self::named(project, project)
-    }
-
-    /// Makes a project named `own` of these files.
-    fn new(files: &[(&str, &str)]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("own");
-        std::fs::create_dir(&path)?;
-        let project = Self { folder, path };
-        for (name, text) in files {
-            project.write(name, text)?;
-        }
-        Ok(project)
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.path.join(name);
-        std::fs::create_dir_all(path.parent().context("a folder")?)?;
-        std::fs::write(&path, text).with_context(|| path.display().to_string())
-    }
-
-    /// Runs xtask in the folder around the project.
-    fn xtask(&self, args: &[&str]) -> Result<XtaskOutput> {
-        run(&mut self.command(args))
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut xtask = xtask(original(), args);
-        xtask.current_dir(self.folder.path());
-        xtask
-    }
-}
+use crate::lab::{TestProject, original, run, xtask};
 
 /// A module in C whose init is `body`.
 fn module(body: &str) -> String {

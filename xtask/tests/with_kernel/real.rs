@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use xtask::kernel::Profile;
+use xtask::kernel::Configuration;
 use xtask::kernel::source::SourceRequest;
 use xtask::lesson::transcript::{Step, Transcript};
 use xtask::run::{GuestKind, Prepared, SuiteNeeds};
@@ -116,7 +116,7 @@ fn a_guest_under_a_kvm_that_cannot_run_it_ends_soon() -> Result<()> {
     let session = Session::new(false, false, None)?;
     let needs = SuiteNeeds {
         source: &SourceRequest::default(),
-        profile: Profile::Teaching,
+        configuration: &Configuration::default(),
         cases: &[],
         schedules: false,
         guests: GuestKind::Booted,

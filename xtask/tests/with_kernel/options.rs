@@ -1,0 +1,93 @@
+//! Kernel options that a user adds to a profile.
+
+use anyhow::{Result, ensure};
+
+use crate::lab::TestProject;
+
+/// A module in C with a file in debugfs. Without `DEBUG_FS`, the kernel's headers have stubs that
+/// fail.
+const DEBUGFS: &str = "#include <linux/debugfs.h>
+#include <linux/module.h>
+
+static struct dentry *file;
+
+static int own_get(void *data, u64 *value)
+{
+	*value = 42;
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(own_fops, own_get, NULL, \"%llu\\n\");
+
+static int __init own_init(void)
+{
+	file = debugfs_create_file(\"own\", 0400, NULL, NULL, &own_fops);
+	return PTR_ERR_OR_ZERO(file);
+}
+module_init(own_init);
+
+static void __exit own_exit(void)
+{
+	debugfs_remove(file);
+}
+module_exit(own_exit);
+
+MODULE_LICENSE(\"GPL\");
+MODULE_DESCRIPTION(\"A test\");
+";
+
+/// Loads the module and reads its file.
+const READ: &str = "insmod own.ko && grep -qx 42 /sys/kernel/debug/own && rmmod own";
+
+#[test]
+fn wrong_options_are_refused_by_name() -> Result<()> {
+    let project = TestProject::new(&[("own.c", DEBUGFS), ("x.config", "DEBUG_FS\n")])?;
+    for (option, value, reason) in [
+        (
+            "--option",
+            "DEBUGFS",
+            "has no option DEBUGFS; there is DEBUG_FS",
+        ),
+        ("--option", "KUNIT=m", "CONFIG_KUNIT=m would be a module"),
+        ("--option", "a-b", "`a-b` is not an option"),
+        ("--set", "usb", "there is no set of options `usb`"),
+        ("--config", "no.config", "no.config cannot be read"),
+        ("--config", "own/x.config", "own/x.config: line 1: "),
+    ] {
+        let output = project.xtask(&["test", "./own", option, value])?;
+        output.expect(2, &[reason])?;
+    }
+    project.write("kmodlab.toml", "[kernel]\noptions = [\"DEBUGFS\"]\n")?;
+    let reason = "./own/kmodlab.toml: Linux ";
+    project.xtask(&["test", "./own"])?.expect(1, &[reason])
+}
+
+#[test]
+fn a_dropped_option_stops_the_build_with_its_dependency() -> Result<()> {
+    let project = TestProject::new(&[("own.c", DEBUGFS)])?;
+    let output = project.xtask(&["build", "own", "--option", "USB_GADGET"])?;
+    let parts = [
+        "CONFIG_USB_GADGET: y requested by --option, but it is n; it depends on ",
+        "USB_SUPPORT is off",
+    ];
+    output.expect(2, &parts)
+}
+
+#[test]
+#[ignore = "builds the kernel of another configuration"]
+fn a_module_gets_the_options_that_it_asks_for() -> Result<()> {
+    let project = TestProject::new(&[("own.c", DEBUGFS)])?;
+    let without = project.xtask(&["test", "./own", "--run", READ])?;
+    without.expect(1, &["a command ended with status "])?;
+    let output = project.xtask(&["test", "./own", "--run", READ, "--profile", "parts"])?;
+    output.expect(0, &["1 passed"])?;
+    // The kernel is shared by all who ask for the same options.
+    project.write("kmodlab.toml", "[kernel]\nsets = [\"parts\"]\n")?;
+    let output = project.xtask(&["test", "./own", "--run", READ])?;
+    output.expect(0, &["1 passed"])?;
+    ensure!(
+        !output.stderr.contains("compiling Linux"),
+        "{}",
+        output.stderr
+    );
+    Ok(())
+}
