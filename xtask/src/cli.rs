@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, build, cache, check, doc, doctor, exercise, hint, list, mistake, new, qemu, replay,
-    reset, solution, test, watch,
+    bench, book, build, cache, check, doc, doctor, exercise, hint, ide, list, mistake, new, qemu,
+    replay, reset, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -24,6 +24,8 @@ enum Command {
     Test(Box<test::TestOptions>),
     /// Write a new module, with a test that passes
     New(new::NewOptions),
+    /// Write the files by which editors understand a module
+    Ide(ide::IdeOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
     /// Check answers to exercises, part by part
@@ -44,6 +46,8 @@ enum Command {
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
     Bench(bench::BenchOptions),
+    /// Make a book of the lessons, the races and the documents, as web pages
+    Book(book::BookOptions),
     /// Build the API documentation of kernel_ext and of the kernel crate
     Doc(doc::DocOptions),
     /// Check what a build needs and suggest fixes
@@ -91,6 +95,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
         Command::Check(options) => check::run(&options),
         Command::List(options) => list::run(&options).map(|()| ExitCode::SUCCESS),
@@ -102,6 +107,8 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.
         Command::Bench(_) => bench::run().map(|never| match never {}),
+        // So does the program of the book.
+        Command::Book(_) => book::run().map(|never| match never {}),
         Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),
         Command::Cache(options) => cache::run(&options),

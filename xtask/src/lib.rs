@@ -21,6 +21,7 @@ mod embedded;
 pub mod exercise;
 pub mod failure;
 pub mod host;
+pub mod ide;
 pub mod initramfs;
 pub mod kernel;
 pub mod key;

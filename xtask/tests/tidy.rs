@@ -391,6 +391,7 @@ fn each_type_of_a_crate_has_a_name_of_its_own() -> Result<()> {
     const CRATES: &[&str] = &[
         "initramfs/agent/",
         "xtask/bench/",
+        "xtask/book/",
         "xtask/protocol/",
         "xtask/src/",
     ];

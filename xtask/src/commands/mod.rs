@@ -1,6 +1,7 @@
 //! The subcommands: each reads its options, calls the stages and prints the results.
 
 pub mod bench;
+pub mod book;
 pub mod build;
 pub mod cache;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod doc;
 pub mod doctor;
 pub mod exercise;
 pub mod hint;
+pub mod ide;
 pub mod list;
 pub mod mistake;
 pub mod new;

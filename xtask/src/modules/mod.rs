@@ -4,7 +4,9 @@
 mod attribution;
 mod batch;
 mod builder;
+mod compiled;
 mod doc;
+mod editor;
 mod guest_files;
 mod includes;
 mod language;
@@ -32,7 +34,9 @@ use crate::ui::Stage;
 
 use builder::ModuleBuilder;
 
+pub use compiled::CompiledSource;
 pub use doc::DocPages;
+pub use editor::{EXAMPLE, EditorCrates, compiled_sources_of};
 pub use language::Language;
 pub use unbuilt::UnbuiltModule;
 

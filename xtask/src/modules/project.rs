@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::attribution::Attribution;
 use super::builder::{ModuleBuilder, copy, is_full};
+use super::compiled::{COMPILED, compiled_sources};
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
@@ -19,7 +20,7 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 2";
+const KIND: &str = "project 3";
 
 /// The file with the names of the modules in the order in which they can be loaded.
 pub(super) const ORDER: &str = "load-order";
@@ -265,6 +266,8 @@ impl ModuleBuilder<'_> {
                 std::fs::write(&path, text)
                     .with_context(|| format!("cannot write {}", path.display()))
             };
+            let compiled = compiled_sources(work, &sources)?;
+            write(COMPILED, &serde_json::to_string(&compiled)?)?;
             write(ORDER, &(order.join("\n") + "\n"))?;
             write(WARNINGS, &warnings.text())
         })?;

@@ -182,6 +182,23 @@ impl Project {
         shell_word(&path)
     }
 
+    /// Returns the sources in Rust that are the root of a module, by their macro `module!`,
+    /// relative to the folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a source cannot be read.
+    pub fn rust_roots(&self) -> Result<Vec<String>> {
+        let files = self.files()?;
+        let mut roots = Vec::new();
+        for path in files.with_extension("rs") {
+            if read_text(&self.folder, &self.shown, path)?.contains("module!") {
+                roots.push(path.display().to_string());
+            }
+        }
+        Ok(roots)
+    }
+
     /// Lists the files that kbuild may read.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! rustdoc, which is installed beside rustc.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -19,6 +19,16 @@ pub struct Rustdoc {
 }
 
 impl Toolchain {
+    /// Returns the folder with the libraries and tools of the rustc that builds kernels.
+    ///
+    /// # Errors
+    ///
+    /// Fails if rustc cannot be started.
+    pub fn sysroot(&self) -> Result<PathBuf> {
+        let rustc = Tool::new(&self.rustc).args(["--print", "sysroot"]);
+        Ok(PathBuf::from(rustc.output()?.trim()))
+    }
+
     /// Returns the rustdoc that belongs to the rustc that builds kernels.
     ///
     /// # Errors
@@ -26,8 +36,7 @@ impl Toolchain {
     /// Fails if rustc cannot be started, or if there is no rustdoc beside it.
     pub fn rustdoc(&self) -> Result<Rustdoc> {
         let rustc = |args: &[&str]| Tool::new(&self.rustc).args(args).output();
-        let sysroot = rustc(&["--print", "sysroot"])?;
-        let sysroot = Path::new(sysroot.trim());
+        let sysroot = self.sysroot()?;
         let rustdoc = sysroot.join("bin/rustdoc");
         if !rustdoc.is_file() {
             return Err(Failure::host(format!(

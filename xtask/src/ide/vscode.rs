@@ -1,0 +1,79 @@
+//! Tasks, settings and the debugger's configuration of VS Code.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::EditorFile;
+
+/// Returns the tasks: test the module, and a guest that waits for a debugger. `program` is the
+/// command line of kmodlab, `folder` its argument.
+pub fn tasks(program: &str, folder: &str) -> EditorFile {
+    // rustc and clang print `file:line:column`, with the file relative to the folder or absolute.
+    let compilers = json!([
+        "$rustc",
+        {"base": "$gcc", "fileLocation": ["autoDetect", "${workspaceFolder}"]}
+    ]);
+    let task = |label: &str, arguments: &str| {
+        json!({
+            "label": label,
+            "type": "shell",
+            "command": format!("{program} {arguments} {folder}"),
+            "problemMatcher": compilers,
+        })
+    };
+    let mut test = task("kmodlab: test", "test");
+    test["group"] = json!({"kind": "test", "isDefault": true});
+    let mut build = task("kmodlab: build", "build");
+    build["group"] = json!({"kind": "build", "isDefault": true});
+    let mut guest = task("kmodlab: guest that waits for gdb", "qemu --gdb");
+    guest["isBackground"] = json!(true);
+    guest["problemMatcher"] = json!([]);
+    file(
+        ".vscode/tasks.json",
+        &json!({"version": "2.0.0", "tasks": [build, test, guest]}),
+    )
+}
+
+/// Returns the settings: the project file for rust-analyzer, which also checks on save.
+pub fn settings() -> EditorFile {
+    file(
+        ".vscode/settings.json",
+        &json!({
+            "rust-analyzer.linkedProjects": ["rust-project.json"],
+            // cargo knows nothing of the module; the task reports errors.
+            "rust-analyzer.checkOnSave": false,
+            "clangd.arguments": ["--header-insertion=never"],
+        }),
+    )
+}
+
+/// Returns the configuration that attaches gdb to the guest of the task above. `vmlinux` is the kernel
+/// with its symbols.
+pub fn launch(vmlinux: &Path) -> EditorFile {
+    file(
+        ".vscode/launch.json",
+        &json!({
+            "version": "0.2.0",
+            "configurations": [{
+                "name": "kmodlab: attach to the guest",
+                "type": "cppdbg",
+                "request": "launch",
+                "program": vmlinux,
+                "cwd": "${workspaceFolder}",
+                "MIMode": "gdb",
+                "miDebuggerServerAddress": "localhost:1234",
+                "stopAtConnect": true,
+            }],
+        }),
+    )
+}
+
+fn file(name: &'static str, value: &Value) -> EditorFile {
+    EditorFile {
+        name,
+        // A value without floating-point numbers can always be written.
+        text: format!("{value:#}\n"),
+        generated: false,
+    }
+}
