@@ -17,6 +17,7 @@ use crate::exercise::{Exercise, WRONG};
 use crate::failure::{Failure, Fault};
 use crate::modules::Language;
 use crate::report::check_details;
+use crate::run::plan::Partition;
 use crate::streams;
 use crate::workspace::Workspace;
 
@@ -56,6 +57,10 @@ struct ProveOptions {
     /// Leave out the debug kernel and all schedules
     #[arg(long)]
     quick: bool,
+
+    /// Prove the Kth of N parts: each exercise is in one of them, always the same
+    #[arg(long, value_name = "K/N")]
+    partition: Option<Partition>,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -231,11 +236,15 @@ impl ProofSelection {
 fn run_proofs(options: &ProveOptions) -> Result<ExitCode> {
     let started = Instant::now();
     let selection = ProofSelection::of(&options.names)?;
-    let exercises = selection.exercises();
+    let is_selected = |index: usize| options.partition.is_none_or(|part| part.has(index));
+    let exercises = selection.exercises().into_iter().enumerate();
+    let exercises = exercises.filter(|(index, _)| is_selected(*index));
+    let exercises: Vec<&Exercise> = exercises.map(|(_, exercise)| exercise).collect();
     let mut problems = selection.problems.clone();
     let session = options.common.session()?;
     let mut mistakes = Vec::new();
-    for lesson in &selection.lessons {
+    let lessons = selection.lessons.iter().enumerate();
+    for (_, lesson) in lessons.filter(|(index, _)| is_selected(*index)) {
         match Mistake::of_lesson(&session.workspace, lesson) {
             Ok(own) => mistakes.extend(own),
             Err(error) => problems.push(format!("{error:#}")),

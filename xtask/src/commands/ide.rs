@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::common::{Common, ProfileOption};
+use super::common::{Common, ConfigurationOptions};
 use super::projects::{ProjectOptions, Selection};
 use crate::failure::Failure;
 use crate::ide::{self, ModuleCrate};
@@ -18,7 +18,7 @@ pub struct IdeOptions {
     common: Common,
 
     #[command(flatten)]
-    profile: ProfileOption,
+    configuration: ConfigurationOptions,
 
     /// The folder with the module, which the editor opens
     #[arg(value_name = "PATH", default_value = ".")]
@@ -45,7 +45,7 @@ pub fn run(options: &IdeOptions) -> Result<()> {
     let (toolchain, _, image) = pipeline::kernel_for(
         &session,
         &options.common.source_request_or(&kernel),
-        options.profile.profile(),
+        &options.configuration.configuration(&kernel)?,
         |_, _| Ok(true),
     )?;
     let requests: Vec<ModuleRequest<'_>> = project

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang, ProfileOption};
+use super::common::{Common, ConfigurationOptions, Lang};
 use crate::exercise::mistake::{self, Mistake};
 use crate::failure::{Failure, Fault};
 use crate::lesson::verdict::Verdict;
+use crate::project::KernelChoice;
 use crate::report::check_details;
 use crate::streams;
 use crate::workspace::Workspace;
@@ -20,7 +21,7 @@ pub struct BreakOptions {
     common: Common,
 
     #[command(flatten)]
-    profile: ProfileOption,
+    configuration: ConfigurationOptions,
 
     /// The lesson or race
     #[arg(value_name = "LESSON")]
@@ -79,9 +80,11 @@ pub fn run(options: &BreakOptions) -> Result<ExitCode> {
     };
     let session = options.common.session()?;
     let source = options.common.source_request();
-    let profile = options.profile.profile();
+    let configuration = options
+        .configuration
+        .configuration(&KernelChoice::default())?;
     writeln!(out, "{}\n", mistake.wrong.description)?;
-    for run in mistake::run(&session, &source, profile, &[mistake])? {
+    for run in mistake::run(&session, &source, &configuration, &[mistake])? {
         if let Some(session) = &run.session {
             writeln!(out, "{session}")?;
         }

@@ -194,8 +194,12 @@ impl<'a> Check<'a> {
         if schedules {
             modules.push(ModuleRequest::Own(schedule::MODULE, Language::Rust));
         }
-        let built =
-            pipeline::prepare_modules(self.session, self.settings.source, profile, &modules)?;
+        let built = pipeline::prepare_modules(
+            self.session,
+            self.settings.source,
+            &profile.into(),
+            &modules,
+        )?;
         for (name, language) in [(schedule::MODULE, Language::Rust), (TRACKER, Language::C)] {
             if let Some(unbuilt) = built.unbuilt(name, language) {
                 bail!("{}", unbuilt.message);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::answer::AnswerFolder;
 use super::{WRONG, WrongAnswer, read, wrong_answers};
 use crate::failure::Failure;
-use crate::kernel::Profile;
+use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
 use crate::lesson::{self, Lesson};
 use crate::project::Project;
@@ -109,7 +109,7 @@ pub struct MistakeRun {
 pub fn run(
     session: &Session,
     source: &SourceRequest,
-    profile: Profile,
+    configuration: &Configuration,
     mistakes: &[&Mistake],
 ) -> Result<Vec<MistakeRun>> {
     let folder = AnswerFolder::new()?;
@@ -122,7 +122,7 @@ pub fn run(
     let cases: Vec<PlannedCase<'_>> = lessons.iter().zip(mistakes).map(case).collect();
     let needs = SuiteNeeds {
         source,
-        profile,
+        configuration,
         cases: &cases,
         schedules: false,
         guests: GuestKind::Resumed,

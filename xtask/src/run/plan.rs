@@ -173,7 +173,7 @@ pub struct Partition {
 
 impl Partition {
     /// Reports whether the test case with this index, from 0, is in this part.
-    fn has(self, index: usize) -> bool {
+    pub fn has(self, index: usize) -> bool {
         index % self.of == self.part.get() - 1
     }
 }

@@ -123,6 +123,7 @@ impl StudentFolder {
             kernel: KernelChoice {
                 name: manifest.kernel.r#use,
                 source: manifest.kernel.path.map(|path| root.join(path)),
+                ..KernelChoice::default()
             },
         })
     }
