@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// The parts of the clone that a session reads, and those that cargo needs to compile the agent.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
     "initramfs",
     "kernel-config",
     "modules/Kbuild",
+    "modules/course.toml",
+    "modules/hints.toml",
     "modules/kernel_ext",
     "modules/tools",
     "xtask/protocol",

@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
-use crate::commands::{bench, book, build, cache, doc, doctor, new, qemu, replay, test, watch};
+use crate::commands::{
+    bench, book, build, cache, doc, doctor, exercise, new, qemu, replay, test, watch,
+};
 use crate::{failure, process, program, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
@@ -23,6 +25,8 @@ enum Command {
     New(new::NewOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
+    /// Prove exercises, and print their skeletons, for those who write them
+    Exercise(exercise::ExerciseOptions),
     /// Replay a recording of `test --record`, to its end or under gdb
     Replay(replay::ReplayOptions),
     /// Measure how long kmodlab takes, and compare each figure with its aim
@@ -77,6 +81,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
+        Command::Exercise(options) => exercise::run(&options),
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.
         Command::Bench(_) => bench::run().map(|never| match never {}),

@@ -18,6 +18,7 @@ pub mod cache;
 pub mod cli;
 pub mod commands;
 mod embedded;
+pub mod exercise;
 pub mod failure;
 pub mod host;
 pub mod initramfs;

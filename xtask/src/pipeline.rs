@@ -12,7 +12,9 @@ use crate::kernel::source::{self, KernelSource, SourceRequest};
 use crate::kernel::{KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
-use crate::modules::{self, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule};
+use crate::modules::{
+    self, AnswerWarnings, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule,
+};
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -37,6 +39,8 @@ pub struct Built {
     pub unbuilt: Vec<UnbuiltModule>,
     /// The other files for the guests of projects, with the names of these.
     pub project_files: Vec<(String, GuestFile)>,
+    /// The compiler's warnings about answers to exercises.
+    pub warnings: Vec<AnswerWarnings>,
 }
 
 impl Built {
@@ -125,6 +129,7 @@ pub fn prepare_modules(
         mut modules,
         unbuilt,
         files: project_files,
+        warnings,
     } = modules::build(session, &toolchain, &kernel, &all)?;
     let tracker = modules.iter().position(|module| module.name == TRACKER);
     let tracker = tracker.map(|index| modules.remove(index));
@@ -138,6 +143,7 @@ pub fn prepare_modules(
         tracker,
         unbuilt,
         project_files,
+        warnings,
     })
 }
 

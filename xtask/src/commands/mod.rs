@@ -7,6 +7,7 @@ pub mod cache;
 pub mod common;
 pub mod doc;
 pub mod doctor;
+pub mod exercise;
 pub mod new;
 mod projects;
 pub mod qemu;

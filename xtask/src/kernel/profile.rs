@@ -30,6 +30,11 @@ impl Profile {
         }
     }
 
+    /// Returns the profile with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
     /// Returns the names of the profile's fragments in `kernel-config/`. A later fragment
     /// overrides the earlier ones.
     pub fn fragments(self) -> &'static [&'static str] {

@@ -44,7 +44,7 @@ use crate::workspace::Workspace;
 use transcript::Transcript;
 
 pub use bad_text::{BadText, TextError};
-pub use of_project::of_project;
+pub use of_project::{of_part, of_project};
 
 /// A lesson, or the reason why its text cannot be tested.
 pub type LessonText = Result<Lesson, BadText>;
@@ -84,7 +84,7 @@ pub struct Lesson {
 pub struct Origin {
     /// Name of the lesson or project whose modules are loaded.
     pub owner: String,
-    /// The word that selects it on a command line.
+    /// The word that selects it on a command line; empty for an answer to an exercise.
     pub argument: String,
     /// The sources, if they are a project's and not the clone's.
     pub sources: Option<ProjectSources>,
@@ -147,7 +147,10 @@ impl Lesson {
         match &self.project {
             Some(project) => Origin {
                 owner: project.name.clone(),
-                argument: project.argument(),
+                argument: match project.is_answer {
+                    true => String::new(),
+                    false => project.argument(),
+                },
                 sources: Some(ProjectSources {
                     folder: project.folder.clone(),
                     shown: project.shown.display().to_string(),

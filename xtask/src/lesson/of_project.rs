@@ -1,13 +1,13 @@
 //! The lessons of a project: its texts, a command of the user's, or the load and unload of its
 //! modules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::transcript::{LIMIT, Step, Transcript};
-use super::{BadText, Lesson, LessonText, TextError, read_text, syntax};
+use super::{BadText, Lesson, LessonText, TextError, read_text, syntax, transcript};
 use crate::failure::Failure;
 use crate::modules::Module;
 use crate::project::Project;
@@ -76,6 +76,49 @@ fn of_command(project: &Arc<Project>, command: &str) -> Result<Lesson> {
     }
 }
 
+/// Returns the lesson that runs a part of a project's text, or loads and unloads the module of the
+/// project if the part has no console block and `loads` names it; none if there is nothing to
+/// run. `markdown` has the part's lines, numbered as in `text`, which messages call `readme`.
+///
+/// # Errors
+///
+/// Fails with the lesson's fault and the line if the part cannot be tested, and with the host's if
+/// no shell can be started.
+pub fn of_part(
+    project: &Arc<Project>,
+    (name, title): (String, String),
+    markdown: &str,
+    (text, readme): (&Path, &Path),
+    loads: Option<&str>,
+) -> Result<Option<Lesson>> {
+    let base = |transcript| Lesson {
+        name: name.clone(),
+        title: title.clone(),
+        transcript,
+        ..with_steps(project, Vec::new())
+    };
+    if let Some(transcript) = transcript::parse_optional(markdown, readme)? {
+        if let Some(error) = syntax::first_error(&transcript, readme)? {
+            return Err(error.into());
+        }
+        return Ok(Some(Lesson {
+            text: text.to_owned(),
+            readme: readme.to_owned(),
+            ..base(transcript)
+        }));
+    }
+    Ok(loads.map(|module| {
+        let transcript = Transcript {
+            steps: load_steps(&[module]),
+            limit: LIMIT,
+        };
+        Lesson {
+            readme: readme.to_owned(),
+            ..base(transcript)
+        }
+    }))
+}
+
 fn without_text(project: &Arc<Project>) -> Lesson {
     Lesson {
         loads_modules: true,
@@ -109,18 +152,7 @@ impl Lesson {
             return self.clone();
         }
         let names: Vec<&str> = modules.into_iter().map(|module| &*module.name).collect();
-        let step = |command: String, expected: &[&str]| Step {
-            line: 0,
-            command,
-            expected: expected.iter().map(|&line| line.to_owned()).collect(),
-            status: 0,
-        };
-        let load = names.iter();
-        let load = load.map(|name| step(format!("insmod {name}.ko"), &[]));
-        let unload = names.iter().rev();
-        let unload = unload.map(|name| step(format!("rmmod {name}"), &[]));
-        let list = step("lsmod".to_owned(), &[ANY_LINES]);
-        let steps = load.chain([list]).chain(unload).collect();
+        let steps = load_steps(&names);
         Self {
             transcript: Transcript {
                 steps,
@@ -129,4 +161,20 @@ impl Lesson {
             ..self.clone()
         }
     }
+}
+
+/// Returns the steps that load these modules, list them, and unload them.
+fn load_steps(names: &[&str]) -> Vec<Step> {
+    let step = |command: String, expected: &[&str]| Step {
+        line: 0,
+        command,
+        expected: expected.iter().map(|&line| line.to_owned()).collect(),
+        status: 0,
+    };
+    let load = names.iter();
+    let load = load.map(|name| step(format!("insmod {name}.ko"), &[]));
+    let unload = names.iter().rev();
+    let unload = unload.map(|name| step(format!("rmmod {name}"), &[]));
+    let list = step("lsmod".to_owned(), &[ANY_LINES]);
+    load.chain([list]).chain(unload).collect()
 }

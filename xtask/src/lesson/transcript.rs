@@ -67,6 +67,23 @@ pub struct Step {
 /// Fails if the README has no command in a console block, or if a block or a limit is
 /// malformed. The message has the form `path:line: problem, and the expected form`.
 pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
+    let no_block = || TextError {
+        readme: path.to_owned(),
+        line: Some(1),
+        problem:
+            "this text has no console block; a lesson shows its commands in blocks that begin \
+                  with ```console"
+                .to_owned(),
+    };
+    parse_optional(markdown, path)?.ok_or_else(no_block)
+}
+
+/// Reads the transcript of a text that may have none, as [`parse`] does.
+///
+/// # Errors
+///
+/// Fails as [`parse`] does if there is a console block.
+pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>, TextError> {
     let error = |line: usize, message: &str| TextError {
         readme: path.to_owned(),
         line: Some(line),
@@ -144,20 +161,18 @@ pub fn parse(markdown: &str, path: &Path) -> Result<Transcript, TextError> {
             _ => {}
         }
     }
+    if blocks == 0 {
+        return Ok(None);
+    }
     if steps.is_empty() {
-        let message = if blocks == 0 {
-            "this text has no console block; a lesson shows its commands in blocks that begin \
-             with ```console"
-        } else {
-            "no console block of this text has a command; a command is a line that begins \
-             with `$ `"
-        };
+        let message = "no console block of this text has a command; a command is a line that \
+                       begins with `$ `";
         return Err(error(1, message));
     }
-    Ok(Transcript {
+    Ok(Some(Transcript {
         steps,
         limit: limit.unwrap_or(LIMIT),
-    })
+    }))
 }
 
 /// Returns the text of the comment `<!-- NAME: TEXT -->`, with single spaces.

@@ -159,6 +159,19 @@ pub struct Mismatch {
 }
 
 impl Verdict {
+    /// The names of the verdicts of runs in a guest.
+    pub const NAMES_OF_RUNS: [&str; 9] = [
+        "pass",
+        "mismatch",
+        "kernel-report",
+        "panic",
+        "hang",
+        "output-limit",
+        "left-over",
+        "shell-lost",
+        "guest-lost",
+    ];
+
     /// Returns the verdict's name for programs. These names do not change.
     pub fn name(&self) -> &'static str {
         match self {

@@ -38,7 +38,7 @@ impl Language {
     }
 
     /// Returns the extension of the main source file.
-    pub(super) fn extension(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Language::Rust => "rs",
             Language::C => "c",

@@ -2,6 +2,7 @@
 //! lesson's C twin, and the modules of projects.
 
 mod attribution;
+mod batch;
 mod builder;
 mod doc;
 mod guest_files;
@@ -14,6 +15,7 @@ mod project_paths;
 mod sandbox;
 mod sources;
 mod unbuilt;
+mod warnings;
 
 use std::path::{Path, PathBuf};
 
@@ -127,6 +129,19 @@ pub struct ModuleSet {
     pub unbuilt: Vec<UnbuiltModule>,
     /// The other files for the guests of projects, with the names of these.
     pub files: Vec<(String, GuestFile)>,
+    /// The compiler's warnings about answers to exercises, with the names of these.
+    pub warnings: Vec<AnswerWarnings>,
+}
+
+/// The compiler's warnings about an answer to an exercise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerWarnings {
+    /// Name of the answer's project.
+    pub name: String,
+    /// Language of the source.
+    pub language: Language,
+    /// The warnings.
+    pub text: String,
 }
 
 /// Returns true if the cache does not have one of the modules of `requested` for `image`.
@@ -223,6 +238,13 @@ pub fn build(
         ModuleRequest::Project(..) => None,
     });
     let (mut set, mut compiled) = own_modules(&builder, &stage, own)?;
+    let answers = requested.iter().filter_map(|request| match *request {
+        ModuleRequest::Project(project, language) if project.is_answer => Some((project, language)),
+        _ => None,
+    });
+    let answers: Vec<(&Project, Language)> = answers.collect();
+    let batched = builder.answers(&stage, &answers);
+    compiled += batched.map_err(|error| session.cache.explain_full_disk(error))?;
     for request in requested {
         if let ModuleRequest::Project(project, language) = *request {
             match builder.project(&stage, project, language)? {
@@ -243,6 +265,13 @@ pub fn build(
                         0
                     };
                     set.modules.extend(built.modules);
+                    if project.is_answer && !built.warnings.is_empty() {
+                        set.warnings.push(AnswerWarnings {
+                            name: project.name.clone(),
+                            language,
+                            text: built.warnings,
+                        });
+                    }
                 }
                 Err(unbuilt) => set.unbuilt.push(unbuilt),
             }

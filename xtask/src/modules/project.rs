@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::attribution::{Attribution, is_compilers};
+use super::attribution::Attribution;
 use super::builder::{ModuleBuilder, copy, is_full};
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
+use super::warnings::{HERE, Warnings};
 use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, sandbox};
 use crate::cache::Parts;
 use crate::failure::{Failure, Fault, fault_of};
@@ -21,13 +22,10 @@ use crate::ui::Stage;
 const KIND: &str = "project 2";
 
 /// The file with the names of the modules in the order in which they can be loaded.
-const ORDER: &str = "load-order";
+pub(super) const ORDER: &str = "load-order";
 
 /// The file with the compiler's warnings.
-const WARNINGS: &str = "warnings";
-
-/// Maximum number of lines of warnings that are shown.
-const MAX_WARNINGS: usize = 60;
+pub(super) const WARNINGS: &str = "warnings";
 
 /// Make variables for a Kbuild whose modules use `kernel_ext`:
 ///
@@ -46,6 +44,8 @@ pub(super) struct BuiltProject {
     pub modules: Vec<Module>,
     /// Whether they were compiled, and not in the cache.
     pub compiled: bool,
+    /// The compiler's warnings; empty if there are none.
+    pub warnings: String,
 }
 
 impl ModuleBuilder<'_> {
@@ -58,7 +58,7 @@ impl ModuleBuilder<'_> {
         self.key_of_files(project, language, &project.files()?)
     }
 
-    fn key_of_files(
+    pub(super) fn key_of_files(
         &self,
         project: &Project,
         language: Language,
@@ -129,10 +129,10 @@ impl ModuleBuilder<'_> {
                 .with_context(|| format!("cannot read {}", path.display()))
         };
         let warnings = read(WARNINGS)?;
-        if !warnings.is_empty() {
-            let shown = format!("{}/", shown_folder(project));
-            let warnings = warnings.trim_end().replace(HERE, &shown);
-            self.session.ui.note(warnings);
+        let shown = format!("{}/", shown_folder(project));
+        let warnings = warnings.trim_end().replace(HERE, &shown);
+        if !warnings.is_empty() && !project.is_answer {
+            self.session.ui.note(&warnings);
         }
         let module = |name: &str| Module {
             owner: project.name.clone(),
@@ -144,6 +144,7 @@ impl ModuleBuilder<'_> {
         Ok(Ok(BuiltProject {
             modules: read(ORDER)?.lines().map(module).collect(),
             compiled,
+            warnings,
         }))
     }
 
@@ -280,7 +281,7 @@ fn undefined_symbol(line: &str) -> Option<String> {
     Some(symbol.to_owned())
 }
 
-fn build_of(project: &Project, language: Language) -> Result<&Build> {
+pub(super) fn build_of(project: &Project, language: Language) -> Result<&Build> {
     project.build(language).with_context(|| {
         Failure::usage(format!(
             "{} has no module in {}",
@@ -291,7 +292,7 @@ fn build_of(project: &Project, language: Language) -> Result<&Build> {
 }
 
 /// Returns the files as they were copied to `folder`.
-fn copies(files: &ProjectFiles, folder: &Path) -> ProjectFiles {
+pub(super) fn copies(files: &ProjectFiles, folder: &Path) -> ProjectFiles {
     let copy = |file: &ProjectFile| ProjectFile {
         name: file.name.clone(),
         path: folder.join(&file.name),
@@ -322,57 +323,6 @@ fn names_of(modules: &[PathBuf]) -> Vec<String> {
 fn shown_folder(project: &Project) -> String {
     let shown = project.shown.display().to_string();
     shown.trim_end_matches('/').to_owned()
-}
-
-/// The folder of the sources in kept warnings: the same project may be built from another folder.
-const HERE: &str = "\u{1}";
-
-/// The warnings of a build that succeeds.
-struct Warnings {
-    paths: ProjectPaths,
-    /// The compilers' output since the last line of kbuild or make.
-    pending: Vec<String>,
-    lines: Vec<String>,
-    left_out: usize,
-}
-
-impl Warnings {
-    fn new(paths: ProjectPaths) -> Self {
-        Self {
-            paths,
-            pending: Vec::new(),
-            lines: Vec::new(),
-            left_out: 0,
-        }
-    }
-
-    fn line(&mut self, line: &str) {
-        if is_compilers(line) {
-            self.pending.push(self.paths.shown(line, HERE));
-            return;
-        }
-        self.end();
-    }
-
-    /// Ends the output of a target.
-    fn end(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        let is_warning = |line: &String| line.contains("warning") || line.contains("WARNING");
-        if pending.iter().any(is_warning) {
-            let room = MAX_WARNINGS.saturating_sub(self.lines.len());
-            self.left_out += pending.len().saturating_sub(room);
-            self.lines.extend(pending.into_iter().take(room));
-        }
-    }
-
-    fn text(mut self) -> String {
-        self.end();
-        let mut text = self.lines.join("\n");
-        if self.left_out > 0 {
-            text += &format!("\n... and {} more lines", self.left_out);
-        }
-        text
-    }
 }
 
 #[cfg(test)]

@@ -87,6 +87,12 @@ pub(super) fn sources(language: Language, folder: &Path) -> Result<Vec<SourceFil
     Ok(sources)
 }
 
+/// Folders of a lesson's folder that are not of its module: exercises and wrong answers.
+const NOT_OF_MODULE: [&str; 2] = [
+    crate::exercise::catalogue::EXERCISES,
+    crate::exercise::WRONG,
+];
+
 /// Folder of the C twin, in a lesson's folder.
 const C_FOLDER: &str = "c";
 
@@ -98,6 +104,9 @@ fn may_be_source(language: Language, name: &Path) -> bool {
         !part.starts_with(b".") && part.iter().all(plain)
     };
     if !name.iter().all(is_plain) || extension(name).is_some_and(|own| OF_KBUILD.contains(&own)) {
+        return false;
+    }
+    if NOT_OF_MODULE.iter().any(|folder| name.starts_with(folder)) {
         return false;
     }
     match language {
@@ -157,6 +166,8 @@ mod tests {
             "c/x.S",
             "c/x.inc",
             "c/.x.o.cmd",
+            "exercises/1-a/a.rs",
+            "wrong/x.rs.patch",
         ])?;
         let rust = [
             "data.txt",

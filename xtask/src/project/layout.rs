@@ -101,6 +101,21 @@ pub(super) fn builds(
     Ok(vec![written(&modules, files, shown)?])
 }
 
+/// Returns the build of one module with one source.
+///
+/// # Errors
+///
+/// Fails with the lesson's fault if the source does not exist.
+pub(super) fn of_module(
+    module: &str,
+    source: String,
+    files: &ProjectFiles,
+    shown: &Path,
+) -> Result<Build> {
+    let entry = ModuleEntry::of_source(source);
+    written(&BTreeMap::from([(module.to_owned(), entry)]), files, shown)
+}
+
 /// Reports whether the folder is laid out like a lesson: `NAME.rs`, and `c/NAME.c` or a text.
 pub(super) fn is_lesson(name: &str, files: &ProjectFiles) -> bool {
     let has = |language| files.has(&source(name, language)).is_some();

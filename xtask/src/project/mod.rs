@@ -63,6 +63,9 @@ pub struct Project {
     /// The files with transcripts, relative to the folder; without any, the modules are loaded,
     /// listed and unloaded.
     pub texts: Vec<PathBuf>,
+    /// Whether it is an answer to an exercise: one source, which is built together with others, and
+    /// whose warnings belong to the result.
+    pub is_answer: bool,
 }
 
 impl Project {
@@ -101,6 +104,39 @@ impl Project {
             kernel: manifest.kernel(&folder),
             guest_files: manifest.guest_files(&folder, shown)?,
             load_order: manifest.load_order(),
+            is_answer: false,
+            folder,
+            shown: shown.to_owned(),
+        }))
+    }
+
+    /// Returns the project whose only file is the source of one module, an answer to an exercise.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if the folder has no such file, and with the host's if it
+    /// cannot be read.
+    pub fn of_answer(
+        name: &str,
+        module: &str,
+        language: Language,
+        folder: &Path,
+        shown: &Path,
+    ) -> Result<Arc<Self>> {
+        let folder = folder
+            .canonicalize()
+            .with_context(|| format!("cannot find {}", folder.display()))?;
+        let files = ProjectFiles::of(&folder, shown)?;
+        let source = format!("{module}.{}", language.extension());
+        let build = layout::of_module(module, source, &files, shown)?;
+        Ok(Arc::new(Self {
+            name: name.to_owned(),
+            builds: vec![build],
+            texts: Vec::new(),
+            kernel: KernelChoice::default(),
+            guest_files: Vec::new(),
+            load_order: Vec::new(),
+            is_answer: true,
             folder,
             shown: shown.to_owned(),
         }))

@@ -181,6 +181,11 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Returns the details of a failed part of an exercise, line by line.
+pub fn check_details(outcome: &Outcome) -> Vec<String> {
+    detail_lines(outcome)
+}
+
 /// Returns the details of a failure without colours, line by line.
 fn detail_lines(outcome: &Outcome) -> Vec<String> {
     let mut text = Vec::new();

@@ -1,0 +1,383 @@
+//! Checks answers: compiles each once per kernel, runs each part in a guest of its own, and the parts
+//! with schedules when all parts above them passed.
+
+mod observer;
+
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result, bail};
+use kmodlab_protocol::TRACKER;
+
+use super::answer::{Answer, AnswerPart};
+use super::hints::HintTable;
+use super::judge::{compile_result, judge, part_result};
+use super::part::TaskPart;
+use super::result::{CheckResult, CompileResult, PartResult, RESULT_SCHEMA};
+use crate::kernel::Profile;
+use crate::kernel::source::SourceRequest;
+use crate::modules::{Language, ModuleRequest};
+use crate::pipeline::{self, Built};
+use crate::report::SuiteProgress;
+use crate::report::json::KernelEntry;
+use crate::run::plan::{PlannedCase, TestCase};
+use crate::run::{GuestStart, Mode, Outcome, RunObserver, Runner, StartOptions, SuiteSettings};
+use crate::schedule::{self, Seeds};
+use crate::session::Session;
+use observer::PartObserver;
+
+/// Settings of a check.
+#[derive(Clone, Copy)]
+pub struct CheckSettings<'a> {
+    /// The kernel.
+    pub source: &'a SourceRequest,
+    /// The profile in place of those that parts ask for.
+    pub profile: Option<Profile>,
+    /// Whether parts with schedules are run.
+    pub schedules: bool,
+    /// The seed of the first schedule.
+    pub first_seed: u32,
+    /// Whether guests are shown on the progress board.
+    pub progress: bool,
+    /// Receives each event, from several threads.
+    pub on_event: &'a (dyn Fn(CheckEvent<'_>) + Sync),
+}
+
+impl<'a> CheckSettings<'a> {
+    /// Returns the settings of a student's check.
+    pub fn new(source: &'a SourceRequest) -> Self {
+        Self {
+            source,
+            profile: None,
+            schedules: true,
+            first_seed: 1,
+            progress: true,
+            on_event: &|_| (),
+        }
+    }
+}
+
+/// An event of a check. `answer` is the index of an answer, and `part` that of one of its parts.
+#[derive(Debug, Clone, Copy)]
+pub enum CheckEvent<'a> {
+    /// An answer was compiled.
+    Compiled {
+        /// The answer.
+        answer: usize,
+        /// The result.
+        result: &'a CompileResult,
+    },
+    /// A guest of a part is about to start.
+    Began {
+        /// The answer.
+        answer: usize,
+        /// The part.
+        part: usize,
+    },
+    /// A part was judged.
+    Judged {
+        /// The answer.
+        answer: usize,
+        /// The part.
+        part: usize,
+        /// The result.
+        result: &'a PartResult,
+    },
+}
+
+/// Checks answers, and returns the result of each, in their order.
+///
+/// # Errors
+///
+/// Fails if the kernel or one of kmodlab's own modules cannot be built. An answer that does not
+/// compile, and a guest that cannot be run, are results.
+pub fn check(
+    session: &Session,
+    answers: &[Answer<'_>],
+    settings: CheckSettings<'_>,
+) -> Result<Vec<CheckResult>> {
+    let table = HintTable::load(&session.workspace)?;
+    let mut check = Check::new(session, answers, settings);
+    for profile in Profile::ALL {
+        check.build(profile)?;
+    }
+    for kernel in 0..check.kernels.len() {
+        check.plain_parts(kernel)?;
+    }
+    if settings.schedules {
+        check.scheduled_parts()?;
+    }
+    Ok(check.results(&table))
+}
+
+/// A kernel with the modules of the answers that have a part for it.
+struct CheckedKernel {
+    profile: Profile,
+    built: Built,
+    /// The start of guests with `perturb`, once a part with schedules needs it.
+    delayed: Option<GuestStart>,
+}
+
+struct Check<'a> {
+    session: &'a Session,
+    answers: &'a [Answer<'a>],
+    settings: CheckSettings<'a>,
+    kernels: Vec<CheckedKernel>,
+    compiled: Vec<CompileResult>,
+    /// For each answer, the results of its parts.
+    parts: Vec<Vec<PartResult>>,
+}
+
+/// A part of an answer: the indices of both.
+type PartIndex = (usize, usize);
+
+impl<'a> Check<'a> {
+    fn new(session: &'a Session, answers: &'a [Answer<'a>], settings: CheckSettings<'a>) -> Self {
+        let parts = |answer: &Answer<'_>| {
+            let parts = answer.parts.iter();
+            parts.map(|part| part_result(answer, part)).collect()
+        };
+        let compiled = CompileResult {
+            verdict: "pass".to_owned(),
+            ..CompileResult::default()
+        };
+        Self {
+            session,
+            answers,
+            settings,
+            kernels: Vec::new(),
+            compiled: vec![compiled; answers.len()],
+            parts: answers.iter().map(parts).collect(),
+        }
+    }
+
+    fn task_part(&self, (answer, part): PartIndex) -> &'a TaskPart {
+        let answer = &self.answers[answer];
+        &answer.exercise.task.parts[answer.parts[part].index]
+    }
+
+    fn answer_part(&self, (answer, part): PartIndex) -> &'a AnswerPart {
+        &self.answers[answer].parts[part]
+    }
+
+    fn profile(&self, part: PartIndex) -> Profile {
+        let own = self.task_part(part).settings.profile();
+        self.settings.profile.unwrap_or(own)
+    }
+
+    fn has_schedules(&self, part: PartIndex) -> bool {
+        self.task_part(part).settings.schedules.is_some()
+    }
+
+    /// Returns the parts for a profile.
+    fn parts_of(&self, profile: Profile) -> Vec<PartIndex> {
+        let answers = self.answers.iter().enumerate();
+        let all = answers
+            .flat_map(|(index, answer)| (0..answer.parts.len()).map(move |part| (index, part)));
+        all.filter(|&part| self.profile(part) == profile).collect()
+    }
+
+    /// Compiles the answers that have a part for a profile.
+    fn build(&mut self, profile: Profile) -> Result<()> {
+        let parts = self.parts_of(profile);
+        let mut of_profile: Vec<usize> = parts.iter().map(|(answer, _)| *answer).collect();
+        of_profile.dedup();
+        if of_profile.is_empty() {
+            return Ok(());
+        }
+        let request = |&index: &usize| {
+            let answer = &self.answers[index];
+            ModuleRequest::Project(&answer.project, answer.language)
+        };
+        let mut modules: Vec<ModuleRequest<'_>> = of_profile.iter().map(request).collect();
+        let schedules =
+            self.settings.schedules && parts.iter().any(|&part| self.has_schedules(part));
+        if schedules {
+            modules.push(ModuleRequest::Own(schedule::MODULE, Language::Rust));
+        }
+        let built =
+            pipeline::prepare_modules(self.session, self.settings.source, profile, &modules)?;
+        for (name, language) in [(schedule::MODULE, Language::Rust), (TRACKER, Language::C)] {
+            if let Some(unbuilt) = built.unbuilt(name, language) {
+                bail!("{}", unbuilt.message);
+            }
+        }
+        for index in of_profile {
+            let result = compile_result(&built, &self.answers[index]);
+            if self.compiled[index].verdict == "pass" {
+                self.compiled[index] = result;
+                (self.settings.on_event)(CheckEvent::Compiled {
+                    answer: index,
+                    result: &self.compiled[index],
+                });
+            }
+        }
+        self.kernels.push(CheckedKernel {
+            profile,
+            built,
+            delayed: None,
+        });
+        Ok(())
+    }
+
+    /// Runs the parts without schedules of the answers that compile, all at once.
+    fn plain_parts(&mut self, kernel: usize) -> Result<()> {
+        let CheckedKernel { profile, built, .. } = &self.kernels[kernel];
+        let mut parts = self.parts_of(*profile);
+        parts.retain(|&part| !self.has_schedules(part) && self.compiled[part.0].verdict == "pass");
+        let mut with_guest = parts.clone();
+        with_guest.retain(|&part| self.answer_part(part).lesson.is_some());
+        let outcomes = match with_guest.is_empty() {
+            true => Vec::new(),
+            false => {
+                let options = StartOptions {
+                    delays: false,
+                    snapshot: true,
+                };
+                let start = GuestStart::new(self.session, built, options)?;
+                self.suite(built, &start, &with_guest, None)
+            }
+        };
+        let mut outcomes = with_guest.iter().zip(outcomes).peekable();
+        let mut judged = Vec::new();
+        for part in parts {
+            let of_part = outcomes.next_if(|(of, _)| **of == part);
+            let outcomes: Vec<Outcome> = of_part.into_iter().map(|(_, outcome)| outcome).collect();
+            judged.push((part, self.judge(built, part, &outcomes)?));
+        }
+        for ((answer, part), result) in judged {
+            self.parts[answer][part] = result;
+        }
+        Ok(())
+    }
+
+    /// Runs the parts with schedules above which all parts passed.
+    fn scheduled_parts(&mut self) -> Result<()> {
+        for answer in 0..self.answers.len() {
+            for part in 0..self.answers[answer].parts.len() {
+                let index = (answer, part);
+                let above = &self.parts[answer][..part];
+                let runs = self.has_schedules(index)
+                    && self.compiled[answer].verdict == "pass"
+                    && above.iter().all(PartResult::passed);
+                if runs {
+                    self.scheduled_part(index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scheduled_part(&mut self, part: PartIndex) -> Result<()> {
+        let profile = self.profile(part);
+        let kernel = self
+            .kernels
+            .iter_mut()
+            .find(|kernel| kernel.profile == profile);
+        let kernel = kernel.context("the kernel of a part was not built")?;
+        let options = StartOptions {
+            delays: true,
+            snapshot: true,
+        };
+        if kernel.delayed.is_none() {
+            kernel.delayed = Some(GuestStart::new(self.session, &kernel.built, options)?);
+        }
+        let kernel = self.kernels.iter().find(|kernel| kernel.profile == profile);
+        let (kernel, start) = kernel
+            .and_then(|kernel| Some((kernel, kernel.delayed.as_ref()?)))
+            .context("the guests of a part have no start")?;
+        let count = self.task_part(part).settings.schedules.unwrap_or(1);
+        let seeds =
+            Seeds::new(self.settings.first_seed, count).context("there are no such seeds")?;
+        let outcomes = self.suite(&kernel.built, start, &[part], Some(seeds));
+        let result = self.judge(&kernel.built, part, &outcomes)?;
+        (self.settings.on_event)(CheckEvent::Judged {
+            answer: part.0,
+            part: part.1,
+            result: &result,
+        });
+        self.parts[part.0][part.1] = result;
+        Ok(())
+    }
+
+    fn judge(&self, built: &Built, part: PartIndex, outcomes: &[Outcome]) -> Result<PartResult> {
+        let (answer, of_answer) = (&self.answers[part.0], self.answer_part(part));
+        judge(built, answer, of_answer, outcomes)
+    }
+
+    /// Runs parts in guests: each once, or under each of `seeds` until one fails.
+    fn suite(
+        &self,
+        built: &Built,
+        start: &GuestStart,
+        parts: &[PartIndex],
+        seeds: Option<Seeds>,
+    ) -> Vec<Outcome> {
+        let runner = Runner {
+            session: self.session,
+            built,
+            start,
+        };
+        let case = |&part: &PartIndex| {
+            let lesson = self.answer_part(part).lesson.as_ref()?;
+            let language = self.answers[part.0].language;
+            Some(PlannedCase::Read(TestCase { lesson, language }))
+        };
+        let cases: Vec<PlannedCase<'_>> = parts.iter().filter_map(case).collect();
+        let settings = SuiteSettings {
+            seeds,
+            fail_fast: seeds.is_some(),
+            ..SuiteSettings::new(Mode::Virtual)
+        };
+        let observer = PartObserver {
+            check: self,
+            built,
+            parts,
+            judges: seeds.is_none(),
+            began: Mutex::default(),
+        };
+        let progress = self
+            .settings
+            .progress
+            .then(|| SuiteProgress::new(&self.session.ui, runner.count(&cases, settings)));
+        let mut observers: Vec<&dyn RunObserver> = vec![&observer];
+        observers.extend(
+            progress
+                .as_ref()
+                .map(|progress| progress as &dyn RunObserver),
+        );
+        let run = runner.suite(&cases, settings, &observers);
+        if let Some(progress) = progress {
+            progress.done();
+        }
+        run.outcomes
+    }
+
+    fn results(self, table: &HintTable) -> Vec<CheckResult> {
+        let kernel = self.kernels.first().map(|kernel| KernelEntry {
+            name: kernel.built.kernel.kernel.clone(),
+            version: kernel.built.kernel.version.clone(),
+            qemu_version: kernel.built.toolchain.qemu_version.clone(),
+        });
+        let results = self.answers.iter().zip(self.compiled).zip(self.parts);
+        results
+            .map(|((answer, compile), parts)| {
+                let result = CheckResult {
+                    schema: RESULT_SCHEMA,
+                    exercise: answer.exercise.id.clone(),
+                    title: answer.exercise.task.title.clone(),
+                    language: answer.language.to_string(),
+                    answer: answer.shown.display().to_string(),
+                    kernel: kernel.clone(),
+                    compile,
+                    points: parts.iter().map(|part| part.points).sum(),
+                    maximum: parts.iter().map(|part| part.maximum).sum(),
+                    parts,
+                    hints: Vec::new(),
+                };
+                let hints =
+                    super::hints::candidates(answer.exercise, answer.language, table, &result);
+                CheckResult { hints, ..result }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,144 @@
+use anyhow::Result;
+
+use super::*;
+use crate::exercise::Catalogue;
+use crate::exercise::result::{CompileResult, PartState};
+use crate::report::json::RunEntry;
+
+const TASK: &str = "\
+# T
+
+## Loads (5 points)
+
+## Leaves (5 points)
+
+## Hints
+
+1. First.
+2. Second.
+
+### hang
+
+Any hang.
+
+### hang in kthread_stop
+
+A hang in stop.
+
+### E0382
+
+Moved.
+";
+
+const WRONG: &str = "\
+verdict: mismatch
+part: Loads
+The wrong number.
+--- a
++++ b
+@@ -1 +1 @@
+-x
++y
+";
+
+fn part(title: &str, verdict: &str, log: &[&str]) -> Result<PartResult> {
+    let run = r#"{"lesson":"","title":"","language":"","repetition":1,"injected_delays":[],
+        "readme":"","verdict":"","message":"","kernel_log":[],"source_locations":[],
+        "output_excerpt":[],"left_behind":[],"duration_seconds":0.0}"#;
+    let run: RunEntry = serde_json::from_str(run)?;
+    Ok(PartResult {
+        title: title.to_owned(),
+        verdict: verdict.to_owned(),
+        state: PartState::Failed,
+        run: Some(RunEntry {
+            kernel_log: log.iter().map(ToString::to_string).collect(),
+            ..run
+        }),
+        ..PartResult::default()
+    })
+}
+
+fn result(parts: Vec<PartResult>, code: Option<&str>) -> CheckResult {
+    CheckResult {
+        schema: 1,
+        exercise: String::new(),
+        title: String::new(),
+        language: "rust".to_owned(),
+        answer: String::new(),
+        kernel: None,
+        compile: CompileResult {
+            verdict: if code.is_some() {
+                "does-not-compile"
+            } else {
+                "pass"
+            }
+            .to_owned(),
+            error_code: code.map(str::to_owned),
+            ..CompileResult::default()
+        },
+        parts,
+        points: 0,
+        maximum: 10,
+        hints: Vec::new(),
+    }
+}
+
+#[test]
+fn the_best_hint_is_the_first() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    std::fs::create_dir(root.join("wrong"))?;
+    std::fs::write(root.join("task.md"), TASK)?;
+    std::fs::write(root.join("t.rs"), "x\n")?;
+    std::fs::write(root.join("wrong/number.rs.patch"), WRONG)?;
+    let catalogue = Catalogue::of_folder(root)?;
+    let [exercise] = &catalogue.exercises[..] else {
+        panic!("one exercise: {:?}", catalogue.broken);
+    };
+    let table: HintTable = toml::from_str(
+        "[[hint]]\nwhen = \"hang\"\ntext = \"General.\"\n\
+         [[hint]]\nwhen = \"hang in wait_event\"\ntext = \"Waits.\"\nlesson = \"x#y\"\n",
+    )?;
+    let hints = |result: &CheckResult| -> Vec<String> {
+        let hints = candidates(exercise, Language::Rust, &table, result);
+        hints.into_iter().map(|hint| hint.text).collect()
+    };
+    let hang = part(
+        "Loads",
+        "hang",
+        &[" kthread_stop+0x5c/0xb0", "x wait_event "],
+    )?;
+    assert_eq!(
+        hints(&result(vec![hang], None)),
+        [
+            "A hang in stop.",
+            "Any hang.",
+            "Waits.",
+            "First.",
+            "Second."
+        ]
+    );
+    let elsewhere = part("Loads", "hang", &["my_kthread_stop+0x1", "kthread_stopped"])?;
+    assert_eq!(
+        hints(&result(vec![elsewhere], None))[..2],
+        ["Any hang.", "General."]
+    );
+    let mismatch = part("Loads", "mismatch", &[])?;
+    let similar = "An answer that failed in the same way: The wrong number.";
+    assert_eq!(
+        hints(&result(vec![mismatch], None)),
+        [similar, "First.", "Second."]
+    );
+    let other_part = part("Leaves", "mismatch", &[])?;
+    assert_eq!(
+        hints(&result(vec![other_part], None)),
+        ["First.", "Second."]
+    );
+    assert_eq!(hints(&result(Vec::new(), Some("E0382")))[0], "Moved.");
+    let passed = PartResult {
+        state: PartState::Passed,
+        ..PartResult::default()
+    };
+    assert!(hints(&result(vec![passed], None)).is_empty());
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! Wrong answers: changes of a solution, or of a lesson's module, that make a known mistake.
+
+use std::path::{Path, PathBuf};
+
+use crate::lesson::TextError;
+use crate::modules::Language;
+
+/// Beginning of the first line of a unified diff.
+const DIFF: &str = "--- ";
+
+/// A wrong answer: `wrong/ITEM.rs.patch` or `wrong/ITEM.c.patch`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongAnswer {
+    /// The path for messages.
+    pub path: PathBuf,
+    /// The file's name without the extensions.
+    pub item: String,
+    /// The language.
+    pub language: Language,
+    /// The name of the verdict that it ends in.
+    pub verdict: String,
+    /// The title of the part that fails.
+    pub part: Option<String>,
+    /// The heading of the hint that is shown, or the hint's first words.
+    pub hint: Option<String>,
+    /// The compiler's error code, if it does not compile.
+    pub error: Option<String>,
+    /// The mistake, in a sentence or two.
+    pub description: String,
+    diff: String,
+}
+
+impl WrongAnswer {
+    /// Returns the item and the language of a file's name; none for other files.
+    pub fn name(file: &Path) -> Option<(String, Language)> {
+        let name = file.file_name()?.to_str()?.strip_suffix(".patch")?;
+        let (item, extension) = name.rsplit_once('.')?;
+        let languages = [Language::Rust, Language::C];
+        let language = languages
+            .into_iter()
+            .find(|own| own.extension() == extension);
+        Some((item.to_owned(), language?))
+    }
+
+    /// Reads the file with this text. Messages name it `path`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the line if there is no verdict, or no diff.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, TextError> {
+        let error = |line: usize, problem: &str| TextError {
+            readme: path.to_owned(),
+            line: Some(line),
+            problem: problem.to_owned(),
+        };
+        let Some((item, language)) = Self::name(path) else {
+            let problem = "the name of a wrong answer is ITEM.rs.patch or ITEM.c.patch";
+            return Err(error(1, problem));
+        };
+        let mut answer = Self {
+            path: path.to_owned(),
+            item,
+            language,
+            verdict: String::new(),
+            part: None,
+            hint: None,
+            error: None,
+            description: String::new(),
+            diff: String::new(),
+        };
+        let is_diff = |line: &str| line.starts_with(DIFF);
+        let above = text.lines().take_while(|line| !is_diff(line)).count();
+        for line in text.lines().take(above) {
+            let value = |key: &str| line.strip_prefix(key).map(|value| value.trim().to_owned());
+            if let Some(verdict) = value("verdict:") {
+                answer.verdict = verdict;
+            } else if let Some(part) = value("part:") {
+                answer.part = Some(part);
+            } else if let Some(hint) = value("hint:") {
+                answer.hint = Some(hint);
+            } else if let Some(code) = value("error:") {
+                answer.error = Some(code);
+            } else {
+                answer.description += line.trim();
+                answer.description.push('\n');
+            }
+        }
+        answer.description = answer.description.trim().to_owned();
+        for line in text.lines().skip(above) {
+            answer.diff += line;
+            answer.diff.push('\n');
+        }
+        if answer.verdict.is_empty() {
+            let problem = "there is no line `verdict: NAME` above the diff";
+            return Err(error(1, problem));
+        }
+        if answer.diff.is_empty() {
+            let problem = "there is no diff; it begins with a line `--- `, as `diff -u` writes it";
+            return Err(error(1, problem));
+        }
+        let problem = match diffy::Patch::from_str(&answer.diff) {
+            Ok(patch) if !patch.hunks().is_empty() => return Ok(answer),
+            Ok(_) => "it changes nothing".to_owned(),
+            Err(why) => why.to_string(),
+        };
+        let problem = format!("this is not a unified diff: {problem}");
+        Err(error(above + 1, &problem))
+    }
+
+    /// Returns the wrong answer's source, made from the file that it changes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the diff does not fit the file.
+    pub fn apply(&self, source: &str) -> Result<String, TextError> {
+        let applied = diffy::Patch::from_str(&self.diff)
+            .map_err(|why| why.to_string())
+            .and_then(|patch| diffy::apply(source, &patch).map_err(|why| why.to_string()));
+        applied.map_err(|why| TextError {
+            readme: self.path.clone(),
+            line: None,
+            problem: format!("the diff does not fit the file that it changes: {why}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "\
+verdict: hang
+part: Leaves early
+hint: hang in kthread_stop
+The condition does not ask
+whether to stop.
+--- x.rs	2026-11-28 10:00:00
++++ x.rs.new	2026-11-28 10:00:01
+@@ -1,3 +1,3 @@
+ a
+-b
++c
+ d
+";
+
+    #[test]
+    fn a_wrong_answer_has_a_header_and_a_diff() -> Result<(), TextError> {
+        let answer = WrongAnswer::parse(PATCH, Path::new("wrong/no-stop.rs.patch"))?;
+        assert_eq!(answer.item, "no-stop");
+        assert_eq!(answer.language, Language::Rust);
+        assert_eq!(answer.verdict, "hang");
+        assert_eq!(answer.part.as_deref(), Some("Leaves early"));
+        assert_eq!(answer.hint.as_deref(), Some("hang in kthread_stop"));
+        assert_eq!(
+            answer.description,
+            "The condition does not ask\nwhether to stop."
+        );
+        assert_eq!(answer.apply("a\nb\nd\n")?, "a\nc\nd\n");
+        assert_eq!(answer.apply("\n\na\nb\nd\n")?, "\n\na\nc\nd\n");
+        let error = answer.apply("a\nx\nd\n").expect_err("another file");
+        assert!(
+            error
+                .to_string()
+                .starts_with("wrong/no-stop.rs.patch: the diff")
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_mistake_is_reported() {
+        let path = Path::new("x.c.patch");
+        for (text, expected) in [
+            ("--- a\n+++ b\n", "x.c.patch:1: there is no line `verdict:"),
+            ("verdict: hang\n", "x.c.patch:1: there is no diff"),
+            (
+                "verdict: hang\n--- a\nx\n",
+                "x.c.patch:2: this is not a unified diff",
+            ),
+        ] {
+            let error = WrongAnswer::parse(text, path).expect_err(text).to_string();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
+        }
+        assert!(WrongAnswer::parse(PATCH, Path::new("x.patch")).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! Builds answers to exercises several at a time: the start of kbuild takes longer than to compile one
+//! of them.
+//!
+//! Each has a single source, so the sources of modules with different names can lie in one folder,
+//! with a Kbuild that is the Kbuilds of all. The compiler sees the same names as if each was built
+//! alone, and the results are the same to the byte.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::builder::{ModuleBuilder, copy};
+use super::project::{ORDER, WARNINGS, build_of, copies};
+use super::project_paths::ProjectPaths;
+use super::warnings::Warnings;
+use super::{KERNEL_EXT, Language, entry_name, sandbox};
+use crate::cache::Parts;
+use crate::failure::Failure;
+use crate::kernel;
+use crate::key::Key;
+use crate::project::{KbuildSource, Project, ProjectFiles};
+use crate::ui::Stage;
+
+/// An answer that the cache does not have.
+struct MissingAnswer<'a> {
+    project: &'a Project,
+    language: Language,
+    files: ProjectFiles,
+    key: Key,
+    /// The name of its source without extension, which is that of its module.
+    stem: String,
+}
+
+impl ModuleBuilder<'_> {
+    /// Builds those of the answers that the cache does not have, as many at a time as have
+    /// different names. One that cannot be built is left to [`ModuleBuilder::project`], which
+    /// reports the reason.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache cannot be used.
+    pub(super) fn answers(
+        &self,
+        stage: &Stage<'_>,
+        requested: &[(&Project, Language)],
+    ) -> Result<usize> {
+        let mut missing = Vec::new();
+        for &(project, language) in requested {
+            let files = project.files()?;
+            let Ok(key) = self.key_of_files(project, language, &files) else {
+                continue;
+            };
+            let entry = entry_name(&project.name, language);
+            let found = self
+                .session
+                .cache
+                .find("modules", &entry, &key, Parts::All)?;
+            let stem = files.files.first().and_then(|file| file.name.file_stem());
+            if let (None, Some(stem)) = (found, stem) {
+                missing.push(MissingAnswer {
+                    project,
+                    language,
+                    stem: stem.to_string_lossy().into_owned(),
+                    files,
+                    key,
+                });
+            }
+        }
+        if missing.len() < 2 {
+            return Ok(0);
+        }
+        let mut built = 0;
+        while !missing.is_empty() {
+            let mut names = BTreeSet::new();
+            let (batch, rest) = missing
+                .into_iter()
+                .partition(|answer: &MissingAnswer<'_>| names.insert(answer.stem.clone()));
+            built += self.batch(stage, batch)?;
+            missing = rest;
+        }
+        Ok(built)
+    }
+
+    /// Builds one batch, and returns the number of answers that were built.
+    fn batch(&self, stage: &Stage<'_>, mut batch: Vec<MissingAnswer<'_>>) -> Result<usize> {
+        stage.begin(&format!("compiling {} answers", batch.len()), 0);
+        let folder = self.session.cache.work_folder("answers")?;
+        let work = folder.path();
+        let mut readable = Vec::new();
+        for answer in &batch {
+            let build = build_of(answer.project, answer.language)?;
+            let sources = build.source_folder(work);
+            answer.files.copy_to(&sources)?;
+            let copied = copies(&answer.files, &sources);
+            let copied = self.key_of_files(answer.project, answer.language, &copied)?;
+            ensure!(
+                copied == answer.key,
+                Failure::lesson(format!(
+                    "{} changed while it was copied; run the command again",
+                    answer.project.shown.display()
+                ))
+            );
+            if build.uses_kernel_ext && readable.is_empty() {
+                let kernel_ext = self.kernel_ext(stage)?;
+                for file in KERNEL_EXT {
+                    copy(&kernel_ext.join(file), &work.join("kernel_ext").join(file))?;
+                }
+                readable.push(kernel_ext);
+            }
+        }
+        let sandbox = sandbox::of(self, work, readable)?;
+        let log = self.log("answers")?;
+        // A second time without those that do not compile.
+        for _ in 0..2 {
+            let sources = write_kbuild(work, &batch)?;
+            let trees = (&*self.image.tree, &*self.image.objects);
+            let make =
+                kernel::make_module(self.toolchain, trees, self.session.jobs, work, &sources);
+            let mut warnings = Warnings::new(ProjectPaths::new(work, &sources));
+            let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
+                warnings.line(line);
+            });
+            if made.is_ok() {
+                for answer in &batch {
+                    self.keep_answer(work, answer, &mut warnings)?;
+                }
+                return Ok(batch.len());
+            }
+            let object =
+                |answer: &MissingAnswer<'_>| sources.join(&answer.stem).with_extension("o");
+            batch.retain(|answer| object(answer).is_file());
+            if batch.is_empty() {
+                break;
+            }
+        }
+        Ok(0)
+    }
+
+    fn keep_answer(
+        &self,
+        work: &Path,
+        answer: &MissingAnswer<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<()> {
+        let MissingAnswer {
+            project,
+            language,
+            key,
+            stem,
+            ..
+        } = answer;
+        let name = entry_name(&project.name, *language);
+        let text = warnings.text_of(stem);
+        self.session.cache.entry("modules", &name, key, |staging| {
+            self.keep(&work.join(format!("{stem}.ko")), staging)?;
+            let write = |name: &str, text: &str| {
+                let path = staging.join(name);
+                std::fs::write(&path, text)
+                    .with_context(|| format!("cannot write {}", path.display()))
+            };
+            write(ORDER, &format!("{stem}\n"))?;
+            write(WARNINGS, &text)
+        })?;
+        Ok(())
+    }
+}
+
+/// Writes the Kbuild of all answers, and returns the folder of their sources.
+fn write_kbuild(work: &Path, batch: &[MissingAnswer<'_>]) -> Result<PathBuf> {
+    let mut all = String::new();
+    let mut sources = work.to_owned();
+    for answer in batch {
+        let build = build_of(answer.project, answer.language)?;
+        if let KbuildSource::Written(text) = &build.kbuild {
+            all += text;
+        }
+        sources = build.source_folder(work);
+    }
+    let path = work.join("Kbuild");
+    std::fs::write(&path, all).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(sources)
+}
