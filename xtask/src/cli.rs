@@ -7,7 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, book, build, cache, doc, doctor, exercise, new, qemu, replay, test, watch,
+    bench, book, build, cache, check, doc, doctor, exercise, hint, list, mistake, new, qemu,
+    replay, reset, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -25,6 +26,18 @@ enum Command {
     New(new::NewOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
+    /// Check answers to exercises, part by part
+    Check(Box<check::CheckOptions>),
+    /// List the exercises and your progress
+    List(list::ExerciseListOptions),
+    /// Print the next hint for an exercise
+    Hint(hint::HintOptions),
+    /// Begin an exercise anew; your answer is kept beside it
+    Reset(reset::ResetOptions),
+    /// Print the solution of an exercise that has passed
+    Solution(solution::SolutionOptions),
+    /// Show a common mistake of a lesson happen
+    Break(Box<mistake::BreakOptions>),
     /// Prove exercises, and print their skeletons, for those who write them
     Exercise(exercise::ExerciseOptions),
     /// Replay a recording of `test --record`, to its end or under gdb
@@ -81,6 +94,12 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::List(options) => list::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Hint(options) => hint::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Reset(options) => reset::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Solution(options) => solution::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Break(options) => mistake::run(&options),
         Command::Exercise(options) => exercise::run(&options),
         Command::Replay(options) => replay::run(&options),
         // The benchmark reads the same options again.

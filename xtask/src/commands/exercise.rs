@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use super::common::{Common, Lang};
 use crate::exercise::catalogue::Catalogue;
 use crate::exercise::mistake::Mistake;
 use crate::exercise::prove::{Proof, ProofKind, ProofSettings, prove, prove_mistakes};
+use crate::exercise::student::StudentFolder;
 use crate::exercise::{Exercise, WRONG};
 use crate::failure::{Failure, Fault};
 use crate::modules::Language;
@@ -30,6 +31,8 @@ pub struct ExerciseOptions {
 enum ExerciseCommand {
     /// Prove that solutions pass, skeletons fail, and wrong answers end as they say
     Prove(ProveOptions),
+    /// Make a folder for answers, with all exercises
+    Init(InitOptions),
     /// Print the file that a student begins with, or a solution without marks
     Skeleton(SkeletonOptions),
 }
@@ -56,6 +59,17 @@ struct ProveOptions {
 }
 
 #[derive(Debug, Clone, clap::Args)]
+struct InitOptions {
+    /// The folder; what it already has stays
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+
+    /// The language of the answers
+    #[arg(long, value_enum, default_value = "rust")]
+    lang: Lang,
+}
+
+#[derive(Debug, Clone, clap::Args)]
 struct SkeletonOptions {
     /// The exercise
     #[arg(value_name = "EXERCISE")]
@@ -78,8 +92,24 @@ struct SkeletonOptions {
 pub fn run(options: &ExerciseOptions) -> Result<ExitCode> {
     match &options.command {
         ExerciseCommand::Prove(options) => run_proofs(options),
+        ExerciseCommand::Init(options) => init(options).map(|()| ExitCode::SUCCESS),
         ExerciseCommand::Skeleton(options) => skeleton(options).map(|()| ExitCode::SUCCESS),
     }
+}
+
+fn init(options: &InitOptions) -> Result<()> {
+    let [language] = options.lang.languages() else {
+        return Err(Failure::usage("--lang: a folder is for one language, rust or c").into());
+    };
+    let catalogue = Catalogue::of_clone(&Workspace::find()?)?;
+    StudentFolder::init(&options.folder, *language, &catalogue)?;
+    let (folder, count) = (options.folder.display(), catalogue.exercises.len());
+    let name = crate::program::name();
+    writeln!(
+        streams::stdout(),
+        "{folder} has the exercises ({count}); change into it, then `{name} list` and `{name} check`"
+    )?;
+    Ok(())
 }
 
 fn skeleton(options: &SkeletonOptions) -> Result<()> {

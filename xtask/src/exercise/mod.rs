@@ -20,6 +20,7 @@ pub mod part;
 pub mod prove;
 mod regions;
 pub mod result;
+pub mod student;
 mod task;
 mod task_hints;
 mod variant;

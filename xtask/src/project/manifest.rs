@@ -41,6 +41,8 @@ pub(super) struct Manifest {
     kernel: KernelTable,
     guest: GuestTable,
     test: TestTable,
+    /// The settings of a student's folder (xtask/src/exercise/student).
+    learn: toml::Table,
 }
 
 /// A table `[module.NAME]`.

@@ -3,6 +3,7 @@
 
 pub mod artifacts;
 pub mod asciicast;
+mod check;
 mod details;
 pub mod json;
 pub mod junit;
@@ -24,6 +25,7 @@ use crate::run::plan::Partition;
 use crate::streams;
 use crate::ui::StageTime;
 
+pub use check::{print_check, print_hint};
 pub use progress::SuiteProgress;
 
 pub use crate::run::RaceFindings;

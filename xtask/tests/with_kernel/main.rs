@@ -17,6 +17,7 @@ mod dashes;
 mod data_races;
 mod doc;
 mod docs;
+mod exercises;
 mod failures;
 mod infrastructure;
 mod kernel_ext;

@@ -1,0 +1,51 @@
+//! `solution`: prints the solution of an exercise.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+
+use super::student::Student;
+use crate::failure::Failure;
+use crate::streams;
+
+/// Options of `solution`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SolutionOptions {
+    /// The exercise
+    #[arg(value_name = "EXERCISE")]
+    name: String,
+
+    /// Print it although your answer has not passed
+    #[arg(long)]
+    anyway: bool,
+}
+
+/// Prints the solution of an exercise that has passed, in the language of the folder.
+///
+/// # Errors
+///
+/// If there is no student's folder or no such exercise, or the answer has not passed.
+pub fn run(options: &SolutionOptions) -> Result<()> {
+    let student = Student::open()?;
+    let exercise = student.choose(Some(&options.name))?;
+    let passed = student.folder.progress()?.of(&exercise.id).passed;
+    if !passed && !options.anyway {
+        let name = crate::program::name();
+        let message = format!(
+            "{id} has not passed yet: `{name} hint {id}` helps, and `{name} solution {id} \
+             --anyway` prints the solution",
+            id = exercise.id
+        );
+        return Err(Failure::usage(message).into());
+    }
+    let language = student.folder.language_of(exercise);
+    let solution = exercise.solution(language);
+    let solution = solution.with_context(|| format!("{} has no solution", exercise.id))?;
+    let variants = &exercise.task.variants;
+    write!(
+        streams::stdout(),
+        "{}",
+        solution.filled(variants, &variants.defaults())
+    )?;
+    Ok(())
+}

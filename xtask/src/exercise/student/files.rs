@@ -1,0 +1,169 @@
+//! The files that kmodlab writes into a student's folder.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::StudentFolder;
+use super::progress::ExerciseProgress;
+use crate::exercise::{Catalogue, Exercise, TASK};
+use crate::key::Inputs;
+
+/// A change of a file in a student's folder, for a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileUpdate {
+    /// The file was replaced, and the student's version is kept beside it.
+    Kept {
+        /// The file.
+        file: PathBuf,
+        /// The student's version.
+        kept: PathBuf,
+    },
+    /// The exercise begins with another file than the one that the student changed, which stays.
+    Outdated {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl StudentFolder {
+    /// Writes the files of all exercises that the folder does not have, and replaces those that the
+    /// student did not change and that are of an earlier version. An answer that the student changed
+    /// stays.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written.
+    pub fn update(&self, catalogue: &Catalogue) -> Result<Vec<FileUpdate>> {
+        let mut progress = self.progress()?;
+        let before = progress.clone();
+        let mut updates = Vec::new();
+        for exercise in &catalogue.exercises {
+            let own = progress.of_mut(&exercise.id);
+            updates.extend(self.update_exercise(exercise, own)?);
+        }
+        if progress != before {
+            self.save(&progress)?;
+        }
+        Ok(updates)
+    }
+
+    fn update_exercise(
+        &self,
+        exercise: &Exercise,
+        own: &mut ExerciseProgress,
+    ) -> Result<Vec<FileUpdate>> {
+        let mut updates = Vec::new();
+        let task = &exercise.task;
+        own.maximum = task.points();
+        let text = task.student_text(&task.variants.defaults(), false).markdown;
+        let file = self.folder_of(exercise).join(TASK);
+        if key(&text) != own.text || !file.exists() {
+            let is_own = std::fs::read_to_string(&file)
+                .is_ok_and(|now| key(&now) != own.text && now != text);
+            if is_own {
+                let kept = keep(&file)?;
+                let file = file.clone();
+                updates.push(FileUpdate::Kept { file, kept });
+            }
+            write(&file, &text)?;
+            own.text = key(&text);
+        }
+        let Some(start) = self.start(exercise) else {
+            return Ok(updates);
+        };
+        let file = self.answer_of(exercise);
+        match std::fs::read_to_string(&file) {
+            // Unchanged since kmodlab wrote it.
+            Ok(now) if key(&now) == own.start && now != start => write(&file, &start)?,
+            Ok(now) if now != start && own.start != key(&start) => {
+                updates.push(FileUpdate::Outdated { file });
+            }
+            Ok(_) => {}
+            Err(_) if file.exists() => {}
+            Err(_) => write(&file, &start)?,
+        }
+        own.start = key(&start);
+        Ok(updates)
+    }
+
+    /// Returns the text of the file that a student begins with.
+    fn start(&self, exercise: &Exercise) -> Option<String> {
+        let variants = &exercise.task.variants;
+        let solution = exercise.solution(self.language_of(exercise))?;
+        Some(solution.start(variants, &variants.defaults()))
+    }
+
+    /// Writes the file that a student begins with in place of the answer. Returns the file in which
+    /// the answer is kept, if there was one that differs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written.
+    pub fn reset(&self, exercise: &Exercise) -> Result<Option<PathBuf>> {
+        let file = self.answer_of(exercise);
+        let start = self.start(exercise).unwrap_or_default();
+        let kept = match std::fs::read(&file) {
+            Ok(now) if now == start.as_bytes() => return Ok(None),
+            Ok(_) => Some(keep(&file)?),
+            Err(_) => None,
+        };
+        write(&file, &start)?;
+        let mut progress = self.progress()?;
+        progress.of_mut(&exercise.id).start = key(&start);
+        self.save(&progress)?;
+        Ok(kept)
+    }
+}
+
+fn key(text: &str) -> String {
+    Inputs::new("student's file 1")
+        .text("text", text)
+        .key()
+        .short()
+        .to_owned()
+}
+
+/// Renames a file to one beside it that does not exist: `x.rs` to `x.rs.1`.
+fn keep(file: &Path) -> Result<PathBuf> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut numbers = 1_u32..;
+    let kept = numbers.find_map(|number| {
+        let kept = file.with_file_name(format!("{name}.{number}"));
+        (!kept.exists()).then_some(kept)
+    });
+    let kept = kept.with_context(|| format!("there is no free name beside {}", file.display()))?;
+    std::fs::rename(file, &kept)
+        .with_context(|| format!("cannot rename {} to {}", file.display(), kept.display()))?;
+    Ok(kept)
+}
+
+/// Writes a file at once: on a full disk, the old one stays.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let written = || -> std::io::Result<()> {
+        std::fs::create_dir_all(parent)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".kmodlab-new-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(parent)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Returns a path as a person finds it from the current folder.
+pub(super) fn shown(path: &Path) -> PathBuf {
+    let current = std::env::current_dir().and_then(|current| current.canonicalize());
+    let full = path.canonicalize();
+    match (current, full) {
+        (Ok(current), Ok(full)) => full
+            .strip_prefix(current)
+            .map_or(full.clone(), Path::to_owned),
+        _ => path.to_owned(),
+    }
+}

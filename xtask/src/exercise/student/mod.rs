@@ -1,0 +1,297 @@
+//! A student's folder: a folder for each exercise, with the text and the answer, and the record of the
+//! student's progress. Nothing of the clone is edited, and nothing in the folder but the answers
+//! decides about points.
+//!
+//! ```text
+//! kmodlab.toml                        language and kernel
+//! progress.toml                       points, checks and hints of each exercise
+//! io_wait_event/2-every-fifth/task.md, every_fifth.rs
+//! .kmodlab/                           the last result of each exercise
+//! ```
+
+mod files;
+mod progress;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::answer::{Answer, AnswerFolder, AnswerSource};
+use super::check::{CheckSettings, check};
+use super::result::{CheckResult, HintSource};
+use super::{Catalogue, Exercise, TASK};
+use crate::failure::Failure;
+use crate::modules::Language;
+use crate::project::{KernelChoice, MANIFEST};
+use crate::session::Session;
+
+pub use files::FileUpdate;
+pub use progress::{ExerciseProgress, Progress};
+
+/// Folder of the last results.
+const RESULTS: &str = ".kmodlab";
+
+/// A student's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StudentFolder {
+    /// The folder.
+    pub root: PathBuf,
+    /// The language of the answers, where an exercise has both.
+    pub language: Language,
+    /// The kernel that `kmodlab.toml` asks for.
+    pub kernel: KernelChoice,
+}
+
+/// The parts of `kmodlab.toml` that a student's folder has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StudentManifest {
+    learn: Option<LearnTable>,
+    kernel: StudentKernel,
+}
+
+#[derive(Debug, Deserialize)]
+struct LearnTable {
+    language: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StudentKernel {
+    r#use: Option<String>,
+    path: Option<PathBuf>,
+}
+
+impl StudentFolder {
+    /// Makes a student's folder, with all exercises; what it already has stays.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if the folder is for another language, or has another
+    /// `kmodlab.toml`; and if a file cannot be written.
+    pub fn init(root: &Path, language: Language, catalogue: &Catalogue) -> Result<Self> {
+        let manifest = root.join(MANIFEST);
+        if manifest.exists() {
+            let folder = Self::open(root)?;
+            if folder.language != language {
+                let message = format!(
+                    "{} is a folder for answers in {}; make another one for {}",
+                    root.display(),
+                    folder.language.title(),
+                    language.title()
+                );
+                return Err(Failure::usage(message).into());
+            }
+            folder.update(catalogue)?;
+            return Ok(folder);
+        }
+        std::fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
+        let text = format!(
+            "# A folder of kmodlab's exercises: `{} check EXERCISE` checks an answer.\n\n\
+             [learn]\nlanguage = \"{language}\"\n",
+            crate::program::name()
+        );
+        files::write(&manifest, &text)?;
+        let folder = Self::open(root)?;
+        folder.update(catalogue)?;
+        Ok(folder)
+    }
+
+    /// Opens a student's folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if it is not one.
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join(MANIFEST);
+        let usage = |why: &str| Failure::usage(format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| usage(&format!("this file cannot be read: {error}")))?;
+        let manifest: StudentManifest =
+            toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end()))?;
+        let learn = manifest.learn;
+        let learn =
+            learn.ok_or_else(|| usage("there is no table [learn], as in a student's folder"))?;
+        let languages = [Language::Rust, Language::C];
+        let mut languages = languages.into_iter();
+        let language = languages.find(|language| language.name() == learn.language);
+        let language = language.ok_or_else(|| usage("`language` is \"rust\" or \"c\""))?;
+        Ok(Self {
+            root: root.to_owned(),
+            language,
+            kernel: KernelChoice {
+                name: manifest.kernel.r#use,
+                source: manifest.kernel.path.map(|path| root.join(path)),
+            },
+        })
+    }
+
+    /// Finds the student's folder that `folder` is in.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if there is none.
+    pub fn around(folder: &Path) -> Result<Self> {
+        let mut folders = folder.ancestors();
+        let is_one = |folder: &&Path| Self::open(folder).is_ok();
+        let found = folders.find(is_one).ok_or_else(|| {
+            Failure::usage(format!(
+                "{} is not in a folder for answers; make one with `{} exercise init FOLDER`",
+                folder.display(),
+                crate::program::name()
+            ))
+        })?;
+        Self::open(found)
+    }
+
+    /// Returns the language of the answer to an exercise: that of the folder, unless the exercise is
+    /// in the other one only.
+    pub fn language_of(&self, exercise: &Exercise) -> Language {
+        match exercise.solution(self.language) {
+            Some(_) => self.language,
+            None => exercise
+                .solutions
+                .first()
+                .map_or(self.language, |(language, _)| *language),
+        }
+    }
+
+    /// Returns the folder of an exercise.
+    pub fn folder_of(&self, exercise: &Exercise) -> PathBuf {
+        self.root.join(exercise.lesson()).join(exercise.slug())
+    }
+
+    /// Returns the file with the answer to an exercise.
+    pub fn answer_of(&self, exercise: &Exercise) -> PathBuf {
+        let language = self.language_of(exercise);
+        self.folder_of(exercise)
+            .join(exercise.answer_file(language))
+    }
+
+    /// Returns the exercise that a person means: the one with this name; without a name, the one in
+    /// whose folder `current` is, or the first that has not passed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none with this name, or if all have passed.
+    pub fn choose<'a>(
+        &self,
+        catalogue: &'a Catalogue,
+        name: Option<&str>,
+        current: &Path,
+    ) -> Result<&'a Exercise> {
+        if let Some(name) = name {
+            return catalogue.find(name.trim_end_matches('/'));
+        }
+        let root = self
+            .root
+            .canonicalize()
+            .unwrap_or_else(|_| self.root.clone());
+        let current = current
+            .canonicalize()
+            .unwrap_or_else(|_| current.to_owned());
+        let here = catalogue.exercises.iter().find(|exercise| {
+            current.starts_with(root.join(exercise.lesson()).join(exercise.slug()))
+        });
+        if let Some(here) = here {
+            return Ok(here);
+        }
+        let progress = self.progress()?;
+        let next = progress.next(catalogue);
+        next.ok_or_else(|| Failure::usage("all exercises have passed; name one").into())
+    }
+
+    /// Checks the answers to these exercises, records the results, and returns them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if an answer cannot be read, and if the kernel cannot be built or the
+    /// record cannot be written.
+    pub fn check(
+        &self,
+        session: &Session,
+        exercises: &[&Exercise],
+        settings: CheckSettings<'_>,
+    ) -> Result<Vec<CheckResult>> {
+        let folder = AnswerFolder::new()?;
+        let answers = exercises
+            .iter()
+            .map(|exercise| self.answer(&folder, exercise));
+        let answers: Vec<Answer<'_>> = answers.collect::<Result<_>>()?;
+        let results = check(session, &answers, settings)?;
+        for (exercise, result) in exercises.iter().zip(&results) {
+            self.record(exercise, result)?;
+        }
+        Ok(results)
+    }
+
+    /// Returns the answer to an exercise, ready to be checked.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if the file cannot be read.
+    pub fn answer<'a>(&self, folder: &AnswerFolder, exercise: &'a Exercise) -> Result<Answer<'a>> {
+        let path = self.answer_of(exercise);
+        let shown = files::shown(&path);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::usage(format!(
+                "{} cannot be read: {error}; `{} reset {}` writes it again",
+                shown.display(),
+                crate::program::name(),
+                exercise.id
+            ))
+        })?;
+        let task = files::shown(&self.folder_of(exercise).join(TASK));
+        let source = AnswerSource {
+            name: exercise.module.clone(),
+            text: &text,
+            shown: &shown,
+            task: Some(&task),
+            variant: exercise.task.variants.defaults(),
+        };
+        Answer::new(folder, exercise, self.language_of(exercise), &source, false)
+    }
+
+    /// Records the result of a check.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written.
+    pub fn record(&self, exercise: &Exercise, result: &CheckResult) -> Result<()> {
+        let path = self.result_path(exercise);
+        let earlier = self.last_result(exercise);
+        let text = serde_json::to_string_pretty(result).context("cannot write JSON")?;
+        files::write(&path, &(text + "\n"))?;
+        let mut progress = self.progress()?;
+        let own = progress.of_mut(&exercise.id);
+        own.checks += 1;
+        own.maximum = result.maximum;
+        own.points = own.points.max(result.points);
+        own.passed |= result.passed();
+        // Hints are counted for one failure.
+        let first = |result: &CheckResult| result.hints.first().cloned();
+        if earlier.as_ref().and_then(first) != first(result) {
+            let is_shown = result
+                .hints
+                .first()
+                .is_some_and(|hint| hint.source != HintSource::Written);
+            own.hints = u32::from(is_shown);
+        }
+        self.save(&progress)
+    }
+
+    /// Returns the result of the last check of an exercise, if it can be read.
+    pub fn last_result(&self, exercise: &Exercise) -> Option<CheckResult> {
+        let text = std::fs::read_to_string(self.result_path(exercise)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    fn result_path(&self, exercise: &Exercise) -> PathBuf {
+        let name = format!("{}.json", exercise.id.replace('/', "."));
+        self.root.join(RESULTS).join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+
+const TASK_TEXT: &str = "# T\n\n## Loads (5 points)\n\n```toml part\ntodo = 1\n```\n";
+
+const SOLUTION: &str = "// TODO 1: x\n//@ 1 {\nx\n//@ 1 }\n";
+
+struct Fixture {
+    exercises: tempfile::TempDir,
+    student: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Result<Self> {
+        let fixture = Self {
+            exercises: tempfile::tempdir()?,
+            student: tempfile::tempdir()?,
+        };
+        fixture.exercise("task.md", TASK_TEXT)?;
+        fixture.exercise("a.rs", SOLUTION)?;
+        Ok(fixture)
+    }
+
+    fn exercise(&self, name: &str, text: &str) -> Result<()> {
+        files::write(
+            &self.exercises.path().join("l/exercises/1-a").join(name),
+            text,
+        )
+    }
+
+    fn catalogue(&self) -> Result<Catalogue> {
+        Catalogue::of_folder(self.exercises.path())
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        Ok(std::fs::read_to_string(
+            self.student.path().join("l/1-a").join(name),
+        )?)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        files::write(&self.student.path().join("l/1-a").join(name), text)
+    }
+
+    fn init(&self) -> Result<StudentFolder> {
+        StudentFolder::init(self.student.path(), Language::C, &self.catalogue()?)
+    }
+}
+
+#[test]
+fn a_folder_has_all_exercises_and_is_found_from_within() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    assert_eq!(fixture.read("task.md")?, "# T\n\n## Loads (5 points)\n");
+    // The exercise is in Rust only.
+    assert_eq!(fixture.read("a.rs")?, "// TODO 1: x\n");
+    let below = fixture.student.path().join("l/1-a");
+    assert_eq!(StudentFolder::around(&below)?, folder);
+    let catalogue = fixture.catalogue()?;
+    assert_eq!(folder.choose(&catalogue, None, &below)?.id, "l/1-a");
+    assert_eq!(
+        folder.choose(&catalogue, Some("a"), Path::new("/"))?.id,
+        "l/1-a"
+    );
+    assert!(StudentFolder::around(fixture.exercises.path()).is_err());
+    let other = StudentFolder::init(fixture.student.path(), Language::Rust, &catalogue);
+    assert!(other.is_err());
+    Ok(())
+}
+
+#[test]
+fn an_upgrade_replaces_only_files_that_the_student_did_not_change() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    fixture.exercise("a.rs", &format!("new\n{SOLUTION}"))?;
+    assert_eq!(folder.update(&fixture.catalogue()?)?, []);
+    assert_eq!(fixture.read("a.rs")?, "new\n// TODO 1: x\n");
+
+    fixture.write("a.rs", "mine\n")?;
+    fixture.write("task.md", "notes\n")?;
+    assert_eq!(folder.update(&fixture.catalogue()?)?, []);
+    assert_eq!(fixture.read("task.md")?, "notes\n");
+    fixture.exercise("a.rs", &format!("newer\n{SOLUTION}"))?;
+    fixture.exercise("task.md", &TASK_TEXT.replace("# T", "# U"))?;
+    let updates = folder.update(&fixture.catalogue()?)?;
+    let [FileUpdate::Kept { kept, .. }, FileUpdate::Outdated { file }] = &updates[..] else {
+        panic!("{updates:?}");
+    };
+    assert!(kept.ends_with("task.md.1") && file.ends_with("a.rs"));
+    assert_eq!(fixture.read("task.md.1")?, "notes\n");
+    assert_eq!(fixture.read("a.rs")?, "mine\n");
+    // Noted once.
+    assert_eq!(folder.update(&fixture.catalogue()?)?, []);
+    Ok(())
+}
+
+#[test]
+fn reset_keeps_the_answer() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let catalogue = fixture.catalogue()?;
+    let exercise = catalogue.find("a")?;
+    assert_eq!(folder.reset(exercise)?, None);
+    for (text, kept) in [("one\n", "a.rs.1"), ("two\n", "a.rs.2")] {
+        fixture.write("a.rs", text)?;
+        let path = folder.reset(exercise)?.context("an answer was kept")?;
+        assert!(path.ends_with(kept));
+        assert_eq!(fixture.read(kept)?, text);
+        assert_eq!(fixture.read("a.rs")?, "// TODO 1: x\n");
+    }
+    Ok(())
+}
+
+#[test]
+fn progress_keeps_what_this_version_does_not_know() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let path = fixture.student.path().join("progress.toml");
+    let text = std::fs::read_to_string(&path)?;
+    let other = "\n[exercise.\"gone/1-x\"]\npassed = true\npoints = 3\nmood = \"good\"\n";
+    std::fs::write(&path, text + other)?;
+    let mut progress = folder.progress()?;
+    assert!(progress.of("gone/1-x").passed);
+    progress.of_mut("l/1-a").passed = true;
+    folder.save(&progress)?;
+    assert_eq!(folder.progress()?, progress);
+    assert!(std::fs::read_to_string(&path)?.contains("mood = \"good\""));
+    assert!(progress.next(&fixture.catalogue()?).is_none());
+    std::fs::write(&path, "exercise = 1\n")?;
+    assert!(folder.progress().is_err());
+    Ok(())
+}
