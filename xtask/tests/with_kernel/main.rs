@@ -19,6 +19,7 @@ mod doc;
 mod docs;
 mod exercises;
 mod failures;
+mod grading;
 mod infrastructure;
 mod kernel_ext;
 mod lab;
