@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::allowed_imports::not_allowed;
 use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
 use super::course_key::CourseKey;
-use super::messages::{shortened, without_paths};
+use super::messages::{shortened, without_paths, without_time};
 use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
 use super::submission::{Refusal, Submission};
 use super::variants::StudentVariants;
@@ -313,7 +313,7 @@ impl<'a> Grader<'a> {
             max_points: part.maximum,
             passed: part.passed(),
             verdict: part.verdict.clone(),
-            message: shortened(&part.message),
+            message: shortened(without_time(&part.message)),
             hidden: part.hidden,
             visibility: self.visibility(part.hidden),
             schedules: part.schedules.map(|counts| counts.requested),
