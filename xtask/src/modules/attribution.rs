@@ -273,6 +273,8 @@ fn limit_exceeded(end: &str, lines: &[String]) -> Option<String> {
 fn is_diagnostic(line: &str) -> bool {
     line.starts_with("error")
         || line.contains(": error: ")
+        // A bare `#error` has no text after the colon.
+        || line.ends_with(": error:")
         || line.contains("ERROR: ")
         || line.contains(": fatal error: ")
 }
@@ -328,6 +330,14 @@ mod tests {
             lines: lines.iter().map(ToString::to_string).collect(),
             left_out: 0,
         }
+    }
+
+    #[test]
+    fn an_error_without_text_is_the_sources_fault() {
+        let output = "\
+/w/k/lessons/a/c/a.c:2:2: error:
+make[3]: *** [/s/Makefile.build:1: /w/k/lessons/a/c/a.o] Error 1";
+        assert_eq!(errors(&["a"], output)["a"].fault, Fault::Lesson);
     }
 
     #[test]
