@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, book, build, cache, check, doc, doctor, exercise, hint, ide, learn, list, mistake, new,
-    qemu, replay, reset, shell, solution, test, watch,
+    bench, book, build, cache, check, course, doc, doctor, exercise, grade, hint, ide, learn, list,
+    mistake, new, qemu, replay, reset, shell, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -54,6 +54,10 @@ enum Command {
     Book(book::BookOptions),
     /// Build the API documentation of kernel_ext and of the kernel crate
     Doc(doc::DocOptions),
+    /// Grade submissions to the exercises of a course
+    Grade(Box<grade::GradeOptions>),
+    /// Make a course, and prove its exercises
+    Course(course::CourseOptions),
     /// Check what a build needs and suggest fixes
     Doctor(doctor::DoctorOptions),
     /// List what the cache has, or remove what nobody needs
@@ -119,6 +123,8 @@ fn run_command(command: Command) -> Result<ExitCode> {
         // So does the program of the book.
         Command::Book(_) => book::run().map(|never| match never {}),
         Command::Doc(options) => doc::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Grade(options) => grade::run(&options),
+        Command::Course(options) => course::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Cache(options) => cache::run(&options),
     }

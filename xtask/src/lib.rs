@@ -20,6 +20,7 @@ pub mod commands;
 mod embedded;
 pub mod exercise;
 pub mod failure;
+pub mod grading;
 pub mod host;
 pub mod ide;
 pub mod initramfs;

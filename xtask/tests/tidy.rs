@@ -561,6 +561,19 @@ const OTHERS_OPTIONS: &[(&str, &str)] = &[
     ("--locked", "cargo install"),
     ("--test", "cargo test"),
     ("--rm", "podman run"),
+    ("--bind", "bwrap"),
+    ("--cap-drop", "bwrap"),
+    ("--dev", "bwrap"),
+    ("--die-with-parent", "bwrap"),
+    ("--gid", "bwrap"),
+    ("--new-session", "bwrap"),
+    ("--proc", "bwrap"),
+    ("--remount-ro", "bwrap"),
+    ("--ro-bind", "bwrap"),
+    ("--ro-bind-try", "bwrap"),
+    ("--tmpfs", "bwrap"),
+    ("--uid", "bwrap"),
+    ("--unshare-all", "bwrap"),
 ];
 
 #[test]

@@ -15,9 +15,11 @@ use crate::exercise::prove::{Proof, ProofKind, ProofSettings, prove, prove_mista
 use crate::exercise::student::StudentFolder;
 use crate::exercise::{Exercise, WRONG};
 use crate::failure::{Failure, Fault};
+use crate::kernel::source::SourceRequest;
 use crate::modules::Language;
 use crate::report::check_details;
 use crate::run::plan::Partition;
+use crate::session::Session;
 use crate::streams;
 use crate::workspace::Workspace;
 
@@ -259,16 +261,42 @@ fn run_proofs(options: &ProveOptions) -> Result<ExitCode> {
     let mut proofs = prove(&session, &exercises, settings)?;
     let mistakes: Vec<&Mistake> = mistakes.iter().collect();
     proofs.extend(prove_mistakes(&session, &mistakes, settings)?);
+    print(&proofs, &problems, started)
+}
+
+/// Proves these exercises in both languages, and prints the results. The status is 0 if all proofs
+/// hold, 1 if one does not, 69 if one is unknown.
+///
+/// # Errors
+///
+/// If the kernel cannot be built.
+pub(super) fn prove_all(
+    session: &Session,
+    source: &SourceRequest,
+    exercises: &[&Exercise],
+    quick: bool,
+) -> Result<ExitCode> {
+    let started = Instant::now();
+    let settings = ProofSettings {
+        source,
+        languages: &[Language::Rust, Language::C],
+        quick,
+    };
+    print(&prove(session, exercises, settings)?, &[], started)
+}
+
+/// Prints proofs, and returns the status that follows from them.
+fn print(proofs: &[Proof], problems: &[String], started: Instant) -> Result<ExitCode> {
     let mut out = streams::stdout();
-    for problem in &problems {
+    for problem in problems {
         writeln!(out, "{problem}\n")?;
     }
-    for proof in &proofs {
+    for proof in proofs {
         if let Some(failure) = &proof.failure {
             print_failure(&mut out, proof, failure)?;
         }
     }
-    print_table(&mut out, &proofs)?;
+    print_table(&mut out, proofs)?;
     let failed = proofs
         .iter()
         .filter(|proof| proof.failure.is_some())

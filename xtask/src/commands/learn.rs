@@ -78,7 +78,7 @@ pub fn run(options: &LearnOptions) -> Result<ExitCode> {
     };
     // A kernel's build takes minutes: its progress is shown before the screen.
     let source = options.common.source_request_or(&folder.kernel);
-    pipeline::prepare_modules(&session, &source, Profile::Teaching, &[])?;
+    pipeline::prepare_modules(&session, &source, &Profile::Teaching.into(), &[])?;
     let mut passed_on = options.common.kernel_args();
     if let Some(jobs) = options.common.jobs {
         passed_on.push(format!("--jobs={jobs}"));

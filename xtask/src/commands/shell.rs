@@ -79,7 +79,7 @@ pub fn run(options: &ShellOptions) -> Result<()> {
     }
     let index = answer.parts[part - 1].index;
     let profile = exercise.task.parts[index].settings.profile();
-    let built = pipeline::prepare_modules(&session, &source, profile, &[answer.module()])?;
+    let built = pipeline::prepare_modules(&session, &source, &profile.into(), &[answer.module()])?;
     built.all_modules()?;
     let failed = failed_line(last.as_ref(), part);
     boot(

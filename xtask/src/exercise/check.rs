@@ -10,7 +10,7 @@ use kmodlab_protocol::TRACKER;
 
 use super::answer::{Answer, AnswerPart};
 use super::hints::HintTable;
-use super::judge::{compile_result, judge, part_result};
+use super::judge::{compile_result, imports, judge, part_result};
 use super::part::TaskPart;
 use super::result::{CheckResult, CompileResult, PartResult, RESULT_SCHEMA};
 use crate::kernel::Profile;
@@ -123,6 +123,8 @@ struct Check<'a> {
     settings: CheckSettings<'a>,
     kernels: Vec<CheckedKernel>,
     compiled: Vec<CompileResult>,
+    /// For each answer, the symbols that its module uses.
+    imports: Vec<Vec<String>>,
     /// For each answer, the results of its parts.
     parts: Vec<Vec<PartResult>>,
 }
@@ -146,6 +148,7 @@ impl<'a> Check<'a> {
             settings,
             kernels: Vec::new(),
             compiled: vec![compiled; answers.len()],
+            imports: vec![Vec::new(); answers.len()],
             parts: answers.iter().map(parts).collect(),
         }
     }
@@ -207,6 +210,12 @@ impl<'a> Check<'a> {
         }
         for index in of_profile {
             let result = compile_result(&built, &self.answers[index]);
+            if result.verdict == "pass" {
+                let symbols = imports(&built, &self.answers[index])?;
+                self.imports[index].extend(symbols);
+                self.imports[index].sort();
+                self.imports[index].dedup();
+            }
             if self.compiled[index].verdict == "pass" {
                 self.compiled[index] = result;
                 (self.settings.on_event)(CheckEvent::Compiled {
@@ -364,7 +373,8 @@ impl<'a> Check<'a> {
         });
         let results = self.answers.iter().zip(self.compiled).zip(self.parts);
         results
-            .map(|((answer, compile), parts)| {
+            .zip(self.imports)
+            .map(|(((answer, compile), parts), imports)| {
                 let result = CheckResult {
                     schema: RESULT_SCHEMA,
                     exercise: answer.exercise.id.clone(),
@@ -376,6 +386,7 @@ impl<'a> Check<'a> {
                     points: parts.iter().map(|part| part.points).sum(),
                     maximum: parts.iter().map(|part| part.maximum).sum(),
                     parts,
+                    imports,
                     hints: Vec::new(),
                 };
                 let hints =

@@ -139,12 +139,7 @@ fn judge_symbols(
     part: &TaskPart,
     result: &mut PartResult,
 ) -> Result<()> {
-    let module = built.modules_of(answer.name(), answer.language).next();
-    let module = module.context("the answer's module was not built")?;
-    let bytes = std::fs::read(&module.path)
-        .with_context(|| format!("cannot read {}", module.path.display()))?;
-    let symbols = undefined_symbols(&bytes)
-        .with_context(|| format!("{} is not a module", module.path.display()))?;
+    let symbols = imports(built, answer)?;
     let must = part.settings.calls.of(answer.language).iter();
     let missing: Vec<String> = must
         .filter(|name| !symbols.contains(*name))
@@ -165,6 +160,20 @@ fn judge_symbols(
     result.message = format!("{message} {}", names.join(", "));
     result.symbols = names;
     Ok(())
+}
+
+/// Returns the names of the symbols that an answer's module needs from the kernel and from others.
+///
+/// # Errors
+///
+/// Fails if the module was not built, or cannot be read.
+pub(super) fn imports(built: &Built, answer: &Answer<'_>) -> Result<BTreeSet<String>> {
+    let module = built.modules_of(answer.name(), answer.language).next();
+    let module = module.context("the answer's module was not built")?;
+    let bytes = std::fs::read(&module.path)
+        .with_context(|| format!("cannot read {}", module.path.display()))?;
+    let symbols = undefined_symbols(&bytes);
+    symbols.with_context(|| format!("{} is not a module", module.path.display()))
 }
 
 /// Returns the names of the symbols that a module needs from others.

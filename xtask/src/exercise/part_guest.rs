@@ -67,7 +67,7 @@ impl Answer<'_> {
         })];
         let needs = SuiteNeeds {
             source,
-            profile,
+            configuration: &profile.into(),
             cases: &cases,
             schedules: false,
             guests: GuestKind::Resumed,

@@ -32,6 +32,10 @@ pub struct CheckResult {
     pub points: u32,
     /// Sum of the points of all parts.
     pub maximum: u32,
+    /// Symbols of the kernel and of other modules that the answer's module uses, sorted; empty if it
+    /// does not compile.
+    #[serde(skip)]
+    pub imports: Vec<String>,
     /// Hints for the first failure, the best first; empty if nothing failed.
     pub hints: Vec<HintEntry>,
 }

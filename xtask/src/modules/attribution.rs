@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::project_paths::ProjectPaths;
 use crate::failure::Fault;
-use crate::process::SANDBOX_FAILED;
+use crate::process::{CompilerLimits, SANDBOX_FAILED};
 
 /// Maximum number of lines of a compiler's output that are kept for a module.
 const MAX_LINES: usize = 100;
@@ -174,6 +174,8 @@ impl<'a> Attribution<'a> {
         // A tool that only fails, such as kbuild's fixdep on a full disk, says nothing of a source.
         let by_host =
             !refused || !lines.iter().any(|line| is_diagnostic(line)) || lines.iter().any(is_hosts);
+        let limit = limit_exceeded(end, &lines);
+        let by_host = by_host && limit.is_none();
         let errors = self.errors.entry(name).or_insert_with(|| ModuleErrors {
             fault: Fault::Lesson,
             lines: Vec::new(),
@@ -185,6 +187,14 @@ impl<'a> Attribution<'a> {
                 errors.lines.push(format!("the compiler ended with: {end}"));
             }
         }
+        // A compiler that has no memory prints addresses, which differ from run to run.
+        let lines = match limit {
+            None => lines,
+            Some(limit) => {
+                self.left_out = 0;
+                vec![limit]
+            }
+        };
         let room = MAX_LINES.saturating_sub(errors.lines.len());
         errors.left_out += std::mem::take(&mut self.left_out) + lines.len().saturating_sub(room);
         errors.lines.extend(lines.into_iter().take(room));
@@ -224,10 +234,47 @@ impl<'a> Attribution<'a> {
     }
 }
 
+/// Returns the error of a source for which a compiler exceeded a limit of its sandbox, if so.
+///
+/// A host that has too little memory itself kills the compiler, and lets no allocation fail.
+fn limit_exceeded(end: &str, lines: &[String]) -> Option<String> {
+    /// The status of a program that SIGXCPU ended, in a shell and as make describes it.
+    const CPU_TIME: [&str; 2] = ["Error 152", "CPU time limit exceeded"];
+    /// The same of SIGXFSZ.
+    const FILE_SIZE: [&str; 2] = ["Error 153", "File size limit exceeded"];
+    const MEMORY: [&str; 3] = [
+        "memory allocation of ",
+        "LLVM ERROR: out of memory",
+        "std::bad_alloc",
+    ];
+    let starts = |ends: [&str; 2]| ends.iter().any(|known| end.starts_with(known));
+    let is_memory = |line: &String| MEMORY.iter().any(|phrase| line.contains(phrase));
+    if starts(CPU_TIME) {
+        let limit = CompilerLimits::CPU_SECONDS;
+        Some(format!(
+            "error: the compiler took more than {limit} s of CPU time"
+        ))
+    } else if starts(FILE_SIZE) {
+        let limit = CompilerLimits::FILE_MIB;
+        Some(format!(
+            "error: the compiler wrote a file of more than {limit} MiB"
+        ))
+    } else if lines.iter().any(is_memory) {
+        let limit = CompilerLimits::MEMORY_MIB;
+        Some(format!(
+            "error: the compiler needs more than {limit} MiB of memory"
+        ))
+    } else {
+        None
+    }
+}
+
 /// Reports whether a line is an error of a compiler, a linker, objtool or modpost.
 fn is_diagnostic(line: &str) -> bool {
     line.starts_with("error")
         || line.contains(": error: ")
+        // A bare `#error` has no text after the colon.
+        || line.ends_with(": error:")
         || line.contains("ERROR: ")
         || line.contains(": fatal error: ")
 }
@@ -283,6 +330,36 @@ mod tests {
             lines: lines.iter().map(ToString::to_string).collect(),
             left_out: 0,
         }
+    }
+
+    #[test]
+    fn an_error_without_text_is_the_sources_fault() {
+        let output = "\
+/w/k/lessons/a/c/a.c:2:2: error:
+make[3]: *** [/s/Makefile.build:1: /w/k/lessons/a/c/a.o] Error 1";
+        assert_eq!(errors(&["a"], output)["a"].fault, Fault::Lesson);
+    }
+
+    #[test]
+    fn a_compiler_that_exceeds_a_limit_is_the_sources_fault() {
+        for (output, expected) in [
+            (
+                "make[3]: *** [/s/Makefile.build:1: /w/k/lessons/a/a.o] Error 152",
+                "error: the compiler took more than 60 s of CPU time",
+            ),
+            (
+                "LLVM ERROR: out of memory\n\
+                 make[3]: *** [/s/Makefile.build:1: /w/k/lessons/a/a.o] Error 134",
+                "error: the compiler needs more than 2048 MiB of memory",
+            ),
+        ] {
+            let errors = errors(&["a"], output);
+            assert_eq!(errors["a"].fault, Fault::Lesson, "{output}");
+            assert!(errors["a"].lines.contains(&expected.to_owned()), "{output}");
+        }
+        // The host's kernel killed it.
+        let killed = "make[3]: *** [/s/Makefile.build:1: /w/k/lessons/a/a.o] Error 137";
+        assert_eq!(errors(&["a"], killed)["a"].fault, Fault::Host);
     }
 
     /// The output of kbuild 6.12 and clang 19, and of rustc 1.85.

@@ -17,7 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::failure::Failure;
 
 pub use guard::{GUARD, TERMINAL_GUARD, guard, note_program, terminal_guard, xtask_binary};
-pub use sandbox::{SANDBOX, SANDBOX_FAILED, Sandbox, has_landlock, sandbox};
+pub use sandbox::{CompilerLimits, SANDBOX, SANDBOX_FAILED, Sandbox, has_landlock, sandbox};
 pub use signals::{Guarded, on_signals, park_if_interrupted};
 
 /// Number of the last lines of a tool's output that an error shows.

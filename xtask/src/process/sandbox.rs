@@ -18,6 +18,7 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Hidden first argument that makes xtask restrict itself and become a tool.
 pub const SANDBOX: &str = "__sandbox";
@@ -57,6 +58,42 @@ const SYSTEM: [&str; 12] = [
 
 /// Devices that shell scripts and compilers read and write.
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/zero"];
+
+/// Limits of each process in a sandbox, many times those that a module needs: a source for which a
+/// compiler does not end, or takes all memory, gets an error message instead.
+#[derive(Debug)]
+pub struct CompilerLimits;
+
+impl CompilerLimits {
+    /// CPU time in seconds. rustc takes about 3 for a lesson's module.
+    pub const CPU_SECONDS: u64 = 60;
+    /// Memory in MiB. rustc takes 1,100.
+    pub const MEMORY_MIB: u64 = 2048;
+    /// The largest file in MiB.
+    pub const FILE_MIB: u64 = 512;
+
+    /// Sets the limits for this process and those that it starts. A lower limit stays.
+    fn set() -> Result<()> {
+        // The processes begin without a core file: its size would be that of the memory.
+        for (resource, limit) in [
+            (Resource::Cpu, Self::CPU_SECONDS),
+            (Resource::Data, Self::MEMORY_MIB << 20),
+            (Resource::Fsize, Self::FILE_MIB << 20),
+            (Resource::Core, 0),
+        ] {
+            let old = getrlimit(resource);
+            let lower = |old: Option<u64>, new: u64| Some(old.map_or(new, |old| old.min(new)));
+            // One more second, in which the first signal has ended the process.
+            let hard = limit.saturating_add(u64::from(resource == Resource::Cpu));
+            let new = Rlimit {
+                current: lower(old.current, limit),
+                maximum: lower(old.maximum, hard),
+            };
+            setrlimit(resource, new).context("cannot limit the resources of a tool")?;
+        }
+        Ok(())
+    }
+}
 
 /// The files that a tool may use: those of the system's programs and libraries, and these.
 #[derive(Debug, Clone)]
@@ -142,6 +179,7 @@ fn restricted(mut args: impl Iterator<Item = OsString>) -> Result<(Command, File
     let path = format!("/proc/self/fd/{}", own.as_raw_fd());
     readable.push(PathBuf::from(&path));
     restrict(writable, &readable)?;
+    CompilerLimits::set()?;
     tool.args(args)
         .env("HOME", home)
         .env("TMPDIR", home)

@@ -92,7 +92,7 @@ pub fn list(cases: &[PlannedCase<'_>]) -> Result<String> {
 }
 
 /// Returns a value as indented JSON.
-pub(super) fn pretty(value: &impl Serialize) -> Result<String> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     Ok(text + "\n")
 }

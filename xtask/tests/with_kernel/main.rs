@@ -20,6 +20,7 @@ mod doc;
 mod docs;
 mod exercises;
 mod failures;
+mod grading;
 mod ide;
 mod infrastructure;
 mod kernel_ext;

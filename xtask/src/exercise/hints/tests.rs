@@ -79,6 +79,7 @@ fn result(parts: Vec<PartResult>, code: Option<&str>) -> CheckResult {
         parts,
         points: 0,
         maximum: 10,
+        imports: Vec::new(),
         hints: Vec::new(),
     }
 }

@@ -25,7 +25,12 @@ pub fn prove_mistakes(
     if mistakes.is_empty() {
         return Ok(Vec::new());
     }
-    let runs = mistake::run(session, settings.source, &Profile::Teaching.into(), &mistakes)?;
+    let runs = mistake::run(
+        session,
+        settings.source,
+        &Profile::Teaching.into(),
+        &mistakes,
+    )?;
     let proof = |(mistake, MistakeRun { outcome, .. }): (&Mistake, MistakeRun)| {
         let WrongAnswer { verdict, error, .. } = &mistake.wrong;
         let ended = &outcome.verdict;

@@ -1,0 +1,34 @@
+// expected: graded 4
+// SPDX-License-Identifier: GPL-2.0
+#![allow(dead_code)]
+use kernel::prelude::*;
+use kernel_ext::module_param;
+
+module! {
+    type: CourseHello,
+    name: "course_hello",
+    authors: ["A Student"],
+    description: "A module that prints a word several times",
+    license: "GPL",
+}
+
+module_param! {
+    TIMES: i32 = 1,
+    name: "times",
+    description: "The number of lines",
+}
+
+struct CourseHello;
+
+impl kernel::Module for CourseHello {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        pr_info!("1 @word@\n");
+        Ok(CourseHello)
+    }
+}
+
+impl Drop for CourseHello {
+    fn drop(&mut self) {
+        pr_info!("bye\n");
+    }
+}

@@ -1,0 +1,225 @@
+//! `course`: a teacher's exercises.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::common::Common;
+use super::exercise;
+use super::grade::source_of;
+use crate::exercise::catalogue::Catalogue;
+use crate::failure::{Failure, Fault};
+use crate::grading::course_file::CourseFile;
+use crate::grading::course_key::{CourseKey, new_key};
+use crate::grading::exercises::catalogue_of;
+use crate::grading::hand_out::hand_out;
+use crate::grading::{store, words};
+use crate::kernel::Profile;
+use crate::pipeline;
+use crate::program;
+use crate::text::shell_word;
+
+/// Options of `course`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CourseOptions {
+    #[command(subcommand)]
+    command: CourseCommand,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum CourseCommand {
+    /// Write a new course with one exercise, which `course check` proves
+    New(NewCourseOptions),
+    /// Prove the exercises of a course, as those of kmodlab are proved
+    Check(CheckCourseOptions),
+    /// Write the text and the skeletons that a student gets, with the student's values
+    HandOut(HandOutOptions),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct NewCourseOptions {
+    /// The course's folder, which must not exist
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct CheckCourseOptions {
+    #[command(flatten)]
+    common: Common,
+
+    /// The course's folder, or its file
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: PathBuf,
+
+    /// Leave out the debug kernel and all schedules
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct HandOutOptions {
+    /// The course
+    #[arg(long, value_name = "FILE")]
+    course: PathBuf,
+
+    /// The exercise
+    #[arg(long, value_name = "EXERCISE")]
+    exercise: String,
+
+    /// The student
+    #[arg(long, value_name = "NAME")]
+    student: String,
+
+    /// The folder for the files
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+/// Files of a new course, with their templates.
+const FILES: [(&str, &str); 5] = [
+    ("course.toml", include_str!("course/course.toml.in")),
+    ("week1/1-hello/task.md", include_str!("course/task.md.in")),
+    (
+        "week1/1-hello/course_hello.rs",
+        include_str!("course/course_hello.rs.in"),
+    ),
+    (
+        "week1/1-hello/c/course_hello.c",
+        include_str!("course/course_hello.c.in"),
+    ),
+    (".gitignore", "course.key\n"),
+];
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// Fails if a file cannot be read or written, or the kernel cannot be built. A proof that does not
+/// hold is not an error: the status is 1.
+pub fn run(options: &CourseOptions) -> Result<ExitCode> {
+    match &options.command {
+        CourseCommand::New(options) => new_course(&options.folder).map(|()| ExitCode::SUCCESS),
+        CourseCommand::Check(options) => check_course(options),
+        CourseCommand::HandOut(options) => hand_out_exercise(options).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn new_course(folder: &Path) -> Result<()> {
+    ensure!(
+        !folder.exists(),
+        Failure::usage(format!("{} exists already", folder.display()))
+    );
+    let write = |file: &str, text: &str| {
+        let path = folder.join(file);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+        store::write_file(&path, text)
+    };
+    for (file, text) in FILES {
+        write(file, text)?;
+    }
+    write("course.key", &(new_key()? + "\n"))?;
+    use std::os::unix::fs::PermissionsExt as _;
+    let key = folder.join("course.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot protect {}", key.display()))?;
+    let name = program::name();
+    crate::outln!("created {}", folder.display())?;
+    crate::outln!("next: {name} course check {}", shell_word(folder))?;
+    crate::outln!("keep course.key secret, and keep a copy of it")?;
+    Ok(())
+}
+
+/// Returns the path of a course's file, from that of the file or its folder.
+fn course_file(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join("course.toml"),
+        false => path.to_owned(),
+    }
+}
+
+fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
+    let path = course_file(&options.path);
+    let course = CourseFile::read(&path)?;
+    let key = course.key_file().map(|file| CourseKey::read(&file));
+    key.transpose()?;
+    let session = options.common.session()?;
+    let catalogue = catalogue_of(&course, &session)?;
+    let problems = problems(&course, &catalogue)?;
+    for problem in &problems {
+        crate::outln!("{}: {problem}", path.display())?;
+    }
+    let source = source_of(&course, &options.common);
+    let (_, _, kernel) = pipeline::kernel(&session, &source, &Profile::Teaching.into())?;
+    course.kernel.check(&kernel.version, kernel.key.as_str())?;
+    if course.kernel.image.is_none() {
+        crate::outln!(
+            "{}: the kernel is not pinned; to grade all submissions on this one, write:\n\n\
+             [kernel]\nname = \"{}\"\nversion = \"{}\"\nimage = \"{}\"\n",
+            path.display(),
+            kernel.kernel,
+            kernel.version,
+            kernel.key.as_str()
+        )?;
+    }
+    let entries = course.exercises.iter();
+    let exercises = entries.filter_map(|entry| catalogue.find(&entry.id).ok());
+    let exercises: Vec<_> = exercises.collect();
+    let proved = exercise::prove_all(&session, &source, &exercises, options.quick)?;
+    Ok(match problems.is_empty() {
+        true => proved,
+        false => ExitCode::from(Fault::Lesson.status()),
+    })
+}
+
+/// Returns the mistakes of a course that a proof does not find: exercises that do not exist, and
+/// solutions that break the course's rules for submissions.
+fn problems(course: &CourseFile, catalogue: &Catalogue) -> Result<Vec<String>> {
+    let mut problems: Vec<String> = Vec::new();
+    for broken in &catalogue.broken {
+        problems.push(broken.problem.clone());
+    }
+    problems.extend(catalogue.problems.iter().cloned());
+    for entry in &course.exercises {
+        let exercise = match catalogue.find(&entry.id) {
+            Ok(exercise) => exercise,
+            Err(error) => {
+                problems.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        for (language, solution) in &exercise.solutions {
+            let mut forbidden = course.forbidden(*language);
+            forbidden.extend_from_slice(exercise.task.forbids.of(*language));
+            if let Some((line, problem)) = words::problem(&solution.text, *language, &forbidden) {
+                let path = solution.path.display();
+                problems.push(format!("the solution {path}:{line}: {problem}"));
+            }
+            if solution.text.len() as u64 > course.limits.size.as_u64() {
+                let path = solution.path.display();
+                problems.push(format!(
+                    "the solution {path} is larger than a submission may be"
+                ));
+            }
+        }
+    }
+    problems.dedup();
+    Ok(problems)
+}
+
+fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
+    let course = CourseFile::read(&course_file(&options.course))?;
+    store::check_student(&options.student)?;
+    let key = course.key_file().map(|file| CourseKey::read(&file));
+    let key = key.transpose()?;
+    let session = crate::session::Session::new(false, false, None)?;
+    let catalogue = catalogue_of(&course, &session)?;
+    let exercise = catalogue.find(&options.exercise)?;
+    course.entry(&exercise.id)?;
+    hand_out(key.as_ref(), exercise, &options.student, &options.out)?;
+    crate::outln!("wrote {}", options.out.display())?;
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! `grade`: marks for submissions, and the table of a course's marks.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::common::Common;
+use crate::failure::{Failure, Fault, fault_of};
+use crate::grading::course_file::CourseFile;
+use crate::grading::exercises::catalogue_of;
+use crate::grading::formats::{GradeFormat, marks_table};
+use crate::grading::grader::{GradeRequest, Grader};
+use crate::grading::result::GradeResult;
+use crate::grading::sandbox::{self, GradingSandbox};
+use crate::grading::store::{self, Shard};
+use crate::kernel::source::SourceRequest;
+use crate::streams;
+
+/// Options of `grade`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct GradeOptions {
+    #[command(subcommand)]
+    command: Option<GradeCommand>,
+
+    #[command(flatten)]
+    common: Common,
+
+    /// The course
+    #[arg(long, value_name = "FILE", required = true)]
+    course: Option<PathBuf>,
+
+    /// The exercise
+    #[arg(long, value_name = "EXERCISE", required = true)]
+    exercise: Option<String>,
+
+    /// The student, whose name the variant of the exercise follows from
+    #[arg(long, value_name = "NAME", requires = "submission")]
+    student: Option<String>,
+
+    /// The folder with the student's submission
+    #[arg(
+        long = "in",
+        id = "submission",
+        value_name = "FOLDER",
+        requires = "student"
+    )]
+    submission: Option<PathBuf>,
+
+    /// Grade all submissions in this folder: each is a folder with the student's name
+    ///
+    /// A submission that has its result already is left out, unless anything that the result depends on
+    /// has changed.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "submission", conflicts_with_all = ["submission", "submitted"])]
+    submissions: Option<PathBuf>,
+
+    /// The folder of results; of several submissions, each has a folder there
+    #[arg(long, value_name = "FOLDER", required = true)]
+    out: Option<PathBuf>,
+
+    /// Write the result in this format too; may be given several times
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Vec<GradeFormat>,
+
+    /// Grade the Kth of N parts of the submissions
+    #[arg(long, value_name = "K/N", requires = "submissions")]
+    shard: Option<Shard>,
+
+    /// The time of the submission in UTC, such as 2026-12-01T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    submitted: Option<String>,
+
+    /// Grade in a container without network, privileges and write access, made by bubblewrap
+    #[arg(long)]
+    sandbox: bool,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum GradeCommand {
+    /// Make the table of marks (CSV) from a folder of results
+    Table(TableOptions),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct TableOptions {
+    /// The folder with the results of all exercises
+    #[arg(value_name = "FOLDER")]
+    results: PathBuf,
+
+    /// Write the table to this file, and not to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the command. The status is 0 whatever the marks are, and 69 if a submission has none, because
+/// the host failed.
+///
+/// # Errors
+///
+/// Fails if an option or the course is invalid, and if the host fails before the first submission.
+pub fn run(options: &GradeOptions) -> Result<ExitCode> {
+    if let Some(GradeCommand::Table(table)) = &options.command {
+        return marks(table).map(|()| ExitCode::SUCCESS);
+    }
+    let needed = |path: &Option<PathBuf>| path.clone().context("clap requires it");
+    let course_path = needed(&options.course)?;
+    let out = needed(&options.out)?;
+    let course = CourseFile::read(&course_path)?;
+    if options.sandbox {
+        let submissions = options.submission.as_ref().or(options.submissions.as_ref());
+        std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+        return sandbox::enter(&GradingSandbox {
+            writable: &out,
+            readable: &[
+                course_path.parent().unwrap_or(Path::new(".")),
+                &course.folder(),
+                submissions.map_or(Path::new("."), PathBuf::as_path),
+            ],
+        });
+    }
+    let session = options.common.session()?;
+    let catalogue = catalogue_of(&course, &session)?;
+    let source = source_of(&course, &options.common);
+    let exercise = options.exercise.as_deref().unwrap_or_default();
+    let mut grader = Grader::new(&session, &course, &catalogue, exercise, &source)?;
+    let requests = options.requests(&out)?;
+    grader.progress = requests.len() == 1;
+    let mut unknown = 0;
+    let count = requests.len();
+    for (index, (student, folder, out)) in (1..).zip(&requests) {
+        let request = GradeRequest {
+            student,
+            folder,
+            submitted: options.submitted.as_deref(),
+        };
+        match grade_one(&grader, request, out, &options.format) {
+            Ok((result, kept)) => {
+                let kept = if kept { ", kept" } else { "" };
+                crate::outln!("{index}/{count} {}{kept}", line(&result))?;
+            }
+            Err(error) if fault_of(&error) == Fault::Host => {
+                unknown += 1;
+                crate::errln!("{student}: no mark: {error:#}");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(match unknown {
+        0 => ExitCode::SUCCESS,
+        _ => {
+            crate::errln!("{unknown} of {count} without a mark; run the same command again");
+            ExitCode::from(Fault::Host.status())
+        }
+    })
+}
+
+impl GradeOptions {
+    /// Returns the students with the folders of their submissions and of their results.
+    fn requests(&self, out: &Path) -> Result<Vec<(String, PathBuf, PathBuf)>> {
+        if let (Some(student), Some(folder)) = (&self.student, &self.submission) {
+            store::check_student(student)?;
+            ensure!(
+                folder.is_dir(),
+                Failure::usage(format!("--in: {} is not a folder", folder.display()))
+            );
+            return Ok(vec![(student.clone(), folder.clone(), out.to_owned())]);
+        }
+        let folder = self.submissions.as_deref().unwrap_or(Path::new("."));
+        let all = store::submissions(folder)?;
+        let own = match self.shard {
+            Some(shard) => shard.of(all),
+            None => all,
+        };
+        let request = |(student, folder): (String, PathBuf)| {
+            let out = out.join(&student);
+            (student, folder, out)
+        };
+        Ok(own.into_iter().map(request).collect())
+    }
+}
+
+/// Returns the request for the kernel of a course, unless the options name another.
+pub(super) fn source_of(course: &CourseFile, common: &Common) -> SourceRequest {
+    let request = common.source_request();
+    match (&request.kernel, &request.source) {
+        (None, None) => SourceRequest {
+            kernel: course.kernel.name.clone(),
+            source: None,
+        },
+        _ => request,
+    }
+}
+
+/// Grades a submission, or keeps its result. Returns the result, and whether it was kept.
+fn grade_one(
+    grader: &Grader<'_>,
+    request: GradeRequest<'_>,
+    out: &Path,
+    formats: &[GradeFormat],
+) -> Result<(GradeResult, bool)> {
+    let read = grader.read(request)?;
+    let kept = store::finished(out).filter(|result| result.inputs == read.inputs);
+    let (result, kept) = match kept {
+        Some(result) => (result, true),
+        None => (grader.grade(&read)?, false),
+    };
+    store::write(out, &result, formats)?;
+    Ok((result, kept))
+}
+
+/// Returns a result in one line.
+fn line(result: &GradeResult) -> String {
+    let GradeResult {
+        student,
+        exercise,
+        points,
+        max_points,
+        status,
+        ..
+    } = result;
+    format!(
+        "{student}: {exercise}: {points} of {max_points} points, {}",
+        status.name()
+    )
+}
+
+fn marks(options: &TableOptions) -> Result<()> {
+    let table = marks_table(&store::results(&options.results)?)?;
+    match &options.output {
+        Some(file) => store::write_file(file, &table),
+        None => {
+            use std::io::Write as _;
+            write!(streams::stdout(), "{table}")?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! `course.toml` of a teacher: the exercises of a course, and the rules by which they are graded.
+//!
+//! The same file gives the order of the exercises to [`crate::exercise::course`], which reads the
+//! ids alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+use super::words;
+use crate::failure::Failure;
+use crate::key::Key;
+use crate::modules::Language;
+
+/// A course as a teacher writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseFile {
+    /// The title.
+    pub title: String,
+    /// The folder with the exercises, relative to the file; without one, the file's own folder.
+    folder: Option<PathBuf>,
+    /// The file with the key, relative to the file: variants and secret seeds follow from it.
+    key: Option<PathBuf>,
+    /// The first seed of schedules; without one, it follows from the key.
+    seed: Option<u32>,
+    /// The kernel.
+    #[serde(default)]
+    pub kernel: PinnedKernel,
+    /// The limits of a submission.
+    #[serde(default)]
+    pub limits: SubmissionLimits,
+    /// Words that submissions may not have, in place of kmodlab's own list.
+    #[serde(default)]
+    forbids: PerLanguage,
+    /// Symbols of the kernel that modules may use besides kmodlab's own list.
+    #[serde(default)]
+    allows: PerLanguage,
+    /// The exercises.
+    #[serde(rename = "exercise")]
+    pub exercises: Vec<CourseEntry>,
+    /// The folder of the file.
+    #[serde(skip)]
+    home: PathBuf,
+}
+
+/// The kernel of a course. Grading stops if another one is built.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PinnedKernel {
+    /// The name in kernels.toml: `"6.12"`.
+    pub name: Option<String>,
+    /// The version: `"6.12.117"`.
+    pub version: Option<String>,
+    /// The key of the kernel image: 64 hexadecimal digits.
+    pub image: Option<String>,
+}
+
+/// Limits of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubmissionLimits {
+    /// The size of all files together.
+    pub size: ByteSize,
+    /// The number of files and folders.
+    pub files: usize,
+    /// Names of files and folders that are neither counted nor read.
+    pub ignore: Vec<String>,
+}
+
+impl Default for SubmissionLimits {
+    fn default() -> Self {
+        let ignore = [".git", ".github", ".gitignore", "README.md", "task.md"];
+        Self {
+            size: ByteSize::kib(64),
+            files: 16,
+            ignore: ignore.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// An exercise of a course.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseEntry {
+    /// The id, `LESSON/SLUG`.
+    pub id: String,
+    /// The points that it counts in the course; without them, the sum of its parts.
+    pub points: Option<u32>,
+    /// The time from which submissions count, as `2026-12-01T08:00:00Z`.
+    pub opens: Option<String>,
+    /// The time until which submissions count.
+    pub due: Option<String>,
+    /// When students see the results of parts that are not hidden.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// When students see the results of hidden parts.
+    #[serde(default = "hidden")]
+    pub hidden_parts: Visibility,
+}
+
+fn hidden() -> Visibility {
+    Visibility::Hidden
+}
+
+/// The time at which a student sees a result. The names are Gradescope's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// At once.
+    #[default]
+    Visible,
+    /// When the time for submissions is over.
+    AfterDueDate,
+    /// When the teacher publishes the marks.
+    AfterPublished,
+    /// Never.
+    Hidden,
+}
+
+/// Words for each language.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PerLanguage {
+    rust: Option<Vec<String>>,
+    c: Option<Vec<String>>,
+}
+
+impl PerLanguage {
+    fn of(&self, language: Language) -> Option<&[String]> {
+        match language {
+            Language::Rust => self.rust.as_deref(),
+            Language::C => self.c.as_deref(),
+        }
+    }
+}
+
+impl CourseFile {
+    /// Reads a course.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that names the file, and the line or the entry.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| Failure::usage(format!("cannot read {}", path.display())))?;
+        let home = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        Self::parse(&text, home)
+            .map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())).into())
+    }
+
+    /// Reads the text of a course in the folder `home`.
+    fn parse(text: &str, home: &Path) -> Result<Self, String> {
+        let mut course: Self =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        course.home = home.to_owned();
+        course.check()?;
+        Ok(course)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.exercises.is_empty() {
+            return Err("a course has at least one [[exercise]]".to_owned());
+        }
+        for (index, entry) in self.exercises.iter().enumerate() {
+            if self.exercises[..index].iter().any(|one| one.id == entry.id) {
+                return Err(format!("the exercise {} is listed twice", entry.id));
+            }
+            for (name, time) in [("opens", &entry.opens), ("due", &entry.due)] {
+                if let Some(time) = time
+                    && !is_time(time)
+                {
+                    return Err(format!(
+                        "{}: `{name} = \"{time}\"` is not a time in UTC such as \
+                         2026-12-01T08:00:00Z",
+                        entry.id
+                    ));
+                }
+            }
+            if let (Some(opens), Some(due)) = (&entry.opens, &entry.due)
+                && opens > due
+            {
+                return Err(format!("{}: it is due before it opens", entry.id));
+            }
+        }
+        if let Some(image) = &self.kernel.image
+            && Key::of(image).is_none()
+        {
+            return Err("`image` of [kernel] has 64 lower-case hexadecimal digits".to_owned());
+        }
+        if self.limits.files == 0 {
+            return Err("`files` of [limits] is at least 1".to_owned());
+        }
+        if self.seed == Some(0) {
+            return Err("`seed` is at least 1".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Returns the entry of the exercise with this id.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that lists the ids if there is none.
+    pub fn entry(&self, id: &str) -> Result<&CourseEntry> {
+        let entry = self.exercises.iter().find(|entry| entry.id == id);
+        entry.with_context(|| {
+            let ids: Vec<&str> = self.exercises.iter().map(|entry| &*entry.id).collect();
+            Failure::usage(format!(
+                "the course has no exercise {id}; it has {}",
+                ids.join(", ")
+            ))
+        })
+    }
+
+    /// Returns the folder with the exercises.
+    pub fn folder(&self) -> PathBuf {
+        match &self.folder {
+            Some(folder) => self.home.join(folder),
+            None => self.home.clone(),
+        }
+    }
+
+    /// Reports whether the course names the folder of its exercises.
+    pub fn names_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Returns the path of the key's file, if the course has a key.
+    pub fn key_file(&self) -> Option<PathBuf> {
+        self.key.as_ref().map(|key| self.home.join(key))
+    }
+
+    /// Returns the first seed of schedules that the course sets.
+    pub fn seed(&self) -> Option<u32> {
+        self.seed
+    }
+
+    /// Returns the words that a submission in `language` may not have.
+    pub fn forbidden(&self, language: Language) -> Vec<String> {
+        match self.forbids.of(language) {
+            Some(words) => words.to_vec(),
+            None => {
+                let words = words::forbidden_by_default(language).iter();
+                words.map(|&word| word.to_owned()).collect()
+            }
+        }
+    }
+
+    /// Returns the symbols that a module may use besides kmodlab's list.
+    pub fn allowed(&self, language: Language) -> &[String] {
+        self.allows.of(language).unwrap_or_default()
+    }
+}
+
+impl PinnedKernel {
+    /// Checks that this kernel is the pinned one.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the host's fault if it is another: no mark is made on it.
+    pub fn check(&self, version: &str, image: &str) -> Result<()> {
+        for (what, pinned, found) in [
+            ("version", &self.version, version),
+            ("image", &self.image, image),
+        ] {
+            if let Some(pinned) = pinned {
+                ensure!(
+                    pinned == found,
+                    Failure::host(format!(
+                        "the course pins the kernel's {what} {pinned}, but this host has {found}; \
+                         grade with the course's cache or image, or change [kernel]"
+                    ))
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reports whether a text is a time as `2026-12-01T08:00:00Z`, which sorts by time.
+pub fn is_time(text: &str) -> bool {
+    const FORM: &str = "0000-00-00T00:00:00Z";
+    let fits = text.len() == FORM.len()
+        && text
+            .bytes()
+            .zip(FORM.bytes())
+            .all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == form,
+            });
+    let number = |range: std::ops::Range<usize>| text[range].parse().unwrap_or(u32::MAX);
+    fits && (1..=12).contains(&number(5..7))
+        && (1..=31).contains(&number(8..10))
+        && number(11..13) < 24
+        && number(14..16) < 60
+        && number(17..19) < 60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COURSE: &str = "title = \"Threads\"\nkey = \"course.key\"\n\
+        [[exercise]]\nid = \"a/1-b\"\n";
+
+    fn parse(text: &str) -> Result<CourseFile, String> {
+        CourseFile::parse(text, Path::new("course"))
+    }
+
+    #[test]
+    fn a_short_course_has_the_rules_of_kmodlab() {
+        let course = parse(COURSE).expect("a course");
+        assert_eq!(course.key_file(), Some("course/course.key".into()));
+        assert_eq!(course.folder(), Path::new("course"));
+        assert_eq!(course.limits, SubmissionLimits::default());
+        assert!(course.forbidden(Language::Rust).contains(&"unsafe".into()));
+        assert_eq!(course.exercises[0].hidden_parts, Visibility::Hidden);
+        assert_eq!(course.kernel, PinnedKernel::default());
+    }
+
+    #[test]
+    fn a_course_sets_its_own_rules() {
+        let text = format!(
+            "seed = 7\nfolder = \"../tasks\"\n{COURSE}points = 20\ndue = \"2026-12-01T08:00:00Z\"\n\
+             hidden_parts = \"after_due_date\"\n[forbids]\nrust = []\n[allows]\nc = [\"kill_pid\"]\n\
+             [limits]\nsize = \"1 MiB\"\nfiles = 2\nignore = []\n\
+             [kernel]\nname = \"6.12\"\nversion = \"6.12.117\"\n"
+        );
+        let course = parse(&text).expect("a course");
+        assert_eq!(course.folder(), Path::new("course/../tasks"));
+        assert!(course.forbidden(Language::Rust).is_empty());
+        assert!(!course.forbidden(Language::C).is_empty());
+        assert_eq!(course.allowed(Language::C), ["kill_pid"]);
+        assert_eq!(course.limits.size, ByteSize::mib(1));
+        assert!(course.kernel.check("6.12.117", "x").is_ok());
+        assert!(course.kernel.check("6.12.118", "x").is_err());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("", "title"),
+            ("title = \"x\"\nexercise = []\n", "at least one"),
+            ("title = \"x\"\nexrcise = 1\n", "exrcise"),
+            (&format!("{COURSE}[[exercise]]\nid = \"a/1-b\"\n"), "twice"),
+            (&format!("{COURSE}due = \"tomorrow\"\n"), "a/1-b: `due"),
+            (&format!("{COURSE}due = \"2026-13-01T08:00:00Z\"\n"), "due"),
+            (
+                &format!(
+                    "{COURSE}opens = \"2027-01-01T08:00:00Z\"\ndue = \"2026-01-01T08:00:00Z\""
+                ),
+                "before it opens",
+            ),
+            (&format!("{COURSE}[kernel]\nimage = \"12\"\n"), "64"),
+            (&format!("{COURSE}[limits]\nfiles = 0\n"), "files"),
+            (&format!("{COURSE}[limits]\nsize = \"big\"\n"), "size"),
+            (&format!("seed = 0\n{COURSE}"), "seed"),
+            (&format!("{COURSE}visibility = \"never\"\n"), "visible"),
+        ] {
+            let error = parse(text).err().unwrap_or_default();
+            assert!(error.contains(part), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_exercise_is_a_usage_error() {
+        let course = parse(COURSE).expect("a course");
+        let error = course.entry("a/2-c").expect_err("no such exercise");
+        assert!(error.to_string().ends_with("it has a/1-b"));
+        assert_eq!(
+            crate::failure::fault_of(&error),
+            crate::failure::Fault::Usage
+        );
+    }
+}

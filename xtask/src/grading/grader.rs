@@ -1,0 +1,388 @@
+//! Grades a submission: reads it, checks the rules of the course, and judges it part by part.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::allowed_imports::not_allowed;
+use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
+use super::course_key::CourseKey;
+use super::messages::{shortened, without_paths, without_time};
+use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
+use super::submission::{Refusal, Submission};
+use super::variants::StudentVariants;
+use super::words;
+use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
+use crate::exercise::catalogue::Catalogue;
+use crate::exercise::check::{CheckSettings, check};
+use crate::exercise::result::{CheckResult, PartResult, PartState};
+use crate::exercise::{Exercise, TASK, Variant};
+use crate::failure::Failure;
+use crate::kernel::Profile;
+use crate::kernel::source::SourceRequest;
+use crate::key::Inputs;
+use crate::modules::Language;
+use crate::pipeline;
+use crate::session::Session;
+use crate::text::shell_word;
+
+/// A verdict of a part that was not judged.
+const NOT_RUN: &str = "not-run";
+
+/// Grades submissions to one exercise of a course.
+#[derive(Debug)]
+pub struct Grader<'a> {
+    session: &'a Session,
+    course: &'a CourseFile,
+    entry: &'a CourseEntry,
+    exercise: &'a Exercise,
+    key: Option<CourseKey>,
+    source: &'a SourceRequest,
+    environment: GradeEnvironment,
+    /// Whether guests are shown on the progress board.
+    pub progress: bool,
+}
+
+/// A submission of a student.
+#[derive(Debug, Clone, Copy)]
+pub struct GradeRequest<'a> {
+    /// The student.
+    pub student: &'a str,
+    /// The folder with the submission.
+    pub folder: &'a Path,
+    /// The time of the submission, as `2026-12-01T08:00:00Z`.
+    pub submitted: Option<&'a str>,
+}
+
+/// A submission that was read: everything that its mark depends on.
+#[derive(Debug)]
+pub struct ReadSubmission<'a> {
+    request: GradeRequest<'a>,
+    read: Result<Submission, Refusal>,
+    variants: StudentVariants,
+    /// Key of the contents.
+    contents: String,
+    /// Key of everything that the mark depends on.
+    pub inputs: String,
+}
+
+impl<'a> Grader<'a> {
+    /// Prepares to grade submissions to an exercise: builds the kernel, and checks that it is the
+    /// course's.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if the course does not have the exercise or its key cannot be read,
+    /// and with the host's fault if the kernel is another one or cannot be built.
+    pub fn new(
+        session: &'a Session,
+        course: &'a CourseFile,
+        catalogue: &'a Catalogue,
+        name: &str,
+        source: &'a SourceRequest,
+    ) -> Result<Self> {
+        let exercise = catalogue.find(name)?;
+        let entry = course.entry(&exercise.id)?;
+        let key = course.key_file().map(|path| CourseKey::read(&path));
+        let key = key.transpose()?;
+        let (toolchain, _, kernel) = pipeline::kernel(session, source, &Profile::Teaching.into())?;
+        course.kernel.check(&kernel.version, kernel.key.as_str())?;
+        let of_key = key.as_ref().map(|key| key.first_seed(&exercise.id));
+        let environment = GradeEnvironment {
+            kmodlab: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel: kernel.kernel.clone(),
+            kernel_version: kernel.version.clone(),
+            kernel_image: kernel.key.as_str().to_owned(),
+            toolchain: toolchain.identity.clone(),
+            qemu: toolchain.qemu_version.clone(),
+            first_seed: course.seed().or(of_key).unwrap_or(1),
+        };
+        Ok(Self {
+            session,
+            course,
+            entry,
+            exercise,
+            key,
+            source,
+            environment,
+            progress: true,
+        })
+    }
+
+    /// Reads a submission.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read, and with a usage error if the time is not one.
+    pub fn read<'b>(&self, request: GradeRequest<'b>) -> Result<ReadSubmission<'b>> {
+        if let Some(time) = request.submitted
+            && !is_time(time)
+        {
+            bail!(Failure::usage(format!(
+                "`{time}` is not a time in UTC such as 2026-12-01T08:00:00Z"
+            )));
+        }
+        let solutions = self.exercise.solutions.iter();
+        let expected: Vec<(Language, String)> = solutions
+            .map(|(language, _)| (*language, self.exercise.answer_file(*language)))
+            .collect();
+        let read = Submission::read(request.folder, &expected, &self.course.limits)?;
+        let read = read.and_then(|submission| match self.word_problem(&submission) {
+            Some(problem) => Err(Refusal::new(problem)),
+            None => Ok(submission),
+        });
+        let variants = StudentVariants::choose(self.key.as_ref(), self.exercise, request.student);
+        let mut contents = Inputs::new("submission 1");
+        match &read {
+            Ok(submission) => contents
+                .text("file", &submission.file)
+                .text("text", &submission.text),
+            Err(refusal) => contents.text("refused", &refusal.message),
+        };
+        let contents = contents.key();
+        let inputs = self.inputs(request, contents.as_str(), &variants)?;
+        Ok(ReadSubmission {
+            request,
+            read,
+            variants,
+            contents: contents.as_str().to_owned(),
+            inputs,
+        })
+    }
+
+    /// Returns the key of everything that a mark depends on.
+    fn inputs(
+        &self,
+        request: GradeRequest<'_>,
+        contents: &str,
+        variants: &StudentVariants,
+    ) -> Result<String> {
+        let mut inputs = Inputs::new("grade 1");
+        inputs
+            .text("student", request.student)
+            .text("submitted", request.submitted.unwrap_or_default())
+            .text("contents", contents)
+            .text("course", &self.course.title)
+            .text("entry", format!("{:?}", self.entry))
+            .text("environment", format!("{:?}", self.environment))
+            .text("variants", format!("{variants:?}"));
+        for (language, solution) in &self.exercise.solutions {
+            inputs
+                .text("language", language.to_string())
+                .text("solution", &solution.text)
+                .text("forbidden", self.course.forbidden(*language).join(" "))
+                .text("allowed", self.course.allowed(*language).join(" "));
+        }
+        inputs.file("task", &self.exercise.folder.join(TASK))?;
+        Ok(inputs.key().as_str().to_owned())
+    }
+
+    /// Returns the first word or `#include` for which a submission is refused.
+    fn word_problem(&self, submission: &Submission) -> Option<String> {
+        let language = submission.language;
+        let mut forbidden = self.course.forbidden(language);
+        forbidden.extend_from_slice(self.exercise.task.forbids.of(language));
+        let (line, problem) = words::problem(&submission.text, language, &forbidden)?;
+        Some(format!("{}:{line}: {problem}", submission.file))
+    }
+
+    /// Grades a submission.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the host's fault if nothing is known of a part: that is never a mark.
+    pub fn grade(&self, read: &ReadSubmission<'_>) -> Result<GradeResult> {
+        let submission = match &read.read {
+            Ok(submission) => submission,
+            Err(refusal) => {
+                return Ok(self.without_points(read, None, GradeStatus::Refused, &refusal.message));
+            }
+        };
+        let language = submission.language;
+        let mut results = Vec::new();
+        // Hidden parts with other values are an answer of their own, once the first one compiles and
+        // is not refused.
+        for (name, variant, parts) in self.answers(&read.variants) {
+            let result = self.check(submission, name, variant, &parts)?;
+            if let Some((status, message)) = self.problem(&result, submission, read)? {
+                return Ok(self.without_points(read, Some(language), status, &message));
+            }
+            results.push(result);
+        }
+        let parts = results.iter().flat_map(|result| &result.parts);
+        let mut parts = parts
+            .map(|part| self.part(part, read))
+            .collect::<Result<Vec<GradedPart>>>()?;
+        parts.sort_by_key(|part| part.number);
+        Ok(GradeResult {
+            points: parts.iter().map(|part| part.points).sum(),
+            parts,
+            ..self.without_points(read, Some(language), GradeStatus::Graded, "")
+        })
+    }
+
+    /// Returns the reason for which a submission has no points, whatever its parts did.
+    fn problem(
+        &self,
+        result: &CheckResult,
+        submission: &Submission,
+        read: &ReadSubmission<'_>,
+    ) -> Result<Option<(GradeStatus, String)>> {
+        let message = without_paths(&result.compile.message);
+        match &*result.compile.verdict {
+            "pass" => {}
+            "does-not-compile" => {
+                return Ok(Some((GradeStatus::DoesNotCompile, message)));
+            }
+            _ => bail!(Failure::host(format!(
+                "the submission of {} could not be compiled: {message}",
+                read.request.student
+            ))),
+        }
+        let language = submission.language;
+        let imports = result.imports.iter().map(String::as_str);
+        let refused = not_allowed(imports, language, self.course.allowed(language));
+        Ok(refused.first().map(|symbol| {
+            let message = format!(
+                "{}: the module uses `{symbol}`, which is not allowed in a submission",
+                submission.file
+            );
+            (GradeStatus::Refused, message)
+        }))
+    }
+
+    /// Returns the answers that a submission is judged as: a name, the values, and the parts.
+    fn answers<'b>(
+        &self,
+        variants: &'b StudentVariants,
+    ) -> Vec<(&'static str, &'b Variant, Vec<usize>)> {
+        let parts = &self.exercise.task.parts;
+        let select = |hidden: bool| -> Vec<usize> {
+            let is_in = |index: &usize| parts[*index].settings.hidden == hidden;
+            (0..parts.len()).filter(is_in).collect()
+        };
+        let hidden = select(true);
+        match hidden.is_empty() || variants.hidden == variants.shown {
+            true => vec![("submission", &variants.shown, (0..parts.len()).collect())],
+            false => vec![
+                ("submission", &variants.shown, select(false)),
+                ("hidden", &variants.hidden, hidden),
+            ],
+        }
+    }
+
+    /// Judges a submission by these parts.
+    fn check(
+        &self,
+        submission: &Submission,
+        name: &str,
+        variant: &Variant,
+        parts: &[usize],
+    ) -> Result<CheckResult> {
+        let folder = AnswerFolder::new()?;
+        let source = AnswerSource {
+            name: name.to_owned(),
+            text: &submission.text,
+            shown: Path::new(&submission.file),
+            task: Some(Path::new(TASK)),
+            variant: variant.clone(),
+        };
+        let (exercise, language) = (self.exercise, submission.language);
+        let answer = Answer::with_parts(&folder, exercise, language, &source, parts)?;
+        let settings = CheckSettings {
+            first_seed: self.environment.first_seed,
+            progress: self.progress,
+            ..CheckSettings::new(self.source)
+        };
+        let results = check(self.session, &[answer], settings)?;
+        results.into_iter().next().context("no result of the check")
+    }
+
+    fn part(&self, part: &PartResult, read: &ReadSubmission<'_>) -> Result<GradedPart> {
+        if part.state == PartState::Unknown {
+            bail!(Failure::host(format!(
+                "nothing is known of the part `{}` of {}: {}",
+                part.title, read.request.student, part.message
+            )));
+        }
+        let failing_seed = part.schedules.and_then(|counts| counts.first_failing_seed);
+        Ok(GradedPart {
+            number: part.number,
+            title: part.title.clone(),
+            points: part.points,
+            max_points: part.maximum,
+            passed: part.passed(),
+            verdict: part.verdict.clone(),
+            message: shortened(without_time(&part.message)),
+            hidden: part.hidden,
+            visibility: self.visibility(part.hidden),
+            schedules: part.schedules.map(|counts| counts.requested),
+            failing_seed,
+            replay: (part.state == PartState::Failed).then(|| self.replay(read.request.student)),
+        })
+    }
+
+    /// Returns the command that repeats the failure of a part: the same bytes, on any host.
+    fn replay(&self, student: &str) -> String {
+        let [id, student] = [&*self.exercise.id, student].map(|word| shell_word(Path::new(word)));
+        format!(
+            "kmodlab grade --course course.toml --exercise {id} --student {student} \
+             --in FOLDER --out FOLDER"
+        )
+    }
+
+    fn visibility(&self, hidden: bool) -> Visibility {
+        match hidden {
+            true => self.entry.hidden_parts,
+            false => self.entry.visibility,
+        }
+    }
+
+    /// Returns a result in which no part was run.
+    fn without_points(
+        &self,
+        read: &ReadSubmission<'_>,
+        language: Option<Language>,
+        status: GradeStatus,
+        message: &str,
+    ) -> GradeResult {
+        let task = &self.exercise.task;
+        let parts = (1..).zip(&task.parts).map(|(number, part)| GradedPart {
+            number,
+            title: part.title.clone(),
+            points: 0,
+            max_points: part.points,
+            passed: false,
+            verdict: NOT_RUN.to_owned(),
+            message: String::new(),
+            hidden: part.settings.hidden,
+            visibility: self.visibility(part.settings.hidden),
+            schedules: part.settings.schedules,
+            failing_seed: None,
+            replay: None,
+        });
+        let max_points = task.parts.iter().map(|part| part.points).sum();
+        let late = self.entry.due.as_deref().zip(read.request.submitted);
+        GradeResult {
+            schema: GRADE_SCHEMA,
+            course: self.course.title.clone(),
+            exercise: self.exercise.id.clone(),
+            title: task.title.clone(),
+            student: read.request.student.to_owned(),
+            status,
+            message: shortened(message),
+            language: language.map(|language| language.to_string()),
+            points: 0,
+            max_points,
+            course_points: self.entry.points.unwrap_or(max_points),
+            late: late.map(|(due, submitted)| submitted > due),
+            visibility: self.entry.visibility,
+            variant: read.variants.shown.0.clone(),
+            hidden_variant: read.variants.hidden.0.clone(),
+            parts: parts.collect(),
+            submission: read.contents.clone(),
+            inputs: read.inputs.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The folder of results, and the submissions of a whole course.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::formats::GradeFormat;
+use super::result::{GRADE_SCHEMA, GradeResult};
+use crate::failure::Failure;
+use crate::report::json;
+
+/// Name of the file with a result.
+pub const RESULT: &str = "result.json";
+
+/// Depth below a folder at which results are found: `EXERCISE/STUDENT/result.json` and one more.
+const DEPTH: usize = 3;
+
+/// One of several equal parts of the submissions of an exercise: the Kth of N.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    number: usize,
+    count: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not K/N with K from 1 to N, such as 2/6");
+        let (number, count) = text.split_once('/').ok_or_else(wrong)?;
+        let number: usize = number.parse().map_err(|_| wrong())?;
+        let count: usize = count.parse().map_err(|_| wrong())?;
+        match (1..=count).contains(&number) {
+            true => Ok(Self { number, count }),
+            false => Err(wrong()),
+        }
+    }
+}
+
+impl Shard {
+    /// Returns the items of this shard.
+    pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
+        let own = self.number - 1;
+        let numbered = items.into_iter().enumerate();
+        let own = numbered.filter(|(index, _)| index % self.count == own);
+        own.map(|(_, item)| item).collect()
+    }
+}
+
+/// Returns the students with a submission, sorted: the names of the folders in `folder`, with their
+/// paths.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be listed, or a name is not one for a student.
+pub fn submissions(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let cannot = || Failure::usage(format!("cannot list {}", folder.display()));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let name = entry.file_name();
+        // A symbolic link may lead anywhere.
+        let is_folder = entry.file_type().with_context(cannot)?.is_dir();
+        if is_folder && !name.as_encoded_bytes().starts_with(b".") {
+            let name = name.to_str().map(str::to_owned);
+            let name = name.with_context(|| {
+                Failure::usage(format!("{} is not UTF-8", entry.path().display()))
+            })?;
+            check_student(&name)?;
+            found.push((name, entry.path()));
+        }
+    }
+    found.sort();
+    ensure!(
+        !found.is_empty(),
+        Failure::usage(format!(
+            "{} has no submissions; each is a folder with the student's name",
+            folder.display()
+        ))
+    );
+    Ok(found)
+}
+
+/// Checks that a student's name can be the name of a folder.
+///
+/// # Errors
+///
+/// Fails with a usage error.
+pub fn check_student(student: &str) -> Result<()> {
+    let is_path = student.contains(['/', '\0']) || ["", ".", ".."].contains(&student);
+    let has_controls = student.chars().any(char::is_control);
+    ensure!(
+        !is_path && !has_controls && student.len() <= 200,
+        Failure::usage(format!(
+            "`{}` is not a name for a student: it becomes the name of a folder",
+            student.escape_debug()
+        ))
+    );
+    Ok(())
+}
+
+/// Returns the result in a folder, if it is whole and of the current form.
+pub fn finished(folder: &Path) -> Option<GradeResult> {
+    let text = std::fs::read_to_string(folder.join(RESULT)).ok()?;
+    let result: GradeResult = serde_json::from_str(&text).ok()?;
+    (result.schema == GRADE_SCHEMA).then_some(result)
+}
+
+/// Writes a result into a folder, after the files in other formats. Each file is whole, or stays as it
+/// was: a result that is there is finished.
+///
+/// # Errors
+///
+/// Fails if a file cannot be written.
+pub fn write(folder: &Path, result: &GradeResult, formats: &[GradeFormat]) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for format in formats {
+        write_file(&folder.join(format.file()), &format.text(result)?)?;
+    }
+    write_file(&folder.join(RESULT), &json::pretty(result)?)
+}
+
+/// Writes a file that appears under its name only when it is whole.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written.
+pub fn write_file(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    // With the permissions of any new file of the user's.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let file = tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(folder);
+    let mut file = file.with_context(cannot)?;
+    file.write_all(text.as_bytes()).with_context(cannot)?;
+    file.persist(path).with_context(cannot)?;
+    Ok(())
+}
+
+/// Returns all results below a folder, sorted by student and exercise.
+///
+/// # Errors
+///
+/// Fails with a usage error if there are none, and if a folder cannot be listed or a result is
+/// malformed.
+pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
+    let mut results = Vec::new();
+    collect(folder, DEPTH, &mut results)?;
+    ensure!(
+        !results.is_empty(),
+        Failure::usage(format!("{} has no results", folder.display()))
+    );
+    results.sort_by(|a, b| (&a.student, &a.exercise).cmp(&(&b.student, &b.exercise)));
+    Ok(results)
+}
+
+fn collect(folder: &Path, depth: usize, results: &mut Vec<GradeResult>) -> Result<()> {
+    if folder.join(RESULT).is_file() {
+        let malformed = || {
+            let path = folder.join(RESULT);
+            Failure::usage(format!(
+                "{} is not a result of this version",
+                path.display()
+            ))
+        };
+        results.push(finished(folder).with_context(malformed)?);
+    }
+    let cannot = || Failure::usage(format!("cannot list {}", folder.display()));
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        if depth > 0 && entry.file_type().with_context(cannot)?.is_dir() {
+            collect(&entry.path(), depth - 1, results)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_have_each_item_once() {
+        let shards = (1..=4).map(|number| format!("{number}/4").parse::<Shard>());
+        let mut all: Vec<u32> = shards
+            .flatten()
+            .flat_map(|shard| shard.of((0..10).collect()))
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<u32>>());
+        for wrong in ["", "1", "0/3", "4/3", "1/0", "a/b", "1/2/3"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_folders_are_submissions() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert!(submissions(folder.path()).is_err());
+        for name in ["b", "a", ".hidden"] {
+            std::fs::create_dir(folder.path().join(name))?;
+        }
+        std::fs::write(folder.path().join("c"), "")?;
+        std::os::unix::fs::symlink("/etc", folder.path().join("d"))?;
+        let found = submissions(folder.path())?;
+        let names: Vec<&str> = found.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["a", "b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_student_is_not_a_path() {
+        for wrong in ["", "..", "a/b", "/etc", "a\nb"] {
+            assert!(check_student(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_student("ä.müller@example.org").is_ok());
+    }
+
+    #[test]
+    fn a_partial_result_is_not_finished() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert!(finished(folder.path()).is_none());
+        std::fs::write(folder.path().join(RESULT), "{\"schema\": 1,")?;
+        assert!(finished(folder.path()).is_none());
+        assert!(results(folder.path()).is_err());
+        Ok(())
+    }
+}

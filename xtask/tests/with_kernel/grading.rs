@@ -1,0 +1,140 @@
+//! Grading: right, half right, wrong and hostile submissions have the marks that they deserve.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use xtask::process::{has_landlock, which};
+
+use crate::lab::{XtaskOutput, original, run, xtask};
+
+/// A new course, and folders for submissions and results.
+struct Course(tempfile::TempDir);
+
+impl Course {
+    fn new() -> Result<Self> {
+        let course = Self(tempfile::tempdir()?);
+        let folder = course.path("course").display().to_string();
+        let mut new = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        run(new.args(["course", "new", &folder]))?.expect(0, &["created"])?;
+        Ok(course)
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    /// Writes the submissions of `ci/grading/submissions`, and returns the expected marks.
+    fn submissions(&self) -> Result<Vec<(String, String, u64)>> {
+        let output = Command::new(original().join("ci/grading/make-submissions"))
+            .arg(self.path("course/course.toml"))
+            .arg(self.path("submissions"))
+            .env("KMODLAB", env!("CARGO_BIN_EXE_xtask"))
+            .env("KMODLAB_WORKSPACE", original())
+            .output()?;
+        let problem = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{problem}");
+        let expected = String::from_utf8(output.stdout)?;
+        let row = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                [student, status, points] => {
+                    Ok((student.to_owned(), status.to_owned(), points.parse()?))
+                }
+                _ => anyhow::bail!("{line}"),
+            }
+        };
+        expected.lines().map(row).collect()
+    }
+
+    /// Grades with these further arguments, on the kernel of the tests.
+    fn grade(&self, args: &[&str]) -> Result<XtaskOutput> {
+        let course = self.path("course/course.toml").display().to_string();
+        let mut grade = xtask(
+            original(),
+            &["grade", "--course", &course, "--exercise", "week1/1-hello"],
+        );
+        let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
+        run(grade.args(args).args(more.split_whitespace()))
+    }
+
+    fn grade_one(&self, student: &str, out: &str, more: &[&str]) -> Result<Vec<u8>> {
+        let folder = self.path("submissions").join(student);
+        let [folder, out] = [folder, self.path(out)].map(|path| path.display().to_string());
+        let args = ["--student", student, "--in", &folder, "--out", &out];
+        self.grade(&[&args, more].concat())?.expect(0, &[])?;
+        Ok(std::fs::read(Path::new(&out).join("result.json"))?)
+    }
+}
+
+#[test]
+fn each_submission_has_the_mark_that_it_deserves() -> Result<()> {
+    let course = Course::new()?;
+    let expected = course.submissions()?;
+    ensure!(expected.len() > 30, "{} submissions", expected.len());
+    let [folder, out] =
+        ["submissions", "results"].map(|name| course.path(name).display().to_string());
+    let args = ["--submissions", &folder, "--out", &out, "--format", "junit"];
+    course.grade(&args)?.expect(0, &[])?;
+    let mut wrong = Vec::new();
+    for (student, status, points) in &expected {
+        let result = course.path("results").join(student).join("result.json");
+        let text = std::fs::read_to_string(&result).with_context(|| student.clone())?;
+        let result: Value = serde_json::from_str(&text)?;
+        if result["status"] != **status || result["points"] != *points {
+            wrong.push(text);
+        } else if has_landlock() && text.contains("root:") {
+            wrong.push(format!("{student} has read /etc/passwd: {text}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // A finished result is kept; of one that changed, the mark is made again.
+    let right = course.path("submissions/right-c-1/course_hello.c");
+    std::fs::write(&right, std::fs::read_to_string(&right)? + "\n#error\n")?;
+    let again = course.grade(&args)?;
+    again.expect(
+        0,
+        &["right-c-1: week1/1-hello: 0 of 10 points, does-not-compile"],
+    )?;
+    let kept = again.stdout.matches(", kept").count();
+    ensure!(kept == expected.len() - 1, "{}", again.printed());
+    let mut table = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let table = run(table.args(["grade", "table", &out]))?;
+    table.expect(0, &["student,week1/1-hello (10),total", "half-rs-1,4,4"])
+}
+
+#[test]
+fn two_runs_have_the_same_bytes_in_a_container_too() -> Result<()> {
+    let course = Course::new()?;
+    course.submissions()?;
+    let first = course.grade_one("fixed_times-c-1", "first", &[])?;
+    let text = String::from_utf8(first.clone())?;
+    for path in [course.0.path(), original(), &std::env::temp_dir()] {
+        let path = path.canonicalize()?.display().to_string();
+        ensure!(!text.contains(&path), "{path}: {text}");
+    }
+    ensure!(course.grade_one("fixed_times-c-1", "second", &[])? == first);
+    if which("bwrap").is_some() {
+        let sandboxed = course.grade_one("fixed_times-c-1", "third", &["--sandbox"])?;
+        ensure!(sandboxed == first);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_new_course_proves_itself_and_pins_its_kernel() -> Result<()> {
+    let course = Course::new()?;
+    let file = course.path("course/course.toml");
+    let folder = course.path("course").display().to_string();
+    let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
+    let check = || -> Result<XtaskOutput> {
+        let mut check = xtask(original(), &["course", "check", &folder, "--quick"]);
+        run(check.args(more.split_whitespace()))
+    };
+    check()?.expect(0, &["proofs hold, 0 do not", "the kernel is not pinned"])?;
+    let text = std::fs::read_to_string(&file)?;
+    let image = "0".repeat(64);
+    std::fs::write(&file, format!("{text}\n[kernel]\nimage = \"{image}\"\n"))?;
+    check()?.expect(69, &["the course pins the kernel's image 0000"])
+}
