@@ -191,6 +191,7 @@ fn finish(
         lesson: None,
     };
     let result = Box::new(CheckResult {
+        imports: Vec::new(),
         schema: RESULT_SCHEMA,
         exercise: state.task.id.clone(),
         title: state.task.title.clone(),

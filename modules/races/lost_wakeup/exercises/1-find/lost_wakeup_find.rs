@@ -54,6 +54,8 @@ fn teller(shared: &Shared) -> bool {
             shared.queue.notify_one();
             shared.heard.wait_for_completion();
         }
+        // `insmod` looks for the next news in this time.
+        kernel_ext::delay::msleep(20);
     }
     in_time
 }

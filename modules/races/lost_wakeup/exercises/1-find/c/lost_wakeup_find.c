@@ -40,6 +40,8 @@ static int teller(void *data)
 			wake_up(&queue);
 			wait_for_completion(&heard);
 		}
+		/* insmod looks for the next news in this time. */
+		msleep(20);
 	}
 	kthread_complete_and_exit(&done, 0);
 }
