@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, book, build, cache, check, doc, doctor, exercise, hint, ide, list, mistake, new, qemu,
-    replay, reset, solution, test, watch,
+    bench, book, build, cache, check, doc, doctor, exercise, hint, ide, learn, list, mistake, new,
+    qemu, replay, reset, shell, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -28,6 +28,10 @@ enum Command {
     Ide(ide::IdeOptions),
     /// Run `test` again when a file of a module changes
     Watch(Box<watch::WatchOptions>),
+    /// Learn by exercises: make a folder for your answers, and check each when you save it
+    Learn(Box<learn::LearnOptions>),
+    /// Boot a guest in which the commands of an exercise's part were typed
+    Shell(Box<shell::ShellOptions>),
     /// Check answers to exercises, part by part
     Check(Box<check::CheckOptions>),
     /// List the exercises and your progress
@@ -77,7 +81,10 @@ fn run() -> Result<ExitCode> {
     let name = program::name();
     let matches = Command::command().name(name).bin_name(name).get_matches();
     let command = Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    process::on_signals(vm::terminal::restore)?;
+    process::on_signals(|| {
+        crate::learn::terminal::restore();
+        vm::terminal::restore();
+    })?;
     // Refused before the work, which may take long.
     SizeLimit::from_env()?;
     let keeps_limit = !matches!(command, Command::Cache(_));
@@ -97,6 +104,8 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
+        Command::Learn(options) => learn::run(&options),
+        Command::Shell(options) => shell::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Check(options) => check::run(&options),
         Command::List(options) => list::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Hint(options) => hint::run(&options).map(|()| ExitCode::SUCCESS),

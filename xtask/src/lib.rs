@@ -25,6 +25,7 @@ pub mod ide;
 pub mod initramfs;
 pub mod kernel;
 pub mod key;
+pub mod learn;
 pub mod lesson;
 pub mod memo;
 pub mod modules;

@@ -1,5 +1,7 @@
 //! The student's folder that a command works on, and the exercise that it means.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 
 use crate::exercise::student::{FileUpdate, StudentFolder};
@@ -23,7 +25,19 @@ impl Student {
     /// Fails with a usage error if there is none.
     pub fn open() -> Result<Self> {
         let current = std::env::current_dir().context("cannot find the current folder")?;
-        let folder = StudentFolder::around(&current)?;
+        Self::with(StudentFolder::around(&current)?)
+    }
+
+    /// Opens this student's folder, and brings its files up to date.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if it is not one.
+    pub fn at(folder: &Path) -> Result<Self> {
+        Self::with(StudentFolder::open(folder)?)
+    }
+
+    fn with(folder: StudentFolder) -> Result<Self> {
         let catalogue = Catalogue::of_clone(&Workspace::find()?)?;
         for update in folder.update(&catalogue)? {
             report(&update);
@@ -44,7 +58,7 @@ impl Student {
 }
 
 /// Notes a change of a file on standard error.
-fn report(update: &FileUpdate) {
+pub(super) fn report(update: &FileUpdate) {
     match update {
         FileUpdate::Kept { file, kept } => crate::errln!(
             "{} has changed with kmodlab; yours is kept in {}",

@@ -17,6 +17,7 @@ pub mod hints;
 mod judge;
 pub mod mistake;
 pub mod part;
+mod part_guest;
 pub mod prove;
 mod regions;
 pub mod result;
@@ -35,6 +36,7 @@ use crate::modules::{Language, check_name};
 use catalogue::mistake;
 
 pub use catalogue::Catalogue;
+pub use part_guest::PartCommand;
 pub use regions::Solution;
 pub use task::{LineNumbers, StudentText, TaskText};
 pub use task_hints::{HintCondition, TaskHints, VerdictHint};

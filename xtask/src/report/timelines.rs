@@ -6,6 +6,7 @@
 //! kthread_run-rust.perfetto.json  for https://ui.perfetto.dev
 //! ```
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -122,16 +123,32 @@ impl Timelines {
     /// the terminal.
     pub fn only(&self, terminal: bool) -> Option<String> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let width = terminal
-            .then(|| tcgetwinsize(std::io::stdout()).ok())
-            .flatten()
-            .map(|size| usize::from(size.ws_col))
-            .filter(|width| *width > 0);
-        let style = TextStyle {
-            width: Some(width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)),
-            timestamps: false,
-        };
+        let style = style(terminal);
         written.only.as_ref().map(|timeline| timeline.text(style))
+    }
+}
+
+/// Returns the style of a timeline on standard output, as wide as the terminal.
+fn style(terminal: bool) -> TextStyle {
+    let width = terminal
+        .then(|| tcgetwinsize(std::io::stdout()).ok())
+        .flatten()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|width| *width > 0);
+    TextStyle {
+        width: Some(width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)),
+        timestamps: false,
+    }
+}
+
+/// Returns the style of a timeline with this number of columns, else as wide as standard output.
+pub fn terminal_style(columns: Option<usize>) -> TextStyle {
+    match columns {
+        Some(columns) => TextStyle {
+            width: Some(columns.max(MIN_WIDTH)),
+            timestamps: false,
+        },
+        None => style(std::io::stdout().is_terminal()),
     }
 }
 

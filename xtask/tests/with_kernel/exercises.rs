@@ -14,13 +14,13 @@ const LESSON: &str = "kthread_run";
 const EXERCISE: &str = "1-counts";
 
 /// A clone whose only exercise is the fixture, and a student's folder.
-struct ExerciseLab {
-    clone: TestClone,
-    student: tempfile::TempDir,
+pub struct ExerciseLab {
+    pub clone: TestClone,
+    pub student: tempfile::TempDir,
 }
 
 impl ExerciseLab {
-    fn new(language: &str) -> Result<Self> {
+    pub fn new(language: &str) -> Result<Self> {
         let clone = TestClone::whole()?;
         let lessons = clone.path("modules/lessons");
         for entry in std::fs::read_dir(&lessons)? {
@@ -67,7 +67,7 @@ impl ExerciseLab {
         run(&mut xtask)
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.student.path().join(LESSON).join(EXERCISE).join(file)
     }
 
@@ -80,7 +80,7 @@ impl ExerciseLab {
     }
 
     /// Writes a solution as the student's answer.
-    fn solve(&self) -> Result<()> {
+    pub fn solve(&self) -> Result<()> {
         let solution = self.xtask(&["solution", EXERCISE, "--anyway"])?;
         solution.expect(0, &[])?;
         Ok(std::fs::write(self.path("counts.rs"), solution.stdout)?)

@@ -23,6 +23,7 @@ mod ide;
 mod infrastructure;
 mod kernel_ext;
 mod lab;
+mod learn;
 mod left_behind;
 mod narrow;
 mod output;

@@ -1,0 +1,223 @@
+//! `shell`: a guest with a shell, in which the commands of an exercise's part were typed.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use kmodlab_protocol::BANNER_FILE;
+
+use super::common::Common;
+use super::student::Student;
+use crate::exercise::answer::{Answer, AnswerFolder};
+use crate::exercise::result::{CheckResult, PartState};
+use crate::exercise::{Exercise, PartCommand};
+use crate::failure::Failure;
+use crate::initramfs::GuestFile;
+use crate::pipeline::{self, Built};
+use crate::report::timelines;
+use crate::session::Session;
+use crate::temporary::guest_folder;
+use crate::vm::{Boot, Hardware, Machine, accel, terminal};
+
+/// The file that the guest's shell reads when it starts, after /etc/profile.
+const PROFILE: &str = "/root/.profile";
+
+/// Options of `shell`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ShellOptions {
+    #[command(flatten)]
+    common: Common,
+
+    /// The exercise; without it, the one in whose folder you are, or the first that has not passed
+    #[arg(value_name = "EXERCISE")]
+    exercise: Option<String>,
+
+    /// The number of the part [default: the first that failed in the last check]
+    #[arg(value_name = "PART")]
+    part: Option<usize>,
+
+    /// Run the part, and print its timeline instead
+    #[arg(long)]
+    timeline: bool,
+
+    /// The student's folder
+    #[arg(long, value_name = "DIR", hide = true)]
+    folder: Option<PathBuf>,
+
+    /// Columns of the timeline [default: those of the terminal]
+    #[arg(long, value_name = "N", hide = true)]
+    columns: Option<usize>,
+}
+
+/// Boots a guest on the terminal in which the part's commands before the one that failed were
+/// typed.
+///
+/// # Errors
+///
+/// If there is no student's folder, no such exercise or part, or the answer does not compile.
+pub fn run(options: &ShellOptions) -> Result<()> {
+    let student = match &options.folder {
+        Some(folder) => Student::at(folder)?,
+        None => Student::open()?,
+    };
+    let (exercise, part) = chosen(&student, options)?;
+    let session = options.common.session()?;
+    let source = options.common.source_request_or(&student.folder.kernel);
+    let answers = AnswerFolder::new()?;
+    let answer = student.folder.answer(&answers, exercise)?;
+    let last = student.folder.last_result(exercise);
+    let part = part.or_else(|| first_failed(last.as_ref())).unwrap_or(1);
+    if part == 0 || part > answer.parts.len() {
+        let count = answer.parts.len();
+        let message = format!("{} has the parts 1 to {count}", exercise.id);
+        bail!(Failure::usage(message));
+    }
+    if options.timeline {
+        let timeline = answer.timeline(&session, &source, part - 1)?;
+        let style = timelines::terminal_style(options.columns);
+        crate::outln!("{}", timeline.text(style).trim_end())?;
+        return Ok(());
+    }
+    let index = answer.parts[part - 1].index;
+    let profile = exercise.task.parts[index].settings.profile();
+    let built = pipeline::prepare_modules(&session, &source, profile, &[answer.module()])?;
+    built.all_modules()?;
+    let failed = failed_line(last.as_ref(), part);
+    boot(
+        &session,
+        &built,
+        &answer,
+        &answer.commands(part - 1),
+        failed,
+    )
+}
+
+/// Returns the exercise and the part. A single number is a part.
+fn chosen<'a>(
+    student: &'a Student,
+    options: &ShellOptions,
+) -> Result<(&'a Exercise, Option<usize>)> {
+    let name = options.exercise.as_deref();
+    let number = name.and_then(|name| name.parse().ok());
+    if let (Some(number), None) = (number, options.part) {
+        return Ok((student.choose(None)?, Some(number)));
+    }
+    Ok((student.choose(name)?, options.part))
+}
+
+fn first_failed(last: Option<&CheckResult>) -> Option<usize> {
+    let mut parts = last?.parts.iter();
+    let failed = parts.position(|part| part.state == PartState::Failed)?;
+    Some(failed + 1)
+}
+
+/// Returns the line of the command that failed in the last check, if the part failed.
+fn failed_line(last: Option<&CheckResult>, part: usize) -> Option<usize> {
+    let run = last?.parts.get(part - 1)?.run.as_ref()?;
+    run.failed_step.as_ref().map(|step| step.line)
+}
+
+/// Divides the commands into those to run, and those that are left for the student: the one that
+/// failed and all behind it. Without one that failed, the last command is left.
+fn divided(commands: &[PartCommand], failed: Option<usize>) -> (&[PartCommand], &[PartCommand]) {
+    let at = commands
+        .iter()
+        .position(|command| Some(command.line) == failed);
+    commands.split_at(at.unwrap_or(commands.len().saturating_sub(1)))
+}
+
+fn boot(
+    session: &Session,
+    built: &Built,
+    answer: &Answer<'_>,
+    commands: &[PartCommand],
+    failed: Option<usize>,
+) -> Result<()> {
+    let Built {
+        toolchain,
+        kernel,
+        initramfs,
+        ..
+    } = built;
+    let (typed, left) = divided(commands, failed);
+    let mut files = Vec::new();
+    for module in &built.modules {
+        files.push(pipeline::in_guest(module)?);
+    }
+    let (id, version) = (&answer.exercise.id, kernel.label());
+    let banner = format!(
+        "\nkmodlab: {id} on Linux {version}. To leave: type poweroff, or press Ctrl-A and then X.\n\n"
+    );
+    let texts = [(BANNER_FILE, banner), (PROFILE, script(typed, left)?)];
+    files.extend(texts.map(|(path, contents)| GuestFile {
+        path: path.to_owned(),
+        mode: 0o644,
+        contents: contents.into_bytes(),
+    }));
+    let folder = guest_folder()?;
+    let initrd = folder.path().join("initrd");
+    initramfs.with(&files, &initrd)?;
+    let accel = accel::choose(session, toolchain, kernel, initramfs, None)?;
+    let boot = Boot {
+        initrd,
+        kernel_parameters: [vec!["quiet".to_owned()], terminal::kernel_parameters()].concat(),
+    };
+    let machine = Machine::interactive(accel, Hardware::DEFAULT, boot, false);
+    terminal::run_on_terminal(toolchain, kernel, &machine)
+}
+
+/// Returns the script that shows each command behind a prompt and runs it, and then shows those that
+/// are left.
+fn script(typed: &[PartCommand], left: &[PartCommand]) -> Result<String> {
+    let print = |text: &str| -> Result<String> {
+        let quoted = shlex::try_quote(text).context("a command has a null byte")?;
+        Ok(format!("printf '%s\\n' {quoted}\n"))
+    };
+    let mut script = String::new();
+    for PartCommand { command, .. } in typed {
+        script += &print(&format!("kmodlab:/root# {command}"))?;
+        script += command;
+        script.push('\n');
+    }
+    if !left.is_empty() {
+        let lines = left.iter().map(|left| format!("  {}\n", left.command));
+        let lines: String = lines.collect();
+        script += &print(&format!("\nnext in the text:\n{lines}"))?;
+    }
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: usize, command: &str) -> PartCommand {
+        PartCommand {
+            line,
+            command: command.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_commands_before_the_failure_are_typed() -> Result<()> {
+        let commands = [
+            command(3, "insmod a.ko"),
+            command(4, "echo 'x y'"),
+            command(7, "rmmod a"),
+        ];
+        assert_eq!(divided(&commands, Some(4)).0, &commands[..1]);
+        assert_eq!(divided(&commands, None).0, &commands[..2]);
+        assert_eq!(divided(&[], Some(4)), (&[][..], &[][..]));
+        let (typed, left) = divided(&commands, Some(7));
+        let script = script(typed, left)?;
+        let output = std::process::Command::new("sh")
+            .args([
+                "-c",
+                &format!("insmod() {{ echo \"loads $1\"; }}\n{script}"),
+            ])
+            .output()?;
+        let expected = "kmodlab:/root# insmod a.ko\nloads a.ko\nkmodlab:/root# echo 'x y'\nx y\n\n\
+                        next in the text:\n  rmmod a\n\n";
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+        Ok(())
+    }
+}

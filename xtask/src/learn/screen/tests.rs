@@ -1,0 +1,142 @@
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
+use snapbox::{Data, assert_data_eq, file};
+
+use super::*;
+use crate::learn::state::{Look, Phase};
+use crate::learn::test_values::{checking, compile_error, failed, hung, new, passed};
+
+/// Returns the screen as text, without the spaces at the ends of lines.
+fn screen(state: &LearnState, columns: u16, rows: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
+    terminal.draw(|frame| draw(frame, state)).expect("drawn");
+    let rows = terminal
+        .backend()
+        .buffer()
+        .content
+        .chunks(usize::from(columns));
+    let row = |row: &[Cell]| {
+        let text: String = row.iter().map(Cell::symbol).collect();
+        text.trim_end().to_owned() + "\n"
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn a_failed_part_is_shown_at_each_size() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/learn/screen/tests");
+    for (columns, rows) in [(120, 40), (96, 24), (80, 24), (40, 30)] {
+        let screen = screen(&failed(), columns, rows);
+        let path = format!("{folder}/failed-{columns}.txt");
+        assert_data_eq!(screen, Data::read_from(path.as_ref(), None).raw());
+    }
+}
+
+/// The screen of docs/exercises.md is that of a test.
+#[test]
+fn the_document_shows_the_screen() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let text = std::fs::read_to_string(format!("{root}/docs/exercises.md")).expect("the document");
+    let screen = screen(&failed(), 96, 24);
+    for line in screen.lines().filter(|line| !line.is_empty()) {
+        assert!(
+            text.contains(line),
+            "docs/exercises.md has no line\n{line}\n\n{screen}"
+        );
+    }
+}
+
+#[test]
+fn a_hang_has_the_lines_of_its_tasks() {
+    assert_data_eq!(screen(&hung(), 80, 24), file!["tests/hung.txt"].raw());
+}
+
+#[test]
+fn a_running_check_shows_nothing_of_an_earlier_one() {
+    let mut state = failed();
+    state.begin("other".to_owned());
+    let screen = screen(&state, 80, 24);
+    for old in ["0 of 15", "Hint", "expected", " ✗ ", " ✓ ", "points."] {
+        assert!(!screen.contains(old), "{old}:\n{screen}");
+    }
+    assert_data_eq!(
+        self::screen(&checking(), 80, 12),
+        file!["tests/checking.txt"].raw()
+    );
+}
+
+#[test]
+fn answers_that_pass_or_do_not_compile_are_shown() {
+    assert_data_eq!(screen(&passed(), 80, 14), file!["tests/passed.txt"].raw());
+    assert_data_eq!(
+        screen(&compile_error(), 80, 14),
+        file!["tests/compile-error.txt"].raw()
+    );
+    let mut state = new();
+    state.phase = Phase::Failed {
+        reason: "kernel.org cannot be reached".to_owned(),
+    };
+    let screen = screen(&state, 80, 14);
+    assert!(screen.contains("kernel.org cannot be reached"), "{screen}");
+}
+
+#[test]
+fn without_colours_and_unicode_everything_is_there() {
+    let mut state = failed();
+    state.look = Look {
+        colours: false,
+        unicode: false,
+    };
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+    terminal.draw(|frame| draw(frame, &state)).expect("drawn");
+    for cell in &terminal.backend().buffer().content {
+        assert!(cell.symbol().is_ascii(), "{cell:?}");
+        assert_eq!(cell.fg, ratatui::style::Color::Reset);
+    }
+    assert_data_eq!(screen(&state, 80, 24), file!["tests/ascii.txt"].raw());
+}
+
+#[test]
+fn the_other_pages_scroll() {
+    let mut state = failed();
+    state.open(LearnPage::Course { selected: 2 });
+    assert_data_eq!(screen(&state, 80, 10), file!["tests/course.txt"].raw());
+    let lines = (1..=50).map(|number| format!("line {number}")).collect();
+    state.open(LearnPage::Lines { lines });
+    let first = screen(&state, 40, 10);
+    assert!(
+        first.contains("line 7\n") && first.contains(" 43 more lines"),
+        "{first}"
+    );
+    state.scroll = last_scroll(&state, 40, 10);
+    let last = screen(&state, 40, 10);
+    assert!(
+        last.contains("line 50\n") && !last.contains("more"),
+        "{last}"
+    );
+}
+
+#[test]
+fn no_size_is_too_small() {
+    for state in [
+        new(),
+        checking(),
+        failed(),
+        hung(),
+        passed(),
+        compile_error(),
+    ] {
+        for (columns, rows) in [(1, 1), (5, 2), (10, 3), (20, 5), (300, 4)] {
+            let course = LearnPage::Course { selected: 3 };
+            for page in [LearnPage::Parts, LearnPage::Report, LearnPage::Text, course] {
+                let state = LearnState {
+                    page,
+                    scroll: 99,
+                    ..state.clone()
+                };
+                screen(&state, columns, rows);
+            }
+        }
+    }
+}
