@@ -31,11 +31,18 @@ static const char *const names[] = {
 };
 static DEFINE_SPINLOCK(lock);
 
+/*
+ * Whether anything was ever registered. lockdep takes a lock that is used for the
+ * first time while its module goes for one that nobody initialised.
+ */
+static bool used;
+
 void kernel_ext_register(struct kernel_ext_registration *registration)
 {
 	registration->owners = 2;
 	registration->claimed = false;
 	spin_lock(&lock);
+	WRITE_ONCE(used, true);
 	list_add(&registration->list, &registrations[registration->kind]);
 	spin_unlock(&lock);
 }
@@ -169,6 +176,8 @@ static void stay_while_ending(void)
  */
 static void tear_down_all(void *unused)
 {
+	if (!READ_ONCE(used))
+		return;
 	tear_down_up_to(KERNEL_EXT_FILE);
 	stay_while_ending();
 	tear_down_up_to(KERNEL_EXT_FOLDER);

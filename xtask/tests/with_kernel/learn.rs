@@ -64,7 +64,9 @@ fn the_screen_restores_the_terminal() -> Result<()> {
         learn
             .current_dir(lab.student.path())
             .env("KMODLAB_WORKSPACE", lab.clone.path(""))
-            .env("TERM", "xterm");
+            .env("TERM", "xterm")
+            // The terminal, in place of /dev/null.
+            .stdin(Stdio::inherit());
         let mut session = Session::spawn(learn)?;
         session.set_expect_timeout(None);
         wait_for("a check", || checks(count))?;
