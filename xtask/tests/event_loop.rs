@@ -9,7 +9,9 @@ use kmodlab_protocol::{Message, Tag, Uptime, frame};
 use xtask::kernel::{KernelImage, Profile};
 use xtask::key::Inputs;
 use xtask::toolchain::Toolchain;
-use xtask::vm::{self, Boot, Channels, GuestEnd, GuestRun, Machine, RunInputs, VirtualClock};
+use xtask::vm::{
+    self, Boot, Channels, GuestEnd, GuestRun, Hardware, Machine, RunInputs, VirtualClock,
+};
 
 /// The beginning of each script: the paths of its channels.
 const CHANNELS: &str = r#"#!/bin/sh
@@ -33,6 +35,7 @@ fn run(script: &str) -> Result<(GuestRun, Vec<u8>)> {
     let boot = Boot {
         initrd: PathBuf::from("initrd"),
         kernel_parameters: Vec::new(),
+        hardware: Hardware::DEFAULT,
     };
     let machine = Machine::scripted(VirtualClock { shift: 5 }, channels.endpoints(), boot);
     let mut received = Vec::new();
@@ -133,6 +136,7 @@ fn a_program_that_is_missing_is_an_error_that_names_it() {
     let boot = Boot {
         initrd: PathBuf::from("initrd"),
         kernel_parameters: Vec::new(),
+        hardware: Hardware::DEFAULT,
     };
     let machine = Machine::scripted(VirtualClock { shift: 5 }, channels.endpoints(), boot);
     let toolchain = toolchain(Path::new("/nowhere/qemu"));

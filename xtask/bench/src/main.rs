@@ -27,7 +27,7 @@ use xtask::kernel::Configuration;
 use xtask::lesson::LessonText;
 use xtask::modules::Language;
 use xtask::run::plan::plan;
-use xtask::run::{GuestKind, Prepared, SuiteNeeds};
+use xtask::run::{GuestKind, GuestSettings, Prepared, SuiteNeeds};
 use xtask::{failure, lesson, process};
 
 use figures::Bench;
@@ -65,6 +65,7 @@ fn run(options: &BenchOptions) -> Result<ExitCode> {
     let needs = SuiteNeeds {
         source: &options.common.source_request(),
         configuration: &Configuration::default(),
+        settings: &GuestSettings::default(),
         cases: &plan(&texts, &languages, None),
         schedules: false,
         guests: GuestKind::Resumed,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::failure::Failure;
-use crate::project::{KernelChoice, Project, ProjectGuestFile, check_guest_path, is_path};
+use crate::project::{
+    GuestChoice, KernelChoice, Project, ProjectGuestFile, check_guest_path, is_path,
+};
 
 /// Options for folders with modules.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -28,6 +30,8 @@ pub struct Selection {
     pub projects: Vec<Arc<Project>>,
     /// The kernel that the projects ask for.
     pub kernel: KernelChoice,
+    /// The guest that the projects ask for.
+    pub guest: GuestChoice,
 }
 
 impl ProjectOptions {
@@ -42,6 +46,7 @@ impl ProjectOptions {
             names: Vec::new(),
             projects: Vec::new(),
             kernel: KernelChoice::default(),
+            guest: GuestChoice::default(),
         };
         for argument in arguments {
             if is_path(argument) {
@@ -89,6 +94,15 @@ impl Selection {
                 )));
             }
             self.kernel = project.kernel.clone();
+        }
+        if project.guest != GuestChoice::default() {
+            if self.guest != GuestChoice::default() && self.guest != project.guest {
+                bail!(Failure::usage(format!(
+                    "{} asks for another guest than the folders before it; run one after the other",
+                    project.shown.display()
+                )));
+            }
+            self.guest = project.guest.clone();
         }
         self.projects.push(project);
         Ok(())

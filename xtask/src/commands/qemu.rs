@@ -9,9 +9,10 @@ use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
 use crate::modules::{Language, Module};
 use crate::pipeline::{self, Built};
+use crate::project::GuestChoice;
 use crate::session::Session;
 use crate::text::shell_word;
-use crate::vm::{Accel, Boot, Hardware, Machine, accel, terminal};
+use crate::vm::{Accel, Boot, Machine, accel, terminal};
 use kmodlab_protocol::BANNER_FILE;
 
 /// Keeps the kernel's boot messages off the screen; `dmesg` shows them.
@@ -63,13 +64,13 @@ pub struct QemuOptions {
     #[arg(long, value_enum, default_value = "auto")]
     accel: AccelOption,
 
-    /// CPUs of the guest
-    #[arg(long, value_name = "N", default_value_t = Hardware::DEFAULT.cpus, value_parser = clap::value_parser!(u32).range(1..=8))]
-    smp: u32,
+    /// CPUs of the guest [default: 2, or as the folder asks]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    smp: Option<u32>,
 
-    /// Memory of the guest
-    #[arg(long, value_name = "MiB", default_value_t = Hardware::DEFAULT.memory_mib, value_parser = clap::value_parser!(u32).range(64..=65536))]
-    memory: u32,
+    /// Memory of the guest [default: 256, or as the folder asks]
+    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u32).range(64..=65536))]
+    memory: Option<u32>,
 
     /// Wait for a debugger before the first instruction
     #[arg(long)]
@@ -92,6 +93,7 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         names,
         projects,
         kernel,
+        guest,
         ..
     } = options.project.select(options.lesson.as_slice())?;
     let mut lessons = Vec::new();
@@ -124,10 +126,16 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         refuse_lacking(&lessons, language)?;
     }
     lessons.retain(|lesson| lesson.is_in(language));
+    let guest = GuestChoice {
+        cpus: options.smp.or(guest.cpus),
+        memory_mib: options.memory.or(guest.memory_mib),
+        ..guest
+    };
+    let configuration = options.configuration.configuration(&kernel)?;
     let built = pipeline::prepare(
         &session,
         &options.common.source_request_or(&kernel),
-        &options.configuration.configuration(&kernel)?,
+        &configuration,
         &lessons,
         &[language],
     )?;
@@ -153,15 +161,17 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         AccelOption::Tcg => Some(Accel::Tcg),
     };
     let accel = accel::choose(&session, toolchain, kernel, initramfs, requested)?;
-    let hardware = Hardware {
-        cpus: options.smp,
-        memory_mib: options.memory,
-    };
     let boot = Boot {
         initrd: initrd(&session, &built, &lessons)?,
-        kernel_parameters: [vec![QUIET.to_owned()], terminal::kernel_parameters()].concat(),
+        kernel_parameters: [
+            vec![QUIET.to_owned()],
+            terminal::kernel_parameters(),
+            guest.kernel_parameters.clone(),
+        ]
+        .concat(),
+        hardware: guest.hardware(),
     };
-    let machine = Machine::interactive(accel, hardware, boot, options.gdb);
+    let machine = Machine::interactive(accel, boot, options.gdb);
     if options.dry_run {
         crate::outln!("{}", machine.command(toolchain, kernel).quoted())?;
         return Ok(());

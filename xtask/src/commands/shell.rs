@@ -160,8 +160,9 @@ fn boot(
     let boot = Boot {
         initrd,
         kernel_parameters: [vec!["quiet".to_owned()], terminal::kernel_parameters()].concat(),
+        hardware: Hardware::DEFAULT,
     };
-    let machine = Machine::interactive(accel, Hardware::DEFAULT, boot, false);
+    let machine = Machine::interactive(accel, boot, false);
     terminal::run_on_terminal(toolchain, kernel, &machine)
 }
 

@@ -17,7 +17,7 @@ use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
 use crate::pipeline::Built;
-use crate::project::KernelChoice;
+use crate::project::{GuestChoice, KernelChoice};
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
@@ -25,8 +25,8 @@ use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
 use crate::run::plan::{Partition, PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
-    GuestKind, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds, SuiteSettings,
-    check_schedule, race_findings, without_guests,
+    GuestKind, GuestSettings, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds,
+    SuiteSettings, check_schedule, race_findings, without_guests,
 };
 use crate::session::Session;
 use crate::text::shell_word;
@@ -190,9 +190,9 @@ impl TestOptions {
         Ok(())
     }
 
-    /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel that
-    /// the projects ask for.
-    fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice)> {
+    /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel and
+    /// the guest that the projects ask for.
+    fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
         let selection = self.project.select(&self.lessons)?;
         let mut lessons = match self.races {
             true if !selection.projects.is_empty() => {
@@ -217,7 +217,7 @@ impl TestOptions {
             }
             lessons.extend(of_project);
         }
-        Ok((lessons, selection.kernel))
+        Ok((lessons, selection.kernel, selection.guest))
     }
 }
 
@@ -234,7 +234,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let schedules = &options.schedules;
     let schedules = schedules.requested(real_time, options.record.is_some())?;
     let timelines = options.timelines()?;
-    let (lessons, kernel) = options.lessons()?;
+    let (lessons, kernel, guest) = options.lessons()?;
     let source = options.common.source_request_or(&kernel);
     let configuration = options.configuration.configuration(&kernel)?;
     let cases = plan(&lessons, options.lang.languages(), options.partition);
@@ -243,12 +243,16 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         return output::list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
     let session = options.common.session()?;
+    let settings = GuestSettings {
+        hardware: guest.hardware(),
+        kernel_parameters: guest.kernel_parameters,
+    };
     let update = TextUpdate::default();
     let (suite, unprepared) = match cases.iter().any(|case| case.runnable().is_some()) {
         true => run_suite(
             options,
             &session,
-            (&source, &configuration),
+            (&source, &configuration, &settings),
             &lessons,
             schedules,
             timelines.as_ref(),
@@ -336,7 +340,7 @@ impl SuiteResult {
 fn run_suite(
     options: &TestOptions,
     session: &Session,
-    (source, configuration): (&SourceRequest, &Configuration),
+    (source, configuration, settings): (&SourceRequest, &Configuration, &GuestSettings),
     lessons: &[LessonText],
     schedules: RequestedSchedules<'_>,
     timelines: Option<&Timelines>,
@@ -349,6 +353,7 @@ fn run_suite(
     let needs = SuiteNeeds {
         source,
         configuration,
+        settings,
         cases: &plan(lessons, languages, options.partition),
         schedules: schedules.any(),
         guests: options.guests(),

@@ -20,7 +20,9 @@ use crate::pipeline::{self, Built};
 use crate::report::SuiteProgress;
 use crate::report::json::KernelEntry;
 use crate::run::plan::{PlannedCase, TestCase};
-use crate::run::{GuestStart, Mode, Outcome, RunObserver, Runner, StartOptions, SuiteSettings};
+use crate::run::{
+    GuestSettings, GuestStart, Mode, Outcome, RunObserver, Runner, StartOptions, SuiteSettings,
+};
 use crate::schedule::{self, Seeds};
 use crate::session::Session;
 use observer::PartObserver;
@@ -246,7 +248,8 @@ impl<'a> Check<'a> {
                     delays: false,
                     snapshot: true,
                 };
-                let start = GuestStart::new(self.session, built, options)?;
+                let start =
+                    GuestStart::new(self.session, built, options, &GuestSettings::default())?;
                 self.suite(built, &start, &with_guest, None)
             }
         };
@@ -292,7 +295,9 @@ impl<'a> Check<'a> {
             snapshot: true,
         };
         if kernel.delayed.is_none() {
-            kernel.delayed = Some(GuestStart::new(self.session, &kernel.built, options)?);
+            let settings = GuestSettings::default();
+            let start = GuestStart::new(self.session, &kernel.built, options, &settings)?;
+            kernel.delayed = Some(start);
         }
         let kernel = self.kernels.iter().find(|kernel| kernel.profile == profile);
         let (kernel, start) = kernel

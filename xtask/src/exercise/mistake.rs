@@ -14,7 +14,8 @@ use crate::project::Project;
 use crate::report::SuiteProgress;
 use crate::run::plan::{PlannedCase, TestCase};
 use crate::run::{
-    CompletedRun, GuestKind, Outcome, Prepared, RunObserver, SuiteNeeds, SuiteSettings,
+    CompletedRun, GuestKind, GuestSettings, Outcome, Prepared, RunObserver, SuiteNeeds,
+    SuiteSettings,
 };
 use crate::session::Session;
 use crate::workspace::Workspace;
@@ -123,6 +124,7 @@ pub fn run(
     let needs = SuiteNeeds {
         source,
         configuration,
+        settings: &GuestSettings::default(),
         cases: &cases,
         schedules: false,
         guests: GuestKind::Resumed,

@@ -11,7 +11,9 @@ use crate::lesson::Lesson;
 use crate::lesson::transcript::Step;
 use crate::modules::ModuleRequest;
 use crate::run::plan::{PlannedCase, TestCase};
-use crate::run::{GuestKind, Prepared, RunEvent, RunObserver, SuiteNeeds, SuiteSettings};
+use crate::run::{
+    GuestKind, GuestSettings, Prepared, RunEvent, RunObserver, SuiteNeeds, SuiteSettings,
+};
 use crate::session::Session;
 use crate::timeline::Timeline;
 
@@ -68,6 +70,7 @@ impl Answer<'_> {
         let needs = SuiteNeeds {
             source,
             configuration: &profile.into(),
+            settings: &GuestSettings::default(),
             cases: &cases,
             schedules: false,
             guests: GuestKind::Resumed,

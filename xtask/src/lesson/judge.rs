@@ -70,18 +70,29 @@ pub fn judge(
         log,
         origins,
     };
-    case.host_failed(run)
+    let project = lesson.project.as_ref();
+    let is_allowed = |verdict: &Verdict| {
+        project.is_some_and(|project| project.allowed.has_verdict(verdict.name()))
+    };
+    let counts = |verdict: &Verdict| !is_allowed(verdict);
+    let verdict = case
+        .host_failed(run)
         .or_else(|| case.not_started(run))
         .or_else(|| case.stopped(run))
         .or_else(|| case.output_limit(run))
         .or_else(|| case.out_of_memory())
         .or_else(|| case.shell_lost())
         .or_else(|| case.guest_lost())
-        .or_else(|| case.complaint())
+        .or_else(|| case.complaint().filter(counts))
         .or_else(|| case.mismatch())
-        .or_else(|| case.left_over())
+        .or_else(|| case.left_over().filter(counts))
         .or_else(|| case.unchecked())
-        .unwrap_or(Verdict::Pass)
+        .unwrap_or(Verdict::Pass);
+    // A guest that stopped has nothing more to judge.
+    match is_allowed(&verdict) {
+        true => Verdict::Pass,
+        false => verdict,
+    }
 }
 
 struct Case<'a> {

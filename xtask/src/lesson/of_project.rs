@@ -44,7 +44,14 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
     };
     let (path, readme) = (project.folder.join(text), project.shown.join(text));
     Ok(match read_text(&name, &path, &readme)? {
-        Ok(lesson) => Ok(Lesson {
+        Ok(mut lesson) => Ok(Lesson {
+            transcript: {
+                let transcript = &mut lesson.transcript;
+                if transcript.limit == LIMIT {
+                    transcript.limit = project.limit.unwrap_or(LIMIT);
+                }
+                lesson.transcript
+            },
             folder: project.folder.clone(),
             project: Some(Arc::clone(project)),
             ..lesson
@@ -135,7 +142,7 @@ fn with_steps(project: &Arc<Project>, steps: Vec<Step>) -> Lesson {
         title: "load and unload".to_owned(),
         transcript: Transcript {
             steps,
-            limit: LIMIT,
+            limit: project.limit.unwrap_or(LIMIT),
         },
         no_rust: None,
         two_cpus: None,

@@ -19,6 +19,12 @@
 //! [test]
 //! texts = ["tests/*.md"]
 //! load = ["mybus", "mydrv"]        # an order that symbols do not show
+//! cpus = 4
+//! memory = 512                     # MiB
+//! parameters = ["watchdog_thresh=10"]
+//! limit = 300                      # seconds of the guest's time
+//! allow = ["*registered twice*"]   # messages of the kernel that do not count
+//! verdicts = ["kernel-report"]     # verdicts that count as a pass
 //! ```
 
 use std::collections::BTreeMap;
@@ -27,7 +33,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
+use super::allowed::Allowed;
 use super::files::ProjectFiles;
+use super::guest::GuestChoice;
 use super::{ProjectGuestFile, shown_path};
 use crate::failure::{Failure, Fault};
 use crate::kernel::{AddedOptions, OptionSet};
@@ -85,6 +93,12 @@ struct GuestTable {
 struct TestTable {
     texts: Vec<String>,
     load: Vec<String>,
+    cpus: Option<u32>,
+    memory: Option<u32>,
+    parameters: Vec<String>,
+    limit: Option<u16>,
+    allow: Vec<String>,
+    verdicts: Vec<String>,
 }
 
 /// The kernel that a project asks for; none if its modules are for any.
@@ -207,6 +221,39 @@ impl Manifest {
         })
     }
 
+    /// Returns the guest that the manifest asks for.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if a number is out of its range or a kernel parameter is not one
+    /// word.
+    pub fn guest(&self, shown: &Path) -> Result<GuestChoice> {
+        let origin = shown_path(shown, Path::new(MANIFEST));
+        let choice = GuestChoice {
+            cpus: self.test.cpus,
+            memory_mib: self.test.memory,
+            kernel_parameters: self.test.parameters.clone(),
+        };
+        choice.check(&origin)?;
+        Ok(choice)
+    }
+
+    /// Returns the time limit of a run in seconds.
+    pub fn limit(&self) -> Option<u16> {
+        self.test.limit
+    }
+
+    /// Returns what a run may show and still pass.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if a pattern would allow everything, or a verdict is not one that
+    /// can be allowed.
+    pub fn allowed(&self, shown: &Path) -> Result<Allowed> {
+        let origin = shown_path(shown, Path::new(MANIFEST));
+        Allowed::new(&self.test.allow, &self.test.verdicts, &origin)
+    }
+
     /// Returns the order of modules that the manifest states.
     pub fn load_order(&self) -> Vec<String> {
         self.test.load.clone()
@@ -305,7 +352,7 @@ mod tests {
         let error = load("[test]\ntext = [\"x\"]\n").expect_err("an unknown key");
         let error = error.to_string();
         assert!(error.starts_with("./kmodlab.toml: TOML parse error at line 2"));
-        assert!(error.contains("unknown field `text`, expected `texts` or `load`"));
+        assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! reads as it is; a `kmodlab.toml` that lists the sources of each module; or sources alone, each
 //! of which becomes a module. Nothing is written into the folder.
 
+mod allowed;
 mod files;
+mod guest;
 mod layout;
 mod manifest;
 
@@ -22,7 +24,9 @@ use crate::failure::Failure;
 use crate::modules::Language;
 use crate::text::shell_word;
 
+pub use allowed::Allowed;
 pub use files::{ProjectFile, ProjectFiles};
+pub use guest::{CPUS, GuestChoice, MEMORY_MIB};
 pub use layout::{Build, KbuildSource};
 pub use manifest::{KernelChoice, MANIFEST, check_guest_path};
 
@@ -55,11 +59,17 @@ pub struct Project {
     pub builds: Vec<Build>,
     /// The kernel that the manifest asks for.
     pub kernel: KernelChoice,
+    /// The guest that the manifest asks for.
+    pub guest: GuestChoice,
     /// The files for the guest, besides modules.
     pub guest_files: Vec<ProjectGuestFile>,
     /// Names of modules in the order in which the manifest wants them to be loaded; a module that
     /// needs another one's symbols comes after it in any case.
     pub load_order: Vec<String>,
+    /// The time limit of a run in seconds of the guest's time, where a text states none.
+    pub limit: Option<u16>,
+    /// The kernel messages and verdicts with which a run passes.
+    pub allowed: Allowed,
     /// The files with transcripts, relative to the folder; without any, the modules are loaded,
     /// listed and unloaded.
     pub texts: Vec<PathBuf>,
@@ -102,7 +112,10 @@ impl Project {
             builds,
             texts,
             kernel: manifest.kernel(&folder, shown)?,
+            guest: manifest.guest(shown)?,
             guest_files: manifest.guest_files(&folder, shown)?,
+            limit: manifest.limit(),
+            allowed: manifest.allowed(shown)?,
             load_order: manifest.load_order(),
             is_answer: false,
             folder,
@@ -134,7 +147,10 @@ impl Project {
             builds: vec![build],
             texts: Vec::new(),
             kernel: KernelChoice::default(),
+            guest: GuestChoice::default(),
             guest_files: Vec::new(),
+            limit: None,
+            allowed: Allowed::default(),
             load_order: Vec::new(),
             is_answer: true,
             folder,

@@ -119,20 +119,17 @@ impl RecordedMachine {
     ) -> Machine {
         let clock = VirtualClock { shift: self.shift };
         let events = events.to_owned();
-        Machine::replayed(
-            clock,
-            channels,
-            self.memory,
-            self.boot(initrd),
-            events,
-            debugger,
-        )
+        Machine::replayed(clock, channels, self.boot(initrd), events, debugger)
     }
 
     fn boot(&self, initrd: &Path) -> Boot {
         Boot {
             initrd: initrd.to_owned(),
             kernel_parameters: self.kernel_parameters.clone(),
+            hardware: Hardware {
+                memory_mib: self.memory,
+                ..Hardware::DEFAULT
+            },
         }
     }
 
@@ -141,7 +138,6 @@ impl RecordedMachine {
         let machine = Machine::recorded(
             VirtualClock { shift: self.shift },
             Endpoints::names(),
-            self.memory,
             self.boot("initrd".as_ref()),
             "events".into(),
         );
@@ -178,12 +174,13 @@ impl Recording {
             initrd,
             clock,
             kernel_parameters,
+            memory_mib,
             files,
             tag,
         } = input;
         let machine = RecordedMachine {
             shift: clock.shift,
-            memory: Hardware::DEFAULT.memory_mib,
+            memory: *memory_mib,
             kernel_parameters: kernel_parameters.clone(),
         };
         Ok(Self {

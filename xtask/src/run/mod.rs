@@ -30,5 +30,5 @@ pub use prepare::{GuestKind, Prepared, SuiteNeeds};
 pub use request::Mode;
 pub use runner::{RecordedInput, Runner, TaggedRun};
 pub use scheduled::{RaceFindings, ScheduledCase, check_schedule, race_findings};
-pub use start::{GuestStart, StartOptions};
+pub use start::{GuestSettings, GuestStart, StartOptions};
 pub use suite::{SuiteRun, SuiteSettings, without_guests};

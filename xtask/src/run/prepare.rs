@@ -6,7 +6,7 @@ use kmodlab_protocol::TRACKER;
 use super::plan::PlannedCase;
 use super::request::Mode;
 use super::runner::Runner;
-use super::start::{GuestStart, StartOptions};
+use super::start::{GuestSettings, GuestStart, StartOptions};
 use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
 use crate::modules::{Language, ModuleRequest};
@@ -22,6 +22,8 @@ pub struct SuiteNeeds<'a> {
     pub source: &'a SourceRequest,
     /// The kernel's configuration.
     pub configuration: &'a Configuration,
+    /// The hardware and kernel parameters of the guests.
+    pub settings: &'a GuestSettings,
     /// The test cases.
     pub cases: &'a [PlannedCase<'a>],
     /// Whether the suite has schedules.
@@ -65,6 +67,7 @@ impl Prepared {
         let SuiteNeeds {
             source,
             configuration,
+            settings,
             cases,
             schedules,
             guests,
@@ -103,7 +106,7 @@ impl Prepared {
             delays,
             snapshot: guests == GuestKind::Resumed && runs_guests,
         };
-        let start = GuestStart::new(session, &built, options)?;
+        let start = GuestStart::new(session, &built, options, settings)?;
         Ok(Self { built, start, mode })
     }
 

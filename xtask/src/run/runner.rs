@@ -77,6 +77,8 @@ pub struct RecordedInput {
     pub clock: VirtualClock,
     /// Kernel parameters.
     pub kernel_parameters: Vec<String>,
+    /// The guest's memory in MiB.
+    pub memory_mib: u32,
     /// The files that the run brought to the guest; the archive has them too.
     pub files: Vec<GuestFile>,
     /// The tag of the agent's messages.
@@ -334,14 +336,9 @@ impl Runner<'_> {
         let events = kept.path().join("events");
         let initrd = read(&boot.initrd)?;
         let kernel_parameters = boot.kernel_parameters.clone();
+        let memory_mib = boot.hardware.memory_mib;
         let clock = self.start.clock();
-        let machine = Machine::recorded(
-            clock,
-            channels.endpoints(),
-            vm::Hardware::DEFAULT.memory_mib,
-            boot,
-            events.clone(),
-        );
+        let machine = Machine::recorded(clock, channels.endpoints(), boot, events.clone());
         let inputs = RunInputs::default();
         let run = self.run(&machine, channels, inputs, &assignment, on_step)?;
         let events = read(&events)?;
@@ -350,6 +347,7 @@ impl Runner<'_> {
             initrd,
             clock,
             kernel_parameters,
+            memory_mib,
             files: script.files.clone(),
             tag: assignment.tag,
         });
@@ -378,7 +376,11 @@ impl Runner<'_> {
         let assignment = assignment(transcript, options);
         let channels = Channels::typed()?;
         let boot = Boot {
-            kernel_parameters: REAL_TIME_PARAMETERS.map(str::to_owned).to_vec(),
+            kernel_parameters: REAL_TIME_PARAMETERS
+                .iter()
+                .map(|parameter| (*parameter).to_owned())
+                .chain(self.start.own_parameters().iter().cloned())
+                .collect(),
             ..self.boot_with(&channels, &assignment, &RunOptions::default())?
         };
         let machine = Machine::real_time(accel, channels.endpoints(), boot);

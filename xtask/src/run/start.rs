@@ -9,7 +9,7 @@ use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule;
 use crate::session::Session;
-use crate::vm::{Boot, Snapshot, SnapshotGuest, VirtualClock};
+use crate::vm::{Boot, Hardware, Snapshot, SnapshotGuest, VirtualClock};
 
 /// Kernel parameters of guests in virtual time.
 ///
@@ -41,10 +41,29 @@ const KERNEL_PARAMETERS: [&str; 10] = [
 /// The initramfs, clock and snapshot from which guests in virtual time start.
 #[derive(Debug, Clone)]
 pub struct GuestStart {
+    settings: GuestSettings,
     initramfs: Initramfs,
     boot: Boot,
     clock: VirtualClock,
     snapshot: Option<Snapshot>,
+}
+
+/// The hardware and the kernel parameters of a suite's guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestSettings {
+    /// Their hardware.
+    pub hardware: Hardware,
+    /// Kernel parameters in addition to kmodlab's.
+    pub kernel_parameters: Vec<String>,
+}
+
+impl Default for GuestSettings {
+    fn default() -> Self {
+        Self {
+            hardware: Hardware::DEFAULT,
+            kernel_parameters: Vec::new(),
+        }
+    }
 }
 
 /// The kind of a suite's guests.
@@ -63,7 +82,12 @@ impl GuestStart {
     /// # Errors
     ///
     /// If the initramfs cannot be packed.
-    pub fn new(session: &Session, built: &Built, options: StartOptions) -> Result<Self> {
+    pub fn new(
+        session: &Session,
+        built: &Built,
+        options: StartOptions,
+        settings: &GuestSettings,
+    ) -> Result<Self> {
         let initramfs = with_tools(session, built, options)?;
         let boot = Boot {
             initrd: initramfs.path.clone(),
@@ -71,7 +95,10 @@ impl GuestStart {
                 .iter()
                 .chain(built.kernel.profile.kernel_parameters())
                 .map(|parameter| (*parameter).to_owned())
+                // The kernel takes the last value of a parameter.
+                .chain(settings.kernel_parameters.iter().cloned())
                 .collect(),
+            hardware: settings.hardware,
         };
         let clock = VirtualClock {
             shift: shift(built.kernel.profile, options.delays),
@@ -94,6 +121,7 @@ impl GuestStart {
                 .ok()
         });
         Ok(Self {
+            settings: settings.clone(),
             initramfs,
             boot,
             clock,
@@ -109,6 +137,11 @@ impl GuestStart {
     /// Returns the initramfs's file and the kernel parameters.
     pub fn boot(&self) -> &Boot {
         &self.boot
+    }
+
+    /// Returns the kernel parameters that the user asks for.
+    pub fn own_parameters(&self) -> &[String] {
+        &self.settings.kernel_parameters
     }
 
     /// Returns the clock.

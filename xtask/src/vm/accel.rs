@@ -12,6 +12,7 @@ use kmodlab_protocol::INIT_REACHED;
 use serde::{Deserialize, Serialize};
 
 use super::channels::{Channel, Channels};
+use super::hardware::Hardware;
 use super::machine::{Accel, Boot, Machine};
 use super::qmp::Qmp;
 use super::running::{Observer, Running};
@@ -151,6 +152,7 @@ fn probe(toolchain: &Toolchain, kernel: &KernelImage, initramfs: &Initramfs) -> 
     let boot = Boot {
         initrd: initramfs.path.clone(),
         kernel_parameters: Vec::new(),
+        hardware: Hardware::DEFAULT,
     };
     let channels = Channels::new()?;
     let machine = Machine::kvm_probe(channels.endpoints(), boot);

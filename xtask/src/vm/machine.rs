@@ -8,6 +8,7 @@ use kmodlab_protocol::{CHANNEL_PORT, CHANNEL_VARIABLE, SERIAL_CHANNEL, firmware}
 
 use super::channels::Endpoints;
 use super::firmware::FirmwareFiles;
+use super::hardware::Hardware;
 use super::qmp::EPOCH;
 use super::tsc;
 use crate::kernel::KernelImage;
@@ -33,31 +34,15 @@ impl Accel {
     }
 }
 
-/// The number of a guest's CPUs and the size of its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hardware {
-    /// CPUs.
-    pub cpus: u32,
-    /// Memory in MiB.
-    pub memory_mib: u32,
-}
-
-impl Hardware {
-    /// The hardware of a guest unless the user chooses another: two CPUs, so that threads
-    /// really run side by side.
-    pub const DEFAULT: Self = Self {
-        cpus: 2,
-        memory_mib: 256,
-    };
-}
-
-/// The contents of a guest that boots: all but its kernel and hardware.
+/// The contents of a guest that boots: all but its kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boot {
     /// The archive that becomes its root folder.
     pub initrd: PathBuf,
     /// Further kernel parameters.
     pub kernel_parameters: Vec<String>,
+    /// Its hardware. A recorded guest has one CPU nevertheless.
+    pub hardware: Hardware,
 }
 
 /// The clock of a guest in virtual time: each instruction takes `2^shift` nanoseconds, and time
@@ -76,7 +61,6 @@ pub struct VirtualClock {
 #[derive(Debug, Clone)]
 pub struct Machine {
     kind: Kind,
-    hardware: Hardware,
     boot: Boot,
 }
 
@@ -174,10 +158,9 @@ const VIRTUAL_TSC_KHZ: u64 = 1_000_000;
 impl Machine {
     /// Returns a guest with a shell on the terminal that xtask runs on. With `gdb`, QEMU waits
     /// for a debugger at port 1234, as users of gdb expect it.
-    pub fn interactive(accel: Accel, hardware: Hardware, boot: Boot, gdb: bool) -> Self {
+    pub fn interactive(accel: Accel, boot: Boot, gdb: bool) -> Self {
         Self {
             kind: Kind::Interactive { accel, gdb },
-            hardware,
             boot,
         }
     }
@@ -186,7 +169,6 @@ impl Machine {
     pub fn kvm_probe(channels: Endpoints, boot: Boot) -> Self {
         Self {
             kind: Kind::KvmProbe(channels),
-            hardware: Hardware::DEFAULT,
             boot,
         }
     }
@@ -195,7 +177,6 @@ impl Machine {
     pub fn scripted(clock: VirtualClock, channels: Endpoints, boot: Boot) -> Self {
         Self {
             kind: Kind::Scripted { clock, channels },
-            hardware: Hardware::DEFAULT,
             boot,
         }
     }
@@ -259,7 +240,6 @@ impl Machine {
                 saved: SavedGuest { memory, firmware },
                 role,
             },
-            hardware: Hardware::DEFAULT,
             boot,
         }
     }
@@ -267,22 +247,12 @@ impl Machine {
     /// Returns a guest that boots for one run and is recorded: QEMU writes everything that
     /// reaches it from outside to the file `events`, which is whole when QEMU has ended by
     /// itself (QEMU manual, "Record/replay"). QEMU records a guest with one CPU only.
-    pub fn recorded(
-        clock: VirtualClock,
-        channels: Endpoints,
-        memory_mib: u32,
-        boot: Boot,
-        events: PathBuf,
-    ) -> Self {
+    pub fn recorded(clock: VirtualClock, channels: Endpoints, boot: Boot, events: PathBuf) -> Self {
         Self {
             kind: Kind::Recorded {
                 clock,
                 channels,
                 events,
-            },
-            hardware: Hardware {
-                cpus: 1,
-                memory_mib,
             },
             boot,
         }
@@ -292,7 +262,6 @@ impl Machine {
     pub fn replayed(
         clock: VirtualClock,
         channels: Endpoints,
-        memory_mib: u32,
         boot: Boot,
         events: PathBuf,
         debugger: Debugger,
@@ -304,10 +273,6 @@ impl Machine {
                 events,
                 debugger,
             },
-            hardware: Hardware {
-                cpus: 1,
-                memory_mib,
-            },
             boot,
         }
     }
@@ -316,8 +281,15 @@ impl Machine {
     pub fn real_time(accel: Accel, channels: Endpoints, boot: Boot) -> Self {
         Self {
             kind: Kind::RealTime { accel, channels },
-            hardware: Hardware::DEFAULT,
             boot,
+        }
+    }
+
+    /// Returns the number of the guest's CPUs: QEMU records and replays one only.
+    fn cpus(&self) -> u32 {
+        match self.kind {
+            Kind::Recorded { .. } | Kind::Replayed { .. } => 1,
+            _ => self.boot.hardware.cpus,
         }
     }
 
@@ -348,7 +320,7 @@ impl Machine {
         let mut parameters: Vec<String> = KERNEL_PARAMETERS.map(str::to_owned).to_vec();
         let mut tool = Tool::new(&toolchain.qemu).args(["-M", MACHINE]);
         tool = self.clock(tool, &mut parameters);
-        let Hardware { cpus, memory_mib } = self.hardware;
+        let (cpus, memory_mib) = (self.cpus(), self.boot.hardware.memory_mib);
         tool = tool
             .arg("-kernel")
             .arg(kernel.vmlinux())
@@ -448,7 +420,7 @@ impl Machine {
         };
         let options = format!(
             "memory-backend-file,id=ram,size={}M,share={share},mem-path={}",
-            self.hardware.memory_mib,
+            self.boot.hardware.memory_mib,
             escaped(memory)
         );
         let mut tool = tool

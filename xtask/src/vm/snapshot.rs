@@ -293,6 +293,7 @@ fn memory_key(memory: &Path) -> Result<Key> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hardware::Hardware;
     use super::super::test_values::{kernel, toolchain};
     use super::*;
 
@@ -301,6 +302,7 @@ mod tests {
         let boot = |initrd: &str, parameters: &[&str]| Boot {
             initrd: PathBuf::from(initrd),
             kernel_parameters: parameters.iter().map(ToString::to_string).collect(),
+            hardware: Hardware::DEFAULT,
         };
         let of = |toolchain: &Toolchain, kernel: &KernelImage, shift, boot: &Boot| {
             key(SnapshotGuest {

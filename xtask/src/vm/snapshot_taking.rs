@@ -28,7 +28,7 @@ use rustix::io::Errno;
 
 use super::channels::{Channel, Channels};
 use super::firmware::{FirmwareFiles, PackedAssignment};
-use super::machine::{Boot, Hardware, Machine, VirtualClock};
+use super::machine::{Boot, Machine, VirtualClock};
 use super::qmp::Qmp;
 use super::running::{Observer, QUIT_PATIENCE, Running};
 use super::watchdog::{INTERVAL, Watchdog};
@@ -93,7 +93,7 @@ impl Subject<'_> {
         };
         let mut guest = Running::start(toolchain, kernel, &machine, channels)?;
         let before = resumes.as_ref().map(|resumed| &*resumed.state);
-        let stopped = until_stopped(&mut guest, before);
+        let stopped = until_stopped(&mut guest, before, self.boot.hardware.cpus);
         let ended = guest.end()?;
         let (status, errors) = (ended.status, ended.errors);
         let (state, idle) = stopped.with_context(|| format!("QEMU: {status} {errors}"))?;
@@ -130,12 +130,15 @@ fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
 
 /// Waits until the guest has asked for the snapshot; returns its state, and whether it was
 /// idle. If `before` is given, the guest resumes from that state.
-fn until_stopped(guest: &mut Running, before: Option<&[u8]>) -> Result<(Vec<u8>, bool)> {
+fn until_stopped(guest: &mut Running, before: Option<&[u8]>, cpus: u32) -> Result<(Vec<u8>, bool)> {
     let mut control = guest.control()?;
     if let Some(state) = before {
         control.resume(state, &guest.folder().join("state-before"))?;
     }
-    let mut observer = SnapshotObserver::default();
+    let mut observer = SnapshotObserver {
+        cpus,
+        watchdog: Watchdog::default(),
+    };
     let stop = guest.watch(Some(control), &mut observer)?;
     // The memory is whole when QEMU has ended by itself.
     guest.wait_for_end(Instant::now() + QUIT_PATIENCE);
@@ -154,8 +157,9 @@ enum SnapshotStop {
     Late,
 }
 
-#[derive(Default)]
 struct SnapshotObserver {
+    /// Number of the guest's CPUs.
+    cpus: u32,
     watchdog: Watchdog,
 }
 
@@ -176,7 +180,7 @@ impl Observer for SnapshotObserver {
             .as_mut()
             .ok_or_else(|| anyhow!("QEMU does not answer"))?;
         if qmp.wait_for_stop(INTERVAL)? {
-            let idle = qmp.is_idle(Hardware::DEFAULT.cpus)?;
+            let idle = qmp.is_idle(self.cpus)?;
             let state = qmp.state(&guest.folder().join("state"))?;
             qmp.quit()?;
             return Ok(Some(SnapshotStop::Stopped { state, idle }));

@@ -38,6 +38,7 @@ mod reproducible;
 mod rmmod;
 mod sandbox;
 mod schedules;
+mod settings;
 mod snapshots;
 mod soundness;
 mod style;

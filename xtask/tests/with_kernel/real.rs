@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use xtask::kernel::Configuration;
 use xtask::kernel::source::SourceRequest;
 use xtask::lesson::transcript::{Step, Transcript};
-use xtask::run::{GuestKind, Prepared, SuiteNeeds};
+use xtask::run::{GuestKind, GuestSettings, Prepared, SuiteNeeds};
 use xtask::session::Session;
 use xtask::vm::{Accel, GuestEnd};
 
@@ -117,6 +117,7 @@ fn a_guest_under_a_kvm_that_cannot_run_it_ends_soon() -> Result<()> {
     let needs = SuiteNeeds {
         source: &SourceRequest::default(),
         configuration: &Configuration::default(),
+        settings: &GuestSettings::default(),
         cases: &[],
         schedules: false,
         guests: GuestKind::Booted,

@@ -45,8 +45,17 @@ impl Case<'_> {
         let origins = OnceCell::new();
         self.log.complaint(|message, at| {
             let is_kernels = || origins.get_or_init(self.origins).is_kernels(message);
-            !self.is_expected(message) && !self.is_expected_refusal(message, at) && is_kernels()
+            !self.is_expected(message)
+                && !self.is_allowed(message)
+                && !self.is_expected_refusal(message, at)
+                && is_kernels()
         })
+    }
+
+    /// Reports whether the lesson's project allows a message of the log.
+    fn is_allowed(&self, message: &str) -> bool {
+        let project = self.lesson.project.as_ref();
+        project.is_some_and(|project| project.allowed.has_message(message))
     }
 
     /// Reports whether the kernel refused a module or a value with a message, at a time of its

@@ -12,6 +12,7 @@ fn boot() -> Boot {
     Boot {
         initrd: PathBuf::from("a folder/init,rd"),
         kernel_parameters: vec!["quiet".to_owned()],
+        hardware: Hardware::DEFAULT,
     }
 }
 
@@ -50,9 +51,10 @@ fn interactive_guests() {
         cpus: 4,
         memory_mib: 512,
     };
-    let tcg = Machine::interactive(Accel::Tcg, hardware, boot(), false);
+    let larger = Boot { hardware, ..boot() };
+    let tcg = Machine::interactive(Accel::Tcg, larger, false);
     assert_data_eq!(lines(&tcg), file!["command_lines/interactive-tcg.txt"]);
-    let kvm = Machine::interactive(Accel::Kvm, Hardware::DEFAULT, boot(), true);
+    let kvm = Machine::interactive(Accel::Kvm, boot(), true);
     assert_data_eq!(lines(&kvm), file!["command_lines/interactive-kvm-gdb.txt"]);
 }
 
@@ -82,9 +84,9 @@ fn guests_of_snapshots() {
 #[test]
 fn guests_of_recordings() {
     let (channels, events) = (Endpoints::names, || PathBuf::from("events"));
-    let recorded = Machine::recorded(CLOCK, channels(), 256, boot(), events());
+    let recorded = Machine::recorded(CLOCK, channels(), boot(), events());
     assert_data_eq!(lines(&recorded), file!["command_lines/recorded.txt"]);
-    let replayed = |debugger| Machine::replayed(CLOCK, channels(), 256, boot(), events(), debugger);
+    let replayed = |debugger| Machine::replayed(CLOCK, channels(), boot(), events(), debugger);
     assert_data_eq!(
         lines(&replayed(Debugger::None)),
         file!["command_lines/replayed.txt"]

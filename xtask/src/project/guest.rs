@@ -1,0 +1,96 @@
+//! The guest that a project asks for.
+
+use crate::failure::{Failure, Fault};
+use crate::vm::Hardware;
+
+/// The CPUs that a guest can have; the kernel has room for as many.
+pub const CPUS: std::ops::RangeInclusive<u32> = 1..=8;
+
+/// The memory that a guest can have, in MiB.
+pub const MEMORY_MIB: std::ops::RangeInclusive<u32> = 64..=65536;
+
+/// The guest that a project asks for; the default one where it asks for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuestChoice {
+    /// CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// Kernel parameters.
+    pub kernel_parameters: Vec<String>,
+}
+
+impl GuestChoice {
+    /// Checks the numbers and the kernel parameters, which `origin` has.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if a number is out of its range or a parameter is not one word.
+    pub fn check(&self, origin: &str) -> Result<(), Failure> {
+        let refuse = |what: String| Err(Failure::of(Fault::Lesson, format!("{origin}: {what}")));
+        let in_range = |name, value: Option<u32>, range: std::ops::RangeInclusive<u32>| {
+            let value = value.filter(|value| !range.contains(value));
+            let (first, last) = (range.start(), range.end());
+            value.map(|value| format!("{name} = {value} is not from {first} to {last}"))
+        };
+        let wrong = in_range("cpus", self.cpus, CPUS);
+        if let Some(what) = wrong.or(in_range("memory", self.memory_mib, MEMORY_MIB)) {
+            return refuse(what);
+        }
+        let is_word = |word: &&String| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b'"')
+        };
+        let mut words = self.kernel_parameters.iter();
+        match words.find(|word| !is_word(word)) {
+            Some(word) => refuse(format!(
+                "`{word}` is not one word of the kernel's command line"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the hardware.
+    pub fn hardware(&self) -> Hardware {
+        Hardware {
+            cpus: self.cpus.unwrap_or(Hardware::DEFAULT.cpus),
+            memory_mib: self.memory_mib.unwrap_or(Hardware::DEFAULT.memory_mib),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_words_are_checked() {
+        let check = |choice: GuestChoice| {
+            choice
+                .check("./own/kmodlab.toml")
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(check(GuestChoice::default()), Ok(()));
+        let cpus = GuestChoice {
+            cpus: Some(9),
+            ..GuestChoice::default()
+        };
+        let expected = "./own/kmodlab.toml: cpus = 9 is not from 1 to 8";
+        assert_eq!(check(cpus), Err(expected.to_owned()));
+        let memory = GuestChoice {
+            memory_mib: Some(63),
+            ..GuestChoice::default()
+        };
+        assert!(check(memory).is_err());
+        let words = |word: &str| GuestChoice {
+            kernel_parameters: vec![word.to_owned()],
+            ..GuestChoice::default()
+        };
+        assert_eq!(check(words("watchdog_thresh=10")), Ok(()));
+        for word in ["", "a b", "x=\"y\"", "ü"] {
+            assert!(check(words(word)).is_err(), "{word}");
+        }
+    }
+}
