@@ -103,7 +103,7 @@ fn run() -> Result<ExitCode> {
 fn run_command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Qemu(options) => qemu::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Qemu(options) => qemu::run(&options),
         Command::Test(options) => test::run(&options),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),

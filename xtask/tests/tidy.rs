@@ -626,7 +626,12 @@ fn options_in_documents_exist() -> Result<()> {
 }
 
 /// Environment variables of the agent in a guest, which kmodlab itself sets.
-const GUEST_VARIABLES: &[&str] = &["KMODLAB_CHANNEL", "KMODLAB_COLUMNS", "KMODLAB_ROWS"];
+const GUEST_VARIABLES: &[&str] = &[
+    "KMODLAB_CHANNEL",
+    "KMODLAB_COLUMNS",
+    "KMODLAB_ROWS",
+    "KMODLAB_SCRIPT",
+];
 
 /// Returns the names of kmodlab's environment variables in a text.
 fn variables(text: &str) -> impl Iterator<Item = &str> {

@@ -51,6 +51,19 @@ pub const ASSIGNMENT_FILE: &str = "/kmodlab/assignment";
 /// The text that an interactive guest prints before its first prompt.
 pub const BANNER_FILE: &str = "/etc/kmodlab/banner";
 
+/// The commands of an interactive guest that nobody types in. The agent runs them in a shell, and
+/// the guest ends with them.
+pub const SCRIPT_FILE: &str = "/etc/kmodlab/script";
+
+/// The beginning of the line, on QEMU's debug console, with the exit status of these commands.
+pub const SCRIPT_STATUS: &str = "kmodlab: status ";
+
+/// The environment variable that is set for the shell of these commands.
+pub const SCRIPT_VARIABLE: &str = "KMODLAB_SCRIPT";
+
+/// The I/O port of QEMU's debug console (`isa-debugcon`).
+pub const DEBUG_PORT: u64 = 0xe9;
+
 /// The line that the agent writes to the kernel's log when it starts.
 pub const INIT_REACHED: &str = "kmodlab: init reached";
 

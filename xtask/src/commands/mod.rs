@@ -21,6 +21,7 @@ mod projects;
 pub mod qemu;
 pub mod replay;
 pub mod reset;
+mod script;
 pub mod shell;
 pub mod solution;
 pub mod student;

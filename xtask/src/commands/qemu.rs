@@ -1,9 +1,13 @@
 //! `cargo xtask qemu`: a guest with a shell on this terminal.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
+use super::script::{self, GuestScript};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
@@ -12,7 +16,7 @@ use crate::pipeline::{self, Built};
 use crate::project::GuestChoice;
 use crate::session::Session;
 use crate::text::shell_word;
-use crate::vm::{Accel, Boot, Machine, accel, terminal};
+use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
 use kmodlab_protocol::BANNER_FILE;
 
 /// Keeps the kernel's boot messages off the screen; `dmesg` shows them.
@@ -56,6 +60,12 @@ pub struct QemuOptions {
     #[command(flatten)]
     project: ProjectOptions,
 
+    /// Run this command in place of a shell, and end with its status
+    ///
+    /// Without it, a standard input that is not a terminal is read to its end and run.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "gdb")]
+    run: Option<String>,
+
     /// The language of the guest's modules [default: rust, or that of the folder's modules]
     #[arg(long, value_enum)]
     lang: Option<LangOption>,
@@ -81,13 +91,14 @@ pub struct QemuOptions {
     dry_run: bool,
 }
 
-/// Boots a guest on the terminal.
+/// Boots a guest on the terminal. Returns the status of the guest's commands if it has some, else 0.
 ///
 /// # Errors
 ///
 /// If the kernel or the module of the named lesson cannot be built, or QEMU fails. Of all lessons, a
-/// module that cannot be built is only reported.
-pub fn run(options: &QemuOptions) -> Result<()> {
+/// module that cannot be built is only reported. With commands, it is also an error if the guest ends
+/// before they do.
+pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let Selection {
         names,
@@ -161,8 +172,12 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         AccelOption::Tcg => Some(Accel::Tcg),
     };
     let accel = accel::choose(&session, toolchain, kernel, initramfs, requested)?;
+    let script = match options.dry_run && options.run.is_none() {
+        true => None,
+        false => GuestScript::requested(options.run.as_deref())?,
+    };
     let boot = Boot {
-        initrd: initrd(&session, &built, &lessons)?,
+        initrd: initrd(&session, &built, &lessons, script.as_ref())?,
         kernel_parameters: [
             vec![QUIET.to_owned()],
             terminal::kernel_parameters(),
@@ -171,10 +186,19 @@ pub fn run(options: &QemuOptions) -> Result<()> {
         .concat(),
         hardware: guest.hardware(),
     };
-    let machine = Machine::interactive(accel, boot, options.gdb);
+    let folder = guest_folder()?;
+    let report = folder.path().join("report");
+    let machine = match &script {
+        Some(_) => Machine::batch(accel, boot, report.clone()),
+        None => Machine::interactive(accel, boot, options.gdb),
+    };
     if options.dry_run {
         crate::outln!("{}", machine.command(toolchain, kernel).quoted())?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if script.is_some() {
+        let report = terminal::run_batch(toolchain, kernel, &machine, &report)?;
+        return script::exit_code(&report);
     }
     if options.gdb {
         crate::errln!(
@@ -182,21 +206,27 @@ pub fn run(options: &QemuOptions) -> Result<()> {
             shell_word(&kernel.vmlinux())
         );
     }
-    terminal::run_on_terminal(toolchain, kernel, &machine)
+    terminal::run_on_terminal(toolchain, kernel, &machine).map(|()| ExitCode::SUCCESS)
 }
 
-/// Packs the guest's root folder: the base, the modules, and the banner. It is in the cache, so
-/// that the command line of `--dry-run` can be used.
+/// Packs the guest's root folder: the base, the modules, the commands and the banner. It is in the
+/// cache, so that the command line of `--dry-run` can be used.
 ///
 /// # Errors
 ///
 /// If a file cannot be read or written.
-pub fn initrd(session: &Session, built: &Built, lessons: &[Lesson]) -> Result<std::path::PathBuf> {
+pub fn initrd(
+    session: &Session,
+    built: &Built,
+    lessons: &[Lesson],
+    script: Option<&GuestScript>,
+) -> Result<PathBuf> {
     let mut files = Vec::new();
     for module in &built.modules {
         files.push(pipeline::in_guest(module)?);
     }
     files.extend(built.project_files.iter().map(|(_, file)| file.clone()));
+    files.extend(script.map(GuestScript::file));
     files.push(GuestFile {
         path: BANNER_FILE.to_owned(),
         mode: 0o644,

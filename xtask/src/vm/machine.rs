@@ -70,6 +70,10 @@ enum Kind {
         accel: Accel,
         gdb: bool,
     },
+    Batch {
+        accel: Accel,
+        report: PathBuf,
+    },
     KvmProbe(Endpoints),
     Scripted {
         clock: VirtualClock,
@@ -161,6 +165,15 @@ impl Machine {
     pub fn interactive(accel: Accel, boot: Boot, gdb: bool) -> Self {
         Self {
             kind: Kind::Interactive { accel, gdb },
+            boot,
+        }
+    }
+
+    /// Returns a guest that runs commands from its initramfs and prints to the standard output. Its
+    /// report on QEMU's debug console becomes the file `report`.
+    pub fn batch(accel: Accel, boot: Boot, report: PathBuf) -> Self {
+        Self {
+            kind: Kind::Batch { accel, report },
             boot,
         }
     }
@@ -305,7 +318,10 @@ impl Machine {
             | Kind::Snapshot { clock, .. }
             | Kind::Recorded { clock, .. }
             | Kind::Replayed { clock, .. } => Some(*clock),
-            Kind::Interactive { .. } | Kind::KvmProbe(_) | Kind::RealTime { .. } => None,
+            Kind::Interactive { .. }
+            | Kind::Batch { .. }
+            | Kind::KvmProbe(_)
+            | Kind::RealTime { .. } => None,
         }
     }
 
@@ -334,6 +350,7 @@ impl Machine {
         }
         tool = match &self.kind {
             Kind::Interactive { gdb, .. } => interactive(tool, *gdb),
+            Kind::Batch { report, .. } => batch(tool, report),
             Kind::KvmProbe(channels) => log_and_control(tool, channels),
             Kind::Scripted { channels, .. } => {
                 agent_port(with_debug(tool, channels), "file", channels)
@@ -369,7 +386,9 @@ impl Machine {
         // guest, a person reads the date from it.
         let age = format!("clock=vm,base={EPOCH}");
         match &self.kind {
-            Kind::Interactive { accel, .. } => real_time(tool, *accel, parameters),
+            Kind::Interactive { accel, .. } | Kind::Batch { accel, .. } => {
+                real_time(tool, *accel, parameters)
+            }
             Kind::KvmProbe(_) => real_time(tool, Accel::Kvm, parameters),
             Kind::RealTime { accel, .. } => {
                 real_time(tool, *accel, parameters).args(["-rtc", &age])
@@ -461,6 +480,14 @@ fn interactive(tool: Tool, gdb: bool) -> Tool {
         true => tool.args(["-s", "-S"]),
         false => tool,
     }
+}
+
+/// Adds a console that only prints, and the debug console.
+fn batch(tool: Tool, report: &Path) -> Tool {
+    tool.args(["-chardev", "stdio,id=terminal,signal=off"])
+        .args(["-serial", "chardev:terminal"])
+        .args(["-chardev", &chardev("file,id=debug", report)])
+        .args(["-device", "isa-debugcon,iobase=0xe9,chardev=debug"])
 }
 
 fn log_and_control(tool: Tool, channels: &Endpoints) -> Tool {

@@ -1,10 +1,11 @@
 //! Runs a guest on the user's terminal, and restores the terminal's settings.
 
 use std::io::stdin;
-use std::process::ExitStatus;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use kmodlab_protocol::{COLUMNS_VARIABLE, ROWS_VARIABLE};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
@@ -35,6 +36,30 @@ pub fn run_on_terminal(
         bail!("QEMU failed ({status}); its message is above");
     }
     Ok(())
+}
+
+/// Runs a guest whose commands are in its initramfs until it ends, and returns its report on
+/// QEMU's debug console, the file `report`.
+///
+/// # Errors
+///
+/// If QEMU cannot be started or fails.
+pub fn run_batch(
+    toolchain: &Toolchain,
+    kernel: &KernelImage,
+    machine: &Machine,
+    report: &Path,
+) -> Result<String> {
+    let command = machine.command(toolchain, kernel);
+    let mut qemu = command.spawn(Stdio::inherit(), Stdio::inherit())?;
+    let status = qemu.wait()?;
+    park_if_interrupted();
+    if !status.success() {
+        bail!("QEMU failed ({status}); its message is above");
+    }
+    let report =
+        std::fs::read(report).with_context(|| format!("cannot read {}", report.display()))?;
+    Ok(String::from_utf8_lossy(&report).into_owned())
 }
 
 /// Restores the terminal's settings from before a guest used it. QEMU does so itself, unless

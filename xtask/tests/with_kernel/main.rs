@@ -38,6 +38,7 @@ mod reproducible;
 mod rmmod;
 mod sandbox;
 mod schedules;
+mod scripts;
 mod settings;
 mod snapshots;
 mod soundness;

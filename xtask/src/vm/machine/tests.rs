@@ -56,6 +56,8 @@ fn interactive_guests() {
     assert_data_eq!(lines(&tcg), file!["command_lines/interactive-tcg.txt"]);
     let kvm = Machine::interactive(Accel::Kvm, boot(), true);
     assert_data_eq!(lines(&kvm), file!["command_lines/interactive-kvm-gdb.txt"]);
+    let batch = Machine::batch(Accel::Tcg, boot(), "a folder/report".into());
+    assert_data_eq!(lines(&batch), file!["command_lines/batch-tcg.txt"]);
 }
 
 #[test]

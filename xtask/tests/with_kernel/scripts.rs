@@ -1,0 +1,60 @@
+//! `qemu` without a person, and the guest's own `insmod`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::{TestProject, XtaskOutput};
+
+/// A module in C whose `init` reports itself and fails.
+const FAILS: &str = "#include <linux/module.h>
+static int __init own_init(void)
+{
+\tpr_info(\"init runs\\n\");
+\treturn -ENODEV;
+}
+module_init(own_init);
+static void __exit own_exit(void)
+{
+}
+module_exit(own_exit);
+MODULE_LICENSE(\"GPL\");
+MODULE_DESCRIPTION(\"A test\");
+";
+
+/// Runs `qemu` on the project with this standard input.
+fn piped(project: &TestProject, input: &str) -> Result<XtaskOutput> {
+    let mut command = project.command(&["qemu", "./own", "--accel", "tcg"]);
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = child.spawn()?;
+    let mut keys = child.stdin.take().context("an input")?;
+    keys.write_all(input.as_bytes())?;
+    drop(keys);
+    let output = child.wait_with_output()?;
+    Ok(XtaskOutput {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+#[test]
+fn qemu_runs_its_input_from_the_first_byte_to_the_last_status() -> Result<()> {
+    let project = TestProject::new(&[("own.c", FAILS)])?;
+    let output = piped(&project, "echo first $((6 * 7))\nls own.ko\n(exit 7)\n")?;
+    output.expect(7, &["first 42\n", "own.ko\n"])?;
+    // No newline at the end, and no command at all.
+    piped(&project, "false\ntrue")?.expect(0, &[])?;
+    piped(&project, "")?.expect(0, &[])?;
+    piped(&project, "(exit 3)\npoweroff\n")?.expect(3, &[])?;
+    let lost = piped(&project, "busybox reboot -f\n")?;
+    lost.expect(1, &["the guest ended before its commands did"])?;
+    let args = ["qemu", "./own", "--accel", "tcg", "--run", "insmod own.ko"];
+    let output = project.xtask(&args)?;
+    // ENODEV.
+    output.expect(19, &["insmod: can't insert 'own.ko': No such device"])
+}
