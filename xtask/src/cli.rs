@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
-    bench, book, build, cache, check, course, doc, doctor, exercise, grade, hint, ide, learn, list,
-    mistake, new, qemu, replay, reset, shell, solution, test, watch,
+    bench, book, build, cache, check, course, doc, doctor, env, exercise, grade, hint, ide, learn,
+    list, mistake, new, qemu, replay, reset, shell, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -22,6 +22,8 @@ enum Command {
     Qemu(qemu::QemuOptions),
     /// Run the console blocks of lessons in guests and compare the output
     Test(Box<test::TestOptions>),
+    /// Print the make variables to build a module with your own make
+    Env(env::EnvOptions),
     /// Write a new module, with a test that passes
     New(new::NewOptions),
     /// Write the files by which editors understand a module
@@ -105,6 +107,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Build(options) => build::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Qemu(options) => qemu::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Env(options) => env::run(&options).map(|()| ExitCode::SUCCESS),
         Command::New(options) => new::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),

@@ -9,6 +9,7 @@ pub mod common;
 pub mod course;
 pub mod doc;
 pub mod doctor;
+pub mod env;
 pub mod exercise;
 pub mod grade;
 pub mod hint;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::failure::Failure;
 use crate::program;
 use crate::text::shell_word;
+use crate::workspace::Workspace;
 
 /// Options of `new`.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,6 +62,15 @@ pub fn run(options: &NewOptions) -> Result<()> {
     let name = options.path.file_name().unwrap_or_default();
     let name = name.to_str().unwrap_or_default();
     check_name(name).map_err(Failure::usage)?;
+    if let Ok(workspace) = Workspace::find() {
+        let lesson = workspace.folder_of(name);
+        ensure!(
+            !lesson.exists(),
+            Failure::usage(format!(
+                "{name} is a lesson of kmodlab's; choose another name"
+            ))
+        );
+    }
     let parent = options
         .path
         .parent()

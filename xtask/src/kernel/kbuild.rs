@@ -44,6 +44,37 @@ pub fn make_module(
     make.arg(format!("M={}", work.display()))
 }
 
+/// Returns the variables with which a user's own make builds modules against the kernel in
+/// `objects`: KDIR, the folder for `make -C`, and the tools.
+pub fn own_make_variables(toolchain: &Toolchain, objects: &Path) -> Vec<String> {
+    let variables = [("KDIR", objects.display().to_string())];
+    variables
+        .into_iter()
+        .chain(tools(toolchain))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}
+
+/// Returns the make variables of the pinned tools.
+fn tools(toolchain: &Toolchain) -> [(&'static str, String); 6] {
+    let Toolchain {
+        rustc,
+        rust_lib_src,
+        bindgen,
+        llvm_bin,
+        libclang,
+        ..
+    } = toolchain;
+    [
+        ("LLVM", format!("{}/", llvm_bin.display())),
+        ("RUSTC", rustc.display().to_string()),
+        ("HOSTRUSTC", rustc.display().to_string()),
+        ("RUST_LIB_SRC", rust_lib_src.display().to_string()),
+        ("BINDGEN", bindgen.display().to_string()),
+        ("LIBCLANG_PATH", libclang.display().to_string()),
+    ]
+}
+
 fn make_with(
     toolchain: &Toolchain,
     tree: &Path,
@@ -52,10 +83,7 @@ fn make_with(
     sources: &[&Path],
 ) -> Tool {
     let Toolchain {
-        rustc,
         rust_lib_src,
-        bindgen,
-        llvm_bin,
         libclang,
         ..
     } = toolchain;
@@ -90,12 +118,7 @@ fn make_with(
         .arg(tree)
         .arg(format!("O={}", objects.display()))
         .arg(format!("-j{jobs}"))
-        .arg(format!("LLVM={}/", llvm_bin.display()))
-        .arg(format!("RUSTC={}", rustc.display()))
-        .arg(format!("HOSTRUSTC={}", rustc.display()))
-        .arg(format!("RUST_LIB_SRC={}", rust_lib_src.display()))
-        .arg(format!("BINDGEN={}", bindgen.display()))
-        .arg(format!("LIBCLANG_PATH={}", libclang.display()))
+        .args(tools(toolchain).map(|(name, value)| format!("{name}={value}")))
         .env("LIBCLANG_PATH", libclang)
         .args(REPRODUCIBLE)
         .arg(format!("KRUSTFLAGS={rust_flags}"))

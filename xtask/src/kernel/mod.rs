@@ -14,7 +14,7 @@ use std::ops::Range;
 
 pub use configuration::{AddedOptions, Configuration, OptionSet};
 pub use image::{KernelImage, TARGETS};
-pub use kbuild::{make, make_module};
+pub use kbuild::{make, make_module, own_make_variables};
 pub use profile::Profile;
 pub use symbol_options::{MissingSymbol, missing_symbols};
 

@@ -191,8 +191,13 @@ fn without_module(files: &ProjectFiles, shown: &Path) -> String {
     let mut folders: Vec<String> = files
         .files
         .iter()
-        .filter(|file| KBUILD_FILES.iter().any(|name| file.name.ends_with(name)))
+        .filter(|file| may_describe(file, shown))
         .filter_map(|file| file.name.parent())
+        // A lesson's C twin is in a folder of its lesson.
+        .map(|folder| match folder.file_name() {
+            Some(name) if name == "c" => folder.parent().unwrap_or(folder),
+            _ => folder,
+        })
         .filter(|folder| !folder.as_os_str().is_empty())
         .map(|folder| shown_path(shown, folder))
         .collect();
@@ -201,6 +206,20 @@ fn without_module(files: &ProjectFiles, shown: &Path) -> String {
         message += &format!("; these folders in it may: {}", folders.join(", "));
     }
     message
+}
+
+/// Reports whether a file shows that its folder has a module: a Kbuild, a manifest, or a source that
+/// declares one.
+fn may_describe(file: &super::ProjectFile, shown: &Path) -> bool {
+    let declares = |word: &str| {
+        read_text(Path::new(""), shown, &file.path).is_ok_and(|text| text.contains(word))
+    };
+    let is_named = |name: &&str| file.name.ends_with(name);
+    match file.name.extension().and_then(|own| own.to_str()) {
+        Some("rs") => declares("module!"),
+        Some("c") => declares("MODULE_LICENSE"),
+        _ => KBUILD_FILES.iter().any(is_named) || is_named(&MANIFEST),
+    }
 }
 
 /// Returns the build of the modules that a manifest lists.

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use xtask::lesson::compare::{line_matches, printed_lines};
 
 use crate::lab::{TestClone, XtaskOutput, original, run, words, xtask};
@@ -278,12 +279,20 @@ fn converse(block: &Block) -> Result<()> {
     let mut typed = typed.split(", ").peekable();
     let mut arguments = words(command);
     arguments.extend(["--accel", "tcg"]);
+    // Without a terminal, the guest would get the whole input as a script.
+    let mut keys = std::fs::File::from(openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?);
+    grantpt(&keys)?;
+    unlockpt(&keys)?;
+    let terminal = ptsname(&keys, Vec::new())?.into_string()?;
+    let terminal = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(terminal)?;
     let mut child = xtask(original(), &arguments)
-        .stdin(Stdio::piped())
+        .stdin(terminal)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let mut keys = child.stdin.take().context("stdin")?;
     let screen = BufReader::new(child.stdout.take().context("stdout")?);
     let mut screen = screen.lines();
     // A prompt has no line end: the line that it begins ends later.

@@ -1,9 +1,9 @@
-//! `qemu` without a person, and the guest's own `insmod`.
+//! `qemu` without a person, and the variables for one's own make.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::lab::{TestProject, XtaskOutput};
 
@@ -57,4 +57,24 @@ fn qemu_runs_its_input_from_the_first_byte_to_the_last_status() -> Result<()> {
     let output = project.xtask(&args)?;
     // ENODEV.
     output.expect(19, &["insmod: can't insert 'own.ko': No such device"])
+}
+
+#[test]
+fn ones_own_make_builds_with_the_printed_variables() -> Result<()> {
+    let makefile = "obj-m := own.o\nmodules:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) modules\n";
+    let project = TestProject::new(&[("own.c", FAILS), ("Makefile", makefile)])?;
+    let output = project.xtask(&["env", "own"])?;
+    output.expect(0, &["KDIR=/", "\nLLVM=/", "\nRUSTC=/"])?;
+    let variables = output.stdout.split_whitespace();
+    let made = Command::new("make")
+        .current_dir(&project.path)
+        .args(variables)
+        .arg("modules")
+        .output()?;
+    ensure!(
+        made.status.success() && project.path.join("own.ko").is_file(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    Ok(())
 }
