@@ -176,10 +176,9 @@ impl Case<'_> {
         }
         let during = self.during();
         let report = report.filter(|report| report.kind == ReportKind::Hang);
+        let busy = run.interruption == Some(Interruption::Busy);
         let symptom = match (&run.end, &report) {
-            _ if run.interruption == Some(Interruption::Busy) => {
-                "the module keeps a CPU busy and does not return".to_owned()
-            }
+            _ if busy => "the module keeps a CPU busy and does not return".to_owned(),
             (_, Some(KernelReport { headline, .. })) if headline == INTERRUPTED => {
                 "no CPU took interrupts any more".to_owned()
             }
@@ -218,7 +217,7 @@ impl Case<'_> {
                 .zip(began)
                 .map(|(now, began)| now - began)
                 // The step that reached the limit may have begun right before.
-                .filter(|seconds| during.is_some() && *seconds >= 1.0),
+                .filter(|seconds| during.is_some() && (busy || *seconds >= 1.0)),
             during,
         })
     }

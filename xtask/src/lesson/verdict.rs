@@ -332,7 +332,8 @@ impl fmt::Display for Verdict {
             } => {
                 write!(f, "hung: {symptom}")?;
                 seconds.map_or(Ok(()), |seconds| {
-                    write!(f, ", after {seconds:.0} s of the guest's time")
+                    let decimals = usize::from(seconds < 1.0);
+                    write!(f, ", after {seconds:.decimals$} s of the guest's time")
                 })
             }
             Verdict::OutputLimit { source, .. } => write!(f, "output limit exceeded: {source}"),

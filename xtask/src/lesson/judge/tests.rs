@@ -682,3 +682,19 @@ fn a_guest_that_a_command_halted_is_lost_and_not_hung() {
         );
     }
 }
+
+/// Under interleaving, a loop of the instruction PAUSE lets the guest's clock nearly stand still.
+#[test]
+fn a_busy_module_is_reported_with_a_short_time() {
+    let begun = [ready(), vec![began(1, 50)]].concat();
+    let log = format!("{LOG}[    2.400000] Kernel panic - not syncing: NMI: Not continuing\r\n");
+    let busy = GuestRun {
+        interruption: Some(Interruption::Busy),
+        ..guest_run(&bytes(&begun), log.as_bytes(), GuestEnd::Ended)
+    };
+    let evidence = Evidence::read(tag(), &busy);
+    assert_eq!(
+        judge(&lesson(), &evidence, &busy, VIRTUAL_TOLERANCE, &origins).to_string(),
+        "hung: the module keeps a CPU busy and does not return, after 0.9 s of the guest's time"
+    );
+}
