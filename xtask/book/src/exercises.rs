@@ -1,7 +1,6 @@
 //! The pages of exercises: the task with its hints folded, and the solution on a page of its own.
 
 use xtask::exercise::Exercise;
-use xtask::modules::Language;
 
 use crate::code_page;
 
@@ -74,10 +73,7 @@ pub fn solution(exercise: &Exercise) -> String {
     );
     let variants = &exercise.task.variants;
     for (language, solution) in &exercise.solutions {
-        let (word, file) = match language {
-            Language::Rust => ("rust", exercise.answer_file(*language)),
-            Language::C => ("c", exercise.answer_file(*language)),
-        };
+        let (word, file) = (language.name(), exercise.answer_file(*language));
         let text = solution.filled(variants, &variants.defaults());
         page += &format!("## {file} {{#{word}}}\n\n");
         page += &code_page::listing(&text, word, word);

@@ -52,10 +52,16 @@ pub fn render(chapters: &[Chapter], out: &Path, repository: Option<&str>) -> Res
          [output.html.playground]\nrunnable = false\ncopyable = true\n"
     );
     let mut config = Config::from_str(&config).context("the book's configuration")?;
-    config.build.build_dir = folder.path().join("book");
+    // Beside its final place, where a rename publishes it.
+    let parent = out.parent().unwrap_or(out);
+    std::fs::create_dir_all(parent)
+        .with_context(|| format!("cannot create {}", parent.display()))?;
+    let built = tempfile::tempdir_in(parent)
+        .with_context(|| format!("cannot write into {}", parent.display()))?;
+    config.build.build_dir = built.path().join("book");
     let book = MDBook::load_with_config(folder.path(), config).context("mdBook")?;
     book.build().context("mdBook")?;
-    publish(&folder.path().join("book"), out)
+    publish(&built.path().join("book"), out)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -84,20 +90,5 @@ fn publish(book: &Path, out: &Path) -> Result<()> {
         }
         std::fs::remove_dir_all(out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
-    copy(book, out)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), &target)
-                .with_context(|| format!("cannot write {}", target.display()))?;
-        }
-    }
-    Ok(())
+    std::fs::rename(book, out).with_context(|| format!("cannot write {}", out.display()))
 }
