@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::attribution::is_compilers;
 use super::{KERNEL_EXT, KIND, STRIPPED};
-use crate::cache::remove;
+use crate::cache::{WorkFolder, remove};
 use crate::failure::Failure;
 use crate::kernel::{self, KernelImage};
 use crate::key::{Inputs, Key, files_below};
@@ -52,38 +52,34 @@ impl<'a> ModuleBuilder<'a> {
             .cache
             .entry("modules", &name, &key, |staging| {
                 stage.begin("compiling kernel_ext", 0);
-                let folder = self.session.cache.work_folder("kernel_ext")?;
-                let work = folder.path();
-                copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
-                copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
-                self.make(
-                    stage,
-                    work,
-                    &["LESSONS=".to_owned()],
-                    "kernel_ext does not compile",
-                )?;
+                let folder = self.make_kernel_ext(stage, &[], "kernel_ext does not compile")?;
                 for file in KERNEL_EXT {
-                    copy(&work.join("kernel_ext").join(file), &staging.join(file))?;
+                    let built = folder.path().join("kernel_ext").join(file);
+                    copy(&built, &staging.join(file))?;
                 }
                 Ok(())
             })?;
         Ok(entry.path)
     }
 
-    /// Runs kbuild in `work`, on `kernel_ext` alone. `fault` begins the error if a tool refuses
-    /// the sources.
-    pub fn make(
+    /// Runs kbuild on `kernel_ext` alone, and returns the folder in which it worked. `variables` are
+    /// make's, and `fault` begins the error if a tool refuses the sources.
+    pub fn make_kernel_ext(
         &self,
         stage: &Stage<'_>,
-        work: &Path,
         variables: &[String],
         fault: &str,
-    ) -> Result<()> {
+    ) -> Result<WorkFolder> {
+        let folder = self.session.cache.work_folder("kernel_ext")?;
+        let work = folder.path();
+        copy(&self.sources.join("Kbuild"), &work.join("Kbuild"))?;
+        copy_tree(&self.sources.join("kernel_ext"), &work.join("kernel_ext"))?;
+        let variables = [&["LESSONS=".to_owned()], variables].concat();
         let log = self.log("kernel_ext")?;
         let mut compiler = Vec::new();
         // rustc prints paths relative to this folder, clang absolute ones.
         let here = format!("{}/", work.display());
-        let make = self.own_kbuild(work, variables);
+        let make = self.own_kbuild(work, &variables);
         let made = self.kbuild(stage, make, None, &log, |line| {
             if is_compilers(line) {
                 compiler.push(
@@ -92,7 +88,7 @@ impl<'a> ModuleBuilder<'a> {
                 );
             }
         });
-        made.map_err(|error| {
+        made.map_err(|error| -> anyhow::Error {
             if compiler.is_empty() {
                 return error;
             }
@@ -101,7 +97,8 @@ impl<'a> ModuleBuilder<'a> {
                 "{fault} for Linux {label}:\n{output}\nthe whole log: {log}"
             ))
             .into()
-        })
+        })?;
+        Ok(folder)
     }
 
     /// Returns the log of kbuild's runs for this part of the modules, which begins anew.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::builder::{ModuleBuilder, copy, copy_tree};
+use super::builder::ModuleBuilder;
 use crate::cache::Parts;
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
@@ -53,24 +53,16 @@ impl DocPages {
             .entry("doc", &image.version, &key, |staging| {
                 stage.begin("rustdoc of kernel and kernel_ext", 0);
                 let rustdoc = toolchain.rustdoc()?;
-                let folder = session.cache.work_folder("doc")?;
-                let work = folder.path();
-                copy(&builder.sources.join("Kbuild"), &work.join("Kbuild"))?;
-                copy_tree(
-                    &builder.sources.join("kernel_ext"),
-                    &work.join("kernel_ext"),
-                )?;
-                builder.make(
+                builder.make_kernel_ext(
                     &stage,
-                    work,
                     &[
-                        "LESSONS=".to_owned(),
                         format!("DOC={}", staging.display()),
                         format!("RUSTDOC={}", rustdoc.command),
                         format!("RUSTDOC_VERSION={}", rustdoc.version),
                     ],
                     "rustdoc reports errors",
-                )
+                )?;
+                Ok(())
             })?;
         stage.done(entry.cached, format!("for Linux {}", image.version));
         Ok(Self { folder: entry.path })

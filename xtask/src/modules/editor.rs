@@ -66,22 +66,12 @@ impl EditorCrates {
                     &folder.path().join("rust-project.json"),
                     &staging.join("rust-project.json"),
                 )?;
-                let folder = session.cache.work_folder("kernel_ext")?;
-                let work = folder.path();
-                copy(&builder.sources.join("Kbuild"), &work.join("Kbuild"))?;
-                copy_tree(
-                    &builder.sources.join("kernel_ext"),
-                    &work.join("kernel_ext"),
-                )?;
-                builder.make(
-                    &stage,
-                    work,
-                    &["LESSONS=".to_owned()],
-                    "kernel_ext does not compile",
-                )?;
+                let folder =
+                    builder.make_kernel_ext(&stage, &[], "kernel_ext does not compile")?;
+                let bindings = folder.path().join("kernel_ext/bindings.rs");
                 let own = staging.join("kernel_ext");
                 copy_tree(&builder.sources.join("kernel_ext"), &own)?;
-                copy(&work.join("kernel_ext/bindings.rs"), &own.join("bindings.rs"))?;
+                copy(&bindings, &own.join("bindings.rs"))?;
                 for program in ["bin/rustc", "libexec/rust-analyzer-proc-macro-srv"] {
                     write_wrapper(&compiler, program, &staging.join("sysroot").join(program))?;
                 }
