@@ -19,10 +19,9 @@ mod render;
 mod tabs;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser as _;
 use xtask::commands::book::BookOptions;
 use xtask::workspace::Workspace;
@@ -70,13 +69,7 @@ fn run(options: &BookOptions) -> Result<ExitCode> {
     writeln!(std::io::stderr(), "{pages} pages, all links lead somewhere").ok();
     xtask::outln!("{}", first.display())?;
     if options.open {
-        open(&first)?;
+        process::open_in_browser(&first)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn open(page: &PathBuf) -> Result<()> {
-    let status = std::process::Command::new("xdg-open").arg(page).status();
-    status.context("cannot run xdg-open; open the page above in a browser")?;
-    Ok(())
 }

@@ -1,13 +1,12 @@
 //! `cargo xtask doc`: builds the API documentation of `kernel_ext` and of the kernel's crates.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::common::Common;
-use crate::failure::Failure;
 use crate::kernel::Configuration;
 use crate::modules::DocPages;
 use crate::pipeline;
-use crate::process::{Tool, which};
+use crate::process::open_in_browser;
 
 /// Options of `doc`.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,19 +36,7 @@ pub fn run(options: &DocOptions) -> Result<()> {
     session.ui.summary();
     crate::outln!("{}", index.display())?;
     if options.open {
-        open(&index)?;
+        open_in_browser(&index)?;
     }
-    Ok(())
-}
-
-fn open(page: &std::path::Path) -> Result<()> {
-    let Some(opener) = which("xdg-open") else {
-        return Err(Failure::host("there is no xdg-open; open the file above in a browser").into());
-    };
-    let status = Tool::new(opener).arg(page).run_on_terminal()?;
-    ensure!(
-        status.success(),
-        Failure::host(format!("xdg-open failed ({status})"))
-    );
     Ok(())
 }

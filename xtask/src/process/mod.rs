@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
@@ -255,6 +255,27 @@ fn read_all(mut reader: impl std::io::Read) -> Result<String> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Opens a page in the user's browser.
+///
+/// # Errors
+///
+/// Fails if the host has no `xdg-open`, or if that fails.
+pub fn open_in_browser(page: &Path) -> Result<()> {
+    let Some(opener) = which("xdg-open") else {
+        return Err(Failure::host(format!(
+            "xdg-open is missing; open {} in a browser",
+            page.display()
+        ))
+        .into());
+    };
+    let status = Tool::new(opener).arg(page).run_on_terminal()?;
+    ensure!(
+        status.success(),
+        Failure::host(format!("xdg-open failed ({status})"))
+    );
+    Ok(())
 }
 
 /// Returns the path of `program`: `program` itself if it is a path to a file, else the first
