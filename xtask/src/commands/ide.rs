@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions};
-use super::projects::{ProjectOptions, Selection};
-use crate::failure::Failure;
 use crate::ide::{self, ModuleCrate};
 use crate::modules::{self, EditorCrates, Language, ModuleRequest};
-use crate::{pipeline, program};
+use crate::pipeline;
+use crate::project::Project;
 
 /// Options of `ide`.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,17 +34,11 @@ pub fn run(options: &IdeOptions) -> Result<()> {
     let session = options.common.session()?;
     // A folder is a path here, also without a slash.
     let folder = Path::new(".").join(&options.folder);
-    let arguments = [folder.display().to_string()];
-    let Selection {
-        projects, kernel, ..
-    } = ProjectOptions::default().select(&arguments)?;
-    let Some(project) = projects.first() else {
-        return Err(Failure::usage("give the folder of a module").into());
-    };
+    let project = &Project::open(&folder)?;
     let (toolchain, _, image) = pipeline::kernel_for(
         &session,
-        &options.common.source_request_or(&kernel),
-        &options.configuration.configuration(&kernel)?,
+        &options.common.source_request_or(&project.kernel),
+        &options.configuration.configuration(&project.kernel)?,
         |_, _| Ok(true),
     )?;
     let requests: Vec<ModuleRequest<'_>> = project
@@ -62,14 +55,13 @@ pub fn run(options: &IdeOptions) -> Result<()> {
     for build in &project.builds {
         let sources =
             modules::compiled_sources_of(&session, &toolchain, &image, project, build.language)?;
-        let mut roots: Vec<String> = sources
-            .iter()
-            .map(|source| source.source.clone())
-            .filter(|source| source.ends_with(".rs"))
-            .collect();
-        if sources.is_empty() && build.language == Language::Rust {
-            roots = project.rust_roots()?;
-        }
+        let roots: Vec<String> = match (sources.is_empty(), build.language) {
+            (true, Language::Rust) => project.rust_roots()?,
+            _ => {
+                let sources = sources.iter().map(|source| source.source.clone());
+                sources.filter(|source| source.ends_with(".rs")).collect()
+            }
+        };
         crates.extend(roots.iter().map(|root| ModuleCrate {
             name: crate_name(root),
             root: project.folder.join(root),
@@ -77,11 +69,7 @@ pub fn run(options: &IdeOptions) -> Result<()> {
         }));
         compiled.extend(sources);
     }
-    let mut files = vec![
-        ide::tasks(program::name(), "."),
-        ide::settings(),
-        ide::launch(&image.vmlinux()),
-    ];
+    let mut files = vec![ide::tasks(), ide::settings(), ide::launch(&image.vmlinux())];
     if !crates.is_empty() {
         let editor = EditorCrates::build(&session, &toolchain, &image)?;
         files.extend(ide::rust_project(&editor, &image.version, &crates)?);

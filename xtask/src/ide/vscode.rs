@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::EditorFile;
 
-/// Returns the tasks: test the module, and a guest that waits for a debugger. `program` is the
-/// command line of kmodlab, `folder` its argument.
-pub fn tasks(program: &str, folder: &str) -> EditorFile {
+/// Returns the tasks: build the module, test it, and a guest that waits for a debugger. They run the
+/// installed program, for the folder may be outside of a clone.
+pub fn tasks() -> EditorFile {
     // rustc and clang print `file:line:column`, with the file relative to the folder or absolute.
     let compilers = json!([
         "$rustc",
@@ -18,7 +18,7 @@ pub fn tasks(program: &str, folder: &str) -> EditorFile {
         json!({
             "label": label,
             "type": "shell",
-            "command": format!("{program} {arguments} {folder}"),
+            "command": format!("kmodlab {arguments} ."),
             "problemMatcher": compilers,
         })
     };
