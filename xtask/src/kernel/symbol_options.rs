@@ -125,8 +125,10 @@ fn options_of(tree: &Path, file: &Path) -> Vec<String> {
     let mut word = file.with_extension("o");
     let mut folder = file.parent();
     while let Some(of) = folder {
-        let makefile = tree.join(of).join("Makefile");
-        let text = std::fs::read_to_string(makefile).unwrap_or_default();
+        // The top folder's lines are in the file Kbuild.
+        let files = ["Makefile", "Kbuild"].map(|name| tree.join(of).join(name));
+        let texts = files.map(|file| std::fs::read_to_string(file).unwrap_or_default());
+        let text = texts.join("\n");
         let name = word.file_name().unwrap_or_default().to_string_lossy();
         // A folder is named with a slash.
         let name = match word.extension() {
@@ -196,6 +198,12 @@ mod tests {
         let tree = tree(&[
             (".config", "CONFIG_NET=y\n# CONFIG_BUS is not set\n"),
             (
+                "Kbuild",
+                "obj-$(CONFIG_BLOCK) += block/\nobj-y += drivers/\n",
+            ),
+            ("block/Makefile", "obj-y += disk.o\n"),
+            ("block/disk.c", "EXPORT_SYMBOL(add_disk);\n"),
+            (
                 "drivers/Makefile",
                 "obj-$(CONFIG_BUS) += bus/\nobj-y += plain/\n",
             ),
@@ -216,7 +224,10 @@ mod tests {
             ("drivers/plain/x.c", "EXPORT_SYMBOL(plain);\n"),
             ("arch/arm/x.c", "EXPORT_SYMBOL(only_arm);\n"),
         ])?;
-        let names = ["bus_add", "bus_acpi", "plain", "only_arm", "nowhere"].map(str::to_owned);
+        let names = [
+            "bus_add", "bus_acpi", "plain", "add_disk", "only_arm", "nowhere",
+        ];
+        let names = names.map(str::to_owned);
         let found = missing_symbols(tree.path(), tree.path(), &names)?;
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         let expected = [
@@ -224,6 +235,7 @@ mod tests {
             "bus_acpi is in drivers/bus/acpi.c, which needs CONFIG_BUS_ACPI and CONFIG_BUS; this \
              kernel has that off",
             "plain is in drivers/plain/x.c",
+            "add_disk is in block/disk.c, which needs CONFIG_BLOCK; this kernel has that off",
         ];
         assert_eq!(found, expected);
         Ok(())
