@@ -83,7 +83,7 @@ pub(super) fn builds(
             uses_kernel_ext: own.uses_kernel_ext,
         }]);
     }
-    if is_lesson(name, files) {
+    if has_lesson_sources(name, files) {
         let languages = [Language::Rust, Language::C].into_iter();
         let has = |language: &Language| files.has(&source(name, *language)).is_some();
         return languages
@@ -116,8 +116,14 @@ pub(super) fn of_module(
     written(&BTreeMap::from([(module.to_owned(), entry)]), files, shown)
 }
 
-/// Reports whether the folder is laid out like a lesson: `NAME.rs`, and `c/NAME.c` or a text.
-pub(super) fn is_lesson(name: &str, files: &ProjectFiles) -> bool {
+/// Reports whether the folder is laid out like a lesson, so that its README is the text. The README
+/// of a project with a Kbuild of its own is for readers.
+pub(super) fn is_lesson(name: &str, builds: &[Build], files: &ProjectFiles) -> bool {
+    has_lesson_sources(name, files) && builds.iter().all(|build| build.kbuild != KbuildSource::Own)
+}
+
+/// Reports whether the folder has `NAME.rs`, and `c/NAME.c` or a text.
+fn has_lesson_sources(name: &str, files: &ProjectFiles) -> bool {
     let has = |language| files.has(&source(name, language)).is_some();
     check_name(name).is_ok()
         && (has(Language::C) || has(Language::Rust) && files.has("README.md").is_some())

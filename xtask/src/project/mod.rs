@@ -101,7 +101,7 @@ impl Project {
         let name = name_of(&folder);
         let builds = layout::builds(&name, shown, &files, &manifest)?;
         let texts = manifest.texts(&files, shown)?;
-        let texts = match texts.is_empty() && layout::is_lesson(&name, &files) {
+        let texts = match texts.is_empty() && layout::is_lesson(&name, &builds, &files) {
             true => files
                 .has("README.md")
                 .map_or_else(Vec::new, |text| vec![text]),

@@ -34,6 +34,21 @@ fn a_kbuild_with_two_files_is_taken_as_it_is() -> Result<()> {
     output.expect(0, &parts)
 }
 
+/// The README of a repository shows a shell's commands, and the folder may have the module's name.
+#[test]
+fn a_readme_beside_a_kbuild_is_for_readers() -> Result<()> {
+    let source = module("return 0;");
+    let readme = "# own\n\n```sh\n$ make\n```\n";
+    let files = [
+        ("Kbuild", "obj-m := own.o\n"),
+        ("c/own.c", &*source),
+        ("own.c", &source),
+        ("README.md", readme),
+    ];
+    let output = TestProject::new(&files)?.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (c)  ok", "$ insmod own.ko"])
+}
+
 #[test]
 fn modules_are_loaded_in_the_order_of_their_symbols() -> Result<()> {
     let project = TestProject::of("depends")?;
