@@ -8,6 +8,7 @@ mod kconfig;
 mod profile;
 pub mod source;
 pub mod spec;
+mod stubs;
 mod symbol_options;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ pub use configuration::{AddedOptions, Configuration, OptionSet};
 pub use image::{KernelImage, TARGETS};
 pub use kbuild::{make, make_module, own_make_variables};
 pub use profile::Profile;
+pub use stubs::{Stub, stubs_in};
 pub use symbol_options::{MissingSymbol, missing_symbols};
 
 /// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).

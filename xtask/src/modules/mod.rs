@@ -12,6 +12,7 @@ mod includes;
 mod language;
 mod lessons;
 mod load_order;
+mod off_options;
 mod project;
 mod project_paths;
 mod sandbox;

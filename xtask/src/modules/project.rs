@@ -11,7 +11,7 @@ use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
 use super::warnings::{HERE, Warnings};
-use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, sandbox};
+use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, off_options, sandbox};
 use crate::cache::Parts;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel;
@@ -20,7 +20,7 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 3";
+const KIND: &str = "project 4";
 
 /// The file with the names of the modules in the order in which they can be loaded.
 pub(super) const ORDER: &str = "load-order";
@@ -269,7 +269,9 @@ impl ModuleBuilder<'_> {
             let compiled = compiled_sources(work, &sources)?;
             write(COMPILED, &serde_json::to_string(&compiled)?)?;
             write(ORDER, &(order.join("\n") + "\n"))?;
-            write(WARNINGS, &warnings.text())
+            let notes = off_options::notes(work, &sources, self.image)?;
+            let warnings = [vec![warnings.text()], notes].concat().join("\n");
+            write(WARNINGS, warnings.trim_start())
         })?;
         Ok(entry.path)
     }

@@ -72,6 +72,17 @@ fn a_dropped_option_stops_the_build_with_its_dependency() -> Result<()> {
     output.expect(2, &parts)
 }
 
+/// A stub compiles: only the note says why the module fails.
+#[test]
+fn calls_that_can_only_fail_are_named() -> Result<()> {
+    let project = TestProject::new(&[("own.c", DEBUGFS)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    let note = "own/own.c:15: debugfs_create_file() only returns an error in this kernel, for \
+                CONFIG_DEBUG_FS is off (include/linux/debugfs.h:";
+    ensure!(output.printed().contains(note), "{}", output.printed());
+    output.expect(1, &["own (c)  FAILED"])
+}
+
 #[test]
 #[ignore = "builds the kernel of another configuration"]
 fn a_module_gets_the_options_that_it_asks_for() -> Result<()> {

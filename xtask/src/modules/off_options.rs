@@ -1,0 +1,141 @@
+//! Notes on calls that can only fail in a kernel, because an option is off.
+//!
+//! An undefined symbol stops a build; a header's function that returns `-ENODEV` does not. kbuild keeps
+//! the headers of each object in `.NAME.o.cmd` beside it:
+//!
+//! ```text
+//! source_/work/led.o := /work/led.c
+//!
+//! deps_/work/led.o := \
+//!     $(wildcard include/config/GPIOLIB) \
+//!   /tree/include/linux/gpio.h \
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::warnings::HERE;
+use crate::kernel::config::Config;
+use crate::kernel::{KernelImage, Stub, stubs_in};
+use crate::key::files_below;
+
+/// Returns a note for each function that a C source below `sources`, compiled in `work`, calls and
+/// that only returns an error in this kernel.
+///
+/// # Errors
+///
+/// Fails if a file of the build or a header cannot be read.
+pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<Vec<String>> {
+    let config = Config::load(&image.objects.join(".config"))?;
+    let mut notes = Vec::new();
+    let mut stubs_of_headers = BTreeMap::new();
+    for path in files_below(work)? {
+        if !path.to_string_lossy().ends_with(".o.cmd") {
+            continue;
+        }
+        let text = read(&path)?;
+        let Some(source) = source_of(&text, work) else {
+            continue;
+        };
+        let Ok(relative) = source.strip_prefix(sources) else {
+            continue;
+        };
+        let headers: Vec<&Path> = headers_of(&text, &image.tree).collect();
+        for header in &headers {
+            if !stubs_of_headers.contains_key(*header) {
+                stubs_of_headers.insert(header.to_path_buf(), stubs_in(&read(header)?, &config));
+            }
+        }
+        let stubs_of = |header: &Path| stubs_of_headers.get(header).into_iter().flatten();
+        let stubs: BTreeMap<&str, (&Path, &Stub)> = headers
+            .iter()
+            .flat_map(|header| stubs_of(header).map(|stub| (&*stub.name, (*header, stub))))
+            .collect();
+        for (line, name) in first_calls(&read(&source)?, |name| stubs.contains_key(name)) {
+            let (header, stub) = stubs[name];
+            let header = header.strip_prefix(&image.tree).unwrap_or(header);
+            notes.push(format!(
+                "note: {HERE}{}:{line}: {name}() only returns an error in this kernel, for \
+                 CONFIG_{option} is off ({}:{}); `--option {option}` turns it on",
+                relative.display(),
+                header.display(),
+                stub.line,
+                option = stub.option,
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Returns the C source of an object. Linux 7.3 names it from the folder in which it works.
+fn source_of(command: &str, work: &Path) -> Option<PathBuf> {
+    let line = command.lines().find(|line| line.starts_with("source_"))?;
+    let (_, source) = line.split_once(" := ")?;
+    source.ends_with(".c").then(|| work.join(source))
+}
+
+/// Returns the headers of an object that lie in the kernel's tree.
+fn headers_of<'a>(command: &'a str, tree: &'a Path) -> impl Iterator<Item = &'a Path> {
+    let words = command
+        .lines()
+        .map(|line| line.trim_end_matches('\\').trim());
+    let headers = words.filter(|word| word.ends_with(".h")).map(Path::new);
+    headers.filter(move |path| path.starts_with(tree))
+}
+
+/// Returns the first call of each of the wanted functions in a C source, with its line.
+fn first_calls(source: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, &str)> {
+    let mut calls: Vec<(usize, &str)> = Vec::new();
+    for (index, line) in source.lines().enumerate() {
+        let code = line.trim_start();
+        if code.starts_with(['*', '#']) || code.starts_with("/*") || code.starts_with("//") {
+            continue;
+        }
+        for before in code.split('(') {
+            let is_other = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+            let name = before
+                .trim_end()
+                .rsplit(is_other)
+                .next()
+                .unwrap_or_default();
+            if wanted(name) && calls.iter().all(|(_, known)| *known != name) {
+                calls.push((index + 1, name));
+            }
+        }
+    }
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_and_source_are_read() {
+        let command = "savedcmd_/w/led.o := clang -c -o /w/led.o /w/led.c\n\n\
+                       source_/w/led.o := /w/led.c\n\ndeps_/w/led.o := \\\n    \
+                       $(wildcard include/config/GPIOLIB) \\\n  /tree/include/linux/gpio.h \\\n  \
+                       include/generated/autoconf.h \\\n  /etc/secret.h \\\n\n/w/led.o: $(deps_/w/led.o)\n";
+        let work = Path::new("/w");
+        assert_eq!(source_of(command, work), Some("/w/led.c".into()));
+        let relative = "source_led.o := led.c\n";
+        assert_eq!(source_of(relative, work), Some("/w/led.c".into()));
+        let headers: Vec<&Path> = headers_of(command, Path::new("/tree")).collect();
+        assert_eq!(headers, [Path::new("/tree/include/linux/gpio.h")]);
+    }
+
+    #[test]
+    fn the_first_call_of_each_function_counts() {
+        let source = "// pin_get()\nint pin_got;\nint f(void)\n{\n\tif (pin_get (1) || pin_set(2))\n\
+                      \t\treturn pin_get(3);\n}\n";
+        let calls = first_calls(source, |name| name.starts_with("pin_"));
+        assert_eq!(calls, [(5, "pin_get"), (5, "pin_set")]);
+    }
+}
