@@ -80,6 +80,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Returns a path for messages: relative to the top folder, if it is below that.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
     /// Returns `kernel-config/`: kernels.toml, teaching.config, patches.
     pub fn kernel_config(&self) -> PathBuf {
         self.root.join("kernel-config")

@@ -52,12 +52,7 @@ impl Catalogue {
         }
         folders.retain(|folder| folder.join(TASK).is_file());
         let course = workspace.modules().join(COURSE);
-        let shown = |path: &Path| {
-            path.strip_prefix(workspace.root())
-                .unwrap_or(path)
-                .to_owned()
-        };
-        Self::load(&folders, &course, shown)
+        Self::load(&folders, &course, |path| workspace.shown(path))
     }
 
     /// Loads the exercises of a folder from anywhere: the folder itself, or those below it.

@@ -1,6 +1,6 @@
 //! Common mistakes of a lesson: changes of its module that fail as the lesson's text describes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -41,11 +41,6 @@ impl Mistake {
     /// Fails with the lesson's fault if a file is malformed, or does not fit the lesson's module.
     pub fn of_lesson(workspace: &Workspace, lesson: &str) -> Result<Vec<Self>> {
         let folder = workspace.folder_of(lesson);
-        let shown = |path: &Path| {
-            path.strip_prefix(workspace.root())
-                .unwrap_or(path)
-                .to_owned()
-        };
         let below = folder.join(WRONG);
         let load = |wrong: WrongAnswer| -> Result<Self> {
             let source = folder.join(wrong.language.source(lesson));
@@ -57,17 +52,12 @@ impl Mistake {
             Ok(Self {
                 lesson: lesson.to_owned(),
                 source: wrong.apply(&read(&source)?)?,
-                text: (text.clone(), shown(&text)),
+                text: (text.clone(), workspace.shown(&text)),
                 wrong,
             })
         };
-        let answers = wrong_answers(&below, &shown(&below))?;
+        let answers = wrong_answers(&below, &workspace.shown(&below))?;
         answers.into_iter().map(load).collect()
-    }
-
-    /// Returns its name: `io_wait_event/no-stop`.
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.lesson, self.wrong.item)
     }
 
     /// Returns the lesson that shows the mistake.
@@ -76,8 +66,7 @@ impl Mistake {
         let file = format!("{}.{}", self.lesson, language.extension());
         let name = format!("{}.{}", self.lesson, self.wrong.item);
         let sources = folder.write(&format!("{name}-{language}"), &file, &self.source)?;
-        let shown = sources.clone();
-        let project = Project::of_answer(&name, &self.lesson, language, &sources, &shown)?;
+        let project = Project::of_answer(&name, &self.lesson, language, &sources, &sources)?;
         let markdown = read(&self.text.0)?;
         let lesson = lesson::of_part(
             &project,

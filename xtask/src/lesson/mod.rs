@@ -307,8 +307,7 @@ fn load_all(workspace: &Workspace, names: &[String]) -> Result<Vec<LessonText>> 
 fn load(workspace: &Workspace, name: &str) -> Result<LessonText> {
     let folder = workspace.folder_of(name);
     let path = folder.join("README.md");
-    let readme = path.strip_prefix(workspace.root()).unwrap_or(&path);
-    let readme = PathBuf::from(printable(&readme.to_string_lossy()));
+    let readme = PathBuf::from(printable(&workspace.shown(&path).to_string_lossy()));
     if let Err(problem) = modules::check_name(name) {
         let line = None;
         return Ok(Err(bad_text(
@@ -423,11 +422,10 @@ fn without_text(workspace: &Workspace, name: &str) -> Option<String> {
     let folders = [workspace.lessons(), workspace.races()].map(|folder| folder.join(name));
     let is_without = |folder: &&PathBuf| folder.is_dir() && !folder.join("README.md").is_file();
     let folder = folders.iter().find(is_without)?;
-    let folder = folder.strip_prefix(workspace.root()).unwrap_or(folder);
     Some(format!(
         "{}/README.md does not exist; a lesson is tested by the console blocks of its text \
          (docs/writing-lessons.md)",
-        folder.display()
+        workspace.shown(folder).display()
     ))
 }
 
