@@ -31,7 +31,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::key::{Inputs, Key};
 use crate::modules::{Language, check_name};
 use catalogue::mistake;
 
@@ -165,18 +164,6 @@ impl Exercise {
     /// Returns the name of a student's file: `every_fifth.rs`.
     pub fn answer_file(&self, language: Language) -> String {
         format!("{}.{}", self.module, language.extension())
-    }
-
-    /// Returns a key over everything that a student gets.
-    pub fn key(&self, language: Language, variant: &Variant) -> Key {
-        let variants = &self.task.variants;
-        let start = self
-            .solution(language)
-            .map(|solution| solution.start(variants, variant));
-        Inputs::new("exercise 1")
-            .text("task", &self.task.student_text(variant, false).markdown)
-            .text("start", start.unwrap_or_default())
-            .key()
     }
 }
 

@@ -184,16 +184,4 @@ impl CheckResult {
             Some(Fault::Lesson)
         }
     }
-
-    /// Removes all that differs between two runs or two hosts: durations, and paths in the cache.
-    #[must_use]
-    pub fn without_times(mut self) -> Self {
-        for run in self.parts.iter_mut().filter_map(|part| part.run.as_mut()) {
-            run.duration_seconds = 0.0;
-            run.phases = None;
-            run.guest_log = None;
-            run.artifacts = None;
-        }
-        self
-    }
 }

@@ -1,7 +1,7 @@
 //! `task.md`: the text, the parts and the hints of an exercise.
 //!
 //! The blocks marked `toml exercise` and `toml part`, and the hints, are for kmodlab: the text that
-//! a student gets is without them ([`Task::student_text`]).
+//! a student gets is without them ([`TaskText::student_text`]).
 
 use std::path::{Path, PathBuf};
 
