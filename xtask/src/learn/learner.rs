@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use super::state::{CourseRow, LearnPage, LearnState, Look, PartRow, Phase, TaskInfo};
-use super::watched::shown;
-use crate::exercise::student::StudentFolder;
+use crate::exercise::student::{StudentFolder, shown};
 use crate::exercise::{Catalogue, Exercise, LineNumbers, TASK};
 use crate::process::{Tool, xtask_binary};
 
@@ -90,8 +89,12 @@ impl Learner {
                 title: task.title.clone(),
                 module: exercise.module.clone(),
                 language: Some(language),
-                text_path: shown(&self.folder.folder_of(exercise).join(TASK)),
-                answer_path: shown(&self.folder.answer_of(exercise)),
+                text_path: shown(&self.folder.folder_of(exercise).join(TASK))
+                    .display()
+                    .to_string(),
+                answer_path: shown(&self.folder.answer_of(exercise))
+                    .display()
+                    .to_string(),
                 minutes: task.minutes,
                 lines: parts.iter().map(|(index, _)| line(*index)).collect(),
                 text: text.markdown.clone(),

@@ -11,7 +11,8 @@ use super::checker::RunningCheck;
 use super::learner::Learner;
 use super::message::CheckMessage;
 use super::state::{LearnState, Look, Phase};
-use super::watched::{WatchedFiles, shown};
+use super::watched::WatchedFiles;
+use crate::exercise::student::shown;
 
 /// The time without a further event after which a change of a file is over: editors write a file
 /// in several steps.
@@ -162,7 +163,7 @@ impl Practice {
         let kept = self.learner.folder.reset(self.learner.exercise())?;
         self.check();
         Ok(match kept {
-            Some(kept) => format!("Your answer is kept in {}.", shown(&kept)),
+            Some(kept) => format!("Your answer is kept in {}.", shown(&kept).display()),
             None => "The answer was as at the beginning.".to_owned(),
         })
     }

@@ -1,6 +1,6 @@
 //! The files whose change starts a check.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
 use anyhow::{Context as _, Result};
@@ -47,11 +47,4 @@ impl WatchedFiles {
             .map(|path| std::fs::read_to_string(path).ok())
             .collect()
     }
-}
-
-/// Returns a path for messages: relative to the current folder, if it is below that.
-pub fn shown(path: &Path) -> String {
-    let current = std::env::current_dir().unwrap_or_default();
-    let path = path.strip_prefix(&current).unwrap_or(path);
-    path.display().to_string()
 }

@@ -157,7 +157,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Returns a path as a person finds it from the current folder.
-pub(super) fn shown(path: &Path) -> PathBuf {
+pub fn shown(path: &Path) -> PathBuf {
     let current = std::env::current_dir().and_then(|current| current.canonicalize());
     let full = path.canonicalize();
     match (current, full) {

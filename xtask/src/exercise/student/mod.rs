@@ -26,7 +26,7 @@ use crate::modules::Language;
 use crate::project::{KernelChoice, MANIFEST};
 use crate::session::Session;
 
-pub use files::FileUpdate;
+pub use files::{FileUpdate, shown};
 pub use progress::{ExerciseProgress, Progress};
 
 /// Folder of the last results.
