@@ -28,6 +28,18 @@ impl Student {
         Self::with(StudentFolder::around(&current)?)
     }
 
+    /// Opens the student's folder around the current one, and brings its files up to date; `None` if
+    /// the current folder is not in one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read or written.
+    pub fn open_if_any() -> Result<Option<Self>> {
+        let current = std::env::current_dir().context("cannot find the current folder")?;
+        let folder = StudentFolder::around(&current).ok();
+        folder.map(Self::with).transpose()
+    }
+
     /// Opens this student's folder, and brings its files up to date.
     ///
     /// # Errors
