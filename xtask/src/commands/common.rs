@@ -193,6 +193,24 @@ impl Lang {
     }
 }
 
+/// One language, as an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OneLang {
+    /// Rust
+    Rust,
+    /// C
+    C,
+}
+
+impl From<OneLang> for Language {
+    fn from(lang: OneLang) -> Self {
+        match lang {
+            OneLang::Rust => Language::Rust,
+            OneLang::C => Language::C,
+        }
+    }
+}
+
 /// Checks that all of the lessons, which the user has named, are in this language.
 ///
 /// # Errors

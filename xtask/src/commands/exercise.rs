@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, Lang};
+use super::common::{Common, Lang, OneLang};
 use crate::exercise::catalogue::Catalogue;
 use crate::exercise::mistake::Mistake;
 use crate::exercise::prove::{Proof, ProofKind, ProofSettings, prove, prove_mistakes};
@@ -73,7 +73,7 @@ struct InitOptions {
 
     /// The language of the answers
     #[arg(long, value_enum, default_value = "rust")]
-    lang: Lang,
+    lang: OneLang,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -84,7 +84,7 @@ struct SkeletonOptions {
 
     /// The language
     #[arg(long, value_enum, default_value = "rust")]
-    lang: Lang,
+    lang: OneLang,
 
     /// The first TODO that stays open; with one more than there are, it is the solution
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -105,11 +105,8 @@ pub fn run(options: &ExerciseOptions) -> Result<ExitCode> {
 }
 
 fn init(options: &InitOptions) -> Result<()> {
-    let [language] = options.lang.languages() else {
-        return Err(Failure::usage("--lang: a folder is for one language, rust or c").into());
-    };
     let catalogue = Catalogue::of_clone(&Workspace::find()?)?;
-    StudentFolder::init(&options.folder, *language, &catalogue)?;
+    StudentFolder::init(&options.folder, options.lang.into(), &catalogue)?;
     let (folder, count) = (options.folder.display(), catalogue.exercises.len());
     let name = crate::program::name();
     writeln!(
@@ -125,8 +122,7 @@ fn skeleton(options: &SkeletonOptions) -> Result<()> {
         [only] if is_folder(&options.name) => only,
         _ => catalogue.find(&options.name)?,
     };
-    let language = options.lang.languages().first().copied();
-    let language = language.unwrap_or(Language::Rust);
+    let language = Language::from(options.lang);
     let solution = exercise.solution(language).ok_or_else(|| {
         Failure::usage(format!(
             "{} has no solution in {}",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::common::Common;
+use super::common::{Common, OneLang};
 use super::student::report;
 use crate::exercise::Catalogue;
 use crate::exercise::student::StudentFolder;
@@ -16,15 +16,6 @@ use crate::learn::{self, Learner, worker};
 use crate::modules::Language;
 use crate::pipeline;
 use crate::project::MANIFEST;
-
-/// The language of a student's answers, as an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum AnswerLang {
-    /// Rust, with `kernel_ext`
-    Rust,
-    /// C
-    C,
-}
 
 /// Options of `learn`.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,7 +29,7 @@ pub struct LearnOptions {
 
     /// The language of a new folder's answers [default: the one that you choose]
     #[arg(long, value_enum)]
-    lang: Option<AnswerLang>,
+    lang: Option<OneLang>,
 
     /// Begin with this exercise, and not with the first that has not passed
     #[arg(long, value_name = "EXERCISE")]
@@ -102,8 +93,8 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
         None => StudentFolder::around(&current).ok(),
     };
     if let Some(folder) = known {
-        let asked = options.lang.map(language_of);
-        if asked.is_some_and(|language| language != folder.language) {
+        let requested = options.lang.map(Language::from);
+        if requested.is_some_and(|language| language != folder.language) {
             let (root, own) = (folder.root.display(), folder.language.title());
             bail!(Failure::usage(format!(
                 "the answers in {root} are in {own}; give another folder for the other language"
@@ -122,7 +113,7 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
         )));
     }
     let language = match options.lang {
-        Some(lang) => language_of(lang),
+        Some(lang) => lang.into(),
         None => ask_language()?,
     };
     let folder = StudentFolder::init(root, language, catalogue)?;
@@ -137,13 +128,6 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
 fn is_empty(folder: &Path) -> bool {
     let mut entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.next().is_none()
-}
-
-fn language_of(lang: AnswerLang) -> Language {
-    match lang {
-        AnswerLang::Rust => Language::Rust,
-        AnswerLang::C => Language::C,
-    }
 }
 
 /// Asks on a terminal; elsewhere, it is Rust.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::common::{Common, ConfigurationOptions, refuse_lacking};
+use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
 use super::script::{self, GuestScript};
 use crate::initramfs::GuestFile;
@@ -33,16 +33,6 @@ enum AccelOption {
     Tcg,
 }
 
-/// The language of the modules in the guest, as an option. The modules in the other language have
-/// the same names, so a guest has one language only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum LangOption {
-    /// The modules in Rust
-    Rust,
-    /// The modules in C, with the same names and messages
-    C,
-}
-
 /// Options of `qemu`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct QemuOptions {
@@ -66,9 +56,9 @@ pub struct QemuOptions {
     #[arg(long, value_name = "COMMAND", conflicts_with = "gdb")]
     run: Option<String>,
 
-    /// The language of the guest's modules [default: rust, or that of the folder's modules]
+    /// The language of the guest's modules, which have the same names in both [default: rust, or that of the folder's modules]
     #[arg(long, value_enum)]
-    lang: Option<LangOption>,
+    lang: Option<OneLang>,
 
     /// The accelerator that executes the guest's instructions
     #[arg(long, value_enum, default_value = "auto")]
@@ -125,8 +115,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         }
     }
     let language = match options.lang {
-        Some(LangOption::C) => Language::C,
-        Some(LangOption::Rust) => Language::Rust,
+        Some(lang) => lang.into(),
         // A project in one language has no other.
         None => match projects.first().map(|project| &project.builds[..]) {
             Some([only]) => only.language,
