@@ -12,6 +12,7 @@ use crate::exercise::Exercise;
 use crate::exercise::check::CheckSettings;
 use crate::exercise::result::CheckResult;
 use crate::failure::{Failure, Fault};
+use crate::report::terminal::TerminalStyle;
 use crate::report::{self, print_check};
 use crate::streams;
 
@@ -98,9 +99,9 @@ fn exercises<'a>(options: &CheckOptions, student: &'a Student) -> Result<Vec<&'a
 
 fn print(student: &Student, results: &[CheckResult]) -> Result<()> {
     let mut out = streams::stdout();
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let style = TerminalStyle::new(std::io::stdout().is_terminal(), false);
     for result in results {
-        print_check(&mut out, result, color)?;
+        print_check(&mut out, result, style.color)?;
     }
     if results.iter().all(CheckResult::passed) {
         let progress = student.folder.progress()?;
