@@ -3,6 +3,7 @@
 
 mod observer;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, bail};
@@ -26,6 +27,8 @@ use crate::run::{
 use crate::schedule::{self, Seeds};
 use crate::session::Session;
 use observer::PartObserver;
+
+pub use observer::CheckEvent;
 
 /// Settings of a check.
 #[derive(Clone, Copy)]
@@ -58,34 +61,6 @@ impl<'a> CheckSettings<'a> {
     }
 }
 
-/// An event of a check. `answer` is the index of an answer, and `part` that of one of its parts.
-#[derive(Debug, Clone, Copy)]
-pub enum CheckEvent<'a> {
-    /// An answer was compiled.
-    Compiled {
-        /// The answer.
-        answer: usize,
-        /// The result.
-        result: &'a CompileResult,
-    },
-    /// A guest of a part is about to start.
-    Began {
-        /// The answer.
-        answer: usize,
-        /// The part.
-        part: usize,
-    },
-    /// A part was judged.
-    Judged {
-        /// The answer.
-        answer: usize,
-        /// The part.
-        part: usize,
-        /// The result.
-        result: &'a PartResult,
-    },
-}
-
 /// Checks answers, and returns the result of each, in their order.
 ///
 /// # Errors
@@ -115,6 +90,8 @@ pub fn check(
 struct CheckedKernel {
     profile: Profile,
     built: Built,
+    /// For each answer, the symbols that its module uses on this kernel; none if it does not compile.
+    imports: Vec<BTreeSet<String>>,
     /// The start of guests with `perturb`, once a part with schedules needs it.
     delayed: Option<GuestStart>,
 }
@@ -125,8 +102,6 @@ struct Check<'a> {
     settings: CheckSettings<'a>,
     kernels: Vec<CheckedKernel>,
     compiled: Vec<CompileResult>,
-    /// For each answer, the symbols that its module uses.
-    imports: Vec<Vec<String>>,
     /// For each answer, the results of its parts.
     parts: Vec<Vec<PartResult>>,
 }
@@ -150,7 +125,6 @@ impl<'a> Check<'a> {
             settings,
             kernels: Vec::new(),
             compiled: vec![compiled; answers.len()],
-            imports: vec![Vec::new(); answers.len()],
             parts: answers.iter().map(parts).collect(),
         }
     }
@@ -210,13 +184,11 @@ impl<'a> Check<'a> {
                 bail!("{}", unbuilt.message);
             }
         }
+        let mut of_answers = vec![BTreeSet::new(); self.answers.len()];
         for index in of_profile {
             let result = compile_result(&built, &self.answers[index]);
             if result.verdict == "pass" {
-                let symbols = imports(&built, &self.answers[index])?;
-                self.imports[index].extend(symbols);
-                self.imports[index].sort();
-                self.imports[index].dedup();
+                of_answers[index] = imports(&built, &self.answers[index])?;
             }
             if self.compiled[index].verdict == "pass" {
                 self.compiled[index] = result;
@@ -229,6 +201,7 @@ impl<'a> Check<'a> {
         self.kernels.push(CheckedKernel {
             profile,
             built,
+            imports: of_answers,
             delayed: None,
         });
         Ok(())
@@ -236,8 +209,8 @@ impl<'a> Check<'a> {
 
     /// Runs the parts without schedules of the answers that compile, all at once.
     fn plain_parts(&mut self, kernel: usize) -> Result<()> {
-        let CheckedKernel { profile, built, .. } = &self.kernels[kernel];
-        let mut parts = self.parts_of(*profile);
+        let kernel = &self.kernels[kernel];
+        let mut parts = self.parts_of(kernel.profile);
         parts.retain(|&part| !self.has_schedules(part) && self.compiled[part.0].verdict == "pass");
         let mut with_guest = parts.clone();
         with_guest.retain(|&part| self.answer_part(part).lesson.is_some());
@@ -248,9 +221,9 @@ impl<'a> Check<'a> {
                     delays: false,
                     snapshot: true,
                 };
-                let start =
-                    GuestStart::new(self.session, built, options, &GuestSettings::default())?;
-                self.suite(built, &start, &with_guest, None)
+                let settings = GuestSettings::default();
+                let start = GuestStart::new(self.session, &kernel.built, options, &settings)?;
+                self.suite(kernel, &start, &with_guest, None)
             }
         };
         let mut outcomes = with_guest.iter().zip(outcomes).peekable();
@@ -258,7 +231,7 @@ impl<'a> Check<'a> {
         for part in parts {
             let of_part = outcomes.next_if(|(of, _)| **of == part);
             let outcomes: Vec<Outcome> = of_part.into_iter().map(|(_, outcome)| outcome).collect();
-            judged.push((part, self.judge(built, part, &outcomes)?));
+            judged.push((part, self.judge(kernel, part, &outcomes)));
         }
         for ((answer, part), result) in judged {
             self.parts[answer][part] = result;
@@ -306,8 +279,8 @@ impl<'a> Check<'a> {
         let count = self.task_part(part).settings.schedules.unwrap_or(1);
         let seeds =
             Seeds::new(self.settings.first_seed, count).context("there are no such seeds")?;
-        let outcomes = self.suite(&kernel.built, start, &[part], Some(seeds));
-        let result = self.judge(&kernel.built, part, &outcomes)?;
+        let outcomes = self.suite(kernel, start, &[part], Some(seeds));
+        let result = self.judge(kernel, part, &outcomes);
         (self.settings.on_event)(CheckEvent::Judged {
             answer: part.0,
             part: part.1,
@@ -317,22 +290,22 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn judge(&self, built: &Built, part: PartIndex, outcomes: &[Outcome]) -> Result<PartResult> {
+    fn judge(&self, kernel: &CheckedKernel, part: PartIndex, outcomes: &[Outcome]) -> PartResult {
         let (answer, of_answer) = (&self.answers[part.0], self.answer_part(part));
-        judge(built, answer, of_answer, outcomes)
+        judge(answer, of_answer, outcomes, &kernel.imports[part.0])
     }
 
     /// Runs parts in guests: each once, or under each of `seeds` until one fails.
     fn suite(
         &self,
-        built: &Built,
+        kernel: &CheckedKernel,
         start: &GuestStart,
         parts: &[PartIndex],
         seeds: Option<Seeds>,
     ) -> Vec<Outcome> {
         let runner = Runner {
             session: self.session,
-            built,
+            built: &kernel.built,
             start,
         };
         let case = |&part: &PartIndex| {
@@ -348,7 +321,7 @@ impl<'a> Check<'a> {
         };
         let observer = PartObserver {
             check: self,
-            built,
+            kernel,
             parts,
             judges: seeds.is_none(),
             began: Mutex::default(),
@@ -378,8 +351,10 @@ impl<'a> Check<'a> {
         });
         let results = self.answers.iter().zip(self.compiled).zip(self.parts);
         results
-            .zip(self.imports)
-            .map(|(((answer, compile), parts), imports)| {
+            .enumerate()
+            .map(|(index, ((answer, compile), parts))| {
+                let of_kernels = self.kernels.iter().map(|kernel| &kernel.imports[index]);
+                let imports: BTreeSet<&String> = of_kernels.flatten().collect();
                 let result = CheckResult {
                     schema: RESULT_SCHEMA,
                     exercise: answer.exercise.id.clone(),
@@ -391,7 +366,7 @@ impl<'a> Check<'a> {
                     points: parts.iter().map(|part| part.points).sum(),
                     maximum: parts.iter().map(|part| part.maximum).sum(),
                     parts,
-                    imports,
+                    imports: imports.into_iter().cloned().collect(),
                     hints: Vec::new(),
                 };
                 let hints =

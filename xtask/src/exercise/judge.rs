@@ -77,17 +77,14 @@ pub(super) fn part_result(answer: &Answer<'_>, part: &AnswerPart) -> PartResult 
     }
 }
 
-/// Judges a part by the outcomes of its runs, of which there are none if it needs no guest.
-///
-/// # Errors
-///
-/// Fails if the module cannot be read.
+/// Judges a part by the outcomes of its runs, which are none if it needs no guest, and by the symbols
+/// that the module needs.
 pub(super) fn judge(
-    built: &Built,
     answer: &Answer<'_>,
     part: &AnswerPart,
     outcomes: &[Outcome],
-) -> Result<PartResult> {
+    symbols: &BTreeSet<String>,
+) -> PartResult {
     let task_part = &answer.exercise.task.parts[part.index];
     let mut result = part_result(answer, part);
     let expected = task_part.settings.verdict.as_deref().unwrap_or("pass");
@@ -124,22 +121,21 @@ pub(super) fn judge(
         "pass".clone_into(&mut result.verdict);
     }
     if result.passed() && task_part.settings.judges_symbols() {
-        judge_symbols(built, answer, task_part, &mut result)?;
+        judge_symbols(answer, task_part, symbols, &mut result);
     }
     if result.passed() {
         result.points = result.maximum;
     }
-    Ok(result)
+    result
 }
 
 /// Fails a part whose module lacks a call that it must have, or has one that it must not have.
 fn judge_symbols(
-    built: &Built,
     answer: &Answer<'_>,
     part: &TaskPart,
+    symbols: &BTreeSet<String>,
     result: &mut PartResult,
-) -> Result<()> {
-    let symbols = imports(built, answer)?;
+) {
     let must = part.settings.calls.of(answer.language).iter();
     let missing: Vec<String> = must
         .filter(|name| !symbols.contains(*name))
@@ -151,7 +147,7 @@ fn judge_symbols(
         .cloned()
         .collect();
     let (verdict, message, names) = match (&missing[..], &forbidden[..]) {
-        ([], []) => return Ok(()),
+        ([], []) => return,
         ([_, ..], _) => ("missing-call", "the module has to call", missing),
         _ => ("forbidden-call", "the module must not call", forbidden),
     };
@@ -159,7 +155,6 @@ fn judge_symbols(
     verdict.clone_into(&mut result.verdict);
     result.message = format!("{message} {}", names.join(", "));
     result.symbols = names;
-    Ok(())
 }
 
 /// Returns the names of the symbols that an answer's module needs from the kernel and from others.

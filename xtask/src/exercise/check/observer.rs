@@ -2,15 +2,43 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Check, CheckEvent, PartIndex};
+use super::{Check, CheckedKernel, PartIndex};
+use crate::exercise::result::{CompileResult, PartResult};
 use crate::modules::Language;
-use crate::pipeline::Built;
 use crate::run::{RunEvent, RunObserver};
+
+/// An event of a check. `answer` is the index of an answer, and `part` that of one of its parts.
+#[derive(Debug, Clone, Copy)]
+pub enum CheckEvent<'a> {
+    /// An answer was compiled.
+    Compiled {
+        /// The answer.
+        answer: usize,
+        /// The result.
+        result: &'a CompileResult,
+    },
+    /// A guest of a part is about to start.
+    Began {
+        /// The answer.
+        answer: usize,
+        /// The part.
+        part: usize,
+    },
+    /// A part was judged.
+    Judged {
+        /// The answer.
+        answer: usize,
+        /// The part.
+        part: usize,
+        /// The result.
+        result: &'a PartResult,
+    },
+}
 
 /// Passes the events of a suite on as those of the check.
 pub(super) struct PartObserver<'a> {
     pub check: &'a Check<'a>,
-    pub built: &'a Built,
+    pub kernel: &'a CheckedKernel,
     pub parts: &'a [PartIndex],
     /// Whether each run decides about its part.
     pub judges: bool,
@@ -46,12 +74,9 @@ impl RunObserver for PartObserver<'_> {
                 }
             }
             RunEvent::Finished { outcome, .. } if self.judges => {
-                let part = self.part_of(&outcome.lesson, outcome.language);
-                if let Some(part) = part
-                    && let Ok(result) =
-                        self.check
-                            .judge(self.built, part, std::slice::from_ref(outcome))
-                {
+                if let Some(part) = self.part_of(&outcome.lesson, outcome.language) {
+                    let outcomes = std::slice::from_ref(*outcome);
+                    let result = self.check.judge(self.kernel, part, outcomes);
                     on_event(CheckEvent::Judged {
                         answer: part.0,
                         part: part.1,
