@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use super::builder::{ModuleBuilder, copy};
-use super::project::{ORDER, WARNINGS, build_of, copies};
+use super::compiled::{CompiledSource, compiled_sources};
+use super::project::{KbuildResults, build_of, copies};
 use super::project_paths::ProjectPaths;
 use super::warnings::Warnings;
 use super::{KERNEL_EXT, Language, entry_name, sandbox};
@@ -111,19 +112,21 @@ impl ModuleBuilder<'_> {
         }
         let sandbox = sandbox::of(self, work, readable)?;
         let log = self.log("answers")?;
+        let sources = write_kbuild(work, &batch)?;
+        let mut warnings = Warnings::new(ProjectPaths::new(work, &sources));
         // A second time without those that do not compile.
         for _ in 0..2 {
-            let sources = write_kbuild(work, &batch)?;
             let trees = (&*self.image.tree, &*self.image.objects);
             let make =
                 kernel::make_module(self.toolchain, trees, self.session.jobs, work, &sources);
-            let mut warnings = Warnings::new(ProjectPaths::new(work, &sources));
             let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
                 warnings.line(line);
             });
             if made.is_ok() {
+                let compiled = compiled_sources(work, &sources)?;
                 for answer in &batch {
-                    self.keep_answer(work, answer, &mut warnings)?;
+                    let warnings = warnings.text_of(&answer.stem);
+                    self.keep_answer(work, answer, &compiled, &warnings)?;
                 }
                 return Ok(batch.len());
             }
@@ -133,6 +136,7 @@ impl ModuleBuilder<'_> {
             if batch.is_empty() {
                 break;
             }
+            write_kbuild(work, &batch)?;
         }
         Ok(0)
     }
@@ -141,28 +145,21 @@ impl ModuleBuilder<'_> {
         &self,
         work: &Path,
         answer: &MissingAnswer<'_>,
-        warnings: &mut Warnings,
+        compiled: &[CompiledSource],
+        warnings: &str,
     ) -> Result<()> {
-        let MissingAnswer {
-            project,
-            language,
-            key,
-            stem,
-            ..
-        } = answer;
-        let name = entry_name(&project.name, *language);
-        let text = warnings.text_of(stem);
-        self.session.cache.entry("modules", &name, key, |staging| {
-            self.keep(&work.join(format!("{stem}.ko")), staging)?;
-            let write = |name: &str, text: &str| {
-                let path = staging.join(name);
-                std::fs::write(&path, text)
-                    .with_context(|| format!("cannot write {}", path.display()))
-            };
-            write(ORDER, &format!("{stem}\n"))?;
-            write(WARNINGS, &text)
-        })?;
-        Ok(())
+        let stem = &answer.stem;
+        let is_own =
+            |one: &&CompiledSource| Path::new(&one.source).file_stem() == Some(stem.as_ref());
+        let compiled: Vec<CompiledSource> = compiled.iter().filter(is_own).cloned().collect();
+        let results = KbuildResults {
+            modules: &[work.join(format!("{stem}.ko"))],
+            order: std::slice::from_ref(stem),
+            compiled: &compiled,
+            warnings,
+        };
+        let name = entry_name(&answer.project.name, answer.language);
+        self.keep_project(&name, &answer.key, &results).map(drop)
     }
 }
 

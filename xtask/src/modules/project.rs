@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::attribution::Attribution;
 use super::builder::{ModuleBuilder, copy, is_full};
-use super::compiled::{COMPILED, compiled_sources};
+use super::compiled::{COMPILED, CompiledSource, compiled_sources};
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
@@ -20,13 +20,13 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 4";
+const KIND: &str = "project 5";
 
 /// The file with the names of the modules in the order in which they can be loaded.
-pub(super) const ORDER: &str = "load-order";
+const ORDER: &str = "load-order";
 
 /// The file with the compiler's warnings.
-pub(super) const WARNINGS: &str = "warnings";
+const WARNINGS: &str = "warnings";
 
 /// Make variables for a Kbuild whose modules use `kernel_ext`:
 ///
@@ -38,6 +38,18 @@ const KERNEL_EXT_VARIABLES: [&str; 2] = [
     "KERNEL_EXT=kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a",
     "KERNEL_EXT_FLAGS=--extern kernel_ext=$(obj)/kernel_ext/libkernel_ext.rmeta",
 ];
+
+/// The results of kbuild for a project.
+pub(super) struct KbuildResults<'a> {
+    /// The modules.
+    pub modules: &'a [PathBuf],
+    /// The names of the modules, in the order in which they can be loaded.
+    pub order: &'a [String],
+    /// The sources, and how they were compiled.
+    pub compiled: &'a [CompiledSource],
+    /// The warnings.
+    pub warnings: &'a str,
+}
 
 /// The modules of a project.
 pub(super) struct BuiltProject {
@@ -257,8 +269,26 @@ impl ModuleBuilder<'_> {
                 .into());
             }
         };
-        let entry = self.session.cache.entry("modules", &name, key, |staging| {
-            for path in &built {
+        let notes = off_options::notes(work, &sources, self.image)?;
+        let warnings = [vec![warnings.text()], notes].concat().join("\n");
+        let results = KbuildResults {
+            modules: &built,
+            order: &order,
+            compiled: &compiled_sources(work, &sources)?,
+            warnings: warnings.trim_start(),
+        };
+        self.keep_project(&name, key, &results)
+    }
+
+    /// Keeps the results of kbuild for a project in the cache, and returns the folder there.
+    pub(super) fn keep_project(
+        &self,
+        name: &str,
+        key: &Key,
+        results: &KbuildResults<'_>,
+    ) -> Result<PathBuf> {
+        let entry = self.session.cache.entry("modules", name, key, |staging| {
+            for path in results.modules {
                 self.keep(path, staging)?;
             }
             let write = |name: &str, text: &str| {
@@ -266,12 +296,9 @@ impl ModuleBuilder<'_> {
                 std::fs::write(&path, text)
                     .with_context(|| format!("cannot write {}", path.display()))
             };
-            let compiled = compiled_sources(work, &sources)?;
-            write(COMPILED, &serde_json::to_string(&compiled)?)?;
-            write(ORDER, &(order.join("\n") + "\n"))?;
-            let notes = off_options::notes(work, &sources, self.image)?;
-            let warnings = [vec![warnings.text()], notes].concat().join("\n");
-            write(WARNINGS, warnings.trim_start())
+            write(COMPILED, &serde_json::to_string(results.compiled)?)?;
+            write(ORDER, &(results.order.join("\n") + "\n"))?;
+            write(WARNINGS, results.warnings)
         })?;
         Ok(entry.path)
     }
