@@ -1,6 +1,7 @@
 //! The four proofs of an exercise, in each language:
 //!
-//! 1. The solution passes every part, also on the debug kernel, and all schedules.
+//! 1. The solution passes every part, also on the debug kernel, and all schedules. With each other
+//!    value that varies, it passes the parts without schedules.
 //! 2. The file that a student begins with compiles without a warning, and fails at the first part
 //!    that needs a region.
 //! 3. With the regions 1 to k filled in, the parts that need no other pass.
@@ -18,7 +19,7 @@ use super::answer::{Answer, AnswerFolder, AnswerSource};
 use super::check::{CheckSettings, check};
 use super::part::PartSettings;
 use super::result::{CheckResult, HintSource, PartResult, PartState};
-use super::{Exercise, Solution, WrongAnswer};
+use super::{Exercise, Solution, Variant, WrongAnswer};
 use crate::failure::{Fault, fault_of};
 use crate::kernel::Profile;
 use crate::kernel::source::SourceRequest;
@@ -182,6 +183,12 @@ struct CaseMaker<'a, 'f> {
     solution: &'a Solution,
 }
 
+/// The source of a case, and the values in it.
+struct CaseSource {
+    text: String,
+    variant: Variant,
+}
+
 impl<'a> CaseMaker<'a, '_> {
     /// Returns the cases for the kernels that the parts ask for, and for the debug kernel.
     fn cases(&self, quick: bool) -> Result<(Vec<ProofCase<'a>>, Vec<ProofCase<'a>>)> {
@@ -190,16 +197,27 @@ impl<'a> CaseMaker<'a, '_> {
         } = *self;
         let variants = &exercise.task.variants;
         let variant = variants.defaults();
+        let source = |text: String| CaseSource {
+            text,
+            variant: variant.clone(),
+        };
         let all = |filter: &dyn Fn(&PartSettings) -> bool| -> Vec<usize> {
             let parts = exercise.task.parts.iter().enumerate();
             let wanted = parts.filter(|(_, part)| filter(&part.settings));
             wanted.map(|(index, _)| index).collect()
         };
-        let filled = solution.filled(variants, &variant);
+        let filled = source(solution.filled(variants, &variant));
         let (mut cases, mut debug) = (Vec::new(), Vec::new());
         let kind = ProofKind::Solution;
         let parts = all(&|_| true);
         cases.push(self.case(kind, "solution", &filled, &parts, Claim::Passes)?);
+        let parts = all(&|settings| settings.schedules.is_none());
+        for (name, value, variant) in variants.others() {
+            let subject = format!("solution with {name} = {value}");
+            let text = solution.filled(variants, &variant);
+            let source = CaseSource { text, variant };
+            cases.push(self.case(kind, &subject, &source, &parts, Claim::Passes)?);
+        }
         // A part with a profile of its own is about that kernel; another kernel has other functions.
         let on_debug = |settings: &PartSettings| {
             settings.profile.is_none() && settings.schedules.is_none() && !settings.judges_symbols()
@@ -215,7 +233,7 @@ impl<'a> CaseMaker<'a, '_> {
             .iter()
             .position(|part| part.settings.todo >= 1);
         for open in 1..=solution.todos() {
-            let text = solution.skeleton(open, variants, &variant);
+            let text = source(solution.skeleton(open, variants, &variant));
             let mut parts = all(&|settings| settings.todo < open);
             let subject = format!("TODO {open} open");
             if open > 1 {
@@ -232,7 +250,7 @@ impl<'a> CaseMaker<'a, '_> {
         for wrong in wrong.filter(|wrong| wrong.language == self.language) {
             let path = &wrong.path;
             let text = wrong.apply(&solution.text)?;
-            let text = Solution::parse(&text, path, variants)?.filled(variants, &variant);
+            let text = source(Solution::parse(&text, path, variants)?.filled(variants, &variant));
             let last = wrong
                 .part
                 .as_ref()
@@ -254,22 +272,23 @@ impl<'a> CaseMaker<'a, '_> {
         &self,
         kind: ProofKind,
         subject: &str,
-        text: &str,
+        source: &CaseSource,
         parts: &[usize],
         claim: Claim<'a>,
     ) -> Result<ProofCase<'a>> {
         let Self {
             exercise, language, ..
         } = *self;
-        let word = subject.replace([' ', '/'], "-");
+        let is_other = |letter: char| !(letter.is_alphanumeric() || "._-".contains(letter));
+        let word = subject.replace(is_other, "-");
         let name = format!("{}.{word}", exercise.module);
         let path = format!("{} ({subject})", exercise.shown.display());
         let source = AnswerSource {
             name,
-            text,
+            text: &source.text,
             shown: &Path::new(&path).join(exercise.answer_file(language)),
             task: None,
-            variant: exercise.task.variants.defaults(),
+            variant: source.variant.clone(),
         };
         Ok(ProofCase {
             kind,

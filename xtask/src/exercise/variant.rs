@@ -36,6 +36,19 @@ impl Variants {
         )
     }
 
+    /// Returns the choices in which one value is not the default, each with its name and that value.
+    pub fn others(&self) -> Vec<(&str, &str, Variant)> {
+        let mut others = Vec::new();
+        for (name, vary) in &self.0 {
+            for value in vary.values.iter().filter(|value| **value != vary.default) {
+                let mut variant = self.defaults();
+                variant.0.insert(name.clone(), value.clone());
+                others.push((&**name, &**value, variant));
+            }
+        }
+        others
+    }
+
     /// Returns a text with the values in place of `{{NAME}}`. Other text in braces stays: it may
     /// be a format string's.
     pub fn fill(&self, text: &str, variant: &Variant) -> String {
@@ -125,6 +138,22 @@ mod tests {
             assert_eq!(replace_words(text, "5", "7"), expected, "{text}");
         }
         assert_eq!(replace_words("\"a b\"", "a b", "c"), "\"c\"");
+    }
+
+    #[test]
+    fn each_value_beside_the_default_is_another_choice() {
+        let vary = |default: &str, values: &[&str]| Vary {
+            default: default.to_owned(),
+            values: values.iter().map(|&value| value.to_owned()).collect(),
+        };
+        let variants = [("a", vary("1", &["1", "2"])), ("b", vary("x", &["y", "z"]))];
+        let variants = Variants(variants.map(|(name, vary)| (name.to_owned(), vary)).into());
+        let others = variants.others();
+        let filled = others.iter().map(|(name, value, variant)| {
+            format!("{name} {value}: {}", variants.fill("{{a}} {{b}}", variant))
+        });
+        let filled: Vec<String> = filled.collect();
+        assert_eq!(filled, ["a 2: 2 x", "b y: 1 y", "b z: 1 z"]);
     }
 
     #[test]
