@@ -36,6 +36,8 @@ struct Shared {
 }
 
 fn reader(shared: &Shared) -> (i32, i32, i32) {
+    // `insmod` begins to write in this time.
+    msleep(50);
     while !shared.ready.load(Relaxed) {
         msleep(1);
     }

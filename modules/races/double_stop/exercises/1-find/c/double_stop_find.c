@@ -29,6 +29,8 @@ static int idler(void *data)
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+	/* Whoever stops the thread in this time waits for its end. */
+	msleep(200);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kthread.h>
@@ -27,6 +28,8 @@ static int idler(void *data)
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+	/* Whoever stops the thread in this time waits for its end. */
+	msleep(200);
 	return 0;
 }
 

@@ -25,6 +25,8 @@ static DECLARE_COMPLETION(done);
 
 static int reader(void *data)
 {
+	/* insmod begins to write in this time. */
+	msleep(50);
 	while (!READ_ONCE(ready))
 		schedule_timeout_uninterruptible(1);
 	seen[0] = READ_ONCE(year);

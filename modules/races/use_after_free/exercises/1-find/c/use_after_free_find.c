@@ -67,7 +67,7 @@ static void __exit use_after_free_find_exit(void)
 {
 	complete(&start);
 	/* More than enough for a job of a microsecond. */
-	usleep_range(500, 1000);
+	msleep(50);
 	free_job();
 	wait_for_completion(&done);
 	pr_info("the product is %d, the cost was %d\n", product, cost);
