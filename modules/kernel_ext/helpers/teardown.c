@@ -32,8 +32,16 @@ static const char *const names[] = {
 static DEFINE_SPINLOCK(lock);
 
 /*
- * Whether anything was ever registered. lockdep takes a lock that is used for the
- * first time while its module goes for one that nobody initialised.
+ * Whether anything was ever registered. Without it, the lock of a module that
+ * registers nothing would be used for the first time in tear_down_all(). The kernel
+ * no longer counts the memory as a module's then, so lockdep takes the lock for one
+ * that nobody has initialised, and disables itself.
+ *
+ * It is never reset, because a task may have the lock while all lists are empty. If
+ * it is false when tear_down_all() reads it without the lock, it stays false: no
+ * thread or file of a leaked handle can make the first registration. That is made
+ * by the init function, by the exit function, or by a callback for which one of them
+ * or the kernel has waited.
  */
 static bool used;
 
