@@ -226,7 +226,8 @@ fn obey(order: &CStr) -> Result {
     report(format_args!("began after {start}"));
     // The lesson should not always begin at the same time within a tick.
     delay(start, 0);
-    // SAFETY: `reached` takes no lock, does not allocate, and waits in `delay` only.
+    // SAFETY: `reached` waits in `delay` only and does not allocate. It takes no lock but that of `report`,
+    // with interrupts disabled and around no code of the module `module`.
     unsafe { watch(module, places(text), reached, loaded, unloaded) }
 }
 

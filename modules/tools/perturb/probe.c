@@ -24,7 +24,7 @@ int perturb_watch(void (*reached)(unsigned int, unsigned long),
 /* The kernel exports it, and declares it in a header of its own (kernel/rcu/rcu.h). */
 void rcu_expedite_gp(void);
 
-/* Equal to PLACES in stop.rs. */
+/* Equal to MAX_POINTS in xtask/src/schedule/order.rs. */
 #define PLACES 256
 
 /* The module whose tasks are delayed. */
@@ -60,7 +60,7 @@ static void let_go_on(unsigned int place, unsigned long address)
 	 * free_module() waits for RCU after going() has cleared the address.
 	 */
 	rcu_read_lock();
-	stops = place < count && READ_ONCE(addresses[place]) == address &&
+	stops = READ_ONCE(addresses[place]) == address &&
 		READ_ONCE(*(const u8 *)address) == INT3_INSN_OPCODE;
 	rcu_read_unlock();
 	if (!stops)
@@ -186,14 +186,21 @@ static unsigned long operand(unsigned int place, unsigned long address,
 void perturb_stopped(unsigned long address, const unsigned long *registers);
 void perturb_stopped(unsigned long address, const unsigned long *registers)
 {
+	unsigned long used = 0;
 	unsigned int place;
 
+	/* As in let_go_on(): operand() reads the module's code. */
+	rcu_read_lock();
 	for (place = 0; place < count; place++) {
 		if (READ_ONCE(addresses[place]) == address) {
-			reached(place, operand(place, address, registers));
+			used = operand(place, address, registers);
 			break;
 		}
 	}
+	rcu_read_unlock();
+	if (place == count)
+		return;
+	reached(place, used);
 	let_go_on(place, address);
 }
 
