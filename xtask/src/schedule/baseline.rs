@@ -1,6 +1,7 @@
 //! The report of a baseline run: which task reaches which probe point when, and which memory it
 //! uses there.
 
+use super::delay::task_name;
 use super::probe_points::ProbePoint;
 
 /// An arrival of a task at a probe point in a baseline run.
@@ -23,7 +24,7 @@ pub struct BaselineArrival {
 impl BaselineArrival {
     /// Returns the task's name.
     pub fn task_name(&self) -> &str {
-        name_of(&self.task)
+        task_name(&self.task)
     }
 }
 
@@ -39,7 +40,8 @@ pub struct Removal {
 /// The report of a baseline run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BaselineReport {
-    /// The arrivals, in order of time; of each point and name of a task only the first few.
+    /// The arrivals, of each point and name of a task only the first few. Those of one run are in order of
+    /// time; a module with many probe points has several runs.
     pub arrivals: Vec<BaselineArrival>,
     /// The removals of the module.
     pub removals: Vec<Removal>,
@@ -91,10 +93,6 @@ fn gone(line: &str) -> Option<Removal> {
         clock_nanoseconds: clock.parse().ok()?,
         task: task.to_owned(),
     })
-}
-
-fn name_of(task: &str) -> &str {
-    task.rsplit_once('/').map_or(task, |(name, _)| name)
 }
 
 #[cfg(test)]

@@ -25,10 +25,13 @@ pub struct InjectedDelay {
 impl InjectedDelay {
     /// Returns the task's name.
     pub fn task_name(&self) -> &str {
-        self.task
-            .rsplit_once('/')
-            .map_or(&*self.task, |(name, _)| name)
+        task_name(&self.task)
     }
+}
+
+/// Returns the name in a task's name and number: `insmod/123`.
+pub(super) fn task_name(task: &str) -> &str {
+    task.rsplit_once('/').map_or(task, |(name, _)| name)
 }
 
 /// An arrival of a task at a probe point, where it was not delayed.
