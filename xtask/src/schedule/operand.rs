@@ -1,8 +1,6 @@
 //! The memory that an instruction at a probe point uses.
 
-use iced_x86::{
-    ConstantOffsets, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
-};
+use iced_x86::{ConstantOffsets, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
 
 /// The memory operand of an instruction, or the object that it passes to a function of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +102,7 @@ impl AddressParts {
             )),
             _ => return None,
         };
-        (is_flat && instruction.mnemonic() != Mnemonic::Lea).then(|| Self {
+        is_flat.then(|| Self {
             base: number(instruction.memory_base()),
             index: number(instruction.memory_index()),
             scale: instruction.memory_index_scale().trailing_zeros(),

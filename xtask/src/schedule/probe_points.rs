@@ -1,14 +1,14 @@
 //! The instructions of a module where a delay can change what other tasks see.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use object::read::elf::ElfFile64;
 use object::{
-    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionKind, SymbolKind,
+    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionIndex,
+    SectionKind, SymbolKind,
 };
 
 use super::operand::Operand;
@@ -70,7 +70,7 @@ pub fn probe_points(path: &Path) -> Result<Vec<ProbePoint>> {
 fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     let elf = ElfFile64::<object::LittleEndian>::parse(bytes)?;
     let mut points: Vec<ProbePoint> = Vec::new();
-    let mut of_kernel: HashMap<usize, HashMap<u64, &str>> = HashMap::new();
+    let functions = kernel_functions(&elf)?;
     for symbol in elf.symbols() {
         let Some(index) = symbol.section_index() else {
             continue;
@@ -87,10 +87,6 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
         if name == KCSAN_CONSTRUCTOR {
             continue;
         }
-        let functions = match of_kernel.entry(index.0) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(kernel_functions(&elf, &section)?),
-        };
         let mut decoder = Decoder::with_ip(64, code, 0, DecoderOptions::NONE);
         while decoder.can_decode() {
             let instruction = decoder.decode();
@@ -100,7 +96,9 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
             let offset = instruction.ip32();
             // The relocation of a call is that of its target, behind the opcode.
             let target = begin + u64::from(offset) + 1;
-            let calls = functions.get(&target).filter(|_| kind == ProbeKind::Call);
+            let calls = functions
+                .get(&(index, target))
+                .filter(|_| kind == ProbeKind::Call);
             let operand = match kind {
                 ProbeKind::Access => {
                     let constants = decoder.get_constant_offsets(&instruction);
@@ -126,17 +124,22 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
     Ok(points)
 }
 
-/// Returns the functions of the kernel that a section's relocations name, by their places in it.
+/// Returns the functions of the kernel that the relocations of a module's code name, by their places: a
+/// section, and the distance from its beginning in bytes.
 fn kernel_functions<'a>(
     elf: &ElfFile64<'a, object::LittleEndian>,
-    section: &impl object::ObjectSection<'a>,
-) -> Result<HashMap<u64, &'a str>> {
+) -> Result<HashMap<(SectionIndex, u64), &'a str>> {
     let mut functions = HashMap::new();
-    for (place, relocation) in section.relocations() {
-        if let RelocationTarget::Symbol(index) = relocation.target() {
-            let symbol = elf.symbol_by_index(index)?;
-            if symbol.is_undefined() {
-                functions.insert(place, symbol.name()?);
+    for section in elf.sections() {
+        if section.kind() != SectionKind::Text {
+            continue;
+        }
+        for (place, relocation) in section.relocations() {
+            if let RelocationTarget::Symbol(index) = relocation.target() {
+                let symbol = elf.symbol_by_index(index)?;
+                if symbol.is_undefined() {
+                    functions.insert((section.index(), place), symbol.name()?);
+                }
             }
         }
     }
