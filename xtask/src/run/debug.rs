@@ -203,9 +203,12 @@ impl DebugPlan for SchedulePlan<'_> {
         Ok(NextStop::RunTo(at))
     }
 
-    fn ready(&mut self, socket: &Path) -> Result<()> {
+    fn ready(&mut self, socket: &Path, thread: u32) -> Result<()> {
         let sources = self.sources.each_ref().map(PathBuf::as_path);
-        let script = symbols::gdb_script(&self.folder, socket, self.kernel, &sources, &self.loaded);
+        let mut script =
+            symbols::gdb_script(&self.folder, socket, self.kernel, &sources, &self.loaded);
+        // For a debugger that attaches, QEMU selects the first CPU.
+        script += &format!("thread {thread}\n");
         let commands = self.folder.join(COMMANDS);
         write(&commands, script.as_bytes())?;
         (self.request.ready)(&commands);

@@ -37,12 +37,13 @@ pub trait DebugPlan {
     /// If the guest is not in the expected state.
     fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop>;
 
-    /// Hands the guest over: QEMU waits for the user's debugger at a socket.
+    /// Hands the guest over: QEMU waits for the user's debugger at a socket. `thread` is gdb's number of
+    /// the CPU that has stopped, from 1.
     ///
     /// # Errors
     ///
     /// If the debugger cannot be used.
-    fn ready(&mut self, socket: &Path) -> Result<()>;
+    fn ready(&mut self, socket: &Path, thread: u32) -> Result<()>;
 
     /// Receives the kernel's log, piece by piece.
     ///
@@ -87,9 +88,10 @@ pub fn debug(
         address = Some(to);
         next = plan.at_stop(&mut gdb)?;
     }
+    let thread = gdb.thread();
     // QEMU listens for the next debugger, and the guest stays where it is.
     drop(gdb);
-    plan.ready(&socket)?;
+    plan.ready(&socket, thread)?;
     let mut observer = DebugObserver {
         on_log: &mut |bytes| plan.log(bytes),
     };

@@ -51,6 +51,8 @@ pub trait Memory {
 /// A connection to QEMU's debugger stub.
 pub(super) struct Gdb {
     stream: UnixStream,
+    /// The number of the CPU that has stopped last, as one of gdb's threads, from 1.
+    thread: u32,
 }
 
 impl Gdb {
@@ -58,7 +60,12 @@ impl Gdb {
     pub(super) fn attach(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket)
             .with_context(|| format!("cannot connect to {}", socket.display()))?;
-        Ok(Self { stream })
+        Ok(Self { stream, thread: 1 })
+    }
+
+    /// Returns the number of the CPU that has stopped last, as one of gdb's threads, from 1.
+    pub(super) fn thread(&self) -> u32 {
+        self.thread
     }
 
     /// Writes a 64-bit number to a virtual address.
@@ -86,9 +93,9 @@ impl Gdb {
 
     /// Lets the guest run until it reaches `address`, or ends.
     pub(super) fn run_to(&mut self, address: u64) -> Result<DebuggerStop> {
-        // A guest that is already there would stop at once, so it executes one instruction
-        // first.
-        if self.resume("s")? == DebuggerStop::End {
+        // A guest that is already there would stop at once, so the CPU executes one instruction first.
+        // The others wait meanwhile: without the breakpoint, they would pass `address`.
+        if self.resume(&format!("vCont;s:{:x}", self.thread))? == DebuggerStop::End {
             return Ok(DebuggerStop::End);
         }
         self.continue_to(address)
@@ -114,7 +121,11 @@ impl Gdb {
         let mut answer = self.ask(how)?;
         loop {
             match answer.bytes().next() {
-                Some(b'T' | b'S') => return Ok(DebuggerStop::Breakpoint),
+                Some(b'T') => {
+                    self.thread = thread(&answer)
+                        .with_context(|| format!("QEMU names no CPU in {answer:?}"))?;
+                    return Ok(DebuggerStop::Breakpoint);
+                }
                 Some(b'W' | b'X') => return Ok(DebuggerStop::End),
                 // A message to print, not an answer.
                 Some(b'O') => answer = self.answer()?,
@@ -167,6 +178,13 @@ impl Gdb {
     }
 }
 
+/// Returns the thread in a report that the guest has stopped, such as `T05thread:02;`.
+fn thread(report: &str) -> Option<u32> {
+    let (_, rest) = report.split_once("thread:")?;
+    let (number, _) = rest.split_once(';')?;
+    u32::from_str_radix(number, 16).ok()
+}
+
 impl Memory for Gdb {
     fn first_argument(&mut self) -> Result<u64> {
         let registers = self.bytes("g")?;
@@ -197,12 +215,12 @@ mod tests {
             stub.read_to_end(&mut asked).expect("it is there");
             asked
         });
-        (Gdb { stream }, thread)
+        (Gdb { stream, thread: 1 }, thread)
     }
 
     #[test]
     fn questions_have_checksums_and_answers_are_acknowledged() {
-        let (mut gdb, stub) = stub(&["T05thread:01;", "OK", "T05thread:01;", "OK", "W00"]);
+        let (mut gdb, stub) = stub(&["T05thread:01;", "OK", "T05thread:02;", "OK", "W00"]);
         assert_eq!(
             gdb.run_to(0xffff).expect("it stops"),
             DebuggerStop::Breakpoint
@@ -212,7 +230,7 @@ mod tests {
         let asked = stub.join().expect("it ends");
         assert_eq!(
             String::from_utf8_lossy(&asked),
-            "$s#73+$Z0,ffff,1#ab+$c#63+$z0,ffff,1#cb+$s#73+"
+            "$vCont;s:1#23+$Z0,ffff,1#ab+$c#63+$z0,ffff,1#cb+$vCont;s:2#24+"
         );
     }
 

@@ -1,9 +1,9 @@
 //! Narrowed schedules: the delay that decides, its text, and the passing twin.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use xtask::report::json::{NarrowedEntry, RunEntry, SuiteDocument};
 
 use crate::lab::{document, original, run, xtask};
@@ -45,7 +45,7 @@ fn a_race_is_narrowed_to_one_delay_in_its_window_and_the_twin_without_it_passes(
         "--schedules",
         "20",
         "--seed",
-        "6",
+        "8",
         "--timeline",
         &*timelines,
     ];
@@ -154,12 +154,13 @@ fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
     )
 }
 
-/// Commands for gdb at the beginning of a delay: the delayed task's stack, and the other CPU's.
-const AT_THE_DELAY: &str = "backtrace 7\nthread apply all backtrace\ncontinue\n";
+/// Commands for gdb at the beginning of a delay: the selected CPU with its stack, and both CPUs.
+const AT_THE_DELAY: &str = "thread\nbacktrace 7\nthread apply all backtrace 1\ncontinue\n";
 
-#[test]
-fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_way() -> Result<()> {
-    let args = [&["test"], &RACE[..], &["--seed", "6", "--gdb"]].concat();
+/// Runs a schedule under gdb, which must select the CPU of the delayed task: one that runs `draw`, called
+/// by `caller`. Returns gdb's number of this CPU, and the status and output of kmodlab.
+fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, String)> {
+    let args = [&["test"], &RACE[..], &schedule, &["--gdb"]].concat();
     let mut debugged = xtask(original(), &args)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -183,18 +184,45 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
         .context("cannot run gdb, which these tests need")?;
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
     lines.read_to_string(&mut printed)?;
-    assert_eq!(debugged.wait()?.code(), Some(1), "{printed}");
+    let status = debugged.wait()?;
 
+    // The functions are on the stack of the selected CPU: of the others, one frame is shown.
     let frame = |function: &str| seen.find(&format!(" {function} () at "));
-    let frames = ["reached", "draw"].map(frame);
-    assert!(frames[0].is_some() && frames[0] < frames[1], "{seen}");
+    let frames = ["reached", "draw", caller].map(frame);
+    assert!(frames[0].is_some() && frames.is_sorted(), "{seen}");
     assert!(seen.contains("/c/unlocked_counter.c:"), "{seen}");
     for cpu in ["Thread 1.1", "Thread 1.2"] {
         assert!(seen.contains(cpu), "{cpu} is not in\n{seen}");
     }
-    let same = "under the debugger: printed something else than the text says, as without it";
-    assert!(printed.contains(same), "{printed}");
-    let message = "unlocked_counter: 2 draws, and the next ticket is 1";
-    assert!(printed.contains(message), "{printed}");
+    let selected = seen.split_once("[Current thread is ");
+    let thread = selected.and_then(|(_, rest)| rest.split_once(' '));
+    let (thread, _) = thread.with_context(|| seen.clone())?;
+    Ok((thread.to_owned(), status, printed))
+}
+
+#[test]
+fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_way() -> Result<()> {
+    for seed in ["6", "8"] {
+        let (_, status, printed) = debug(["--seed", seed], "unlocked_counter_init")?;
+        assert_eq!(status.code(), Some(1), "{printed}");
+        let same = "under the debugger: printed something else than the text says, as without it";
+        assert!(printed.contains(same), "{printed}");
+        let message = "unlocked_counter: 2 draws, and the next ticket is 1";
+        assert!(printed.contains(message), "{printed}");
+    }
     Ok(())
+}
+
+#[test]
+fn a_debugger_selects_the_delayed_task_on_the_second_cpu_too() -> Result<()> {
+    // The kernel chooses the thread's CPU; schedules that begin at another time may have another.
+    for start in ["0.5ms", "1.5ms", "2.5ms", "3.5ms"] {
+        // After a stop at the first delay, gdb takes over at the second.
+        let delays = "insmod@init_module+0x38#1=0.001ms drawer@draw+0x13#1=1ms";
+        let schedule = format!("start={start} {delays}");
+        if debug(["--schedule", &schedule], "drawer")?.0 == "2" {
+            return Ok(());
+        }
+    }
+    bail!("the thread runs on the first CPU with each of these schedules");
 }
