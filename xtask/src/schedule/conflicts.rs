@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::baseline::{BaselineArrival, BaselineReport};
-use super::order::Order;
+use super::happens_before::HappensBefore;
 use super::probe_points::ProbePoint;
 
 /// An arrival of a task at a probe point, whose delay reverses the order of a conflict.
@@ -61,6 +61,10 @@ const EQUAL_GAPS: u64 = 20_000;
 /// The part of the memory in which accesses are compared, as a power of two in bytes.
 const BLOCK_BITS: u32 = 6;
 
+/// An arrival by its index, the reason for a delay there, and the times until other tasks use the same
+/// memory, in nanoseconds.
+type DelayedArrival = (usize, ConflictKind, Vec<u64>);
+
 /// Returns the conflicts of a baseline run, in the order of time. `is_own` reports whether a point is on a
 /// line of the lesson's own source.
 pub fn conflicts(
@@ -69,7 +73,7 @@ pub fn conflicts(
 ) -> Vec<Conflict> {
     let mut arrivals: Vec<&BaselineArrival> = report.arrivals.iter().collect();
     arrivals.sort_by_key(|arrival| arrival.clock_nanoseconds);
-    let order = Order::of(&arrivals);
+    let before = HappensBefore::of(&arrivals);
     let mut blocks: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, arrival) in arrivals.iter().enumerate() {
         if let Some((begin, end)) = range(arrival) {
@@ -96,20 +100,20 @@ pub fn conflicts(
             let seconds = later
                 .take_while(|other| gap(first, arrivals[*other]) <= MAX_GAP)
                 .filter(|other| conflict(first, arrivals[*other]))
-                .filter(|other| !order.waits(first, arrivals[*other]));
+                .filter(|other| !before.orders(first, arrivals[*other]));
             let seconds: Vec<usize> = seconds.collect();
             if !seconds.is_empty() {
                 found.entry(index).or_default().extend(seconds);
             }
         }
     }
-    let mut conflicts = Vec::new();
+    let mut conflicts: Vec<DelayedArrival> = Vec::new();
     for (index, seconds) in found {
         let first = arrivals[index];
         let is_open = |earlier: &usize| {
             let earlier = arrivals[*earlier];
             let mut seconds = seconds.iter().map(|index| arrivals[*index]);
-            earlier.task == first.task && seconds.any(|second| !order.waits(earlier, second))
+            earlier.task == first.task && seconds.any(|second| !before.orders(earlier, second))
         };
         let kind = match shared.range(..index).any(is_open) {
             true => ConflictKind::Between,
@@ -118,27 +122,31 @@ pub fn conflicts(
         // A task that waits may as well come later: its next access is in the same order.
         if !calls(&first.point, &["wait_for_completion"]) {
             let gaps = seconds.iter().map(|second| gap(first, arrivals[*second]));
-            conflicts.push((index, at(first, gaps.collect(), kind)));
+            conflicts.push((index, kind, gaps.collect()));
         }
     }
     conflicts.extend(again(&arrivals, &blocks));
     conflicts.extend(leaving(report, &arrivals));
-    conflicts.sort_by_key(|(index, conflict)| (*index, conflict.kind));
-    let mut conflicts: Vec<Conflict> = conflicts
-        .into_iter()
-        .map(|(_, conflict)| conflict)
-        .collect();
-    for conflict in &mut conflicts {
-        conflict.is_own = is_own(&conflict.point);
-    }
-    conflicts
+    conflicts.sort_by_key(|(index, kind, _)| (*index, *kind));
+    let conflicts = conflicts.into_iter().map(|(index, kind, mut gaps)| {
+        let arrival = arrivals[index];
+        gaps.sort_unstable();
+        gaps.dedup_by(|later, earlier| *later - *earlier < EQUAL_GAPS);
+        Conflict {
+            point: arrival.point.clone(),
+            task: arrival.task_name().to_owned(),
+            arrival: arrival.arrival,
+            gaps,
+            kind,
+            is_own: is_own(&arrival.point),
+            is_step: calls(&arrival.point, &STEPS),
+        }
+    });
+    conflicts.collect()
 }
 
 /// Returns the arrivals of tasks that have just used memory which another task has used several times.
-fn again(
-    arrivals: &[&BaselineArrival],
-    blocks: &HashMap<u64, Vec<usize>>,
-) -> Vec<(usize, Conflict)> {
+fn again(arrivals: &[&BaselineArrival], blocks: &HashMap<u64, Vec<usize>>) -> Vec<DelayedArrival> {
     let mut found: BTreeSet<usize> = BTreeSet::new();
     for indices in blocks.values() {
         for (position, &index) in indices.iter().enumerate() {
@@ -155,49 +163,33 @@ fn again(
             }
         }
     }
-    let gaps = || AGAIN.to_vec();
+    let found = found.into_iter();
     found
-        .into_iter()
-        .map(|index| (index, at(arrivals[index], gaps(), ConflictKind::Again)))
+        .map(|index| (index, ConflictKind::Again, AGAIN.to_vec()))
         .collect()
 }
 
 /// Returns the last arrival of each task that is about to leave the module when it is removed.
-fn leaving(report: &BaselineReport, arrivals: &[&BaselineArrival]) -> Vec<(usize, Conflict)> {
-    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+fn leaving(report: &BaselineReport, arrivals: &[&BaselineArrival]) -> Vec<DelayedArrival> {
     let mut leaving = Vec::new();
     for removal in &report.removals {
-        last.clear();
+        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, arrival) in arrivals.iter().enumerate() {
             if arrival.in_task && arrival.clock_nanoseconds <= removal.clock_nanoseconds {
                 last.insert(&arrival.task, index);
             }
         }
-        for (task, &index) in &last {
+        for (task, index) in last {
             let arrival = arrivals[index];
             let gap = removal.clock_nanoseconds - arrival.clock_nanoseconds;
             // The kernel does not remove a module whose init function has not returned.
             let is_init = arrival.point.function == INIT;
             if *task != removal.task && !is_init && gap <= MAX_GAP {
-                leaving.push((index, at(arrival, vec![gap], ConflictKind::Leaving)));
+                leaving.push((index, ConflictKind::Leaving, vec![gap]));
             }
         }
     }
     leaving
-}
-
-fn at(arrival: &BaselineArrival, mut gaps: Vec<u64>, kind: ConflictKind) -> Conflict {
-    gaps.sort_unstable();
-    gaps.dedup_by(|later, earlier| *later - *earlier < EQUAL_GAPS);
-    Conflict {
-        point: arrival.point.clone(),
-        task: arrival.task_name().to_owned(),
-        arrival: arrival.arrival,
-        gaps,
-        kind,
-        is_own: false,
-        is_step: calls(&arrival.point, &STEPS),
-    }
 }
 
 fn calls(point: &ProbePoint, parts: &[&str]) -> bool {

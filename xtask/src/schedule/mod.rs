@@ -24,9 +24,9 @@ mod delay;
 mod exact;
 pub mod findings;
 mod function_code;
+mod happens_before;
 pub mod narrow;
 mod operand;
-mod order;
 mod probe_points;
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The order of a baseline run's tasks that no delay changes.
+//! The order of a baseline run's arrivals that no delay changes.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,21 @@ use super::conflicts::INIT;
 
 /// Tasks that wait for others, as far as the calls of the kernel's functions show it. A delay of a task
 /// also delays those that wait for it, so it cannot reverse their order.
-pub(super) struct Order<'a> {
+pub(super) struct HappensBefore<'a> {
     /// The beginning of each task.
     begins: HashMap<&'a str, u64>,
-    /// The ends of the tasks that load the module. The shell waits for them.
+    /// The last arrivals of the tasks that load the module. The shell waits for these tasks.
     loads: HashMap<&'a str, u64>,
     /// The times at which a task wakes a task that may be a new one.
     wakes: HashMap<&'a str, Vec<u64>>,
-    /// The times at which a task completes something, and the addresses of that.
+    /// The times at which a task calls `complete`, with the addresses of the completions.
     completes: HashMap<&'a str, Vec<(u64, u64)>>,
-    /// The times from which on a task has waited for a completion, and the addresses of that.
+    /// The times from which on a task has waited for a completion, with the completions' addresses.
     waits: HashMap<&'a str, Vec<(u64, u64)>>,
 }
 
-impl<'a> Order<'a> {
-    pub fn of(arrivals: &[&'a BaselineArrival]) -> Self {
+impl<'a> HappensBefore<'a> {
+    pub(super) fn of(arrivals: &[&'a BaselineArrival]) -> Self {
         let mut order = Self {
             begins: HashMap::new(),
             loads: HashMap::new(),
@@ -50,12 +50,10 @@ impl<'a> Order<'a> {
         order
     }
 
-    /// Reports whether the task of the second arrival has waited for that of the first.
-    pub fn waits(&self, first: &BaselineArrival, second: &BaselineArrival) -> bool {
+    /// Reports whether the second arrival is after the first in every run, because its task has waited
+    /// for the first one's.
+    pub(super) fn orders(&self, first: &BaselineArrival, second: &BaselineArrival) -> bool {
         let (from, to) = (first.clock_nanoseconds, second.clock_nanoseconds);
-        let of = |calls: &HashMap<&str, Vec<(u64, u64)>>, task: &str| {
-            calls.get(task).cloned().unwrap_or_default()
-        };
         let begin = self.begins.get(&*second.task).copied().unwrap_or(0);
         if self.loads.get(&*first.task).is_some_and(|end| *end < begin) {
             return true;
@@ -66,11 +64,10 @@ impl<'a> Order<'a> {
         if started.is_some_and(|started| from <= *started) {
             return true;
         }
-        let completed = of(&self.completes, &first.task);
-        let waited = of(&self.waits, &second.task);
-        completed.iter().any(|(time, object)| {
-            let after = |wait: &&(u64, u64)| wait.1 == *object && wait.0 < to;
-            from <= *time && *time < to && waited.iter().any(|wait| after(&wait))
+        let mut completed = self.completes.get(&*first.task).into_iter().flatten();
+        completed.any(|(time, completion)| {
+            let mut waits = self.waits.get(&*second.task).into_iter().flatten();
+            (from..to).contains(time) && waits.any(|(begin, of)| of == completion && *begin < to)
         })
     }
 }
