@@ -9,9 +9,6 @@ use core::fmt::Write as _;
 
 use kernel::{bindings::TASK_COMM_LEN, error::to_result, prelude::*};
 
-/// Maximum number of places; equal to `PLACES` in `probe.c`.
-pub(crate) const PLACES: usize = 256;
-
 // As in `probe.c` and `task.c`.
 extern "C" {
     fn perturb_begin(module: *const u8, length: usize) -> i32;
@@ -54,7 +51,7 @@ pub(crate) struct Place<'a> {
 /// # Errors
 ///
 /// `EAGAIN`: the module's `init` has not returned. `EBUSY`: there is a watch. `EINVAL`: no module has
-/// such a long name. `E2BIG`: more than [`PLACES`] places. `ENOMEM`: out of memory.
+/// such a long name. `E2BIG`: more than 256 places (`PLACES` in `probe.c`). `ENOMEM`: out of memory.
 ///
 /// # Context
 ///

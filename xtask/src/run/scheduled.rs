@@ -170,9 +170,9 @@ impl Runner<'_> {
         let module_name = module.kernel_name();
         let mut report = BaselineReport::default();
         for chunk in schedule::chunks(points) {
-            let schedule = Schedule::baseline(chunk);
+            let order = Schedule::baseline(chunk).order(&module_name);
             let options = RunOptions {
-                setting: Some(schedule.setting(&module_name)),
+                setting: Some(order.setting),
                 reports_trace: false,
             };
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;

@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use kmodlab_protocol::Setting;
-
 use super::conflicts::{Conflict, ConflictKind, MAX_GAP};
-use super::exact::{ExactDelay, ExactSchedule};
+use super::exact::{ExactDelay, ExactSchedule, START_LIMIT};
+use super::order::PerturbOrder;
 use super::probe_points::ProbePoint;
 use super::{Baseline, Schedule};
 
@@ -36,9 +35,6 @@ pub enum SeededSchedule {
 /// Number of seeds of which one is random.
 const RANDOM_ONE_OF: u32 = 4;
 
-/// Limit of the delay of a lesson's beginning, in nanoseconds.
-const START: u64 = 4_000_000;
-
 /// Times by which a delay is longer than the baseline run's gap, at most, in nanoseconds.
 const MARGINS: [u64; 3] = [200_000, 1_000_000, 4_000_000];
 
@@ -55,6 +51,19 @@ impl SeededSchedule {
             return Self::Random(Schedule::new(seed, baseline));
         }
         Self::Aimed(aimed(&mut random, &baseline.conflicts))
+    }
+
+    /// Returns the order that makes `perturb` apply this schedule to `module`, whose probe points are
+    /// `points`.
+    ///
+    /// # Errors
+    ///
+    /// The first delay that is not at a probe point of the module.
+    pub fn order(self, module: &str, points: &[ProbePoint]) -> Result<PerturbOrder, ExactDelay> {
+        match self {
+            Self::Random(schedule) => Ok(schedule.order(module)),
+            Self::Aimed(schedule) => schedule.order(module, points, &[]),
+        }
     }
 }
 
@@ -92,9 +101,21 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
     group.iter().map(weight).max().unwrap_or(0)
 }
 
+/// Returns a random index, with a probability proportional to the weight there; `None` without a weight
+/// above 0.
+fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
+    let sum: u32 = weights.iter().sum();
+    let mut left = (sum > 0).then(|| random.u32(..sum))?;
+    weights.iter().position(|weight| {
+        let is_here = left < *weight;
+        left = left.saturating_sub(*weight);
+        is_here
+    })
+}
+
 fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
     let mut schedule = ExactSchedule {
-        start_nanoseconds: random.u64(..START),
+        start_nanoseconds: random.u64(..START_LIMIT),
         delays: Vec::new(),
     };
     let mut groups = groups(conflicts);
@@ -110,25 +131,10 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
             true => weight(group, others),
             false => 0,
         });
-        let weights: Vec<u32> = weights.collect();
-        let sum: u32 = weights.iter().sum();
-        if sum == 0 {
-            break;
-        }
-        let mut left = random.u32(..sum);
-        let index = weights
-            .iter()
-            .position(|weight| match left.checked_sub(*weight) {
-                Some(rest) => {
-                    left = rest;
-                    false
-                }
-                None => true,
-            });
-        let Some(group) = index.map(|index| groups.remove(index)) else {
+        let Some(index) = weighted(random, &weights.collect::<Vec<u32>>()) else {
             break;
         };
-        let Some(conflict) = random.choice(group) else {
+        let Some(conflict) = random.choice(groups.remove(index)) else {
             break;
         };
         slow = slow.or(Some(&conflict.task));
@@ -154,39 +160,6 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
     }
     schedule.fit();
     schedule
-}
-
-/// A schedule as a guest takes it.
-#[derive(Debug, Clone)]
-pub struct SeededOrder {
-    /// The order for `perturb`.
-    pub setting: Setting,
-    /// The probe points, in the order of their numbers.
-    pub points: Vec<ProbePoint>,
-}
-
-impl SeededSchedule {
-    /// Returns the order that makes `perturb` apply this schedule to `module`, whose probe points are
-    /// `points`.
-    ///
-    /// # Errors
-    ///
-    /// The first delay that is not at a probe point of the module.
-    pub fn order(&self, module: &str, points: &[ProbePoint]) -> Result<SeededOrder, ExactDelay> {
-        Ok(match self {
-            Self::Random(schedule) => SeededOrder {
-                setting: schedule.setting(module),
-                points: schedule.points().to_vec(),
-            },
-            Self::Aimed(schedule) => {
-                let order = schedule.order(module, points, &[])?;
-                SeededOrder {
-                    setting: order.setting,
-                    points: order.points,
-                }
-            }
-        })
-    }
 }
 
 #[cfg(test)]
@@ -288,8 +261,8 @@ mod tests {
             else {
                 panic!("seed {seed} is aimed");
             };
-            let order = schedule.setting("m").value;
-            assert_eq!(order, Schedule::new(seed, &baseline).setting("m").value);
+            let value = |schedule: Schedule| schedule.order("m").setting.value;
+            assert_eq!(value(schedule), value(Schedule::new(seed, &baseline)));
         }
         let without = Baseline {
             conflicts: Vec::new(),

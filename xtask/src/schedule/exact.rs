@@ -6,13 +6,12 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use kmodlab_protocol::Setting;
-
+use super::order::{MAX_LIST_BYTES, PerturbOrder, list};
 use super::probe_points::ProbePoint;
-use super::{BUDGET_MILLISECONDS, InjectedDelay, MAX_LIST_BYTES, MODULE, list};
+use super::{BUDGET_MILLISECONDS, InjectedDelay};
 
 /// Limit of the delay of a lesson's beginning, in nanoseconds: a tick of the kernel's clock.
-const START_LIMIT: u64 = 4_000_000;
+pub(super) const START_LIMIT: u64 = 4_000_000;
 
 /// Limit of the sum of all delays, in nanoseconds.
 const BUDGET: u64 = BUDGET_MILLISECONDS as u64 * 1_000_000;
@@ -137,7 +136,7 @@ impl ExactSchedule {
         module: &str,
         points: &[ProbePoint],
         observed: &[ProbePoint],
-    ) -> Result<ExactOrder, ExactDelay> {
+    ) -> Result<PerturbOrder, ExactDelay> {
         let mut used = observed.to_vec();
         for delay in &self.delays {
             let point = points.iter().find(|point| delay.is_at(point));
@@ -161,24 +160,8 @@ impl ExactSchedule {
             delays.as_deref().unwrap_or("-"),
             list(&used, false)
         );
-        Ok(ExactOrder {
-            setting: Setting {
-                module: MODULE.to_owned(),
-                parameter: "order".to_owned(),
-                value,
-            },
-            points: used,
-        })
+        Ok(PerturbOrder::new(value, used))
     }
-}
-
-/// An exact schedule as `perturb` takes it.
-#[derive(Debug, Clone)]
-pub struct ExactOrder {
-    /// The order.
-    pub setting: Setting,
-    /// The probe points, in the order of their numbers.
-    pub points: Vec<ProbePoint>,
 }
 
 /// Returns a task's name with `%` and two hexadecimal digits for each byte that is not a letter, a

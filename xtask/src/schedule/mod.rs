@@ -27,33 +27,25 @@ mod function_code;
 mod happens_before;
 pub mod narrow;
 mod operand;
+mod order;
 mod probe_points;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
-use kmodlab_protocol::Setting;
 
 use crate::lesson::timestamp::Tolerance;
+use order::{MAX_LIST_BYTES, list};
 
 pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
 pub use conflicts::{Conflict, ConflictKind, conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay};
-pub use exact::{ExactDelay, ExactOrder, ExactSchedule};
+pub use exact::{ExactDelay, ExactSchedule};
 pub use function_code::FunctionCode;
+pub use order::{PerturbOrder, chunks};
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 
 /// Name of the module that delays the tasks of another module. It is in Rust only.
 pub const MODULE: &str = "perturb";
-
-/// Maximum number of probe points in one guest (`PLACES` in modules/tools/perturb).
-const MAX_POINTS: usize = 256;
-
-/// Maximum length of a list of probe points, in bytes: the kernel accepts a page at
-/// most for a module parameter (`PAGE_SIZE` in fs/kernfs/file.c), and some numbers
-/// precede the list.
-const MAX_LIST_BYTES: usize = 3900;
 
 /// Maximum sum of all delays of a run, in milliseconds.
 const BUDGET_MILLISECONDS: u32 = 40;
@@ -124,23 +116,6 @@ pub struct Schedule {
     longest: u32,
 }
 
-/// Splits probe points into as few slices as possible, each small enough for one
-/// guest.
-pub fn chunks(points: &[ProbePoint]) -> Vec<&[ProbePoint]> {
-    let mut chunks = Vec::new();
-    let mut rest = points;
-    while !rest.is_empty() {
-        let fits = |count: &usize| list(&rest[..*count], true).len() <= MAX_LIST_BYTES;
-        // A single point always fits: a symbol has at most 512 bytes.
-        let counts = 2..=rest.len().min(MAX_POINTS);
-        let count = counts.take_while(fits).last().unwrap_or(1);
-        let (chunk, others) = rest.split_at(count);
-        chunks.push(chunk);
-        rest = others;
-    }
-    chunks
-}
-
 impl Schedule {
     /// Returns the schedule of a baseline run: it delays no task and reports which
     /// points are reached.
@@ -196,47 +171,19 @@ impl Schedule {
         }
     }
 
-    /// Returns the setting that makes `perturb` apply this schedule in a guest to the lesson's
-    /// `module`, by the kernel's name of that.
-    pub fn setting(&self, module: &str) -> Setting {
+    /// Returns the order that makes `perturb` apply this schedule to `module`, a name as the kernel has
+    /// it.
+    pub fn order(self, module: &str) -> PerturbOrder {
         let Self {
+            points,
             seed,
             chance,
             longest,
-            ..
         } = self;
-        let points = list(&self.points, self.chance == 0);
-        Setting {
-            module: MODULE.to_owned(),
-            parameter: "order".to_owned(),
-            value: format!("{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {points}\n"),
-        }
+        let list = list(&points, chance == 0);
+        let value = format!("{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {list}\n");
+        PerturbOrder::new(value, points)
     }
-
-    /// Returns the points, in the order of their numbers.
-    pub fn points(&self) -> &[ProbePoint] {
-        &self.points
-    }
-}
-
-/// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to report:
-/// `f+1:5+2,g+3:7`.
-fn list(points: &[ProbePoint], operands: bool) -> String {
-    let mut text = String::new();
-    for group in points.chunk_by(|a, b| a.function == b.function) {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(&group[0].function);
-        for point in group {
-            // `write!` to a String cannot fail.
-            let _ = write!(text, "+{}", point.offset);
-            if let Some(operand) = point.operand.filter(|_| operands) {
-                let _ = write!(text, ":{}", operand.bits);
-            }
-        }
-    }
-    text
 }
 
 /// Returns the tolerance for timestamps in a run with delays.
@@ -251,7 +198,7 @@ pub fn tolerance(tolerance: Tolerance) -> Tolerance {
 mod tests {
     use super::*;
 
-    fn point(function: &str, offset: u32) -> ProbePoint {
+    pub(super) fn point(function: &str, offset: u32) -> ProbePoint {
         ProbePoint {
             function: function.to_owned(),
             offset,
@@ -266,7 +213,7 @@ mod tests {
     #[test]
     fn equal_seeds_give_equal_schedules_and_other_seeds_other_schedules() {
         let baseline = baseline();
-        let command = |seed| Schedule::new(seed, &baseline).setting("m").value;
+        let command = |seed| Schedule::new(seed, &baseline).order("m").setting.value;
         for seed in 0..50 {
             assert_eq!(command(seed), command(seed));
             assert_ne!(command(seed), command(seed + 1));
@@ -342,28 +289,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_points_is_grouped_by_function() {
-        let points = [point("f", 1), point("f", 12), point("g", 3)];
-        assert_eq!(list(&points, false), "f+1+12,g+3");
-    }
-
-    #[test]
-    fn chunks_are_as_long_as_possible_and_together_complete() {
-        for letters in [1, 100, 500] {
-            let functions = (0..300).map(|n| format!("{n:0letters$}"));
-            let points: Vec<ProbePoint> = functions.map(|name| point(&name, 7)).collect();
-            let chunks = chunks(&points);
-            assert_eq!(chunks.concat(), points);
-            for pair in chunks.windows(2) {
-                let more = [pair[0], &pair[1][..1]].concat();
-                assert!(list(pair[0], true).len() <= MAX_LIST_BYTES);
-                assert!(more.len() > MAX_POINTS || list(&more, true).len() > MAX_LIST_BYTES);
-            }
-        }
-        assert!(chunks(&[]).is_empty());
-    }
-
-    #[test]
     fn a_command_fits_into_a_page_whatever_the_length_of_the_symbols() {
         let lines = (0..40).map(|n| ProbeLine {
             points: vec![point(&format!("{n:0500}"), 1)],
@@ -375,7 +300,7 @@ mod tests {
             conflicts: Vec::new(),
         };
         for seed in 0..20 {
-            let command = Schedule::new(seed, &baseline).setting("m").value;
+            let command = Schedule::new(seed, &baseline).order("m").setting.value;
             assert!((500..4096).contains(&command.len()));
         }
     }

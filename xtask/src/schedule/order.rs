@@ -1,0 +1,102 @@
+//! The text by which `perturb` takes a schedule, and its limits.
+
+use std::fmt::Write as _;
+
+use kmodlab_protocol::Setting;
+
+use super::MODULE;
+use super::probe_points::ProbePoint;
+
+/// Maximum number of probe points in one guest (`PLACES` in modules/tools/perturb/probe.c).
+const MAX_POINTS: usize = 256;
+
+/// Maximum length of a list of probe points, in bytes: the kernel accepts a page at
+/// most for a module parameter (`PAGE_SIZE` in fs/kernfs/file.c), and some numbers
+/// precede the list.
+pub(super) const MAX_LIST_BYTES: usize = 3900;
+
+/// A schedule as `perturb` takes it.
+#[derive(Debug, Clone)]
+pub struct PerturbOrder {
+    /// The setting that makes `perturb` apply the schedule in a guest.
+    pub setting: Setting,
+    /// The probe points, in the order of their numbers.
+    pub points: Vec<ProbePoint>,
+}
+
+impl PerturbOrder {
+    /// Returns the order that `perturb` reads from `value`.
+    pub(super) fn new(value: String, points: Vec<ProbePoint>) -> Self {
+        let setting = Setting {
+            module: MODULE.to_owned(),
+            parameter: "order".to_owned(),
+            value,
+        };
+        Self { setting, points }
+    }
+}
+
+/// Splits probe points into as few slices as possible, each small enough for one
+/// guest.
+pub fn chunks(points: &[ProbePoint]) -> Vec<&[ProbePoint]> {
+    let mut chunks = Vec::new();
+    let mut rest = points;
+    while !rest.is_empty() {
+        let fits = |count: &usize| list(&rest[..*count], true).len() <= MAX_LIST_BYTES;
+        // A single point always fits: a symbol has at most 512 bytes.
+        let counts = 2..=rest.len().min(MAX_POINTS);
+        let count = counts.take_while(fits).last().unwrap_or(1);
+        let (chunk, others) = rest.split_at(count);
+        chunks.push(chunk);
+        rest = others;
+    }
+    chunks
+}
+
+/// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to report:
+/// `f+1:5+2,g+3:7`.
+pub(super) fn list(points: &[ProbePoint], operands: bool) -> String {
+    let mut text = String::new();
+    for group in points.chunk_by(|a, b| a.function == b.function) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&group[0].function);
+        for point in group {
+            // `write!` to a String cannot fail.
+            let _ = write!(text, "+{}", point.offset);
+            if let Some(operand) = point.operand.filter(|_| operands) {
+                let _ = write!(text, ":{}", operand.bits);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::point;
+    use super::*;
+
+    #[test]
+    fn a_list_of_points_is_grouped_by_function() {
+        let points = [point("f", 1), point("f", 12), point("g", 3)];
+        assert_eq!(list(&points, false), "f+1+12,g+3");
+    }
+
+    #[test]
+    fn chunks_are_as_long_as_possible_and_together_complete() {
+        for letters in [1, 100, 500] {
+            let functions = (0..300).map(|n| format!("{n:0letters$}"));
+            let points: Vec<ProbePoint> = functions.map(|name| point(&name, 7)).collect();
+            let chunks = chunks(&points);
+            assert_eq!(chunks.concat(), points);
+            for pair in chunks.windows(2) {
+                let more = [pair[0], &pair[1][..1]].concat();
+                assert!(list(pair[0], true).len() <= MAX_LIST_BYTES);
+                assert!(more.len() > MAX_POINTS || list(&more, true).len() > MAX_LIST_BYTES);
+            }
+        }
+        assert!(chunks(&[]).is_empty());
+    }
+}
