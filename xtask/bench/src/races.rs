@@ -7,15 +7,11 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use xtask::lesson;
-use xtask::modules::Language;
+use xtask::lesson::Lesson;
 
 use crate::figures::Bench;
 use crate::measure;
-use crate::results::{Aim as Bound, word};
-
-/// End of the name of a race's corrected version.
-const MENDED: &str = "_mended";
+use crate::results::{self, Aim as Bound, word};
 
 /// Bound of the median of all blocks of all races, aimed over random.
 const ALL: Bound = Bound::AtMost(0.5);
@@ -46,14 +42,15 @@ pub struct RaceSchedules {
 pub struct RaceComparison {
     /// The race and its language.
     pub name: String,
-    /// The schedules with each aim, in the order of the table.
-    pub aims: Vec<RaceSchedules>,
+    /// The schedules with each aim, in the order of [`AIMS`].
+    pub aims: [RaceSchedules; 2],
     /// True if the race does not show less often with aimed delays.
     pub reached: bool,
 }
 
 impl RaceSchedules {
-    /// Counts the results of schedules, true for a failure, in blocks of this length.
+    /// Counts the results of schedules, true for a failure, in blocks of this length. They took
+    /// `cpu_seconds` together.
     fn new(aim: &'static str, failures: &[bool], block: usize, cpu_seconds: f64) -> Self {
         let first = |block: &[bool]| block.iter().position(|failed| *failed).map(|at| at + 1);
         Self {
@@ -61,26 +58,35 @@ impl RaceSchedules {
             schedules: failures.len(),
             failed: failures.iter().filter(|failed| **failed).count(),
             to_first_failure: failures.chunks_exact(block).map(first).collect(),
-            cpu_seconds,
+            cpu_seconds: cpu_seconds / number(failures.len()),
         }
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "there are thousands of schedules"
-    )]
     fn share(&self) -> f64 {
-        self.failed as f64 / self.schedules as f64
+        number(self.failed) / number(self.schedules)
+    }
+
+    fn median(&self) -> f64 {
+        median(&self.to_first_failure)
     }
 }
 
-/// Returns the median, of an even number the higher of the middle two; `None` if it is in a block without
-/// a failure.
-fn median<'a>(counts: impl Iterator<Item = &'a Option<usize>>) -> Option<usize> {
-    let mut counts: Vec<usize> = counts.map(|count| count.unwrap_or(usize::MAX)).collect();
-    counts.sort_unstable();
-    let middle = counts.get(counts.len() / 2).copied();
-    middle.filter(|count| *count != usize::MAX)
+/// Returns the median; infinite if it is in a block without a failure.
+fn median<'a>(counts: impl IntoIterator<Item = &'a Option<usize>>) -> f64 {
+    let counts = counts.into_iter();
+    results::median(
+        counts
+            .map(|count| count.map_or(f64::INFINITY, number))
+            .collect(),
+    )
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are thousands of schedules"
+)]
+fn number(count: usize) -> f64 {
+    count as f64
 }
 
 impl Bench<'_> {
@@ -89,65 +95,49 @@ impl Bench<'_> {
         let block = self.block;
         let count = (block * self.blocks).to_string();
         let mut comparisons = Vec::new();
-        for race in lesson::all_races(&self.session.workspace)? {
-            for language in [Language::Rust, Language::C] {
-                if race.name.ends_with(MENDED) || !race.is_in(language) {
-                    continue;
-                }
-                let name = format!("{} ({language})", race.name);
-                let mut aims = Vec::new();
-                for aim in AIMS {
-                    let language = language.to_string();
-                    let args = [&race.name, "--lang", &language, "--schedules", &count];
-                    let args = [&args[..], &["--aim", aim, "--no-narrow"]].concat();
-                    let mut failures = Vec::new();
-                    let cpu = measure::cpu(|| {
-                        let report = measure::test(self.root(), &self.args(&args))?;
-                        failures.extend(report.runs.iter().map(|run| run.verdict != "pass"));
-                        Ok(())
-                    })?;
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "there are thousands of schedules"
-                    )]
-                    let each = cpu / failures.len() as f64;
-                    aims.push(RaceSchedules::new(aim, &failures, block, each));
-                }
-                xtask::errln!("bench: {name}");
-                comparisons.push(RaceComparison {
-                    name,
-                    reached: EACH.holds(aims[0].share() / aims[1].share()),
-                    aims,
-                });
-            }
+        for (Lesson { name, .. }, language) in self.races_in_languages()? {
+            let language = language.to_string();
+            let schedules = |count: &str, aim: &str| {
+                let args = [&name, "--lang", &language, "--schedules", count];
+                let args = [&args[..], &["--aim", aim, "--no-narrow"]].concat();
+                measure::test(self.root(), &self.args(&args))
+            };
+            // Builds the module, and takes the snapshots.
+            schedules("1", AIMS[0])?;
+            let measured = |aim: &'static str| -> Result<RaceSchedules> {
+                let mut failures = Vec::new();
+                let cpu = measure::cpu(|| {
+                    let runs = schedules(&count, aim)?.runs;
+                    failures.extend(runs.iter().map(|run| run.verdict != "pass"));
+                    Ok(())
+                })?;
+                Ok(RaceSchedules::new(aim, &failures, block, cpu))
+            };
+            let aims = [measured(AIMS[0])?, measured(AIMS[1])?];
+            let name = format!("{name} ({language})");
+            xtask::errln!("bench: {name}");
+            comparisons.push(RaceComparison {
+                name,
+                reached: EACH.holds(aims[0].share() / aims[1].share()),
+                aims,
+            });
         }
         Ok(comparisons)
     }
 }
 
 /// Returns the medians over all blocks of all races, in the order of [`AIMS`].
-fn medians_of_all(comparisons: &[RaceComparison]) -> [Option<usize>; 2] {
+fn medians_of_all(comparisons: &[RaceComparison]) -> [f64; 2] {
     [0, 1].map(|aim| {
-        median(
-            comparisons
-                .iter()
-                .flat_map(|one| &one.aims[aim].to_first_failure),
-        )
+        let aims = comparisons.iter().map(|one| &one.aims[aim]);
+        median(aims.flat_map(|aim| &aim.to_first_failure))
     })
 }
 
 /// Reports whether the median of all races is within its bound.
 pub fn all_reached(comparisons: &[RaceComparison]) -> bool {
     let [random, aimed] = medians_of_all(comparisons);
-    ratio(aimed, random).is_some_and(|ratio| ALL.holds(ratio))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "there are thousands of schedules"
-)]
-fn ratio(aimed: Option<usize>, random: Option<usize>) -> Option<f64> {
-    Some(aimed? as f64 / random? as f64)
+    ALL.holds(aimed / random)
 }
 
 /// Returns the comparisons as a table for people.
@@ -166,29 +156,26 @@ pub fn table(comparisons: &[RaceComparison]) -> String {
         "random",
         "aimed"
     );
-    let show = |count: Option<usize>| count.map_or("never".to_owned(), |count| count.to_string());
+    let show = |median: f64| match median.is_finite() {
+        true => median.to_string(),
+        false => "never".to_owned(),
+    };
     for RaceComparison {
         name,
         aims,
         reached,
     } in comparisons
     {
-        let middle = |aim: &RaceSchedules| median(aim.to_first_failure.iter());
-        let share = |aim: &RaceSchedules| format!("{:.3}", aim.share());
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "there are thousands of schedules"
-        )]
-        let cpu = |aim: &RaceSchedules| match middle(aim) {
-            Some(count) => format!("{:.1}", count as f64 * aim.cpu_seconds),
-            None => "-".to_owned(),
+        let cpu = |aim: &RaceSchedules| match aim.median() {
+            count if count.is_finite() => format!("{:.1}", count * aim.cpu_seconds),
+            _ => "-".to_owned(),
         };
         let mut line = format!("{name:<24}");
         for aim in aims {
-            line += &format!(" {:>8}", share(aim));
+            line += &format!(" {:>8.3}", aim.share());
         }
         for aim in aims {
-            line += &format!(" {:>8}", show(middle(aim)));
+            line += &format!(" {:>8}", show(aim.median()));
         }
         for aim in aims {
             line += &format!(" {:>8}", cpu(aim));
@@ -219,17 +206,17 @@ mod tests {
     fn blocks_do_not_overlap_and_one_without_a_failure_is_longer_than_any() {
         let counted = schedules(&[3, 4, 11, 20], 20);
         assert_eq!(counted.to_first_failure, [Some(3), None, Some(1), Some(5)]);
-        assert_eq!(median(counted.to_first_failure.iter()), Some(5));
+        assert!((counted.median() - 5.0).abs() < f64::EPSILON);
         assert_eq!(counted.failed, 4);
         let never = schedules(&[3], 20);
-        assert_eq!(median(never.to_first_failure.iter()), None);
+        assert!(never.median().is_infinite());
     }
 
     #[test]
     fn a_race_that_aimed_schedules_never_find_reaches_no_bound() {
         let compare = |random, aimed| RaceComparison {
             name: "x".to_owned(),
-            aims: vec![random, aimed],
+            aims: [random, aimed],
             reached: false,
         };
         let found = schedules(&[1, 6, 11, 16], 20);
@@ -237,7 +224,8 @@ mod tests {
         assert!(!all_reached(&[compare(found.clone(), never.clone())]));
         assert!(!all_reached(&[compare(found.clone(), found.clone())]));
         let late = schedules(&[3, 8, 13, 18], 20);
-        assert!(all_reached(&[compare(late, found)]));
+        assert!(all_reached(&[compare(late, found.clone())]));
+        assert!(all_reached(&[compare(never.clone(), found)]));
         assert!(!EACH.holds(never.share() / never.share()));
     }
 }

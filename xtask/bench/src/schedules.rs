@@ -1,7 +1,7 @@
 //! Schedules: their speed, the races that they find, and whether a seed repeats.
 
 use anyhow::{Context as _, Result, ensure};
-use xtask::lesson;
+use xtask::lesson::{self, Lesson};
 use xtask::modules::Language;
 
 use crate::figures::{Bench, figure};
@@ -84,34 +84,37 @@ impl Bench<'_> {
     /// Counts in each try the races of which a schedule failed. Returns the counts, and
     /// the number of races, each in each of its languages.
     fn races_found(&self) -> Result<(Vec<f64>, f64)> {
-        let races = lesson::all_races(&self.session.workspace)?;
+        let races = self.races_in_languages()?;
         let mut found = Vec::new();
-        let mut of = 0_u32;
         for number in 0..TRIES {
             let [count, seed] = [SCHEDULES, 1 + number * SCHEDULES].map(|n| n.to_string());
             let mut failing = 0_u32;
-            of = 0;
-            for race in races.iter().filter(|race| !race.name.ends_with(MENDED)) {
-                for language in [Language::Rust, Language::C] {
-                    if !race.is_in(language) {
-                        continue;
-                    }
-                    of += 1;
-                    let language = language.to_string();
-                    let args = [&race.name, "--lang", &language, "--schedules", &count];
-                    let args =
-                        [&args[..], &["--seed", &seed, "--fail-fast", "--no-narrow"]].concat();
-                    let report = measure::test(self.root(), &self.args(&args))?;
-                    if report.races.is_empty() {
-                        let name = &race.name;
-                        xtask::errln!("bench: {name} ({language}) from seed {seed} on: not found");
-                    } else {
-                        failing += 1;
-                    }
+            for (Lesson { name, .. }, language) in &races {
+                let language = language.to_string();
+                let args = [name, "--lang", &language, "--schedules", &count];
+                let args = [&args[..], &["--seed", &seed, "--fail-fast", "--no-narrow"]].concat();
+                let report = measure::test(self.root(), &self.args(&args))?;
+                if report.races.is_empty() {
+                    xtask::errln!("bench: {name} ({language}) from seed {seed} on: not found");
+                } else {
+                    failing += 1;
                 }
             }
             found.push(f64::from(failing));
         }
-        Ok((found, f64::from(of)))
+        Ok((found, f64::from(u32::try_from(races.len())?)))
+    }
+
+    /// Returns the races without their corrected versions, each with each of its languages.
+    pub fn races_in_languages(&self) -> Result<Vec<(Lesson, Language)>> {
+        let mut races = Vec::new();
+        for race in lesson::all_races(&self.session.workspace)? {
+            for language in [Language::Rust, Language::C] {
+                if !race.name.ends_with(MENDED) && race.is_in(language) {
+                    races.push((race.clone(), language));
+                }
+            }
+        }
+        Ok(races)
     }
 }
