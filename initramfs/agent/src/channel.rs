@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use kmodlab_protocol::{CHANNEL, CHANNEL_VARIABLE, Message, Tag, frame, typed};
 use rustix::termios::{OptionalActions, isatty, tcgetattr, tcsetattr};
+
+use crate::guest::Guest;
 
 /// The channel's open device file.
 pub struct Channel {
@@ -26,7 +28,7 @@ impl Channel {
         let path = std::env::var_os(CHANNEL_VARIABLE).map_or(CHANNEL.into(), PathBuf::from);
         let mut tries = 1;
         let file = loop {
-            match File::options().read(true).write(true).open(&path) {
+            match open(&path) {
                 Ok(file) => break file,
                 Err(error) if tries == TRIES => {
                     return Err(error).with_context(|| format!("cannot open {}", path.display()));
@@ -94,6 +96,15 @@ impl Channel {
         let line = String::from_utf8_lossy(&line[..end]);
         Ok(Some(typed::command(&line)))
     }
+}
+
+/// Opens the channel of an interactive guest, which only `reload` uses.
+pub fn open_interactive(guest: &Guest) -> std::io::Result<File> {
+    open(&guest.path(CHANNEL))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    File::options().read(true).write(true).open(path)
 }
 
 impl AsFd for Channel {

@@ -5,13 +5,15 @@
 //! ([`ASSIGNMENT_FILE`]), or in QEMU's fw_cfg device where the guest resumes from a snapshot
 //! ([`firmware`]). The agent answers with [`Message`]s on one channel ([`CHANNEL`]), which no
 //! other process can open; [`frame`] has their encoding. In real time the host also types
-//! commands on that channel ([`typed`]).
+//! commands on that channel ([`typed`]). In an interactive guest, a command asks there for modules
+//! ([`reload`]).
 //!
 //! Nothing else in kmodlab spells these names and formats.
 
 pub mod firmware;
 pub mod frame;
 mod message;
+pub mod reload;
 pub mod typed;
 
 use serde::de::DeserializeOwned;

@@ -20,6 +20,7 @@ pub mod mistake;
 pub mod new;
 mod projects;
 pub mod qemu;
+mod reload;
 pub mod replay;
 pub mod reset;
 mod script;

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
+use super::reload::{self, ReloadSocket};
 use super::script::{self, GuestScript};
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
@@ -79,6 +80,10 @@ pub struct QemuOptions {
     /// Print QEMU's command line and end
     #[arg(long)]
     dry_run: bool,
+
+    /// Write the modules into this file and end, for `reload` in a guest
+    #[arg(long, value_name = "FILE", hide = true)]
+    modules_into: Option<PathBuf>,
 }
 
 /// Boots a guest on the terminal. Returns the status of the guest's commands if it has some, else 0.
@@ -139,7 +144,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         &lessons,
         &[language],
     )?;
-    if options.lesson.is_some() {
+    if options.lesson.is_some() || options.modules_into.is_some() {
         built.all_modules()?;
     } else if let Err(error) = built.all_modules() {
         let names = built.unbuilt.iter().map(|unbuilt| unbuilt.name.as_str());
@@ -155,6 +160,10 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         initramfs,
         ..
     } = &built;
+    if let Some(file) = &options.modules_into {
+        reload::write_modules(kernel.key.as_str(), &built.modules, file)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let requested = match options.accel {
         AccelOption::Auto => None,
         AccelOption::Kvm => Some(Accel::Kvm),
@@ -177,9 +186,19 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     };
     let folder = guest_folder()?;
     let report = folder.path().join("report");
-    let machine = match &script {
-        Some(_) => Machine::batch(accel, boot, report.clone()),
-        None => Machine::interactive(accel, boot, options.gdb),
+    let reload = match script.is_some() || options.dry_run {
+        true => None,
+        false => {
+            let key = kernel.key.as_str().to_owned();
+            Some(ReloadSocket::new(folder.path(), key)?)
+        }
+    };
+    let machine = match (&script, &reload) {
+        (Some(_), _) => Machine::batch(accel, boot, report.clone()),
+        (None, reload) => {
+            let socket = reload.as_ref().map(|reload| reload.path().to_owned());
+            Machine::interactive(accel, boot, options.gdb, socket)
+        }
     };
     if options.dry_run {
         crate::outln!("{}", machine.command(toolchain, kernel).quoted())?;
@@ -195,7 +214,12 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
             shell_word(&kernel.vmlinux())
         );
     }
-    terminal::run_on_terminal(toolchain, kernel, &machine).map(|()| ExitCode::SUCCESS)
+    let guest = || terminal::run_on_terminal(toolchain, kernel, &machine);
+    match &reload {
+        Some(reload) => reload.answer_while(guest)?,
+        None => guest()?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Packs the guest's root folder: the base, the modules, the commands and the banner. It is in the
@@ -266,7 +290,8 @@ fn banner(built: &Built, lessons: &[Lesson]) -> String {
     format!(
         "\nkmodlab: Linux {version}, kernel modules in {language}. Kernel messages appear here as they come.\n\n\
          {modules}\n\
-         \x20   rmmod NAME, lsmod, modinfo FILE, dmesg, ps\n\n\
+         \x20   rmmod NAME, lsmod, modinfo FILE, dmesg, ps\n\
+         \x20   reload      builds the modules again, and loads them in place of those that are loaded\n\n\
          To leave: type poweroff, or press Ctrl-A and then X.\n\n"
     )
 }

@@ -162,7 +162,7 @@ fn boot(
         kernel_parameters: [vec!["quiet".to_owned()], terminal::kernel_parameters()].concat(),
         hardware: Hardware::DEFAULT,
     };
-    let machine = Machine::interactive(accel, boot, false);
+    let machine = Machine::interactive(accel, boot, false, None);
     terminal::run_on_terminal(toolchain, kernel, &machine)
 }
 

@@ -69,6 +69,7 @@ enum Kind {
     Interactive {
         accel: Accel,
         gdb: bool,
+        reload: Option<PathBuf>,
     },
     Batch {
         accel: Accel,
@@ -161,10 +162,11 @@ const VIRTUAL_TSC_KHZ: u64 = 1_000_000;
 
 impl Machine {
     /// Returns a guest with a shell on the terminal that xtask runs on. With `gdb`, QEMU waits
-    /// for a debugger at port 1234, as users of gdb expect it.
-    pub fn interactive(accel: Accel, boot: Boot, gdb: bool) -> Self {
+    /// for a debugger at port 1234, as users of gdb expect it. The guest's requests for modules
+    /// go to the socket `reload`.
+    pub fn interactive(accel: Accel, boot: Boot, gdb: bool, reload: Option<PathBuf>) -> Self {
         Self {
-            kind: Kind::Interactive { accel, gdb },
+            kind: Kind::Interactive { accel, gdb, reload },
             boot,
         }
     }
@@ -349,14 +351,20 @@ impl Machine {
             tool = tool.args(["-sandbox", SANDBOX]);
         }
         tool = match &self.kind {
-            Kind::Interactive { gdb, .. } => interactive(tool, *gdb),
+            Kind::Interactive { gdb, reload, .. } => {
+                let tool = interactive(tool, *gdb);
+                match reload {
+                    Some(socket) => virtio_port(tool, "socket", socket),
+                    None => tool,
+                }
+            }
             Kind::Batch { report, .. } => batch(tool, report),
             Kind::KvmProbe(channels) => log_and_control(tool, channels),
             Kind::Scripted { channels, .. } => {
-                agent_port(with_debug(tool, channels), "file", channels)
+                virtio_port(with_debug(tool, channels), "file", &channels.agent)
             }
             Kind::RealTime { channels, .. } => {
-                agent_port(with_debug(tool, channels), "socket", channels)
+                virtio_port(with_debug(tool, channels), "socket", &channels.agent)
             }
             Kind::Snapshot {
                 channels,
@@ -365,7 +373,7 @@ impl Machine {
                 ..
             } => {
                 parameters.push(firmware::KERNEL_PARAMETER.to_owned());
-                let tool = agent_port(with_debug(tool, channels), "file", channels);
+                let tool = virtio_port(with_debug(tool, channels), "file", &channels.agent);
                 self.snapshot_devices(tool, saved, *role)
             }
             Kind::Recorded { channels, .. } => record_devices(tool, &mut parameters, channels),
@@ -504,13 +512,10 @@ fn with_debug(tool: Tool, channels: &Endpoints) -> Tool {
 }
 
 /// Adds the agent's channel, a virtio serial port.
-fn agent_port(tool: Tool, kind: &str, channels: &Endpoints) -> Tool {
+fn virtio_port(tool: Tool, kind: &str, path: &Path) -> Tool {
     let port = format!("virtserialport,chardev=agent,nr={CHANNEL_PORT}");
-    tool.args([
-        "-chardev",
-        &chardev(&format!("{kind},id=agent"), &channels.agent),
-    ])
-    .args(["-device", VIRTIO_SERIAL, "-device", &port])
+    tool.args(["-chardev", &chardev(&format!("{kind},id=agent"), path)])
+        .args(["-device", VIRTIO_SERIAL, "-device", &port])
 }
 
 /// Adds the channels of a guest that is recorded or replayed.

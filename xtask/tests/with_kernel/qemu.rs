@@ -37,7 +37,7 @@ struct Terminal {
     read: usize,
     name: String,
     before: Modes,
-    _clone: TestClone,
+    clone: TestClone,
 }
 
 /// All settings of a terminal.
@@ -139,7 +139,7 @@ impl Terminal {
             read: 0,
             name,
             before,
-            _clone: clone,
+            clone,
         };
         terminal.wait(PROMPT)?;
         Ok(terminal)
@@ -268,6 +268,32 @@ fn keys_go_to_the_guest_and_ctrl_a_x_quits() -> Result<()> {
     // A typing mistake, corrected with the backspace key.
     terminal.type_line("echo on\u{7f}ff a''gain")?;
     terminal.wait("\r\noff again")?;
+    terminal.ends(0, |terminal| terminal.press(QUIT))
+}
+
+#[test]
+fn reload_brings_a_changed_module_into_the_guest() -> Result<()> {
+    let mut terminal = Terminal::new()?;
+    terminal.type_line("insmod probe.ko")?;
+    terminal.wait(PROMPT)?;
+    terminal.type_line("reload nothing")?;
+    terminal.wait("reload: this guest has no module nothing; it has probe")?;
+    terminal.wait(PROMPT)?;
+    let source = std::fs::read_to_string(terminal.clone.lesson("probe").join("probe.rs"))?;
+    let broken = format!("{source}\nfn broken( {{}}\n");
+    terminal.clone.write_lesson("probe", "probe.rs", &broken)?;
+    terminal.type_line("reload")?;
+    terminal.wait("modules/lessons/probe/probe.rs:")?;
+    terminal.wait(PROMPT)?;
+    let changed = source.replacen("Ok(", "pr_info!(\"the second\\n\");\n        Ok(", 1);
+    ensure!(changed != source, "{source}");
+    terminal.clone.write_lesson("probe", "probe.rs", &changed)?;
+    terminal.type_line("lsmod; reload")?;
+    terminal.wait("probe ")?;
+    terminal.wait("$ rmmod probe\r")?;
+    terminal.wait("$ insmod /root/probe.ko\r")?;
+    terminal.wait("probe: the second")?;
+    terminal.wait(PROMPT)?;
     terminal.ends(0, |terminal| terminal.press(QUIT))
 }
 
