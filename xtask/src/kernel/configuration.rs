@@ -1,4 +1,4 @@
-//! The configuration of a kernel: a profile, and what a user adds to it.
+//! The configuration of a kernel: a profile, and the options that a user adds.
 
 use std::fmt;
 use std::path::Path;
@@ -14,19 +14,17 @@ use crate::failure::{Failure, Fault};
 pub enum OptionSet {
     /// Parts that drivers often need: debugfs, firmware, GPIO, I2C, SPI, input and others.
     Parts,
-    /// Network: sockets, IPv4 and network devices.
+    /// Network: sockets, IPv4 and network devices without hardware.
     Net,
-    /// Block devices.
+    /// Block devices without hardware, and a file system.
     Block,
-    /// PCI and ACPI, which the machine q35 has.
-    Pci,
     /// Function tracers.
     Trace,
 }
 
 impl OptionSet {
     /// All sets, in the order in which their fragments override each other.
-    pub const ALL: [Self; 5] = [Self::Parts, Self::Net, Self::Block, Self::Pci, Self::Trace];
+    pub const ALL: [Self; 4] = [Self::Parts, Self::Net, Self::Block, Self::Trace];
 
     /// Returns the name that the command line and `kmodlab.toml` use.
     pub fn name(self) -> &'static str {
@@ -34,7 +32,6 @@ impl OptionSet {
             Self::Parts => "parts",
             Self::Net => "net",
             Self::Block => "block",
-            Self::Pci => "pci",
             Self::Trace => "trace",
         }
     }
@@ -281,11 +278,11 @@ mod tests {
 
     #[test]
     fn the_error_for_an_unknown_set_names_all_sets() {
-        assert_eq!(OptionSet::parse("pci"), Ok(OptionSet::Pci));
+        assert_eq!(OptionSet::parse("block"), Ok(OptionSet::Block));
         let error = OptionSet::parse("usb").expect_err("an unknown set");
         assert_eq!(
             error,
-            "there is no set of options `usb`; there are: parts, net, block, pci, trace"
+            "there is no set of options `usb`; there are: parts, net, block, trace"
         );
     }
 }
