@@ -1,4 +1,3 @@
-// expected: graded 10
 // SPDX-License-Identifier: GPL-2.0
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,4 +1,3 @@
-// expected: graded 10
 // SPDX-License-Identifier: GPL-2.0
 use kernel::prelude::*;
 use kernel_ext::module_param;
