@@ -218,7 +218,7 @@ impl KernelImage {
 }
 
 /// Reads the fragments of a kernel: `NAME.config` if there is one, with the options that only this
-/// kernel has, those of the configuration, and what the user adds.
+/// kernel has, those of the configuration, and the options that the user adds.
 fn fragments(
     session: &Session,
     source: &KernelSource,

@@ -10,6 +10,7 @@ pub mod source;
 pub mod spec;
 mod stubs;
 mod symbol_options;
+mod version;
 
 use std::ops::Range;
 

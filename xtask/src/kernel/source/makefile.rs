@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::kernel::spec::{Series, Version};
+use crate::kernel::version::{Series, Version};
 
 /// Files at the top of every kernel tree, by which one is recognised.
 pub const LANDMARKS: [&str; 3] = ["Makefile", "Kbuild", "Kconfig"];
