@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::attribution::is_compilers;
+use super::kbuild_lines::is_compilers;
 use super::{KERNEL_EXT, KIND, STRIPPED};
 use crate::cache::{WorkFolder, remove};
 use crate::failure::Failure;

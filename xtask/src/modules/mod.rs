@@ -9,6 +9,7 @@ mod doc;
 mod editor;
 mod guest_files;
 mod includes;
+mod kbuild_lines;
 mod language;
 mod lessons;
 mod load_order;
@@ -17,6 +18,7 @@ mod project;
 mod project_paths;
 mod sandbox;
 mod sources;
+mod tool_failure;
 mod unbuilt;
 mod warnings;
 

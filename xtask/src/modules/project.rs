@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::attribution::Attribution;
 use super::builder::{ModuleBuilder, copy, is_full};
 use super::compiled::{COMPILED, CompiledSource, compiled_sources};
+use super::kbuild_lines::undefined_symbol;
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
@@ -304,15 +305,6 @@ impl ModuleBuilder<'_> {
     }
 }
 
-/// Returns the symbol that a line of modpost reports as undefined: `"x" [own.ko] undefined!`, or in
-/// Linux 7.3 `own.ko: symbol 'x' undefined!`.
-fn undefined_symbol(line: &str) -> Option<String> {
-    let error = line.strip_prefix("ERROR: modpost: ")?;
-    let symbol = error.strip_suffix(" undefined!")?;
-    let symbol = symbol.split(['"', '\'']).nth(1)?;
-    Some(symbol.to_owned())
-}
-
 pub(super) fn build_of(project: &Project, language: Language) -> Result<&Build> {
     project.build(language).with_context(|| {
         Failure::usage(format!(
@@ -355,23 +347,4 @@ fn names_of(modules: &[PathBuf]) -> Vec<String> {
 fn shown_folder(project: &Project) -> String {
     let shown = project.shown.display().to_string();
     shown.trim_end_matches('/').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn undefined_symbols_of_all_kernels_are_read() {
-        for line in [
-            "ERROR: modpost: \"nowhere\" [/w/own.ko] undefined!",
-            "ERROR: modpost: own.ko: symbol 'nowhere' undefined!",
-        ] {
-            assert_eq!(undefined_symbol(line).as_deref(), Some("nowhere"), "{line}");
-        }
-        assert_eq!(
-            undefined_symbol("ERROR: modpost: missing MODULE_LICENSE()"),
-            None
-        );
-    }
 }

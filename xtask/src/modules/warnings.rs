@@ -1,6 +1,6 @@
 //! The warnings of a build of projects.
 
-use super::attribution::is_compilers;
+use super::kbuild_lines::is_compilers;
 use super::project_paths::ProjectPaths;
 
 /// The folder of the sources in kept warnings: the same project may be built from another folder.

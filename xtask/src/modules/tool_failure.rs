@@ -1,0 +1,99 @@
+//! The cause for which a tool of kbuild failed, by its output and by make's words about its end.
+
+use crate::process::{CompilerLimits, SANDBOX_FAILED};
+
+/// Phrases in the output of a compiler that the host stopped, or that has a bug.
+const HOST_PHRASES: [&str; 12] = [
+    SANDBOX_FAILED,
+    "No space left on device",
+    "Disk quota exceeded",
+    "Read-only file system",
+    "Input/output error",
+    "Cannot allocate memory",
+    "Too many open files",
+    "LLVM ERROR: ",
+    // The driver's, which knows no source: it could not start the compiler or write a file.
+    "clang: error: ",
+    "PLEASE submit a bug report",
+    "error: internal compiler error",
+    "the compiler unexpectedly panicked",
+];
+
+/// The cause for which a tool failed.
+#[derive(Debug)]
+pub(super) enum ToolFailure {
+    /// It refused a source.
+    Refused,
+    /// It exceeded a limit of its sandbox for a source: the error in place of its output, because a
+    /// compiler without memory prints addresses, which differ from run to run.
+    Limit(String),
+    /// The host stopped it, or it has a bug: a note if its output does not show that.
+    Host(Option<String>),
+}
+
+/// Returns the cause for which a tool with these lines of output failed. `end` is how make says that
+/// it ended, such as `Error 1` or `Killed`.
+pub(super) fn tool_failure(end: &str, lines: &[String]) -> ToolFailure {
+    if let Some(error) = limit_exceeded(end, lines) {
+        return ToolFailure::Limit(error);
+    }
+    let ended_itself = end
+        .strip_prefix("Error ")
+        .and_then(|status| status.parse::<u32>().ok())
+        // From 126 on: the shell could not start the tool, or a signal ended it.
+        .is_some_and(|status| status < 126);
+    let is_hosts = |line: &String| HOST_PHRASES.iter().any(|phrase| line.contains(phrase));
+    // A tool that only fails, such as kbuild's fixdep on a full disk, says nothing of a source.
+    let has_refused =
+        ended_itself && lines.iter().any(|line| is_diagnostic(line)) && !lines.iter().any(is_hosts);
+    if has_refused {
+        return ToolFailure::Refused;
+    }
+    let shows_nothing = lines.is_empty() || !ended_itself;
+    ToolFailure::Host(shows_nothing.then(|| format!("the compiler ended with: {end}")))
+}
+
+/// Returns the error of a source for which a compiler exceeded a limit of its sandbox, if so.
+///
+/// A host that has too little memory itself kills the compiler, and lets no allocation fail.
+fn limit_exceeded(end: &str, lines: &[String]) -> Option<String> {
+    /// The status of a program that SIGXCPU ended, in a shell and as make describes it.
+    const CPU_TIME: [&str; 2] = ["Error 152", "CPU time limit exceeded"];
+    /// The same of SIGXFSZ.
+    const FILE_SIZE: [&str; 2] = ["Error 153", "File size limit exceeded"];
+    const MEMORY: [&str; 3] = [
+        "memory allocation of ",
+        "LLVM ERROR: out of memory",
+        "std::bad_alloc",
+    ];
+    let starts = |ends: [&str; 2]| ends.iter().any(|known| end.starts_with(known));
+    let is_memory = |line: &String| MEMORY.iter().any(|phrase| line.contains(phrase));
+    if starts(CPU_TIME) {
+        let limit = CompilerLimits::CPU_SECONDS;
+        Some(format!(
+            "error: the compiler took more than {limit} s of CPU time"
+        ))
+    } else if starts(FILE_SIZE) {
+        let limit = CompilerLimits::FILE_MIB;
+        Some(format!(
+            "error: the compiler wrote a file of more than {limit} MiB"
+        ))
+    } else if lines.iter().any(is_memory) {
+        let limit = CompilerLimits::MEMORY_MIB;
+        Some(format!(
+            "error: the compiler needs more than {limit} MiB of memory"
+        ))
+    } else {
+        None
+    }
+}
+
+/// Reports whether a line is an error of a compiler, a linker, objtool or modpost.
+fn is_diagnostic(line: &str) -> bool {
+    line.starts_with("error")
+        || line.contains(": error: ")
+        // A bare `#error` has no text after the colon.
+        || line.ends_with(": error:")
+        || line.contains("ERROR: ")
+        || line.contains(": fatal error: ")
+}
