@@ -8,16 +8,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 
-use super::builder::{ModuleBuilder, copy};
+use super::builder::{ModuleBuilder, write};
 use super::compiled::{CompiledSource, compiled_sources};
-use super::project::{KbuildResults, build_of, copies};
+use super::project::{KbuildResults, build_of};
 use super::project_paths::ProjectPaths;
 use super::warnings::Warnings;
-use super::{KERNEL_EXT, Language, entry_name, sandbox};
+use super::{Language, entry_name, sandbox};
 use crate::cache::Parts;
-use crate::failure::Failure;
 use crate::kernel;
 use crate::key::Key;
 use crate::project::{KbuildSource, Project, ProjectFiles};
@@ -92,22 +91,16 @@ impl ModuleBuilder<'_> {
         for answer in &batch {
             let build = build_of(answer.project, answer.language)?;
             let sources = build.source_folder(work);
-            answer.files.copy_to(&sources)?;
-            let copied = copies(&answer.files, &sources);
-            let copied = self.key_of_files(answer.project, answer.language, &copied)?;
-            ensure!(
-                copied == answer.key,
-                Failure::lesson(format!(
-                    "{} changed while it was copied; run the command again",
-                    answer.project.shown.display()
-                ))
-            );
+            let MissingAnswer {
+                project,
+                language,
+                files,
+                key,
+                ..
+            } = answer;
+            self.copy_files(project, *language, (files, key), &sources)?;
             if build.uses_kernel_ext && readable.is_empty() {
-                let kernel_ext = self.kernel_ext(stage)?;
-                for file in KERNEL_EXT {
-                    copy(&kernel_ext.join(file), &work.join("kernel_ext").join(file))?;
-                }
-                readable.push(kernel_ext);
+                readable.push(self.copy_kernel_ext(stage, work)?);
             }
         }
         let sandbox = sandbox::of(self, work, readable)?;
@@ -174,7 +167,6 @@ fn write_kbuild(work: &Path, batch: &[MissingAnswer<'_>]) -> Result<PathBuf> {
         }
         sources = build.source_folder(work);
     }
-    let path = work.join("Kbuild");
-    std::fs::write(&path, all).with_context(|| format!("cannot write {}", path.display()))?;
+    write(&work.join("Kbuild"), &all)?;
     Ok(sources)
 }

@@ -62,6 +62,16 @@ impl<'a> ModuleBuilder<'a> {
         Ok(entry.path)
     }
 
+    /// Copies the files of `kernel_ext` that a Rust module of a project needs to `work`, and returns
+    /// their folder in the cache.
+    pub fn copy_kernel_ext(&self, stage: &Stage<'_>, work: &Path) -> Result<PathBuf> {
+        let kernel_ext = self.kernel_ext(stage)?;
+        for file in KERNEL_EXT {
+            copy(&kernel_ext.join(file), &work.join("kernel_ext").join(file))?;
+        }
+        Ok(kernel_ext)
+    }
+
     /// Runs kbuild on `kernel_ext` alone, and returns the folder in which it worked. `variables` are
     /// make's, and `fault` begins the error if a tool refuses the sources.
     pub fn make_kernel_ext(
@@ -165,6 +175,10 @@ pub(super) fn is_full(folder: &Path) -> Result<bool> {
     let disk = rustix::fs::statvfs(folder)
         .with_context(|| format!("cannot look at the disk of {}", folder.display()))?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize) < LITTLE)
+}
+
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {

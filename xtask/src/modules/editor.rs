@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::builder::{ModuleBuilder, copy, copy_tree};
+use super::builder::{ModuleBuilder, copy, copy_tree, write};
 use super::compiled::{COMPILED, CompiledSource};
 use super::{Language, entry_name};
 use crate::cache::Parts;
@@ -110,12 +110,8 @@ fn write_wrapper(compiler: &Path, program: &str, wrapper: &Path) -> Result<()> {
 /// Lets the kernel's own target `rust-analyzer` write `rust-project.json` in `work`, for a module
 /// of one empty source.
 fn list_crates(builder: &ModuleBuilder<'_>, work: &Path) -> Result<()> {
-    let write = |name: &str, text: &str| {
-        let path = work.join(name);
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
-    write("Kbuild", &format!("obj-m := {EXAMPLE}.o\n"))?;
-    write(&format!("{EXAMPLE}.rs"), "")?;
+    write(&work.join("Kbuild"), &format!("obj-m := {EXAMPLE}.o\n"))?;
+    write(&work.join(format!("{EXAMPLE}.rs")), "")?;
     let KernelImage { tree, objects, .. } = builder.image;
     let log = builder.log("editor")?;
     let make = kernel::make(builder.toolchain, tree, objects, 1)

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use super::attribution::Attribution;
-use super::builder::{ModuleBuilder, copy, is_full};
+use super::builder::{ModuleBuilder, is_full, write};
 use super::compiled::{COMPILED, CompiledSource, compiled_sources};
 use super::kbuild_lines::undefined_symbol;
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
 use super::warnings::{HERE, Warnings};
-use super::{KERNEL_EXT, Language, Module, STRIPPED, entry_name, off_options, sandbox};
+use super::{Language, Module, STRIPPED, entry_name, off_options, sandbox};
 use crate::cache::Parts;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel;
@@ -162,6 +162,30 @@ impl ModuleBuilder<'_> {
         }))
     }
 
+    /// Copies the files of a project, whose contents have this key, to `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if a file changed meanwhile.
+    pub(super) fn copy_files(
+        &self,
+        project: &Project,
+        language: Language,
+        (files, key): (&ProjectFiles, &Key),
+        folder: &Path,
+    ) -> Result<()> {
+        files.copy_to(folder)?;
+        let copied = self.key_of_files(project, language, &copies(files, folder))?;
+        ensure!(
+            copied == *key,
+            Failure::lesson(format!(
+                "a file of {} changed while it was copied; run the command again",
+                project.shown.display()
+            ))
+        );
+        Ok(())
+    }
+
     /// Compiles the modules of a project, and returns their folder in the cache.
     fn compile(
         &self,
@@ -177,27 +201,13 @@ impl ModuleBuilder<'_> {
         let work_folder = self.session.cache.work_folder(&format!("project-{name}"))?;
         let work = work_folder.path();
         let sources = build.source_folder(work);
-        files.copy_to(&sources)?;
-        let copied = self.key_of_files(project, language, &copies(files, &sources))?;
-        ensure!(
-            copied == *key,
-            Failure::lesson(format!(
-                "a file of {} changed while it was copied; run the command again",
-                project.shown.display()
-            ))
-        );
+        self.copy_files(project, language, (files, key), &sources)?;
         if let KbuildSource::Written(text) = &build.kbuild {
-            let path = work.join("Kbuild");
-            std::fs::write(&path, text)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            write(&work.join("Kbuild"), text)?;
         }
         let mut readable = Vec::new();
         if build.uses_kernel_ext {
-            let kernel_ext = self.kernel_ext(stage)?;
-            for file in KERNEL_EXT {
-                copy(&kernel_ext.join(file), &work.join("kernel_ext").join(file))?;
-            }
-            readable.push(kernel_ext);
+            readable.push(self.copy_kernel_ext(stage, work)?);
         }
         let sandbox = sandbox::of(self, work, readable)?;
         let log = self.log(&name)?;
@@ -292,14 +302,10 @@ impl ModuleBuilder<'_> {
             for path in results.modules {
                 self.keep(path, staging)?;
             }
-            let write = |name: &str, text: &str| {
-                let path = staging.join(name);
-                std::fs::write(&path, text)
-                    .with_context(|| format!("cannot write {}", path.display()))
-            };
-            write(COMPILED, &serde_json::to_string(results.compiled)?)?;
-            write(ORDER, &(results.order.join("\n") + "\n"))?;
-            write(WARNINGS, results.warnings)
+            let compiled = serde_json::to_string(results.compiled)?;
+            write(&staging.join(COMPILED), &compiled)?;
+            write(&staging.join(ORDER), &(results.order.join("\n") + "\n"))?;
+            write(&staging.join(WARNINGS), results.warnings)
         })?;
         Ok(entry.path)
     }
@@ -316,7 +322,7 @@ pub(super) fn build_of(project: &Project, language: Language) -> Result<&Build> 
 }
 
 /// Returns the files as they were copied to `folder`.
-pub(super) fn copies(files: &ProjectFiles, folder: &Path) -> ProjectFiles {
+fn copies(files: &ProjectFiles, folder: &Path) -> ProjectFiles {
     let copy = |file: &ProjectFile| ProjectFile {
         name: file.name.clone(),
         path: folder.join(&file.name),
