@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::lesson::compare::glob_matches;
 use crate::modules::Language;
 
-/// The list for C, one symbol a line. A `*` at the end of a symbol stands for any letters.
+/// The list for C, one symbol a line; `*` stands for any letters.
 const LIST: &str = include_str!("allowed_imports.txt");
 
-/// Returns the symbols of a module, sorted, that neither kmodlab's list has nor `more`. In Rust there
-/// are none: safe code reaches the functions of the `kernel` crate alone.
+/// Returns the symbols of a module, sorted, that neither kmodlab's list has nor `more`; none in Rust,
+/// whose safe code reaches the functions of the `kernel` crate alone.
 pub fn not_allowed<'a>(
     symbols: impl IntoIterator<Item = &'a str>,
     language: Language,
@@ -24,17 +25,10 @@ pub fn not_allowed<'a>(
     let lines = LIST.lines().map(str::trim);
     let patterns = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let patterns: Vec<&str> = patterns.chain(more.iter().map(String::as_str)).collect();
-    let allowed = |symbol: &str| patterns.iter().any(|pattern| matches(pattern, symbol));
+    let allowed = |symbol: &str| patterns.iter().any(|pattern| glob_matches(pattern, symbol));
     let symbols: BTreeSet<&str> = symbols.into_iter().collect();
     let refused = symbols.into_iter().filter(|symbol| !allowed(symbol));
     refused.map(str::to_owned).collect()
-}
-
-fn matches(pattern: &str, symbol: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => symbol.starts_with(start),
-        None => pattern == symbol,
-    }
 }
 
 #[cfg(test)]

@@ -79,6 +79,11 @@ pub fn line_matches(pattern: &str, text: &str) -> bool {
     })
 }
 
+/// Returns whether the text matches the pattern, in which `*` matches any text.
+pub fn glob_matches(pattern: &str, text: &str) -> bool {
+    line_matches(&pattern.replace('*', WILDCARD), text)
+}
+
 /// Splits a command's output into lines, each as [`printable`] returns it, without the
 /// empty lines at the end.
 pub fn printed_lines(output: &[u8]) -> Vec<String> {

@@ -245,9 +245,8 @@ fn named(
     let known_names = || known.iter().flat_map(|(_, names)| names);
     let mut names: Vec<String> = Vec::new();
     for name in requested {
-        let pattern = name.replace('*', compare::WILDCARD);
         let mut matching = known_names()
-            .filter(|known| compare::line_matches(&pattern, known))
+            .filter(|known| compare::glob_matches(name, known))
             .peekable();
         if matching.peek().is_none() {
             let message = without_text(workspace, name).unwrap_or_else(|| unknown(name, known));

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 
 use crate::failure::Failure;
-use crate::lesson::compare::{WILDCARD, line_matches};
+use crate::lesson::compare::glob_matches;
 
 /// The verdicts that a project can allow: those about what the kernel reports or finds left.
 const ALLOWED_VERDICTS: [&str; 4] = ["kernel-report", "left-over", "panic", "hang"];
@@ -50,8 +50,8 @@ impl Allowed {
 
     /// Reports whether a message of the kernel is allowed; `*` in a pattern stands for any letters.
     pub fn has_message(&self, message: &str) -> bool {
-        let matches = |pattern: &String| line_matches(&pattern.replace('*', WILDCARD), message);
-        self.messages.iter().any(matches)
+        let mut patterns = self.messages.iter();
+        patterns.any(|pattern| glob_matches(pattern, message))
     }
 
     /// Reports whether a run that ends with this verdict passes.

@@ -39,7 +39,7 @@ use super::guest::GuestChoice;
 use super::{ProjectGuestFile, shown_path};
 use crate::failure::{Failure, Fault};
 use crate::kernel::{AddedOptions, OptionSet};
-use crate::lesson::compare::{WILDCARD, line_matches};
+use crate::lesson::compare::glob_matches;
 
 /// Name of the file, in a project's folder.
 pub const MANIFEST: &str = "kmodlab.toml";
@@ -294,10 +294,9 @@ impl Manifest {
     pub fn texts(&self, files: &ProjectFiles, shown: &Path) -> Result<Vec<PathBuf>> {
         let mut texts: Vec<PathBuf> = Vec::new();
         for pattern in &self.test.texts {
-            let wild = pattern.replace('*', WILDCARD);
             let names = files.files.iter().map(|file| &file.name);
             let matching: Vec<&PathBuf> = names
-                .filter(|name| line_matches(&wild, &name.display().to_string()))
+                .filter(|name| glob_matches(pattern, &name.display().to_string()))
                 .collect();
             ensure!(
                 !matching.is_empty(),
