@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 
 use super::files::ProjectFiles;
-use super::manifest::{Manifest, ModuleEntry};
+use super::manifest::{Manifest, ModuleEntry, shown_manifest};
 use super::{MANIFEST, read_text, shown_path};
 use crate::failure::Failure;
 use crate::modules::{Language, check_name};
@@ -69,7 +69,7 @@ pub(super) fn builds(
             bail!(Failure::lesson(format!(
                 "{} and {} both describe modules; remove the [module] tables from {MANIFEST}, or \
                  the obj-m lines",
-                shown_path(shown, Path::new(MANIFEST)),
+                shown_manifest(shown),
                 shown_path(shown, &own.file)
             )));
         }

@@ -36,9 +36,9 @@ use serde::Deserialize;
 use super::allowed::Allowed;
 use super::files::ProjectFiles;
 use super::guest::GuestChoice;
+use super::kernel::KernelTable;
 use super::{ProjectGuestFile, shown_path};
-use crate::failure::{Failure, Fault};
-use crate::kernel::{AddedOptions, OptionSet};
+use crate::failure::Failure;
 use crate::lesson::compare::glob_matches;
 
 /// Name of the file, in a project's folder.
@@ -50,7 +50,8 @@ pub const MANIFEST: &str = "kmodlab.toml";
 pub(super) struct Manifest {
     /// The modules, by name.
     pub module: BTreeMap<String, ModuleEntry>,
-    kernel: KernelTable,
+    /// The kernel.
+    pub kernel: KernelTable,
     guest: GuestTable,
     test: TestTable,
     /// The settings of a student's folder (xtask/src/exercise/student).
@@ -74,16 +75,6 @@ pub(super) struct ModuleEntry {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct KernelTable {
-    r#use: Option<String>,
-    path: Option<PathBuf>,
-    sets: Vec<String>,
-    config: Vec<PathBuf>,
-    options: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 struct GuestTable {
     files: BTreeMap<String, PathBuf>,
 }
@@ -99,19 +90,6 @@ struct TestTable {
     limit: Option<u16>,
     allow: Vec<String>,
     verdicts: Vec<String>,
-}
-
-/// The kernel that a project asks for; none if its modules are for any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KernelChoice {
-    /// A name of `kernels.toml`.
-    pub name: Option<String>,
-    /// A kernel's tree or tarball.
-    pub source: Option<PathBuf>,
-    /// Sets of options.
-    pub sets: Vec<OptionSet>,
-    /// Options on top of those.
-    pub added: Vec<AddedOptions>,
 }
 
 impl ModuleEntry {
@@ -138,7 +116,7 @@ impl ModuleEntry {
                 Failure::lesson(format!(
                     "{}: the include folder {folder} of the module {module} does not exist, or \
                      is empty",
-                    shown_path(shown, Path::new(MANIFEST))
+                    shown_manifest(shown)
                 ))
             );
             flags.push(format!("-I$(src)/{}/{folder}", super::layout::SOURCES));
@@ -150,7 +128,7 @@ impl ModuleEntry {
                 Failure::lesson(format!(
                     "{}: `{flag}` of the module {module} is not a flag: a flag begins with - and \
                      has letters, digits and -_=+./,: only",
-                    shown_path(shown, Path::new(MANIFEST))
+                    shown_manifest(shown)
                 ))
             );
             flags.push(flag.clone());
@@ -167,7 +145,7 @@ impl Manifest {
     /// Fails with the lesson's fault and the line if the manifest is wrong.
     pub fn load(folder: &Path, shown: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
-        let shown = shown_path(shown, Path::new(MANIFEST));
+        let shown = shown_manifest(shown);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -175,50 +153,8 @@ impl Manifest {
             }
             Err(error) => bail!(Failure::lesson(format!("{shown} cannot be read: {error}"))),
         };
-        let manifest: Self = toml::from_str(&text)
-            .map_err(|error| Failure::lesson(format!("{shown}: {error}").trim_end().to_owned()))?;
-        let KernelTable { r#use, path, .. } = &manifest.kernel;
-        ensure!(
-            r#use.is_none() || path.is_none(),
-            Failure::lesson(format!(
-                "{shown}: [kernel] has both `use` and `path`; leave one out"
-            ))
-        );
-        Ok(manifest)
-    }
-
-    /// Returns the kernel that the manifest asks for.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the lesson's fault if a set of options does not exist, a file with options cannot
-    /// be read, or an option cannot be one.
-    pub fn kernel(&self, folder: &Path, shown: &Path) -> Result<KernelChoice> {
-        let KernelTable {
-            r#use,
-            path,
-            sets,
-            config,
-            options,
-        } = &self.kernel;
-        let manifest = shown_path(shown, Path::new(MANIFEST));
-        let sets = sets.iter().map(|name| {
-            OptionSet::parse(name)
-                .map_err(|why| Failure::lesson(format!("{manifest}: {why}")).into())
-        });
-        let files = config.iter().map(|file| {
-            let origin = shown_path(shown, file);
-            AddedOptions::of_file(&folder.join(file), &origin, Fault::Lesson)
-        });
-        let options = options
-            .iter()
-            .map(|option| AddedOptions::of_option(option, &manifest, Fault::Lesson));
-        Ok(KernelChoice {
-            name: r#use.clone(),
-            source: path.as_ref().map(|path| folder.join(path)),
-            sets: sets.collect::<Result<_>>()?,
-            added: files.chain(options).collect::<Result<_>>()?,
-        })
+        let wrong = |error| Failure::lesson(format!("{shown}: {error}").trim_end().to_owned());
+        Ok(toml::from_str(&text).map_err(wrong)?)
     }
 
     /// Returns the guest that the manifest asks for.
@@ -228,7 +164,7 @@ impl Manifest {
     /// Fails with the lesson's fault if a number is out of its range or a kernel parameter is not one
     /// word.
     pub fn guest(&self, shown: &Path) -> Result<GuestChoice> {
-        let origin = shown_path(shown, Path::new(MANIFEST));
+        let origin = shown_manifest(shown);
         let choice = GuestChoice {
             cpus: self.test.cpus,
             memory_mib: self.test.memory,
@@ -243,14 +179,14 @@ impl Manifest {
         self.test.limit
     }
 
-    /// Returns what a run may show and still pass.
+    /// Returns the kernel messages and verdicts with which a run passes.
     ///
     /// # Errors
     ///
     /// Fails with the lesson's fault if a pattern would allow everything, or a verdict is not one that
     /// can be allowed.
     pub fn allowed(&self, shown: &Path) -> Result<Allowed> {
-        let origin = shown_path(shown, Path::new(MANIFEST));
+        let origin = shown_manifest(shown);
         Allowed::new(&self.test.allow, &self.test.verdicts, &origin)
     }
 
@@ -265,7 +201,7 @@ impl Manifest {
     ///
     /// Fails if a file does not exist, or a path is not absolute.
     pub fn guest_files(&self, folder: &Path, shown: &Path) -> Result<Vec<ProjectGuestFile>> {
-        let manifest = shown_path(shown, Path::new(MANIFEST));
+        let manifest = shown_manifest(shown);
         let mut files = Vec::new();
         for (path, source) in &self.guest.files {
             check_guest_path(path)
@@ -302,7 +238,7 @@ impl Manifest {
                 !matching.is_empty(),
                 Failure::lesson(format!(
                     "{}: no file matches the text {pattern}",
-                    shown_path(shown, Path::new(MANIFEST))
+                    shown_manifest(shown)
                 ))
             );
             for name in matching {
@@ -313,6 +249,11 @@ impl Manifest {
         }
         Ok(texts)
     }
+}
+
+/// Returns the path of the manifest as a person finds it from the current folder.
+pub(super) fn shown_manifest(shown: &Path) -> String {
+    shown_path(shown, Path::new(MANIFEST))
 }
 
 /// Checks the path of a file in the guest.
@@ -352,40 +293,6 @@ mod tests {
         let error = error.to_string();
         assert!(error.starts_with("./kmodlab.toml: TOML parse error at line 2"));
         assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
-    }
-
-    #[test]
-    fn a_kernel_is_a_name_or_a_path() {
-        assert!(load("[kernel]\nuse = \"7.3\"\npath = \"x\"\n").is_err());
-        let choice = load("[kernel]\npath = \"../linux\"\n")
-            .and_then(|manifest| manifest.kernel(Path::new("/a/b"), Path::new(".")))
-            .expect("a manifest");
-        assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
-        assert_eq!(choice.name, None);
-    }
-
-    #[test]
-    fn the_kernels_options_are_checked() -> Result<()> {
-        let kernel = |text: &str| load(text)?.kernel(Path::new("/nothing"), Path::new("./own"));
-        let choice = kernel("[kernel]\nsets = [\"net\"]\noptions = [\"DEBUG_FS\", \"HZ=100\"]\n")?;
-        assert_eq!(choice.sets, [OptionSet::Net]);
-        assert_eq!(choice.added.len(), 2);
-        for (line, reason) in [
-            (
-                "sets = [\"usb\"]",
-                "./own/kmodlab.toml: there is no set of options `usb`; ",
-            ),
-            ("config = [\"x.config\"]", "./own/x.config cannot be read: "),
-            (
-                "options = [\"a b\"]",
-                "./own/kmodlab.toml: `a b` is not an option ",
-            ),
-        ] {
-            let error = kernel(&format!("[kernel]\n{line}\n")).expect_err(line);
-            assert_eq!(crate::failure::fault_of(&error), Fault::Lesson);
-            assert!(error.to_string().starts_with(reason), "{error}");
-        }
-        Ok(())
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod allowed;
 mod files;
 mod guest;
+mod kernel;
 mod layout;
 mod manifest;
 
@@ -27,8 +28,9 @@ use crate::text::shell_word;
 pub use allowed::Allowed;
 pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB};
+pub use kernel::KernelChoice;
 pub use layout::{Build, KbuildSource};
-pub use manifest::{KernelChoice, MANIFEST, check_guest_path};
+pub use manifest::{MANIFEST, check_guest_path};
 
 /// A file that a project brings to its guests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Project {
             name,
             builds,
             texts,
-            kernel: manifest.kernel(&folder, shown)?,
+            kernel: manifest.kernel.choice(&folder, shown)?,
             guest: manifest.guest(shown)?,
             guest_files: manifest.guest_files(&folder, shown)?,
             limit: manifest.limit(),

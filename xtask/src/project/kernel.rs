@@ -1,0 +1,119 @@
+//! The kernel that a project asks for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+
+use super::manifest::shown_manifest;
+use super::shown_path;
+use crate::failure::{Failure, Fault};
+use crate::kernel::{AddedOptions, OptionSet};
+
+/// The table `[kernel]` of a manifest.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct KernelTable {
+    r#use: Option<String>,
+    path: Option<PathBuf>,
+    sets: Vec<String>,
+    config: Vec<PathBuf>,
+    options: Vec<String>,
+}
+
+/// The kernel that a project asks for; none if its modules are for any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelChoice {
+    /// A name of `kernels.toml`.
+    pub name: Option<String>,
+    /// A kernel's tree or tarball.
+    pub source: Option<PathBuf>,
+    /// Sets of options.
+    pub sets: Vec<OptionSet>,
+    /// Options on top of those.
+    pub added: Vec<AddedOptions>,
+}
+
+impl KernelTable {
+    /// Returns the kernel that the manifest in `folder` asks for.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if the kernel has a name and a path, a set of options does not
+    /// exist, a file with options cannot be read, or an option cannot be one.
+    pub fn choice(&self, folder: &Path, shown: &Path) -> Result<KernelChoice> {
+        let Self {
+            r#use,
+            path,
+            sets,
+            config,
+            options,
+        } = self;
+        let manifest = shown_manifest(shown);
+        ensure!(
+            r#use.is_none() || path.is_none(),
+            Failure::lesson(format!(
+                "{manifest}: [kernel] has both `use` and `path`; leave one out"
+            ))
+        );
+        let sets = sets.iter().map(|name| {
+            OptionSet::parse(name)
+                .map_err(|why| Failure::lesson(format!("{manifest}: {why}")).into())
+        });
+        let files = config.iter().map(|file| {
+            let origin = shown_path(shown, file);
+            AddedOptions::of_file(&folder.join(file), &origin, Fault::Lesson)
+        });
+        let options = options
+            .iter()
+            .map(|option| AddedOptions::of_option(option, &manifest, Fault::Lesson));
+        Ok(KernelChoice {
+            name: r#use.clone(),
+            source: path.as_ref().map(|path| folder.join(path)),
+            sets: sets.collect::<Result<_>>()?,
+            added: files.chain(options).collect::<Result<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(table: &str) -> Result<KernelChoice> {
+        let table: KernelTable = toml::from_str(table)?;
+        table.choice(Path::new("/a/b"), Path::new("./own"))
+    }
+
+    #[test]
+    fn a_kernel_is_a_name_or_a_path() -> Result<()> {
+        assert!(choice("use = \"7.3\"\npath = \"x\"\n").is_err());
+        let choice = choice("path = \"../linux\"\n")?;
+        assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
+        assert_eq!(choice.name, None);
+        Ok(())
+    }
+
+    #[test]
+    fn the_kernels_options_are_checked() -> Result<()> {
+        let found = choice("sets = [\"net\"]\noptions = [\"DEBUG_FS\", \"HZ=100\"]\n")?;
+        assert_eq!(found.sets, [OptionSet::Net]);
+        assert_eq!(found.added.len(), 2);
+        for (line, reason) in [
+            (
+                "sets = [\"usb\"]",
+                "./own/kmodlab.toml: there is no set of options `usb`; ",
+            ),
+            ("config = [\"x.config\"]", "./own/x.config cannot be read: "),
+            (
+                "options = [\"a b\"]",
+                "./own/kmodlab.toml: `a b` is not an option ",
+            ),
+        ] {
+            let error = choice(line).expect_err(line);
+            assert_eq!(crate::failure::fault_of(&error), Fault::Lesson);
+            assert!(error.to_string().starts_with(reason), "{error}");
+        }
+        Ok(())
+    }
+}
