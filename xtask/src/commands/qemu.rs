@@ -14,7 +14,7 @@ use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
 use crate::modules::{Language, Module};
 use crate::pipeline::{self, Built};
-use crate::project::GuestChoice;
+use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
 use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
@@ -66,11 +66,11 @@ pub struct QemuOptions {
     accel: AccelOption,
 
     /// CPUs of the guest [default: 2, or as the folder asks]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CPUS))]
     smp: Option<u32>,
 
     /// Memory of the guest [default: 256, or as the folder asks]
-    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u32).range(64..=65536))]
+    #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u32).range(MEMORY_MIB))]
     memory: Option<u32>,
 
     /// Wait for a debugger before the first instruction

@@ -1,13 +1,15 @@
 //! The guest that a project asks for.
 
+use std::ops::RangeInclusive;
+
 use crate::failure::{Failure, Fault};
 use crate::vm::Hardware;
 
 /// The CPUs that a guest can have; the kernel has room for as many.
-pub const CPUS: std::ops::RangeInclusive<u32> = 1..=8;
+pub const CPUS: RangeInclusive<i64> = 1..=8;
 
 /// The memory that a guest can have, in MiB.
-pub const MEMORY_MIB: std::ops::RangeInclusive<u32> = 64..=65536;
+pub const MEMORY_MIB: RangeInclusive<i64> = 64..=65536;
 
 /// The guest that a project asks for; the default one where it asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,8 +30,8 @@ impl GuestChoice {
     /// Fails with the lesson's fault if a number is out of its range or a parameter is not one word.
     pub fn check(&self, origin: &str) -> Result<(), Failure> {
         let refuse = |what: String| Err(Failure::of(Fault::Lesson, format!("{origin}: {what}")));
-        let in_range = |name, value: Option<u32>, range: std::ops::RangeInclusive<u32>| {
-            let value = value.filter(|value| !range.contains(value));
+        let in_range = |name, value: Option<u32>, range: RangeInclusive<i64>| {
+            let value = value.filter(|value| !range.contains(&i64::from(*value)));
             let (first, last) = (range.start(), range.end());
             value.map(|value| format!("{name} = {value} is not from {first} to {last}"))
         };
