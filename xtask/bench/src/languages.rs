@@ -18,7 +18,7 @@ use crate::measure;
 use crate::results::{Aim, median, word};
 use xtask::initramfs::GuestFile;
 use xtask::lesson::record;
-use xtask::lesson::transcript::{self, Step, Transcript};
+use xtask::lesson::transcript::{Step, Transcript};
 use xtask::modules::{Language, Module};
 use xtask::run::TaggedRun;
 
@@ -226,7 +226,7 @@ impl Bench<'_> {
         };
         let transcript = Transcript {
             steps: vec![step],
-            limit: transcript::LIMIT,
+            stated_limit: None,
         };
         let TaggedRun { tag, run } = self.runner.transcript(&transcript, vec![file])?;
         let record = record::read(tag, &run.agent);

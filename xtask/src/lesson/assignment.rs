@@ -33,7 +33,7 @@ pub fn assignment(transcript: &Transcript, options: AssignmentOptions) -> Assign
     let commands: Vec<String> = commands(transcript);
     Assignment {
         tag: tag(&commands, &files),
-        limit_seconds: u32::from(transcript.limit),
+        limit_seconds: u32::from(transcript.limit()),
         commands: match typed {
             true => Commands::Typed(u32::try_from(commands.len()).unwrap_or(u32::MAX)),
             false => Commands::Given(commands),
@@ -82,7 +82,7 @@ mod tests {
         };
         Transcript {
             steps: commands.iter().map(step).collect(),
-            limit: 30,
+            stated_limit: Some(30),
         }
     }
 

@@ -195,7 +195,7 @@ impl Case<'_> {
             }
             _ if self.record.timeout.is_some() => format!(
                 "the lesson exceeded its limit of {} s (`<!-- limit: N s -->`)",
-                self.lesson.transcript.limit
+                self.lesson.transcript.limit()
             ),
             _ => return None,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::transcript::{LIMIT, Step, Transcript};
+use super::transcript::{Step, Transcript};
 use super::{BadText, Lesson, LessonText, TextError, read_text, syntax, transcript};
 use crate::failure::Failure;
 use crate::modules::Module;
@@ -44,13 +44,10 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
     };
     let (path, readme) = (project.folder.join(text), project.shown.join(text));
     Ok(match read_text(&name, &path, &readme)? {
-        Ok(mut lesson) => Ok(Lesson {
-            transcript: {
-                let transcript = &mut lesson.transcript;
-                if transcript.limit == LIMIT {
-                    transcript.limit = project.limit.unwrap_or(LIMIT);
-                }
-                lesson.transcript
+        Ok(lesson) => Ok(Lesson {
+            transcript: Transcript {
+                stated_limit: lesson.transcript.stated_limit.or(project.limit),
+                ..lesson.transcript
             },
             folder: project.folder.clone(),
             project: Some(Arc::clone(project)),
@@ -117,7 +114,7 @@ pub fn of_part(
     Ok(loads.map(|module| {
         let transcript = Transcript {
             steps: load_steps(&[module]),
-            limit: LIMIT,
+            stated_limit: None,
         };
         Lesson {
             readme: readme.to_owned(),
@@ -142,7 +139,7 @@ fn with_steps(project: &Arc<Project>, steps: Vec<Step>) -> Lesson {
         title: "load and unload".to_owned(),
         transcript: Transcript {
             steps,
-            limit: project.limit.unwrap_or(LIMIT),
+            stated_limit: project.limit,
         },
         no_rust: None,
         two_cpus: None,

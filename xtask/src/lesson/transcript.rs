@@ -35,16 +35,23 @@ const SHELLS: [&str; 9] = [
     "terminal",
 ];
 
-/// Default limit of a run, in seconds on the guest's clock.
-pub const LIMIT: u16 = 120;
+/// Limit of a run for which nothing else is stated, in seconds on the guest's clock.
+const LIMIT: u16 = 120;
 
 /// The contents of a README's console blocks, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     /// The steps, one for each command.
     pub steps: Vec<Step>,
-    /// Limit of the whole run, in seconds on the guest's clock.
-    pub limit: u16,
+    /// Limit of the whole run, in seconds on the guest's clock, if one is stated.
+    pub stated_limit: Option<u16>,
+}
+
+impl Transcript {
+    /// Returns the limit of the whole run, in seconds on the guest's clock.
+    pub fn limit(&self) -> u16 {
+        self.stated_limit.unwrap_or(LIMIT)
+    }
 }
 
 /// A command with its expected result.
@@ -171,7 +178,7 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
     }
     Ok(Some(Transcript {
         steps,
-        limit: limit.unwrap_or(LIMIT),
+        stated_limit: limit,
     }))
 }
 

@@ -10,7 +10,7 @@ use snapbox::{assert_data_eq, file};
 use super::*;
 use crate::failure::Fault;
 use crate::lesson::Lesson;
-use crate::lesson::transcript::{LIMIT, Transcript};
+use crate::lesson::transcript::Transcript;
 use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
@@ -23,7 +23,7 @@ pub(super) fn lesson() -> Lesson {
         title: "About x".to_owned(),
         transcript: Transcript {
             steps: Vec::new(),
-            limit: LIMIT,
+            stated_limit: None,
         },
         no_rust: None,
         two_cpus: None,

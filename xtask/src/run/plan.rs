@@ -204,7 +204,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::lesson::transcript::{LIMIT, Transcript};
+    use crate::lesson::transcript::Transcript;
 
     #[test]
     fn parts_are_apart_and_all_together_whole() {
@@ -218,7 +218,7 @@ mod tests {
                     title: name.to_owned(),
                     transcript: Transcript {
                         steps: Vec::new(),
-                        limit: LIMIT,
+                        stated_limit: None,
                     },
                     no_rust: None,
                     two_cpus: None,

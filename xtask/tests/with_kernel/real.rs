@@ -131,7 +131,7 @@ fn a_guest_under_a_kvm_that_cannot_run_it_ends_soon() -> Result<()> {
     };
     let transcript = Transcript {
         steps: vec![step],
-        limit: 30,
+        stated_limit: Some(30),
     };
     let started = Instant::now();
     let runner = prepared.runner(&session);

@@ -143,7 +143,7 @@ fn a_text_may_state_its_limit() {
             Path::new("README.md"),
         )
         .map_err(|error| error.to_string())
-        .map(|transcript| transcript.limit)
+        .map(|transcript| transcript.limit())
     };
     assert_eq!(limit("# x\n\n<!-- other: 3 s -->"), Ok(LIMIT));
     assert_eq!(limit("# x\n\n<!-- limit: 600 s -->"), Ok(600));
