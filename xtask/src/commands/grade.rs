@@ -13,8 +13,9 @@ use crate::grading::formats::{GradeFormat, marks_table};
 use crate::grading::grader::{GradeRequest, Grader};
 use crate::grading::result::GradeResult;
 use crate::grading::sandbox::{self, GradingSandbox};
-use crate::grading::store::{self, Shard};
+use crate::grading::store;
 use crate::kernel::source::SourceRequest;
+use crate::run::plan::Partition;
 use crate::streams;
 
 /// Options of `grade`.
@@ -65,7 +66,7 @@ pub struct GradeOptions {
 
     /// Grade the Kth of N parts of the submissions
     #[arg(long, value_name = "K/N", requires = "submissions")]
-    shard: Option<Shard>,
+    shard: Option<Partition>,
 
     /// The time of the submission in UTC, such as 2026-12-01T08:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -167,16 +168,13 @@ impl GradeOptions {
             return Ok(vec![(student.clone(), folder.clone(), out.to_owned())]);
         }
         let folder = self.submissions.as_deref().unwrap_or(Path::new("."));
-        let all = store::submissions(folder)?;
-        let own = match self.shard {
-            Some(shard) => shard.of(all),
-            None => all,
-        };
-        let request = |(student, folder): (String, PathBuf)| {
+        let all = store::submissions(folder)?.into_iter().enumerate();
+        let own = all.filter(|(index, _)| self.shard.is_none_or(|shard| shard.has(*index)));
+        let request = |(_, (student, folder)): (usize, (String, PathBuf))| {
             let out = out.join(&student);
             (student, folder, out)
         };
-        Ok(own.into_iter().map(request).collect())
+        Ok(own.map(request).collect())
     }
 }
 

@@ -1,52 +1,17 @@
 //! The folder of results, and the submissions of a whole course.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::formats::GradeFormat;
 use super::result::{GRADE_SCHEMA, GradeResult};
 use crate::failure::Failure;
+use crate::key::files_below;
 use crate::report::json;
 
 /// Name of the file with a result.
 pub const RESULT: &str = "result.json";
-
-/// Depth below a folder at which results are found: `EXERCISE/STUDENT/result.json` and one more.
-const DEPTH: usize = 3;
-
-/// One of several equal parts of the submissions of an exercise: the Kth of N.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    number: usize,
-    count: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not K/N with K from 1 to N, such as 2/6");
-        let (number, count) = text.split_once('/').ok_or_else(wrong)?;
-        let number: usize = number.parse().map_err(|_| wrong())?;
-        let count: usize = count.parse().map_err(|_| wrong())?;
-        match (1..=count).contains(&number) {
-            true => Ok(Self { number, count }),
-            false => Err(wrong()),
-        }
-    }
-}
-
-impl Shard {
-    /// Returns the items of this shard.
-    pub fn of<T>(self, items: Vec<T>) -> Vec<T> {
-        let own = self.number - 1;
-        let numbered = items.into_iter().enumerate();
-        let own = numbered.filter(|(index, _)| index % self.count == own);
-        own.map(|(_, item)| item).collect()
-    }
-}
 
 /// Returns the students with a submission, sorted: the names of the folders in `folder`, with their
 /// paths.
@@ -151,8 +116,16 @@ pub fn write_file(path: &Path, text: &str) -> Result<()> {
 /// Fails with a usage error if there are none, and if a folder cannot be listed or a result is
 /// malformed.
 pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
-    let mut results = Vec::new();
-    collect(folder, DEPTH, &mut results)?;
+    let cannot = || Failure::usage(format!("cannot list {}", folder.display()));
+    let mut files = files_below(folder).with_context(cannot)?;
+    files.retain(|file| file.ends_with(RESULT));
+    let read = |file: &PathBuf| {
+        finished(file.parent().unwrap_or(folder)).with_context(|| {
+            let file = file.display();
+            Failure::usage(format!("{file} is not a result of this version"))
+        })
+    };
+    let mut results = files.iter().map(read).collect::<Result<Vec<_>>>()?;
     ensure!(
         !results.is_empty(),
         Failure::usage(format!("{} has no results", folder.display()))
@@ -161,44 +134,9 @@ pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
     Ok(results)
 }
 
-fn collect(folder: &Path, depth: usize, results: &mut Vec<GradeResult>) -> Result<()> {
-    if folder.join(RESULT).is_file() {
-        let malformed = || {
-            let path = folder.join(RESULT);
-            Failure::usage(format!(
-                "{} is not a result of this version",
-                path.display()
-            ))
-        };
-        results.push(finished(folder).with_context(malformed)?);
-    }
-    let cannot = || Failure::usage(format!("cannot list {}", folder.display()));
-    for entry in std::fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        if depth > 0 && entry.file_type().with_context(cannot)?.is_dir() {
-            collect(&entry.path(), depth - 1, results)?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shards_have_each_item_once() {
-        let shards = (1..=4).map(|number| format!("{number}/4").parse::<Shard>());
-        let mut all: Vec<u32> = shards
-            .flatten()
-            .flat_map(|shard| shard.of((0..10).collect()))
-            .collect();
-        all.sort_unstable();
-        assert_eq!(all, (0..10).collect::<Vec<u32>>());
-        for wrong in ["", "1", "0/3", "4/3", "1/0", "a/b", "1/2/3"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn only_folders_are_submissions() -> Result<()> {

@@ -161,8 +161,8 @@ pub fn plan<'a>(
         .collect()
 }
 
-/// One of several parts of a suite, written `2/3`: from the second on, every third test case.
-/// All parts together have every test case once.
+/// One of several parts of a list of test cases or submissions, written `2/3`: from the second on,
+/// every third. All parts together have each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
     /// The number of this part, from 1.
@@ -172,7 +172,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Reports whether the test case with this index, from 0, is in this part.
+    /// Reports whether the item with this index, from 0, is in this part.
     pub fn has(self, index: usize) -> bool {
         index % self.of == self.part.get() - 1
     }
