@@ -34,6 +34,7 @@ mod words;
 use crate::failure::{self, Failure};
 use crate::key::Key;
 use crate::ui::Notes;
+use crate::whole_file;
 use location::plain_path;
 use uses::{Found, Uses};
 
@@ -306,28 +307,17 @@ impl Drop for WorkFolder {
     }
 }
 
-/// Writes a small file as [`Cache::write`], and returns the open file.
+/// Writes a small file as [`Cache::write`], and returns the open file. All whom the umask lets read
+/// can read it, because users may share a cache.
 fn write_whole(path: &Path, contents: &[u8]) -> Result<File> {
-    use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // Beside its final path, which may be on another disk than the cache's top folder; and
-    // readable for all whom the umask lets read, because users may share a cache.
-    let permissions = std::fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .permissions(permissions)
-        .tempfile_in(folder)
-        .with_context(|| {
-            format!(
-                "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
-                folder.display()
-            )
-        })?;
-    file.write_all(contents)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.persist(path)
-        .with_context(|| format!("cannot write {}", path.display()))
+    whole_file::write(path, contents).with_context(|| {
+        format!(
+            "cannot write in the cache, {}; KMODLAB_CACHE=FOLDER moves it",
+            folder.display()
+        )
+    })
 }
 
 /// Removes a file or a folder with its contents, if it exists.

@@ -47,5 +47,6 @@ pub mod timeline;
 pub mod toolchain;
 pub mod ui;
 pub mod vm;
+mod whole_file;
 pub mod workers;
 pub mod workspace;

@@ -19,6 +19,7 @@ use crate::kernel::Profile;
 use crate::pipeline;
 use crate::program;
 use crate::text::shell_word;
+use crate::whole_file;
 
 /// Options of `course`.
 #[derive(Debug, Clone, clap::Args)]
@@ -116,7 +117,7 @@ fn new_course(folder: &Path) -> Result<()> {
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)
             .with_context(|| format!("cannot make {}", parent.display()))?;
-        store::write_file(&path, text)
+        whole_file::write(&path, text).map(drop)
     };
     for (file, text) in FILES {
         write(file, text)?;

@@ -16,7 +16,7 @@ use crate::grading::sandbox::{self, GradingSandbox};
 use crate::grading::store;
 use crate::kernel::source::SourceRequest;
 use crate::run::plan::Partition;
-use crate::streams;
+use crate::{streams, whole_file};
 
 /// Options of `grade`.
 #[derive(Debug, Clone, clap::Args)]
@@ -226,7 +226,7 @@ fn line(result: &GradeResult) -> String {
 fn marks(options: &TableOptions) -> Result<()> {
     let table = marks_table(&store::results(&options.results)?)?;
     match &options.output {
-        Some(file) => store::write_file(file, &table),
+        Some(file) => whole_file::write(file, table).map(drop),
         None => {
             use std::io::Write as _;
             write!(streams::stdout(), "{table}")?;

@@ -9,6 +9,7 @@ use super::result::{GRADE_SCHEMA, GradeResult};
 use crate::failure::Failure;
 use crate::key::files_below;
 use crate::report::json;
+use crate::whole_file;
 
 /// Name of the file with a result.
 pub const RESULT: &str = "result.json";
@@ -81,31 +82,9 @@ pub fn finished(folder: &Path) -> Option<GradeResult> {
 pub fn write(folder: &Path, result: &GradeResult, formats: &[GradeFormat]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for format in formats {
-        write_file(&folder.join(format.file()), &format.text(result)?)?;
+        whole_file::write(&folder.join(format.file()), format.text(result)?)?;
     }
-    write_file(&folder.join(RESULT), &json::pretty(result)?)
-}
-
-/// Writes a file that appears under its name only when it is whole.
-///
-/// # Errors
-///
-/// Fails if the file cannot be written.
-pub fn write_file(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write as _;
-    let cannot = || format!("cannot write {}", path.display());
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    // With the permissions of any new file of the user's.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let file = tempfile::Builder::new()
-        .permissions(permissions)
-        .tempfile_in(folder);
-    let mut file = file.with_context(cannot)?;
-    file.write_all(text.as_bytes()).with_context(cannot)?;
-    file.persist(path).with_context(cannot)?;
+    whole_file::write(&folder.join(RESULT), json::pretty(result)?)?;
     Ok(())
 }
 

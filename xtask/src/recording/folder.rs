@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{EXTENSION, Recording};
 use crate::failure::Failure;
 use crate::pipeline::Built;
 use crate::run::{RunEvent, RunObserver};
 use crate::session::Session;
+use crate::whole_file;
 
 /// A folder that can be written to.
 #[derive(Debug)]
@@ -56,19 +57,10 @@ impl RecordingFolder {
 
     /// Writes a recording, under its id. The file is whole, or stays as it was.
     fn write(&self, recording: &Recording) -> Result<()> {
-        use std::io::Write as _;
         let path = self
             .path
             .join(format!("{}.{EXTENSION}", recording.manifest.id));
-        let cannot = || format!("cannot write the recording {}", path.display());
-        // With the permissions of any new file of the user's.
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let file = tempfile::Builder::new()
-            .permissions(permissions)
-            .tempfile_in(&self.path);
-        let mut file = file.with_context(cannot)?;
-        file.write_all(&recording.packed()?).with_context(cannot)?;
-        file.persist(&path).with_context(cannot)?;
+        whole_file::write(&path, recording.packed()?)?;
         Ok(())
     }
 }
