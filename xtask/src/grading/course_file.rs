@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use bytesize::ByteSize;
 use serde::Deserialize;
+use toml::value::{Datetime, Offset};
 
 use super::words;
 use crate::failure::Failure;
@@ -286,21 +287,9 @@ impl PinnedKernel {
 
 /// Reports whether a text is a time as `2026-12-01T08:00:00Z`, which sorts by time.
 pub fn is_time(text: &str) -> bool {
-    const FORM: &str = "0000-00-00T00:00:00Z";
-    let fits = text.len() == FORM.len()
-        && text
-            .bytes()
-            .zip(FORM.bytes())
-            .all(|(byte, form)| match form {
-                b'0' => byte.is_ascii_digit(),
-                _ => byte == form,
-            });
-    let number = |range: std::ops::Range<usize>| text[range].parse().unwrap_or(u32::MAX);
-    fits && (1..=12).contains(&number(5..7))
-        && (1..=31).contains(&number(8..10))
-        && number(11..13) < 24
-        && number(14..16) < 60
-        && number(17..19) < 60
+    const FORM: &str = "2026-12-01T08:00:00Z";
+    let is_written_so = |time: Datetime| time.offset == Some(Offset::Z) && time.to_string() == text;
+    text.len() == FORM.len() && text.parse().is_ok_and(is_written_so)
 }
 
 #[cfg(test)]
@@ -352,6 +341,11 @@ mod tests {
             (&format!("{COURSE}[[exercise]]\nid = \"a/1-b\"\n"), "twice"),
             (&format!("{COURSE}due = \"tomorrow\"\n"), "a/1-b: `due"),
             (&format!("{COURSE}due = \"2026-13-01T08:00:00Z\"\n"), "due"),
+            (&format!("{COURSE}due = \"2026-02-29T08:00:00Z\"\n"), "due"),
+            (&format!("{COURSE}due = \"2026-12-01T08:00:00z\"\n"), "due"),
+            (&format!("{COURSE}due = \"2026-12-01t08:00:00Z\"\n"), "due"),
+            (&format!("{COURSE}due = \"2026-12-01T08:00:0Z\"\n"), "due"),
+            (&format!("{COURSE}due = \"2026-12-01T08:00:00\"\n"), "due"),
             (
                 &format!(
                     "{COURSE}opens = \"2027-01-01T08:00:00Z\"\ndue = \"2026-01-01T08:00:00Z\""
