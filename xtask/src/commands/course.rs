@@ -8,13 +8,12 @@ use anyhow::{Context as _, Result, ensure};
 use super::common::Common;
 use super::exercise;
 use super::grade::source_of;
-use crate::exercise::catalogue::Catalogue;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
-use crate::grading::course_key::{CourseKey, new_key};
-use crate::grading::exercises::catalogue_of;
+use crate::grading::course_key::new_key;
+use crate::grading::exercises::{catalogue_of, problems};
 use crate::grading::hand_out::hand_out;
-use crate::grading::{store, words};
+use crate::grading::store;
 use crate::kernel::Profile;
 use crate::pipeline;
 use crate::program;
@@ -145,11 +144,10 @@ fn course_file(path: &Path) -> PathBuf {
 fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
     let path = course_file(&options.path);
     let course = CourseFile::read(&path)?;
-    let key = course.key_file().map(|file| CourseKey::read(&file));
-    key.transpose()?;
+    course.read_key()?;
     let session = options.common.session()?;
     let catalogue = catalogue_of(&course, &session)?;
-    let problems = problems(&course, &catalogue)?;
+    let problems = problems(&course, &catalogue);
     for problem in &problems {
         crate::outln!("{}: {problem}", path.display())?;
     }
@@ -176,46 +174,10 @@ fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
     })
 }
 
-/// Returns the mistakes of a course that a proof does not find: exercises that do not exist, and
-/// solutions that break the course's rules for submissions.
-fn problems(course: &CourseFile, catalogue: &Catalogue) -> Result<Vec<String>> {
-    let mut problems: Vec<String> = Vec::new();
-    for broken in &catalogue.broken {
-        problems.push(broken.problem.clone());
-    }
-    problems.extend(catalogue.problems.iter().cloned());
-    for entry in &course.exercises {
-        let exercise = match catalogue.find(&entry.id) {
-            Ok(exercise) => exercise,
-            Err(error) => {
-                problems.push(format!("{error:#}"));
-                continue;
-            }
-        };
-        for (language, solution) in &exercise.solutions {
-            let mut forbidden = course.forbidden(*language);
-            forbidden.extend_from_slice(exercise.task.forbids.of(*language));
-            if let Some((line, problem)) = words::problem(&solution.text, *language, &forbidden) {
-                let path = solution.path.display();
-                problems.push(format!("the solution {path}:{line}: {problem}"));
-            }
-            if solution.text.len() as u64 > course.limits.size.as_u64() {
-                let path = solution.path.display();
-                problems.push(format!(
-                    "the solution {path} is larger than a submission may be"
-                ));
-            }
-        }
-    }
-    problems.dedup();
-    Ok(problems)
-}
-
 fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     let course = CourseFile::read(&course_file(&options.course))?;
     store::check_student(&options.student)?;
-    let key = course.key_file().map(|file| CourseKey::read(&file));
-    let key = key.transpose()?;
+    let key = course.read_key()?;
     let session = crate::session::Session::new(false, false, None)?;
     let catalogue = catalogue_of(&course, &session)?;
     let exercise = catalogue.find(&options.exercise)?;

@@ -124,11 +124,10 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
     let catalogue = catalogue_of(&course, &session)?;
     let source = source_of(&course, &options.common);
     let exercise = options.exercise.as_deref().unwrap_or_default();
-    let mut grader = Grader::new(&session, &course, &catalogue, exercise, &source)?;
     let requests = options.requests(&out)?;
-    grader.progress = requests.len() == 1;
-    let mut unknown = 0;
     let count = requests.len();
+    let grader = Grader::new(&session, &course, &catalogue, exercise, &source, count == 1)?;
+    let mut unknown = 0;
     for (index, (student, folder, out)) in (1..).zip(&requests) {
         let request = GradeRequest {
             student,

@@ -6,11 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bytesize::ByteSize;
 use serde::Deserialize;
 use toml::value::{Datetime, Offset};
 
+use super::course_key::CourseKey;
+use super::submission::SubmissionLimits;
 use super::words;
+use crate::exercise::Exercise;
 use crate::failure::Failure;
 use crate::key::Key;
 use crate::modules::Language;
@@ -57,29 +59,6 @@ pub struct PinnedKernel {
     pub version: Option<String>,
     /// The key of the kernel image: 64 hexadecimal digits.
     pub image: Option<String>,
-}
-
-/// Limits of a submission.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SubmissionLimits {
-    /// The size of all files together.
-    pub size: ByteSize,
-    /// The number of files and folders.
-    pub files: usize,
-    /// Names of files and folders that are neither counted nor read.
-    pub ignore: Vec<String>,
-}
-
-impl Default for SubmissionLimits {
-    fn default() -> Self {
-        let ignore = [".git", ".github", ".gitignore", "README.md", "task.md"];
-        Self {
-            size: ByteSize::kib(64),
-            files: 16,
-            ignore: ignore.map(str::to_owned).to_vec(),
-        }
-    }
 }
 
 /// An exercise of a course.
@@ -233,8 +212,17 @@ impl CourseFile {
         self.folder.is_some()
     }
 
-    /// Returns the path of the key's file, if the course has a key.
-    pub fn key_file(&self) -> Option<PathBuf> {
+    /// Reads the course's key, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if the key's file cannot be read, or is too short for a key.
+    pub fn read_key(&self) -> Result<Option<CourseKey>> {
+        let key = self.key_file().map(|file| CourseKey::read(&file));
+        key.transpose()
+    }
+
+    fn key_file(&self) -> Option<PathBuf> {
         self.key.as_ref().map(|key| self.home.join(key))
     }
 
@@ -254,6 +242,19 @@ impl CourseFile {
         }
     }
 
+    /// Returns the first reason for which a source in `language` is refused as an answer to the
+    /// exercise: a line, and a sentence.
+    pub fn word_problem(
+        &self,
+        exercise: &Exercise,
+        language: Language,
+        text: &str,
+    ) -> Option<(usize, String)> {
+        let mut forbidden = self.forbidden(language);
+        forbidden.extend_from_slice(exercise.task.forbids.of(language));
+        words::problem(text, language, &forbidden)
+    }
+
     /// Returns the symbols that a module may use besides kmodlab's list.
     pub fn allowed(&self, language: Language) -> &[String] {
         self.allows.of(language).unwrap_or_default()
@@ -267,7 +268,7 @@ impl PinnedKernel {
     ///
     /// Fails with the host's fault if it is another: no mark is made on it.
     pub fn check(&self, version: &str, image: &str) -> Result<()> {
-        for (what, pinned, found) in [
+        for (name, pinned, found) in [
             ("version", &self.version, version),
             ("image", &self.image, image),
         ] {
@@ -275,7 +276,7 @@ impl PinnedKernel {
                 ensure!(
                     pinned == found,
                     Failure::host(format!(
-                        "the course pins the kernel's {what} {pinned}, but this host has {found}; \
+                        "the course pins the kernel's {name} {pinned}, but this host has {found}; \
                          grade with the course's cache or image, or change [kernel]"
                     ))
                 );
@@ -294,6 +295,8 @@ pub fn is_time(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bytesize::ByteSize;
+
     use super::*;
 
     const COURSE: &str = "title = \"Threads\"\nkey = \"course.key\"\n\

@@ -18,3 +18,33 @@ pub fn catalogue_of(course: &CourseFile, session: &Session) -> Result<Catalogue>
         Err(_) => Catalogue::of_clone(&session.workspace),
     }
 }
+
+/// Returns the mistakes of a course that a proof does not find: exercises that do not exist, and
+/// solutions that break the course's rules for submissions.
+pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
+    let broken = catalogue.broken.iter().map(|broken| broken.problem.clone());
+    let mut problems: Vec<String> = broken.chain(catalogue.problems.iter().cloned()).collect();
+    for entry in &course.exercises {
+        let exercise = match catalogue.find(&entry.id) {
+            Ok(exercise) => exercise,
+            Err(error) => {
+                problems.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        for (language, solution) in &exercise.solutions {
+            let path = solution.path.display();
+            let text = &solution.text;
+            if let Some((line, problem)) = course.word_problem(exercise, *language, text) {
+                problems.push(format!("the solution {path}:{line}: {problem}"));
+            }
+            if text.len() as u64 > course.limits.size.as_u64() {
+                problems.push(format!(
+                    "the solution {path} is larger than a submission may be"
+                ));
+            }
+        }
+    }
+    problems.dedup();
+    problems
+}

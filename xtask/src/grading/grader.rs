@@ -11,7 +11,6 @@ use super::messages::{shortened, without_paths, without_time};
 use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
 use super::submission::{Refusal, Submission};
 use super::variants::StudentVariants;
-use super::words;
 use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
 use crate::exercise::catalogue::Catalogue;
 use crate::exercise::check::{CheckSettings, check};
@@ -40,7 +39,7 @@ pub struct Grader<'a> {
     source: &'a SourceRequest,
     environment: GradeEnvironment,
     /// Whether guests are shown on the progress board.
-    pub progress: bool,
+    progress: bool,
 }
 
 /// A submission of a student.
@@ -68,7 +67,7 @@ pub struct ReadSubmission<'a> {
 
 impl<'a> Grader<'a> {
     /// Prepares to grade submissions to an exercise: builds the kernel, and checks that it is the
-    /// course's.
+    /// course's. With `progress`, guests are shown on the progress board.
     ///
     /// # Errors
     ///
@@ -80,11 +79,11 @@ impl<'a> Grader<'a> {
         catalogue: &'a Catalogue,
         name: &str,
         source: &'a SourceRequest,
+        progress: bool,
     ) -> Result<Self> {
         let exercise = catalogue.find(name)?;
         let entry = course.entry(&exercise.id)?;
-        let key = course.key_file().map(|path| CourseKey::read(&path));
-        let key = key.transpose()?;
+        let key = course.read_key()?;
         let (toolchain, _, kernel) = pipeline::kernel(session, source, &Profile::Teaching.into())?;
         course.kernel.check(&kernel.version, kernel.key.as_str())?;
         let of_key = key.as_ref().map(|key| key.first_seed(&exercise.id));
@@ -105,7 +104,7 @@ impl<'a> Grader<'a> {
             key,
             source,
             environment,
-            progress: true,
+            progress,
         })
     }
 
@@ -179,11 +178,13 @@ impl<'a> Grader<'a> {
 
     /// Returns the first word or `#include` for which a submission is refused.
     fn word_problem(&self, submission: &Submission) -> Option<String> {
-        let language = submission.language;
-        let mut forbidden = self.course.forbidden(language);
-        forbidden.extend_from_slice(self.exercise.task.forbids.of(language));
-        let (line, problem) = words::problem(&submission.text, language, &forbidden)?;
-        Some(format!("{}:{line}: {problem}", submission.file))
+        let Submission {
+            language,
+            file,
+            text,
+        } = submission;
+        let (line, problem) = self.course.word_problem(self.exercise, *language, text)?;
+        Some(format!("{file}:{line}: {problem}"))
     }
 
     /// Grades a submission.
@@ -195,7 +196,8 @@ impl<'a> Grader<'a> {
         let submission = match &read.read {
             Ok(submission) => submission,
             Err(refusal) => {
-                return Ok(self.without_points(read, None, GradeStatus::Refused, &refusal.message));
+                let refused = GradeStatus::Refused;
+                return Ok(self.without_points(read, None, refused, &refusal.message));
             }
         };
         let language = submission.language;
@@ -214,11 +216,7 @@ impl<'a> Grader<'a> {
             .map(|part| self.part(part, read))
             .collect::<Result<Vec<GradedPart>>>()?;
         parts.sort_by_key(|part| part.number);
-        Ok(GradeResult {
-            points: parts.iter().map(|part| part.points).sum(),
-            parts,
-            ..self.without_points(read, Some(language), GradeStatus::Graded, "")
-        })
+        Ok(self.result(read, Some(language), GradeStatus::Graded, "", parts))
     }
 
     /// Returns the reason for which a submission has no points, whatever its parts did.
@@ -346,8 +344,8 @@ impl<'a> Grader<'a> {
         status: GradeStatus,
         message: &str,
     ) -> GradeResult {
-        let task = &self.exercise.task;
-        let parts = (1..).zip(&task.parts).map(|(number, part)| GradedPart {
+        let parts = (1..).zip(&self.exercise.task.parts);
+        let parts = parts.map(|(number, part)| GradedPart {
             number,
             title: part.title.clone(),
             points: 0,
@@ -361,25 +359,36 @@ impl<'a> Grader<'a> {
             failing_seed: None,
             replay: None,
         });
-        let max_points = task.parts.iter().map(|part| part.points).sum();
+        self.result(read, language, status, message, parts.collect())
+    }
+
+    fn result(
+        &self,
+        read: &ReadSubmission<'_>,
+        language: Option<Language>,
+        status: GradeStatus,
+        message: &str,
+        parts: Vec<GradedPart>,
+    ) -> GradeResult {
+        let max_points = parts.iter().map(|part| part.max_points).sum();
         let late = self.entry.due.as_deref().zip(read.request.submitted);
         GradeResult {
             schema: GRADE_SCHEMA,
             course: self.course.title.clone(),
             exercise: self.exercise.id.clone(),
-            title: task.title.clone(),
+            title: self.exercise.task.title.clone(),
             student: read.request.student.to_owned(),
             status,
             message: shortened(message),
             language: language.map(|language| language.to_string()),
-            points: 0,
+            points: parts.iter().map(|part| part.points).sum(),
             max_points,
             course_points: self.entry.points.unwrap_or(max_points),
             late: late.map(|(due, submitted)| submitted > due),
             visibility: self.entry.visibility,
             variant: read.variants.shown.0.clone(),
             hidden_variant: read.variants.hidden.0.clone(),
-            parts: parts.collect(),
+            parts,
             submission: read.contents.clone(),
             inputs: read.inputs.clone(),
             environment: self.environment.clone(),

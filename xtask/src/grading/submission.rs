@@ -6,10 +6,34 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use bytesize::ByteSize;
 use rustix::fs::OFlags;
+use serde::Deserialize;
 
-use super::course_file::SubmissionLimits;
 use crate::modules::Language;
+
+/// Limits of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubmissionLimits {
+    /// The size of all files together.
+    pub size: ByteSize,
+    /// The number of files and folders.
+    pub files: usize,
+    /// Names of files and folders that are neither counted nor read.
+    pub ignore: Vec<String>,
+}
+
+impl Default for SubmissionLimits {
+    fn default() -> Self {
+        let ignore = [".git", ".github", ".gitignore", "README.md", "task.md"];
+        Self {
+            size: ByteSize::kib(64),
+            files: 16,
+            ignore: ignore.map(str::to_owned).to_vec(),
+        }
+    }
+}
 
 /// The source that a student submits.
 #[derive(Debug, Clone, PartialEq, Eq)]

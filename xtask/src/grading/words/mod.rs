@@ -9,19 +9,18 @@ mod rust;
 
 use crate::modules::Language;
 
-/// A word of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceWord {
+/// A word of a source: an identifier, a keyword, or `##` in C.
+#[derive(Debug)]
+struct SourceWord {
     /// The line, counted from 1.
-    pub line: usize,
-    /// The text.
-    pub text: String,
+    line: usize,
+    text: String,
 }
 
 /// Words that a submission in Rust may not have.
 ///
 /// `paste` and `concat_idents` are macros of the `kernel` crate that make a word of two others.
-pub const FORBIDDEN_RUST: [&str; 18] = [
+const FORBIDDEN_RUST: [&str; 18] = [
     "asm",
     "concat_idents",
     "env",
@@ -43,7 +42,7 @@ pub const FORBIDDEN_RUST: [&str; 18] = [
 ];
 
 /// Words that a submission in C may not have. `##` makes a word of two others.
-pub const FORBIDDEN_C: [&str; 32] = [
+const FORBIDDEN_C: [&str; 32] = [
     "##",
     "_Pragma",
     "__CONCAT",
@@ -86,26 +85,20 @@ pub fn forbidden_by_default(language: Language) -> &'static [&'static str] {
     }
 }
 
-/// Returns the words of a source: identifiers and keywords, and in C also `##`.
-pub fn of_source(text: &str, language: Language) -> Vec<SourceWord> {
-    match language {
-        Language::Rust => rust::words(text),
-        Language::C => c::tokens(text).words,
-    }
-}
-
 /// Returns the first reason for which a source is refused: a line, and a sentence.
 pub fn problem(text: &str, language: Language, forbidden: &[String]) -> Option<(usize, String)> {
-    let words = of_source(text, language);
+    let (words, include) = match language {
+        Language::Rust => (rust::words(text), None),
+        Language::C => {
+            let tokens = c::tokens(text);
+            (tokens.words, tokens.problem)
+        }
+    };
     let is_forbidden = |word: &&SourceWord| forbidden.contains(&word.text);
     let word = words.iter().find(is_forbidden).map(|word| {
         let sentence = format!("`{}` is not allowed in a submission", word.text);
         (word.line, sentence)
     });
-    let include = match language {
-        Language::Rust => None,
-        Language::C => c::tokens(text).problem,
-    };
     word.into_iter()
         .chain(include)
         .min_by_key(|(line, _)| *line)
