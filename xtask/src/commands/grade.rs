@@ -109,15 +109,11 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
     let out = needed(&options.out)?;
     let course = CourseFile::read(&course_path)?;
     if options.sandbox {
-        let submissions = options.submission.as_ref().or(options.submissions.as_ref());
+        let submissions = options.submission.iter().chain(&options.submissions);
         std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
         return sandbox::enter(&GradingSandbox {
-            writable: &out,
-            readable: &[
-                course_path.parent().unwrap_or(Path::new(".")),
-                &course.folder(),
-                submissions.map_or(Path::new("."), PathBuf::as_path),
-            ],
+            writable: out,
+            readable: course.paths().iter().chain(submissions).cloned().collect(),
         });
     }
     let session = options.common.session()?;

@@ -222,6 +222,14 @@ impl CourseFile {
         key.transpose()
     }
 
+    /// Returns the files and folders that a grader reads: that of the course, the exercises and the
+    /// key.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.home.clone(), self.folder()];
+        paths.extend(self.key_file());
+        paths
+    }
+
     fn key_file(&self) -> Option<PathBuf> {
         self.key.as_ref().map(|key| self.home.join(key))
     }
@@ -311,6 +319,10 @@ mod tests {
         let course = parse(COURSE).expect("a course");
         assert_eq!(course.key_file(), Some("course/course.key".into()));
         assert_eq!(course.folder(), Path::new("course"));
+        assert_eq!(
+            course.paths(),
+            ["course", "course", "course/course.key"].map(Path::new)
+        );
         assert_eq!(course.limits, SubmissionLimits::default());
         assert!(course.forbidden(Language::Rust).contains(&"unsafe".into()));
         assert_eq!(course.exercises[0].hidden_parts, Visibility::Hidden);

@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
+use super::formats::CLASSROOM50_VARIABLES;
 use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::process::which;
@@ -36,31 +37,16 @@ const SYSTEM: [&str; 11] = [
     "/etc/os-release",
 ];
 
-/// Variables of the environment that stay.
-const KEPT: [&str; 14] = [
-    "PATH",
-    "LANG",
-    "TERM",
-    "NO_COLOR",
-    "CLASSROOM",
-    "ASSIGNMENT",
-    "MODE",
-    "OWNER",
-    "GITHUB_ACTOR",
-    "SUBMISSION_TAG",
-    "SUBMISSION_DATETIME",
-    "COMMIT_URL",
-    "RELEASE_URL",
-    "REVIEW_URL",
-];
+/// Variables of the environment that stay, with those that a format of results needs.
+const KEPT: [&str; 4] = ["PATH", "LANG", "TERM", "NO_COLOR"];
 
 /// The folders that a grader in a container sees besides those of the system and of kmodlab.
-#[derive(Debug, Clone, Copy)]
-pub struct GradingSandbox<'a> {
+#[derive(Debug)]
+pub struct GradingSandbox {
     /// The folder of results.
-    pub writable: &'a Path,
+    pub writable: PathBuf,
     /// The course and the submissions.
-    pub readable: &'a [&'a Path],
+    pub readable: Vec<PathBuf>,
 }
 
 /// Replaces this process by one in a container, with the same arguments but `--sandbox`.
@@ -68,7 +54,7 @@ pub struct GradingSandbox<'a> {
 /// # Errors
 ///
 /// Fails with the host's fault if there is no bubblewrap, and if it cannot be started.
-pub fn enter(sandbox: &GradingSandbox<'_>) -> Result<ExitCode> {
+pub fn enter(sandbox: &GradingSandbox) -> Result<ExitCode> {
     let bwrap = which(BWRAP).context(Failure::host(
         "--sandbox: there is no bwrap; install the package bubblewrap",
     ))?;
@@ -80,7 +66,7 @@ pub fn enter(sandbox: &GradingSandbox<'_>) -> Result<ExitCode> {
 }
 
 /// Returns bubblewrap's arguments.
-fn words(sandbox: &GradingSandbox<'_>, own: &[OsString]) -> Result<Vec<OsString>> {
+fn words(sandbox: &GradingSandbox, own: &[OsString]) -> Result<Vec<OsString>> {
     let absolute = |path: &Path| -> Result<PathBuf> {
         path.canonicalize()
             .with_context(|| Failure::usage(format!("cannot find {}", path.display())))
@@ -99,34 +85,30 @@ fn words(sandbox: &GradingSandbox<'_>, own: &[OsString]) -> Result<Vec<OsString>
     words.add(["--dir".as_ref(), here.as_os_str()]);
     words.bind("--ro-bind", &program);
     words.bind("--ro-bind", &workspace);
-    for path in rust_of_host() {
-        words.add(["--ro-bind-try".as_ref(), path.as_os_str(), path.as_os_str()]);
+    let rust = HostRust::from_env();
+    for path in rust.programs.iter().chain(&rust.toolchains) {
+        words.bind("--ro-bind-try", path);
     }
-    for path in sandbox.readable {
+    for path in &sandbox.readable {
         words.bind("--ro-bind", &absolute(path)?);
     }
     words.bind("--ro-bind", &cache);
-    words.bind("--bind", &absolute(sandbox.writable)?);
+    words.bind("--bind", &absolute(&sandbox.writable)?);
     words.add(["--remount-ro", "/", "--chdir"]);
     words.add([&here]);
     words.add(["--clearenv"]);
-    for name in KEPT {
+    for name in KEPT.into_iter().chain(CLASSROOM50_VARIABLES) {
         if let Some(value) = std::env::var_os(name) {
-            words.add(["--setenv".as_ref(), name.as_ref(), value.as_os_str()]);
+            words.set(name, value);
         }
     }
-    words.add(["--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp"]);
-    words.add(["--setenv", "KMODLAB_CACHE_LIMIT", "none"]);
-    if let [_, rustup] = &rust_of_host()[..] {
-        words.add([
-            "--setenv".as_ref(),
-            "RUSTUP_HOME".as_ref(),
-            rustup.as_os_str(),
-        ]);
-    }
-    let variables = [("KMODLAB_CACHE", &cache), ("KMODLAB_WORKSPACE", &workspace)];
-    for (name, path) in variables {
-        words.add(["--setenv".as_ref(), name.as_ref(), path.as_os_str()]);
+    words.set("HOME", "/tmp");
+    words.set("TMPDIR", "/tmp");
+    words.set("KMODLAB_CACHE", &cache);
+    words.set("KMODLAB_CACHE_LIMIT", "none");
+    words.set("KMODLAB_WORKSPACE", &workspace);
+    if let Some(toolchains) = &rust.toolchains {
+        words.set("RUSTUP_HOME", toolchains);
     }
     words.add(["--"]);
     words.add([&program]);
@@ -134,18 +116,23 @@ fn words(sandbox: &GradingSandbox<'_>, own: &[OsString]) -> Result<Vec<OsString>
     Ok(words.0)
 }
 
-/// Returns the folders of rustup: the guest's agent is for a version of the host's compiler. `bin` has
-/// the programs; its parent may have a key of crates.io.
-fn rust_of_host() -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let folder = |name: &str, default: &str| {
-        let set = std::env::var_os(name).map(PathBuf::from);
-        set.or_else(|| home.as_ref().map(|home| home.join(default)))
-    };
-    let bin = folder("CARGO_HOME", ".cargo").map(|folder| folder.join("bin"));
-    bin.into_iter()
-        .chain(folder("RUSTUP_HOME", ".rustup"))
-        .collect()
+/// The host's rustup: the guest's agent is for a version of the host's compiler.
+struct HostRust {
+    /// `bin` of rustup's folder, whose parent may have a key of crates.io.
+    programs: Option<PathBuf>,
+    toolchains: Option<PathBuf>,
+}
+
+impl HostRust {
+    fn from_env() -> Self {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let in_home = |name: &str| variable("HOME").map(|home| home.join(name));
+        let cargo = variable("CARGO_HOME").or_else(|| in_home(".cargo"));
+        Self {
+            programs: cargo.map(|cargo| cargo.join("bin")),
+            toolchains: variable("RUSTUP_HOME").or_else(|| in_home(".rustup")),
+        }
+    }
 }
 
 /// The words of a command line.
@@ -156,6 +143,11 @@ impl Words {
     fn add(&mut self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) {
         let words = words.into_iter();
         self.0.extend(words.map(|word| word.as_ref().to_owned()));
+    }
+
+    /// Sets a variable of the environment.
+    fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.add(["--setenv".as_ref(), name.as_ref(), value.as_ref()]);
     }
 
     /// Adds a path under its own name.

@@ -41,6 +41,20 @@ struct Classroom50Test<'a> {
 }
 
 /// The variables that Classroom 50's runner sets for an autograder.
+pub const VARIABLES: [&str; 10] = [
+    "CLASSROOM",
+    "ASSIGNMENT",
+    "MODE",
+    "OWNER",
+    "GITHUB_ACTOR",
+    "SUBMISSION_TAG",
+    "SUBMISSION_DATETIME",
+    "COMMIT_URL",
+    "RELEASE_URL",
+    "REVIEW_URL",
+];
+
+/// The values of the [`VARIABLES`].
 #[derive(Debug, Clone)]
 pub(super) struct Classroom50Run {
     classroom: String,

@@ -1,5 +1,5 @@
 //! The files of other systems: each adapter turns a [`GradeResult`] into the file that the system
-//! reads. None has anything of a hidden part but its title and its points.
+//! reads. None has the message of a hidden part.
 
 mod classroom50;
 mod exercism;
@@ -12,6 +12,7 @@ use anyhow::Result;
 use super::result::GradeResult;
 use crate::report::json;
 
+pub use classroom50::VARIABLES as CLASSROOM50_VARIABLES;
 pub use table::{marks_table, result_table};
 
 /// A format of results.
