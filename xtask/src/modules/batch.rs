@@ -15,7 +15,7 @@ use super::compiled::{CompiledSource, compiled_sources};
 use super::project::{KbuildResults, build_of};
 use super::project_paths::ProjectPaths;
 use super::warnings::Warnings;
-use super::{Language, entry_name, sandbox};
+use super::{Language, entry_name, off_options, sandbox};
 use crate::cache::Parts;
 use crate::kernel;
 use crate::key::Key;
@@ -117,6 +117,7 @@ impl ModuleBuilder<'_> {
             });
             if made.is_ok() {
                 let compiled = compiled_sources(work, &sources)?;
+                warnings.add(off_options::notes(work, &sources, self.image)?);
                 for answer in &batch {
                     let warnings = warnings.text_of(&answer.stem);
                     self.keep_answer(work, answer, &compiled, &warnings)?;

@@ -21,7 +21,7 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 5";
+const KIND: &str = "project 6";
 
 /// The file with the names of the modules in the order in which they can be loaded.
 const ORDER: &str = "load-order";
@@ -280,13 +280,12 @@ impl ModuleBuilder<'_> {
                 .into());
             }
         };
-        let notes = off_options::notes(work, &sources, self.image)?;
-        let warnings = [vec![warnings.text()], notes].concat().join("\n");
+        warnings.add(off_options::notes(work, &sources, self.image)?);
         let results = KbuildResults {
             modules: &built,
             order: &order,
             compiled: &compiled_sources(work, &sources)?,
-            warnings: warnings.trim_start(),
+            warnings: &warnings.text(),
         };
         self.keep_project(&name, key, &results)
     }

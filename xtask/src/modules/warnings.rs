@@ -14,7 +14,7 @@ pub(super) struct Warnings {
     paths: ProjectPaths,
     /// The compilers' output since the last line of kbuild or make.
     pending: Vec<String>,
-    /// The output of each target that has a warning.
+    /// The output of each target that has a warning, and kmodlab's notes.
     of_targets: Vec<Vec<String>>,
 }
 
@@ -33,6 +33,13 @@ impl Warnings {
             return;
         }
         self.end();
+    }
+
+    /// Adds notes of kmodlab's own.
+    pub fn add(&mut self, notes: Vec<String>) {
+        self.end();
+        self.of_targets
+            .extend(notes.into_iter().map(|note| vec![note]));
     }
 
     /// Ends the output of a target.
