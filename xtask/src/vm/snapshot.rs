@@ -235,12 +235,22 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Returns the key of everything that a snapshot depends on: QEMU, and its whole command line.
-/// The paths of the kernel and the initramfs in the cache have their own keys.
+/// The names of the kernel and the initramfs in the cache have their own keys; the cache's path is
+/// left out, so that a pack's snapshots are found on another host.
 fn key(guest: SnapshotGuest<'_>) -> Key {
+    let name = |path: &Path| PathBuf::from(path.file_name().unwrap_or_default());
     let firmware = FirmwareFiles::at(Path::new(""));
-    let (channels, boot) = (Endpoints::names(), guest.boot.clone());
+    let boot = Boot {
+        initrd: name(&guest.boot.initrd),
+        ..guest.boot.clone()
+    };
+    let kernel = KernelImage {
+        objects: name(&guest.kernel.objects),
+        ..guest.kernel.clone()
+    };
+    let channels = Endpoints::names();
     let machine = Machine::to_be_saved(guest.clock, channels, boot, MEMORY.into(), firmware);
-    let command = machine.command(guest.toolchain, guest.kernel).quoted();
+    let command = machine.command(guest.toolchain, &kernel).quoted();
     Inputs::new(KIND)
         .text("qemu", &guest.toolchain.qemu_version)
         .text("kernel", guest.kernel.key.as_str())
@@ -319,6 +329,18 @@ mod tests {
             qemu_version: "7.2.1".to_owned(),
             ..toolchain()
         };
+        let elsewhere = KernelImage {
+            objects: Path::new("/another/cache/kernels").join("kernel-1"),
+            ..kernel("kernel")
+        };
+        let here = KernelImage {
+            objects: Path::new("/cache/kernels").join("kernel-1"),
+            ..kernel("kernel")
+        };
+        assert_eq!(
+            of(&toolchain(), &here, 5, &boot("/cache/base-1", &[])),
+            of(&toolchain(), &elsewhere, 5, &boot("/another/base-1", &[]))
+        );
         let others = [
             of(&toolchain(), &kernel("kernel"), 5, &boot("base-2", &[])),
             of(
