@@ -22,6 +22,7 @@ use anyhow::{Context as _, Result, bail};
 mod collect;
 mod entries;
 mod evict;
+mod import;
 mod inventory;
 mod limit;
 mod listing;
@@ -40,6 +41,7 @@ use uses::{Found, Uses};
 
 pub use collect::{Collected, CollectionRule, collect};
 pub use entries::remove_entry;
+pub use import::EntryName;
 pub use inventory::{CacheItem, Inventory, ItemStatus};
 pub use limit::{SizeLimit, keep_limit, keep_within};
 pub use listing::{collected_text, listing, listing_json};

@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
     bench, book, build, cache, check, course, doc, doctor, env, exercise, grade, hint, ide, learn,
-    list, mistake, new, qemu, replay, reset, shell, solution, test, watch,
+    list, mistake, new, pack, qemu, replay, reset, shell, solution, test, watch,
 };
 use crate::{failure, process, program, vm};
 
@@ -64,6 +64,17 @@ enum Command {
     Doctor(doctor::DoctorOptions),
     /// List what the cache has, or remove what nobody needs
     Cache(cache::CacheOptions),
+    /// Write one file with all that another computer needs to run and build modules
+    ///
+    /// The file has the kernel without its objects, the compilers that kmodlab fetched, the modules
+    /// of all lessons and races, snapshots and, from an installed kmodlab, the program. Another
+    /// computer with the same Debian release and packages downloads nothing and compiles no kernel.
+    Pack(pack::PackOptions),
+    /// Put the contents of a pack into the cache
+    ///
+    /// Each part is compared with its hash before anything changes. Entries that the cache has stay as they
+    /// are.
+    Unpack(pack::UnpackOptions),
 }
 
 /// Runs the program with the arguments of the process, and returns its exit status.
@@ -130,5 +141,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Course(options) => course::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Cache(options) => cache::run(&options),
+        Command::Pack(options) => pack::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Unpack(options) => pack::run_unpack(&options).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -13,6 +13,11 @@ type EmbeddedFile = (&'static str, bool, &'static [u8]);
 /// The files; none in a program that was not built for release.
 static FILES: &[EmbeddedFile] = include!(concat!(env!("OUT_DIR"), "/embedded_clone.rs"));
 
+/// Returns true if the program has the files.
+pub fn has_files() -> bool {
+    !FILES.is_empty()
+}
+
 /// Returns a folder with the files, in the cache; `None` if the program has none.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ pub mod learn;
 pub mod lesson;
 pub mod memo;
 pub mod modules;
+pub mod pack;
 pub mod pipeline;
 pub mod process;
 pub mod program;

@@ -195,6 +195,9 @@ pub fn kernel(
     let mut source = source::obtain(session, request)?;
     let mut toolchain = toolchain::provision(session)?;
     if !KernelImage::is_cached(session, &toolchain, &source, configuration)? {
+        if !source.whole {
+            source = whole_source(session, request, &source)?;
+        }
         // A kernel's build reads all files, and takes minutes.
         if !session.cache.is_whole(&source.tree, Parts::All)? {
             source = source::obtain(session, request)?;
@@ -205,6 +208,25 @@ pub fn kernel(
     }
     let kernel = KernelImage::build(session, &toolchain, &source, configuration)?;
     Ok((toolchain, source, kernel))
+}
+
+/// Returns the whole tree of a kernel of which the cache has only the parts of a pack.
+fn whole_source(
+    session: &Session,
+    request: &SourceRequest,
+    part: &KernelSource,
+) -> Result<KernelSource> {
+    let request = SourceRequest {
+        kernel: Some(part.kernel.clone()),
+        source: request.source.clone(),
+    };
+    source::obtain_whole(session, &request).with_context(|| {
+        format!(
+            "the pack that was unpacked here does not have kernel {} with this profile and these \
+             options, and a build needs the kernel's whole source",
+            part.kernel
+        )
+    })
 }
 
 /// Returns the tools, and the kernel with this key from the cache; if the cache does not have it,

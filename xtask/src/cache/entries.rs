@@ -61,14 +61,24 @@ impl Cache {
         if self.found.is_some() {
             bail!("the cache does not have {kind}/{name}-{key}");
         }
-        let path = self.path(kind, name, key);
-        let id = format!("{kind}-{name}-{key}");
+        self.make(self.path(kind, name, key), parts, make)
+    }
+
+    /// Makes the result at `path`, unless another xtask has made it meanwhile.
+    pub(super) fn make(
+        &self,
+        path: PathBuf,
+        parts: Parts<'_>,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<CacheEntry> {
+        let id = id(&path);
         let lock = self.lock(&id)?;
-        // Another xtask may have made the result meanwhile.
         if self.is_usable(&path, parts, Some(&lock))? {
             return Ok(CacheEntry { path, cached: true });
         }
-        self.folder(kind)?;
+        let folder = path.parent().unwrap_or(&path);
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let staging = self.folder("staging")?.join(&id);
         // A killed owner may have left something.
         remove(&staging)?;
@@ -195,7 +205,12 @@ impl Cache {
     /// Returns true if the result at `path` exists and these parts of it are whole. Otherwise
     /// nothing is at `path` afterwards, or it is in a cache that is only read. `lock` is the
     /// result's lock, if the caller holds it.
-    fn is_usable(&self, path: &Path, parts: Parts<'_>, lock: Option<&File>) -> Result<bool> {
+    pub(super) fn is_usable(
+        &self,
+        path: &Path,
+        parts: Parts<'_>,
+        lock: Option<&File>,
+    ) -> Result<bool> {
         if let Some(found) = &self.found {
             return Ok(found.look(path));
         }

@@ -2,6 +2,7 @@
 
 use super::inventory::ItemStatus;
 use crate::kernel::Profile;
+use crate::kernel::source::PART;
 
 /// The kinds of results: the folder of each, and the title of its group.
 const KINDS: [(&str, &str); 11] = [
@@ -66,7 +67,10 @@ pub(super) fn rank(group: &str) -> usize {
 pub(super) fn of_result(kind: &str, name: &str) -> String {
     let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
     match kind {
-        "sources" => format!("source of Linux {name}"),
+        "sources" => match name.strip_suffix(PART) {
+            Some(version) => format!("parts of the source of Linux {version}, from a pack"),
+            None => format!("source of Linux {name}"),
+        },
         "kernels" => linux(name),
         "downloads" => match name.starts_with("linux-source-") {
             true => format!("Debian's package {name}"),
@@ -131,6 +135,11 @@ mod tests {
                 "sources",
                 "6.12.117-0190e67cf8c9",
                 "source of Linux 6.12.117",
+            ),
+            (
+                "sources",
+                "6.12.117-part-0190e67cf8c9",
+                "parts of the source of Linux 6.12.117, from a pack",
             ),
             ("kernels", "6.12.117-e30b4d72c193", "Linux 6.12.117"),
             (

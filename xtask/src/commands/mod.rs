@@ -18,6 +18,7 @@ pub mod learn;
 pub mod list;
 pub mod mistake;
 pub mod new;
+pub mod pack;
 mod projects;
 pub mod qemu;
 mod reload;

@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::cache::remove;
+use crate::cache::{Parts, remove};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::key::{Inputs, files_below};
+use crate::key::{Inputs, Key, files_below};
+use crate::memo;
 use crate::process::Tool;
 use crate::session::Session;
 
 /// The version of this recipe; a change of how the agent is built changes it.
-const KIND: &str = "agent 2";
+pub(super) const KIND: &str = "agent 2";
 
 /// The target of the build. Naming it keeps cargo from applying the flags of the agent to build
 /// scripts and procedural macros, which cannot be linked statically.
@@ -35,43 +36,92 @@ const MEMBERS: [&str; 2] = ["initramfs/agent", "xtask/protocol"];
 /// If there is no cargo, or the agent does not compile or link.
 pub fn build(session: &Session) -> Result<PathBuf> {
     let root = session.workspace.root();
+    let sources = sources(root)?;
+    // A pack's agent needs no cargo.
+    let packed = memo::recall::<String>(&session.cache, &memo_name(&sources.key()));
+    if let Some(compiler) = packed {
+        let key = key(&sources, &compiler);
+        if let Some(agent) = session.cache.find("agent", PACKAGE, &key, Parts::All)? {
+            return Ok(agent);
+        }
+    }
     let cargo = Host::from_env().cargo().ok_or_else(|| {
         Failure::host("there is no cargo to compile the guest's agent with; install rustup (https://rustup.rs)")
     })?;
-    // In the workspace, where a toolchain file of the user's counts.
-    let version = Tool::new(&cargo).args(["-vV"]).current_dir(root).output()?;
-    let mut inputs = Inputs::new(KIND);
-    inputs
-        .text("cargo", version)
-        .tree("agent", &root.join(MEMBERS[0]))?
-        .tree("protocol", &root.join(MEMBERS[1]))?
-        .file("workspace", &root.join("Cargo.toml"))?
-        .file("versions", &root.join("Cargo.lock"))?;
-    let entry = session
-        .cache
-        .entry("agent", PACKAGE, &inputs.key(), |staging| {
-            let stage = session.ui.stage("agent");
-            stage.begin("compiling the guest's agent", 0);
-            let folder = session.cache.work_folder(PACKAGE)?;
-            let workspace = folder.path();
-            copy_sources(root, workspace)?;
-            cargo_build(&cargo, workspace).run_logged(
+    let key = key(&sources, &version_of(&cargo, root)?);
+    let entry = session.cache.entry("agent", PACKAGE, &key, |staging| {
+        let stage = session.ui.stage("agent");
+        stage.begin("compiling the guest's agent", 0);
+        let folder = session.cache.work_folder(PACKAGE)?;
+        let workspace = folder.path();
+        copy_sources(root, workspace)?;
+        cargo_build(&cargo, workspace).run_logged(
             "compiling the guest's agent (Debian: apt-get install libc6-dev; Fedora: dnf install \
              glibc-static)",
             &workspace.join("build.log"),
             |line| stage.tool_line(line),
         )?;
-            let program = workspace
-                .join("target")
-                .join(TARGET)
-                .join("agent")
-                .join(PACKAGE);
-            std::fs::copy(&program, staging)
-                .with_context(|| format!("cannot copy {}", program.display()))?;
-            stage.done(false, "static, process 1 of the guests");
-            Ok(())
-        })?;
+        let program = workspace
+            .join("target")
+            .join(TARGET)
+            .join("agent")
+            .join(PACKAGE);
+        std::fs::copy(&program, staging)
+            .with_context(|| format!("cannot copy {}", program.display()))?;
+        stage.done(false, "static, process 1 of the guests");
+        Ok(())
+    })?;
     Ok(entry.path)
+}
+
+/// Returns the version of the compiler with which [`build`] builds the agent, or has built it.
+///
+/// # Errors
+///
+/// Fails if there is no cargo, or if a source cannot be read.
+pub fn compiler(session: &Session) -> Result<String> {
+    let root = session.workspace.root();
+    let packed = memo::recall(&session.cache, &memo_name(&sources(root)?.key()));
+    match (packed, Host::from_env().cargo()) {
+        (Some(packed), _) => Ok(packed),
+        (None, Some(cargo)) => version_of(&cargo, root),
+        (None, None) => Err(Failure::host("there is no cargo").into()),
+    }
+}
+
+/// Remembers the version of the compiler with which a pack's agent was built: the agent in the
+/// cache is used from then on, whatever compiler the host has.
+///
+/// # Errors
+///
+/// Fails if a source cannot be read, or if the cache cannot be written.
+pub fn remember_compiler(session: &Session, compiler: &str) -> Result<()> {
+    let name = memo_name(&sources(session.workspace.root())?.key());
+    memo::remember(&session.cache, &name, &compiler)
+}
+
+fn memo_name(sources: &Key) -> String {
+    format!("agent-{sources}")
+}
+
+fn version_of(cargo: &Path, root: &Path) -> Result<String> {
+    // In the workspace, where a toolchain file of the user's counts.
+    Tool::new(cargo).args(["-vV"]).current_dir(root).output()
+}
+
+/// Returns the inputs of the agent except the compiler.
+fn sources(root: &Path) -> Result<Inputs> {
+    let mut inputs = Inputs::new(KIND);
+    inputs
+        .tree("agent", &root.join(MEMBERS[0]))?
+        .tree("protocol", &root.join(MEMBERS[1]))?
+        .file("workspace", &root.join("Cargo.toml"))?
+        .file("versions", &root.join("Cargo.lock"))?;
+    Ok(inputs)
+}
+
+fn key(sources: &Inputs, compiler: &str) -> Key {
+    sources.clone().text("cargo", compiler).key()
 }
 
 /// Copies the sources of the agent and its protocol into `workspace`.

@@ -21,6 +21,9 @@ pub use kmodlab_protocol::GuestFile;
 /// The version of this recipe; a change of the base's contents changes it.
 const KIND: &str = "initramfs 2";
 
+/// The versions of the recipes of the base and of the agent in it.
+pub const KINDS: [&str; 2] = [KIND, agent::KIND];
+
 /// The base of every guest's root folder.
 #[derive(Debug, Clone)]
 pub struct Initramfs {

@@ -21,7 +21,7 @@ use crate::toolchain::Toolchain;
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "kernel 3";
+pub const KIND: &str = "kernel 3";
 
 /// Targets of a kernel's make: `vmlinux` for guests, `modules` for the build of modules.
 pub const TARGETS: [&str; 2] = ["vmlinux", "modules"];

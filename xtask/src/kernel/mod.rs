@@ -15,7 +15,7 @@ mod version;
 use std::ops::Range;
 
 pub use configuration::{AddedOptions, Configuration, OptionSet};
-pub use image::{KernelImage, TARGETS};
+pub use image::{KIND, KernelImage, TARGETS};
 pub use kbuild::{make, make_module, own_make_variables};
 pub use profile::Profile;
 pub use stubs::{Stub, stubs_in};

@@ -44,7 +44,7 @@ pub use language::Language;
 pub use unbuilt::UnbuiltModule;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "modules 3";
+pub const KIND: &str = "modules 3";
 
 /// Folder of the module without line tables, in each module's folder.
 const STRIPPED: &str = "stripped";

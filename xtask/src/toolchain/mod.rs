@@ -90,6 +90,23 @@ pub fn provision_on(session: &Session, host: &Host) -> Result<Toolchain> {
     })
 }
 
+/// Returns the lines of a toolchain's identity that are those of the host's own packages.
+///
+/// # Errors
+///
+/// Fails if a package is missing and cannot be installed.
+pub fn system_identity(session: &Session) -> Result<Vec<String>> {
+    let mut answers = ToolAnswers::load(&session.cache)?;
+    let system = installed(session, &Host::from_env(), &mut answers)?;
+    answers.save()?;
+    let texts = [system.llvm.clang, system.llvm.lld];
+    Ok(texts.into_iter().flatten().map(first_line).collect())
+}
+
+fn first_line(text: String) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 /// Returns the host's system tools; installs missing packages.
 fn installed(session: &Session, host: &Host, answers: &mut ToolAnswers) -> Result<SystemTools> {
     let system = SystemTools::find(host, answers);
@@ -119,7 +136,6 @@ fn assemble(system: SystemTools, rust: rust::RustCompiler, bindgen: PathBuf) -> 
     } = system;
     let (qemu, qemu_version) = qemu?;
     let busybox = busybox?;
-    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
     let identity = [
         rust.identity,
         format!("bindgen {}", bindgen::VERSION),

@@ -129,6 +129,7 @@ impl Lab {
             jobs: 1,
         };
         let settings = FetchSettings {
+            whole: false,
             mirror: None,
             reach: Duration::from_secs(2),
             stall: Duration::from_millis(500),

@@ -30,6 +30,7 @@ mod left_behind;
 mod narrow;
 mod options;
 mod output;
+mod pack;
 mod projects;
 mod qemu;
 mod real;

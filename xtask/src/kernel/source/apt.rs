@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::download::while_growing;
 use super::unpack;
 use crate::apt::Apt;
-use crate::cache::Parts;
+use crate::cache::{Cache, Parts};
 use crate::kernel::spec::DebianPackage;
 use crate::key::{Inputs, Key};
 use crate::memo;
@@ -17,7 +17,7 @@ use crate::process::Tool;
 use crate::session::Session;
 
 /// A package of the archive.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourcePackage {
     /// Name: `linux-source-6.12`.
     pub package: String,
@@ -39,6 +39,15 @@ impl SourcePackage {
     /// Returns the package that the last search found.
     pub fn remembered(session: &Session, package: &str) -> Option<Self> {
         memo::recall(&session.cache, &memo_name(package))
+    }
+
+    /// Remembers the package as the last search's.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the cache cannot be written.
+    pub fn remember(&self, cache: &Cache) -> Result<()> {
+        memo::remember(cache, &memo_name(&self.package), self)
     }
 
     /// Returns the path that the package has in the cache, if it is downloaded and whole.
@@ -108,7 +117,7 @@ pub fn find(
     }
     let deb = parse(package, &uris)
         .with_context(|| format!("cannot parse apt's output about {package}: {}", uris.trim()))?;
-    memo::remember(&session.cache, &memo_name(package), &deb)?;
+    deb.remember(&session.cache)?;
     Ok(Ok(deb))
 }
 

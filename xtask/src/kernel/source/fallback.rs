@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::patches::Patches;
 use super::unavailable::{UnavailableSource, advice};
 use super::{FetchSettings, KernelSource, cached, from_origins};
+use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::kernel::spec::KernelSpec;
 use crate::memo;
@@ -24,6 +25,21 @@ struct UnreachableMemo {
     missing: Vec<UnavailableSource>,
 }
 
+/// Returns the name of the answer that a pack has the kernel with that name instead of the kernel
+/// `name`.
+fn instead_of(name: &str) -> String {
+    format!("instead-of-{name}")
+}
+
+/// Remembers that a pack has the kernel `other` instead of the default kernel `name`.
+///
+/// # Errors
+///
+/// Fails if the cache cannot be written.
+pub fn remember_instead(cache: &Cache, name: &str, other: &str) -> Result<()> {
+    memo::remember(cache, &instead_of(name), &other)
+}
+
 /// Returns the source of `spec`; if that is not available, prints a note and returns the source
 /// of `fallback`.
 ///
@@ -37,8 +53,20 @@ pub fn or_fallback(
     fallback: &KernelSpec,
 ) -> Result<KernelSource> {
     let patches = Patches::of(&spec.patches)?;
-    if let Some(source) = cached(session, spec, &patches)? {
+    if let Some(source) = cached(session, spec, &patches, settings.whole)? {
         return Ok(source);
+    }
+    if memo::recall::<String>(&session.cache, &instead_of(&spec.name)).as_ref()
+        == Some(&fallback.name)
+    {
+        let patches = Patches::of(&fallback.patches)?;
+        if let Some(source) = cached(session, fallback, &patches, settings.whole)? {
+            session.ui.note(format!(
+                "kernel {} is used, which the pack has instead of {}; to insist: `--kernel {1}`",
+                fallback.name, spec.name
+            ));
+            return Ok(source);
+        }
     }
     let name = format!("unreachable-{}", spec.name);
     let remembered = memo::recall::<UnreachableMemo>(&session.cache, &name).filter(|known| {

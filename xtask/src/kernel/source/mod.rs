@@ -10,12 +10,14 @@
 //! - `resolved/debian-<package>.json`: the version in the Debian archive;
 //! - `resolved/unreachable-<kernel>.json`: the mirrors that could not be reached (expires after an
 //!   hour);
+//! - `resolved/instead-of-<kernel>.json`: the kernel that an unpacked pack has in place of a default
+//!   kernel;
 //! - `resolved/given-<…>.json`: the content key of a `--kernel-source` (expires when the files'
 //!   sizes, inode numbers or times change).
 
-mod apt;
+pub mod apt;
 mod download;
-mod fallback;
+pub mod fallback;
 mod given;
 mod listing;
 mod makefile;
@@ -46,6 +48,9 @@ use unavailable::{Available, UnavailableSource};
 /// Part of a tree that is read here. A check of 90,000 files takes half a second, so
 /// [`crate::pipeline`] checks a tree only before something is compiled.
 const MAKEFILE: Parts<'_> = Parts::Of(&["Makefile"]);
+
+/// End of the name of a tree of which a pack has only the parts that builds of modules read.
+pub const PART: &str = "-part";
 
 /// The command line's request for a kernel.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +88,8 @@ pub struct KernelSource {
     pub key: Key,
     /// True if the cache had the tree already.
     pub cached: bool,
+    /// False if the tree has only the parts that builds of modules read.
+    pub whole: bool,
 }
 
 /// Settings for obtaining sources; tests change them.
@@ -96,6 +103,8 @@ pub struct FetchSettings {
     pub stall: Duration,
     /// Path of apt-get, or its name on the PATH.
     pub apt_get: OsString,
+    /// True if a tree that has only parts is not enough.
+    pub whole: bool,
 }
 
 impl FetchSettings {
@@ -109,6 +118,7 @@ impl FetchSettings {
             reach: Duration::from_secs(10),
             stall: Duration::from_secs(30),
             apt_get: "apt-get".into(),
+            whole: false,
         }
     }
 }
@@ -124,6 +134,19 @@ impl FetchSettings {
 /// another series.
 pub fn obtain(session: &Session, request: &SourceRequest) -> Result<KernelSource> {
     obtain_with(session, request, &FetchSettings::from_env())
+}
+
+/// Obtains a source tree as [`obtain`], and does not take one that has only parts.
+///
+/// # Errors
+///
+/// Fails as [`obtain`] does.
+pub fn obtain_whole(session: &Session, request: &SourceRequest) -> Result<KernelSource> {
+    let settings = FetchSettings {
+        whole: true,
+        ..FetchSettings::from_env()
+    };
+    obtain_with(session, request, &settings)
 }
 
 /// Obtains the requested source tree as [`obtain`], with other settings.
@@ -162,7 +185,7 @@ fn from_origins(
     spec: &KernelSpec,
 ) -> Result<Available<KernelSource>> {
     let patches = Patches::of(&spec.patches)?;
-    if let Some(source) = cached(session, spec, &patches)? {
+    if let Some(source) = cached(session, spec, &patches, settings.whole)? {
         return Ok(Ok(source));
     }
     let mut missing = Vec::new();
@@ -212,11 +235,17 @@ pub fn in_cache(session: &Session, spec: &KernelSpec) -> Result<Option<KernelSou
             }
         }
     }
-    cached(session, spec, &Patches::of(&spec.patches)?)
+    cached(session, spec, &Patches::of(&spec.patches)?, false)
 }
 
-/// Returns the tree from the first origin whose tree is in the cache.
-fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Option<KernelSource>> {
+/// Returns the tree from the first origin whose tree is in the cache; unless it has to be `whole`,
+/// else one that has only parts.
+fn cached(
+    session: &Session,
+    spec: &KernelSpec,
+    patches: &Patches,
+    whole: bool,
+) -> Result<Option<KernelSource>> {
     for source in &spec.sources {
         let (version, inputs) = match source {
             SourceOrigin::Tarball(tarball) => {
@@ -231,10 +260,17 @@ fn cached(session: &Session, spec: &KernelSpec, patches: &Patches) -> Result<Opt
         };
         let key = tree_key(inputs, patches)?;
         let cache = &session.cache;
-        if let Some(path) = cache.find("sources", &version, &key, Parts::None)?
-            && (TreeVersion::of(&path).is_ok() || cache.is_whole(&path, MAKEFILE)?)
-        {
-            return kernel_source(spec, path, key, true).map(Some);
+        let names = [version.clone(), format!("{version}{PART}")];
+        for name in names.iter().take(if whole { 1 } else { 2 }) {
+            if let Some(path) = cache.find("sources", name, &key, Parts::None)?
+                && (TreeVersion::of(&path).is_ok() || cache.is_whole(&path, MAKEFILE)?)
+            {
+                let source = kernel_source(spec, path, key, true)?;
+                return Ok(Some(KernelSource {
+                    whole: *name == version,
+                    ..source
+                }));
+            }
         }
     }
     Ok(None)
@@ -332,5 +368,6 @@ fn kernel_source(spec: &KernelSpec, tree: PathBuf, key: Key, cached: bool) -> Re
         tree,
         key,
         cached,
+        whole: true,
     })
 }

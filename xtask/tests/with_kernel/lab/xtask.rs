@@ -26,7 +26,7 @@ pub fn xtask(clone: &Path, args: &[&str]) -> Command {
         .stdin(Stdio::null());
     if matches!(
         args,
-        ["test" | "watch" | "check", ..] | ["exercise", "prove", ..]
+        ["test" | "watch" | "check" | "pack", ..] | ["exercise", "prove", ..]
     ) {
         let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
         command.args(more.split_whitespace());
