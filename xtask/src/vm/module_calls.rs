@@ -38,13 +38,21 @@ pub(super) struct ModuleCall {
 pub(super) struct KernelFunctions {
     /// The addresses of `kthread`, which calls the function of each kernel thread.
     kthread: Option<Range<u64>>,
+    /// The addresses of the code by which the kernel is entered at an interrupt.
+    entry: Option<Range<u64>>,
 }
+
+/// Maximum number of looks at the CPUs before an interrupt is sent to them nevertheless.
+const ENTRY_LOOKS: u32 = 50;
 
 impl KernelFunctions {
     /// Reads the addresses from the kernel's list of symbols.
     pub fn of(kernel: &KernelImage) -> Self {
+        let start = |name: &str| Some(kernel.symbol_range(name)?.start);
+        let entry = start("__entry_text_start").zip(start("__entry_text_end"));
         Self {
             kthread: kernel.symbol_range("kthread"),
+            entry: entry.map(|(start, end)| start..end),
         }
     }
 }
@@ -59,6 +67,32 @@ pub(super) fn find(control: &mut Qmp, functions: &KernelFunctions) -> Result<Vec
     let found = find_in_stopped(control, functions);
     control.resume_execution()?;
     found
+}
+
+/// Sends the CPUs a non-maskable interrupt while none enters the kernel at another interrupt: there, the
+/// function that was interrupted has no frame yet, and the stack would lack it.
+///
+/// # Errors
+///
+/// If QEMU does not answer.
+pub(super) fn interrupt(control: &mut Qmp, functions: &KernelFunctions) -> Result<()> {
+    for look in 1..=ENTRY_LOOKS {
+        control.pause()?;
+        let registers = control.registers()?;
+        let is_entering = cpus::registers(&registers).iter().any(|cpu| {
+            functions
+                .entry
+                .as_ref()
+                .is_some_and(|entry| entry.contains(&cpu.rip))
+        });
+        if !is_entering || look == ENTRY_LOOKS {
+            control.nmi()?;
+            control.resume_execution()?;
+            break;
+        }
+        control.resume_execution()?;
+    }
+    Ok(())
 }
 
 fn find_in_stopped(control: &mut Qmp, functions: &KernelFunctions) -> Result<Vec<ModuleCall>> {
@@ -144,6 +178,7 @@ mod tests {
         let memory: HashMap<u64, [u64; 2]> = memory.iter().copied().collect();
         let functions = KernelFunctions {
             kthread: Some(KTHREAD..KTHREAD + 0x100),
+            entry: None,
         };
         call_on_stack(cpu, &functions, &mut |address| {
             memory.get(&address).copied()

@@ -330,8 +330,15 @@ impl GuestObserver<'_> {
         // An NMI makes the guest panic (`panic_on_unrecovered_nmi`, set by the agent).
         // The debugger stub stops the guest, and may not have let it run again.
         let _ = control.resume_execution();
-        let _ = control.nmi();
+        let _ = module_calls::interrupt(control, self.functions());
         None
+    }
+
+    /// Returns the kernel's functions, whose addresses are read when they are first needed.
+    fn functions(&mut self) -> &KernelFunctions {
+        let kernel = self.kernel;
+        self.functions
+            .get_or_insert_with(|| KernelFunctions::of(kernel))
     }
 
     /// Reports whether a module's code keeps a CPU busy.
@@ -339,11 +346,7 @@ impl GuestObserver<'_> {
         if !self.busy.wants_calls(cpu_time) {
             return false;
         }
-        let kernel = self.kernel;
-        let functions = self
-            .functions
-            .get_or_insert_with(|| KernelFunctions::of(kernel));
-        let calls = module_calls::find(control, functions).unwrap_or_default();
+        let calls = module_calls::find(control, self.functions()).unwrap_or_default();
         let waits = self.command == CommandKind::ChangesModules;
         self.busy.is_busy(&calls, cpu_time, waits)
     }
