@@ -11,7 +11,7 @@ use crate::initramfs::agent;
 use crate::kernel::source::apt::SourcePackage;
 use crate::kernel::spec::{Kernels, SourceOrigin};
 use crate::pack::{
-    PackContents, PackFile, PackHeader, PackedKernel, PackedTools, recipe, unpack, write,
+    PackContents, PackFile, PackOrigin, PackedKernel, PackedTools, recipe, unpack, write,
 };
 use crate::project::KernelChoice;
 use crate::session::Session;
@@ -65,7 +65,7 @@ pub fn run(options: &PackOptions) -> Result<()> {
         .configuration
         .configuration(&KernelChoice::default())?;
     let contents = PackContents::make(&session, &options.common.source_request(), &configuration)?;
-    let header = header(&session, options, &contents)?;
+    let origin = origin(&session, options, &contents)?;
     let program = match embedded::has_files() {
         true => Some(std::env::current_exe().context("cannot find the program")?),
         false => {
@@ -80,7 +80,7 @@ pub fn run(options: &PackOptions) -> Result<()> {
         &session,
         &contents,
         program.as_deref(),
-        header,
+        origin,
         &options.file,
     )?;
     crate::outln!(
@@ -93,8 +93,8 @@ pub fn run(options: &PackOptions) -> Result<()> {
     Ok(())
 }
 
-/// Returns the header without the members.
-fn header(session: &Session, options: &PackOptions, contents: &PackContents) -> Result<PackHeader> {
+/// Returns the origin of a pack that this host makes.
+fn origin(session: &Session, options: &PackOptions, contents: &PackContents) -> Result<PackOrigin> {
     let kernels = Kernels::load(&session.workspace)?;
     let kernel = &contents.built.kernel;
     let default = kernels.default();
@@ -113,7 +113,7 @@ fn header(session: &Session, options: &PackOptions, contents: &PackContents) -> 
             SourceOrigin::Tarball(_) => None,
         })
         .next();
-    Ok(PackHeader {
+    Ok(PackOrigin {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         recipe: recipe(&session.workspace)?.as_str().to_owned(),
         tools: PackedTools {
@@ -129,7 +129,6 @@ fn header(session: &Session, options: &PackOptions, contents: &PackContents) -> 
             package,
         },
         agent: agent::compiler(session)?,
-        members: Vec::new(),
     })
 }
 
@@ -152,7 +151,7 @@ pub fn run_unpack(options: &UnpackOptions) -> Result<()> {
         unpacked.new,
         session.cache.root().display()
     )?;
-    let kernel = &pack.header().kernel;
+    let kernel = &pack.header().origin.kernel;
     let words = ["test", "hello"].map(str::to_owned);
     let words: Vec<String> = words.into_iter().chain(kernel.arguments.clone()).collect();
     crate::outln!(

@@ -35,6 +35,16 @@ const PARTS: [&str; 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackHeader {
+    /// The host and the kmodlab that made the pack, and the kernel.
+    pub origin: PackOrigin,
+    /// The program and the cache entries, in the order of the members.
+    pub members: Vec<PackedMember>,
+}
+
+/// The host and the kmodlab that made a pack, and the kernel in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackOrigin {
     /// Version of the kmodlab that made the pack.
     pub version: String,
     /// [`recipe`] of the kmodlab that made the pack.
@@ -45,8 +55,6 @@ pub struct PackHeader {
     pub kernel: PackedKernel,
     /// Compiler of the guest's agent.
     pub agent: String,
-    /// The program and the cache entries, in the order of the members.
-    pub members: Vec<PackedMember>,
 }
 
 /// The tools on which the keys of the entries depend.
@@ -173,7 +181,7 @@ pub(super) mod tests {
 
     /// Returns a header with these members.
     pub(in crate::pack) fn header(members: Vec<PackedMember>) -> PackHeader {
-        PackHeader {
+        let origin = PackOrigin {
             version: "0.1.0".to_owned(),
             recipe: "r".to_owned(),
             tools: PackedTools {
@@ -189,8 +197,8 @@ pub(super) mod tests {
                 package: None,
             },
             agent: "cargo 1.95.0".to_owned(),
-            members,
-        }
+        };
+        PackHeader { origin, members }
     }
 
     #[test]

@@ -17,7 +17,9 @@ mod unpack;
 mod writer;
 
 pub use contents::{PackContents, packed_file};
-pub use header::{PACK_FORMAT, PackHeader, PackedKernel, PackedMember, PackedTools, recipe};
+pub use header::{
+    PACK_FORMAT, PackHeader, PackOrigin, PackedKernel, PackedMember, PackedTools, recipe,
+};
 pub use reader::PackFile;
 pub use unpack::{Unpacked, unpack};
 pub use writer::write;

@@ -44,20 +44,20 @@ pub fn unpack(session: &Session, pack: &PackFile) -> Result<Unpacked> {
     check_compilers(pack, &toolchain::system_identity(session)?)?;
     let unpacked = entries(session, pack)?;
     let header = pack.header();
-    if let Some(package) = &header.kernel.package {
+    if let Some(package) = &header.origin.kernel.package {
         package.remember(&session.cache)?;
     }
-    if let Some(default) = &header.kernel.instead_of {
-        fallback::remember_instead(&session.cache, default, &header.kernel.name)?;
+    if let Some(default) = &header.origin.kernel.instead_of {
+        fallback::remember_instead(&session.cache, default, &header.origin.kernel.name)?;
     }
-    agent::remember_compiler(session, &header.agent)?;
+    agent::remember_compiler(session, &header.origin.agent)?;
     let identity = toolchain::provision(session)?.identity;
-    if identity != header.tools.identity {
+    if identity != header.origin.tools.identity {
         return Err(Failure::host(format!(
             "the entries are unpacked, but this host has a Rust compiler of its own, with which \
              kmodlab would build the kernel again:\n{identity}\nThe pack was made with:\n{}\n\
              Remove that compiler, or make the pack on a host that has it",
-            header.tools.identity
+            header.origin.tools.identity
         ))
         .into());
     }
@@ -67,7 +67,7 @@ pub fn unpack(session: &Session, pack: &PackFile) -> Result<Unpacked> {
 fn check_recipe(session: &Session, pack: &PackFile) -> Result<()> {
     let header = pack.header();
     let own = recipe(&session.workspace)?;
-    if own.as_str() == header.recipe {
+    if own.as_str() == header.origin.recipe {
         return Ok(());
     }
     let remedy = match header.members.iter().any(|member| member.name == PROGRAM) {
@@ -81,15 +81,19 @@ fn check_recipe(session: &Session, pack: &PackFile) -> Result<()> {
         "{} was made by another version of kmodlab ({} with the recipe {}), and this one ({} with \
          {own}) would not find its kernel; {remedy}",
         pack.path().display(),
-        header.version,
-        header.recipe.get(..12).unwrap_or(&header.recipe),
+        header.origin.version,
+        header
+            .origin
+            .recipe
+            .get(..12)
+            .unwrap_or(&header.origin.recipe),
         env!("CARGO_PKG_VERSION")
     ))
     .into())
 }
 
 fn check_host(pack: &PackFile, release: &str) -> Result<()> {
-    let made_on = &pack.header().tools.release;
+    let made_on = &pack.header().origin.tools.release;
     if made_on == release {
         return Ok(());
     }
@@ -102,7 +106,7 @@ fn check_host(pack: &PackFile, release: &str) -> Result<()> {
 }
 
 fn check_compilers(pack: &PackFile, own: &[String]) -> Result<()> {
-    let packed = &pack.header().tools.system;
+    let packed = &pack.header().origin.tools.system;
     if packed == own {
         return Ok(());
     }
@@ -120,24 +124,23 @@ fn check_compilers(pack: &PackFile, own: &[String]) -> Result<()> {
 /// Puts the entries into the cache, the large ones first, several at a time.
 fn entries(session: &Session, pack: &PackFile) -> Result<Unpacked> {
     let members = &pack.header().members;
-    let mut indices: Vec<usize> = (0..members.len())
-        .filter(|&index| members[index].name != PROGRAM)
-        .collect();
-    indices.sort_by_key(|&index| std::cmp::Reverse(members[index].size));
-    for &index in &indices {
+    let entries = (0..members.len()).filter(|&index| members[index].name != PROGRAM);
+    let named = entries.map(|index| {
         let name = &members[index].name;
-        ensure!(
-            EntryName::parse(name).is_some(),
-            "{name} is not a cache entry"
-        );
-    }
+        let entry = EntryName::parse(name);
+        Ok((
+            index,
+            entry.with_context(|| format!("{name} is not a cache entry"))?,
+        ))
+    });
+    let mut named: Vec<(usize, EntryName)> = named.collect::<Result<_>>()?;
+    named.sort_by_key(|(index, _)| std::cmp::Reverse(members[*index].size));
     let stage = session.ui.stage("unpack");
-    stage.begin(&format!("{} entries", indices.len()), 0);
-    let results = workers::map(session.jobs, &indices, |&index| {
-        let (member, contents) = pack.member(index)?;
-        let name = EntryName::parse(&member.name).context("not a cache entry")?;
+    stage.begin(&format!("{} entries", named.len()), 0);
+    let results = workers::map(session.jobs, &named, |(index, name)| {
+        let (member, contents) = pack.member(*index)?;
         let is_folder = member.folder;
-        let entry = session.cache.import(&name, |staging| {
+        let entry = session.cache.import(name, |staging| {
             extract(contents, is_folder, staging)
                 .with_context(|| format!("cannot unpack {name}"))?;
             match name.kind() {

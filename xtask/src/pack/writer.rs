@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::contents::files;
 use super::{CACHE, COMPRESSED, HEADER, ITSELF, MAKEFILE, PROGRAM, PackHeader, PackedMember};
-use super::{PackContents, SOURCE_LINK};
+use super::{PackContents, PackOrigin, SOURCE_LINK};
 use crate::cache::{Cache, EntryName};
 use crate::kernel::source::PART;
 use crate::session::Session;
@@ -20,7 +20,7 @@ const LEVEL: i32 = 12;
 const NAME_MAX: usize = 99;
 
 /// Writes a pack to `file`: the entries, and the program at the path `program`, if there is one.
-/// `header` has everything but the members. Returns the size in bytes.
+/// Returns the size in bytes.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub fn write(
     session: &Session,
     contents: &PackContents,
     program: Option<&Path>,
-    mut header: PackHeader,
+    origin: PackOrigin,
     file: &Path,
 ) -> Result<u64> {
     let cannot = || format!("cannot write {}", file.display());
@@ -37,12 +37,12 @@ pub fn write(
     let folder = folder.unwrap_or(Path::new("."));
     let stage = session.ui.stage("pack");
     stage.begin("compressing entries", contents.entries.len() as u64);
-    let mut parts = Vec::new();
+    let (mut members, mut parts) = (Vec::new(), Vec::new());
     let mut add = |name: &str, folder: bool, mut contents: File| -> Result<()> {
         contents.rewind()?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&contents)?;
-        header.members.push(PackedMember {
+        members.push(PackedMember {
             name: name.to_owned(),
             folder,
             size: contents.metadata()?.len(),
@@ -65,6 +65,7 @@ pub fn write(
         add(&packed_name(name), entry.is_dir(), compressed)?;
         stage.position(step);
     }
+    let header = PackHeader { origin, members };
     let text = header.text()?;
     let new = tempfile::NamedTempFile::new_in(folder).with_context(cannot)?;
     let mut archive = tar::Builder::new(BufWriter::new(new.as_file()));
