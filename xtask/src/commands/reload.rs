@@ -25,15 +25,7 @@ struct BuiltModules {
 ///
 /// Fails if a module cannot be read or the file cannot be written.
 pub fn write_modules(kernel: &str, modules: &[Module], to: &Path) -> Result<()> {
-    let file = |module: &Module| {
-        let file = pipeline::in_guest(module)?;
-        Ok(GuestFile {
-            path: file.path,
-            mode: file.mode,
-            contents: file.contents,
-        })
-    };
-    let files: Result<Vec<GuestFile>> = modules.iter().map(file).collect();
+    let files: Result<Vec<GuestFile>> = modules.iter().map(pipeline::in_guest).collect();
     let built = BuiltModules {
         kernel: kernel.to_owned(),
         files: files?,
@@ -47,7 +39,7 @@ pub fn write_modules(kernel: &str, modules: &[Module], to: &Path) -> Result<()> 
 pub struct ReloadSocket {
     listener: UnixListener,
     path: PathBuf,
-    /// Where the process that builds leaves the modules.
+    /// The file into which the process that builds writes the modules.
     modules: PathBuf,
     /// The key of the kernel that the guest has.
     kernel: String,
