@@ -1,7 +1,7 @@
 //! How kbuild compiled each source of a project, from the files that it keeps for itself: an
 //! editor's language server needs the same command.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -38,13 +38,7 @@ impl CompiledSource {
 /// Fails if a file cannot be read.
 pub(super) fn compiled_sources(work: &Path, sources: &Path) -> Result<Vec<CompiledSource>> {
     let mut found = Vec::new();
-    for path in files_below(work)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.ends_with(".o.cmd") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+    for text in object_records(work)? {
         found.extend(compiled_source(&text, work, sources));
     }
     found.sort_by(|one, other| one.source.cmp(&other.source));
@@ -52,7 +46,21 @@ pub(super) fn compiled_sources(work: &Path, sources: &Path) -> Result<Vec<Compil
     Ok(found)
 }
 
-/// Reads a file of kbuild's. Objects that are not made of one source of the project, such as those
+/// Returns kbuild's records of the objects in `work`: for each its command, source and headers.
+///
+/// # Errors
+///
+/// Fails if a file cannot be read.
+pub(super) fn object_records(work: &Path) -> Result<Vec<String>> {
+    let mut paths = files_below(work)?;
+    paths.retain(|path| path.to_string_lossy().ends_with(".o.cmd"));
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Reads a record of kbuild's. Objects that are not made of one source of the project, such as those
 /// that the linker joins, are left out.
 fn compiled_source(text: &str, work: &Path, sources: &Path) -> Option<CompiledSource> {
     let first = text.lines().next()?;

@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::compiled::object_records;
 use super::warnings::HERE;
 use crate::kernel::config::Config;
 use crate::kernel::{KernelImage, Stub, stubs_in};
-use crate::key::files_below;
 
 /// Returns a note for each function that a C source below `sources`, compiled in `work`, calls and
 /// that only returns an error in this kernel.
@@ -31,11 +31,7 @@ pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<
     let config = Config::load(&image.objects.join(".config"))?;
     let mut notes = Vec::new();
     let mut stubs_of_headers = BTreeMap::new();
-    for path in files_below(work)? {
-        if !path.to_string_lossy().ends_with(".o.cmd") {
-            continue;
-        }
-        let text = read(&path)?;
+    for text in object_records(work)? {
         let Some(source) = source_of(&text, work) else {
             continue;
         };
