@@ -78,14 +78,17 @@ pub fn build(session: &Session) -> Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// Fails if there is no cargo, or if a source cannot be read.
+/// Fails if the host lacks cargo, or if a source cannot be read.
 pub fn compiler(session: &Session) -> Result<String> {
     let root = session.workspace.root();
     let packed = memo::recall(&session.cache, &memo_name(&sources(root)?.key()));
     match (packed, Host::from_env().cargo()) {
         (Some(packed), _) => Ok(packed),
         (None, Some(cargo)) => version_of(&cargo, root),
-        (None, None) => Err(Failure::host("there is no cargo").into()),
+        (None, None) => Err(Failure::host(
+            "cargo is missing on this host; install rustup (https://rustup.rs)",
+        )
+        .into()),
     }
 }
 

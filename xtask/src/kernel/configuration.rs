@@ -47,7 +47,7 @@ impl OptionSet {
             .find(|set| set.name() == name)
             .ok_or_else(|| {
                 let names = Self::ALL.map(Self::name).join(", ");
-                format!("there is no set of options `{name}`; there are: {names}")
+                format!("`{name}` is not a set of options; the sets are: {names}")
             })
     }
 
@@ -282,7 +282,7 @@ mod tests {
         let error = OptionSet::parse("usb").expect_err("an unknown set");
         assert_eq!(
             error,
-            "there is no set of options `usb`; there are: parts, net, block, trace"
+            "`usb` is not a set of options; the sets are: parts, net, block, trace"
         );
     }
 }

@@ -102,7 +102,7 @@ mod tests {
         for (line, reason) in [
             (
                 "sets = [\"usb\"]",
-                "./own/kmodlab.toml: there is no set of options `usb`; ",
+                "./own/kmodlab.toml: `usb` is not a set of options; ",
             ),
             ("config = [\"x.config\"]", "./own/x.config cannot be read: "),
             (

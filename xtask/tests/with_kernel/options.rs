@@ -49,7 +49,7 @@ fn wrong_options_are_refused_by_name() -> Result<()> {
         ),
         ("--option", "KUNIT=m", "CONFIG_KUNIT=m would be a module"),
         ("--option", "a-b", "`a-b` is not an option"),
-        ("--set", "usb", "there is no set of options `usb`"),
+        ("--set", "usb", "`usb` is not a set of options"),
         ("--config", "no.config", "no.config cannot be read"),
         ("--config", "own/x.config", "own/x.config: line 1: "),
     ] {
