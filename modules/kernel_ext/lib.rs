@@ -30,6 +30,7 @@
 //! | `try_wait_for_completion(x)`                   | [`CompletionExt::try_wait_for_completion`](completion::CompletionExt::try_wait_for_completion) |
 //! | `reinit_completion(x)`                         | [`CompletionExt::reinit_completion`](completion::CompletionExt::reinit_completion) |
 //! | `module_param(name, int, 0444)`                | [`module_param!`]                         |
+//! | `module_param_array(name, int, &count, 0444)`  | [`module_param!`] with `[i32; LEN]`       |
 //! | `module_param_cb(name, ops, argument, 0200)`   | [`module_param_cb!`]                      |
 //! | `msleep(ms)`, `ssleep(s)`                      | [`delay::msleep`], [`delay::ssleep`]      |
 //! | `proc_create_data(name, mode, parent, ops, data)` | [`ProcEntry::new`](proc::ProcEntry::new) |
@@ -50,6 +51,9 @@
 //! its threads and `/proc` entries. Whatever is left of them ends when the module goes, also when its
 //! `init` fails, and the kernel's log names it: `rmmod` may wait, but the kernel never runs code that has
 //! been freed.
+//!
+//! A work item of `kernel::workqueue` is not on that list. A module that uses one must itself wait for its
+//! last call before it goes, as in C.
 
 // The functions and constants of the kernel's C side that this crate calls, made by bindgen from
 // `bindings_helper.h` when the crate is built. Not every kernel needs all of it.

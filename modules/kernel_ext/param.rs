@@ -10,6 +10,7 @@
 
 use core::{
     cell::UnsafeCell,
+    mem::size_of,
     ptr::{addr_of, from_ref},
 };
 
@@ -18,7 +19,10 @@ use crate::{
     compat::{char_ptr, ffi, from_char_ptr},
 };
 use kernel::{
-    bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, kparam_string, module},
+    bindings::{
+        kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, kparam_array, kparam_string,
+        module,
+    },
     prelude::{Result, EAGAIN},
     str::CStr,
     types::Opaque,
@@ -145,6 +149,64 @@ impl StringPlace {
     }
 }
 
+/// A parameter that is a list of at most `LEN` values. [`module_param!`](crate::module_param) declares one.
+///
+/// # Invariants
+///
+/// `count` is at most `LEN`.
+pub struct ArrayParam<T, const LEN: usize> {
+    /// Written as [`ModuleParamAccess`]'s value is.
+    values: UnsafeCell<[T; LEN]>,
+    /// The number of values that `insmod` was given, or `LEN`. Written as `values` is.
+    count: UnsafeCell<ffi::c_uint>,
+}
+
+// SAFETY: As for `ModuleParamAccess`.
+unsafe impl<T: Sync, const LEN: usize> Sync for ArrayParam<T, LEN> {}
+
+impl<T: ModuleParam, const LEN: usize> ArrayParam<T, LEN> {
+    /// Makes a parameter with these values unless `insmod` is given others.
+    #[doc(hidden)]
+    pub const fn new(default: [T; LEN]) -> Self {
+        // INVARIANT: The count is `LEN`.
+        Self {
+            values: UnsafeCell::new(default),
+            count: UnsafeCell::new(LEN as ffi::c_uint),
+        }
+    }
+
+    /// Returns the values that `insmod` was given, or the default's.
+    pub fn value(&self) -> &[T] {
+        // SAFETY: The kernel writes both before any code of the module runs, and never again. By the
+        // contract of `ModuleParam` the values are valid.
+        let (values, count) = unsafe { (&*self.values.get(), *self.count.get()) };
+        // By the type invariant nothing is cut off.
+        &values[..LEN.min(count as usize)]
+    }
+}
+
+/// The place of an [`ArrayParam`], as the kernel takes it.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct ArrayPlace(#[allow(dead_code)] kparam_array);
+
+// SAFETY: Nobody writes to it, and Rust code cannot even read it.
+unsafe impl Sync for ArrayPlace {}
+
+impl ArrayPlace {
+    pub const fn new<T: ModuleParam, const LEN: usize>(param: &'static ArrayParam<T, LEN>) -> Self {
+        // `param_array` (kernel/params.c) writes at most `max` values of `elemsize` bytes each, and their
+        // number to `num`.
+        Self(kparam_array {
+            max: LEN as ffi::c_uint,
+            elemsize: size_of::<T>() as ffi::c_uint,
+            num: param.count.get(),
+            ops: T::OPS,
+            elem: param.values.get().cast(),
+        })
+    }
+}
+
 /// A parameter that is a call: what is written to its file is given to a function.
 /// [`module_param_cb!`](crate::module_param_cb) declares one.
 pub struct CallParam {
@@ -221,6 +283,17 @@ impl Entry {
         )
     }
 
+    /// Returns the entry of a list, readable as a [`value`](Self::value).
+    pub const fn array(name: &'static CStr, place: &'static ArrayPlace) -> Self {
+        let place = from_ref(place).cast_mut().cast::<ffi::c_void>();
+        Self::new(
+            name,
+            addr_of!(kernel::bindings::param_array_ops),
+            place,
+            0o444,
+        )
+    }
+
     /// Returns the entry of `param`: root alone may write to the file, and nobody may read it.
     pub const fn call(name: &'static CStr, param: &'static CallParam) -> Self {
         let param = from_ref(param).cast_mut().cast::<ffi::c_void>();
@@ -260,10 +333,11 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 /// Declares a parameter of the module: a static with a function `value`, which returns what `insmod` was
 /// given, or the default.
 ///
-/// The type is `bool`, `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `u64`, or `str<SIZE>` for a text of less than
-/// `SIZE` bytes, whose `value` is a [`CStr`]. `name` is what is written behind `insmod`, and `description` what
-/// `modinfo` shows. A value that does not fit the type makes `insmod` fail. See `module_param`,
-/// `module_param_string` and `MODULE_PARM_DESC` in C.
+/// The type is `bool`, `u8`, `i16`, `u16`, `i32`, `u32`, `i64` or `u64`; `[TYPE; LEN]` for one to `LEN` of
+/// these with commas between them, whose `value` is a slice of those that were given; or `str<SIZE>` for a
+/// text of less than `SIZE` bytes, whose `value` is a [`CStr`]. `name` is what is written behind `insmod`, and
+/// `description` what `modinfo` shows. A value that does not fit the type, or one too many, makes `insmod`
+/// fail. See `module_param`, `module_param_array`, `module_param_string` and `MODULE_PARM_DESC` in C.
 ///
 /// # Examples
 ///
@@ -283,8 +357,17 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 ///     description: "whom to greet",
 /// }
 ///
+/// module_param! {
+///     SIZES: [u32; 4] = [64, 128, 256, 512],
+///     name: "sizes",
+///     description: "sizes in bytes of the blocks",
+/// }
+///
 /// # fn example() {
 /// pr_info!("Hello, {}, from node {}\n", WHOM.value(), NODE.value());
+/// for size in SIZES.value() {
+///     pr_info!("a block of {size} bytes\n");
+/// }
 /// # }
 /// ```
 ///
@@ -301,6 +384,24 @@ macro_rules! module_param {
         const _: () = {
             static PLACE: $crate::param::StringPlace = $crate::param::StringPlace::new(&$param);
             $crate::__param_entry!(string, PLACE, $name, "string", $description);
+        };
+    };
+    (
+        $param:ident: [$type:ident; $len:literal] = $default:expr,
+        name: $name:literal,
+        description: $description:literal $(,)?
+    ) => {
+        static $param: $crate::param::ArrayParam<$type, $len> =
+            $crate::param::ArrayParam::new($default);
+        const _: () = {
+            static PLACE: $crate::param::ArrayPlace = $crate::param::ArrayPlace::new(&$param);
+            $crate::__param_entry!(
+                array,
+                PLACE,
+                $name,
+                concat!("array of ", $crate::__param_type!($type)),
+                $description
+            );
         };
     };
     (

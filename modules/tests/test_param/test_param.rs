@@ -67,6 +67,18 @@ module_param! {
     description: "a text of at most 7 bytes",
 }
 
+module_param! {
+    SIZES: [u16; 3] = [1, 2, 3],
+    name: "sizes",
+    description: "at most three of 16 bits",
+}
+
+module_param! {
+    FLAGS: [bool; 2] = [true, false],
+    name: "flags",
+    description: "at most two truths",
+}
+
 struct TestParam;
 
 impl kernel::Module for TestParam {
@@ -75,6 +87,7 @@ impl kernel::Module for TestParam {
         pr_info!("{} {} {}\n", USHORT.value(), INT.value(), UINT.value());
         pr_info!("{} {}\n", LONG.value(), ULLONG.value());
         pr_info!("hello, {}\n", WHOM.value());
+        pr_info!("{:?} {:?}\n", SIZES.value(), FLAGS.value());
         Ok(TestParam)
     }
 }
