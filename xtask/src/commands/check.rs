@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use super::common::Common;
 use super::student::Student;
 use crate::exercise::Exercise;
-use crate::exercise::check::CheckSettings;
+use crate::exercise::check::{CheckSettings, FIRST_SEED};
 use crate::exercise::result::CheckResult;
 use crate::failure::{Failure, Fault};
 use crate::report::terminal::TerminalStyle;
@@ -35,6 +35,10 @@ pub struct CheckOptions {
     #[arg(long)]
     no_schedules: bool,
 
+    /// The seed of the first schedule, as in a mark's `failing_seed`
+    #[arg(long, value_name = "SEED", default_value_t = FIRST_SEED, conflicts_with = "no_schedules")]
+    first_seed: u32,
+
     /// Write the results as JSON into this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -52,6 +56,7 @@ pub fn run(options: &CheckOptions) -> Result<ExitCode> {
     let session = options.common.session()?;
     let settings = CheckSettings {
         schedules: !options.no_schedules,
+        first_seed: options.first_seed,
         ..CheckSettings::new(&source)
     };
     let results = student.folder.check(&session, &exercises, settings)?;

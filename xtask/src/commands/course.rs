@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::common::Common;
+use super::common::{Common, OneLang};
 use super::exercise;
 use super::grade::source_of;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
-use crate::grading::exercises::{catalogue_of, problems};
-use crate::grading::hand_out::hand_out;
+use crate::grading::exercises::{catalogue_of, own_exercises, problems};
+use crate::grading::hand_out::{hand_out, hand_out_course};
 use crate::grading::store;
 use crate::kernel::Profile;
 use crate::pipeline;
@@ -33,7 +33,7 @@ enum CourseCommand {
     New(NewCourseOptions),
     /// Prove the exercises of a course, as those of kmodlab are proved
     Check(CheckCourseOptions),
-    /// Write the text and the skeletons that a student gets, with the student's values
+    /// Write the texts and the skeletons that a student gets, with the student's values
     HandOut(HandOutOptions),
 }
 
@@ -64,9 +64,13 @@ struct HandOutOptions {
     #[arg(long, value_name = "FILE")]
     course: PathBuf,
 
-    /// The exercise
+    /// The exercise; without it, a student's folder with all of the course, for `check` and `learn`
     #[arg(long, value_name = "EXERCISE")]
-    exercise: String,
+    exercise: Option<String>,
+
+    /// The language of the student's folder
+    #[arg(long, value_enum, default_value_t = OneLang::Rust, conflicts_with = "exercise")]
+    lang: OneLang,
 
     /// The student
     #[arg(long, value_name = "NAME")]
@@ -174,15 +178,46 @@ fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
     })
 }
 
+/// Refuses a folder that would then be found among the exercises of the course.
+fn check_out(out: &Path, course: &CourseFile) -> Result<()> {
+    let folder = std::path::absolute(out).context("cannot find the current folder")?;
+    // The folder itself need not exist yet.
+    let existing = folder
+        .ancestors()
+        .find_map(|folder| folder.canonicalize().ok());
+    let exercises = course.folder();
+    let exercises = exercises.canonicalize().unwrap_or(exercises);
+    ensure!(
+        !existing.is_some_and(|folder| folder.starts_with(&exercises)),
+        Failure::usage(format!(
+            "--out: {} is in {}, the folder of the course's exercises; give a folder outside of it",
+            out.display(),
+            exercises.display()
+        ))
+    );
+    Ok(())
+}
+
 fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     let course = CourseFile::read(&course_file(&options.course))?;
     store::check_student(&options.student)?;
-    let key = course.read_key()?;
+    check_out(&options.out, &course)?;
     let session = crate::session::Session::new(false, false, None)?;
     let catalogue = catalogue_of(&course, &session)?;
-    let exercise = catalogue.find(&options.exercise)?;
-    course.entry(&exercise.id)?;
-    hand_out(key.as_ref(), exercise, &options.student, &options.out)?;
+    let (student, out) = (&options.student, &options.out);
+    match &options.exercise {
+        Some(name) => {
+            let exercise = catalogue.find(name)?;
+            course.entry(&exercise.id)?;
+            hand_out(course.read_key()?.as_ref(), exercise, student, out)?;
+        }
+        None if own_exercises(&course)?.is_some() => {
+            let message = "the student's kmodlab does not have the exercises of this course; name one \
+                           with --exercise";
+            return Err(Failure::usage(message).into());
+        }
+        None => hand_out_course(&course, &catalogue, student, options.lang.into(), out)?,
+    }
     crate::outln!("wrote {}", options.out.display())?;
     Ok(())
 }

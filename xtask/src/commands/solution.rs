@@ -41,11 +41,8 @@ pub fn run(options: &SolutionOptions) -> Result<()> {
     let language = student.folder.language_of(exercise);
     let solution = exercise.solution(language);
     let solution = solution.with_context(|| format!("{} has no solution", exercise.id))?;
-    let variants = &exercise.task.variants;
-    write!(
-        streams::stdout(),
-        "{}",
-        solution.filled(variants, &variants.defaults())
-    )?;
+    let variant = student.folder.variant_of(exercise);
+    let text = solution.filled(&exercise.task.variants, &variant);
+    write!(streams::stdout(), "{text}")?;
     Ok(())
 }

@@ -50,7 +50,7 @@ impl Student {
     }
 
     fn with(folder: StudentFolder) -> Result<Self> {
-        let catalogue = Catalogue::of_clone(&Workspace::find()?)?;
+        let catalogue = folder.select(Catalogue::of_clone(&Workspace::find()?)?)?;
         for update in folder.update(&catalogue)? {
             report(&update);
         }

@@ -184,12 +184,13 @@ impl Catalogue {
             .ids()
             .flat_map(|id| [id, slug_of(id), words_of(slug_of(id))]);
         let nearest = nearest.map(|known| (strsim::levenshtein(name, known), known));
-        if let Some((distance, known)) = nearest.min()
-            && distance <= known.len().div_ceil(3)
-        {
-            message += &format!("; did you mean `{known}`?");
-        }
-        message + &format!(" `{} list` lists all", crate::program::name())
+        let near = nearest.min();
+        let near = near.filter(|(distance, known)| *distance <= known.len().div_ceil(3));
+        message += &match near {
+            Some((_, known)) => format!("; did you mean `{known}`? "),
+            None => "; ".to_owned(),
+        };
+        message + &format!("`{} list` lists all", crate::program::name())
     }
 }
 

@@ -14,6 +14,7 @@ use super::hints::HintTable;
 use super::judge::{compile_result, imports, judge, part_result};
 use super::part::TaskPart;
 use super::result::{CheckResult, CompileResult, PartResult, RESULT_SCHEMA};
+use crate::failure::Failure;
 use crate::kernel::Profile;
 use crate::kernel::source::SourceRequest;
 use crate::modules::{Language, ModuleRequest};
@@ -29,6 +30,9 @@ use crate::session::Session;
 use observer::PartObserver;
 
 pub use observer::CheckEvent;
+
+/// The seed of the first schedule, where nobody asks for another.
+pub const FIRST_SEED: u32 = 1;
 
 /// Settings of a check.
 #[derive(Clone, Copy)]
@@ -54,7 +58,7 @@ impl<'a> CheckSettings<'a> {
             source,
             profile: None,
             schedules: true,
-            first_seed: 1,
+            first_seed: FIRST_SEED,
             progress: true,
             on_event: &|_| (),
         }
@@ -277,8 +281,9 @@ impl<'a> Check<'a> {
             .and_then(|kernel| Some((kernel, kernel.delayed.as_ref()?)))
             .context("the guests of a part have no start")?;
         let count = self.task_part(part).settings.schedules.unwrap_or(1);
-        let seeds =
-            Seeds::new(self.settings.first_seed, count).context("there are no such seeds")?;
+        let first = self.settings.first_seed;
+        let seeds = Seeds::new(first, count)
+            .ok_or_else(|| Failure::usage(format!("{first} is not the first of {count} seeds")))?;
         let outcomes = self.suite(kernel, start, &[part], Some(seeds));
         let result = self.judge(kernel, part, &outcomes);
         (self.settings.on_event)(CheckEvent::Judged {

@@ -12,10 +12,22 @@ use crate::session::Session;
 ///
 /// Fails with a usage error if a folder that the course names has none.
 pub fn catalogue_of(course: &CourseFile, session: &Session) -> Result<Catalogue> {
+    match own_exercises(course)? {
+        Some(catalogue) => Ok(catalogue),
+        None => Catalogue::of_clone(&session.workspace),
+    }
+}
+
+/// Returns the exercises in the folder of a course; `None` if it has those of kmodlab.
+///
+/// # Errors
+///
+/// Fails with a usage error if a folder that the course names has none.
+pub fn own_exercises(course: &CourseFile) -> Result<Option<Catalogue>> {
     match Catalogue::of_folder(&course.folder()) {
-        Ok(catalogue) => Ok(catalogue),
+        Ok(catalogue) => Ok(Some(catalogue)),
         Err(error) if course.names_folder() => Err(error),
-        Err(_) => Catalogue::of_clone(&session.workspace),
+        Err(_) => Ok(None),
     }
 }
 

@@ -75,7 +75,7 @@ impl Learner {
     pub fn state(&self, look: Look) -> Result<LearnState> {
         let exercise = self.exercise();
         let task = &exercise.task;
-        let variant = task.variants.defaults();
+        let variant = self.folder.variant_of(exercise);
         let text = task.student_text(&variant, false);
         let parts = task.parts.iter().enumerate();
         let parts: Vec<_> = parts.filter(|(_, part)| !part.settings.hidden).collect();
@@ -174,9 +174,9 @@ impl Learner {
     /// Returns the lines of the solution.
     pub fn solution(&self) -> Vec<String> {
         let exercise = self.exercise();
-        let variants = &exercise.task.variants;
+        let variant = self.folder.variant_of(exercise);
         let solution = exercise.solution(self.folder.language_of(exercise));
-        let text = solution.map(|solution| solution.filled(variants, &variants.defaults()));
+        let text = solution.map(|solution| solution.filled(&exercise.task.variants, &variant));
         text.unwrap_or_default()
             .lines()
             .map(str::to_owned)

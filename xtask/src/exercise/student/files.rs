@@ -39,7 +39,7 @@ impl StudentFolder {
         let mut progress = self.progress()?;
         let before = progress.clone();
         let mut updates = Vec::new();
-        for exercise in &catalogue.exercises {
+        for exercise in catalogue.exercises.iter().filter(|one| self.has(one)) {
             let own = progress.of_mut(&exercise.id);
             updates.extend(self.update_exercise(exercise, own)?);
         }
@@ -57,7 +57,9 @@ impl StudentFolder {
         let mut updates = Vec::new();
         let task = &exercise.task;
         own.maximum = task.points();
-        let text = task.student_text(&task.variants.defaults(), false).markdown;
+        let text = task
+            .student_text(&self.variant_of(exercise), false)
+            .markdown;
         let file = self.folder_of(exercise).join(TASK);
         if key(&text) != own.text || !file.exists() {
             let is_own = std::fs::read_to_string(&file)
@@ -90,9 +92,8 @@ impl StudentFolder {
 
     /// Returns the text of the file that a student begins with.
     fn start(&self, exercise: &Exercise) -> Option<String> {
-        let variants = &exercise.task.variants;
         let solution = exercise.solution(self.language_of(exercise))?;
-        Some(solution.start(variants, &variants.defaults()))
+        Some(solution.start(&exercise.task.variants, &self.variant_of(exercise)))
     }
 
     /// Writes the file that a student begins with in place of the answer. Returns the file in which

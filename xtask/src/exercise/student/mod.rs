@@ -3,30 +3,31 @@
 //! decides about points.
 //!
 //! ```text
-//! kmodlab.toml                        language and kernel
+//! kmodlab.toml                        language, kernel, and the student's values
 //! progress.toml                       points, checks and hints of each exercise
 //! io_wait_event/2-every-fifth/task.md, every_fifth.rs
 //! .kmodlab/                           the last result of each exercise
 //! ```
 
 mod files;
+mod manifest;
 mod progress;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, Result};
-use serde::Deserialize;
 
 use super::answer::{Answer, AnswerFolder, AnswerSource};
 use super::check::{CheckSettings, check};
 use super::result::{CheckResult, HintSource};
-use super::{Catalogue, Exercise, TASK};
+use super::{Catalogue, Exercise, TASK, Variant};
 use crate::failure::Failure;
 use crate::modules::Language;
 use crate::project::{KernelChoice, MANIFEST};
 use crate::session::Session;
+use anyhow::{Context as _, Result, ensure};
 
 pub use files::{FileUpdate, shown};
+pub use manifest::StudentManifest;
 pub use progress::{ExerciseProgress, Progress};
 
 /// Folder of the last results.
@@ -41,26 +42,10 @@ pub struct StudentFolder {
     pub language: Language,
     /// The kernel that `kmodlab.toml` asks for.
     pub kernel: KernelChoice,
-}
-
-/// The parts of `kmodlab.toml` that a student's folder has.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StudentManifest {
-    learn: Option<LearnTable>,
-    kernel: StudentKernel,
-}
-
-#[derive(Debug, Deserialize)]
-struct LearnTable {
-    language: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StudentKernel {
-    r#use: Option<String>,
-    path: Option<PathBuf>,
+    /// The ids of the exercises, if the folder does not have all of them.
+    exercises: Option<Vec<String>>,
+    /// By the id of an exercise, values in place of its default ones.
+    values: BTreeMap<String, Variant>,
 }
 
 impl StudentFolder {
@@ -86,14 +71,24 @@ impl StudentFolder {
             folder.update(catalogue)?;
             return Ok(folder);
         }
-        std::fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
-        let text = format!(
-            "# A folder of kmodlab's exercises: `{} check EXERCISE` checks an answer.\n\n\
-             [learn]\nlanguage = \"{language}\"\n",
-            crate::program::name()
+        Self::create(root, &StudentManifest::new(language, None), catalogue)
+    }
+
+    /// Makes a student's folder with this `kmodlab.toml`, from all exercises that there are.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if there is one, or if an exercise that the file names does not exist;
+    /// and if a file cannot be written.
+    pub fn create(root: &Path, manifest: &StudentManifest, catalogue: &Catalogue) -> Result<Self> {
+        let path = root.join(MANIFEST);
+        ensure!(
+            !path.exists(),
+            Failure::usage(format!("{} exists already", path.display()))
         );
-        files::write(&manifest, &text)?;
-        let folder = Self::open(root)?;
+        let folder = Self::of(root, manifest.clone()).map_err(Failure::usage)?;
+        folder.check_manifest(catalogue)?;
+        files::write(&path, &manifest.text()?)?;
         folder.update(catalogue)?;
         Ok(folder)
     }
@@ -110,22 +105,81 @@ impl StudentFolder {
             .map_err(|error| usage(&format!("this file cannot be read: {error}")))?;
         let manifest: StudentManifest =
             toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end()))?;
-        let learn = manifest.learn;
-        let learn =
-            learn.ok_or_else(|| usage("there is no table [learn], as in a student's folder"))?;
-        let languages = [Language::Rust, Language::C];
-        let mut languages = languages.into_iter();
-        let language = languages.find(|language| language.name() == learn.language);
-        let language = language.ok_or_else(|| usage("`language` is \"rust\" or \"c\""))?;
+        Self::of(root, manifest).map_err(|why| usage(&why).into())
+    }
+
+    /// Returns the folder that a `kmodlab.toml` describes; else what is wrong with it.
+    fn of(root: &Path, manifest: StudentManifest) -> Result<Self, String> {
         Ok(Self {
             root: root.to_owned(),
-            language,
+            language: manifest.language()?,
             kernel: KernelChoice {
                 name: manifest.kernel.r#use,
                 source: manifest.kernel.path.map(|path| root.join(path)),
                 ..KernelChoice::default()
             },
+            exercises: manifest.learn.and_then(|learn| learn.exercises),
+            values: manifest.values,
         })
+    }
+
+    /// Returns the exercises of the folder, from all that there are.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if `kmodlab.toml` names one that does not exist.
+    pub fn select(&self, mut catalogue: Catalogue) -> Result<Catalogue> {
+        self.check_manifest(&catalogue)?;
+        catalogue.exercises.retain(|exercise| self.has(exercise));
+        Ok(catalogue)
+    }
+
+    /// Reports whether an exercise is in the folder.
+    fn has(&self, exercise: &Exercise) -> bool {
+        let ids = self.exercises.as_ref();
+        ids.is_none_or(|ids| ids.contains(&exercise.id))
+    }
+
+    /// Checks that `kmodlab.toml` names exercises that exist, and values that they vary.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that names those that an exercise has.
+    fn check_manifest(&self, catalogue: &Catalogue) -> Result<()> {
+        let path = self.root.join(MANIFEST);
+        let problem =
+            |key: &str, why: String| Failure::usage(format!("{}: {key}: {why}", path.display()));
+        let find = |id: &String| catalogue.exercises.iter().find(|one| one.id == *id);
+        let mut ids = self.exercises.iter().flatten();
+        if let Some(unknown) = ids.find(|id| find(id).is_none()) {
+            let why = format!("there is no exercise `{unknown}`");
+            return Err(problem("exercises", why).into());
+        }
+        for (id, own) in &self.values {
+            let problem = |why: String| problem(&format!("[values.\"{id}\"]"), why);
+            let exercise = find(id);
+            let exercise =
+                exercise.ok_or_else(|| problem("there is no exercise with this id".to_owned()))?;
+            for (name, value) in &own.0 {
+                let vary = exercise.task.variants.0.get(name);
+                let vary =
+                    vary.ok_or_else(|| problem(format!("the exercise does not vary `{name}`")))?;
+                if !vary.values.contains(value) {
+                    let values = vary.values.join("`, `");
+                    let why = format!("`{name}` is one of `{values}`, and not `{value}`");
+                    return Err(problem(why).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the values of an exercise that vary: those of `kmodlab.toml`, else the default ones.
+    pub fn variant_of(&self, exercise: &Exercise) -> Variant {
+        let mut variant = exercise.task.variants.defaults();
+        let own = self.values.get(&exercise.id).into_iter();
+        variant.0.extend(own.flat_map(|own| own.0.clone()));
+        variant
     }
 
     /// Finds the student's folder that `folder` is in.
@@ -249,7 +303,7 @@ impl StudentFolder {
             text: &text,
             shown: &shown,
             task: Some(&task),
-            variant: exercise.task.variants.defaults(),
+            variant: self.variant_of(exercise),
         };
         Answer::new(folder, exercise, self.language_of(exercise), &source, false)
     }

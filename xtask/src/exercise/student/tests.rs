@@ -129,3 +129,61 @@ fn progress_keeps_what_this_version_does_not_know() -> Result<()> {
     assert!(folder.progress().is_err());
     Ok(())
 }
+
+#[test]
+fn values_of_the_folder_replace_the_default_ones() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let settings =
+        "```toml exercise\nvary.step = { default = \"5\", values = [\"5\", \"7\"] }\n```\n";
+    fixture.exercise(
+        "task.md",
+        &TASK_TEXT.replace("# T\n", &format!("# T\n\n{settings}\nBy {{{{step}}}}.\n")),
+    )?;
+    fixture.exercise("a.rs", &format!("step(5); //@ vary step\n{SOLUTION}"))?;
+    fixture.init()?;
+    assert_eq!(fixture.read("a.rs")?, "step(5);\n// TODO 1: x\n");
+    let manifest = fixture.student.path().join(MANIFEST);
+    let with = |values: &str| -> Result<StudentFolder> {
+        std::fs::write(&manifest, format!("[learn]\nlanguage = \"rust\"\n{values}"))?;
+        StudentFolder::open(fixture.student.path())
+    };
+    let catalogue = fixture.catalogue()?;
+    let folder = with("[values.\"l/1-a\"]\nstep = \"7\"\n")?;
+    assert_eq!(folder.update(&catalogue)?, []);
+    assert_eq!(fixture.read("a.rs")?, "step(7);\n// TODO 1: x\n");
+    assert!(fixture.read("task.md")?.contains("By 7."));
+    assert_eq!(folder.variant_of(catalogue.find("a")?).0["step"], "7");
+    for (values, problem) in [
+        (
+            "[values.\"l/2-a\"]\nstep = \"7\"\n",
+            "no exercise with this id",
+        ),
+        ("[values.\"l/1-a\"]\nstop = \"7\"\n", "does not vary `stop`"),
+        (
+            "[values.\"l/1-a\"]\nstep = \"6\"\n",
+            "one of `5`, `7`, and not `6`",
+        ),
+    ] {
+        let error = with(values)?
+            .select(fixture.catalogue()?)
+            .expect_err(values);
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_may_have_some_exercises_only() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    assert_eq!(folder.select(fixture.catalogue()?)?.exercises.len(), 1);
+    let manifest = fixture.student.path().join(MANIFEST);
+    for (ids, count) in [("[]", Some(0)), ("[\"l/1-a\"]", Some(1)), ("[\"a\"]", None)] {
+        let text = format!("[learn]\nlanguage = \"rust\"\nexercises = {ids}\n");
+        std::fs::write(&manifest, text)?;
+        let folder = StudentFolder::open(fixture.student.path())?;
+        let selected = folder.select(fixture.catalogue()?).ok();
+        assert_eq!(selected.map(|one| one.exercises.len()), count, "{ids}");
+    }
+    Ok(())
+}

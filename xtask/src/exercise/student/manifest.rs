@@ -1,0 +1,89 @@
+//! `kmodlab.toml` of a student's folder.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::exercise::Variant;
+use crate::modules::Language;
+
+/// The parts of `kmodlab.toml` that a student's folder has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StudentManifest {
+    pub(super) learn: Option<LearnTable>,
+    pub(super) kernel: StudentKernel,
+    /// By the id of an exercise, values in place of its default ones.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) values: BTreeMap<String, Variant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LearnTable {
+    language: String,
+    /// The ids of the exercises, if the folder does not have all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exercises: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StudentKernel {
+    /// Its name in `kernels.toml`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) r#use: Option<String>,
+    /// A source tree, relative to the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<PathBuf>,
+}
+
+impl StudentManifest {
+    /// Returns the manifest of a folder with all exercises, or with those that have these ids.
+    pub fn new(language: Language, exercises: Option<Vec<String>>) -> Self {
+        Self {
+            learn: Some(LearnTable {
+                language: language.to_string(),
+                exercises,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Asks for a kernel, given by its name in `kernels.toml`.
+    pub fn kernel(mut self, name: Option<String>) -> Self {
+        self.kernel.r#use = name;
+        self
+    }
+
+    /// Sets values in place of default ones, by the id of the exercise.
+    pub fn values(mut self, values: BTreeMap<String, Variant>) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// Returns the language of the answers; else what is wrong with the file.
+    pub(super) fn language(&self) -> Result<Language, String> {
+        let learn = self.learn.as_ref();
+        let learn = learn.ok_or("there is no table [learn], as in a student's folder")?;
+        let mut languages = [Language::Rust, Language::C].into_iter();
+        let language = languages.find(|language| language.name() == learn.language);
+        language.ok_or_else(|| "`language` is \"rust\" or \"c\"".to_owned())
+    }
+
+    /// Returns the text of the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a path is not UTF-8.
+    pub fn text(&self) -> Result<String> {
+        let tables = toml::to_string(self).context("cannot write TOML")?;
+        // A table without a key says nothing.
+        let tables = tables.replace("[kernel]\n\n", "");
+        Ok(format!(
+            "# A folder of kmodlab's exercises: `{} check EXERCISE` checks an answer.\n\n{tables}",
+            crate::program::name()
+        ))
+    }
+}
