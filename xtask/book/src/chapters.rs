@@ -1,11 +1,14 @@
 //! The book's contents: parts and pages in order.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use xtask::modules::Language;
 
 use crate::clone::{CloneFiles, CodeFolder, MENDED};
 use crate::links::PageMap;
 use crate::ran_on::RanOn;
+use crate::timelines::TimelinePages;
 use crate::{api, code_page, exercises, tabs};
 
 /// A part's title or a page.
@@ -13,6 +16,13 @@ use crate::{api, code_page, exercises, tabs};
 pub enum Chapter {
     /// The title of the pages that follow.
     Part(&'static str),
+    /// A finished page, which is not in the table of contents.
+    File {
+        /// Its path in the book.
+        path: String,
+        /// The file that becomes it.
+        file: PathBuf,
+    },
     /// A page.
     Page {
         /// Its path in the book, with the extension `md`.
@@ -37,23 +47,32 @@ impl Chapter {
     }
 }
 
+/// Facts of runs, which the pages show beside the texts.
+#[derive(Debug)]
+pub struct RunFacts {
+    /// The kernels on which the texts ran.
+    pub ran_on: RanOn,
+    /// Their timelines.
+    pub timelines: TimelinePages,
+}
+
 /// Returns the chapters of the book.
 ///
 /// # Errors
 ///
 /// Fails if a source is not valid Rust.
-pub fn of(files: &CloneFiles, ran_on: &RanOn, repository: Option<&str>) -> Result<Vec<Chapter>> {
+pub fn of(files: &CloneFiles, facts: &RunFacts, repository: Option<&str>) -> Result<Vec<Chapter>> {
     let map = page_map(files, repository);
     let readme = map.rewrite(&files.readme, "README.md", "index.md");
     let mut chapters = vec![Chapter::page("index.md", "Introduction", 0, readme)];
     chapters.push(Chapter::Part("Lessons"));
     for lesson in &files.lessons {
-        chapters.extend(folder_pages(files, lesson, &map, ran_on, 0));
+        chapters.extend(folder_pages(files, lesson, &map, facts, 0));
     }
     chapters.push(Chapter::Part("Races"));
     for race in &files.races {
         let depth = usize::from(race.name.ends_with(MENDED));
-        chapters.extend(folder_pages(files, race, &map, ran_on, depth));
+        chapters.extend(folder_pages(files, race, &map, facts, depth));
     }
     if !files.exercises.is_empty() {
         chapters.push(Chapter::Part("Solutions"));
@@ -93,17 +112,13 @@ fn folder_pages(
     files: &CloneFiles,
     folder: &CodeFolder,
     map: &PageMap,
-    ran_on: &RanOn,
+    facts: &RunFacts,
     depth: usize,
 ) -> Vec<Chapter> {
     let page = text_page(folder);
     let text = map.rewrite(&folder.text, &format!("{}/README.md", folder.path), &page);
-    let text = tabs::of(
-        folder,
-        &text,
-        &page,
-        ran_on.sentence(&folder.name).as_deref(),
-    );
+    let ran_on = facts.ran_on.sentence(&folder.name);
+    let text = tabs::of(folder, &text, &page, ran_on.as_deref()) + &facts.timelines.section(folder);
     let mut pages = vec![Chapter::page(&page, &folder.title, depth, text)];
     for exercise in files.exercises_of(&folder.name) {
         let (page, file) = (
@@ -121,6 +136,8 @@ fn folder_pages(
         depth + 1,
         code_page::of(folder),
     ));
+    let timelines = facts.timelines.files(folder).into_iter();
+    pages.extend(timelines.map(|(path, file)| Chapter::File { path, file }));
     pages
 }
 

@@ -17,6 +17,7 @@ mod pages;
 mod ran_on;
 mod render;
 mod tabs;
+mod timelines;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -27,8 +28,10 @@ use xtask::commands::book::BookOptions;
 use xtask::workspace::Workspace;
 use xtask::{failure, process};
 
+use chapters::RunFacts;
 use clone::CloneFiles;
 use ran_on::RanOn;
+use timelines::TimelinePages;
 
 /// Make a book of the lessons, the races and the documents
 #[derive(Debug, clap::Parser)]
@@ -56,9 +59,12 @@ fn main() -> ExitCode {
 fn run(options: &BookOptions) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     let files = CloneFiles::read(&workspace)?;
-    let ran_on = RanOn::read(&options.ran)?;
+    let facts = RunFacts {
+        ran_on: RanOn::read(&options.ran)?,
+        timelines: TimelinePages::of(options.timelines.as_deref())?,
+    };
     let repository = options.repository.as_deref();
-    let chapters = chapters::of(&files, &ran_on, repository)?;
+    let chapters = chapters::of(&files, &facts, repository)?;
     let out = match &options.out {
         Some(out) => std::path::absolute(out)?,
         None => workspace.root().join("target/book"),

@@ -23,6 +23,7 @@ pub fn render(chapters: &[Chapter], out: &Path, repository: Option<&str>) -> Res
     let mut summary = String::from("# Summary\n\n");
     for chapter in chapters {
         match chapter {
+            Chapter::File { path, file } => copy(file, &source.join(path))?,
             Chapter::Part(title) => summary += &format!("\n# {title}\n\n"),
             Chapter::Page {
                 path,
@@ -64,11 +65,20 @@ pub fn render(chapters: &[Chapter], out: &Path, repository: Option<&str>) -> Res
     publish(&built.path().join("book"), out)
 }
 
+fn copy(file: &Path, to: &Path) -> Result<()> {
+    make_parent(to)?;
+    std::fs::copy(file, to)
+        .map(drop)
+        .with_context(|| format!("cannot copy {} to {}", file.display(), to.display()))
+}
+
+fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))
+}
+
 fn write(path: &Path, text: &str) -> Result<()> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot create {}", parent.display()))?;
-    }
+    make_parent(path)?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -27,11 +27,15 @@ fn the_book_has_a_page_for_each_text_and_no_broken_link() -> Result<()> {
             {"lesson": "kthread_run", "language": "rust", "verdict": "pass"},
             {"lesson": "kthread_run", "language": "c", "verdict": "hang"}]}"#,
     )?;
+    let page = "<!doctype html><title>Timeline</title>";
+    std::fs::write(folder.path().join("kthread_run-c.html"), page)?;
     let arguments = [
         "--out",
         &out.display().to_string(),
         "--ran",
         &report.display().to_string(),
+        "--timelines",
+        &folder.path().display().to_string(),
     ];
     let made = book(&arguments)?;
     let errors = String::from_utf8_lossy(&made.stderr).into_owned();
@@ -47,6 +51,9 @@ fn the_book_has_a_page_for_each_text_and_no_broken_link() -> Result<()> {
     );
     assert!(lesson.contains("choose-rust") && lesson.contains("choose-c"));
     assert!(!read(&out, "lessons/io_wait_event.html")?.contains("ran on Linux"));
+    assert!(lesson.contains("href=\"../timelines/kthread_run-c.html\""));
+    assert!(!lesson.contains("kthread_run-rust.html"));
+    assert_eq!(read(&out, "timelines/kthread_run-c.html")?, page);
     assert!(read(&out, "lessons/kthread_run-code.html")?.contains("id=\"rust-L1\""));
     let index = read(&out, "documents/index-of-functions.html")?;
     for name in [

@@ -21,6 +21,10 @@ pub struct BookOptions {
     #[arg(long, value_name = "FILE")]
     pub ran: Vec<PathBuf>,
 
+    /// A folder of `test --timeline`: the page of each lesson in it gets links to its timelines
+    #[arg(long, value_name = "FOLDER")]
+    pub timelines: Option<PathBuf>,
+
     /// The repository's address on the web, for links to files that are not in the book
     #[arg(long, value_name = "URL")]
     pub repository: Option<String>,
