@@ -72,6 +72,10 @@ pub struct GradeOptions {
     #[arg(long, value_name = "TIME")]
     submitted: Option<String>,
 
+    /// Leave out the recordings of parts that fail, for `replay`
+    #[arg(long)]
+    no_recordings: bool,
+
     /// Grade in a container without network, privileges and write access, made by bubblewrap
     #[arg(long)]
     sandbox: bool,
@@ -130,7 +134,7 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
             folder,
             submitted: options.submitted.as_deref(),
         };
-        match grade_one(&grader, request, out, &options.format) {
+        match options.grade_one(&grader, request, out) {
             Ok((result, kept)) => {
                 let kept = if kept { ", kept" } else { "" };
                 crate::outln!("{index}/{count} {}{kept}", line(&result))?;
@@ -171,6 +175,27 @@ impl GradeOptions {
         };
         Ok(own.map(request).collect())
     }
+
+    /// Grades a submission, or keeps its result. Returns the result, and whether it was kept.
+    fn grade_one(
+        &self,
+        grader: &Grader<'_>,
+        request: GradeRequest<'_>,
+        out: &Path,
+    ) -> Result<(GradeResult, bool)> {
+        let read = grader.read(request)?;
+        let kept = store::finished(out).filter(|result| result.inputs == read.inputs);
+        let (result, kept) = match kept {
+            Some(result) => (result, true),
+            None => {
+                let recordings = store::new_recordings(out)?;
+                let recordings = (!self.no_recordings).then_some(recordings);
+                (grader.grade(&read, recordings.as_ref())?, false)
+            }
+        };
+        store::write(out, &result, &self.format)?;
+        Ok((result, kept))
+    }
 }
 
 /// Returns the request for the kernel of a course, unless the options name another.
@@ -183,23 +208,6 @@ pub(super) fn source_of(course: &CourseFile, common: &Common) -> SourceRequest {
         },
         _ => request,
     }
-}
-
-/// Grades a submission, or keeps its result. Returns the result, and whether it was kept.
-fn grade_one(
-    grader: &Grader<'_>,
-    request: GradeRequest<'_>,
-    out: &Path,
-    formats: &[GradeFormat],
-) -> Result<(GradeResult, bool)> {
-    let read = grader.read(request)?;
-    let kept = store::finished(out).filter(|result| result.inputs == read.inputs);
-    let (result, kept) = match kept {
-        Some(result) => (result, true),
-        None => (grader.grade(&read)?, false),
-    };
-    store::write(out, &result, formats)?;
-    Ok((result, kept))
 }
 
 /// Returns a result in one line.

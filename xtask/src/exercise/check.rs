@@ -2,6 +2,7 @@
 //! with schedules when all parts above them passed.
 
 mod observer;
+mod record;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -19,6 +20,7 @@ use crate::kernel::Profile;
 use crate::kernel::source::SourceRequest;
 use crate::modules::{Language, ModuleRequest};
 use crate::pipeline::{self, Built};
+use crate::recording::RecordingFolder;
 use crate::report::SuiteProgress;
 use crate::report::json::KernelEntry;
 use crate::run::plan::{PlannedCase, TestCase};
@@ -47,6 +49,8 @@ pub struct CheckSettings<'a> {
     pub first_seed: u32,
     /// Whether guests are shown on the progress board.
     pub progress: bool,
+    /// The folder for recordings of the parts that fail; those with schedules have none.
+    pub recordings: Option<&'a RecordingFolder>,
     /// Receives each event, from several threads.
     pub on_event: &'a (dyn Fn(CheckEvent<'_>) + Sync),
 }
@@ -60,6 +64,7 @@ impl<'a> CheckSettings<'a> {
             schedules: true,
             first_seed: FIRST_SEED,
             progress: true,
+            recordings: None,
             on_event: &|_| (),
         }
     }
@@ -83,6 +88,9 @@ pub fn check(
     }
     for kernel in 0..check.kernels.len() {
         check.plain_parts(kernel)?;
+        if let Some(folder) = settings.recordings {
+            check.record_failures(kernel, folder)?;
+        }
     }
     if settings.schedules {
         check.scheduled_parts()?;
@@ -300,6 +308,16 @@ impl<'a> Check<'a> {
         judge(answer, of_answer, outcomes, &kernel.imports[part.0])
     }
 
+    /// Returns the test cases of parts that have one.
+    fn cases(&self, parts: &[PartIndex]) -> Vec<PlannedCase<'_>> {
+        let case = |&part: &PartIndex| {
+            let lesson = self.answer_part(part).lesson.as_ref()?;
+            let language = self.answers[part.0].language;
+            Some(PlannedCase::Read(TestCase { lesson, language }))
+        };
+        parts.iter().filter_map(case).collect()
+    }
+
     /// Runs parts in guests: each once, or under each of `seeds` until one fails.
     fn suite(
         &self,
@@ -313,12 +331,7 @@ impl<'a> Check<'a> {
             built: &kernel.built,
             start,
         };
-        let case = |&part: &PartIndex| {
-            let lesson = self.answer_part(part).lesson.as_ref()?;
-            let language = self.answers[part.0].language;
-            Some(PlannedCase::Read(TestCase { lesson, language }))
-        };
-        let cases: Vec<PlannedCase<'_>> = parts.iter().filter_map(case).collect();
+        let cases = self.cases(parts);
         let settings = SuiteSettings {
             seeds,
             fail_fast: seeds.is_some(),

@@ -22,6 +22,7 @@ use crate::kernel::source::SourceRequest;
 use crate::key::Inputs;
 use crate::modules::Language;
 use crate::pipeline;
+use crate::recording::RecordingFolder;
 use crate::session::Session;
 use crate::text::shell_word;
 
@@ -187,12 +188,16 @@ impl<'a> Grader<'a> {
         Some(format!("{file}:{line}: {problem}"))
     }
 
-    /// Grades a submission.
+    /// Grades a submission. Parts that fail are recorded in `recordings`.
     ///
     /// # Errors
     ///
     /// Fails with the host's fault if nothing is known of a part: that is never a mark.
-    pub fn grade(&self, read: &ReadSubmission<'_>) -> Result<GradeResult> {
+    pub fn grade(
+        &self,
+        read: &ReadSubmission<'_>,
+        recordings: Option<&RecordingFolder>,
+    ) -> Result<GradeResult> {
         let submission = match &read.read {
             Ok(submission) => submission,
             Err(refusal) => {
@@ -205,7 +210,8 @@ impl<'a> Grader<'a> {
         // Hidden parts with other values are an answer of their own, once the first one compiles and
         // is not refused.
         for (name, variant, parts) in self.answers(&read.variants) {
-            let result = self.check(submission, name, variant, &parts)?;
+            let answer = (name, variant, &parts[..]);
+            let result = self.check(submission, answer, recordings)?;
             if let Some((status, message)) = self.problem(&result, submission, read)? {
                 return Ok(self.without_points(read, Some(language), status, &message));
             }
@@ -273,9 +279,8 @@ impl<'a> Grader<'a> {
     fn check(
         &self,
         submission: &Submission,
-        name: &str,
-        variant: &Variant,
-        parts: &[usize],
+        (name, variant, parts): (&str, &Variant, &[usize]),
+        recordings: Option<&RecordingFolder>,
     ) -> Result<CheckResult> {
         let folder = AnswerFolder::new()?;
         let source = AnswerSource {
@@ -290,6 +295,7 @@ impl<'a> Grader<'a> {
         let settings = CheckSettings {
             first_seed: self.environment.first_seed,
             progress: self.progress,
+            recordings,
             ..CheckSettings::new(self.source)
         };
         let results = check(self.session, &[answer], settings)?;

@@ -1,5 +1,6 @@
 //! The folder of results, and the submissions of a whole course.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,11 +9,15 @@ use super::formats::GradeFormat;
 use super::result::{GRADE_SCHEMA, GradeResult};
 use crate::failure::Failure;
 use crate::key::files_below;
+use crate::recording::RecordingFolder;
 use crate::report::json;
 use crate::whole_file;
 
 /// Name of the file with a result.
 pub const RESULT: &str = "result.json";
+
+/// Name of the folder with recordings of the parts that failed.
+const RECORDINGS: &str = "recordings";
 
 /// Returns the students with a submission, sorted: the names of the folders in `folder`, with their
 /// paths.
@@ -86,6 +91,22 @@ pub fn write(folder: &Path, result: &GradeResult, formats: &[GradeFormat]) -> Re
     }
     whole_file::write(&folder.join(RESULT), json::pretty(result)?)?;
     Ok(())
+}
+
+/// Returns the folder for the recordings of a submission, without those of an earlier result. The first
+/// recording makes it.
+///
+/// # Errors
+///
+/// Fails if an earlier one cannot be removed.
+pub fn new_recordings(folder: &Path) -> Result<RecordingFolder> {
+    let recordings = folder.join(RECORDINGS);
+    match std::fs::remove_dir_all(&recordings) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", recordings.display()))
+        }
+        _ => Ok(RecordingFolder::made_when_needed(recordings)),
+    }
 }
 
 /// Returns all results below a folder, sorted by student and exercise.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{EXTENSION, Recording};
 use crate::failure::Failure;
@@ -40,6 +40,11 @@ impl RecordingFolder {
         })
     }
 
+    /// Returns a folder that the first recording makes.
+    pub fn made_when_needed(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -60,6 +65,8 @@ impl RecordingFolder {
         let path = self
             .path
             .join(format!("{}.{EXTENSION}", recording.manifest.id));
+        std::fs::create_dir_all(&self.path)
+            .with_context(|| format!("cannot make {}", self.path.display()))?;
         whole_file::write(&path, recording.packed()?)?;
         Ok(())
     }
