@@ -44,8 +44,8 @@ pub fn mount(guest: &Guest) -> Result<()> {
         let _ = mount_at(name, guest.path(path), name, MountFlags::empty(), None);
     }
     let _ = rustix::system::sethostname(b"kmodlab");
-    // `modinfo` first looks for a list of installed modules. The list is empty: the lessons'
-    // modules lie in /root.
+    // `modinfo` first looks for a list of installed modules. Unless the guest brings one with the modules
+    // of a project, it is empty: the modules lie in /root.
     let release = rustix::system::uname()
         .release()
         .to_string_lossy()
@@ -53,5 +53,10 @@ pub fn mount(guest: &Guest) -> Result<()> {
     let modules = format!("/lib/modules/{release}");
     make(&modules).with_context(|| format!("cannot make {modules}"))?;
     let list = guest.path(&modules).join("modules.dep");
-    std::fs::write(list, "").context("cannot write modules.dep")
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(list)
+        .map(drop)
+        .context("cannot write modules.dep")
 }

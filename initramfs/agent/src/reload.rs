@@ -28,7 +28,7 @@ pub fn run(guest: &Guest, names: &[String]) -> Result<ExitCode> {
     let known: Vec<&str> = modules.iter().map(name_of).collect();
     for name in names {
         ensure!(
-            known.contains(&name.as_str()),
+            known.iter().any(|known| is_same(known, name)),
             "this guest has no module {name}; it has {}",
             known.join(", ")
         );
@@ -39,7 +39,7 @@ pub fn run(guest: &Guest, names: &[String]) -> Result<ExitCode> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let loaded = loaded(&String::from_utf8_lossy(&guest.read("/proc/modules")?));
-    let is_loaded = |name: &str| loaded.contains(&name.replace('-', "_"));
+    let is_loaded = |name: &str| loaded.iter().any(|loaded| is_same(loaded, name));
     let chosen = chosen(&known, names, is_loaded);
     if chosen.is_empty() {
         println!("the modules are built; none is loaded");
@@ -88,6 +88,11 @@ fn name_of(module: &GuestFile) -> &str {
     file.strip_suffix(".ko").unwrap_or(file)
 }
 
+/// Reports whether two names are those of one module: the kernel has an underscore for each dash.
+fn is_same(one: &str, other: &str) -> bool {
+    one.replace('-', "_") == other.replace('-', "_")
+}
+
 /// Returns the modules that `/proc/modules` lists.
 fn loaded(modules: &str) -> Vec<String> {
     let names = modules.lines().filter_map(|line| line.split(' ').next());
@@ -104,7 +109,7 @@ fn chosen<'a>(
     let known = known.iter().copied();
     if !names.is_empty() {
         return known
-            .filter(|name| names.iter().any(|given| given == name))
+            .filter(|name| names.iter().any(|given| is_same(given, name)))
             .collect();
     }
     let chosen: Vec<&str> = known.clone().filter(|name| is_loaded(name)).collect();
@@ -122,11 +127,17 @@ mod tests {
     #[test]
     fn loaded_modules_are_chosen_in_their_order() {
         let loaded = loaded("user 16384 0 - Live 0x0 (O)\nmy_bus 16384 1 user, Live 0x0 (O)\n");
-        let is_loaded = |name: &str| loaded.contains(&name.replace('-', "_"));
+        let is_loaded = |name: &str| loaded.iter().any(|loaded| is_same(loaded, name));
         let known = ["my-bus", "other", "user"];
         assert_eq!(chosen(&known, &[], is_loaded), ["my-bus", "user"]);
-        let names = ["other".to_owned()];
-        assert_eq!(chosen(&known, &names, is_loaded), ["other"]);
+        for (name, module) in [
+            ("other", "other"),
+            ("my_bus", "my-bus"),
+            ("my-bus", "my-bus"),
+        ] {
+            let names = [name.to_owned()];
+            assert_eq!(chosen(&known, &names, is_loaded), [module]);
+        }
         assert_eq!(chosen(&known, &[], |_| false), [""; 0]);
         assert_eq!(chosen(&["only"], &[], |_| false), ["only"]);
     }
