@@ -9,10 +9,11 @@ use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
 use super::reload::{self, ReloadSocket};
 use super::script::{self, GuestScript};
+use crate::failure::Failure;
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
-use crate::modules::{Language, Module};
+use crate::modules::{Language, MODPROBE_INDEX, Module};
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
@@ -43,10 +44,10 @@ pub struct QemuOptions {
     #[command(flatten)]
     configuration: ConfigurationOptions,
 
-    /// The lesson or race whose module the guest gets, or a folder with modules of your own; the
+    /// The lessons and races whose modules the guest gets, and folders with modules of your own; the
     /// modules of all lessons if left out
     #[arg(value_name = "LESSON|PATH")]
-    lesson: Option<String>,
+    lessons: Vec<String>,
 
     #[command(flatten)]
     project: ProjectOptions,
@@ -57,7 +58,7 @@ pub struct QemuOptions {
     #[arg(long, value_name = "COMMAND", conflicts_with = "gdb")]
     run: Option<String>,
 
-    /// The language of the guest's modules, which have the same names in both [default: rust, or that of the folder's modules]
+    /// The language of the guest's modules, which have the same names in both [default: rust, or c if one has no Rust source]
     #[arg(long, value_enum)]
     lang: Option<OneLang>,
 
@@ -101,16 +102,20 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         kernel,
         guest,
         ..
-    } = options.project.select(options.lesson.as_slice())?;
-    let mut lessons = Vec::new();
-    let texts = match projects.first() {
-        Some(project) => lesson::of_project(project, None)?,
-        None => lesson::select(&session.workspace, &names)?,
+    } = options.project.select(&options.lessons)?;
+    let all_lessons = options.lessons.is_empty();
+    let mut texts = match names.is_empty() && !all_lessons {
+        true => Vec::new(),
+        false => lesson::select(&session.workspace, &names)?,
     };
+    for project in &projects {
+        texts.extend(lesson::of_project(project, None)?);
+    }
+    let mut lessons = Vec::new();
     for text in texts {
         match text {
             Ok(lesson) => lessons.push(lesson),
-            Err(bad) if options.lesson.is_some() => return Err(bad.error.into()),
+            Err(bad) if !all_lessons => return Err(bad.error.into()),
             Err(bad) => {
                 let (error, name) = (bad.error, bad.name);
                 session
@@ -121,13 +126,15 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     }
     let language = match options.lang {
         Some(lang) => lang.into(),
-        // A project in one language has no other.
-        None => match projects.first().map(|project| &project.builds[..]) {
-            Some([only]) => only.language,
-            _ => Language::Rust,
-        },
+        None => {
+            let is_of_all = |language| lessons.iter().all(|lesson| lesson.is_in(language));
+            match !all_lessons && !is_of_all(Language::Rust) && is_of_all(Language::C) {
+                true => Language::C,
+                false => Language::Rust,
+            }
+        }
     };
-    if options.lesson.is_some() {
+    if !all_lessons {
         refuse_lacking(&lessons, language)?;
     }
     lessons.retain(|lesson| lesson.is_in(language));
@@ -144,7 +151,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         &lessons,
         &[language],
     )?;
-    if options.lesson.is_some() || options.modules_into.is_some() {
+    if !all_lessons || options.modules_into.is_some() {
         built.all_modules()?;
     } else if let Err(error) = built.all_modules() {
         let names = built.unbuilt.iter().map(|unbuilt| unbuilt.name.as_str());
@@ -239,6 +246,7 @@ pub fn initrd(
         files.push(pipeline::in_guest(module)?);
     }
     files.extend(built.project_files.iter().map(|(_, file)| file.clone()));
+    let mut files = merged(files)?;
     files.extend(script.map(GuestScript::file));
     files.push(GuestFile {
         path: BANNER_FILE.to_owned(),
@@ -261,6 +269,29 @@ pub fn initrd(
             built.initramfs.with(&files, staging)
         })?;
     Ok(entry.path)
+}
+
+/// Merges the files of several folders: each folder has an index for modprobe, and the guest one.
+fn merged(files: Vec<GuestFile>) -> Result<Vec<GuestFile>> {
+    let mut merged: Vec<GuestFile> = Vec::new();
+    for file in files {
+        let known = merged.iter_mut().find(|known| known.path == file.path);
+        match known {
+            Some(known) if known.path.ends_with(MODPROBE_INDEX) => {
+                known.contents.extend(file.contents);
+            }
+            Some(known) if *known != file => {
+                let message = format!(
+                    "two of the folders have a file for {} in the guest; boot a guest for each",
+                    file.path
+                );
+                return Err(Failure::usage(message).into());
+            }
+            Some(_) => {}
+            None => merged.push(file),
+        }
+    }
+    Ok(merged)
 }
 
 /// Returns the text that the guest prints before its first prompt.

@@ -23,6 +23,9 @@ use crate::project::{Project, ProjectGuestFile};
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
 const KIND: &str = "program 1";
 
+/// End of the path of modprobe's index in a guest.
+pub const MODPROBE_INDEX: &str = "/modules.dep";
+
 /// Maximum size of a file for a guest in bytes: a quarter of the guest's memory.
 const LARGEST: u64 = 64 << 20;
 
@@ -89,7 +92,7 @@ impl ModuleBuilder<'_> {
         let release = std::fs::read_to_string(&release)
             .with_context(|| format!("cannot read {}", release.display()))?;
         Ok(GuestFile {
-            path: format!("/lib/modules/{}/modules.dep", release.trim()),
+            path: format!("/lib/modules/{}{MODPROBE_INDEX}", release.trim()),
             mode: 0o644,
             contents: text.into_bytes(),
         })

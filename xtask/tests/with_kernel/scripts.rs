@@ -78,3 +78,25 @@ fn ones_own_make_builds_with_the_printed_variables() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_guest_can_have_modules_of_several_folders() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let loads = FAILS.replace("-ENODEV", "0");
+    let other = project.folder.path().join("other");
+    std::fs::create_dir(&other)?;
+    std::fs::write(other.join("other.c"), &loads)?;
+    let run = "insmod startstop.ko && modprobe other && insmod kthread_run.ko && lsmod | wc -l";
+    let qemu = |more: &[&str]| {
+        let common = ["qemu", "./two_files", "./other", "--accel", "tcg", "--run"];
+        project.xtask(&[&common[..], more].concat())
+    };
+    // A line of titles and one for each module.
+    qemu(&[run, "kthread_run"])?.expect(0, &["\n4\n"])?;
+    // A third folder has a module of the same name.
+    let twin = project.folder.path().join("twin");
+    std::fs::create_dir(&twin)?;
+    std::fs::write(twin.join("other.c"), loads.replace("init runs", "another"))?;
+    let refused = qemu(&["true", "./twin"])?;
+    refused.expect(2, &["two of the folders have a file for /root/other.ko"])
+}
