@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use rustix::process::Signal;
 
 use crate::cache::{SizeLimit, keep_limit};
 use crate::commands::{
@@ -83,7 +84,8 @@ pub fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let outcome = match args.next() {
         Some(mode) if mode == process::GUARD => process::guard(args),
-        Some(mode) if mode == process::TERMINAL_GUARD => process::terminal_guard(args),
+        Some(mode) if mode == process::GUARDED => process::become_tool(Signal::KILL, args),
+        Some(mode) if mode == process::TERMINAL_GUARD => process::become_tool(Signal::TERM, args),
         Some(mode) if mode == process::SANDBOX => process::sandbox(args),
         _ => run(),
     };

@@ -56,6 +56,21 @@ fn a_tool_ends_with_all_its_children_when_xtask_is_killed() -> Result<()> {
 }
 
 #[test]
+fn a_tool_ends_when_its_guard_is_killed() -> Result<()> {
+    let (lifeline, _held) = std::io::pipe()?;
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["__guard", "0", "sh", "-c", "echo $$ $$; exec sleep 900"])
+        .stdin(lifeline)
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let tool = pids(guard.stdout.take().context("a pipe")?)?;
+    guard.kill()?;
+    guard.wait()?;
+    gone(&tool)
+}
+
+#[test]
 fn a_tool_ends_when_its_handle_is_dropped() -> Result<()> {
     let (reader, writer) = std::io::pipe()?;
     let tool = Tool::new("sh")

@@ -3,7 +3,10 @@
 //! A parent that is killed with SIGKILL cannot clean up, and a parent-death signal reaches a tool
 //! but not the tool's own children. Therefore a second xtask, the guard, starts the tool in a
 //! process group of its own. The guard holds the read end of a pipe from the first xtask. When
-//! the pipe closes, for whatever reason, the guard kills the tool's group and waits for it.
+//! the pipe closes, for whatever reason, the guard kills the tool's group and waits for it. A guard
+//! that is itself killed with SIGKILL leaves no QEMU behind either: the tool asks for a parent-death
+//! signal, for which xtask starts once more and becomes the tool. The children of another tool, such
+//! as the compilers of make, then run to their own end.
 //!
 //! A tool that uses the terminal must stay in the terminal's foreground group. Such a tool is a
 //! single process, so the parent-death signal is enough.
@@ -21,6 +24,8 @@ use rustix::process::{Pid, Signal, WaitOptions};
 pub const GUARD: &str = "__guard";
 /// Hidden first argument that makes xtask a guard of a tool on the terminal.
 pub const TERMINAL_GUARD: &str = "__terminal-guard";
+/// Hidden first argument that makes xtask a tool which is killed when its guard ends.
+pub const GUARDED: &str = "__guarded";
 
 /// Returns the command that runs `tool` under a guard, started by the programs `by` if there are
 /// any: `xtask MODE PARENT-PID BY… PROGRAM ARG…`.
@@ -105,7 +110,10 @@ pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     // A process that the tool leaves behind becomes a child of the guard, which waits for it.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .context("cannot become a subreaper")?;
-    let mut child = Command::new(&program)
+    let mut child = Command::new(xtask_binary()?)
+        .arg(GUARDED)
+        .arg(std::process::id().to_string())
+        .arg(&program)
         .args(args)
         .stdin(Stdio::null())
         .process_group(0)
@@ -132,18 +140,18 @@ pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Becomes `PROGRAM ARG…`, which gets SIGTERM when xtask ends. QEMU ends on SIGTERM and restores
-/// the terminal.
+/// Becomes `PROGRAM ARG…`, which gets `signal` when its parent ends: SIGTERM on a terminal, at which
+/// QEMU restores the terminal, else SIGKILL.
 ///
 /// # Errors
 ///
 /// Fails if the program is not given or cannot be started.
-pub fn terminal_guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+pub fn become_tool(signal: Signal, mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let parent = args
         .next()
-        .context("the guard needs the process number of its parent")?;
-    let program = args.next().context("the guard needs a program")?;
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
+        .context("a tool needs the process number of its parent")?;
+    let program = args.next().context("a guard needs a program")?;
+    rustix::process::set_parent_process_death_signal(Some(signal))
         .context("cannot ask for the parent-death signal")?;
     // The parent may have died before the signal was asked for.
     let now = rustix::process::getppid().map_or(0, Pid::as_raw_pid);

@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::failure::Failure;
 
-pub use guard::{GUARD, TERMINAL_GUARD, guard, note_program, terminal_guard, xtask_binary};
+pub use guard::{GUARD, GUARDED, TERMINAL_GUARD, become_tool, guard, note_program, xtask_binary};
 pub use sandbox::{CompilerLimits, SANDBOX, SANDBOX_FAILED, Sandbox, has_landlock, sandbox};
 pub use signals::{Guarded, on_signals, park_if_interrupted};
 
