@@ -48,6 +48,9 @@ pub use listing::{collected_text, listing, listing_json};
 pub use location::{CacheFolders, FolderState, folder_state};
 pub use manifest::Parts;
 
+/// Maximum number of folders for work of one name, which as many xtasks use at the same time.
+const MAX_WORK_FOLDERS: usize = 8;
+
 /// A cache folder.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -221,8 +224,9 @@ impl Cache {
         self.root.join(kind).join(format!("{name}-{key}"))
     }
 
-    /// Makes an empty folder in staging, for work whose results go elsewhere, and waits for
-    /// another xtask that uses the folder.
+    /// Makes an empty folder in staging, for work whose results go elsewhere. An xtask that works
+    /// on the same beside this one has a folder of its own; with [`MAX_WORK_FOLDERS`] in use, this
+    /// one waits.
     ///
     /// # Errors
     ///
@@ -231,13 +235,29 @@ impl Cache {
         if self.found.is_some() {
             bail!("a lookup does not make {name}");
         }
-        let id = format!("work-{name}");
-        let lock = self.lock(&id)?;
+        let first = format!("work-{name}");
+        let (id, lock) = self.work_lock(first)?;
         let path = self.folder("staging")?.join(&id);
         remove(&path)?;
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
         Ok(WorkFolder { path, _lock: lock })
+    }
+
+    /// Takes the lock of a folder for work that no other xtask uses, and returns its name.
+    fn work_lock(&self, first: String) -> Result<(String, File)> {
+        for number in 1..=MAX_WORK_FOLDERS {
+            let id = match number {
+                1 => first.clone(),
+                _ => format!("{first}-{number}"),
+            };
+            let file = self.lock_file(&id)?;
+            if file.try_lock().is_ok() {
+                return Ok((id, file));
+            }
+        }
+        let lock = self.lock(&first)?;
+        Ok((first, lock))
     }
 
     /// Adds advice to an error that a full disk caused; returns any other error as it is.
@@ -260,6 +280,15 @@ impl Cache {
     ///
     /// Fails if the lock's file cannot be opened or locked.
     pub fn lock(&self, name: &str) -> Result<File> {
+        let file = self.lock_file(name)?;
+        if file.try_lock().is_err() {
+            crate::errln!("waiting for another xtask that makes {name}");
+            file.lock().with_context(|| format!("cannot lock {name}"))?;
+        }
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File> {
         let path = self.folder("locks")?.join(name);
         let made = OpenOptions::new()
             .create(true)
@@ -267,15 +296,8 @@ impl Cache {
             .write(true)
             .open(&path);
         // A lock that another user of the cache made can be read.
-        let file = made
-            .or_else(|_| File::open(&path))
-            .with_context(|| format!("cannot open the lock {}", path.display()))?;
-        if file.try_lock().is_err() {
-            crate::errln!("waiting for another xtask that makes {name}");
-            file.lock()
-                .with_context(|| format!("cannot lock {}", path.display()))?;
-        }
-        Ok(file)
+        made.or_else(|_| File::open(&path))
+            .with_context(|| format!("cannot open the lock {}", path.display()))
     }
 
     /// Writes a small file so that it appears under its name in one step.

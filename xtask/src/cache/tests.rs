@@ -73,6 +73,20 @@ fn leftovers_are_removed_unless_they_are_in_use() -> Result<()> {
 }
 
 #[test]
+fn two_xtasks_work_at_the_same_time() -> Result<()> {
+    let (folder, cache, _key) = cache()?;
+    let first = cache.work_folder("used")?;
+    std::fs::write(first.path().join("x"), "")?;
+    let second = Cache::at(folder.path())?.work_folder("used")?;
+    assert!(second.path().exists() && second.path() != first.path());
+    assert!(first.path().join("x").exists());
+    let path = first.path().to_owned();
+    drop(first);
+    assert_eq!(cache.work_folder("used")?.path(), path);
+    Ok(())
+}
+
+#[test]
 fn a_lookup_finds_results_and_makes_none() -> Result<()> {
     let (folder, cache, key) = cache()?;
     let there = sample(&cache, "things", &key)?.path;
