@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::app::AppEvent;
+use crate::whole_file;
 
 /// A watch on the folders of some files. Dropping it ends the watch.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl WatchedFiles {
     pub fn contents(&self) -> Option<Vec<String>> {
         let contents = self.files.iter();
         contents
-            .map(|path| std::fs::read_to_string(path).ok())
+            .map(|path| whole_file::read_text(path).ok())
             .collect()
     }
 }

@@ -40,6 +40,7 @@ use super::kernel::KernelTable;
 use super::{ProjectGuestFile, shown_path};
 use crate::failure::Failure;
 use crate::lesson::compare::glob_matches;
+use crate::whole_file;
 
 /// Name of the file, in a project's folder.
 pub const MANIFEST: &str = "kmodlab.toml";
@@ -146,7 +147,7 @@ impl Manifest {
     pub fn load(folder: &Path, shown: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
         let shown = shown_manifest(shown);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match whole_file::read_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());

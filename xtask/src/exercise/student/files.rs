@@ -9,6 +9,7 @@ use super::StudentFolder;
 use super::progress::ExerciseProgress;
 use crate::exercise::{Catalogue, Exercise, TASK};
 use crate::key::Inputs;
+use crate::whole_file;
 
 /// A change of a file in a student's folder, for a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +63,8 @@ impl StudentFolder {
             .markdown;
         let file = self.folder_of(exercise).join(TASK);
         if key(&text) != own.text || !file.exists() {
-            let is_own = std::fs::read_to_string(&file)
-                .is_ok_and(|now| key(&now) != own.text && now != text);
+            let is_own =
+                whole_file::read_text(&file).is_ok_and(|now| key(&now) != own.text && now != text);
             if is_own {
                 let kept = keep(&file)?;
                 let file = file.clone();
@@ -76,7 +77,7 @@ impl StudentFolder {
             return Ok(updates);
         };
         let file = self.answer_of(exercise);
-        match std::fs::read_to_string(&file) {
+        match whole_file::read_text(&file) {
             // Unchanged since kmodlab wrote it.
             Ok(now) if key(&now) == own.start && now != start => write(&file, &start)?,
             Ok(now) if now != start && own.start != key(&start) => {
@@ -105,7 +106,7 @@ impl StudentFolder {
     pub fn reset(&self, exercise: &Exercise) -> Result<Option<PathBuf>> {
         let file = self.answer_of(exercise);
         let start = self.start(exercise).unwrap_or_default();
-        let kept = match std::fs::read(&file) {
+        let kept = match whole_file::read(&file) {
             Ok(now) if now == start.as_bytes() => return Ok(None),
             Ok(_) => Some(keep(&file)?),
             Err(_) => None,

@@ -16,6 +16,8 @@ mod progress;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, ensure};
+
 use super::answer::{Answer, AnswerFolder, AnswerSource};
 use super::check::{CheckSettings, check};
 use super::result::{CheckResult, HintSource};
@@ -24,7 +26,7 @@ use crate::failure::Failure;
 use crate::modules::Language;
 use crate::project::{KernelChoice, MANIFEST};
 use crate::session::Session;
-use anyhow::{Context as _, Result, ensure};
+use crate::whole_file;
 
 pub use files::{FileUpdate, shown};
 pub use manifest::StudentManifest;
@@ -101,7 +103,7 @@ impl StudentFolder {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join(MANIFEST);
         let usage = |why: &str| Failure::usage(format!("{}: {why}", path.display()));
-        let text = std::fs::read_to_string(&path)
+        let text = whole_file::read_text(&path)
             .map_err(|error| usage(&format!("this file cannot be read: {error}")))?;
         let manifest: StudentManifest =
             toml::from_str(&text).map_err(|error| usage(error.to_string().trim_end()))?;
@@ -289,7 +291,7 @@ impl StudentFolder {
     pub fn answer<'a>(&self, folder: &AnswerFolder, exercise: &'a Exercise) -> Result<Answer<'a>> {
         let path = self.answer_of(exercise);
         let shown = files::shown(&path);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = whole_file::read_text(&path).map_err(|error| {
             Failure::usage(format!(
                 "{} cannot be read: {error}; `{} reset {}` writes it again",
                 shown.display(),
@@ -338,7 +340,7 @@ impl StudentFolder {
 
     /// Returns the result of the last check of an exercise, if it can be read.
     pub fn last_result(&self, exercise: &Exercise) -> Option<CheckResult> {
-        let text = std::fs::read_to_string(self.result_path(exercise)).ok()?;
+        let text = whole_file::read_text(&self.result_path(exercise)).ok()?;
         serde_json::from_str(&text).ok()
     }
 

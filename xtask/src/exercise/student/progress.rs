@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{StudentFolder, files};
 use crate::exercise::{Catalogue, Exercise};
 use crate::failure::Failure;
+use crate::whole_file;
 
 /// Name of the file.
 const PROGRESS: &str = "progress.toml";
@@ -77,7 +78,7 @@ impl StudentFolder {
     /// Fails with a usage error and the line if the file is malformed.
     pub fn progress(&self) -> Result<Progress> {
         let path = self.progress_path();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match whole_file::read_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Progress::default());
