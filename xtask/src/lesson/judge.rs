@@ -141,7 +141,9 @@ impl Case<'_> {
                 format!(" within {guest_seconds:.0} s of its own time")
             }
             GuestEnd::Stuck => "; it stood still".to_owned(),
-            GuestEnd::OutputLimit(_) => "; it wrote without end".to_owned(),
+            GuestEnd::OutputLimit(_) | GuestEnd::EventLimit { .. } => {
+                "; it wrote without end".to_owned()
+            }
             GuestEnd::Ended | GuestEnd::QemuFailed { .. } => String::new(),
         };
         let log = self.log.last(LAST_LINES);

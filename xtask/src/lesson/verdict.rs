@@ -6,7 +6,7 @@ use kmodlab_protocol::OUTPUT_LIMIT;
 
 use super::subject::subject;
 use crate::vm::Channel;
-use crate::vm::output_meter::limit;
+use crate::vm::output_meter::{EVENTS, limit};
 
 /// The result of a run, with the details that a report prints.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +116,8 @@ pub enum OutputSource {
     DebugConsole,
     /// The standard error of QEMU.
     Qemu,
+    /// The events of QEMU, such as those of its device pvpanic.
+    Events,
 }
 
 impl fmt::Display for OutputSource {
@@ -127,6 +129,9 @@ impl fmt::Display for OutputSource {
             OutputSource::Agent => ("the guest reported", limit(Channel::Agent)),
             OutputSource::DebugConsole => ("the guest wrote to port 0xe9", limit(Channel::Debug)),
             OutputSource::Qemu => ("the guest made QEMU print", limit(Channel::QemuErrors)),
+            OutputSource::Events => {
+                return write!(f, "the guest caused more than {EVENTS} events of QEMU");
+            }
         };
         write!(f, "{what} more than {} MiB", limit >> 20)
     }

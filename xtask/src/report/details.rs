@@ -90,6 +90,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
                 | OutputSource::Agent
                 | OutputSource::DebugConsole
                 | OutputSource::Qemu => "the output, its beginning and its end",
+                OutputSource::Events => "the last event",
             };
             listing(out, title, excerpt)?;
             writeln!(out, "The guest was stopped then.")?;

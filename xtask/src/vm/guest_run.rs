@@ -43,6 +43,11 @@ pub enum GuestEnd {
     Stuck,
     /// The host stopped it: a channel had more bytes than its limit.
     OutputLimit(Channel),
+    /// The host stopped it: it caused more events of QEMU than their limit.
+    EventLimit {
+        /// The name of the last event that was read.
+        event: String,
+    },
     /// QEMU itself failed.
     QemuFailed {
         /// Its exit status, in words.

@@ -24,6 +24,10 @@ const DEBUG: u64 = 2 << 20;
 /// line each time.
 const QEMU_ERRORS: u64 = 1 << 20;
 
+/// Maximum number of QEMU's events: an ordinary guest causes none to three. A module that writes to
+/// the port of the device pvpanic causes one each time, some hundred thousand a second.
+pub const EVENTS: u64 = 1000;
+
 /// The kernel's message before it writes its trace to its log, after the timestamp.
 const DUMP: &[u8] = b"] Dumping ftrace buffer:";
 

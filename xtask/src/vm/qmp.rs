@@ -35,6 +35,17 @@ pub struct Qmp {
     received: Vec<u8>,
     /// Events that no caller has waited for yet.
     events: VecDeque<Message>,
+    /// Number of the events that no caller waits for.
+    others: u64,
+}
+
+/// The events of a guest that no caller waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherEvents {
+    /// Their number since the guest's start.
+    pub count: u64,
+    /// The name of the last one of this look.
+    pub last: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +99,7 @@ impl Qmp {
             guard,
             received: Vec::new(),
             events: VecDeque::new(),
+            others: 0,
         };
         qmp.read()?; // QEMU's greeting
         qmp.execute("qmp_capabilities", &json!({}))?;
@@ -305,11 +317,49 @@ impl Qmp {
             if let Some(error) = message.error {
                 bail!("QEMU refused {command}: {error}");
             }
-            // A guest can make QEMU send other events without end.
-            if message.event.as_deref().is_some_and(is_awaited) {
-                self.events.push_back(message);
-            }
+            self.note_event(message);
         }
+    }
+
+    /// Keeps an event that a caller may wait for, and counts any other one: a guest can make QEMU
+    /// send those without end. Returns the name of one that was counted.
+    fn note_event(&mut self, message: Message) -> Option<String> {
+        match &message.event {
+            Some(event) if is_awaited(event) => self.events.push_back(message),
+            Some(_) => {
+                self.others += 1;
+                return message.event;
+            }
+            None => {}
+        }
+        None
+    }
+
+    /// Reads the events that QEMU has sent, and returns those that no caller waits for. QEMU is
+    /// asked nothing and not waited for; after `enough` events, the rest is left for the next
+    /// look.
+    ///
+    /// # Errors
+    ///
+    /// If QEMU has closed the channel.
+    pub fn other_events(&mut self, enough: u64) -> Result<OtherEvents> {
+        self.stream.set_nonblocking(true)?;
+        let mut last = None;
+        let outcome = loop {
+            if self.others > enough {
+                break Ok(());
+            }
+            match self.read() {
+                Ok(message) => last = self.note_event(message).or(last),
+                Err(error) if is_timeout(&error) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.stream.set_nonblocking(false)?;
+        outcome.map(|()| OtherEvents {
+            count: self.others,
+            last,
+        })
     }
 
     fn read(&mut self) -> Result<Message> {
@@ -406,6 +456,31 @@ mod tests {
         assert!(qmp.wait_for_stop(Duration::from_millis(1))?);
         // The event is there only once.
         assert!(!qmp.wait_for_stop(Duration::from_millis(1))?);
+        Ok(())
+    }
+
+    #[test]
+    fn events_that_nobody_waits_for_are_counted() -> Result<()> {
+        const ANSWER: &str = "{\"return\": {\"status\": \"running\"}}\n\
+            {\"event\": \"GUEST_PANICKED\"}\n{\"event\": \"STOP\"}\n{\"event\": \"RESET\"}\n";
+        let (qmp, qemu) = qemu(&[ANSWER]);
+        let mut qmp = qmp?;
+        assert_eq!(qmp.other_events(9)?.count, 0);
+        assert!(!qmp.has_internal_error()?);
+        // The whole answer has been sent.
+        qmp.stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        while qmp.others < 2 {
+            let message = qmp.read()?;
+            qmp.note_event(message);
+        }
+        let expected = OtherEvents {
+            count: 2,
+            last: None,
+        };
+        assert_eq!(qmp.other_events(9)?, expected);
+        assert!(qmp.wait_for_stop(Duration::from_millis(1))?);
+        drop(qmp);
+        qemu.join().expect("it ends");
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::gdb::Gdb;
 use super::guest_run::{GuestEnd, GuestRun, Interruption};
 use super::machine::Machine;
 use super::module_calls::{self, KernelFunctions};
-use super::output_meter::OutputMeter;
+use super::output_meter::{EVENTS, OutputMeter};
 use super::panic_detector::PanicDetector;
 use super::qmp::Qmp;
 use super::real_time::TypedCommands;
@@ -251,6 +251,15 @@ impl Observer for GuestObserver<'_> {
 
     fn look(&mut self, guest: &Running, control: &mut Option<Qmp>) -> Result<Option<GuestEnd>> {
         self.next_look = Instant::now() + INTERVAL;
+        // QEMU is not asked anything for that.
+        let events = control
+            .as_mut()
+            .and_then(|control| control.other_events(EVENTS).ok());
+        if let Some(events) = events.filter(|events| events.count > EVENTS) {
+            return Ok(Some(GuestEnd::EventLimit {
+                event: events.last.unwrap_or_default(),
+            }));
+        }
         let cpu_time = watchdog::cpu_time(guest.guard());
         let reserve = self.reserve.as_mut();
         let may_ask = reserve.is_none_or(|reserve| reserve.is_over(guest.guard(), cpu_time));

@@ -163,6 +163,16 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "fails_event_flood",
+        language: "c",
+        profile: TEACHING,
+        verdict: "output-limit",
+        words: &[
+            "output limit exceeded: the guest caused more than 1000 events of QEMU",
+            "GUEST_PANICKED",
+        ],
+    },
+    Case {
         name: "fails_cond_resched",
         language: "c",
         profile: TEACHING,

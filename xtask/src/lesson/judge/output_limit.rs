@@ -39,6 +39,7 @@ impl Case<'_> {
             GuestEnd::OutputLimit(Channel::QemuErrors) => {
                 (OutputSource::Qemu, excerpt(run.qemu_errors.as_bytes()))
             }
+            GuestEnd::EventLimit { event } => (OutputSource::Events, vec![event.clone()]),
             _ => return None,
         };
         Some(Verdict::OutputLimit {
