@@ -40,6 +40,8 @@ pub(super) struct KernelFunctions {
     kthread: Option<Range<u64>>,
     /// The addresses of the code by which the kernel is entered at an interrupt.
     entry: Option<Range<u64>>,
+    /// The address of `jiffies_64`, the number of timer ticks.
+    pub ticks: Option<u64>,
 }
 
 /// Maximum number of looks at the CPUs before an interrupt is sent to them nevertheless.
@@ -53,6 +55,7 @@ impl KernelFunctions {
         Self {
             kthread: kernel.symbol_range("kthread"),
             entry: entry.map(|(start, end)| start..end),
+            ticks: start("jiffies_64"),
         }
     }
 }
@@ -179,6 +182,7 @@ mod tests {
         let functions = KernelFunctions {
             kthread: Some(KTHREAD..KTHREAD + 0x100),
             entry: None,
+            ticks: None,
         };
         call_on_stack(cpu, &functions, &mut |address| {
             memory.get(&address).copied()

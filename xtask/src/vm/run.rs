@@ -323,9 +323,10 @@ impl GuestObserver<'_> {
             let since = cpu_time.saturating_sub(at);
             return (since >= INTERRUPTION_PATIENCE).then_some(out_of_time);
         }
+        let ticks = self.functions().ticks;
         let why = if self.is_busy(control, cpu_time) {
             Interruption::Busy
-        } else if self.watchdog.is_uninterruptible(control) {
+        } else if self.watchdog.is_uninterruptible(control, ticks) {
             Interruption::Uninterruptible
         } else {
             return None;

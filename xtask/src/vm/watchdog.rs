@@ -26,8 +26,17 @@ const UNINTERRUPTIBLE_SECONDS: u32 = 3;
 pub(super) struct Watchdog {
     guest_seconds: u32,
     looks_without_progress: u32,
-    /// Looks in a row with all interrupts disabled, and the clock at the first of them.
-    uninterruptible: Option<(u32, u32)>,
+    uninterruptible: Option<Uninterruptible>,
+}
+
+/// Looks in a row with all interrupts disabled.
+#[derive(Debug, PartialEq, Eq)]
+struct Uninterruptible {
+    looks: u32,
+    /// The clock at the first of them, in seconds.
+    since: u32,
+    /// The kernel's count of ticks at the first of them.
+    ticks: Option<u64>,
 }
 
 impl Watchdog {
@@ -60,15 +69,28 @@ impl Watchdog {
     }
 
     /// Reports whether all CPUs have had their interrupts disabled for long; call it after each
-    /// [`check`](Self::check).
-    pub fn is_uninterruptible(&mut self, control: &mut Qmp) -> bool {
+    /// [`check`](Self::check). `ticks` is the address of the kernel's count of ticks: a kernel that
+    /// counts on takes interrupts between the looks. A loop of `yield()` has them disabled at
+    /// nearly every look.
+    pub fn is_uninterruptible(&mut self, control: &mut Qmp, ticks: Option<u64>) -> bool {
         if !matches!(control.all_interrupts_disabled(), Ok(true)) {
             self.uninterruptible = None;
             return false;
         }
-        let (looks, since) = self.uninterruptible.get_or_insert((0, self.guest_seconds));
-        *looks += 1;
-        *looks >= UNINTERRUPTIBLE_LOOKS && self.guest_seconds - *since >= UNINTERRUPTIBLE_SECONDS
+        let ticks = ticks.and_then(|address| control.memory(0, address));
+        let ticks = ticks.map(|[ticks, _]| ticks);
+        let now = Uninterruptible {
+            looks: 0,
+            since: self.guest_seconds,
+            ticks,
+        };
+        let state = match &mut self.uninterruptible {
+            Some(state) if state.ticks == ticks => state,
+            state => state.insert(now),
+        };
+        state.looks += 1;
+        state.looks >= UNINTERRUPTIBLE_LOOKS
+            && self.guest_seconds - state.since >= UNINTERRUPTIBLE_SECONDS
     }
 
     /// Notes that the kernel logged something.
@@ -156,9 +178,51 @@ pub(super) fn runs(guard: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixStream;
     use std::process::Command;
 
     use super::*;
+
+    /// Returns the number of looks after which a guest whose CPUs have their interrupts disabled at
+    /// each look, and whose count of ticks grows by `step` between two, counts as uninterruptible.
+    fn uninterruptible(step: u64) -> anyhow::Result<Option<u32>> {
+        let (stream, mut qemu) = UnixStream::pair()?;
+        let answers = std::thread::spawn(move || -> std::io::Result<()> {
+            writeln!(qemu, "{{\"QMP\": {{}}}}")?;
+            let mut ticks = 0;
+            for request in BufReader::new(qemu.try_clone()?).lines() {
+                let answer = match request? {
+                    request if request.contains("info registers") => {
+                        "CPU#0\\r\\nRFL=00000046 HLT=0".to_owned()
+                    }
+                    request if request.contains("x /2gx") => {
+                        ticks += step;
+                        format!("ffffffff82000000: {ticks:#018x} 0x0000000000000000")
+                    }
+                    _ => String::new(),
+                };
+                writeln!(qemu, "{{\"return\": \"{answer}\"}}")?;
+            }
+            Ok(())
+        });
+        let mut control = Qmp::new(stream, std::process::id())?;
+        let mut watchdog = Watchdog::default();
+        let looks = (1..=3 * UNINTERRUPTIBLE_LOOKS).find(|look| {
+            watchdog.guest_seconds = *look;
+            watchdog.is_uninterruptible(&mut control, Some(0xffff_ffff_8200_0000))
+        });
+        drop(control);
+        answers.join().expect("it ends")?;
+        Ok(looks)
+    }
+
+    #[test]
+    fn a_kernel_that_counts_ticks_takes_interrupts() -> anyhow::Result<()> {
+        assert_eq!(uninterruptible(0)?, Some(UNINTERRUPTIBLE_LOOKS));
+        assert_eq!(uninterruptible(1)?, None);
+        Ok(())
+    }
 
     #[test]
     fn qemu_is_left_alone_until_it_idles() -> anyhow::Result<()> {
