@@ -16,7 +16,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// CPU time of QEMU during which the same call was executed at each look.
 const BUSY: Duration = Duration::from_millis(800);
 
-/// The same for a kernel thread that no command waits for: a thread may compute for long.
+/// The same for a kernel thread that no command waits for, unless its loop has no end: a thread may
+/// compute for long.
 const BUSY_THREAD: Duration = Duration::from_secs(20);
 
 /// Minimum number of those looks.
@@ -58,14 +59,17 @@ impl BusyDetector {
     /// too long. `waits` says whether a command waits for the module's threads.
     pub fn is_busy(&mut self, calls: &[ModuleCall], cpu_time: Duration, waits: bool) -> bool {
         self.calls.retain_mut(|known| {
-            match calls.contains(&known.call) {
-                true => (known.looks, known.gaps) = (known.looks + 1, 0),
-                false => known.gaps += 1,
+            match calls.iter().find(|call| call.is_same(&known.call)) {
+                Some(call) => {
+                    known.call.is_endless |= call.is_endless;
+                    (known.looks, known.gaps) = (known.looks + 1, 0);
+                }
+                None => known.gaps += 1,
             }
             known.gaps <= GAPS
         });
         for call in calls {
-            if !self.calls.iter().any(|known| known.call == *call) {
+            if !self.calls.iter().any(|known| known.call.is_same(call)) {
                 self.calls.push(BusyCall {
                     call: *call,
                     since: cpu_time,
@@ -75,7 +79,7 @@ impl BusyDetector {
             }
         }
         self.calls.iter().any(|known| {
-            let limit = match waits || !known.call.in_thread {
+            let limit = match waits || !known.call.in_thread || known.call.is_endless {
                 true => BUSY,
                 false => BUSY_THREAD,
             };
@@ -91,11 +95,13 @@ mod tests {
     const INIT: ModuleCall = ModuleCall {
         frame: 0xffff_c900_001b_7e20,
         in_thread: false,
+        is_endless: false,
     };
 
     const THREAD: ModuleCall = ModuleCall {
         frame: 0xffff_c900_001c_7f00,
         in_thread: true,
+        is_endless: false,
     };
 
     /// Looks every 200 ms of CPU time; returns the number of looks after which the detector
@@ -141,6 +147,13 @@ mod tests {
         assert_eq!(reports([&[THREAD][..]; 10], true), Some(5));
         assert_eq!(reports([&[THREAD][..]; 100], false), None);
         assert_eq!(reports([&[THREAD][..]; 110], false), Some(101));
+        // Seen at one look, it is known.
+        let endless = ModuleCall {
+            is_endless: true,
+            ..THREAD
+        };
+        let looks = [&[THREAD][..], &[endless], &[THREAD], &[THREAD], &[THREAD]];
+        assert_eq!(reports(looks, false), Some(5));
     }
 
     #[test]

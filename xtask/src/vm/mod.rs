@@ -6,6 +6,7 @@ mod busy_detector;
 mod channels;
 mod cpus;
 pub mod debugged;
+mod endless_loop;
 mod firmware;
 mod gdb;
 mod guest_run;

@@ -10,6 +10,7 @@ use std::ops::Range;
 use anyhow::Result;
 
 use super::cpus::{self, CpuRegisters};
+use super::endless_loop;
 use super::qmp::Qmp;
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 
@@ -31,6 +32,15 @@ pub(super) struct ModuleCall {
     pub frame: u64,
     /// Whether the module's code is a kernel thread's, or a worker's: no command waits for it.
     pub in_thread: bool,
+    /// Whether this code is a kernel thread's and in a loop without an end.
+    pub is_endless: bool,
+}
+
+impl ModuleCall {
+    /// Reports whether another look found the same call.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.frame, self.in_thread) == (other.frame, other.in_thread)
+    }
 }
 
 /// The functions that the search needs to know.
@@ -122,7 +132,7 @@ fn call_on_stack(
     let mut in_thread = false;
     let mut note = |code: u64, frame: u64| {
         if MODULE_ADDRESSES.contains(&code) {
-            outermost = Some(frame);
+            outermost = Some((code, frame));
         }
         let kthread = functions.kthread.as_ref();
         in_thread |= kthread.is_some_and(|kthread| kthread.contains(&code));
@@ -154,7 +164,12 @@ fn call_on_stack(
         note(code, next);
         frame = next;
     }
-    outermost.map(|frame| ModuleCall { frame, in_thread })
+    let (code, frame) = outermost?;
+    Some(ModuleCall {
+        frame,
+        in_thread,
+        is_endless: in_thread && endless_loop::is_in(code, read),
+    })
 }
 
 #[cfg(test)]
@@ -203,6 +218,7 @@ mod tests {
         let expected = ModuleCall {
             frame: STACK + 0x80,
             in_thread: false,
+            is_endless: false,
         };
         assert_eq!(found, Some(expected));
     }
@@ -218,6 +234,7 @@ mod tests {
         let expected = ModuleCall {
             frame: STACK + 0x10,
             in_thread: true,
+            is_endless: false,
         };
         assert_eq!(found, Some(expected));
     }

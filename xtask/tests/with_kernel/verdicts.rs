@@ -162,6 +162,18 @@ const CASES: &[Case] = &[
             ") was at modules/lessons/fails_busy_wait/c/fails_busy_wait.c:@{wait}, in wait:",
         ],
     },
+    // Before the `sleep` ends, which takes 16 seconds beside this thread.
+    Case {
+        name: "fails_busy_thread",
+        language: "c",
+        profile: TEACHING,
+        verdict: "hang",
+        words: &[
+            "hung: the module keeps a CPU busy and does not return, after ",
+            "    $ sleep 2\n",
+            ") was at modules/lessons/fails_busy_thread/c/fails_busy_thread.c:@{loop}, in busy:",
+        ],
+    },
     Case {
         name: "fails_event_flood",
         language: "c",
