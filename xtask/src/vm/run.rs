@@ -131,18 +131,24 @@ pub fn run(
         meter: OutputMeter::default(),
         panic: PanicDetector::default(),
         first_message: None,
+        received: 0,
         panicked_at: None,
         next_look: Instant::now() + FIRST_LOOK,
     };
     let stopped = guest.watch(control, &mut observer)?;
+    let (command, started) = (guest.command().to_owned(), guest.started());
+    let ended = guest.end()?;
+    // The last bytes may not have been seen.
+    observer.panic.read(&ended.log);
+    if let Some(rest @ [_, ..]) = ended.agent.get(observer.received..) {
+        observer.output(Channel::Agent, rest);
+    }
     let GuestObserver {
-        mut panic,
+        panic,
         first_message,
         interruption,
         ..
     } = observer;
-    let (command, started) = (guest.command().to_owned(), guest.started());
-    let ended = guest.end()?;
     let end = match stopped {
         Some(end) => end,
         // QEMU ends with status 0 then.
@@ -156,8 +162,6 @@ pub fn run(
             stderr: ended.errors.clone(),
         },
     };
-    // The last bytes may not have been seen.
-    panic.read(&ended.log);
     Ok(GuestRun {
         agent: ended.agent,
         debug: ended.debug,
@@ -215,6 +219,8 @@ struct GuestObserver<'a> {
     meter: OutputMeter,
     panic: PanicDetector,
     first_message: Option<Instant>,
+    /// The number of bytes of the agent's channel that `on_messages` has received.
+    received: usize,
     /// The guest's clock in seconds when its panic was noticed.
     panicked_at: Option<u32>,
     next_look: Instant,
@@ -235,6 +241,7 @@ impl Observer for GuestObserver<'_> {
             Channel::Agent => {
                 self.progressed();
                 self.first_message.get_or_insert_with(Instant::now);
+                self.received += bytes.len();
                 if let Some(kind) = (self.on_messages)(bytes) {
                     self.command = kind;
                 }
