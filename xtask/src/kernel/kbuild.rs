@@ -21,26 +21,47 @@ const REPRODUCIBLE: [&str; 4] = [
 /// source location of every address in an oops, and take the compiler a few seconds.
 /// `CONFIG_DEBUG_INFO` would describe every type in every file.
 pub fn make(toolchain: &Toolchain, tree: &Path, objects: &Path, jobs: usize) -> Tool {
-    make_with(toolchain, tree, objects, jobs, &[])
+    make_with(
+        toolchain,
+        (tree, objects),
+        jobs,
+        DebugInformation::Lines,
+        &[],
+    )
+}
+
+/// Returns the command line `make -C tree O=objects M=work …` for modules of kmodlab's own Kbuild. The
+/// modules describe their types and variables for gdb; a guest gets them without that. They name the files
+/// below `work` relative to it, those that kbuild writes (`NAME.mod.c`) too.
+pub fn make_modules(
+    toolchain: &Toolchain,
+    trees: (&Path, &Path),
+    jobs: usize,
+    work: &Path,
+) -> Tool {
+    let make = make_with(toolchain, trees, jobs, DebugInformation::Types, &[work]);
+    make.arg(format!("M={}", work.display()))
 }
 
 /// Returns the command line `make -C tree O=objects M=work …` for modules whose Kbuild knows
-/// nothing of kmodlab. The modules name the files below `sources` relative to it.
+/// nothing of kmodlab. The modules name the files below `sources` relative to it, and have the debug
+/// information of [`make_modules`].
 pub fn make_module(
     toolchain: &Toolchain,
-    (tree, objects): (&Path, &Path),
+    trees: (&Path, &Path),
     jobs: usize,
     work: &Path,
     sources: &Path,
 ) -> Tool {
-    // Linux 7.3 names files from the folder in which it works.
+    // Linux 7.3 names files from the folder in which it works. Of the prefixes that fit, compilers take the
+    // last one.
     let relative = sources.strip_prefix(work).unwrap_or(Path::new(""));
-    let folders = [sources, relative];
+    let folders = [work, sources, relative];
     let folders: Vec<&Path> = folders
         .into_iter()
         .filter(|folder| *folder != Path::new(""))
         .collect();
-    let make = make_with(toolchain, tree, objects, jobs, &folders);
+    let make = make_with(toolchain, trees, jobs, DebugInformation::Types, &folders);
     make.arg(format!("M={}", work.display()))
 }
 
@@ -75,11 +96,30 @@ fn tools(toolchain: &Toolchain) -> [(&'static str, String); 6] {
     ]
 }
 
+/// The debug information of objects.
+#[derive(Debug, Clone, Copy)]
+enum DebugInformation {
+    /// Line tables.
+    Lines,
+    /// Everything that gdb understands.
+    Types,
+}
+
+impl DebugInformation {
+    /// Returns the flags of rustc and clang.
+    fn flags(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Lines => ("-Cdebuginfo=line-tables-only", "-gline-tables-only"),
+            Self::Types => ("-Cdebuginfo=full", "-g"),
+        }
+    }
+}
+
 fn make_with(
     toolchain: &Toolchain,
-    tree: &Path,
-    objects: &Path,
+    (tree, objects): (&Path, &Path),
     jobs: usize,
+    debug: DebugInformation,
     sources: &[&Path],
 ) -> Tool {
     let Toolchain {
@@ -92,11 +132,12 @@ fn make_with(
     let [tree, objects] = [&*real(tree), &*real(objects)];
     // A panic in `core` names a file below the folder of rustc's library.
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let (rust_debug, c_debug) = debug.flags();
     let rust_flags = [
         remap(tree, "."),
         remap(objects, "."),
         remap(rust_lib_src, "library"),
-        "-Cdebuginfo=line-tables-only".to_owned(),
+        rust_debug.to_owned(),
     ];
     let own = sources
         .iter()
@@ -111,7 +152,7 @@ fn make_with(
         .join(" ");
     // clang 19 warns about 6.7's headers in nearly every C file.
     let c_flags =
-        c_flags + " -Wno-enum-enum-conversion -gline-tables-only -fdebug-compilation-dir=.";
+        format!("{c_flags} -Wno-enum-enum-conversion {c_debug} -fdebug-compilation-dir=.");
     Tool::new("make")
         .clean_env()
         .arg("-C")

@@ -122,8 +122,7 @@ impl<'a> ModuleBuilder<'a> {
     /// Returns the command line of kbuild with `modules/Kbuild` in the folder `work`.
     pub fn own_kbuild(&self, work: &Path, variables: &[String]) -> Tool {
         let KernelImage { tree, objects, .. } = self.image;
-        kernel::make(self.toolchain, tree, objects, self.session.jobs)
-            .arg(format!("M={}", work.display()))
+        kernel::make_modules(self.toolchain, (tree, objects), self.session.jobs, work)
             .args(variables)
     }
 

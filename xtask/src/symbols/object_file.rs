@@ -150,7 +150,7 @@ impl ObjectFile {
             frames.push(Frame {
                 function: frame
                     .function
-                    .and_then(|function| Some(demangled(&function.raw_name().ok()?))),
+                    .and_then(|function| Some(short_name(&function.raw_name().ok()?))),
                 file,
                 line,
             });
@@ -181,6 +181,31 @@ impl ObjectFile {
 pub(super) fn demangled(name: &str) -> String {
     // `#` omits the hash of the crate.
     format!("{:#}", rustc_demangle::demangle(name))
+}
+
+/// Returns the name of a function of debug information, without the path and the types that full debug
+/// information has of Rust.
+fn short_name(name: &str) -> String {
+    let name = demangled(name);
+    let (mut depth, mut parts) = (0_u32, vec![String::new()]);
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '<' | '{' | '(' => depth += 1,
+            '>' | '}' | ')' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 && letters.next_if_eq(&':').is_some() => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(letter);
+        }
+    }
+    // A generic function's types are the last part.
+    let last = parts.iter().rev().find(|part| !part.starts_with('<'));
+    last.cloned().unwrap_or(name)
 }
 
 fn functions(elf: &Elf<'_>, bases: &SectionBases) -> HashMap<String, Vec<FunctionSymbol>> {
@@ -347,6 +372,19 @@ __attribute__((section(".init.text"), noinline)) int first(volatile int *p)
         assert_eq!(object.address("nothing", 0), None);
         assert!(object.frames(1).is_empty());
         Ok(())
+    }
+
+    #[test]
+    fn names_are_those_of_the_source() {
+        for (name, short) in [
+            ("count", "count"),
+            ("_RNvCs1234_7example4draw", "draw"),
+            ("<example::Test as kernel::Module>::init", "init"),
+            ("kernel_ext::kthread::thread_main::<(), i32>", "thread_main"),
+            ("example::{impl#0}::init::{closure#0}", "{closure#0}"),
+        ] {
+            assert_eq!(short_name(name), short, "{name}");
+        }
     }
 
     #[test]

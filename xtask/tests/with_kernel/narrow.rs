@@ -187,7 +187,12 @@ fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, Strin
     let status = debugged.wait()?;
 
     // The functions are on the stack of the selected CPU: of the others, one frame is shown.
-    let frame = |function: &str| seen.find(&format!(" {function} () at "));
+    // gdb shows the path of a function of Rust, and the arguments.
+    let frame = |function: &str| {
+        [" ", "::"]
+            .iter()
+            .find_map(|before| seen.find(&format!("{before}{function} (")))
+    };
     let frames = ["reached", "draw", caller].map(frame);
     assert!(frames[0].is_some() && frames.is_sorted(), "{seen}");
     assert!(seen.contains("/c/unlocked_counter.c:"), "{seen}");

@@ -226,6 +226,28 @@ fn there_and_back(lang: &str, source: &str) -> Result<()> {
 }
 
 #[test]
+fn gdb_knows_the_types_of_a_module() -> Result<()> {
+    for (lang, function, value, printed) in [
+        (
+            "rust",
+            "unlocked_counter::draw",
+            "*shared",
+            "unlocked_counter::Shared {next: ",
+        ),
+        ("c", "draw", "done", "{done = 0, wait = {lock = "),
+    ] {
+        let (_folder, file) = record(run_here, "unlocked_counter", lang, 0)?;
+        let debugged = Debugged::start(xtask(original(), &["replay", "--gdb", &file]))?;
+        let processes = debugged.processes();
+        let commands = format!("break {function}\ncontinue\nprint {value}\nkill\n");
+        let seen = debugged.gdb(&commands)?;
+        ensure!(seen.contains(printed), "{printed:?} is not in\n{seen}");
+        debugged.ends(0, processes)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn gdb_goes_forwards_and_back_in_rust() -> Result<()> {
     there_and_back("rust", "kthread_run/kthread_run.rs")
 }

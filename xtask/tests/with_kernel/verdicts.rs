@@ -337,7 +337,7 @@ const CASES: &[Case] = &[
         verdict: "panic",
         words: &[
             "insmod (",
-            ") was at modules/lessons/hello-6/c/hello-6.c:@{dereference}, in init_module:",
+            ") was at modules/lessons/hello-6/c/hello-6.c:@{dereference}, in hello_6_init:",
         ],
     },
     Case {
