@@ -11,7 +11,7 @@ use crate::commands::{
     bench, book, build, cache, check, course, doc, doctor, env, exercise, grade, hint, ide, learn,
     list, mistake, new, pack, qemu, replay, reset, shell, solution, test, watch,
 };
-use crate::{failure, process, program, vm};
+use crate::{failure, process, program, symbols, vm};
 
 /// Build a Linux kernel with Rust, build the lessons' modules and test them in guests
 #[derive(Debug, Parser)]
@@ -87,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(mode) if mode == process::GUARDED => process::become_tool(Signal::KILL, args),
         Some(mode) if mode == process::TERMINAL_GUARD => process::become_tool(Signal::TERM, args),
         Some(mode) if mode == process::SANDBOX => process::sandbox(args),
+        Some(mode) if mode == symbols::FIND_MODULES => symbols::find_modules(args),
         _ => run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,6 +1,6 @@
 //! `cargo xtask qemu`: a guest with a shell on this terminal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -17,6 +17,7 @@ use crate::modules::{Language, MODPROBE_INDEX, Module};
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
+use crate::symbols::GuestSymbols;
 use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
 use kmodlab_protocol::BANNER_FILE;
@@ -74,9 +75,10 @@ pub struct QemuOptions {
     #[arg(long, value_name = "MiB", value_parser = clap::value_parser!(u32).range(MEMORY_MIB))]
     memory: Option<u32>,
 
-    /// Wait for a debugger before the first instruction
-    #[arg(long)]
-    gdb: bool,
+    /// Wait for a debugger at this port of the host before the first instruction [default: 1234]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "1234", value_parser = clap::value_parser!(u16).range(1..))]
+    gdb: Option<u16>,
 
     /// Print QEMU's command line and end
     #[arg(long)]
@@ -169,6 +171,11 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     } = &built;
     if let Some(file) = &options.modules_into {
         reload::write_modules(kernel.key.as_str(), &built.modules, file)?;
+        if options.gdb.is_some()
+            && let Some(folder) = file.parent()
+        {
+            GuestSymbols::new(folder).write_modules(&built.modules)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let requested = match options.accel {
@@ -215,10 +222,16 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         let report = terminal::run_batch(toolchain, kernel, &machine, &report)?;
         return script::exit_code(&report);
     }
-    if options.gdb {
+    if let Some(port) = options.gdb {
+        let symbols = GuestSymbols::new(folder.path());
+        symbols.write_modules(&built.modules)?;
+        let own = session.workspace.modules();
+        let project = projects.first().map(|project| project.folder.as_path());
+        let sources = [Some(&*kernel.tree), Some(&*own), project];
+        let sources: Vec<&Path> = sources.into_iter().flatten().collect();
         crate::errln!(
-            "the guest waits for a debugger; in another terminal: gdb {} -ex 'target remote :1234'",
-            shell_word(&kernel.vmlinux())
+            "the guest waits for a debugger; in another terminal: gdb -x {}",
+            shell_word(&symbols.write_script(kernel, &sources, port)?)
         );
     }
     let guest = || terminal::run_on_terminal(toolchain, kernel, &machine);

@@ -162,7 +162,7 @@ fn boot(
         kernel_parameters: [vec!["quiet".to_owned()], terminal::kernel_parameters()].concat(),
         hardware: Hardware::DEFAULT,
     };
-    let machine = Machine::interactive(accel, boot, false, None);
+    let machine = Machine::interactive(accel, boot, None, None);
     terminal::run_on_terminal(toolchain, kernel, &machine)
 }
 

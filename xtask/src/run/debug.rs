@@ -21,11 +21,6 @@ use crate::vm::{Channels, Memory};
 /// nanoseconds.
 const DELAYS: &str = "perturb_delay";
 
-/// The kernel's list of modules, and the distance of a module's `list` from its beginning
-/// (include/linux/module.h).
-const MODULES: &str = "modules";
-const LIST: u64 = 8;
-
 /// gdb's command file in the guest's folder.
 const COMMANDS: &str = "attach";
 
@@ -103,7 +98,7 @@ impl Runner<'_> {
             .next()
             .context("the module `perturb` was not built")?;
         let first = symbols::kernel_function(kernel, symbols::BEFORE_INIT)?;
-        let list = kernel.symbol_range(MODULES);
+        let list = kernel.symbol_range(symbols::MODULE_LIST);
         let mut plan = SchedulePlan {
             kernel,
             folder: channels.folder().to_owned(),
@@ -170,12 +165,11 @@ struct SchedulePlan<'a> {
 impl SchedulePlan<'_> {
     /// Finds `perturb` in the kernel's list of modules.
     fn listed(&self, memory: &mut dyn Memory) -> Result<LoadedModule> {
-        let mut entry = memory.number(self.list)?;
-        while entry != self.list {
-            if let Some(found) = self.perturb.look(entry - LIST, memory)? {
+        let mut read = |address: u64, length: usize| memory.read(address, length);
+        for module in symbols::listed_modules(self.list, &mut read)? {
+            if let Some(found) = self.perturb.look(module, memory)? {
                 return Ok(found);
             }
-            entry = memory.number(entry)?;
         }
         bail!("the module {} is not loaded", schedule::MODULE)
     }
@@ -194,9 +188,7 @@ impl DebugPlan for SchedulePlan<'_> {
             return Ok(NextStop::RunTo(self.before_init));
         };
         let mut perturb = self.listed(memory)?;
-        // The kernel has freed these sections, and may have given their memory to the lesson.
-        let sections = &mut perturb.sections;
-        sections.retain(|section, _| !section.starts_with(".init"));
+        perturb.remove_init();
         let at = perturb.function(&self.perturb.bytes, DELAYS)?;
         self.loaded.extend([lesson, perturb]);
         self.delays_at = Some(at);

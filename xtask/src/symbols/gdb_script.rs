@@ -1,5 +1,6 @@
-//! gdb's command file for a guest, with the symbols of the kernel and of its modules.
+//! gdb's command files for guests, with the symbols of the kernel and of its modules.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -15,33 +16,63 @@ pub fn gdb_script(
     sources: &[&Path],
     loaded: &[LoadedModule],
 ) -> String {
+    let mut script = begin(kernel, sources);
+    script.push_str("set confirm off\n");
+    for LoadedModule { name, sections } in loaded {
+        let file = gdb_word(&folder.join(format!("{name}.ko")));
+        // `write!` to a String cannot fail.
+        let _ = writeln!(
+            script,
+            "add-symbol-file {file}{}",
+            section_arguments(sections)
+        );
+    }
+    script.push_str("set confirm on\n");
+    // The only path that gdb reads to the end of the line, whatever is in it.
+    script + &format!("target remote {}\n", socket.display())
+}
+
+/// Returns the commands that attach gdb to an interactive guest, which waits at `port` of the host
+/// before its first instruction, and define `lx-symbols` by the Python script `symbols`.
+pub fn interactive_gdb_script(
+    kernel: &KernelImage,
+    sources: &[&Path],
+    port: u16,
+    symbols: &Path,
+) -> String {
+    let mut script = begin(kernel, sources);
+    // A breakpoint in a module waits until the guest loads it.
+    script.push_str("set breakpoint pending on\n");
+    let _ = writeln!(script, "target remote 127.0.0.1:{port}");
+    // A gdb without Python has the symbols of the kernel.
+    let _ = writeln!(script, "source {}", symbols.display());
+    script
+}
+
+/// Returns the beginning of all command files.
+fn begin(kernel: &KernelImage, sources: &[&Path]) -> String {
     let mut script = String::from("# Made by `cargo xtask`, which removes it at its end.\n");
-    // `write!` to a String cannot fail.
     let _ = writeln!(script, "file {}", gdb_word(&kernel.vmlinux()));
     for folder in sources {
         let _ = writeln!(script, "directory {}", gdb_word(folder));
     }
-    script.push_str("set confirm off\n");
-    for LoadedModule { name, sections } in loaded {
-        let file = folder.join(format!("{name}.ko"));
-        let _ = write!(script, "add-symbol-file {}", gdb_word(&file));
-        for (section, address) in sections {
-            let _ = write!(script, " -s {section} {address:#x}");
-        }
-        script.push('\n');
-    }
-    script.push_str("set confirm on\n");
     // gdb repeats a request after two seconds, which a busy host may need, and then takes the
     // late answer for that to its next request.
     script.push_str("set remotetimeout 60\n");
-    // The only path that gdb reads to the end of the line, whatever is in it.
-    let _ = writeln!(script, "target remote {}", socket.display());
     script
+}
+
+/// Returns the words of `add-symbol-file` for the sections of a module, each after a space.
+pub(super) fn section_arguments(sections: &BTreeMap<String, u64>) -> String {
+    let words = sections.iter();
+    words
+        .map(|(section, address)| format!(" -s {section} {address:#x}"))
+        .collect()
 }
 
 /// Returns a path as one word of gdb's commands, which are split at white space outside of quotes
 /// (`buildargv` in libiberty/argv.c).
-fn gdb_word(path: &Path) -> String {
+pub(super) fn gdb_word(path: &Path) -> String {
     let path = path.display().to_string();
     format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -15,6 +15,7 @@ use object::{
 };
 
 use super::Elf;
+use crate::kernel::MODULE_ADDRESSES;
 use crate::modules::kernel_name;
 
 /// The kernel's function that calls a module's init function. Its argument is the
@@ -24,6 +25,31 @@ pub const BEFORE_INIT: &str = "do_init_module";
 /// The section that becomes a module's `struct module`, with the module's name and
 /// the addresses of its init and exit functions.
 const THIS_MODULE: &str = ".gnu.linkonce.this_module";
+
+/// The kernel's list of modules, and the distance of a module's `list` from its beginning
+/// (include/linux/module.h).
+pub const MODULE_LIST: &str = "modules";
+const LIST: u64 = 8;
+
+/// Reads the addresses of all `struct module` in the kernel's list at the address `list`. `read` returns
+/// bytes of the guest's memory.
+///
+/// # Errors
+///
+/// If the memory of an entry cannot be read.
+pub fn listed_modules(
+    list: u64,
+    read: &mut dyn FnMut(u64, usize) -> Result<Vec<u8>>,
+) -> Result<Vec<u64>> {
+    let mut found = Vec::new();
+    let mut entry = number(&read(list, 8)?);
+    // The memory of a guest that has not started yet has other contents.
+    while entry != list && MODULE_ADDRESSES.contains(&entry) && !found.contains(&(entry - LIST)) {
+        found.push(entry - LIST);
+        entry = number(&read(entry, 8)?);
+    }
+    Ok(found)
+}
 
 /// A module in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +112,13 @@ impl LoadedModule {
 }
 
 impl LoadedModule {
+    /// Removes the sections that the kernel frees after a module's init function: another module may have
+    /// that memory.
+    pub fn remove_init(&mut self) {
+        let sections = &mut self.sections;
+        sections.retain(|section, _| !section.starts_with(".init"));
+    }
+
     /// Returns the address of a function of the module with the file `file`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod formats;
 mod gdb_script;
+mod gdb_symbols;
 mod line;
 mod loaded;
 mod object_file;
@@ -24,8 +25,9 @@ use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
 pub use formats::origins;
-pub use gdb_script::gdb_script;
-pub use loaded::{BEFORE_INIT, LoadedModule};
+pub use gdb_script::{gdb_script, interactive_gdb_script};
+pub use gdb_symbols::{FIND_MODULES, GuestSymbols, find_modules};
+pub use loaded::{BEFORE_INIT, LoadedModule, MODULE_LIST, listed_modules};
 
 type Elf<'a> = object::read::elf::ElfFile64<'a, object::LittleEndian>;
 

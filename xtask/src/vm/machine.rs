@@ -68,7 +68,7 @@ pub struct Machine {
 enum Kind {
     Interactive {
         accel: Accel,
-        gdb: bool,
+        gdb: Option<u16>,
         reload: Option<PathBuf>,
     },
     Batch {
@@ -161,10 +161,15 @@ const SECOND_SERIAL: &str = "8250.nr_uarts=2";
 const VIRTUAL_TSC_KHZ: u64 = 1_000_000;
 
 impl Machine {
-    /// Returns a guest with a shell on the terminal that xtask runs on. With `gdb`, QEMU waits
-    /// for a debugger at port 1234, as users of gdb expect it. The guest's requests for modules
-    /// go to the socket `reload`.
-    pub fn interactive(accel: Accel, boot: Boot, gdb: bool, reload: Option<PathBuf>) -> Self {
+    /// Returns a guest with a shell on the terminal that xtask runs on. QEMU waits for
+    /// a debugger at the port `gdb` of the host. The guest's requests for modules go to the socket
+    /// `reload`.
+    pub fn interactive(
+        accel: Accel,
+        boot: Boot,
+        gdb: Option<u16>,
+        reload: Option<PathBuf>,
+    ) -> Self {
         Self {
             kind: Kind::Interactive { accel, gdb, reload },
             boot,
@@ -480,13 +485,13 @@ fn real_time(tool: Tool, accel: Accel, parameters: &mut Vec<String>) -> Tool {
 }
 
 /// Adds the terminal, with the kernel's log and the shell together.
-fn interactive(tool: Tool, gdb: bool) -> Tool {
+fn interactive(tool: Tool, gdb: Option<u16>) -> Tool {
     let tool = tool
         .args(["-chardev", "stdio,id=terminal,mux=on,signal=off"])
         .args(["-serial", "chardev:terminal", "-mon", "chardev=terminal"]);
     match gdb {
-        true => tool.args(["-s", "-S"]),
-        false => tool,
+        Some(port) => tool.args(["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]),
+        None => tool,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{PipeWriter, Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,13 @@ impl Terminal {
         let clone = TestClone::probe("$ true\n")?;
         // The terminal shows the guest only, not the build.
         clone.run(&["build"])?.expect(0, &[])?;
+        let mut terminal = Self::start(clone, &[])?;
+        terminal.wait(PROMPT)?;
+        Ok(terminal)
+    }
+
+    /// Runs `cargo xtask qemu` with these arguments in a clone.
+    fn start(clone: TestClone, arguments: &[&str]) -> Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -89,7 +97,7 @@ impl Terminal {
         tcsetwinsize(&master, size)?;
         let terminal = open(&name)?;
         let before = Modes::of(&terminal)?;
-        let xtask = clone.xtask(&["qemu", "--accel", "tcg"]);
+        let xtask = clone.xtask(&[&["qemu", "--accel", "tcg"], arguments].concat());
         // The parent of the tests may ignore signals, as nohup does; a login shell
         // does not.
         let mut shell = Command::new("setsid");
@@ -131,7 +139,7 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal = Self {
+        Ok(Self {
             shell,
             window: Some((keys, closed)),
             screen,
@@ -140,9 +148,7 @@ impl Terminal {
             name,
             before,
             clone,
-        };
-        terminal.wait(PROMPT)?;
-        Ok(terminal)
+        })
     }
 
     /// Waits until `text` is on the screen, after the last text that was waited for.
@@ -295,6 +301,62 @@ fn reload_brings_a_changed_module_into_the_guest() -> Result<()> {
     terminal.wait("probe: the second")?;
     terminal.wait(PROMPT)?;
     terminal.ends(0, |terminal| terminal.press(QUIT))
+}
+
+/// Stops in a function of a module that the guest loads after gdb has attached, prints `value`, and
+/// loads the module a second time.
+fn gdb_prints(lang: &str, function: &str, value: &str, printed: &str) -> Result<()> {
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let clone = TestClone::whole()?;
+    let gdb = format!("--gdb={port}");
+    let mut terminal = Terminal::start(clone, &["unlocked_counter", "--lang", lang, &gdb])?;
+    terminal.wait(" gdb -x ")?;
+    let start = terminal.read;
+    terminal.wait("\r\n")?;
+    let script = terminal.seen[start..terminal.read].trim().to_owned();
+    let mut commands = tempfile::NamedTempFile::new()?;
+    let stop = format!("tbreak {function}\ncontinue\nprint {value}\n");
+    write!(
+        commands,
+        "set pagination off\n{stop}tbreak free_module\ncontinue\n{stop}lx-symbols\ndetach\n"
+    )?;
+    let gdb = Command::new("gdb")
+        .args(["-nx", "-batch", "-x", &script, "-x"])
+        .arg(commands.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run gdb, which these tests need")?;
+    terminal.wait(PROMPT)?;
+    let load = "insmod unlocked_counter.ko; rmmod unlocked_counter";
+    terminal.type_line(&format!("{load}; {load}; echo do''ne"))?;
+    let output = gdb.wait_with_output()?;
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    ensure!(
+        stdout.matches(printed).count() == 2,
+        "{printed:?} is not twice in\n{stdout}{stderr}"
+    );
+    // Before the guest loads the module and after it has removed the module, gdb does not know it.
+    for (words, times) in [("pending.\n", 2), ("symbols of ", 3)] {
+        let count = stdout.matches(words).count();
+        ensure!(count == times, "{count} of {words:?} in\n{stdout}{stderr}");
+    }
+    terminal.wait("done")?;
+    terminal.wait(PROMPT)?;
+    terminal.ends(0, |terminal| terminal.press(QUIT))
+}
+
+#[test]
+fn gdb_has_the_types_of_a_module_in_rust_that_the_guest_loads() -> Result<()> {
+    let printed = "= unlocked_counter::Shared {next: ";
+    gdb_prints("rust", "unlocked_counter::draw", "*shared", printed)
+}
+
+#[test]
+fn gdb_has_the_types_of_a_module_in_c_that_the_guest_loads() -> Result<()> {
+    gdb_prints("c", "draw", "done", "= {done = 0, wait = {lock = ")
 }
 
 #[test]

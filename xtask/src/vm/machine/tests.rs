@@ -52,9 +52,9 @@ fn interactive_guests() {
         memory_mib: 512,
     };
     let larger = Boot { hardware, ..boot() };
-    let tcg = Machine::interactive(Accel::Tcg, larger, false, Some("a folder/reload".into()));
+    let tcg = Machine::interactive(Accel::Tcg, larger, None, Some("a folder/reload".into()));
     assert_data_eq!(lines(&tcg), file!["command_lines/interactive-tcg.txt"]);
-    let kvm = Machine::interactive(Accel::Kvm, boot(), true, None);
+    let kvm = Machine::interactive(Accel::Kvm, boot(), Some(1234), None);
     assert_data_eq!(lines(&kvm), file!["command_lines/interactive-kvm-gdb.txt"]);
     let batch = Machine::batch(Accel::Tcg, boot(), "a folder/report".into());
     assert_data_eq!(lines(&batch), file!["command_lines/batch-tcg.txt"]);
