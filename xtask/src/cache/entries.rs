@@ -125,6 +125,19 @@ impl Cache {
         Ok(None)
     }
 
+    /// Returns the path of a result as [`Cache::find`], if the cache that is only read has the result.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Cache::find`] does.
+    pub fn find_shared(&self, kind: &str, name: &str, key: &Key) -> Result<Option<PathBuf>> {
+        let Some(shared) = &self.shared else {
+            return Ok(None);
+        };
+        let path = shared.join(kind).join(format!("{name}-{key}"));
+        Ok(self.is_usable(&path, Parts::All, None)?.then_some(path))
+    }
+
     /// Returns false if the result that has the file or folder `path` in it is missing, or if
     /// these parts of it are damaged. Removes a damaged result, with a note. A path outside of
     /// the cache is none of its results, which is not an error.

@@ -338,3 +338,31 @@ fn others_may_read_what_the_umask_allows() -> Result<()> {
     assert_eq!(mode(&path)?, mode(&plain)?);
     Ok(())
 }
+
+#[test]
+fn a_copy_of_a_result_that_is_only_read_stays_usable() -> Result<()> {
+    let (folder, own, key) = cache()?;
+    let shared_folder = tempfile::tempdir()?;
+    let shared = Cache::at(shared_folder.path())?;
+    let make = |staging: &Path| Ok(std::fs::write(staging, "whole")?);
+    shared.entry("things", "x", &key, make)?;
+    assert_eq!(own.find_shared("things", "x", &key)?, None);
+    let over = Cache::over(shared_folder.path(), folder.path())?;
+    let found = over.find_shared("things", "x", &key)?;
+    assert_eq!(found, Some(shared.path("things", "x", &key)));
+    // The copy has a manifest at the path where that of the original could be.
+    for is_cached in [false, true] {
+        let entry = over.own().entry("things", "x", &key, |staging| {
+            let found = over.find_shared("things", "x", &key)?.context("found")?;
+            Ok(std::fs::copy(found, staging).map(drop)?)
+        })?;
+        assert_eq!(entry.cached, is_cached);
+        assert!(over.find_shared("things", "x", &key)?.is_some());
+    }
+    std::fs::write(shared.path("things", "x", &key), "other")?;
+    assert_eq!(
+        Cache::over(shared_folder.path(), folder.path())?.find_shared("things", "x", &key)?,
+        None
+    );
+    Ok(())
+}

@@ -23,6 +23,7 @@ pub mod reverse_disk;
 mod run;
 mod running;
 mod snapshot;
+mod snapshot_copy;
 mod snapshot_taking;
 pub mod terminal;
 #[cfg(test)]

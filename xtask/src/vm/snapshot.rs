@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result};
 use super::channels::{Channels, Endpoints};
 use super::firmware::{FirmwareFiles, PackedAssignment};
 use super::machine::{Boot, Machine, VirtualClock};
+use super::snapshot_copy::copy_snapshot;
 use super::snapshot_taking::{Resumed, Subject, Taken};
 use crate::cache::{remove, remove_entry};
 use crate::kernel::KernelImage;
@@ -120,9 +121,12 @@ impl Snapshot {
         take: impl FnOnce(&Path) -> Result<bool>,
     ) -> Result<Self> {
         // QEMU opens the memory for writing, although it maps it privately (`file_ram_open` in
-        // softmmu/physmem.c).
+        // softmmu/physmem.c), so a snapshot in a cache that is only read is copied.
         let cache = session.cache.own();
         let entry = cache.entry("guests", name, key, |staging| {
+            if let Some(shared) = session.cache.find_shared("guests", name, key)? {
+                return copy_snapshot(&shared, staging);
+            }
             if !take(staging)? {
                 session.ui.note(
                     "no two snapshots of a guest were identical: a seed may have another meaning \
