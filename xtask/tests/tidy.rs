@@ -560,6 +560,8 @@ const OTHERS_OPTIONS: &[(&str, &str)] = &[
     ("--path", "cargo install"),
     ("--locked", "cargo install"),
     ("--test", "cargo test"),
+    ("--network", "podman run"),
+    ("--read-only", "podman run"),
     ("--rm", "podman run"),
     ("--bind", "bwrap"),
     ("--cap-drop", "bwrap"),
