@@ -5,11 +5,14 @@
 //! runs its commands in one shell, compares the guest's state before and after, and reports
 //! everything to the host. In an interactive guest it starts a shell on the console, whose command
 //! `reload` is the same program. At the end it resets the guest: process 1 must never return.
+//!
+//! Under the name `insmod` the same program loads a module.
 
 mod channel;
 mod documents;
 mod entries;
 mod guest;
+mod insmod;
 mod interactive;
 mod kernel;
 mod mounts;
@@ -20,11 +23,17 @@ mod shell;
 mod state;
 mod tasks;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use guest::Guest;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some(insmod::NAME.as_ref()) {
+        return insmod::run(arguments);
+    }
     let guest = Guest::new("/");
     let mut words = std::env::args().skip(1);
     if std::process::id() != 1 {

@@ -19,7 +19,7 @@ pub use archive::Archive;
 pub use kmodlab_protocol::GuestFile;
 
 /// The version of this recipe; a change of the base's contents changes it.
-const KIND: &str = "initramfs 2";
+const KIND: &str = "initramfs 3";
 
 /// The versions of the recipes of the base and of the agent in it.
 pub const KINDS: [&str; 2] = [KIND, agent::KIND];
@@ -79,8 +79,29 @@ impl Initramfs {
     }
 }
 
+/// Returns busybox under whose name list `insmod` is not any more.
+///
+/// Its shell prefers its own programs to files, and its `insmod` runs an `init` that fails twice: it
+/// passes the module to the kernel a second time in another way. The name appears once between
+/// zeros, in a sorted list, whose order stays. A busybox in which that is not so stays as it is.
+fn without_insmod(mut busybox: Vec<u8>) -> Vec<u8> {
+    const NAME: &[u8] = b"\0insmod\0";
+    const OTHER: &[u8] = b"\0insmo_\0";
+    let found: Vec<usize> = memmem(&busybox, NAME).take(2).collect();
+    if let [at] = found[..] {
+        busybox[at..at + OTHER.len()].copy_from_slice(OTHER);
+    }
+    busybox
+}
+
+/// Returns the places of `part` in `bytes`.
+fn memmem<'a>(bytes: &'a [u8], part: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let places = bytes.windows(part.len()).enumerate();
+    places.filter_map(move |(at, window)| (window == part).then_some(at))
+}
+
 /// Returns the bytes of the base: folders, device nodes, busybox with a link for each of its
-/// applets, the agent, and all of `files`.
+/// applets, the agent with one for `insmod`, and all of `files`.
 fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     for folder in [
@@ -93,7 +114,7 @@ fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
     archive.character_device("dev/null", 0o666, 1, 3)?;
     let contents =
         std::fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
-    archive.file("bin/busybox", 0o755, &contents)?;
+    archive.file("bin/busybox", 0o755, &without_insmod(contents))?;
     let contents =
         std::fs::read(agent).with_context(|| format!("cannot read {}", agent.display()))?;
     archive.file("init", 0o755, &contents)?;
@@ -109,7 +130,10 @@ fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
         if applet.ends_with("bin/busybox") || applet.is_empty() {
             continue;
         }
-        archive.link(applet, "/bin/busybox")?;
+        // busybox's own would run an `init` that fails twice.
+        let is_insmod = applet.rsplit('/').next() == Some("insmod");
+        let target = if is_insmod { "/init" } else { "/bin/busybox" };
+        archive.link(applet, target)?;
     }
     for path in files_below(files)? {
         use std::os::unix::fs::PermissionsExt as _;
@@ -120,4 +144,18 @@ fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
         archive.file(&name, if executable { 0o755 } else { 0o644 }, &contents)?;
     }
     archive.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busybox_loses_the_name_of_a_program_once() {
+        let list = b"x\0inotifyd\0insmod\0install\0insmod: %s".to_vec();
+        let expected = b"x\0inotifyd\0insmo_\0install\0insmod: %s".to_vec();
+        assert_eq!(without_insmod(list), expected);
+        let twice = b"\0insmod\0a\0insmod\0".to_vec();
+        assert_eq!(without_insmod(twice.clone()), twice);
+    }
 }

@@ -1,4 +1,4 @@
-//! `qemu` without a person, and the variables for one's own make.
+//! `qemu` without a person, the guest's own `insmod`, and the variables for one's own make.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -57,6 +57,29 @@ fn qemu_runs_its_input_from_the_first_byte_to_the_last_status() -> Result<()> {
     let output = project.xtask(&args)?;
     // ENODEV.
     output.expect(19, &["insmod: can't insert 'own.ko': No such device"])
+}
+
+#[test]
+fn insmod_runs_a_failing_init_once() -> Result<()> {
+    let project = TestProject::new(&[("own.c", FAILS)])?;
+    let run = "insmod own.ko; test $? = 19 && test $(dmesg | grep -c 'init runs') = 1";
+    let output = project.xtask(&["test", "./own", "--run", run])?;
+    output.expect(0, &["1 passed"])?;
+    // The kernel logs why it refuses a file that is no module.
+    let allow = "[test]\nallow = [\"Invalid ELF header*\"]\n";
+    project.write("kmodlab.toml", allow)?;
+    for (file, message, status) in [
+        ("nothing.ko", "No such file or directory", 254),
+        ("/etc/passwd", "invalid module format", 8),
+    ] {
+        let run = format!(
+            "test \"$(insmod {file} 2>&1)\" = \"insmod: can't insert '{file}': {message}\"; \
+             a=$?; insmod {file}; test $a$? = 0{status}"
+        );
+        let output = project.xtask(&["test", "./own", "--run", &run])?;
+        output.expect(0, &["1 passed"])?;
+    }
+    Ok(())
 }
 
 #[test]
