@@ -67,6 +67,9 @@ static EXACT: AtomicBool = AtomicBool::new(false);
 /// Whether all arrivals are reported, and not only those that an exact order names.
 static OBSERVES: AtomicBool = AtomicBool::new(false);
 
+/// Whether arrivals are reported as in a baseline run, and delays are not.
+static MEETS: AtomicBool = AtomicBool::new(false);
+
 /// The number of arrivals at each probe point, by the task's name.
 static ARRIVALS: Table = Table::new();
 
@@ -104,7 +107,7 @@ fn drawn(chance: u64) -> u64 {
 
 /// Reports whether the order is for a baseline run.
 fn is_baseline() -> bool {
-    CHANCE.load(Relaxed) == 0 && !EXACT.load(Relaxed)
+    MEETS.load(Relaxed)
 }
 
 /// Delays or reports the current task, which has reached a probe point.
@@ -122,6 +125,10 @@ extern "C" fn reached(place: u32, operand: usize) {
             report(format_args!(
                 "met {place} arrival {arrival} at {clock} of {operand:x} in {context} {task}"
             ));
+        }
+        let named = DELAYS.get(key(place, task.name(), arrival)).unwrap_or(0);
+        if named > 0 {
+            delay(named, SPIN);
         }
         return;
     }
@@ -200,18 +207,19 @@ fn keep_delays(text: &str) -> Result {
 /// The words of an exact schedule are:
 ///
 /// - the module whose tasks are delayed,
-/// - `exact`, or `observed` to report each arrival at a probe point,
+/// - `exact`, or `observed` to report each arrival at a probe point, or `met` for a baseline run with delays,
 /// - the delay of the lesson's beginning in nanoseconds,
 /// - the delays, see [`keep_delays`], in nanoseconds; `-` stands for none. A byte of a task's name that is
 ///   not a letter or digit of ASCII is `%` with two hexadecimal digits,
-/// - the probe points, which may be left out.
+/// - the probe points, as above, which may be left out.
 fn obey(order: &CStr) -> Result {
     let mut words = order.to_str().map_err(|_| EINVAL)?.split_ascii_whitespace();
     let module = words.next().ok_or(EINVAL)?;
     let kind = words.next().ok_or(EINVAL)?;
     let start = match kind {
-        "exact" | "observed" => {
+        "exact" | "observed" | "met" => {
             EXACT.store(true, Relaxed);
+            MEETS.store(kind == "met", Relaxed);
             OBSERVES.store(kind == "observed", Relaxed);
             let start = number(words.next())?;
             match words.next().ok_or(EINVAL)? {
@@ -234,7 +242,9 @@ fn obey(order: &CStr) -> Result {
 /// Keeps the numbers of a drawn schedule. Returns the delay of the lesson's beginning in nanoseconds.
 fn drawn_schedule(seed: &str, words: &mut SplitAsciiWhitespace<'_>) -> Result<u64> {
     RANDOM.store(number(Some(seed))?, Relaxed);
-    CHANCE.store(number(words.next())?, Relaxed);
+    let chance = number(words.next())?;
+    CHANCE.store(chance, Relaxed);
+    MEETS.store(chance == 0, Relaxed);
     LONGEST.store(number(words.next())?, Relaxed);
     LEFT.store(number(words.next())?.saturating_mul(1_000_000), Relaxed);
     Ok(random() % 4_000_000)

@@ -178,6 +178,21 @@ impl Runner<'_> {
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
             report.extend(BaselineReport::read(&run.run.debug, chunk));
         }
+        let mut reversed = Vec::new();
+        for schedule in schedule::reversals(&report) {
+            let mut report = BaselineReport::default();
+            for chunk in schedule::chunks_with_delay(points) {
+                let order = schedule.baseline_order(&module_name, points, chunk);
+                let order = order.map_err(|delay| unknown_point(&delay, points))?;
+                let options = RunOptions {
+                    setting: Some(order.setting),
+                    reports_trace: false,
+                };
+                let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
+                report.extend(BaselineReport::read(&run.run.debug, &order.points));
+            }
+            reversed.push(report);
+        }
         // Otherwise every schedule would delay nothing, and pass.
         ensure!(
             !report.arrivals.is_empty(),
@@ -228,14 +243,18 @@ impl Runner<'_> {
                 line.tasks.extend(tasks.iter().cloned());
             }
         }
-        let mut lines: Vec<ProbeLine> = lines.into_values().collect();
-        for line in &mut lines {
-            line.points.sort_by_key(ProbePoint::address);
-        }
+        let lines = lines.into_iter().map(|((line, _), mut found)| {
+            found.points.sort_by_key(ProbePoint::address);
+            found.is_own = line != OTHER_LINES;
+            found
+        });
         Ok(Baseline {
             starts: starts.into_values().cloned().collect(),
-            lines,
-            conflicts: schedule::conflicts(&report, |point| line_of(point) != OTHER_LINES),
+            lines: lines.collect(),
+            arrivals: report.counts(),
+            conflicts: schedule::all_conflicts(&report, &reversed, |point| {
+                line_of(point) != OTHER_LINES
+            }),
         })
     }
 

@@ -35,6 +35,10 @@ pub enum SeededSchedule {
 /// Number of seeds of which one is random.
 const RANDOM_ONE_OF: u32 = 4;
 
+/// Number of conflicts with another task's access near by, of which one is tried without a delay of that
+/// task too.
+const SINGLE_ONE_OF: u32 = 4;
+
 /// Times by which a delay is longer than the baseline run's gap, at most, in nanoseconds.
 const MARGINS: [u64; 3] = [200_000, 1_000_000, 4_000_000];
 
@@ -44,13 +48,15 @@ const LEAVING_MARGIN: u64 = 10_000_000;
 impl SeededSchedule {
     /// Returns the schedule of a seed, for a module with this baseline.
     pub fn new(seed: u32, baseline: &Baseline, aim: Aim) -> Self {
-        // Other numbers than those of the random schedule with the same seed.
-        let mut random = fastrand::Rng::with_seed(u64::from(seed) | 1 << 32);
-        let is_random = random.u32(..RANDOM_ONE_OF) == 0;
-        if aim == Aim::Random || is_random || baseline.conflicts.is_empty() {
-            return Self::Random(Schedule::new(seed, baseline));
+        match aimed_draw(seed, baseline, aim) {
+            Some(mut random) => Self::Aimed(aimed(&mut random, &baseline.conflicts)),
+            None => Self::Random(Schedule::new(seed, baseline)),
         }
-        Self::Aimed(aimed(&mut random, &baseline.conflicts))
+    }
+
+    /// Reports whether the schedule of a seed is random, for a module with this baseline.
+    pub fn is_random(seed: u32, baseline: &Baseline, aim: Aim) -> bool {
+        aimed_draw(seed, baseline, aim).is_none()
     }
 
     /// Returns the order that makes `perturb` apply this schedule to `module`, whose probe points are
@@ -65,6 +71,14 @@ impl SeededSchedule {
             Self::Aimed(schedule) => schedule.order(module, points, &[]),
         }
     }
+}
+
+/// Returns the random numbers for the delays of an aimed seed; `None` for a random seed.
+fn aimed_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<fastrand::Rng> {
+    // Other numbers than those of the random schedule with the same seed.
+    let mut random = fastrand::Rng::with_seed(u64::from(seed) | 1 << 32);
+    let is_aimed = random.u32(..RANDOM_ONE_OF) != 0;
+    (aim == Aim::Conflicts && is_aimed && !baseline.conflicts.is_empty()).then_some(random)
 }
 
 /// Conflicts of one task at one point, of which a loop has several.
@@ -93,6 +107,11 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
             ConflictKind::First | ConflictKind::Again | ConflictKind::Leaving => share,
             ConflictKind::Between => 3 * share,
         };
+        // Most runs with a schedule have the order of the baseline run.
+        let share = match conflict.gaps.is_empty() {
+            true => (share / 4).max(1),
+            false => share,
+        };
         match conflict.is_step {
             true => 2 * share,
             false => share,
@@ -111,6 +130,52 @@ fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
         left = left.saturating_sub(*weight);
         is_here
     })
+}
+
+/// Returns the delays that reverse the order of a conflict, or make another task's access come in between.
+fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
+    // Other tasks reach fewer probes than in the baseline run, and so may come at other times.
+    let times = random.choice([1, 1, 2, 4]).unwrap_or(1);
+    let mut margin = |margin: u64| margin / 2 + random.u64(..margin / 2);
+    let margins = MARGINS.map(&mut margin);
+    let leaving = margin(LEAVING_MARGIN);
+    let after = match conflict.kind {
+        ConflictKind::Leaving => leaving,
+        _ => random.choice(margins).unwrap_or(margins[0]),
+    };
+    let own = conflict.remotes.iter().any(|remote| remote.is_own);
+    let remotes = conflict
+        .remotes
+        .iter()
+        .filter(|remote| remote.is_own || !own);
+    let remote = random.choice(remotes.collect::<Vec<_>>());
+    let both = conflict.gaps.is_empty() || random.u32(..SINGLE_ONE_OF) != 0;
+    let mut delays = Vec::new();
+    let nanoseconds = match remote.filter(|_| both) {
+        Some(remote) => {
+            let nanoseconds = remote.lead * times + margins[0];
+            delays.push(ExactDelay {
+                task: remote.task.clone(),
+                function: remote.point.function.clone(),
+                offset: remote.point.offset,
+                arrival: remote.arrival,
+                nanoseconds,
+            });
+            nanoseconds + remote.lag * times
+        }
+        None => {
+            let gap = random.choice(conflict.gaps.iter().copied()).unwrap_or(0);
+            (gap * times).min(MAX_GAP)
+        }
+    };
+    delays.push(ExactDelay {
+        task: conflict.task.clone(),
+        function: conflict.point.function.clone(),
+        offset: conflict.point.offset,
+        arrival: conflict.arrival,
+        nanoseconds: nanoseconds + after,
+    });
+    delays
 }
 
 fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
@@ -138,23 +203,18 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
             break;
         };
         slow = slow.or(Some(&conflict.task));
-        let gap = random.choice(conflict.gaps.iter().copied()).unwrap_or(0);
-        // Other tasks reach fewer probes than in the baseline run, and so may come at other times.
-        let times = random.choice([1, 1, 2, 4]).unwrap_or(1);
-        let margin = match conflict.kind {
-            ConflictKind::Leaving => LEAVING_MARGIN,
-            _ => random.choice(MARGINS).unwrap_or(MARGINS[0]),
-        };
-        let delay = ExactDelay {
-            task: conflict.task.clone(),
-            function: conflict.point.function.clone(),
-            offset: conflict.point.offset,
-            arrival: conflict.arrival,
-            nanoseconds: (gap * times).min(MAX_GAP) + margin / 2 + random.u64(..margin / 2),
-        };
-        schedule.delays.push(delay);
+        let known = schedule.delays.len();
+        for delay in delays(random, conflict) {
+            let same = |other: &ExactDelay| {
+                (&other.task, &other.function, other.offset, other.arrival)
+                    == (&delay.task, &delay.function, delay.offset, delay.arrival)
+            };
+            if !schedule.delays.iter().any(same) {
+                schedule.delays.push(delay);
+            }
+        }
         if !schedule.is_within_budget() {
-            schedule.delays.pop();
+            schedule.delays.truncate(known);
             break;
         }
     }
@@ -166,8 +226,8 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::ProbeLine;
     use super::super::probe_points::ProbeKind;
+    use super::super::{ProbeLine, RemoteAccess};
     use super::*;
 
     fn point(offset: u32) -> ProbePoint {
@@ -188,6 +248,7 @@ mod tests {
             task: task.to_owned(),
             arrival,
             gaps: vec![300_000, MAX_GAP],
+            remotes: Vec::new(),
             kind,
             is_own: offset < 16,
             is_step: false,
@@ -198,6 +259,7 @@ mod tests {
         let line = ProbeLine {
             points: vec![point(0)],
             tasks: BTreeSet::from(["a".to_owned()]),
+            is_own: true,
         };
         let own = [
             conflict("a", 0, 1, ConflictKind::First),
@@ -209,6 +271,7 @@ mod tests {
         Baseline {
             starts: Vec::new(),
             lines: vec![line],
+            arrivals: Vec::new(),
             conflicts: own.into_iter().chain(others).collect(),
         }
     }
@@ -231,7 +294,7 @@ mod tests {
         assert!((270..330).contains(&schedules.len()), "{}", schedules.len());
         for schedule in &schedules {
             assert!(schedule.is_within_budget(), "{schedule}");
-            assert!((1..=2).contains(&schedule.delays.len()), "{schedule}");
+            assert!((1..=4).contains(&schedule.delays.len()), "{schedule}");
         }
         assert_eq!(aimed_seeds(0..400), schedules);
     }
@@ -250,6 +313,33 @@ mod tests {
         assert!(count(8, 1) > 50, "{}", count(8, 1));
         let others: usize = (16..48).map(|offset| count(offset, 1)).sum();
         assert!((100..400).contains(&others), "{others}");
+    }
+
+    #[test]
+    fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
+        let remote = RemoteAccess {
+            point: point(60),
+            task: "b".to_owned(),
+            arrival: 2,
+            lead: 300_000,
+            lag: 100_000,
+            is_own: true,
+        };
+        let conflict = Conflict {
+            gaps: Vec::new(),
+            remotes: vec![remote],
+            ..conflict("a", 4, 1, ConflictKind::Between)
+        };
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..100 {
+            let [other, own] = &delays(&mut random, &conflict)[..] else {
+                panic!("two tasks are delayed");
+            };
+            assert_eq!((&*other.task, other.offset, other.arrival), ("b", 60, 2));
+            assert_eq!((&*own.task, own.offset, own.arrival), ("a", 4, 1));
+            assert!(other.nanoseconds > 300_000, "{other}");
+            assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
+        }
     }
 
     #[test]

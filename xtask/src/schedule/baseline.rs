@@ -1,8 +1,15 @@
 //! The report of a baseline run: which task reaches which probe point when, and which memory it
 //! uses there.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::delay::task_name;
 use super::probe_points::ProbePoint;
+
+/// Number of arrivals that `perturb` reports for each point and name of a task (`MET` in
+/// modules/tools/perturb/perturb.rs).
+const REPORTED_ARRIVALS: u32 = 16;
 
 /// An arrival of a task at a probe point in a baseline run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +66,21 @@ impl BaselineReport {
                 .collect(),
             removals: output.lines().filter_map(gone).collect(),
         }
+    }
+
+    /// Returns the numbers of arrivals at the points, in descending order; `None`, which comes first,
+    /// for a point of which not all were reported.
+    pub fn counts(&self) -> Vec<Option<u32>> {
+        let mut counts: BTreeMap<(usize, u64), Option<u32>> = BTreeMap::new();
+        for BaselineArrival { point, arrival, .. } in &self.arrivals {
+            let count = counts.entry(point.address()).or_insert(Some(0));
+            *count = count
+                .filter(|_| *arrival < REPORTED_ARRIVALS)
+                .map(|count| count + 1);
+        }
+        let mut counts: Vec<Option<u32>> = counts.into_values().collect();
+        counts.sort_by_key(|count| count.map(Reverse));
+        counts
     }
 
     /// Adds the report of a run with other probe points.
@@ -124,7 +146,15 @@ mod tests {
             task: "a b/c/5".to_owned(),
         };
         assert_eq!(arrival.task_name(), "a b/c");
-        assert_eq!(report.arrivals, [arrival]);
+        assert_eq!(report.arrivals, std::slice::from_ref(&arrival));
+        assert_eq!(report.counts(), [Some(1)]);
+        let mut other = arrival.clone();
+        (other.point.section_offset, other.arrival) = (8, 16);
+        let report = BaselineReport {
+            arrivals: vec![arrival.clone(), other, arrival],
+            ..report
+        };
+        assert_eq!(report.counts(), [None, Some(2)]);
         let removal = Removal {
             clock_nanoseconds: 78,
             task: "rmmod/9".to_owned(),

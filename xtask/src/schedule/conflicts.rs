@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::baseline::{BaselineArrival, BaselineReport};
-use super::happens_before::HappensBefore;
+use super::between::{RemoteAccess, SortedArrivals};
 use super::probe_points::ProbePoint;
 
 /// An arrival of a task at a probe point, whose delay reverses the order of a conflict.
@@ -19,8 +19,11 @@ pub struct Conflict {
     pub task: String,
     /// The number of the arrival at the point, from 1, among those of all tasks of this name.
     pub arrival: u32,
-    /// The times until other tasks use the same memory, in nanoseconds, in ascending order; at least one.
+    /// The times until other tasks use the same memory, in nanoseconds, in ascending order.
     pub gaps: Vec<u64>,
+    /// The accesses of other tasks that may come between this access and an earlier one of the task,
+    /// whatever order the baseline run had. Empty only if there are gaps.
+    pub remotes: Vec<RemoteAccess>,
     /// The reason for the delay.
     pub kind: ConflictKind,
     /// Whether the point is on a line of the lesson's own source.
@@ -58,30 +61,38 @@ const AGAIN: [u64; 2] = [500_000, 4_000_000];
 /// Gaps of a conflict that differ by less than this count as one, in nanoseconds.
 const EQUAL_GAPS: u64 = 20_000;
 
-/// The part of the memory in which accesses are compared, as a power of two in bytes.
-const BLOCK_BITS: u32 = 6;
-
 /// An arrival by its index, the reason for a delay there, and the times until other tasks use the same
 /// memory, in nanoseconds.
 type DelayedArrival = (usize, ConflictKind, Vec<u64>);
 
+/// Returns the conflicts of a baseline run, and of further ones with the order of two tasks reversed: of
+/// these only where a task is at a point that it has not met in the first.
+pub fn all_conflicts(
+    report: &BaselineReport,
+    reversed: &[BaselineReport],
+    mut is_own: impl FnMut(&ProbePoint) -> bool,
+) -> Vec<Conflict> {
+    let arrivals = report.arrivals.iter();
+    let met: BTreeSet<_> = arrivals
+        .map(|arrival| (arrival.task_name(), arrival.point.address()))
+        .collect();
+    let mut found = conflicts(report, &mut is_own);
+    for report in reversed {
+        let others = conflicts(report, &mut is_own).into_iter();
+        found.extend(others.filter(|it| !met.contains(&(&*it.task, it.point.address()))));
+    }
+    found
+}
+
 /// Returns the conflicts of a baseline run, in the order of time. `is_own` reports whether a point is on a
 /// line of the lesson's own source.
-pub fn conflicts(
+pub(super) fn conflicts(
     report: &BaselineReport,
     mut is_own: impl FnMut(&ProbePoint) -> bool,
 ) -> Vec<Conflict> {
-    let mut arrivals: Vec<&BaselineArrival> = report.arrivals.iter().collect();
-    arrivals.sort_by_key(|arrival| arrival.clock_nanoseconds);
-    let before = HappensBefore::of(&arrivals);
-    let mut blocks: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (index, arrival) in arrivals.iter().enumerate() {
-        if let Some((begin, end)) = range(arrival) {
-            for block in begin >> BLOCK_BITS..=(end - 1) >> BLOCK_BITS {
-                blocks.entry(block).or_default().push(index);
-            }
-        }
-    }
+    let sorted = SortedArrivals::of(report);
+    let near = sorted.arrivals();
+    let (arrivals, blocks, before) = (near.all, near.blocks, near.before);
     // By the index of the first access: those of the second.
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     // The accesses of memory that another task uses at any time.
@@ -107,6 +118,10 @@ pub fn conflicts(
             }
         }
     }
+    let triples = near.triples();
+    for index in triples.keys() {
+        found.entry(*index).or_default();
+    }
     let mut conflicts: Vec<DelayedArrival> = Vec::new();
     for (index, seconds) in found {
         let first = arrivals[index];
@@ -115,7 +130,8 @@ pub fn conflicts(
             let mut seconds = seconds.iter().map(|index| arrivals[*index]);
             earlier.task == first.task && seconds.any(|second| !before.orders(earlier, second))
         };
-        let kind = match shared.range(..index).any(is_open) {
+        let is_between = triples.contains_key(&index) || shared.range(..index).any(is_open);
+        let kind = match is_between {
             true => ConflictKind::Between,
             false => ConflictKind::First,
         };
@@ -125,14 +141,20 @@ pub fn conflicts(
             conflicts.push((index, kind, gaps.collect()));
         }
     }
-    conflicts.extend(again(&arrivals, &blocks));
-    conflicts.extend(leaving(report, &arrivals));
+    conflicts.extend(again(arrivals, blocks));
+    conflicts.extend(leaving(report, arrivals));
     conflicts.sort_by_key(|(index, kind, _)| (*index, *kind));
     let conflicts = conflicts.into_iter().map(|(index, kind, mut gaps)| {
         let arrival = arrivals[index];
         gaps.sort_unstable();
         gaps.dedup_by(|later, earlier| *later - *earlier < EQUAL_GAPS);
+        let triples = triples
+            .get(&index)
+            .filter(|_| kind == ConflictKind::Between);
+        let triples = triples.into_iter().flatten();
+        let remotes = triples.map(|triple| near.remote(index, *triple, &mut is_own));
         Conflict {
+            remotes: remotes.collect(),
             point: arrival.point.clone(),
             task: arrival.task_name().to_owned(),
             arrival: arrival.arrival,
@@ -198,7 +220,7 @@ fn calls(point: &ProbePoint, parts: &[&str]) -> bool {
 }
 
 /// Returns the begin and the end of the memory that a task uses at a point.
-fn range(arrival: &BaselineArrival) -> Option<(u64, u64)> {
+pub(super) fn range(arrival: &BaselineArrival) -> Option<(u64, u64)> {
     let operand = arrival.point.operand?;
     let begin = arrival.address;
     // The first page belongs to nobody: such a number is not an address.
@@ -212,7 +234,7 @@ fn gap(first: &BaselineArrival, second: &BaselineArrival) -> u64 {
         .saturating_sub(first.clock_nanoseconds)
 }
 
-fn conflict(first: &BaselineArrival, second: &BaselineArrival) -> bool {
+pub(super) fn conflict(first: &BaselineArrival, second: &BaselineArrival) -> bool {
     let writes = |arrival: &BaselineArrival| arrival.point.operand.is_some_and(|it| it.writes);
     let overlaps = range(first)
         .zip(range(second))
@@ -222,14 +244,20 @@ fn conflict(first: &BaselineArrival, second: &BaselineArrival) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::baseline::Removal;
     use super::super::operand::Operand;
     use super::super::probe_points::ProbeKind;
     use super::*;
 
     /// Returns an arrival at the point at this offset, where the task uses the memory at `address`.
-    fn arrival(task: &str, offset: u32, clock: u64, address: u64, writes: bool) -> BaselineArrival {
+    pub(in crate::schedule) fn arrival(
+        task: &str,
+        offset: u32,
+        clock: u64,
+        address: u64,
+        writes: bool,
+    ) -> BaselineArrival {
         let operand = Operand {
             bits: 7,
             writes,
@@ -253,7 +281,7 @@ mod tests {
         }
     }
 
-    fn call(function: &str, arrival: BaselineArrival) -> BaselineArrival {
+    pub(in crate::schedule) fn call(function: &str, arrival: BaselineArrival) -> BaselineArrival {
         let mut arrival = arrival;
         arrival.point.calls = Some(function.to_owned());
         arrival
@@ -270,7 +298,7 @@ mod tests {
         };
         let conflicts = conflicts(&report, |_| true);
         let entry = |conflict: Conflict| {
-            let gap = conflict.gaps[0] / 1_000_000;
+            let gap = conflict.gaps.first().map_or(0, |gap| gap / 1_000_000);
             (conflict.task, conflict.point.offset, gap, conflict.kind)
         };
         conflicts.into_iter().map(entry).collect()

@@ -142,6 +142,31 @@ impl ExactSchedule {
             let point = points.iter().find(|point| delay.is_at(point));
             used.push(point.ok_or_else(|| delay.clone())?.clone());
         }
+        let kind = if observed.is_empty() {
+            "exact"
+        } else {
+            "observed"
+        };
+        Ok(self.text(module, kind, used))
+    }
+
+    /// Returns the order that makes a baseline run of this schedule, with probes at `chunk` and at the
+    /// delays.
+    ///
+    /// # Errors
+    ///
+    /// The first delay that is not at a probe point of the module.
+    pub fn baseline_order(
+        &self,
+        module: &str,
+        points: &[ProbePoint],
+        chunk: &[ProbePoint],
+    ) -> Result<PerturbOrder, ExactDelay> {
+        let order = self.order(module, points, chunk)?;
+        Ok(self.text(module, "met", order.points))
+    }
+
+    fn text(&self, module: &str, kind: &str, mut used: Vec<ProbePoint>) -> PerturbOrder {
         used.sort_by_key(ProbePoint::address);
         used.dedup();
         let number = |delay: &ExactDelay| {
@@ -149,18 +174,13 @@ impl ExactSchedule {
             Some(number.to_string())
         };
         let delays = self.groups(number).filter(|delays| !delays.is_empty());
-        let kind = if observed.is_empty() {
-            "exact"
-        } else {
-            "observed"
-        };
         let value = format!(
             "{module} {kind} {} {} {}\n",
             self.start_nanoseconds,
             delays.as_deref().unwrap_or("-"),
-            list(&used, false)
+            list(&used, kind == "met")
         );
-        Ok(PerturbOrder::new(value, used))
+        PerturbOrder::new(value, used)
     }
 }
 

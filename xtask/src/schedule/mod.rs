@@ -19,6 +19,7 @@
 
 mod aim;
 mod baseline;
+mod between;
 mod conflicts;
 mod delay;
 mod exact;
@@ -37,11 +38,12 @@ use order::{MAX_LIST_BYTES, list};
 
 pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
-pub use conflicts::{Conflict, ConflictKind, conflicts};
+pub use between::{RemoteAccess, reversals};
+pub use conflicts::{Conflict, ConflictKind, all_conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay};
 pub use exact::{ExactDelay, ExactSchedule};
 pub use function_code::FunctionCode;
-pub use order::{PerturbOrder, chunks};
+pub use order::{PerturbOrder, chunks, chunks_with_delay};
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 
 /// Name of the module that delays the tasks of another module. It is in Rust only.
@@ -49,6 +51,15 @@ pub const MODULE: &str = "perturb";
 
 /// Maximum sum of all delays of a run, in milliseconds.
 const BUDGET_MILLISECONDS: u32 = 40;
+
+/// The maximum numbers of probe points of a random schedule, equally probable.
+const MOST: [usize; 4] = [2, 4, 8, 16];
+
+/// The numbers of arrivals of which one is delayed, equally probable.
+const CHANCES: [u32; 3] = [1, 1, 2];
+
+/// Binary logarithms of the upper limit of a delay in nanoseconds, equally probable.
+const LONGEST: [u32; 4] = [17, 20, 23, 25];
 
 /// Additional tolerance for timestamps in runs with delays, in seconds: the budget
 /// and one turn of 0.1 s that QEMU gives to each of its CPUs, because the delays
@@ -88,6 +99,9 @@ pub struct Baseline {
     pub starts: Vec<ProbePoint>,
     /// All lines, including those of the starts.
     pub lines: Vec<ProbeLine>,
+    /// The numbers of arrivals at the points, in descending order; `None`, which comes first, for a point
+    /// of which the baseline run did not report all.
+    pub arrivals: Vec<Option<u32>>,
     /// The arrivals whose delay reverses the order of two accesses.
     pub conflicts: Vec<Conflict>,
 }
@@ -100,6 +114,8 @@ pub struct ProbeLine {
     pub points: Vec<ProbePoint>,
     /// Names of the tasks that execute this line; at least one.
     pub tasks: BTreeSet<String>,
+    /// Whether it is a line of the lesson's source.
+    pub is_own: bool,
 }
 
 /// Instructions for `perturb`: where it sets probes, and how it delays the tasks that
@@ -137,9 +153,9 @@ impl Schedule {
     /// for which the compiler generates the most instructions.
     pub fn new(seed: u32, baseline: &Baseline) -> Self {
         let mut random = fastrand::Rng::with_seed(u64::from(seed));
-        let most = random.choice([2, 4, 8, 16]).unwrap_or(2);
-        let chance = random.choice([1, 1, 2]).unwrap_or(1);
-        let longest = random.choice([17, 20, 23, 25]).unwrap_or(23);
+        let most = random.choice(MOST).unwrap_or(MOST[0]);
+        let chance = random.choice(CHANCES).unwrap_or(CHANCES[0]);
+        let longest = random.choice(LONGEST).unwrap_or(LONGEST[0]);
         let starts = baseline.starts.iter().filter(|_| random.bool());
         let mut points: Vec<ProbePoint> = starts.cloned().collect();
         points.truncate(most);
@@ -248,12 +264,14 @@ mod tests {
                 ProbeLine {
                     points: points.collect(),
                     tasks: BTreeSet::from([task.to_owned()]),
+                    is_own: line > 0,
                 }
             })
             .collect();
         Baseline {
             starts: vec![point("f", 20), point("f", 30)],
             lines,
+            arrivals: Vec::new(),
             conflicts: Vec::new(),
         }
     }
@@ -293,10 +311,12 @@ mod tests {
         let lines = (0..40).map(|n| ProbeLine {
             points: vec![point(&format!("{n:0500}"), 1)],
             tasks: BTreeSet::from(["task".to_owned()]),
+            is_own: true,
         });
         let baseline = Baseline {
             starts: Vec::new(),
             lines: lines.collect(),
+            arrivals: Vec::new(),
             conflicts: Vec::new(),
         };
         for seed in 0..20 {

@@ -1,0 +1,321 @@
+//! Accesses that may come between two accesses of another task, whatever order the baseline run had.
+//!
+//! A baseline run reports each arrival at a probe point, which takes about 30 microseconds, and a run
+//! with a schedule has only a few probes. So two tasks that come shortly after each other in the baseline
+//! run may come in the other order in most runs, and a delay of the task that was first there delays the
+//! task that is last anyway. The remedy delays both: the other task until the first access (`p` below) is
+//! done in any case, and then the second access (`c`) until the other task's accesses (`r`) are done. The
+//! names are those of AVIO (Lu et al., ASPLOS 2006), which looks for such triples in user space.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::baseline::{BaselineArrival, BaselineReport};
+use super::conflicts::{conflict, range};
+use super::exact::{ExactDelay, ExactSchedule};
+use super::happens_before::HappensBefore;
+use super::probe_points::ProbePoint;
+
+/// An access of another task that is to come between two accesses of the delayed task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAccess {
+    /// The point where the other task is delayed too.
+    pub point: ProbePoint,
+    /// The other task's name.
+    pub task: String,
+    /// The number of its arrival at the point, from 1, among those of all tasks of this name.
+    pub arrival: u32,
+    /// The time between the first access of the delayed task and this one, in nanoseconds.
+    pub lead: u64,
+    /// The time between the second access of the delayed task and the other task's, in nanoseconds.
+    pub lag: u64,
+    /// Whether the point is on a line of the lesson's own source.
+    pub is_own: bool,
+}
+
+/// Time within which two tasks' accesses may have the other order in a run with fewer probes, in
+/// nanoseconds: about 60 arrivals of a baseline run.
+pub(super) const NEAR: u64 = 2_000_000;
+
+/// Time for which the second task of a reversed pair runs before the first, in nanoseconds: about 15
+/// arrivals of a baseline run.
+const REVERSAL: u64 = 500_000;
+
+/// Maximum number of further baseline runs.
+const MAX_REVERSALS: usize = 2;
+
+/// The part of the memory in which accesses are compared, as a power of two in bytes.
+const BLOCK_BITS: u32 = 6;
+
+/// The arrivals of a baseline run, with what they belong to.
+pub(super) struct SortedArrivals<'a> {
+    all: Vec<&'a BaselineArrival>,
+    blocks: HashMap<u64, Vec<usize>>,
+    before: HappensBefore<'a>,
+}
+
+impl<'a> SortedArrivals<'a> {
+    pub(super) fn of(report: &'a BaselineReport) -> Self {
+        let mut all: Vec<&BaselineArrival> = report.arrivals.iter().collect();
+        all.sort_by_key(|arrival| arrival.clock_nanoseconds);
+        let before = HappensBefore::of(&all);
+        let mut blocks: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, arrival) in all.iter().enumerate() {
+            if let Some((begin, end)) = range(arrival) {
+                for block in begin >> BLOCK_BITS..=(end - 1) >> BLOCK_BITS {
+                    blocks.entry(block).or_default().push(index);
+                }
+            }
+        }
+        Self {
+            all,
+            blocks,
+            before,
+        }
+    }
+
+    pub(super) fn arrivals(&self) -> Arrivals<'_> {
+        Arrivals {
+            all: &self.all,
+            blocks: &self.blocks,
+            before: &self.before,
+        }
+    }
+}
+
+/// The arrivals of a baseline run, in the order of time.
+pub(super) struct Arrivals<'a> {
+    pub all: &'a [&'a BaselineArrival],
+    /// The indices of those that use a block of memory, in ascending order.
+    pub blocks: &'a HashMap<u64, Vec<usize>>,
+    pub before: &'a HappensBefore<'a>,
+}
+
+impl Arrivals<'_> {
+    /// Returns the indices of `p`, of the first of `r` and of the last of `r`, by the index of a task's second
+    /// access `c`. Of several triples with the same `c` and first `r`, the one whose times differ least.
+    pub(super) fn triples(&self) -> BTreeMap<usize, Vec<[usize; 3]>> {
+        let pairs = self.near_pairs();
+        let mut found: BTreeMap<usize, BTreeMap<usize, [usize; 3]>> = BTreeMap::new();
+        for (&second, lasts) in &pairs {
+            let earlier = pairs
+                .range(..second)
+                .rev()
+                .take_while(|(first, _)| self.distance(**first, second) <= NEAR);
+            for (&first, remotes) in earlier {
+                if self.all[first].task != self.all[second].task {
+                    continue;
+                }
+                for &remote in remotes {
+                    let same = |last: &&usize| {
+                        self.all[**last].task == self.all[remote].task && **last >= remote
+                    };
+                    for &last in lasts.iter().filter(same) {
+                        let triple = [first, remote, last];
+                        let known = found.entry(second).or_default().entry(remote);
+                        let known = known.or_insert(triple);
+                        if self.spread(second, triple) < self.spread(second, *known) {
+                            *known = triple;
+                        }
+                    }
+                }
+            }
+        }
+        let triples = found.into_iter();
+        triples
+            .map(|(second, triples)| (second, triples.into_values().collect()))
+            .collect()
+    }
+
+    /// Returns the conflicts that are near and have no fixed order: by the index of an arrival, those of the other
+    /// tasks' arrivals.
+    fn near_pairs(&self) -> BTreeMap<usize, BTreeSet<usize>> {
+        let mut pairs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for indices in self.blocks.values() {
+            for (position, &index) in indices.iter().enumerate() {
+                let later = indices[position + 1..].iter().copied();
+                let near = later.take_while(|other| self.distance(index, *other) <= NEAR);
+                for other in near {
+                    let (first, second) = (self.all[index], self.all[other]);
+                    let is_open = first.in_task
+                        && second.in_task
+                        && conflict(first, second)
+                        && !self.before.orders(first, second);
+                    if is_open {
+                        pairs.entry(index).or_default().insert(other);
+                        pairs.entry(other).or_default().insert(index);
+                    }
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Returns the sum of a triple's distances, in nanoseconds.
+    fn spread(&self, second: usize, [first, remote, last]: [usize; 3]) -> u64 {
+        self.distance(first, remote) + self.distance(second, last)
+    }
+
+    /// Returns the remote access of a triple whose second access is at this index.
+    pub(super) fn remote(
+        &self,
+        second: usize,
+        [first, remote, last]: [usize; 3],
+        is_own: impl FnOnce(&ProbePoint) -> bool,
+    ) -> RemoteAccess {
+        let arrival = self.all[remote];
+        RemoteAccess {
+            point: arrival.point.clone(),
+            task: arrival.task_name().to_owned(),
+            arrival: arrival.arrival,
+            lead: self.distance(first, remote),
+            lag: self.distance(second, last),
+            is_own: is_own(&arrival.point),
+        }
+    }
+
+    /// Returns the time between two arrivals, in nanoseconds.
+    fn distance(&self, one: usize, other: usize) -> u64 {
+        let clock = |index: usize| self.all[index].clock_nanoseconds;
+        clock(one).abs_diff(clock(other))
+    }
+}
+
+/// Returns schedules of one delay each, which reverse the order of two tasks that come shortly after each
+/// other in a baseline run: of each pair of tasks, the first one that allows it is delayed where both use
+/// the same memory for the first time. Further baseline runs with these schedules meet the code that is
+/// executed in the other order only.
+pub fn reversals(report: &BaselineReport) -> Vec<ExactSchedule> {
+    let sorted = SortedArrivals::of(report);
+    let arrivals = sorted.arrivals();
+    let mut known: BTreeSet<[&str; 2]> = BTreeSet::new();
+    let mut schedules = Vec::new();
+    for (first, seconds) in arrivals.near_pairs() {
+        let later = seconds.into_iter().find(|second| *second > first);
+        let Some(second) = later else { continue };
+        let (first, second) = (arrivals.all[first], arrivals.all[second]);
+        let mut tasks = [first.task_name(), second.task_name()];
+        tasks.sort_unstable();
+        if schedules.len() == MAX_REVERSALS || !known.insert(tasks) {
+            continue;
+        }
+        let delay = ExactDelay {
+            task: first.task_name().to_owned(),
+            function: first.point.function.clone(),
+            offset: first.point.offset,
+            arrival: first.arrival,
+            nanoseconds: second.clock_nanoseconds - first.clock_nanoseconds + REVERSAL,
+        };
+        schedules.push(ExactSchedule {
+            start_nanoseconds: 0,
+            delays: vec![delay],
+        });
+    }
+    schedules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conflicts::tests::{arrival, call};
+    use super::super::conflicts::{ConflictKind, all_conflicts, conflicts};
+    use super::*;
+
+    /// Returns the offsets of each delayed access and of its remote access, and the lead and the lag in
+    /// milliseconds.
+    fn remotes(arrivals: Vec<BaselineArrival>) -> Vec<(u32, u32, u64, u64)> {
+        let report = BaselineReport {
+            arrivals,
+            removals: Vec::new(),
+        };
+        let mut found = Vec::new();
+        for conflict in conflicts(&report, |_| true) {
+            for remote in conflict.remotes {
+                assert_eq!(conflict.kind, ConflictKind::Between);
+                let (lead, lag) = (remote.lead / 1_000_000, remote.lag / 1_000_000);
+                found.push((conflict.point.offset, remote.point.offset, lead, lag));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn an_access_may_come_in_between_whichever_task_was_first() {
+        let a = |clock| {
+            [
+                arrival("a/1", 0, clock, 0x10_0000, false),
+                arrival("a/1", 4, clock + 1, 0x10_0000, true),
+            ]
+        };
+        let b = |clock| arrival("b/2", 8, clock, 0x10_0000, true);
+        let first = a(10).into_iter().chain([b(12)]).collect();
+        assert_eq!(remotes(first), [(4, 8, 2, 1)]);
+        let second = std::iter::once(b(10)).chain(a(11)).collect();
+        assert_eq!(remotes(second), [(4, 8, 1, 2)]);
+        let far = a(10).into_iter().chain([b(14)]).collect();
+        assert_eq!(remotes(far), []);
+    }
+
+    #[test]
+    fn the_other_task_is_delayed_before_all_that_is_to_come_in_between() {
+        let arrivals = vec![
+            // A condition, and then the queue.
+            arrival("b/2", 0, 10, 0x10_0000, true),
+            arrival("b/2", 4, 11, 0x20_0000, true),
+            arrival("a/1", 8, 11, 0x10_0000, false),
+            arrival("a/1", 12, 12, 0x20_0000, true),
+        ];
+        assert_eq!(remotes(arrivals), [(4, 8, 1, 1), (12, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn the_order_of_a_task_and_the_one_that_starts_it_is_not_open() {
+        let arrivals = vec![
+            arrival("a/1", 0, 10, 0x10_0000, false),
+            arrival("a/1", 4, 11, 0x10_0000, true),
+            call("wake_up_process", arrival("a/1", 8, 11, 0x20_0000, true)),
+            arrival("b/2", 12, 12, 0x10_0000, true),
+        ];
+        assert_eq!(remotes(arrivals), []);
+    }
+
+    #[test]
+    fn the_first_of_two_tasks_that_are_near_is_delayed_in_a_further_baseline_run() {
+        let arrivals = vec![
+            arrival("b/2", 0, 10, 0x10_0000, true),
+            arrival("a/1", 4, 11, 0x10_0000, false),
+            arrival("a/1", 8, 12, 0x10_0000, true),
+            // Too far away.
+            arrival("c/3", 12, 15, 0x10_0000, true),
+        ];
+        let report = BaselineReport {
+            arrivals,
+            removals: Vec::new(),
+        };
+        let schedules: Vec<String> = reversals(&report).iter().map(ToString::to_string).collect();
+        assert_eq!(schedules, ["start=0ms b@f+0x0#1=1.5ms"]);
+    }
+
+    #[test]
+    fn of_a_further_run_only_points_count_that_the_task_did_not_meet_before() {
+        let of = |arrivals: [BaselineArrival; 3]| BaselineReport {
+            arrivals: arrivals.into(),
+            removals: Vec::new(),
+        };
+        let b = |clock| arrival("b/2", 0, clock, 0x10_0000, true);
+        let first = of([
+            b(10),
+            arrival("a/1", 4, 30, 0x10_0000, false),
+            arrival("a/1", 8, 31, 0x90_0000, true),
+        ]);
+        let reversed = of([
+            arrival("a/1", 4, 11, 0x10_0000, false),
+            arrival("a/1", 12, 12, 0x10_0000, false),
+            b(20),
+        ]);
+        let found = all_conflicts(&first, &[reversed], |_| true);
+        let found: Vec<(&str, u32)> = found
+            .iter()
+            .map(|conflict| (&*conflict.task, conflict.point.offset))
+            .collect();
+        assert_eq!(found, [("b", 0), ("a", 12)]);
+    }
+}
