@@ -25,8 +25,8 @@ use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
 use crate::run::plan::{Partition, PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
-    GuestKind, GuestSettings, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds,
-    SuiteSettings, check_schedule, race_findings, without_guests,
+    CleanSchedules, GuestKind, GuestSettings, Outcome, Prepared, RaceFindings, RunObserver,
+    SuiteNeeds, SuiteSettings, check_schedule, clean_schedules, race_findings, without_guests,
 };
 use crate::session::Session;
 use crate::text::shell_word;
@@ -287,6 +287,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         stages: session.ui.stages(),
         outcomes: suite.outcomes,
         races: suite.races,
+        clean: suite.clean,
     };
     if options.common.verbose {
         session.ui.summary();
@@ -320,6 +321,7 @@ struct SuiteResult {
     kernel: Option<TestedKernel>,
     outcomes: Vec<Outcome>,
     races: Vec<RaceFindings>,
+    clean: Vec<CleanSchedules>,
     /// Whether all recordings could be written.
     recorded: Result<()>,
 }
@@ -331,6 +333,7 @@ impl SuiteResult {
             kernel: None,
             outcomes: without_guests(cases, why),
             races: Vec::new(),
+            clean: Vec::new(),
             recorded: Ok(()),
         }
     }
@@ -431,6 +434,7 @@ fn run_suite(
             qemu: built.toolchain.qemu_version.clone(),
         }),
         races: race_findings(session, built, &run.outcomes, &narrowed),
+        clean: clean_schedules(cases, &run, schedules.aim),
         outcomes: run.outcomes,
         recorded: recording_writer.map_or(Ok(()), RecordingWriter::finish),
     })

@@ -13,12 +13,13 @@ mod schema;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{Counts, Outcome, RaceFindings, SuiteReport, narrowed};
+use super::{CleanSchedules, Counts, Outcome, RaceFindings, SuiteReport, narrowed};
 use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedDelay, NarrowedRace, NarrowingResult};
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
+use crate::schedule::miss::{LONG_ENOUGH, missed};
 use crate::symbols::SourceLocation;
 
 pub use schema::*;
@@ -62,6 +63,7 @@ pub fn text(report: &SuiteReport) -> Result<String> {
             .collect(),
         runs: report.outcomes.iter().map(RunEntry::from).collect(),
         races: report.races.iter().map(RaceEntry::from).collect(),
+        clean_schedules: report.clean.iter().map(CleanSchedulesEntry::from).collect(),
     })
 }
 
@@ -202,6 +204,27 @@ impl From<&InjectedDelay> for InjectedDelayEntry {
             guest_clock_seconds: seconds(delay.clock_nanoseconds),
             guest_duration_seconds: seconds(delay.duration_nanoseconds),
             task: delay.task.clone(),
+        }
+    }
+}
+
+impl From<&CleanSchedules> for CleanSchedulesEntry {
+    fn from(clean: &CleanSchedules) -> Self {
+        let CleanSchedules {
+            lesson,
+            language,
+            schedules,
+            random,
+            probability,
+        } = clean;
+        Self {
+            lesson: lesson.clone(),
+            language: language.to_string(),
+            schedules: *schedules,
+            random_schedules: *random,
+            guest_delay_seconds: f64::from(LONG_ENOUGH) / 1e9,
+            missed_with_one_delay: missed(probability.one_delay, *random),
+            missed_with_two_delays: probability.two_delays.map(|two| missed(two, *random)),
         }
     }
 }

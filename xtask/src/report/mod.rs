@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod asciicast;
 mod check;
+mod clean;
 mod details;
 pub mod json;
 pub mod junit;
@@ -28,8 +29,8 @@ use crate::ui::StageTime;
 pub use check::{print_check, print_hint};
 pub use progress::SuiteProgress;
 
-pub use crate::run::RaceFindings;
 pub use crate::run::outcome::{Counts, Outcome, fault};
+pub use crate::run::{CleanSchedules, RaceFindings};
 
 /// The results of a run of the suite, from which every format is written.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct SuiteReport {
     /// Comparisons of failing with passing schedules, one for each test case of which a
     /// schedule failed.
     pub races: Vec<RaceFindings>,
+    /// Bounds for the test cases of which all schedules passed.
+    pub clean: Vec<CleanSchedules>,
 }
 
 /// The kernel under test.

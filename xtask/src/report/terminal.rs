@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use snapbox::report::Palette;
 
-use super::{Counts, Outcome, RaceFindings, details, races};
+use super::{CleanSchedules, Counts, Outcome, RaceFindings, clean, details, races};
 use crate::key::Inputs;
 use crate::lesson::verdict::Verdict;
 use crate::text::printable;
@@ -69,6 +69,7 @@ pub fn print(
     out: &mut dyn Write,
     outcomes: &[Outcome],
     races: &[RaceFindings],
+    clean_schedules: &[CleanSchedules],
     style: &TerminalStyle,
 ) -> io::Result<()> {
     let palette = style.palette();
@@ -108,6 +109,9 @@ pub fn print(
     }
     for race in races {
         races::print(out, race)?;
+    }
+    for schedules in clean_schedules {
+        clean::print(out, schedules)?;
     }
     let Counts {
         passed,

@@ -47,7 +47,7 @@ fn printed(outcomes: &[Outcome]) -> String {
 
 fn styled(outcomes: &[Outcome], style: &terminal::TerminalStyle) -> String {
     let mut out = Vec::new();
-    terminal::print(&mut out, outcomes, &[], style).map_or_else(
+    terminal::print(&mut out, outcomes, &[], &[], style).map_or_else(
         |error| error.to_string(),
         |()| String::from_utf8_lossy(&out).into_owned(),
     )

@@ -6,6 +6,7 @@
 //! ```
 
 mod case;
+mod clean;
 mod debug;
 mod events;
 mod failure_place;
@@ -21,6 +22,7 @@ mod suite;
 pub mod update;
 
 pub use case::CompletedRun;
+pub use clean::{CleanSchedules, clean_schedules};
 pub use events::{RunEvent, RunObserver};
 pub use narrow::{
     DelayPlace, Narrowed, NarrowedDelay, NarrowedRace, NarrowingResult, Pair, SourceLine,

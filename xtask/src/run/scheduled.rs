@@ -59,6 +59,11 @@ impl ScheduledCase {
         })
     }
 
+    /// Returns the results of the baseline run, if there was one.
+    pub(super) fn baseline(&self) -> Option<&Baseline> {
+        self.baseline.as_ref()
+    }
+
     /// Returns a schedule that names its delays. With probe points in `observed`, `perturb` reports
     /// each arrival.
     ///

@@ -26,6 +26,7 @@ mod exact;
 pub mod findings;
 mod function_code;
 mod happens_before;
+pub mod miss;
 pub mod narrow;
 mod operand;
 mod order;

@@ -27,7 +27,7 @@ pub(super) fn print(
         (&mut stdout, terminal)
     };
     let style = terminal::TerminalStyle::new(terminal, options.common.verbose);
-    terminal::print(out, &report.outcomes, &report.races, &style)?;
+    terminal::print(out, &report.outcomes, &report.races, &report.clean, &style)?;
     if let Some(text) = timelines.and_then(|timelines| timelines.only(terminal)) {
         write!(out, "\n{text}")?;
     }

@@ -29,6 +29,30 @@ pub struct SuiteDocument {
     /// Comparisons of failing with passing schedules, one for each test case of
     /// which a schedule failed.
     pub races: Vec<RaceEntry>,
+    /// Bounds for the races that the random schedules may have missed, for test cases of
+    /// which all schedules passed.
+    pub clean_schedules: Vec<CleanSchedulesEntry>,
+}
+
+/// The random schedules of a test case of which all schedules passed. docs/races.md has the
+/// assumptions of the bounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CleanSchedulesEntry {
+    /// Name of the lesson.
+    pub lesson: String,
+    /// `"rust"` or `"c"`.
+    pub language: String,
+    /// Number of schedules.
+    pub schedules: u32,
+    /// Number of those that are random. The bounds are about these.
+    pub random_schedules: u32,
+    /// Length of the delays that the bounds are about, on the guest's clock.
+    pub guest_delay_seconds: f64,
+    /// Maximum probability with which all random schedules miss a race that one delay shows.
+    pub missed_with_one_delay: f64,
+    /// The same for a race that two delays show, at two lines; null if there is only one line.
+    pub missed_with_two_delays: Option<f64>,
 }
 
 /// The kernel under test.

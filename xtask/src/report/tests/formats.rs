@@ -10,6 +10,7 @@ use super::*;
 use crate::cache::Cache;
 use crate::run::outcome::{ScheduleName, ScheduledRun};
 use crate::schedule::DelayReport;
+use crate::schedule::miss::RaceProbability;
 
 /// Returns texts that could break a format: control characters, ends of XML and of
 /// lines, half a character, imitations of each format's syntax.
@@ -94,6 +95,16 @@ pub(super) fn report(outcomes: Vec<Outcome>) -> SuiteReport {
         }],
         outcomes,
         races: vec![super::races::races()],
+        clean: vec![CleanSchedules {
+            lesson: "y".to_owned(),
+            language: Language::C,
+            schedules: 100,
+            random: 25,
+            probability: RaceProbability {
+                one_delay: 0.25,
+                two_delays: None,
+            },
+        }],
     }
 }
 

@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is needed")]
 enum Document {
-    Suite(json::SuiteDocument),
+    Suite(Box<json::SuiteDocument>),
     List(json::TestCaseList),
 }
 
