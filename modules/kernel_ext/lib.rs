@@ -75,6 +75,8 @@ pub mod completion;
 pub mod delay;
 pub mod kthread;
 pub mod param;
+mod param_array;
+pub mod param_cb;
 pub mod proc;
 mod teardown;
 pub mod wait;

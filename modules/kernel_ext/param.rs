@@ -10,23 +10,20 @@
 
 use core::{
     cell::UnsafeCell,
-    mem::size_of,
     ptr::{addr_of, from_ref},
 };
 
 use crate::{
-    bindings,
     compat::{char_ptr, ffi, from_char_ptr},
+    param_cb::{CallParam, CALL_OPS},
 };
 use kernel::{
-    bindings::{
-        kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, kparam_array, kparam_string,
-        module,
-    },
-    prelude::{Result, EAGAIN},
+    bindings::{kernel_param, kernel_param__bindgen_ty_1, kernel_param_ops, kparam_string, module},
     str::CStr,
     types::Opaque,
 };
+
+pub use crate::param_array::{ArrayParam, ArrayPlace};
 
 extern "C" {
     /// The kernel's `struct module` of the module that this crate is linked into.
@@ -149,109 +146,6 @@ impl StringPlace {
     }
 }
 
-/// A parameter that is a list of at most `LEN` values. [`module_param!`](crate::module_param) declares one.
-///
-/// # Invariants
-///
-/// `count` is at most `LEN`.
-pub struct ArrayParam<T, const LEN: usize> {
-    /// Written as [`ModuleParamAccess`]'s value is.
-    values: UnsafeCell<[T; LEN]>,
-    /// The number of values that `insmod` was given, or `LEN`. Written as `values` is.
-    count: UnsafeCell<ffi::c_uint>,
-}
-
-// SAFETY: As for `ModuleParamAccess`.
-unsafe impl<T: Sync, const LEN: usize> Sync for ArrayParam<T, LEN> {}
-
-impl<T: ModuleParam, const LEN: usize> ArrayParam<T, LEN> {
-    /// Makes a parameter with these values unless `insmod` is given others.
-    #[doc(hidden)]
-    pub const fn new(default: [T; LEN]) -> Self {
-        // INVARIANT: The count is `LEN`.
-        Self {
-            values: UnsafeCell::new(default),
-            count: UnsafeCell::new(LEN as ffi::c_uint),
-        }
-    }
-
-    /// Returns the values that `insmod` was given, or the default's.
-    pub fn value(&self) -> &[T] {
-        // SAFETY: The kernel writes both before any code of the module runs, and never again. By the
-        // contract of `ModuleParam` the values are valid.
-        let (values, count) = unsafe { (&*self.values.get(), *self.count.get()) };
-        // By the type invariant nothing is cut off.
-        &values[..LEN.min(count as usize)]
-    }
-}
-
-/// The place of an [`ArrayParam`], as the kernel takes it.
-#[doc(hidden)]
-#[repr(transparent)]
-pub struct ArrayPlace(#[allow(dead_code)] kparam_array);
-
-// SAFETY: Nobody writes to it, and Rust code cannot even read it.
-unsafe impl Sync for ArrayPlace {}
-
-impl ArrayPlace {
-    pub const fn new<T: ModuleParam, const LEN: usize>(param: &'static ArrayParam<T, LEN>) -> Self {
-        // `param_array` (kernel/params.c) writes at most `max` values of `elemsize` bytes each, and their
-        // number to `num`.
-        Self(kparam_array {
-            max: LEN as ffi::c_uint,
-            elemsize: size_of::<T>() as ffi::c_uint,
-            num: param.count.get(),
-            ops: T::OPS,
-            elem: param.values.get().cast(),
-        })
-    }
-}
-
-/// A parameter that is a call: what is written to its file is given to a function.
-/// [`module_param_cb!`](crate::module_param_cb) declares one.
-pub struct CallParam {
-    call: fn(&CStr) -> Result,
-}
-
-impl CallParam {
-    #[doc(hidden)]
-    pub const fn new(call: fn(&CStr) -> Result) -> Self {
-        Self { call }
-    }
-}
-
-/// The kernel's operations of a [`CallParam`].
-#[doc(hidden)]
-#[repr(transparent)]
-pub struct CallOps(kernel_param_ops);
-
-// SAFETY: Nobody writes to it, and its function may be called by any thread.
-unsafe impl Sync for CallOps {}
-
-#[doc(hidden)]
-pub static CALL_OPS: CallOps = CallOps(kernel_param_ops {
-    flags: 0,
-    set: Some(call),
-    get: None,
-    free: None,
-});
-
-/// Handles a value that the kernel has read; `param` is an entry for a [`CallParam`].
-unsafe extern "C" fn call(value: *const ffi::c_char, param: *const kernel_param) -> ffi::c_int {
-    // SAFETY: It reads a field of this module's, which is there while its code runs.
-    if !unsafe { bindings::kernel_ext_is_live() } {
-        return EAGAIN.to_errno();
-    }
-    // SAFETY: The entry is one that `Entry::call` has made, so its argument is a static `CallParam`.
-    let param = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<CallParam>() };
-    // SAFETY: The kernel gives no null pointer to what takes an argument, and `value` ends with a NUL.
-    let value = unsafe { from_char_ptr(value) };
-    match (param.call)(value) {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
-}
-
 /// An element of the table `__param`, which the loader looks through.
 #[doc(hidden)]
 #[repr(transparent)]
@@ -297,7 +191,7 @@ impl Entry {
     /// Returns the entry of `param`: root alone may write to the file, and nobody may read it.
     pub const fn call(name: &'static CStr, param: &'static CallParam) -> Self {
         let param = from_ref(param).cast_mut().cast::<ffi::c_void>();
-        Self::new(name, addr_of!(CALL_OPS.0), param, 0o200)
+        Self::new(name, CALL_OPS.as_ptr(), param, 0o200)
     }
 
     const fn new(
@@ -434,44 +328,6 @@ macro_rules! __param_type {
     (u32) => { "uint" };
     (i64) => { "long" };
     (u64) => { "ullong" };
-}
-
-/// Declares a parameter that is a call: `call` is given what root writes to
-/// `/sys/module/MODULE/parameters/NAME`, and what it returns is what the writer gets. `insmod` cannot
-/// set it (`EAGAIN`), nor can anybody before the module's `init` is over.
-///
-/// One such call at a time is made of a module, and the module stays while it is. A text has less than
-/// 4096 bytes; `echo` ends it with a line end. See `module_param_cb` in C.
-///
-/// # Examples
-///
-/// ```
-/// use kernel::{prelude::*, str::CStr};
-/// use kernel_ext::module_param_cb;
-///
-/// fn greet(whom: &CStr) -> Result {
-///     pr_info!("Hello, {}\n", whom.to_str().map_err(|_| EINVAL)?.trim_end());
-///     Ok(())
-/// }
-///
-/// module_param_cb! {
-///     call: greet,
-///     name: "greet",
-///     description: "whom to greet",
-/// }
-/// ```
-#[macro_export]
-macro_rules! module_param_cb {
-    (
-        call: $call:path,
-        name: $name:literal,
-        description: $description:literal $(,)?
-    ) => {
-        const _: () = {
-            static PARAM: $crate::param::CallParam = $crate::param::CallParam::new($call);
-            $crate::__param_entry!(call, PARAM, $name, "charp", $description);
-        };
-    };
 }
 
 /// Leaves a parameter's entry in the table, and its description and type in `.modinfo`.
