@@ -201,8 +201,9 @@ impl Case<'_> {
             ),
             _ => return None,
         };
-        let now = match run.end {
-            GuestEnd::OutOfTime { guest_seconds } => Some(guest_seconds),
+        let now = match (&run.end, &report) {
+            // After the kernel's own report, the clock of a guest that does not stop says nothing.
+            (GuestEnd::OutOfTime { guest_seconds }, None) => Some(*guest_seconds),
             _ => self.record.timeout.or(self.log.last_time()),
         };
         let began = self.step_under_way().map(|step| step.begin);

@@ -210,8 +210,9 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
     // Which seeds fail depends on the kernel's build.
     let (_, suite) = report(&[&RACE[..], &["--schedules", "20", "--no-narrow"]].concat())?;
     let fails = |run: &&RunEntry| run.verdict != "pass" && run.injected_delays.len() == 1;
-    let failing: Vec<&RunEntry> = suite.runs.iter().filter(fails).take(2).collect();
-    ensure!(failing.len() == 2, "{:?}", suite.summary);
+    let failing: Vec<&RunEntry> = suite.runs.iter().filter(fails).take(4).collect();
+    ensure!(failing.len() == 4, "{:?}", suite.summary);
+    let mut same = 0;
     for run in failing {
         let caller = match run.injected_delays[0].task.starts_with("insmod") {
             true => "unlocked_counter_init",
@@ -219,22 +220,32 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
         };
         let seed = run.seed.context("no seed")?.to_string();
         let (_, status, printed) = debug(["--seed", &seed], caller)?;
+        // gdb's breakpoint may change the run, which kmodlab then says.
+        if printed.contains("under the debugger: passed, NOT as without it") {
+            continue;
+        }
         assert_eq!(status.code(), Some(1), "{printed}");
-        let same = "under the debugger: printed something else than the text says, as without it";
-        assert!(printed.contains(same), "{printed}");
+        let as_without =
+            "under the debugger: printed something else than the text says, as without it";
+        assert!(printed.contains(as_without), "{printed}");
         let message = "unlocked_counter: 2 draws, and the next ticket is 1";
         assert!(printed.contains(message), "{printed}");
+        same += 1;
     }
+    ensure!(
+        same >= 3,
+        "only {same} of 4 runs fail in the same way under gdb"
+    );
     Ok(())
 }
 
 #[test]
 fn a_debugger_selects_the_delayed_task_on_the_second_cpu_too() -> Result<()> {
     // The kernel chooses the thread's CPU; schedules that begin at another time may have another.
-    for start in ["0.5ms", "1.5ms", "2.5ms", "3.5ms"] {
+    for start in 0..16 {
         // After a stop at the first delay, gdb takes over at the second.
         let delays = "insmod@init_module+0x38#1=0.001ms drawer@draw+0x13#1=1ms";
-        let schedule = format!("start={start} {delays}");
+        let schedule = format!("start={}ms {delays}", 0.25 * f64::from(start));
         if debug(["--schedule", &schedule], "drawer")?.0 == "2" {
             return Ok(());
         }
