@@ -39,27 +39,32 @@ pub unsafe trait ModuleParam: Copy + Sync + 'static {
     /// The kernel's operations for C's type of this size.
     #[doc(hidden)]
     const OPS: *const kernel_param_ops;
+
+    /// The length of the longest value as a text.
+    #[doc(hidden)]
+    const LONGEST: usize;
 }
 
 macro_rules! module_param_types {
-    ($($type:ident: $ops:ident),* $(,)?) => {$(
+    ($($type:ident: $ops:ident, $longest:literal;)*) => {$(
         // SAFETY: `STANDARD_PARAM_DEF` and `param_set_bool` (kernel/params.c) write an integer of C of
         // this size, or a `bool` that is true or false.
         unsafe impl ModuleParam for $type {
             const OPS: *const kernel_param_ops = addr_of!(kernel::bindings::$ops);
+            const LONGEST: usize = $longest;
         }
     )*};
 }
 
 module_param_types! {
-    bool: param_ops_bool,
-    u8: param_ops_byte,
-    i16: param_ops_short,
-    u16: param_ops_ushort,
-    i32: param_ops_int,
-    u32: param_ops_uint,
-    i64: param_ops_long,
-    u64: param_ops_ullong,
+    bool: param_ops_bool, 1;
+    u8: param_ops_byte, 3;
+    i16: param_ops_short, 6;
+    u16: param_ops_ushort, 5;
+    i32: param_ops_int, 11;
+    u32: param_ops_uint, 10;
+    i64: param_ops_long, 20;
+    u64: param_ops_ullong, 20;
 }
 
 /// A parameter's value. [`module_param!`](crate::module_param) declares one.
@@ -228,7 +233,8 @@ pub const fn bytes<const N: usize>(text: &str) -> [u8; N] {
 /// given, or the default.
 ///
 /// The type is `bool`, `u8`, `i16`, `u16`, `i32`, `u32`, `i64` or `u64`; `[TYPE; LEN]` for one to `LEN` of
-/// these with commas between them, whose `value` is a slice of those that were given; or `str<SIZE>` for a
+/// these with commas between them (at most 4095 bytes with the longest values), whose `value` is a slice of
+/// those that were given; or `str<SIZE>` for a
 /// text of less than `SIZE` bytes, whose `value` is a [`CStr`]. `name` is what is written behind `insmod`, and
 /// `description` what `modinfo` shows. A value that does not fit the type, or one too many, makes `insmod`
 /// fail. See `module_param`, `module_param_array`, `module_param_string` and `MODULE_PARM_DESC` in C.

@@ -9,6 +9,9 @@ use core::{cell::UnsafeCell, mem::size_of};
 use crate::{compat::ffi, param::ModuleParam};
 use kernel::bindings::kparam_array;
 
+/// The size of a page of memory in bytes, on x86-64. Not every kernel's `kernel` crate has it.
+const PAGE_SIZE: usize = 4096;
+
 /// A parameter that is a list of at most `LEN` values. [`module_param!`](crate::module_param) declares
 /// one.
 ///
@@ -26,9 +29,16 @@ pub struct ArrayParam<T, const LEN: usize> {
 unsafe impl<T: Sync, const LEN: usize> Sync for ArrayParam<T, LEN> {}
 
 impl<T: ModuleParam, const LEN: usize> ArrayParam<T, LEN> {
-    /// Makes a parameter with these values unless `insmod` is given others.
+    /// Makes a parameter with these values unless `insmod` is given others. Stops the compiler at an array
+    /// that is too long.
     #[doc(hidden)]
     pub const fn new(default: [T; LEN]) -> Self {
+        // A reader of the file in `/sys/module` gets all values with a character behind each.
+        // `param_array_get` (kernel/params.c) writes them to a page, and does not look where it ends.
+        assert!(
+            LEN * (T::LONGEST + 1) < PAGE_SIZE,
+            "the values as a text do not fit a page of memory, 4096 bytes"
+        );
         // INVARIANT: The count is `LEN`.
         Self {
             values: UnsafeCell::new(default),
