@@ -1,9 +1,11 @@
 //! `cargo xtask qemu`: a guest with a shell on this terminal.
 
+use std::io::IsTerminal as _;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
 use super::projects::{ProjectOptions, Selection};
@@ -184,6 +186,9 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         AccelOption::Tcg => Some(Accel::Tcg),
     };
     let accel = accel::choose(&session, toolchain, kernel, initramfs, requested)?;
+    if let Some(port) = options.gdb.filter(|_| !options.dry_run) {
+        check_gdb(port)?;
+    }
     let script = match options.dry_run && options.run.is_none() {
         true => None,
         false => GuestScript::requested(options.run.as_deref())?,
@@ -282,6 +287,19 @@ pub fn initrd(
             built.initramfs.with(&files, staging)
         })?;
     Ok(entry.path)
+}
+
+/// Checks that a person can debug a guest: there is a terminal, and the port is free.
+fn check_gdb(port: u16) -> Result<()> {
+    ensure!(
+        std::io::stdin().is_terminal(),
+        Failure::usage("--gdb: the guest needs a terminal; the standard input is none")
+    );
+    // QEMU takes the port a moment later; if another program does so in between, QEMU reports it.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).map_err(|error| {
+        let message = format!("--gdb: port {port} of this host cannot be used ({error}); give another one, as in --gdb=1235");
+        Failure::usage(message).into()
+    })
 }
 
 /// Merges the files of several folders: each folder has an index for modprobe, and the guest one.
