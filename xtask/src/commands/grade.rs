@@ -53,7 +53,7 @@ pub struct GradeOptions {
     ///
     /// A submission that has its result already is left out, unless anything that the result depends on
     /// has changed.
-    #[arg(long, value_name = "FOLDER", required_unless_present = "submission", conflicts_with_all = ["submission", "submitted"])]
+    #[arg(long, value_name = "FOLDER", required_unless_present = "submission", conflicts_with_all = ["submission", "student", "submitted"])]
     submissions: Option<PathBuf>,
 
     /// The folder of results; of several submissions, each has a folder there
@@ -112,9 +112,9 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
     let course_path = needed(&options.course)?;
     let out = needed(&options.out)?;
     let course = CourseFile::read(&course_path)?;
+    let submissions = options.submission.iter().chain(&options.submissions);
+    check_out(&out, &course, submissions.clone())?;
     if options.sandbox {
-        let submissions = options.submission.iter().chain(&options.submissions);
-        std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
         return sandbox::enter(&GradingSandbox {
             writable: out,
             readable: course.paths().iter().chain(submissions).cloned().collect(),
@@ -196,6 +196,30 @@ impl GradeOptions {
         store::write(out, &result, &self.format)?;
         Ok((result, kept))
     }
+}
+
+/// Makes the folder of results, and checks that it can be written to and is apart from what is graded: its
+/// files would be taken for parts of a submission or for exercises.
+fn check_out<'a>(
+    out: &Path,
+    course: &CourseFile,
+    submissions: impl Iterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let refuse = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("--out: {} cannot be used: {why}", out.display()))
+    };
+    std::fs::create_dir_all(out).map_err(|error| refuse(&error))?;
+    tempfile::NamedTempFile::new_in(out).map_err(|error| refuse(&error.kind()))?;
+    let real = out.canonicalize().map_err(|error| refuse(&error))?;
+    for graded in submissions.cloned().chain([course.folder()]) {
+        let graded = graded.canonicalize().unwrap_or(graded);
+        // Folders of results may be in the folder of the course.
+        ensure!(
+            real != graded,
+            refuse(&"it has what is graded; give a folder of its own")
+        );
+    }
+    Ok(())
 }
 
 /// Returns the request for the kernel of a course, unless the options name another.

@@ -31,7 +31,14 @@ pub fn run(options: &HintOptions) -> Result<()> {
     let failed = last.filter(|result: &CheckResult| !result.hints.is_empty());
     let hints: Vec<HintEntry> = match failed {
         Some(result) => result.hints,
-        None => written(exercise).collect(),
+        None => {
+            let variant = student.folder.variant_of(exercise);
+            let fill = |hint: HintEntry| HintEntry {
+                text: exercise.task.variants.fill(&hint.text, &variant),
+                ..hint
+            };
+            written(exercise).map(fill).collect()
+        }
     };
     let mut progress = student.folder.progress()?;
     let own = progress.of_mut(&exercise.id);
@@ -46,7 +53,8 @@ pub fn run(options: &HintOptions) -> Result<()> {
             print_hint(&mut out, hint)?;
             let left = hints.len() - shown - 1;
             if left > 0 {
-                writeln!(out, "{left} more")?;
+                let hints = if left == 1 { "hint" } else { "hints" };
+                writeln!(out, "{left} more {hints}")?;
             }
         }
         None => {

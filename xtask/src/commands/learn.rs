@@ -59,6 +59,7 @@ pub fn run(options: &LearnOptions) -> Result<ExitCode> {
     }
     let catalogue = Catalogue::of_clone(&session.workspace)?;
     let folder = open(options, &catalogue)?;
+    let catalogue = folder.select(catalogue)?;
     let current = std::env::current_dir().context("cannot find the current folder")?;
     let chosen = folder.choose(&catalogue, options.exercise.as_deref(), &current);
     let id = match (chosen, catalogue.exercises.first()) {
@@ -90,7 +91,7 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
     let known = match &options.folder {
         Some(folder) if folder.join(MANIFEST).exists() => Some(StudentFolder::open(folder)?),
         Some(_) => None,
-        None => StudentFolder::around(&current).ok(),
+        None => StudentFolder::find(&current)?,
     };
     if let Some(folder) = known {
         let requested = options.lang.map(Language::from);

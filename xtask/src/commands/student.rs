@@ -33,11 +33,10 @@ impl Student {
     ///
     /// # Errors
     ///
-    /// Fails if a file cannot be read or written.
+    /// Fails if a file cannot be read or written, and with a usage error if `kmodlab.toml` is wrong.
     pub fn open_if_any() -> Result<Option<Self>> {
         let current = std::env::current_dir().context("cannot find the current folder")?;
-        let folder = StudentFolder::around(&current).ok();
-        folder.map(Self::with).transpose()
+        StudentFolder::find(&current)?.map(Self::with).transpose()
     }
 
     /// Opens this student's folder, and brings its files up to date.

@@ -47,6 +47,8 @@ pub struct Answer<'a> {
     pub shown: PathBuf,
     /// The parts to judge.
     pub parts: Vec<AnswerPart>,
+    /// The values of the exercise that vary.
+    pub(super) variant: Variant,
     /// The source as a project.
     pub(super) project: Arc<Project>,
 }
@@ -155,6 +157,7 @@ impl<'a> Answer<'a> {
             language,
             shown: source.shown.to_owned(),
             parts: parts.iter().map(part).collect::<Result<_>>()?,
+            variant: source.variant.clone(),
             project,
         })
     }

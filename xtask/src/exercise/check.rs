@@ -387,8 +387,12 @@ impl<'a> Check<'a> {
                     imports: imports.into_iter().cloned().collect(),
                     hints: Vec::new(),
                 };
-                let hints =
+                let mut hints =
                     super::hints::candidates(answer.exercise, answer.language, table, &result);
+                for hint in &mut hints {
+                    let variants = &answer.exercise.task.variants;
+                    hint.text = variants.fill(&hint.text, &answer.variant);
+                }
                 CheckResult { hints, ..result }
             })
             .collect()

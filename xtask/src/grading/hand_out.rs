@@ -1,7 +1,7 @@
 //! The files that a student of a course gets.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::variants::StudentVariants;
 use crate::exercise::catalogue::Catalogue;
 use crate::exercise::student::{StudentFolder, StudentManifest};
 use crate::exercise::{Exercise, TASK, Variant};
+use crate::failure::Failure;
 use crate::modules::Language;
 use crate::whole_file;
 
@@ -22,7 +23,7 @@ const VALUES: &str = "values.toml";
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be written.
+/// Fails with a usage error if one of the files is there and differs, and if a file cannot be written.
 pub fn hand_out(
     key: Option<&CourseKey>,
     exercise: &Exercise,
@@ -30,18 +31,29 @@ pub fn hand_out(
     folder: &Path,
 ) -> Result<()> {
     let variants = StudentVariants::choose(key, exercise, student);
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let write = |name: &str, text: &str| whole_file::write(&folder.join(name), text);
     let text = exercise.task.student_text(&variants.shown, false);
-    write(TASK, &text.markdown)?;
+    let mut files = vec![(folder.join(TASK), text.markdown)];
     for (language, solution) in &exercise.solutions {
         let start = solution.start(&exercise.task.variants, &variants.shown);
-        write(&exercise.answer_file(*language), &start)?;
+        files.push((folder.join(exercise.answer_file(*language)), start));
     }
     if !variants.shown.0.is_empty() {
         let values = [(exercise.id.clone(), variants.shown)].into();
         let text = toml::to_string(&ValuesTables { values }).context("cannot write TOML")?;
-        write(VALUES, &text)?;
+        files.push((folder.join(VALUES), text));
+    }
+    // A student's answer may be among them.
+    let differs = |(path, text): &&(PathBuf, String)| {
+        path.exists() && whole_file::read_text(path).ok().as_ref() != Some(text)
+    };
+    if let Some((path, _)) = files.iter().find(differs) {
+        let path = path.display();
+        let message = format!("{path} is there already, and differs; give a folder without it");
+        return Err(Failure::usage(message).into());
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (path, text) in files {
+        whole_file::write(&path, text)?;
     }
     Ok(())
 }
@@ -131,6 +143,11 @@ mod tests {
                 let of_folder = std::fs::read(own.folder_of(exercise).join(file))?;
                 assert_eq!(std::fs::read(alone.join(file))?, of_folder, "{file}");
             }
+            hand_out(key.as_ref(), exercise, &student, &alone)?;
+            let answer = alone.join("every_fifth.c");
+            std::fs::write(&answer, "an answer")?;
+            let refused = hand_out(key.as_ref(), exercise, &student, &alone);
+            assert!(refused.is_err() && std::fs::read(&answer)? == b"an answer");
             let table = std::fs::read_to_string(alone.join(VALUES))?;
             let manifest = std::fs::read_to_string(folder.join(MANIFEST))?;
             assert!(manifest.ends_with(&table), "{manifest}");

@@ -109,12 +109,17 @@ pub fn new_recordings(folder: &Path) -> Result<RecordingFolder> {
     }
 }
 
+/// Returns whose mark a result is, and for what.
+fn mark_of(result: &GradeResult) -> (&str, &str) {
+    (&result.student, &result.exercise)
+}
+
 /// Returns all results below a folder, sorted by student and exercise.
 ///
 /// # Errors
 ///
-/// Fails with a usage error if there are none, and if a folder cannot be listed or a result is
-/// malformed.
+/// Fails with a usage error if there are none or several for one mark, and if a folder cannot be listed or a
+/// result is malformed.
 pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
     let cannot = || Failure::usage(format!("cannot list {}", folder.display()));
     let mut files = files_below(folder).with_context(cannot)?;
@@ -130,7 +135,19 @@ pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
         !results.is_empty(),
         Failure::usage(format!("{} has no results", folder.display()))
     );
-    results.sort_by(|a, b| (&a.student, &a.exercise).cmp(&(&b.student, &b.exercise)));
+    results.sort_by(|a, b| mark_of(a).cmp(&mark_of(b)));
+    if let Some([twice, _]) = results
+        .windows(2)
+        .find(|pair| mark_of(&pair[0]) == mark_of(&pair[1]))
+    {
+        let message = format!(
+            "{} has several results of {} for {}; remove those that do not count",
+            folder.display(),
+            twice.student,
+            twice.exercise
+        );
+        return Err(Failure::usage(message).into());
+    }
     Ok(results)
 }
 

@@ -21,6 +21,7 @@ pub struct StudentManifest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LearnTable {
     language: String,
     /// The ids of the exercises, if the folder does not have all of them.

@@ -151,6 +151,10 @@ impl StudentFolder {
         let path = self.root.join(MANIFEST);
         let problem =
             |key: &str, why: String| Failure::usage(format!("{}: {key}: {why}", path.display()));
+        if self.exercises.as_ref().is_some_and(Vec::is_empty) {
+            let why = "name an exercise, or leave out the key for all of them".to_owned();
+            return Err(problem("exercises", why).into());
+        }
         let find = |id: &String| catalogue.exercises.iter().find(|one| one.id == *id);
         let mut ids = self.exercises.iter().flatten();
         if let Some(unknown) = ids.find(|id| find(id).is_none()) {
@@ -188,18 +192,32 @@ impl StudentFolder {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if there is none.
+    /// Fails with a usage error if there is none, or if its `kmodlab.toml` is wrong.
     pub fn around(folder: &Path) -> Result<Self> {
-        let mut folders = folder.ancestors();
-        let is_one = |folder: &&Path| Self::open(folder).is_ok();
-        let found = folders.find(is_one).ok_or_else(|| {
-            Failure::usage(format!(
+        let found = Self::find(folder)?;
+        found.ok_or_else(|| {
+            let message = format!(
                 "{} is not in a folder for answers; make one with `{} exercise init FOLDER`",
                 folder.display(),
                 crate::program::name()
-            ))
-        })?;
-        Self::open(found)
+            );
+            Failure::usage(message).into()
+        })
+    }
+
+    /// Finds the student's folder that `folder` is in, if it is in one.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if its `kmodlab.toml` is wrong.
+    pub fn find(folder: &Path) -> Result<Option<Self>> {
+        let mut folders = folder.ancestors();
+        // The kmodlab.toml of a module has no such table.
+        let is_one = |folder: &&Path| {
+            let text = whole_file::read_text(&folder.join(MANIFEST));
+            text.is_ok_and(|text| text.lines().any(|line| line.trim() == "[learn]"))
+        };
+        folders.find(is_one).map(Self::open).transpose()
     }
 
     /// Returns the language of the answer to an exercise: that of the folder, unless the exercise is

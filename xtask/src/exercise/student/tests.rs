@@ -178,12 +178,38 @@ fn a_folder_may_have_some_exercises_only() -> Result<()> {
     let folder = fixture.init()?;
     assert_eq!(folder.select(fixture.catalogue()?)?.exercises.len(), 1);
     let manifest = fixture.student.path().join(MANIFEST);
-    for (ids, count) in [("[]", Some(0)), ("[\"l/1-a\"]", Some(1)), ("[\"a\"]", None)] {
+    for (ids, count) in [("[]", None), ("[\"l/1-a\"]", Some(1)), ("[\"a\"]", None)] {
         let text = format!("[learn]\nlanguage = \"rust\"\nexercises = {ids}\n");
         std::fs::write(&manifest, text)?;
         let folder = StudentFolder::open(fixture.student.path())?;
         let selected = folder.select(fixture.catalogue()?).ok();
         assert_eq!(selected.map(|one| one.exercises.len()), count, "{ids}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_wrong_manifest_is_an_error_and_that_of_a_module_is_passed_over() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let below = folder.root.join("l/1-a");
+    // A module of the student's own, within the folder.
+    std::fs::write(below.join(MANIFEST), "[module.x]\n")?;
+    assert_eq!(StudentFolder::find(&below)?, Some(folder.clone()));
+    std::fs::write(
+        folder.root.join(MANIFEST),
+        "[learn]\nlanguage = \"c\"\nexercices = []\n",
+    )?;
+    for error in [
+        StudentFolder::find(&below),
+        StudentFolder::around(&below).map(Some),
+    ] {
+        let error = error.expect_err("a misspelt key").to_string();
+        assert!(
+            error.contains("kmodlab.toml") && error.contains("exercices"),
+            "{error}"
+        );
+    }
+    assert_eq!(StudentFolder::find(fixture.exercises.path())?, None);
     Ok(())
 }
