@@ -11,7 +11,7 @@ use super::grade::source_of;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
-use crate::grading::exercises::{catalogue_of, own_exercises, problems};
+use crate::grading::exercises::{catalogue_of, find, own_exercises, problems};
 use crate::grading::hand_out::{hand_out, hand_out_course};
 use crate::grading::store;
 use crate::kernel::Profile;
@@ -207,8 +207,7 @@ fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     let (student, out) = (&options.student, &options.out);
     match &options.exercise {
         Some(name) => {
-            let exercise = catalogue.find(name)?;
-            course.entry(&exercise.id)?;
+            let exercise = find(&course, &catalogue, name)?;
             hand_out(course.read_key()?.as_ref(), exercise, student, out)?;
         }
         None if own_exercises(&course)?.is_some() => {

@@ -10,10 +10,11 @@ use crate::failure::{Failure, Fault, fault_of};
 use crate::grading::course_file::CourseFile;
 use crate::grading::exercises::catalogue_of;
 use crate::grading::formats::{GradeFormat, marks_table};
-use crate::grading::grader::{GradeRequest, Grader};
-use crate::grading::result::GradeResult;
+use crate::grading::grader::Grader;
+use crate::grading::result::{GradeResult, GradeStatus};
 use crate::grading::sandbox::{self, GradingSandbox};
 use crate::grading::store;
+use crate::grading::submission::GradeRequest;
 use crate::kernel::source::SourceRequest;
 use crate::run::plan::Partition;
 use crate::{streams, whole_file};
@@ -242,10 +243,15 @@ fn line(result: &GradeResult) -> String {
         points,
         max_points,
         status,
+        message,
         ..
     } = result;
+    let why = match status {
+        GradeStatus::Refused => format!(": {}", message.lines().next().unwrap_or_default()),
+        _ => String::new(),
+    };
     format!(
-        "{student}: {exercise}: {points} of {max_points} points, {}",
+        "{student}: {exercise}: {points} of {max_points} points, {}{why}",
         status.name()
     )
 }

@@ -24,7 +24,7 @@ pub struct ReplayOptions {
     #[command(flatten)]
     common: Common,
 
-    /// The recording, as `cargo xtask test --record FOLDER` has made it
+    /// The recording, as `test --record FOLDER` or `grade` has made it
     #[arg(value_name = "FILE")]
     file: PathBuf,
 

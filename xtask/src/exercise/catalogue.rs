@@ -201,7 +201,8 @@ impl BrokenExercise {
     }
 }
 
-fn is_named(id: &str, name: &str) -> bool {
+/// Reports whether a person may call the exercise with this id by a name.
+pub fn is_named(id: &str, name: &str) -> bool {
     let slug = slug_of(id);
     id == name || slug == name || words_of(slug) == name
 }

@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use super::course_file::CourseFile;
-use crate::exercise::catalogue::Catalogue;
+use crate::exercise::Exercise;
+use crate::exercise::catalogue::{Catalogue, is_named};
 use crate::session::Session;
 
 /// Returns the exercises that a course may have: those of its folder, else kmodlab's own.
@@ -16,6 +17,26 @@ pub fn catalogue_of(course: &CourseFile, session: &Session) -> Result<Catalogue>
         Some(catalogue) => Ok(catalogue),
         None => Catalogue::of_clone(&session.workspace),
     }
+}
+
+/// Finds the exercise of a course that a person means. Exercises that are not in the course may have the
+/// same short name.
+///
+/// # Errors
+///
+/// Fails with a usage error if the course has none or several with this name.
+pub fn find<'a>(course: &CourseFile, catalogue: &'a Catalogue, name: &str) -> Result<&'a Exercise> {
+    let mut named = course
+        .exercises
+        .iter()
+        .filter(|entry| is_named(&entry.id, name));
+    let id = match (named.next(), named.next()) {
+        (Some(only), None) => &only.id,
+        _ => name,
+    };
+    let exercise = catalogue.find(id)?;
+    course.entry(&exercise.id)?;
+    Ok(exercise)
 }
 
 /// Returns the exercises in the folder of a course; `None` if it has those of kmodlab.

@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use super::allowed_imports::not_allowed;
 use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
 use super::course_key::CourseKey;
+use super::exercises::find;
 use super::messages::{shortened, without_paths, without_time};
 use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
-use super::submission::{Refusal, Submission};
+use super::submission::{GradeRequest, Refusal, Submission};
 use super::variants::StudentVariants;
 use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
 use crate::exercise::catalogue::Catalogue;
@@ -43,17 +44,6 @@ pub struct Grader<'a> {
     progress: bool,
 }
 
-/// A submission of a student.
-#[derive(Debug, Clone, Copy)]
-pub struct GradeRequest<'a> {
-    /// The student.
-    pub student: &'a str,
-    /// The folder with the submission.
-    pub folder: &'a Path,
-    /// The time of the submission, as `2026-12-01T08:00:00Z`.
-    pub submitted: Option<&'a str>,
-}
-
 /// A submission that was read: everything that its mark depends on.
 #[derive(Debug)]
 pub struct ReadSubmission<'a> {
@@ -82,7 +72,7 @@ impl<'a> Grader<'a> {
         source: &'a SourceRequest,
         progress: bool,
     ) -> Result<Self> {
-        let exercise = catalogue.find(name)?;
+        let exercise = find(course, catalogue, name)?;
         let entry = course.entry(&exercise.id)?;
         let key = course.read_key()?;
         let (toolchain, _, kernel) = pipeline::kernel(session, source, &Profile::Teaching.into())?;

@@ -17,7 +17,7 @@ use crate::modules::Language;
 use crate::whole_file;
 
 /// Name of the file with the student's values of an exercise.
-const VALUES: &str = "values.toml";
+pub const VALUES: &str = "values.toml";
 
 /// Writes the text of an exercise and the files to begin with, with the values of a student.
 ///

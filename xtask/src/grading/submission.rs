@@ -10,7 +10,20 @@ use bytesize::ByteSize;
 use rustix::fs::OFlags;
 use serde::Deserialize;
 
+use super::hand_out::VALUES;
+use crate::exercise::TASK;
 use crate::modules::Language;
+
+/// A submission of a student.
+#[derive(Debug, Clone, Copy)]
+pub struct GradeRequest<'a> {
+    /// The student.
+    pub student: &'a str,
+    /// The folder with the submission.
+    pub folder: &'a Path,
+    /// The time of the submission, as `2026-12-01T08:00:00Z`.
+    pub submitted: Option<&'a str>,
+}
 
 /// Limits of a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -26,7 +39,7 @@ pub struct SubmissionLimits {
 
 impl Default for SubmissionLimits {
     fn default() -> Self {
-        let ignore = [".git", ".github", ".gitignore", "README.md", "task.md"];
+        let ignore = [".git", ".github", ".gitignore", "README.md", TASK, VALUES];
         Self {
             size: ByteSize::kib(64),
             files: 16,

@@ -80,7 +80,7 @@ impl Recording {
         })?;
         Self::unpacked(&bytes).map_err(|error| {
             Failure::usage(format!(
-                "{} is not a recording of `test --record`, or is incomplete: {error:#}",
+                "{} is not a recording of `test --record` or `grade`, or is incomplete: {error:#}",
                 path.display()
             ))
             .into()
