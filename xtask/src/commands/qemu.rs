@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
 use crate::lesson::{self, Lesson};
-use crate::modules::{Language, MODPROBE_INDEX, Module};
+use crate::modules::{Language, MODPROBE_INDEX, Module, modprobe_index};
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
@@ -264,7 +264,7 @@ pub fn initrd(
         files.push(pipeline::in_guest(module)?);
     }
     files.extend(built.project_files.iter().map(|(_, file)| file.clone()));
-    let mut files = merged(files)?;
+    let mut files = merged(built, files)?;
     files.extend(script.map(GuestScript::file));
     files.push(GuestFile {
         path: BANNER_FILE.to_owned(),
@@ -302,15 +302,12 @@ fn check_gdb(port: u16) -> Result<()> {
     })
 }
 
-/// Merges the files of several folders: each folder has an index for modprobe, and the guest one.
-fn merged(files: Vec<GuestFile>) -> Result<Vec<GuestFile>> {
+/// Returns the files with one index for modprobe, of all modules, in place of those of the folders.
+fn merged(built: &Built, files: Vec<GuestFile>) -> Result<Vec<GuestFile>> {
     let mut merged: Vec<GuestFile> = Vec::new();
-    for file in files {
-        let known = merged.iter_mut().find(|known| known.path == file.path);
-        match known {
-            Some(known) if known.path.ends_with(MODPROBE_INDEX) => {
-                known.contents.extend(file.contents);
-            }
+    let files = files.into_iter();
+    for file in files.filter(|file| !file.path.ends_with(MODPROBE_INDEX)) {
+        match merged.iter().find(|known| known.path == file.path) {
             Some(known) if *known != file => {
                 let message = format!(
                     "two of the folders have a file for {} in the guest; boot a guest for each",
@@ -322,6 +319,7 @@ fn merged(files: Vec<GuestFile>) -> Result<Vec<GuestFile>> {
             None => merged.push(file),
         }
     }
+    merged.push(modprobe_index(&built.kernel, &built.modules)?);
     Ok(merged)
 }
 

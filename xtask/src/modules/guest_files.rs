@@ -16,6 +16,7 @@ use super::load_order::depends;
 use super::unbuilt::UnbuiltModule;
 use super::{Language, Module, kernel_name, sandbox};
 use crate::failure::{Failure, Fault, fault_of};
+use crate::kernel::KernelImage;
 use crate::key::Inputs;
 use crate::process::Tool;
 use crate::project::{Project, ProjectGuestFile};
@@ -32,6 +33,50 @@ const LARGEST: u64 = 64 << 20;
 /// Maximum number of lines of a compiler's output in an error.
 const MAX_LINES: usize = 100;
 
+/// Returns the file by which modprobe and modinfo find modules by their names. Each module
+/// comes after those that it needs.
+///
+/// # Errors
+///
+/// Fails if a module or the kernel's release cannot be read.
+pub fn modprobe_index(image: &KernelImage, modules: &[Module]) -> Result<GuestFile> {
+    let path_of = |name: &str| format!("/root/{name}.ko");
+    let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut text = String::new();
+    for module in modules {
+        let direct = depends(&module.path)?;
+        // modpost names files, which may have dashes.
+        let is_needed = |other: &&Module| {
+            let name = other.kernel_name();
+            direct.iter().any(|need| kernel_name(need) == name)
+        };
+        // Modules come after those that they need, and so all needs of these are known.
+        let mut all: Vec<String> = Vec::new();
+        for other in modules.iter().filter(is_needed) {
+            let further = needs.get(&*other.name).into_iter().flatten().cloned();
+            for path in [path_of(&other.name)].into_iter().chain(further) {
+                if !all.contains(&path) {
+                    all.push(path);
+                }
+            }
+        }
+        write!(text, "{}:", path_of(&module.name))?;
+        for path in &all {
+            write!(text, " {path}")?;
+        }
+        text.push('\n');
+        needs.insert(&module.name, all);
+    }
+    let release = image.objects.join("include/config/kernel.release");
+    let release = std::fs::read_to_string(&release)
+        .with_context(|| format!("cannot read {}", release.display()))?;
+    Ok(GuestFile {
+        path: format!("/lib/modules/{}{MODPROBE_INDEX}", release.trim()),
+        mode: 0o644,
+        contents: text.into_bytes(),
+    })
+}
+
 impl ModuleBuilder<'_> {
     /// Returns the files for the guests of a project with these modules, or the reason why one of
     /// them could not be made.
@@ -45,7 +90,7 @@ impl ModuleBuilder<'_> {
         language: Language,
         modules: &[Module],
     ) -> Result<Result<Vec<GuestFile>, UnbuiltModule>> {
-        let mut files = vec![self.modprobe_index(modules)?];
+        let mut files = vec![modprobe_index(self.image, modules)?];
         for file in &project.guest_files {
             match self.guest_file(project, file) {
                 Ok(file) => files.push(file),
@@ -57,45 +102,6 @@ impl ModuleBuilder<'_> {
             }
         }
         Ok(Ok(files))
-    }
-
-    /// Returns the file by which modprobe and modinfo find modules by their names.
-    fn modprobe_index(&self, modules: &[Module]) -> Result<GuestFile> {
-        let path_of = |name: &str| format!("/root/{name}.ko");
-        let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        let mut text = String::new();
-        for module in modules {
-            let direct = depends(&module.path)?;
-            // modpost names files, which may have dashes.
-            let is_needed = |other: &&Module| {
-                let name = other.kernel_name();
-                direct.iter().any(|need| kernel_name(need) == name)
-            };
-            // Modules come after those that they need, and so all needs of these are known.
-            let mut all: Vec<String> = Vec::new();
-            for other in modules.iter().filter(is_needed) {
-                let further = needs.get(&*other.name).into_iter().flatten().cloned();
-                for path in [path_of(&other.name)].into_iter().chain(further) {
-                    if !all.contains(&path) {
-                        all.push(path);
-                    }
-                }
-            }
-            write!(text, "{}:", path_of(&module.name))?;
-            for path in &all {
-                write!(text, " {path}")?;
-            }
-            text.push('\n');
-            needs.insert(&module.name, all);
-        }
-        let release = self.image.objects.join("include/config/kernel.release");
-        let release = std::fs::read_to_string(&release)
-            .with_context(|| format!("cannot read {}", release.display()))?;
-        Ok(GuestFile {
-            path: format!("/lib/modules/{}{MODPROBE_INDEX}", release.trim()),
-            mode: 0o644,
-            contents: text.into_bytes(),
-        })
     }
 
     fn guest_file(&self, project: &Project, file: &ProjectGuestFile) -> Result<GuestFile> {

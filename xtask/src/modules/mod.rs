@@ -40,7 +40,7 @@ use builder::ModuleBuilder;
 pub use compiled::CompiledSource;
 pub use doc::DocPages;
 pub use editor::{EXAMPLE, EditorCrates, compiled_sources_of};
-pub use guest_files::MODPROBE_INDEX;
+pub use guest_files::{MODPROBE_INDEX, modprobe_index};
 pub use language::Language;
 pub use unbuilt::UnbuiltModule;
 

@@ -109,7 +109,7 @@ fn a_guest_can_have_modules_of_several_folders() -> Result<()> {
     let other = project.folder.path().join("other");
     std::fs::create_dir(&other)?;
     std::fs::write(other.join("other.c"), &loads)?;
-    let run = "insmod startstop.ko && modprobe other && insmod kthread_run.ko && lsmod | wc -l";
+    let run = "insmod startstop.ko && modprobe other && modprobe kthread_run && lsmod | wc -l";
     let qemu = |more: &[&str]| {
         let common = ["qemu", "./two_files", "./other", "--accel", "tcg", "--run"];
         project.xtask(&[&common[..], more].concat())
