@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::report::json::{NarrowedEntry, RunEntry, SuiteDocument};
@@ -28,6 +29,13 @@ fn only(suite: &SuiteDocument) -> Result<&RunEntry> {
     suite.runs.first().context("no run")
 }
 
+/// Returns a lock that one test of this file has at a time: all run the same race, and the output of a
+/// guest is in a file that a later run of the race overwrites.
+fn alone() -> MutexGuard<'static, ()> {
+    static OUTPUT: Mutex<()> = Mutex::new(());
+    OUTPUT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs an exact schedule. Returns the run and the guest's output.
 fn exact(text: &str) -> Result<(RunEntry, Vec<u8>)> {
     let (_, suite) = report(&[&RACE[..], &["--schedule", text]].concat())?;
@@ -39,6 +47,7 @@ fn exact(text: &str) -> Result<(RunEntry, Vec<u8>)> {
 
 #[test]
 fn a_race_is_narrowed_to_one_delay_in_its_window_and_the_twin_without_it_passes() -> Result<()> {
+    let _alone = alone();
     let folder = tempfile::tempdir()?;
     let timelines = folder.path().to_string_lossy();
     let args = [
@@ -104,6 +113,7 @@ fn a_race_is_narrowed_to_one_delay_in_its_window_and_the_twin_without_it_passes(
 
 #[test]
 fn a_seed_is_narrowed_on_request_only() -> Result<()> {
+    let _alone = alone();
     let args = ["--schedules", "6", "--seed", "6", "--no-narrow"];
     let (_, suite) = report(&[&RACE[..], &args].concat())?;
     let race = suite.races.first().context("no schedule failed")?;
@@ -122,6 +132,7 @@ fn refused(args: &[&str], what: &[&str]) -> Result<()> {
 
 #[test]
 fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
+    let _alone = alone();
     let schedule =
         |text: &str, what: &[&str]| refused(&[&RACE[..], &["--schedule", text]].concat(), what);
     schedule(
@@ -207,6 +218,7 @@ fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, Strin
 
 #[test]
 fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_way() -> Result<()> {
+    let _alone = alone();
     // Which seeds fail depends on the kernel's build.
     let (_, suite) = report(&[&RACE[..], &["--schedules", "20", "--no-narrow"]].concat())?;
     let fails = |run: &&RunEntry| run.verdict != "pass" && run.injected_delays.len() == 1;
@@ -241,6 +253,7 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
 
 #[test]
 fn a_debugger_selects_the_delayed_task_on_the_second_cpu_too() -> Result<()> {
+    let _alone = alone();
     // The kernel chooses the thread's CPU; schedules that begin at another time may have another.
     for start in 0..16 {
         // After a stop at the first delay, gdb takes over at the second.
