@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::common::{Common, OneLang};
 use super::exercise;
 use super::grade::source_of;
+use crate::exercise::Catalogue;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
@@ -203,17 +204,22 @@ fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     store::check_student(&options.student)?;
     check_out(&options.out, &course)?;
     let session = crate::session::Session::new(false, false, None)?;
-    let catalogue = catalogue_of(&course, &session)?;
+    let own = own_exercises(&course)?;
+    ensure!(
+        own.is_none() || options.exercise.is_some(),
+        Failure::usage(
+            "the student's kmodlab does not have the exercises of this course; name one with --exercise"
+        )
+    );
+    let catalogue = match own {
+        Some(own) => own,
+        None => Catalogue::of_clone(&session.workspace)?,
+    };
     let (student, out) = (&options.student, &options.out);
     match &options.exercise {
         Some(name) => {
             let exercise = find(&course, &catalogue, name)?;
             hand_out(course.read_key()?.as_ref(), exercise, student, out)?;
-        }
-        None if own_exercises(&course)?.is_some() => {
-            let message = "the student's kmodlab does not have the exercises of this course; name one \
-                           with --exercise";
-            return Err(Failure::usage(message).into());
         }
         None => hand_out_course(&course, &catalogue, student, options.lang.into(), out)?,
     }

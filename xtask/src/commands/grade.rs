@@ -212,14 +212,15 @@ fn check_out<'a>(
     std::fs::create_dir_all(out).map_err(|error| refuse(&error))?;
     tempfile::NamedTempFile::new_in(out).map_err(|error| refuse(&error.kind()))?;
     let real = out.canonicalize().map_err(|error| refuse(&error))?;
-    for graded in submissions.cloned().chain([course.folder()]) {
-        let graded = graded.canonicalize().unwrap_or(graded);
-        // Folders of results may be in the folder of the course.
-        ensure!(
-            real != graded,
-            refuse(&"it has what is graded; give a folder of its own")
-        );
-    }
+    let real_path = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let is_within = submissions
+        .cloned()
+        .any(|graded| real.starts_with(real_path(graded)));
+    // A folder of results may be in that of the course.
+    ensure!(
+        !is_within && real != real_path(course.folder()),
+        refuse(&"it has what is graded; give a folder of its own")
+    );
     Ok(())
 }
 

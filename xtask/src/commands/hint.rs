@@ -31,14 +31,7 @@ pub fn run(options: &HintOptions) -> Result<()> {
     let failed = last.filter(|result: &CheckResult| !result.hints.is_empty());
     let hints: Vec<HintEntry> = match failed {
         Some(result) => result.hints,
-        None => {
-            let variant = student.folder.variant_of(exercise);
-            let fill = |hint: HintEntry| HintEntry {
-                text: exercise.task.variants.fill(&hint.text, &variant),
-                ..hint
-            };
-            written(exercise).map(fill).collect()
-        }
+        None => written(exercise, &student.folder.variant_of(exercise)).collect(),
     };
     let mut progress = student.folder.progress()?;
     let own = progress.of_mut(&exercise.id);

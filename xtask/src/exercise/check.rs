@@ -387,12 +387,9 @@ impl<'a> Check<'a> {
                     imports: imports.into_iter().cloned().collect(),
                     hints: Vec::new(),
                 };
-                let mut hints =
-                    super::hints::candidates(answer.exercise, answer.language, table, &result);
-                for hint in &mut hints {
-                    let variants = &answer.exercise.task.variants;
-                    hint.text = variants.fill(&hint.text, &answer.variant);
-                }
+                let (exercise, variant) = (answer.exercise, &answer.variant);
+                let hints =
+                    super::hints::candidates(exercise, answer.language, variant, table, &result);
                 CheckResult { hints, ..result }
             })
             .collect()

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use super::result::{CheckResult, HintEntry, HintSource, PartResult};
-use super::{Exercise, HintCondition};
+use super::{Exercise, HintCondition, Variant};
 use crate::failure::Failure;
 use crate::modules::Language;
 use crate::workspace::Workspace;
@@ -117,6 +117,7 @@ fn has_word(line: &str, word: &str) -> bool {
 pub(super) fn candidates(
     exercise: &Exercise,
     language: Language,
+    variant: &Variant,
     table: &HintTable,
     result: &CheckResult,
 ) -> Vec<HintEntry> {
@@ -129,7 +130,7 @@ pub(super) fn candidates(
     hints.extend(own.map(|hint| HintEntry {
         source: HintSource::Verdict,
         heading: hint.condition.to_string(),
-        text: hint.text.clone(),
+        text: exercise.task.variants.fill(&hint.text, variant),
         lesson: None,
     }));
     // A symbol says more than a verdict alone.
@@ -161,17 +162,17 @@ pub(super) fn candidates(
         ),
         lesson: None,
     }));
-    hints.extend(written(exercise));
+    hints.extend(written(exercise, variant));
     hints
 }
 
-/// Returns the written hints of an exercise.
-pub fn written(exercise: &Exercise) -> impl Iterator<Item = HintEntry> {
+/// Returns the written hints of an exercise, with the values that vary.
+pub fn written(exercise: &Exercise, variant: &Variant) -> impl Iterator<Item = HintEntry> {
     let written = (1..).zip(&exercise.task.hints.written);
     written.map(|(number, text): (u32, _)| HintEntry {
         source: HintSource::Written,
         heading: number.to_string(),
-        text: text.clone(),
+        text: exercise.task.variants.fill(text, variant),
         lesson: None,
     })
 }

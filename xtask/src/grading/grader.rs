@@ -200,8 +200,7 @@ impl<'a> Grader<'a> {
         // Hidden parts with other values are an answer of their own, once the first one compiles and
         // is not refused.
         for (name, variant, parts) in self.answers(&read.variants) {
-            let answer = (name, variant, &parts[..]);
-            let result = self.check(submission, answer, recordings)?;
+            let result = self.check(submission, name, variant, &parts, recordings)?;
             if let Some((status, message)) = self.problem(&result, submission, read)? {
                 return Ok(self.without_points(read, Some(language), status, &message));
             }
@@ -269,7 +268,9 @@ impl<'a> Grader<'a> {
     fn check(
         &self,
         submission: &Submission,
-        (name, variant, parts): (&str, &Variant, &[usize]),
+        name: &str,
+        variant: &Variant,
+        parts: &[usize],
         recordings: Option<&RecordingFolder>,
     ) -> Result<CheckResult> {
         let folder = AnswerFolder::new()?;

@@ -100,8 +100,9 @@ fn the_best_hint_is_the_first() -> Result<()> {
         "[[hint]]\nwhen = \"hang\"\ntext = \"General.\"\n\
          [[hint]]\nwhen = \"hang in wait_event\"\ntext = \"Waits.\"\nlesson = \"x#y\"\n",
     )?;
+    let variant = exercise.task.variants.defaults();
     let hints = |result: &CheckResult| -> Vec<String> {
-        let hints = candidates(exercise, Language::Rust, &table, result);
+        let hints = candidates(exercise, Language::Rust, &variant, &table, result);
         hints.into_iter().map(|hint| hint.text).collect()
     };
     let hang = part(

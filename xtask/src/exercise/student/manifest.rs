@@ -14,6 +14,7 @@ use crate::modules::Language;
 #[serde(default)]
 pub struct StudentManifest {
     pub(super) learn: Option<LearnTable>,
+    #[serde(skip_serializing_if = "StudentKernel::is_default")]
     pub(super) kernel: StudentKernel,
     /// By the id of an exercise, values in place of its default ones.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -38,6 +39,12 @@ pub(super) struct StudentKernel {
     /// A source tree, relative to the folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<PathBuf>,
+}
+
+impl StudentKernel {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl StudentManifest {
@@ -67,7 +74,7 @@ impl StudentManifest {
     /// Returns the language of the answers; else what is wrong with the file.
     pub(super) fn language(&self) -> Result<Language, String> {
         let learn = self.learn.as_ref();
-        let learn = learn.ok_or("there is no table [learn], as in a student's folder")?;
+        let learn = learn.ok_or("the table [learn] of a student's folder is missing")?;
         let mut languages = [Language::Rust, Language::C].into_iter();
         let language = languages.find(|language| language.name() == learn.language);
         language.ok_or_else(|| "`language` is \"rust\" or \"c\"".to_owned())
@@ -80,8 +87,6 @@ impl StudentManifest {
     /// Fails if a path is not UTF-8.
     pub fn text(&self) -> Result<String> {
         let tables = toml::to_string(self).context("cannot write TOML")?;
-        // A table without a key says nothing.
-        let tables = tables.replace("[kernel]\n\n", "");
         Ok(format!(
             "# A folder of kmodlab's exercises: `{} check EXERCISE` checks an answer.\n\n{tables}",
             crate::program::name()

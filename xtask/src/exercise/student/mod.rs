@@ -158,14 +158,13 @@ impl StudentFolder {
         let find = |id: &String| catalogue.exercises.iter().find(|one| one.id == *id);
         let mut ids = self.exercises.iter().flatten();
         if let Some(unknown) = ids.find(|id| find(id).is_none()) {
-            let why = format!("there is no exercise `{unknown}`");
+            let why = format!("`{unknown}` is not the id of an exercise");
             return Err(problem("exercises", why).into());
         }
         for (id, own) in &self.values {
             let problem = |why: String| problem(&format!("[values.\"{id}\"]"), why);
             let exercise = find(id);
-            let exercise =
-                exercise.ok_or_else(|| problem("there is no exercise with this id".to_owned()))?;
+            let exercise = exercise.ok_or_else(|| problem("no exercise has this id".to_owned()))?;
             for (name, value) in &own.0 {
                 let vary = exercise.task.variants.0.get(name);
                 let vary =
@@ -215,7 +214,7 @@ impl StudentFolder {
         // The kmodlab.toml of a module has no such table.
         let is_one = |folder: &&Path| {
             let text = whole_file::read_text(&folder.join(MANIFEST));
-            text.is_ok_and(|text| text.lines().any(|line| line.trim() == "[learn]"))
+            text.is_ok_and(|text| text.lines().any(|line| line.trim().starts_with("[learn]")))
         };
         folders.find(is_one).map(Self::open).transpose()
     }

@@ -156,7 +156,7 @@ fn values_of_the_folder_replace_the_default_ones() -> Result<()> {
     for (values, problem) in [
         (
             "[values.\"l/2-a\"]\nstep = \"7\"\n",
-            "no exercise with this id",
+            "no exercise has this id",
         ),
         ("[values.\"l/1-a\"]\nstop = \"7\"\n", "does not vary `stop`"),
         (
