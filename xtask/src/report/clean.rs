@@ -3,26 +3,21 @@
 use std::io::{self, Write};
 
 use super::CleanSchedules;
-use crate::schedule::miss::{LONG_ENOUGH, missed};
+use crate::schedule::miss::LONG_ENOUGH;
 
 /// Writes the bounds of one test case.
 pub(super) fn print(out: &mut dyn Write, clean: &CleanSchedules) -> io::Result<()> {
-    let CleanSchedules {
-        lesson,
-        language,
-        schedules,
-        random,
-        probability,
-    } = clean;
+    let (lesson, language) = (&clean.lesson, clean.language);
+    let (schedules, random) = (clean.schedules, clean.random);
     let length = f64::from(LONG_ENOUGH) / 1e6;
-    let one = percent(missed(probability.one_delay, *random));
+    let one = percent(clean.missed_with_one_delay());
     write!(
         out,
         "{lesson} ({language}): {random} of {schedules} clean schedules are random; they miss a race that \
          one delay of {length} ms shows with a probability of at most {one}"
     )?;
-    if let Some(two) = probability.two_delays {
-        write!(out, ", and two delays {}", percent(missed(two, *random)))?;
+    if let Some(two) = clean.missed_with_two_delays() {
+        write!(out, ", and two delays {}", percent(two))?;
     }
     writeln!(out)
 }

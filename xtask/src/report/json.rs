@@ -19,7 +19,7 @@ use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedDelay, NarrowedRace, NarrowingResult};
 use crate::schedule::InjectedDelay;
 use crate::schedule::findings::Divergence;
-use crate::schedule::miss::{LONG_ENOUGH, missed};
+use crate::schedule::miss::LONG_ENOUGH;
 use crate::symbols::SourceLocation;
 
 pub use schema::*;
@@ -210,21 +210,14 @@ impl From<&InjectedDelay> for InjectedDelayEntry {
 
 impl From<&CleanSchedules> for CleanSchedulesEntry {
     fn from(clean: &CleanSchedules) -> Self {
-        let CleanSchedules {
-            lesson,
-            language,
-            schedules,
-            random,
-            probability,
-        } = clean;
         Self {
-            lesson: lesson.clone(),
-            language: language.to_string(),
-            schedules: *schedules,
-            random_schedules: *random,
+            lesson: clean.lesson.clone(),
+            language: clean.language.to_string(),
+            schedules: clean.schedules,
+            random_schedules: clean.random,
             guest_delay_seconds: f64::from(LONG_ENOUGH) / 1e9,
-            missed_with_one_delay: missed(probability.one_delay, *random),
-            missed_with_two_delays: probability.two_delays.map(|two| missed(two, *random)),
+            missed_with_one_delay: clean.missed_with_one_delay(),
+            missed_with_two_delays: clean.missed_with_two_delays(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::outcome::Outcome;
 use super::plan::PlannedCase;
 use super::suite::SuiteRun;
 use crate::modules::Language;
-use crate::schedule::miss::RaceProbability;
+use crate::schedule::miss::{RaceProbability, missed};
 use crate::schedule::{Aim, SeededSchedule};
 
 /// A test case of which all schedules passed.
@@ -24,10 +24,23 @@ pub struct CleanSchedules {
     pub probability: RaceProbability,
 }
 
+impl CleanSchedules {
+    /// Returns the maximum probability with which the random schedules miss a race that one delay shows.
+    pub fn missed_with_one_delay(&self) -> f64 {
+        missed(self.probability.one_delay, self.random)
+    }
+
+    /// Returns the same for a race that two delays show, at two lines; `None` if there is only one line.
+    pub fn missed_with_two_delays(&self) -> Option<f64> {
+        let two = self.probability.two_delays?;
+        Some(missed(two, self.random))
+    }
+}
+
 /// Returns the test cases of which several seeds ran, and all passed.
 ///
-/// Those are left out for which there is no bound: no line is the lesson's own, or a loop may use up the
-/// time for delays.
+/// Test cases without a bound are left out: those of which no line is the lesson's own, or in which a loop
+/// may use up the time for delays.
 pub fn clean_schedules(cases: &[PlannedCase<'_>], run: &SuiteRun, aim: Aim) -> Vec<CleanSchedules> {
     let pairs = cases.iter().zip(&run.schedules);
     pairs

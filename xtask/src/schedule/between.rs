@@ -46,11 +46,12 @@ const MAX_REVERSALS: usize = 2;
 /// The part of the memory in which accesses are compared, as a power of two in bytes.
 const BLOCK_BITS: u32 = 6;
 
-/// The arrivals of a baseline run, with what they belong to.
+/// The arrivals of a baseline run, in the order of time.
 pub(super) struct SortedArrivals<'a> {
-    all: Vec<&'a BaselineArrival>,
-    blocks: HashMap<u64, Vec<usize>>,
-    before: HappensBefore<'a>,
+    pub all: Vec<&'a BaselineArrival>,
+    /// The indices of those that use a block of memory, in ascending order.
+    pub blocks: HashMap<u64, Vec<usize>>,
+    pub before: HappensBefore<'a>,
 }
 
 impl<'a> SortedArrivals<'a> {
@@ -73,24 +74,6 @@ impl<'a> SortedArrivals<'a> {
         }
     }
 
-    pub(super) fn arrivals(&self) -> Arrivals<'_> {
-        Arrivals {
-            all: &self.all,
-            blocks: &self.blocks,
-            before: &self.before,
-        }
-    }
-}
-
-/// The arrivals of a baseline run, in the order of time.
-pub(super) struct Arrivals<'a> {
-    pub all: &'a [&'a BaselineArrival],
-    /// The indices of those that use a block of memory, in ascending order.
-    pub blocks: &'a HashMap<u64, Vec<usize>>,
-    pub before: &'a HappensBefore<'a>,
-}
-
-impl Arrivals<'_> {
     /// Returns the indices of `p`, of the first of `r` and of the last of `r`, by the index of a task's second
     /// access `c`. Of several triples with the same `c` and first `r`, the one whose times differ least.
     pub(super) fn triples(&self) -> BTreeMap<usize, Vec<[usize; 3]>> {
@@ -185,8 +168,7 @@ impl Arrivals<'_> {
 /// the same memory for the first time. Further baseline runs with these schedules meet the code that is
 /// executed in the other order only.
 pub fn reversals(report: &BaselineReport) -> Vec<ExactSchedule> {
-    let sorted = SortedArrivals::of(report);
-    let arrivals = sorted.arrivals();
+    let arrivals = SortedArrivals::of(report);
     let mut known: BTreeSet<[&str; 2]> = BTreeSet::new();
     let mut schedules = Vec::new();
     for (first, seconds) in arrivals.near_pairs() {

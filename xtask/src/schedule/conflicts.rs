@@ -91,8 +91,7 @@ pub(super) fn conflicts(
     mut is_own: impl FnMut(&ProbePoint) -> bool,
 ) -> Vec<Conflict> {
     let sorted = SortedArrivals::of(report);
-    let near = sorted.arrivals();
-    let (arrivals, blocks, before) = (near.all, near.blocks, near.before);
+    let (arrivals, blocks, before) = (&sorted.all[..], &sorted.blocks, &sorted.before);
     // By the index of the first access: those of the second.
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     // The accesses of memory that another task uses at any time.
@@ -118,7 +117,7 @@ pub(super) fn conflicts(
             }
         }
     }
-    let triples = near.triples();
+    let triples = sorted.triples();
     for index in triples.keys() {
         found.entry(*index).or_default();
     }
@@ -152,7 +151,7 @@ pub(super) fn conflicts(
             .get(&index)
             .filter(|_| kind == ConflictKind::Between);
         let triples = triples.into_iter().flatten();
-        let remotes = triples.map(|triple| near.remote(index, *triple, &mut is_own));
+        let remotes = triples.map(|triple| sorted.remote(index, *triple, &mut is_own));
         Conflict {
             remotes: remotes.collect(),
             point: arrival.point.clone(),

@@ -57,11 +57,11 @@ impl RaceProbability {
             let chosen = |draws: i32| 1.0 - (1.0 - line.chosen).powi(draws);
             sum(&chosen, &|draws| draws.one_is_long) / line.points
         });
-        let mut twos = lines
+        let twos = lines
             .iter()
             .enumerate()
             .flat_map(|(index, a)| lines[index + 1..].iter().map(move |b| (a, b)));
-        let mut twos = twos.by_ref().map(|(a, b)| {
+        let mut twos = twos.map(|(a, b)| {
             let chosen = |draws: i32| both(a.chosen, b.chosen, draws);
             sum(&chosen, &|draws| draws.two_are_long) / (a.points * b.points)
         });
@@ -119,15 +119,9 @@ impl Draws {
         // Any points may be the chosen ones, so those that tasks reach most often.
         let mut arrivals = baseline.arrivals.iter().take(most);
         let arrivals = arrivals.try_fold(0_u32, |sum, count| sum.checked_add((*count)?));
-        let mut draws = Self {
-            counts,
-            one_is_long: 0.0,
-            two_are_long: 0.0,
-        };
         // Without a number of arrivals, the budget may be spent.
-        let Some(others) = arrivals.map(|arrivals| arrivals.saturating_sub(1)) else {
-            return draws;
-        };
+        let others = arrivals.map(|arrivals| arrivals.saturating_sub(1));
+        let (mut one_is_long, mut two_are_long) = (0.0, 0.0);
         let share = 1.0 / count(CHANCES.len() * LONGEST.len());
         for (chance, longest) in CHANCES
             .iter()
@@ -136,13 +130,17 @@ impl Draws {
             let limit = f64::from(1_u32 << longest);
             let long = (1.0 - f64::from(LONG_ENOUGH) / limit).max(0.0);
             let budget = f64::from(BUDGET_MILLISECONDS) * 1e6 - f64::from(LONG_ENOUGH);
-            let left = sum_is_at_most(others, budget / limit);
+            let left = others.map_or(0.0, |others| sum_is_at_most(others, budget / limit));
             let delayed = 1.0 / f64::from(*chance);
-            draws.one_is_long += share * delayed * long * left;
+            one_is_long += share * delayed * long * left;
             // The first of the two is among those that use up the budget of the second.
-            draws.two_are_long += share * delayed * delayed * long * (long + left - 1.0).max(0.0);
+            two_are_long += share * delayed * delayed * long * (long + left - 1.0).max(0.0);
         }
-        draws
+        Self {
+            counts,
+            one_is_long,
+            two_are_long,
+        }
     }
 
     /// Returns the mean of a function of the number of draws.
