@@ -35,6 +35,18 @@ pub fn demangled(line: &str) -> String {
     shown + rest
 }
 
+/// Returns the bytes that a text has in hexadecimal; `None` if it has anything else.
+pub fn hexadecimal_bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.len() == 2)?;
+        u8::from_str_radix(pair, 16).ok()
+    };
+    pairs.map(byte).collect()
+}
+
 /// Maximum length of a line in reports and artifacts, in bytes; the kernel's longest line has
 /// 1,024.
 pub const MAX_LINE: usize = 4096;
@@ -142,6 +154,15 @@ pub fn shell_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_two_digits_each() {
+        assert_eq!(hexadecimal_bytes("00ff10"), Some(vec![0, 255, 16]));
+        assert_eq!(hexadecimal_bytes(""), Some(Vec::new()));
+        for wrong in ["0", "00f", "00ffé", "00zz"] {
+            assert_eq!(hexadecimal_bytes(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn names_of_rust_are_demangled_and_others_kept() {

@@ -99,6 +99,10 @@ pub struct QemuOptions {
 /// module that cannot be built is only reported. With commands, it is also an error if the guest ends
 /// before they do.
 pub fn run(options: &QemuOptions) -> Result<ExitCode> {
+    let is_on_terminal = !options.dry_run && options.modules_into.is_none();
+    if let Some(port) = options.gdb.filter(|_| is_on_terminal) {
+        check_gdb(port)?;
+    }
     let session = options.common.session()?;
     let Selection {
         names,
@@ -186,9 +190,6 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         AccelOption::Tcg => Some(Accel::Tcg),
     };
     let accel = accel::choose(&session, toolchain, kernel, initramfs, requested)?;
-    if let Some(port) = options.gdb.filter(|_| !options.dry_run) {
-        check_gdb(port)?;
-    }
     let script = match options.dry_run && options.run.is_none() {
         true => None,
         false => GuestScript::requested(options.run.as_deref())?,
@@ -231,9 +232,8 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         let symbols = GuestSymbols::new(folder.path());
         symbols.write_modules(&built.modules)?;
         let own = session.workspace.modules();
-        let project = projects.first().map(|project| project.folder.as_path());
-        let sources = [Some(&*kernel.tree), Some(&*own), project];
-        let sources: Vec<&Path> = sources.into_iter().flatten().collect();
+        let mut sources: Vec<&Path> = vec![&kernel.tree, &own];
+        sources.extend(projects.iter().map(|project| project.folder.as_path()));
         crate::errln!(
             "the guest waits for a debugger; in another terminal: gdb -x {}",
             shell_word(&symbols.write_script(kernel, &sources, port)?)
@@ -296,8 +296,12 @@ fn check_gdb(port: u16) -> Result<()> {
         Failure::usage("--gdb: the guest needs a terminal; the standard input is none")
     );
     // QEMU takes the port a moment later; if another program does so in between, QEMU reports it.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop).map_err(|error| {
-        let message = format!("--gdb: port {port} of this host cannot be used ({error}); give another one, as in --gdb=1235");
+    let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    listened.map(drop).map_err(|error| {
+        let message = format!(
+            "--gdb: port {port} of this host cannot be used ({error}); give another one, as in \
+             --gdb=1235"
+        );
         Failure::usage(message).into()
     })
 }

@@ -9,12 +9,13 @@ use std::io::{BufRead as _, Write as _, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::gdb_script::{gdb_word, section_arguments};
 use super::{LoadedModule, MODULE_LIST, interactive_gdb_script, listed_modules};
 use crate::kernel::KernelImage;
 use crate::modules::Module;
+use crate::text::hexadecimal_bytes;
 use crate::{streams, whole_file};
 
 /// First argument of a program that finds the modules of a guest for gdb; see [`find_modules`].
@@ -96,7 +97,7 @@ impl GuestSymbols {
 ///
 /// The lines are `add FILE<tab>SECTIONS` or `remove FILE`, in words of gdb. In between are lines
 /// `read ADDRESS LENGTH`; the answer on standard input is a line with the bytes in hexadecimal, empty
-/// if there is no such memory. Addresses are hexadecimal.
+/// if gdb cannot read them. Addresses are hexadecimal.
 ///
 /// # Errors
 ///
@@ -154,32 +155,12 @@ fn read_through_gdb(address: u64, length: usize) -> Result<Vec<u8>> {
     streams::stdout().flush()?;
     let mut line = String::new();
     stdin().lock().read_line(&mut line)?;
-    bytes_of(line.trim_end(), length)
+    let bytes = hexadecimal_bytes(line.trim_end());
+    bytes
+        .filter(|bytes| bytes.len() == length)
         .with_context(|| format!("gdb cannot read {length} bytes at {address:#x}"))
-}
-
-/// Parses `length` bytes in hexadecimal.
-fn bytes_of(digits: &str, length: usize) -> Result<Vec<u8>> {
-    ensure!(digits.is_ascii() && digits.len() == 2 * length);
-    (0..length)
-        .map(|at| Ok(u8::from_str_radix(&digits[2 * at..2 * at + 2], 16)?))
-        .collect()
 }
 
 fn hexadecimal(digits: &str) -> Result<u64> {
     u64::from_str_radix(digits, 16).with_context(|| format!("{digits} is not an address"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_as_many_as_were_requested() -> Result<()> {
-        assert_eq!(bytes_of("00ff10", 3)?, [0, 255, 16]);
-        assert!(bytes_of("", 3).is_err());
-        assert!(bytes_of("00ffé", 3).is_err());
-        assert!(bytes_of("00zz", 2).is_err());
-        Ok(())
-    }
 }

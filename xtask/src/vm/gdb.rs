@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::text::hexadecimal_bytes;
+
 /// QEMU's answer to `g` begins with rax, rbx, rcx, rdx, rsi and rdi, of 8 bytes
 /// each (gdb-xml/i386-64bit.xml).
 const RDI: usize = 5;
@@ -167,11 +169,7 @@ impl Gdb {
 
     fn bytes(&mut self, question: &str) -> Result<Vec<u8>> {
         let answer = self.ask(question)?;
-        let digits = answer.as_bytes().chunks(2);
-        let bytes: Option<Vec<u8>> = digits
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
-        match bytes {
+        match hexadecimal_bytes(&answer) {
             Some(bytes) if !answer.starts_with('E') => Ok(bytes),
             _ => bail!("QEMU's debugger stub answers {question} with {answer:?}"),
         }

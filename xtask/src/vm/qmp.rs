@@ -35,17 +35,16 @@ pub struct Qmp {
     received: Vec<u8>,
     /// Events that no caller has waited for yet.
     events: VecDeque<Message>,
-    /// Number of the events that no caller waits for.
-    others: u64,
+    others: OtherEvents,
 }
 
 /// The events of a guest that no caller waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OtherEvents {
     /// Their number since the guest's start.
     pub count: u64,
-    /// The name of the last one of this look.
-    pub last: Option<String>,
+    /// The name of the last one; empty if there was none.
+    pub last: String,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +98,7 @@ impl Qmp {
             guard,
             received: Vec::new(),
             events: VecDeque::new(),
-            others: 0,
+            others: OtherEvents::default(),
         };
         qmp.read()?; // QEMU's greeting
         qmp.execute("qmp_capabilities", &json!({}))?;
@@ -322,17 +321,16 @@ impl Qmp {
     }
 
     /// Keeps an event that a caller may wait for, and counts any other one: a guest can make QEMU
-    /// send those without end. Returns the name of one that was counted.
-    fn note_event(&mut self, message: Message) -> Option<String> {
-        match &message.event {
-            Some(event) if is_awaited(event) => self.events.push_back(message),
-            Some(_) => {
-                self.others += 1;
-                return message.event;
+    /// send those without end.
+    fn note_event(&mut self, message: Message) {
+        match message.event {
+            Some(ref event) if is_awaited(event) => self.events.push_back(message),
+            Some(event) => {
+                self.others.count += 1;
+                self.others.last = event;
             }
             None => {}
         }
-        None
     }
 
     /// Reads the events that QEMU has sent, and returns those that no caller waits for. QEMU is
@@ -342,24 +340,21 @@ impl Qmp {
     /// # Errors
     ///
     /// If QEMU has closed the channel.
-    pub fn other_events(&mut self, enough: u64) -> Result<OtherEvents> {
+    pub fn other_events(&mut self, enough: u64) -> Result<&OtherEvents> {
         self.stream.set_nonblocking(true)?;
-        let mut last = None;
-        let outcome = loop {
-            if self.others > enough {
-                break Ok(());
-            }
+        let mut outcome = Ok(());
+        while self.others.count <= enough {
             match self.read() {
-                Ok(message) => last = self.note_event(message).or(last),
-                Err(error) if is_timeout(&error) => break Ok(()),
-                Err(error) => break Err(error),
+                Ok(message) => self.note_event(message),
+                Err(error) if is_timeout(&error) => break,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
             }
-        };
+        }
         self.stream.set_nonblocking(false)?;
-        outcome.map(|()| OtherEvents {
-            count: self.others,
-            last,
-        })
+        outcome.map(|()| &self.others)
     }
 
     fn read(&mut self) -> Result<Message> {

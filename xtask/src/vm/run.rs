@@ -264,7 +264,7 @@ impl Observer for GuestObserver<'_> {
             .and_then(|control| control.other_events(EVENTS).ok());
         if let Some(events) = events.filter(|events| events.count > EVENTS) {
             return Ok(Some(GuestEnd::EventLimit {
-                event: events.last.unwrap_or_default(),
+                event: events.last.clone(),
             }));
         }
         let cpu_time = watchdog::cpu_time(guest.guard());

@@ -65,7 +65,7 @@ fn insmod_runs_a_failing_init_once() -> Result<()> {
     let run = "insmod own.ko; test $? = 19 && test $(dmesg | grep -c 'init runs') = 1";
     let output = project.xtask(&["test", "./own", "--run", run])?;
     output.expect(0, &["1 passed"])?;
-    // The kernel logs why it refuses a file that is no module.
+    // The kernel logs why it refuses a file that is not a module.
     let allow = "[test]\nallow = [\"Invalid ELF header*\"]\n";
     project.write("kmodlab.toml", allow)?;
     for (file, message, status) in [

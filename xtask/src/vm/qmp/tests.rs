@@ -66,15 +66,15 @@ fn events_that_nobody_waits_for_are_counted() -> Result<()> {
     assert!(!qmp.has_internal_error()?);
     // The whole answer has been sent.
     qmp.stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    while qmp.others < 2 {
+    while qmp.others.count < 2 {
         let message = qmp.read()?;
         qmp.note_event(message);
     }
     let expected = OtherEvents {
         count: 2,
-        last: None,
+        last: "RESET".to_owned(),
     };
-    assert_eq!(qmp.other_events(9)?, expected);
+    assert_eq!(*qmp.other_events(9)?, expected);
     assert!(qmp.wait_for_stop(Duration::from_millis(1))?);
     drop(qmp);
     qemu.join().expect("it ends");
