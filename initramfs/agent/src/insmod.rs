@@ -12,9 +12,6 @@ use std::process::ExitCode;
 
 use rustix::io::Errno;
 
-/// The name under which the agent is this program.
-pub const NAME: &str = "insmod";
-
 /// Loads the module that the arguments name, with its parameters.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let Some(file) = arguments

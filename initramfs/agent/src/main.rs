@@ -27,11 +27,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use guest::Guest;
+use kmodlab_protocol::INSMOD;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
-    if Path::new(&name).file_name() == Some(insmod::NAME.as_ref()) {
+    if Path::new(&name).file_name() == Some(INSMOD.as_ref()) {
         return insmod::run(arguments);
     }
     let guest = Guest::new("/");

@@ -88,9 +88,11 @@ fn name_of(module: &GuestFile) -> &str {
     file.strip_suffix(".ko").unwrap_or(file)
 }
 
-/// Reports whether two names are those of one module: the kernel has an underscore for each dash.
+/// Reports whether two names are those of one module: the kernel has an underscore for each dash, and its
+/// file the extension `ko`.
 fn is_same(one: &str, other: &str) -> bool {
-    one.replace('-', "_") == other.replace('-', "_")
+    let kernel_name = |name: &str| name.strip_suffix(".ko").unwrap_or(name).replace('-', "_");
+    kernel_name(one) == kernel_name(other)
 }
 
 /// Returns the modules that `/proc/modules` lists.
@@ -133,7 +135,7 @@ mod tests {
         for (name, module) in [
             ("other", "other"),
             ("my_bus", "my-bus"),
-            ("my-bus", "my-bus"),
+            ("my-bus.ko", "my-bus"),
         ] {
             let names = [name.to_owned()];
             assert_eq!(chosen(&known, &names, is_loaded), [module]);

@@ -80,6 +80,9 @@ pub const TRACE_STEP: &str = "kmodlab: step ";
 /// The beginning of the agent's marker in the kernel's trace with the PID of the shell.
 pub const TRACE_SHELL: &str = "kmodlab: shell ";
 
+/// The name under which the agent loads a module, as `insmod` does.
+pub const INSMOD: &str = "insmod";
+
 /// The environment variable with the rows of an interactive guest's terminal.
 pub const ROWS_VARIABLE: &str = "KMODLAB_ROWS";
 /// The environment variable with its columns.

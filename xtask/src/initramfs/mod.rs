@@ -10,6 +10,8 @@ mod archive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use kmodlab_protocol::INSMOD;
+use memchr::memmem;
 
 use crate::key::{Inputs, files_below};
 use crate::process::Tool;
@@ -87,17 +89,11 @@ impl Initramfs {
 fn without_insmod(mut busybox: Vec<u8>) -> Vec<u8> {
     const NAME: &[u8] = b"\0insmod\0";
     const OTHER: &[u8] = b"\0insmo_\0";
-    let found: Vec<usize> = memmem(&busybox, NAME).take(2).collect();
+    let found: Vec<usize> = memmem::find_iter(&busybox, NAME).take(2).collect();
     if let [at] = found[..] {
         busybox[at..at + OTHER.len()].copy_from_slice(OTHER);
     }
     busybox
-}
-
-/// Returns the places of `part` in `bytes`.
-fn memmem<'a>(bytes: &'a [u8], part: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let places = bytes.windows(part.len()).enumerate();
-    places.filter_map(move |(at, window)| (window == part).then_some(at))
 }
 
 /// Returns the bytes of the base: folders, device nodes, busybox with a link for each of its
@@ -131,7 +127,7 @@ fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
             continue;
         }
         // busybox's own would run an `init` that fails twice.
-        let is_insmod = applet.rsplit('/').next() == Some("insmod");
+        let is_insmod = applet.rsplit('/').next() == Some(INSMOD);
         let target = if is_insmod { "/init" } else { "/bin/busybox" };
         archive.link(applet, target)?;
     }
