@@ -23,8 +23,8 @@ pub mod reverse_disk;
 mod run;
 mod running;
 mod snapshot;
-mod snapshot_copy;
 mod snapshot_taking;
+mod sparse_copy;
 pub mod terminal;
 #[cfg(test)]
 mod test_values;

@@ -20,8 +20,8 @@ use anyhow::{Context as _, Result};
 use super::channels::{Channels, Endpoints};
 use super::firmware::{FirmwareFiles, PackedAssignment};
 use super::machine::{Boot, Machine, VirtualClock};
-use super::snapshot_copy::copy_snapshot;
 use super::snapshot_taking::{Resumed, Subject, Taken};
+use super::sparse_copy::copy_sparse;
 use crate::cache::{remove, remove_entry};
 use crate::kernel::KernelImage;
 use crate::key::{Inputs, Key};
@@ -125,7 +125,11 @@ impl Snapshot {
         let cache = session.cache.own();
         let entry = cache.entry("guests", name, key, |staging| {
             if let Some(shared) = session.cache.find_shared("guests", name, key)? {
-                return copy_snapshot(&shared, staging);
+                std::fs::create_dir(staging)
+                    .with_context(|| format!("cannot make {}", staging.display()))?;
+                let mut files = [MEMORY, STATE, LOG, AGENT].into_iter();
+                return files
+                    .try_for_each(|name| copy_sparse(&shared.join(name), &staging.join(name)));
             }
             if !take(staging)? {
                 session.ui.note(

@@ -17,20 +17,17 @@
 //! in the state. One of some 200 snapshots differed for an unknown reason; `snapshot` therefore
 //! keeps one only when two are identical.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rustix::fs::SeekFrom;
-use rustix::io::Errno;
 
 use super::channels::{Channel, Channels};
 use super::firmware::{FirmwareFiles, PackedAssignment};
 use super::machine::{Boot, Machine, VirtualClock};
 use super::qmp::Qmp;
 use super::running::{Observer, QUIT_PATIENCE, Running};
+use super::sparse_copy::copy_sparse;
 use super::watchdog::{INTERVAL, Watchdog};
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
@@ -106,28 +103,6 @@ impl Subject<'_> {
     }
 }
 
-/// Copies a file that is mostly holes, and keeps the holes.
-fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
-    let copy = || -> std::io::Result<()> {
-        let (mut source, mut target) = (File::open(from)?, File::create_new(to)?);
-        let length = source.metadata()?.len();
-        target.set_len(length)?;
-        let mut hole = 0;
-        // There is no data behind the last (ENXIO).
-        while let Some(data) = match rustix::fs::seek(&source, SeekFrom::Data(hole)) {
-            Err(Errno::NXIO) => None,
-            data => Some(data?),
-        } {
-            hole = rustix::fs::seek(&source, SeekFrom::Hole(data))?;
-            source.seek(std::io::SeekFrom::Start(data))?;
-            target.seek(std::io::SeekFrom::Start(data))?;
-            std::io::copy(&mut (&source).take(hole - data), &mut target)?;
-        }
-        Ok(())
-    };
-    copy().with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
-}
-
 /// Waits until the guest has asked for the snapshot; returns its state, and whether it was
 /// idle. If `before` is given, the guest resumes from that state.
 fn until_stopped(guest: &mut Running, before: Option<&[u8]>, cpus: u32) -> Result<(Vec<u8>, bool)> {
@@ -187,28 +162,5 @@ impl Observer for SnapshotObserver {
         }
         let late = self.watchdog.check(control, LIMIT, guest.guard());
         Ok(late.map(|_| SnapshotStop::Late))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_has_the_same_bytes_and_holes() -> Result<()> {
-        use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-        const LONG: u64 = 8 << 20;
-        let folder = tempfile::tempdir()?;
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        let file = File::create(&from)?;
-        file.set_len(LONG)?;
-        file.write_all_at(b"begins", 0)?;
-        file.write_all_at(b"goes on", LONG / 2 + 5)?;
-        copy_sparse(&from, &to)?;
-        assert_eq!(std::fs::read(&from)?, std::fs::read(&to)?);
-        assert!(std::fs::metadata(&to)?.blocks() * 512 < LONG / 4);
-        // A file that is there already is not overwritten.
-        assert!(copy_sparse(&from, &to).is_err());
-        Ok(())
     }
 }
