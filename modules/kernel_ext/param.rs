@@ -34,7 +34,8 @@ extern "C" {
 ///
 /// # Safety
 ///
-/// The functions of [`OPS`](Self::OPS) write a valid value of the type to a parameter, and nothing larger.
+/// The functions of [`OPS`](Self::OPS) write a valid value of the type to a parameter, and nothing larger,
+/// and no text of a value is longer than [`LONGEST`](Self::LONGEST) bytes.
 pub unsafe trait ModuleParam: Copy + Sync + 'static {
     /// The kernel's operations for C's type of this size.
     #[doc(hidden)]
@@ -48,7 +49,8 @@ pub unsafe trait ModuleParam: Copy + Sync + 'static {
 macro_rules! module_param_types {
     ($($type:ident: $ops:ident, $longest:literal;)*) => {$(
         // SAFETY: `STANDARD_PARAM_DEF` and `param_set_bool` (kernel/params.c) write an integer of C of
-        // this size, or a `bool` that is true or false.
+        // this size, or a `bool` that is true or false. The longest text is that of the smallest or the
+        // largest integer in decimal, or the `Y` or `N` of a `bool`.
         unsafe impl ModuleParam for $type {
             const OPS: *const kernel_param_ops = addr_of!(kernel::bindings::$ops);
             const LONGEST: usize = $longest;
