@@ -65,7 +65,7 @@ pub fn run(guest: &Guest, names: &[String]) -> Result<ExitCode> {
 fn ask(guest: &Guest) -> Result<Rebuilt> {
     let mut channel = open_interactive(guest).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
-            "this guest has no way to the host; reload works in the shell of `cargo xtask qemu`"
+            "a script cannot reach the host; reload works in the shell of `cargo xtask qemu`"
         ),
         _ => anyhow::anyhow!("cannot ask the host, another reload may be under way: {error}"),
     })?;

@@ -261,9 +261,9 @@ pub fn initrd(
 ) -> Result<PathBuf> {
     let mut files = Vec::new();
     for module in &built.modules {
-        files.push(pipeline::in_guest(module)?);
+        files.push((module.owner.clone(), pipeline::in_guest(module)?));
     }
-    files.extend(built.project_files.iter().map(|(_, file)| file.clone()));
+    files.extend(built.project_files.iter().cloned());
     let mut files = merged(built, files)?;
     files.extend(script.map(GuestScript::file));
     files.push(GuestFile {
@@ -306,25 +306,27 @@ fn check_gdb(port: u16) -> Result<()> {
     })
 }
 
-/// Returns the files with one index for modprobe, of all modules, in place of those of the folders.
-fn merged(built: &Built, files: Vec<GuestFile>) -> Result<Vec<GuestFile>> {
-    let mut merged: Vec<GuestFile> = Vec::new();
+/// Returns the files, each of a folder or lesson with this name, with one index for modprobe, of all
+/// modules, in place of theirs.
+fn merged(built: &Built, files: Vec<(String, GuestFile)>) -> Result<Vec<GuestFile>> {
+    let mut merged: Vec<(String, GuestFile)> = Vec::new();
     let files = files.into_iter();
-    for file in files.filter(|file| !file.path.ends_with(MODPROBE_INDEX)) {
-        match merged.iter().find(|known| known.path == file.path) {
-            Some(known) if *known != file => {
+    for (owner, file) in files.filter(|(_, file)| !file.path.ends_with(MODPROBE_INDEX)) {
+        match merged.iter().find(|(_, known)| known.path == file.path) {
+            Some((first, known)) if *known != file => {
                 let message = format!(
-                    "two of the folders have a file for {} in the guest; boot a guest for each",
+                    "{first} and {owner} have different files for {} in the guest; boot a guest for each",
                     file.path
                 );
                 return Err(Failure::usage(message).into());
             }
             Some(_) => {}
-            None => merged.push(file),
+            None => merged.push((owner, file)),
         }
     }
-    merged.push(modprobe_index(&built.kernel, &built.modules)?);
-    Ok(merged)
+    let mut files: Vec<GuestFile> = merged.into_iter().map(|(_, file)| file).collect();
+    files.push(modprobe_index(&built.kernel, &built.modules)?);
+    Ok(files)
 }
 
 /// Returns the text that the guest prints before its first prompt.

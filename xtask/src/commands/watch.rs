@@ -81,6 +81,12 @@ fn folders(arguments: &[String]) -> Result<Vec<WatchedFolder>> {
         let folder = shown.canonicalize().map_err(|error| {
             Failure::usage(format!("{} cannot be watched: {error}", shown.display()))
         })?;
+        if !folder.is_dir() {
+            bail!(Failure::usage(format!(
+                "{} is a file; give the folder with the module's sources",
+                shown.display()
+            )));
+        }
         folders.push(WatchedFolder { folder, shown });
     }
     if folders.is_empty() {

@@ -167,7 +167,10 @@ impl Lesson {
         }
         if let Some(project) = &self.project {
             let folder = project.shown.display();
-            return format!("no {} source: {folder} has none", language.title());
+            return format!(
+                "no source in {} in {folder}, and a guest has modules of one language",
+                language.title()
+            );
         }
         format!(
             "no {} twin: {} does not exist",

@@ -33,9 +33,15 @@ impl PackFile {
     pub fn open(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot read {}", path.display());
         let refused = |why: &str| Failure::host(format!("{} {why}", path.display()));
-        let mut file = File::open(path).with_context(cannot)?;
+        let mut file =
+            File::open(path).map_err(|error| Failure::usage(format!("{}: {error}", cannot())))?;
         let there = file.metadata().with_context(cannot)?.len();
-        let not_a_pack = || refused("is not a pack of kmodlab; `pack` makes one");
+        let not_a_pack = || {
+            let shown = path.display();
+            Failure::usage(format!(
+                "{shown} is not a pack of kmodlab; `pack` makes one"
+            ))
+        };
         let mut block = tar::Header::new_gnu();
         if there < BLOCK {
             return Err(not_a_pack().into());

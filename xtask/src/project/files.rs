@@ -54,8 +54,8 @@ impl ProjectFiles {
     ///
     /// # Errors
     ///
-    /// Fails if a folder cannot be listed, and with a usage error if there are too many files or
-    /// too large ones for a module.
+    /// Fails if a file cannot be looked at, and with a usage error if a folder cannot be listed, or there
+    /// are too many files or too large ones for a module.
     pub fn of(folder: &Path, shown: &Path) -> Result<Self> {
         let mut found = Self::default();
         let mut bytes = 0;
@@ -79,7 +79,13 @@ impl ProjectFiles {
 
     fn visit(&mut self, root: &Path, folder: &Path, shown: &Path, bytes: &mut u64) -> Result<()> {
         let list = || format!("cannot list {}", folder.display());
-        for entry in std::fs::read_dir(folder).with_context(list)? {
+        let entries = std::fs::read_dir(folder).map_err(|error| {
+            Failure::usage(format!(
+                "{}: {error}; give the folder of the module",
+                list()
+            ))
+        })?;
+        for entry in entries {
             let entry = entry.with_context(list)?;
             let (path, name) = (entry.path(), entry.file_name());
             let relative = path.strip_prefix(root)?.to_owned();

@@ -121,5 +121,8 @@ fn a_guest_can_have_modules_of_several_folders() -> Result<()> {
     std::fs::create_dir(&twin)?;
     std::fs::write(twin.join("other.c"), loads.replace("init runs", "another"))?;
     let refused = qemu(&["true", "./twin"])?;
-    refused.expect(2, &["two of the folders have a file for /root/other.ko"])
+    refused.expect(
+        2,
+        &["other and twin have different files for /root/other.ko"],
+    )
 }
