@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::transcript::{Step, Transcript};
-use super::{BadText, Lesson, LessonText, TextError, read_text, syntax, transcript};
+use super::{BadText, Lesson, LessonText, TextError, load::read_text, syntax, transcript};
 use crate::failure::Failure;
 use crate::modules::Module;
 use crate::project::Project;
