@@ -15,8 +15,10 @@
 //! order of events may differ, so some blocks are not compared at all.
 //!
 //! `SNAPSHOTS=overwrite` in the environment writes the printed output into the
-//! documents. A block with `...` gets new numbers only; if its lines have changed,
-//! the test fails and shows the output, and a person selects the new lines.
+//! documents. Lines between two `...` become the printed ones that are most similar;
+//! if none are, the test fails and shows the output, and a person selects the lines.
+
+mod alignment;
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -25,7 +27,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use xtask::lesson::compare::{line_matches, printed_lines};
+use xtask::lesson::compare::printed_lines;
+
+use alignment::{ELISION, aligned, most_similar, without_numbers};
 
 use crate::lab::{TestClone, XtaskOutput, original, run, words, xtask};
 
@@ -33,9 +37,6 @@ const OUTPUT: &str = "<!-- output of: cargo xtask ";
 const SESSION: &str = "<!-- session of: cargo xtask ";
 const VERSIONS: &str = "<!-- outputs: ";
 const END: &str = " -->";
-
-/// A line for any number of lines.
-const ELISION: &str = "...";
 
 /// The lesson is a module of `modules/tests`, whose name is the last word.
 const FROM_TESTS: &str = " (lesson from modules/tests)";
@@ -144,64 +145,6 @@ fn same_versions() -> Result<bool> {
         && prints("rustc", rustc)?)
 }
 
-/// Returns a line without its duration on the host: `1.2 s (` and `0.9 s each`.
-fn without_durations(line: &str) -> String {
-    for end in [" s (", " s each"] {
-        if let Some((before, after)) = line.split_once(end) {
-            let before = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-            return format!("{before}#{end}{after}");
-        }
-    }
-    line.to_owned()
-}
-
-/// Returns a line with each of its numbers as one sign, without repeated spaces.
-fn without_numbers(line: &str) -> String {
-    let mut text = String::new();
-    for c in line.chars() {
-        let c = if c.is_ascii_digit() { '#' } else { c };
-        if !(['#', ' '].contains(&c) && text.ends_with(c)) {
-            text.push(c);
-        }
-    }
-    text
-}
-
-/// Returns whether a line of a document, which may have wildcards, and a printed line
-/// are the same after `without` has changed both.
-fn same(line: &str, printed: &str, without: fn(&str) -> String) -> bool {
-    line_matches(&without(line), &without(printed))
-}
-
-/// Returns the lines of a block with the printed ones in their places, if all are the
-/// same after `without` has changed both. Lines that are right stay as they are.
-fn aligned(
-    block: &[String],
-    printed: &[String],
-    without: fn(&str) -> String,
-) -> Option<Vec<String>> {
-    let Some((line, rest)) = block.split_first() else {
-        return printed.is_empty().then(Vec::new);
-    };
-    let (line, mut lines) = if line == ELISION {
-        let rests = (0..=printed.len()).map(|skipped| &printed[skipped..]);
-        let mut found = rests.filter_map(|printed| aligned(rest, printed, without));
-        (line, found.next()?)
-    } else {
-        let (first, others) = printed.split_first()?;
-        if !same(line, first, without) {
-            return None;
-        }
-        let stays = same(line, first, without_durations);
-        (
-            if stays { line } else { first },
-            aligned(rest, others, without)?,
-        )
-    };
-    lines.insert(0, line.clone());
-    Some(lines)
-}
-
 /// Writes new lines into a document.
 fn write(block: &Block, lines: &[String]) -> Result<()> {
     let text = std::fs::read_to_string(&block.document)?;
@@ -248,8 +191,9 @@ fn the_output_in_documents_is_what_the_commands_print() -> Result<()> {
         if right {
             continue;
         }
-        let by_hand = shape.is_none() && block.lines.iter().any(|line| line == ELISION);
-        let lines = shape.unwrap_or_else(|| printed.clone());
+        let lines = shape.or_else(|| most_similar(&block.lines, printed));
+        let by_hand = lines.is_none() && block.lines.iter().any(|line| line == ELISION);
+        let lines = lines.unwrap_or_else(|| printed.clone());
         if overwrite && !by_hand {
             write(block, &lines)?;
             continue;
