@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 
 /// Maximum length of a file that [`read`] reads, in bytes: a hundred times that of the longest
 /// source.
@@ -53,18 +54,41 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 ///
 /// Fails if the file cannot be written.
 pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<File> {
-    let cannot = || format!("cannot write {}", path.display());
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
+    let written = beside(path, contents.as_ref()).and_then(|file| Ok(file.persist(path)?));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file as [`write`] does, and makes the folders that it is in. It is on the disk before it
+/// takes the place of an earlier one.
+///
+/// # Errors
+///
+/// Fails if the file or a folder cannot be written.
+pub fn write_below(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
+    let written = || -> io::Result<()> {
+        std::fs::create_dir_all(folder_of(path))?;
+        let file = beside(path, contents.as_ref())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     };
-    // Beside its final path: elsewhere, it could be on another disk.
+    written().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file beside its final path: elsewhere, it could be on another disk.
+fn beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .with_context(cannot)?;
-    file.write_all(contents.as_ref()).with_context(cannot)?;
-    file.persist(path).with_context(cannot)
+        .tempfile_in(folder_of(path))?;
+    file.write_all(contents)?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 #[cfg(test)]

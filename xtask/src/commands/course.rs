@@ -13,7 +13,7 @@ use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
 use crate::grading::exercises::{catalogue_of, find, own_exercises, problems};
-use crate::grading::hand_out::{hand_out, hand_out_course};
+use crate::grading::hand_out::{hand_out, hand_out_course, hand_out_own};
 use crate::grading::store;
 use crate::kernel::Profile;
 use crate::pipeline;
@@ -205,23 +205,19 @@ fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     check_out(&options.out, &course)?;
     let session = crate::session::Session::new(false, false, None)?;
     let own = own_exercises(&course)?;
-    ensure!(
-        own.is_none() || options.exercise.is_some(),
-        Failure::usage(
-            "the student's kmodlab does not have the exercises of this course; name one with --exercise"
-        )
-    );
+    let is_own = own.is_some();
     let catalogue = match own {
         Some(own) => own,
         None => Catalogue::of_clone(&session.workspace)?,
     };
-    let (student, out) = (&options.student, &options.out);
+    let (student, language, out) = (&options.student, options.lang.into(), &options.out);
     match &options.exercise {
         Some(name) => {
             let exercise = find(&course, &catalogue, name)?;
             hand_out(course.read_key()?.as_ref(), exercise, student, out)?;
         }
-        None => hand_out_course(&course, &catalogue, student, options.lang.into(), out)?,
+        None if is_own => hand_out_own(&course, &catalogue, student, language, out)?,
+        None => hand_out_course(&course, &catalogue, student, language, out)?,
     }
     crate::outln!("wrote {}", options.out.display())?;
     Ok(())

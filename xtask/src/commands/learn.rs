@@ -16,6 +16,7 @@ use crate::learn::{self, Learner, worker};
 use crate::modules::Language;
 use crate::pipeline;
 use crate::project::MANIFEST;
+use crate::workspace::Workspace;
 
 /// Options of `learn`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,9 +58,7 @@ pub fn run(options: &LearnOptions) -> Result<ExitCode> {
         let source = options.common.source_request_or(&folder.kernel);
         return worker::run(&session, &folder, &source, id);
     }
-    let catalogue = Catalogue::of_clone(&session.workspace)?;
-    let folder = open(options, &catalogue)?;
-    let catalogue = folder.select(catalogue)?;
+    let (folder, catalogue) = open(options, &session.workspace)?;
     let current = std::env::current_dir().context("cannot find the current folder")?;
     let chosen = folder.choose(&catalogue, options.exercise.as_deref(), &current);
     let id = match (chosen, catalogue.exercises.first()) {
@@ -85,7 +84,7 @@ pub fn run(options: &LearnOptions) -> Result<ExitCode> {
 }
 
 /// Opens the student's folder, or makes it.
-fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> {
+fn open(options: &LearnOptions, workspace: &Workspace) -> Result<(StudentFolder, Catalogue)> {
     let current = std::env::current_dir().context("cannot find the current folder")?;
     let root = options.folder.as_ref().unwrap_or(&current);
     let known = match &options.folder {
@@ -101,10 +100,11 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
                 "the answers in {root} are in {own}; give another folder for the other language"
             )));
         }
-        for update in folder.update(catalogue)? {
+        let catalogue = folder.catalogue(workspace)?;
+        for update in folder.update(&catalogue)? {
             report(&update);
         }
-        return Ok(folder);
+        return Ok((folder, catalogue));
     }
     if options.folder.is_none() && !is_empty(root) {
         bail!(Failure::usage(format!(
@@ -117,13 +117,14 @@ fn open(options: &LearnOptions, catalogue: &Catalogue) -> Result<StudentFolder> 
         Some(lang) => lang.into(),
         None => ask_language()?,
     };
-    let folder = StudentFolder::init(root, language, catalogue)?;
+    let catalogue = Catalogue::of_clone(workspace)?;
+    let folder = StudentFolder::init(root, language, &catalogue)?;
     crate::errln!(
         "{} has the exercises now, in {}; edit the files there with your own editor",
         root.display(),
         language.title()
     );
-    Ok(folder)
+    Ok((folder, catalogue))
 }
 
 fn is_empty(folder: &Path) -> bool {

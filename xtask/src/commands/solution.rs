@@ -28,6 +28,7 @@ pub struct SolutionOptions {
 pub fn run(options: &SolutionOptions) -> Result<()> {
     let student = Student::open()?;
     let exercise = student.choose(Some(&options.name))?;
+    student.folder.check_solutions()?;
     let passed = student.folder.progress()?.of(&exercise.id).passed;
     if !passed && !options.anyway {
         let name = crate::program::name();

@@ -49,7 +49,7 @@ impl Student {
     }
 
     fn with(folder: StudentFolder) -> Result<Self> {
-        let catalogue = folder.select(Catalogue::of_clone(&Workspace::find()?)?)?;
+        let catalogue = folder.catalogue(&Workspace::find()?)?;
         for update in folder.update(&catalogue)? {
             report(&update);
         }

@@ -161,6 +161,21 @@ impl Exercise {
             .next()
     }
 
+    /// Returns the files from which a student's kmodlab checks answers with the values of a variant: the
+    /// text, and in place of each solution the file that a student begins with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a setting cannot be written.
+    pub fn public_files(&self, variant: &Variant) -> Result<Vec<(PathBuf, String)>> {
+        let mut files = vec![(PathBuf::from(TASK), self.task.public_text(variant)?)];
+        for (language, solution) in &self.solutions {
+            let start = solution.start(&self.task.variants, variant);
+            files.push((language.source(&self.module), start));
+        }
+        Ok(files)
+    }
+
     /// Returns the name of a student's file: `every_fifth.rs`.
     pub fn answer_file(&self, language: Language) -> String {
         format!("{}.{}", self.module, language.extension())

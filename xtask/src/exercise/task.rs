@@ -3,6 +3,8 @@
 //! The blocks marked `toml exercise` and `toml part`, and the hints, are for kmodlab: the text that
 //! a student gets is without them ([`TaskText::student_text`]).
 
+mod public;
+
 use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};

@@ -10,7 +10,8 @@ use super::course_file::CourseFile;
 use super::course_key::CourseKey;
 use super::variants::StudentVariants;
 use crate::exercise::catalogue::Catalogue;
-use crate::exercise::student::{StudentFolder, StudentManifest};
+use crate::exercise::course::{COURSE, Course, CourseExercise};
+use crate::exercise::student::{COURSE_EXERCISES, StudentFolder, StudentManifest};
 use crate::exercise::{Exercise, TASK, Variant};
 use crate::failure::Failure;
 use crate::modules::Language;
@@ -58,8 +59,8 @@ pub fn hand_out(
     Ok(())
 }
 
-/// Makes a student's folder with the exercises of a course and the values of a student, in which `check`
-/// works without the course.
+/// Makes a student's folder with the exercises of a course that are kmodlab's, and the values of a
+/// student, in which `check` works without the course.
 ///
 /// # Errors
 ///
@@ -88,6 +89,44 @@ pub fn hand_out_course(
     StudentFolder::create(folder, &manifest, catalogue).map(drop)
 }
 
+/// Makes a student's folder for a course with exercises of its own, which go into the folder too: without
+/// hidden parts, solutions and wrong answers, and with the values of a student.
+///
+/// # Errors
+///
+/// Fails with a usage error if there is a student's folder, and if a file cannot be written.
+pub fn hand_out_own(
+    course: &CourseFile,
+    catalogue: &Catalogue,
+    student: &str,
+    language: Language,
+    folder: &Path,
+) -> Result<()> {
+    StudentFolder::check_new(folder)?;
+    let key = course.read_key()?;
+    let within = folder.join(COURSE_EXERCISES);
+    let mut order = Course {
+        title: course.title.clone(),
+        exercises: Vec::new(),
+    };
+    for entry in &course.exercises {
+        let exercise = catalogue.find(&entry.id)?;
+        let variants = StudentVariants::choose(key.as_ref(), exercise, student);
+        let own = within.join(exercise.lesson()).join(exercise.slug());
+        for (path, text) in exercise.public_files(&variants.shown)? {
+            whole_file::write_below(&own.join(path), text)?;
+        }
+        order.exercises.push(CourseExercise {
+            id: exercise.id.clone(),
+        });
+    }
+    let order = toml::to_string(&order).context("cannot write TOML")?;
+    whole_file::write_below(&within.join(COURSE), order)?;
+    let manifest =
+        StudentManifest::of_course(language, COURSE_EXERCISES).kernel(course.kernel.name.clone());
+    StudentFolder::create(folder, &manifest, &Catalogue::of_folder(&within)?).map(drop)
+}
+
 /// The end of a `kmodlab.toml`: the values of exercises, by their ids.
 #[derive(Serialize)]
 struct ValuesTables {
@@ -95,64 +134,4 @@ struct ValuesTables {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::project::MANIFEST;
-    use crate::workspace::Workspace;
-
-    #[test]
-    fn a_student_gets_the_values_of_the_marks() -> Result<()> {
-        let home = tempfile::tempdir()?;
-        let course = home.path().join("course.toml");
-        std::fs::write(home.path().join("course.key"), "0123456789abcdef\n")?;
-        std::fs::write(
-            &course,
-            "title = \"T\"\nkey = \"course.key\"\n[kernel]\nname = \"6.12\"\n\
-             [[exercise]]\nid = \"io_wait_event/2-every-fifth\"\n",
-        )?;
-        let course = CourseFile::read(&course)?;
-        let all = Catalogue::of_clone(&Workspace::find()?)?;
-        let exercise = all.find("every-fifth")?;
-        let key = course.read_key()?;
-        let (mut students, mut seen) = (0.., Vec::new());
-        // Two students with different values.
-        while seen.len() < 2 {
-            let student = format!("student{}", students.next().unwrap_or(0));
-            let values = StudentVariants::choose(key.as_ref(), exercise, &student).shown;
-            if seen.contains(&values) {
-                continue;
-            }
-            let folder = home.path().join(&student);
-            hand_out_course(&course, &all, &student, Language::C, &folder)?;
-            let own = StudentFolder::open(&folder)?;
-            assert_eq!(own.variant_of(exercise), values);
-            assert_eq!(own.kernel.name.as_deref(), Some("6.12"));
-            assert_eq!(
-                own.select(Catalogue::of_clone(&Workspace::find()?)?)?
-                    .exercises
-                    .len(),
-                1
-            );
-            let again = hand_out_course(&course, &all, &student, Language::C, &folder);
-            assert!(again.is_err());
-
-            // The files of the exercise alone are the same.
-            let alone = home.path().join(format!("{student}-alone"));
-            hand_out(key.as_ref(), exercise, &student, &alone)?;
-            for file in [TASK, "every_fifth.c"] {
-                let of_folder = std::fs::read(own.folder_of(exercise).join(file))?;
-                assert_eq!(std::fs::read(alone.join(file))?, of_folder, "{file}");
-            }
-            hand_out(key.as_ref(), exercise, &student, &alone)?;
-            let answer = alone.join("every_fifth.c");
-            std::fs::write(&answer, "an answer")?;
-            let refused = hand_out(key.as_ref(), exercise, &student, &alone);
-            assert!(refused.is_err() && std::fs::read(&answer)? == b"an answer");
-            let table = std::fs::read_to_string(alone.join(VALUES))?;
-            let manifest = std::fs::read_to_string(folder.join(MANIFEST))?;
-            assert!(manifest.ends_with(&table), "{manifest}");
-            seen.push(values);
-        }
-        Ok(())
-    }
-}
+mod tests;

@@ -171,8 +171,11 @@ impl Learner {
         self.folder.save(&progress)
     }
 
-    /// Returns the lines of the solution.
+    /// Returns the lines of the solution, or a line that says who keeps it.
     pub fn solution(&self) -> Vec<String> {
+        if let Err(kept) = self.folder.check_solutions() {
+            return vec![kept.to_string()];
+        }
         let exercise = self.exercise();
         let variant = self.folder.variant_of(exercise);
         let solution = exercise.solution(self.folder.language_of(exercise));

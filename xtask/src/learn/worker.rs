@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 
 use super::message::CheckMessage;
-use crate::exercise::Catalogue;
 use crate::exercise::check::{CheckEvent, CheckSettings};
 use crate::exercise::result::{CheckResult, PartResult};
 use crate::exercise::student::StudentFolder;
@@ -47,7 +46,7 @@ fn check(
     source: &SourceRequest,
     id: &str,
 ) -> Result<CheckResult> {
-    let catalogue = Catalogue::of_clone(&session.workspace)?;
+    let catalogue = folder.catalogue(&session.workspace)?;
     let exercise = catalogue.find(id)?;
     // Events come from several threads.
     let lost = Mutex::new(None);

@@ -145,6 +145,32 @@ fn a_new_course_proves_itself_and_pins_its_kernel() -> Result<()> {
         run(check.args(more.split_whitespace()))
     };
     check()?.expect(0, &["proofs hold, 0 do not", "the kernel is not pinned"])?;
+
+    // A student checks an answer to an exercise that kmodlab does not have.
+    let student = course.path("ann");
+    let out = student.display().to_string();
+    let mut hand_out = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    hand_out.args([
+        "course",
+        "hand-out",
+        "--course",
+        &folder,
+        "--student",
+        "ann",
+    ]);
+    hand_out
+        .args(["--out", &out])
+        .env("KMODLAB_WORKSPACE", original());
+    run(&mut hand_out)?.expect(0, &["wrote"])?;
+    let answer = "week1/1-hello/course_hello.rs";
+    std::fs::copy(course.path("course").join(answer), student.join(answer))?;
+    let mut checks = xtask(original(), &["check", "week1/1-hello"]);
+    checks
+        .args(more.split_whitespace())
+        .current_dir(&student)
+        .env("KMODLAB_WORKSPACE", original());
+    run(&mut checks)?.expect(0, &["8 of 8 points"])?;
+
     let text = std::fs::read_to_string(&file)?;
     let image = "0".repeat(64);
     std::fs::write(&file, format!("{text}\n[kernel]\nimage = \"{image}\"\n"))?;

@@ -1,6 +1,5 @@
 //! The files that kmodlab writes into a student's folder.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -70,7 +69,7 @@ impl StudentFolder {
                 let file = file.clone();
                 updates.push(FileUpdate::Kept { file, kept });
             }
-            write(&file, &text)?;
+            whole_file::write_below(&file, &text)?;
             own.text = key(&text);
         }
         let Some(start) = self.start(exercise) else {
@@ -79,13 +78,15 @@ impl StudentFolder {
         let file = self.answer_of(exercise);
         match whole_file::read_text(&file) {
             // Unchanged since kmodlab wrote it.
-            Ok(now) if key(&now) == own.start && now != start => write(&file, &start)?,
+            Ok(now) if key(&now) == own.start && now != start => {
+                whole_file::write_below(&file, &start)?
+            }
             Ok(now) if now != start && own.start != key(&start) => {
                 updates.push(FileUpdate::Outdated { file });
             }
             Ok(_) => {}
             Err(_) if file.exists() => {}
-            Err(_) => write(&file, &start)?,
+            Err(_) => whole_file::write_below(&file, &start)?,
         }
         own.start = key(&start);
         Ok(updates)
@@ -111,7 +112,7 @@ impl StudentFolder {
             Ok(_) => Some(keep(&file)?),
             Err(_) => None,
         };
-        write(&file, &start)?;
+        whole_file::write_below(&file, &start)?;
         let mut progress = self.progress()?;
         progress.of_mut(&exercise.id).start = key(&start);
         self.save(&progress)?;
@@ -139,23 +140,6 @@ fn keep(file: &Path) -> Result<PathBuf> {
     std::fs::rename(file, &kept)
         .with_context(|| format!("cannot rename {} to {}", file.display(), kept.display()))?;
     Ok(kept)
-}
-
-/// Writes a file at once: on a full disk, the old one stays.
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let written = || -> std::io::Result<()> {
-        std::fs::create_dir_all(parent)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".kmodlab-new-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(parent)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    written().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Returns a path as a person finds it from the current folder.

@@ -21,13 +21,16 @@ pub struct StudentManifest {
     pub(super) values: BTreeMap<String, Variant>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LearnTable {
     language: String,
     /// The ids of the exercises, if the folder does not have all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exercises: Option<Vec<String>>,
+    /// The folder with the exercises of a course, relative to the student's, in place of kmodlab's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,19 @@ impl StudentManifest {
             learn: Some(LearnTable {
                 language: language.to_string(),
                 exercises,
+                folder: None,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the manifest of a folder that has the exercises of a course with it, in `folder`.
+    pub fn of_course(language: Language, folder: &str) -> Self {
+        Self {
+            learn: Some(LearnTable {
+                language: language.to_string(),
+                exercises: None,
+                folder: Some(folder.into()),
             }),
             ..Self::default()
         }

@@ -27,6 +27,7 @@ use crate::modules::Language;
 use crate::project::{KernelChoice, MANIFEST};
 use crate::session::Session;
 use crate::whole_file;
+use crate::workspace::Workspace;
 
 pub use files::{FileUpdate, shown};
 pub use manifest::StudentManifest;
@@ -34,6 +35,9 @@ pub use progress::{ExerciseProgress, Progress};
 
 /// Folder of the last results.
 const RESULTS: &str = ".kmodlab";
+
+/// Folder of the exercises of a course.
+pub const COURSE_EXERCISES: &str = ".kmodlab/exercises";
 
 /// A student's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct StudentFolder {
     pub kernel: KernelChoice,
     /// The ids of the exercises, if the folder does not have all of them.
     exercises: Option<Vec<String>>,
+    /// The folder with the exercises of a course, if they are not those of kmodlab.
+    of_course: Option<PathBuf>,
     /// By the id of an exercise, values in place of its default ones.
     values: BTreeMap<String, Variant>,
 }
@@ -83,16 +89,27 @@ impl StudentFolder {
     /// Fails with a usage error if there is one, or if an exercise that the file names does not exist;
     /// and if a file cannot be written.
     pub fn create(root: &Path, manifest: &StudentManifest, catalogue: &Catalogue) -> Result<Self> {
+        Self::check_new(root)?;
+        let path = root.join(MANIFEST);
+        let folder = Self::of(root, manifest.clone()).map_err(Failure::usage)?;
+        folder.check_manifest(catalogue)?;
+        whole_file::write_below(&path, &manifest.text()?)?;
+        folder.update(catalogue)?;
+        Ok(folder)
+    }
+
+    /// Checks that a folder has no `kmodlab.toml` yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if it has one.
+    pub fn check_new(root: &Path) -> Result<()> {
         let path = root.join(MANIFEST);
         ensure!(
             !path.exists(),
             Failure::usage(format!("{} exists already", path.display()))
         );
-        let folder = Self::of(root, manifest.clone()).map_err(Failure::usage)?;
-        folder.check_manifest(catalogue)?;
-        files::write(&path, &manifest.text()?)?;
-        folder.update(catalogue)?;
-        Ok(folder)
+        Ok(())
     }
 
     /// Opens a student's folder.
@@ -112,17 +129,48 @@ impl StudentFolder {
 
     /// Returns the folder that a `kmodlab.toml` describes; else what is wrong with it.
     fn of(root: &Path, manifest: StudentManifest) -> Result<Self, String> {
+        let language = manifest.language()?;
+        let learn = manifest.learn.unwrap_or_default();
         Ok(Self {
             root: root.to_owned(),
-            language: manifest.language()?,
+            language,
             kernel: KernelChoice {
                 name: manifest.kernel.r#use,
                 source: manifest.kernel.path.map(|path| root.join(path)),
                 ..KernelChoice::default()
             },
-            exercises: manifest.learn.and_then(|learn| learn.exercises),
+            of_course: learn.folder.map(|folder| root.join(folder)),
+            exercises: learn.exercises,
             values: manifest.values,
         })
+    }
+
+    /// Returns the exercises of the folder: those of its course, else kmodlab's, which are in
+    /// `workspace`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if `kmodlab.toml` names one, or a folder, that does not exist; and if
+    /// a file cannot be read.
+    pub fn catalogue(&self, workspace: &Workspace) -> Result<Catalogue> {
+        self.select(match &self.of_course {
+            Some(folder) => Catalogue::of_folder(folder)?,
+            None => Catalogue::of_clone(workspace)?,
+        })
+    }
+
+    /// Checks that the folder has the solutions of its exercises, which a course keeps.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if it does not.
+    pub fn check_solutions(&self) -> Result<()> {
+        match self.of_course {
+            None => Ok(()),
+            Some(_) => {
+                Err(Failure::usage("the course keeps the solutions of its exercises").into())
+            }
+        }
     }
 
     /// Returns the exercises of the folder, from all that there are.
@@ -336,7 +384,7 @@ impl StudentFolder {
         let path = self.result_path(exercise);
         let earlier = self.last_result(exercise);
         let text = serde_json::to_string_pretty(result).context("cannot write JSON")?;
-        files::write(&path, &(text + "\n"))?;
+        whole_file::write_below(&path, &(text + "\n"))?;
         let mut progress = self.progress()?;
         let own = progress.of_mut(&exercise.id);
         own.checks += 1;

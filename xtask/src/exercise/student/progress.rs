@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{StudentFolder, files};
+use super::StudentFolder;
 use crate::exercise::{Catalogue, Exercise};
 use crate::failure::Failure;
 use crate::whole_file;
@@ -100,7 +100,7 @@ impl StudentFolder {
     /// Fails if the file cannot be written.
     pub fn save(&self, progress: &Progress) -> Result<()> {
         let text = toml::to_string(progress).context("cannot write TOML")?;
-        files::write(&self.progress_path(), &(HEADER.to_owned() + &text))
+        whole_file::write_below(&self.progress_path(), &(HEADER.to_owned() + &text))
     }
 
     fn progress_path(&self) -> PathBuf {

@@ -21,7 +21,7 @@ impl Fixture {
     }
 
     fn exercise(&self, name: &str, text: &str) -> Result<()> {
-        files::write(
+        whole_file::write_below(
             &self.exercises.path().join("l/exercises/1-a").join(name),
             text,
         )
@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        files::write(&self.student.path().join("l/1-a").join(name), text)
+        whole_file::write_below(&self.student.path().join("l/1-a").join(name), text)
     }
 
     fn init(&self) -> Result<StudentFolder> {
