@@ -24,7 +24,7 @@ pub struct SolutionOptions {
 ///
 /// # Errors
 ///
-/// If there is no student's folder or no such exercise, or the answer has not passed.
+/// If there is no student's folder or no such exercise, the answer has not passed, or a course keeps the solution.
 pub fn run(options: &SolutionOptions) -> Result<()> {
     let student = Student::open()?;
     let exercise = student.choose(Some(&options.name))?;
