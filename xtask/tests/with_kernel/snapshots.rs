@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use xtask::cache::Cache;
 
-use crate::lab::{TestClone, XtaskOutput, fake_qemu, run};
+use crate::lab::{TestClone, XtaskOutput, cache_without_snapshots, fake_qemu, run};
 
 /// A clone whose lessons have other texts, and a private cache that has all builds
 /// but no snapshot.
@@ -21,15 +20,7 @@ impl Lab {
         // Builds into the shared cache.
         clone.run(&["build"])?.expect(0, &[])?;
         let lab = Self { clone };
-        let cache = lab.cache();
-        std::fs::create_dir(&cache)?;
-        for entry in std::fs::read_dir(Cache::from_env()?.root())? {
-            let entry = entry?;
-            let own = ["guests", "logs", "locks", "staging"];
-            if !own.iter().any(|own| entry.file_name() == *own) {
-                std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name()))?;
-            }
-        }
+        cache_without_snapshots(&lab.cache())?;
         Ok(lab)
     }
 

@@ -1,6 +1,7 @@
 //! Copies of the clone to run xtask on, the processes of these xtasks, and
 //! comparisons of their output.
 
+mod cache;
 mod clone;
 mod fake_qemu;
 mod markers;
@@ -10,6 +11,7 @@ mod report;
 mod screen;
 mod xtask;
 
+pub use cache::cache_without_snapshots;
 pub use clone::{MODULE, TWIN, TestClone, original, text};
 pub use fake_qemu::fake_qemu;
 pub use markers::{line_with, with_line_numbers};
