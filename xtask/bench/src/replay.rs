@@ -19,7 +19,7 @@ impl Bench<'_> {
             let file = folder.path().join(format!("{lesson}-rust.kmodrec"));
             let recording = Recording::load(&file)?;
             let (toolchain, kernel) = (&self.built.toolchain, &self.built.kernel);
-            let again = recording::replay(&recording, toolchain, kernel)?;
+            let again = recording::replay(self.session, &recording, toolchain, kernel)?;
             ensure!(
                 again.difference.is_none(),
                 "a replay differs: {:?}",

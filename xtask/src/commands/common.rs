@@ -88,7 +88,7 @@ pub struct ConfigurationOptions {
     #[arg(long, value_enum, default_value = "teaching")]
     profile: ProfileName,
 
-    /// Add a set of options to the profile's: parts, net, block or trace
+    /// Add a set of options to the profile's: parts, net, block, pci or trace
     #[arg(long = "set", value_name = "SET", value_delimiter = ',', value_parser = OptionSet::parse)]
     sets: Vec<OptionSet>,
 

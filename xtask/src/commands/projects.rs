@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
 use crate::project::{
-    GuestChoice, KernelChoice, Project, ProjectGuestFile, check_guest_path, is_path,
+    GuestChoice, KernelChoice, MachineName, Project, ProjectGuestFile, check_guest_path, device,
+    is_path,
 };
 
 /// Options for folders with modules.
@@ -19,6 +20,18 @@ pub struct ProjectOptions {
     /// source without .c.
     #[arg(long = "with", value_name = "FILE[:PATH]", value_parser = guest_file)]
     files: Vec<ProjectGuestFile>,
+
+    /// The guests' machine [default: microvm, or as the folder asks]
+    ///
+    /// The kernel for a q35 has the set of options `pci`.
+    #[arg(long, value_name = "NAME", value_enum)]
+    machine: Option<MachineName>,
+
+    /// Add a device of QEMU's to the guests, which need --machine q35: edu, or edu,dma_mask=0xffff
+    ///
+    /// Its properties are numbers and switches; those that name something of the host are refused.
+    #[arg(long = "device", value_name = "DEVICE")]
+    devices: Vec<String>,
 }
 
 /// The lessons and projects that the arguments of a command name.
@@ -35,6 +48,21 @@ pub struct Selection {
 }
 
 impl ProjectOptions {
+    /// Returns the words that select the same machine on another command line.
+    pub fn machine_args(&self) -> Vec<String> {
+        let mut args = Vec::new();
+        let mut add = |option: &str, value: &str| {
+            args.extend([option.to_owned(), value.to_owned()]);
+        };
+        if let Some(machine) = self.machine {
+            add("--machine", machine.name());
+        }
+        for device in &self.devices {
+            add("--device", device);
+        }
+        args
+    }
+
     /// Divides arguments into names and folders, and opens the folders.
     ///
     /// # Errors
@@ -55,6 +83,12 @@ impl ProjectOptions {
                 selection.names.push(argument.clone());
             }
         }
+        selection.guest.machine = self.machine.or(selection.guest.machine);
+        for text in &self.devices {
+            let added = device(text, "--device", Fault::Usage)?;
+            selection.guest.devices.push(added);
+        }
+        selection.kernel = selection.kernel.for_guest(&selection.guest);
         if !self.files.is_empty() && selection.projects.is_empty() {
             bail!(Failure::usage(
                 "--with: give the folder of a module too, such as `test .`"

@@ -151,6 +151,8 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         memory_mib: options.memory.or(guest.memory_mib),
         ..guest
     };
+    // An unknown device is refused at once, and not after minutes spent on a kernel.
+    let hardware = guest.hardware(&session)?;
     let configuration = options.configuration.configuration(&kernel)?;
     let built = pipeline::prepare(
         &session,
@@ -202,7 +204,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
             guest.kernel_parameters.clone(),
         ]
         .concat(),
-        hardware: guest.hardware(),
+        hardware,
     };
     let folder = guest_folder()?;
     let report = folder.path().join("report");

@@ -52,7 +52,7 @@ pub fn run(options: &ReplayOptions) -> Result<ExitCode> {
         debug(&session, &recording, &toolchain, &kernel)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let compared = recording::replay(&recording, &toolchain, &kernel)?;
+    let compared = recording::replay(&session, &recording, &toolchain, &kernel)?;
     show(&recording, &compared)?;
     Ok(match compared.difference {
         None => ExitCode::SUCCESS,
@@ -123,5 +123,13 @@ fn debug(
         stdout.write_all(&filter.push(bytes))?;
         stdout.flush().context("cannot print")
     };
-    recording::debug(recording, toolchain, kernel, &sources, ready, &mut on_log)
+    recording::debug(
+        session,
+        recording,
+        toolchain,
+        kernel,
+        &sources,
+        ready,
+        &mut on_log,
+    )
 }

@@ -162,10 +162,11 @@ impl TestOptions {
         }
     }
 
-    /// Returns the options that select the same kernel, each behind a space.
+    /// Returns the options that select the same kernel and machine, each behind a space.
     fn kernel_options(&self) -> String {
         let mut words = self.common.kernel_args();
         words.extend(self.configuration.args());
+        words.extend(self.project.machine_args());
         let quoted =
             shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
         match words.is_empty() {
@@ -243,13 +244,9 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         return output::list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
     let session = options.common.session()?;
-    let settings = GuestSettings {
-        hardware: guest.hardware(),
-        kernel_parameters: guest.kernel_parameters,
-    };
     let update = TextUpdate::default();
-    let (suite, unprepared) = match cases.iter().any(|case| case.runnable().is_some()) {
-        true => run_suite(
+    let run_suite = |settings: GuestSettings| {
+        run_suite(
             options,
             &session,
             (&source, &configuration, &settings),
@@ -258,7 +255,13 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
             timelines.as_ref(),
             &update,
         )
-        .map_or_else(
+    };
+    let settings = guest.hardware(&session).map(|hardware| GuestSettings {
+        hardware,
+        kernel_parameters: guest.kernel_parameters.clone(),
+    });
+    let (suite, unprepared) = match cases.iter().any(|case| case.runnable().is_some()) {
+        true => settings.and_then(run_suite).map_or_else(
             |error| {
                 let what = format!("{error:#}");
                 (SuiteResult::without_guests(&cases, &what), Some(error))

@@ -18,13 +18,15 @@ pub enum OptionSet {
     Net,
     /// Block devices without hardware, and a file system.
     Block,
+    /// PCI and ACPI, which the machine q35 needs.
+    Pci,
     /// Function tracers.
     Trace,
 }
 
 impl OptionSet {
     /// All sets, in the order in which their fragments override each other.
-    pub const ALL: [Self; 4] = [Self::Parts, Self::Net, Self::Block, Self::Trace];
+    pub const ALL: [Self; 5] = [Self::Parts, Self::Net, Self::Block, Self::Pci, Self::Trace];
 
     /// Returns the name that the command line and `kmodlab.toml` use.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl OptionSet {
             Self::Parts => "parts",
             Self::Net => "net",
             Self::Block => "block",
+            Self::Pci => "pci",
             Self::Trace => "trace",
         }
     }
@@ -282,7 +285,7 @@ mod tests {
         let error = OptionSet::parse("usb").expect_err("an unknown set");
         assert_eq!(
             error,
-            "`usb` is not a set of options; the sets are: parts, net, block, trace"
+            "`usb` is not a set of options; the sets are: parts, net, block, pci, trace"
         );
     }
 }

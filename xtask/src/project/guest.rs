@@ -2,14 +2,38 @@
 
 use std::ops::RangeInclusive;
 
+use anyhow::Result;
+use serde::Deserialize;
+
 use crate::failure::{Failure, Fault};
-use crate::vm::Hardware;
+use crate::session::Session;
+use crate::vm::{DeviceText, Hardware, MachineType, RequestedDevice, check_devices};
 
 /// The CPUs that a guest can have; the kernel has room for as many.
 pub const CPUS: RangeInclusive<i64> = 1..=8;
 
 /// The memory that a guest can have, in MiB.
 pub const MEMORY_MIB: RangeInclusive<i64> = 64..=65536;
+
+/// The name of a type of machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineName {
+    /// The smallest machine, without PCI and ACPI
+    Microvm,
+    /// A PC with PCI and ACPI
+    Q35,
+}
+
+impl MachineName {
+    /// Returns the name as the command line and `kmodlab.toml` have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Microvm => "microvm",
+            Self::Q35 => "q35",
+        }
+    }
+}
 
 /// The guest that a project asks for; the default one where it asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,8 +42,27 @@ pub struct GuestChoice {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Type of machine.
+    pub machine: Option<MachineName>,
+    /// Devices.
+    pub devices: Vec<RequestedDevice>,
     /// Kernel parameters.
     pub kernel_parameters: Vec<String>,
+}
+
+/// Parses a device that `origin` has.
+///
+/// # Errors
+///
+/// Fails with this fault if the text is not a device, or the device belongs to the host.
+pub fn device(text: &str, origin: &str, fault: Fault) -> Result<RequestedDevice> {
+    let parsed = DeviceText::parse(text);
+    let parsed = parsed.map_err(|what| Failure::of(fault, format!("{origin}: {what}")))?;
+    Ok(RequestedDevice {
+        text: parsed,
+        origin: origin.to_owned(),
+        fault,
+    })
 }
 
 impl GuestChoice {
@@ -54,12 +97,40 @@ impl GuestChoice {
         }
     }
 
-    /// Returns the hardware.
-    pub fn hardware(&self) -> Hardware {
-        Hardware {
+    /// Reports whether the guest's kernel needs PCI and ACPI.
+    pub fn has_pci(&self) -> bool {
+        self.machine == Some(MachineName::Q35)
+    }
+
+    /// Returns the hardware, after QEMU was asked for the devices.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the fault of a device if the machine is not for devices, or QEMU cannot have
+    /// them.
+    pub fn hardware(&self, session: &Session) -> Result<Hardware> {
+        let machine = match (self.has_pci(), self.devices.first()) {
+            (true, _) => MachineType::Q35(check_devices(session, &self.devices)?),
+            (false, None) => MachineType::Microvm,
+            (false, Some(device)) => {
+                let RequestedDevice {
+                    text,
+                    origin,
+                    fault,
+                } = device;
+                let how = match fault {
+                    Fault::Usage => "--machine q35",
+                    _ => "machine = \"q35\"",
+                };
+                let what = format!("{origin}: the device {text} needs {how}, a machine with PCI");
+                return Err(Failure::of(*fault, what).into());
+            }
+        };
+        Ok(Hardware {
             cpus: self.cpus.unwrap_or(Hardware::DEFAULT.cpus),
             memory_mib: self.memory_mib.unwrap_or(Hardware::DEFAULT.memory_mib),
-        }
+            machine,
+        })
     }
 }
 

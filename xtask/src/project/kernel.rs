@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 
+use super::guest::GuestChoice;
 use super::manifest::shown_manifest;
 use super::shown_path;
 use crate::failure::{Failure, Fault};
@@ -32,6 +33,16 @@ pub struct KernelChoice {
     pub sets: Vec<OptionSet>,
     /// Options on top of those.
     pub added: Vec<AddedOptions>,
+}
+
+impl KernelChoice {
+    /// Returns this choice with the sets of options that the guest's machine needs.
+    pub fn for_guest(mut self, guest: &GuestChoice) -> Self {
+        if guest.has_pci() && !self.sets.contains(&OptionSet::Pci) {
+            self.sets.push(OptionSet::Pci);
+        }
+        self
+    }
 }
 
 impl KernelTable {
@@ -78,6 +89,7 @@ impl KernelTable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::guest::MachineName;
     use super::*;
 
     fn choice(table: &str) -> Result<KernelChoice> {
@@ -92,6 +104,21 @@ mod tests {
         assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
         assert_eq!(choice.name, None);
         Ok(())
+    }
+
+    #[test]
+    fn a_machine_with_pci_brings_its_options() {
+        let sets = |machine| {
+            let guest = GuestChoice {
+                machine,
+                ..GuestChoice::default()
+            };
+            let choice = KernelChoice::default().for_guest(&guest);
+            choice.for_guest(&guest).sets
+        };
+        assert_eq!(sets(Some(MachineName::Q35)), [OptionSet::Pci]);
+        assert_eq!(sets(Some(MachineName::Microvm)), []);
+        assert_eq!(sets(None), []);
     }
 
     #[test]

@@ -14,6 +14,8 @@
 //! options = ["DEBUG_FS", "HZ=100"]
 //!
 //! [guest]
+//! machine = "q35"                  # or "microvm"
+//! devices = ["edu"]                # of QEMU, on a q35
 //! files = { "/root/t" = "tests/t.c" }
 //!
 //! [test]
@@ -35,10 +37,10 @@ use serde::Deserialize;
 
 use super::allowed::Allowed;
 use super::files::ProjectFiles;
-use super::guest::GuestChoice;
+use super::guest::{GuestChoice, MachineName, device};
 use super::kernel::KernelTable;
 use super::{ProjectGuestFile, shown_path};
-use crate::failure::Failure;
+use crate::failure::{Failure, Fault};
 use crate::lesson::compare::glob_matches;
 use crate::whole_file;
 
@@ -77,6 +79,8 @@ pub(super) struct ModuleEntry {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct GuestTable {
+    machine: Option<MachineName>,
+    devices: Vec<String>,
     files: BTreeMap<String, PathBuf>,
 }
 
@@ -162,11 +166,15 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Fails with the lesson's fault if a number is out of its range or a kernel parameter is not one
-    /// word.
+    /// Fails with the lesson's fault if a number is out of its range, a kernel parameter is not one
+    /// word, or a text is not a device.
     pub fn guest(&self, shown: &Path) -> Result<GuestChoice> {
         let origin = shown_manifest(shown);
+        let devices = self.guest.devices.iter();
+        let devices = devices.map(|text| device(text, &origin, Fault::Lesson));
         let choice = GuestChoice {
+            machine: self.guest.machine,
+            devices: devices.collect::<Result<_>>()?,
             cpus: self.test.cpus,
             memory_mib: self.test.memory,
             kernel_parameters: self.test.parameters.clone(),
@@ -294,6 +302,24 @@ mod tests {
         let error = error.to_string();
         assert!(error.starts_with("./kmodlab.toml: TOML parse error at line 2"));
         assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
+    }
+
+    #[test]
+    fn a_machine_has_devices() -> Result<()> {
+        let guest = |table: &str| load(&format!("[guest]\n{table}\n"))?.guest(Path::new("."));
+        let choice = guest("machine = \"q35\"\ndevices = [\"edu,dma_mask=0xffff\"]")?;
+        assert_eq!(choice.machine, Some(MachineName::Q35));
+        assert_eq!(choice.devices[0].text.to_string(), "edu,dma_mask=0xffff");
+        for (table, reason) in [
+            ("machine = \"pc\"", "expected `microvm` or `q35`"),
+            ("devices = [\"edu -drive\"]", "`edu -drive` is not a device"),
+            ("devices = [\"vfio-pci\"]", "a part of the host"),
+        ] {
+            let error = guest(table).expect_err(table);
+            assert_eq!(crate::failure::fault_of(&error), Fault::Lesson);
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::text::shell_word;
 
 pub use allowed::Allowed;
 pub use files::{ProjectFile, ProjectFiles};
-pub use guest::{CPUS, GuestChoice, MEMORY_MIB};
+pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use kernel::KernelChoice;
 pub use layout::{Build, KbuildSource};
 pub use manifest::{MANIFEST, check_guest_path};
@@ -109,12 +109,13 @@ impl Project {
                 .map_or_else(Vec::new, |text| vec![text]),
             false => texts,
         };
+        let guest = manifest.guest(shown)?;
         Ok(Arc::new(Self {
             name,
             builds,
             texts,
-            kernel: manifest.kernel.choice(&folder, shown)?,
-            guest: manifest.guest(shown)?,
+            kernel: manifest.kernel.choice(&folder, shown)?.for_guest(&guest),
+            guest,
             guest_files: manifest.guest_files(&folder, shown)?,
             limit: manifest.limit(),
             allowed: manifest.allowed(shown)?,

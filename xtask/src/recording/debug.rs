@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result};
 
 use super::{RecordedModule, Recording};
 use crate::kernel::KernelImage;
+use crate::session::Session;
 use crate::symbols::{self, LoadedModule};
 use crate::toolchain::Toolchain;
-use crate::vm::{self, Channels, Debugger, explain_full_disk, reverse_disk};
+use crate::vm::{self, Channels, Debugger, Hardware, explain_full_disk, reverse_disk};
 
 /// Replays a recording under the user's debugger, until QEMU ends.
 ///
@@ -20,6 +21,7 @@ use crate::vm::{self, Channels, Debugger, explain_full_disk, reverse_disk};
 ///
 /// If the recording needs another QEMU or another version of kmodlab, or QEMU fails.
 pub fn debug(
+    session: &Session,
     recording: &Recording,
     toolchain: &Toolchain,
     kernel: &KernelImage,
@@ -27,8 +29,8 @@ pub fn debug(
     ready: impl FnOnce(&Path),
     on_log: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    recording.check(toolchain, kernel)?;
-    let loaded = loaded(recording, toolchain, kernel)?;
+    let hardware = recording.check(session, toolchain, kernel)?;
+    let loaded = loaded(recording, &hardware, toolchain, kernel)?;
     let channels = Channels::new()?;
     let folder = channels.folder();
     for RecordedModule { name, file } in &recording.modules {
@@ -41,7 +43,7 @@ pub fn debug(
     let disk = folder.join("reverse.qcow2");
     reverse_disk::write_empty(&disk).map_err(explain_full_disk)?;
     let machine = recording
-        .machine(&channels, Debugger::Backwards(disk))
+        .machine(&hardware, &channels, Debugger::Backwards(disk))
         .map_err(explain_full_disk)?;
     let ready = || ready(&commands);
     vm::replay::debug(toolchain, kernel, &machine, channels, ready, on_log)
@@ -57,6 +59,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Returns the modules that the kernel loads, each once for each address.
 fn loaded(
     recording: &Recording,
+    hardware: &Hardware,
     toolchain: &Toolchain,
     kernel: &KernelImage,
 ) -> Result<Vec<LoadedModule>> {
@@ -76,7 +79,7 @@ fn loaded(
     };
     let channels = Channels::new()?;
     let machine = recording
-        .machine(&channels, Debugger::Forwards)
+        .machine(hardware, &channels, Debugger::Forwards)
         .map_err(explain_full_disk)?;
     vm::replay::visit(toolchain, kernel, &machine, channels, at, &mut visit)?;
     Ok(loaded)

@@ -164,6 +164,7 @@ mod tests {
                     shift: 5,
                     memory: 256,
                     kernel_parameters: vec!["quiet".to_owned()],
+                    q35: Some(vec!["edu,addr=2.0".to_owned()]),
                 },
                 command: "qemu".to_owned(),
                 wall_seconds: 1.5,

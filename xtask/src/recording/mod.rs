@@ -12,12 +12,18 @@ use anyhow::{Context as _, Result};
 use kmodlab_protocol::{GuestFile, Tag};
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Fault;
 use crate::kernel::KernelImage;
 use crate::pipeline::Built;
+use crate::project;
 use crate::run::plan::TestCase;
 use crate::run::{CompletedRun, RecordedInput};
+use crate::session::Session;
 use crate::toolchain::Toolchain;
-use crate::vm::{Boot, Channels, Debugger, Endpoints, Hardware, Machine, VirtualClock};
+use crate::vm::{
+    Boot, Channels, Debugger, Endpoints, Hardware, Machine, MachineType, VirtualClock,
+    check_devices,
+};
 
 pub use debug::debug;
 pub use folder::{RecordingFolder, RecordingWriter};
@@ -106,39 +112,63 @@ pub struct RecordedMachine {
     pub memory: u32,
     /// Kernel parameters.
     pub kernel_parameters: Vec<String>,
+    /// The user's devices, if the machine is a q35.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q35: Option<Vec<String>>,
 }
 
 impl RecordedMachine {
-    /// Returns a guest that replays the recording in the file `events`.
+    /// Returns the hardware, after QEMU was asked for the devices: the file may be anyone's.
+    ///
+    /// # Errors
+    ///
+    /// If a device is not one that a guest may have.
+    fn hardware(&self, session: &Session) -> Result<Hardware> {
+        let machine = match &self.q35 {
+            None => MachineType::Microvm,
+            Some(devices) => {
+                let devices = devices
+                    .iter()
+                    .map(|text| project::device(text, "the recording", Fault::Usage));
+                let devices = devices.collect::<Result<Vec<_>>>()?;
+                MachineType::Q35(check_devices(session, &devices)?)
+            }
+        };
+        Ok(Hardware {
+            memory_mib: self.memory,
+            machine,
+            ..Hardware::DEFAULT
+        })
+    }
+
+    /// Returns a guest with this hardware that replays the recording in the file `events`.
     fn replayed(
         &self,
+        hardware: &Hardware,
         channels: Endpoints,
         initrd: &Path,
         events: &Path,
         debugger: Debugger,
     ) -> Machine {
         let clock = VirtualClock { shift: self.shift };
-        let events = events.to_owned();
-        Machine::replayed(clock, channels, self.boot(initrd), events, debugger)
+        let (boot, events) = (self.boot(hardware, initrd), events.to_owned());
+        Machine::replayed(clock, channels, boot, events, debugger)
     }
 
-    fn boot(&self, initrd: &Path) -> Boot {
+    fn boot(&self, hardware: &Hardware, initrd: &Path) -> Boot {
         Boot {
             initrd: initrd.to_owned(),
             kernel_parameters: self.kernel_parameters.clone(),
-            hardware: Hardware {
-                memory_mib: self.memory,
-                ..Hardware::DEFAULT
-            },
+            hardware: hardware.clone(),
         }
     }
 
     /// Returns QEMU's command line to record it, without the names of files.
-    fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> String {
+    fn command(&self, hardware: &Hardware, toolchain: &Toolchain, kernel: &KernelImage) -> String {
         let machine = Machine::recorded(
             VirtualClock { shift: self.shift },
             Endpoints::names(),
-            self.boot("initrd".as_ref()),
+            self.boot(hardware, "initrd".as_ref()),
             "events".into(),
         );
         let toolchain = Toolchain {
@@ -174,14 +204,20 @@ impl Recording {
             initrd,
             clock,
             kernel_parameters,
-            memory_mib,
+            hardware,
             files,
             tag,
         } = input;
         let machine = RecordedMachine {
             shift: clock.shift,
-            memory: *memory_mib,
+            memory: hardware.memory_mib,
             kernel_parameters: kernel_parameters.clone(),
+            q35: match &hardware.machine {
+                MachineType::Microvm => None,
+                MachineType::Q35(devices) => {
+                    Some(devices.iter().map(ToString::to_string).collect())
+                }
+            },
         };
         Ok(Self {
             manifest: Manifest {
@@ -199,7 +235,7 @@ impl Recording {
                     key: kernel.key.as_str().to_owned(),
                 },
                 qemu: toolchain.qemu_version.clone(),
-                command: machine.command(toolchain, kernel),
+                command: machine.command(hardware, toolchain, kernel),
                 machine,
                 wall_seconds: run.wall.as_secs_f64(),
             },
@@ -215,7 +251,12 @@ impl Recording {
     }
 
     /// Makes a guest that replays this recording; its files are written to the guest's folder.
-    fn machine(&self, channels: &Channels, debugger: Debugger) -> Result<Machine> {
+    fn machine(
+        &self,
+        hardware: &Hardware,
+        channels: &Channels,
+        debugger: Debugger,
+    ) -> Result<Machine> {
         let write = |name: &str, bytes: &[u8]| {
             let path = channels.folder().join(name);
             std::fs::write(&path, bytes)
@@ -225,7 +266,7 @@ impl Recording {
         let initrd = write("initrd", &self.initrd)?;
         let events = write("events", &self.events)?;
         let machine = &self.manifest.machine;
-        Ok(machine.replayed(channels.endpoints(), &initrd, &events, debugger))
+        Ok(machine.replayed(hardware, channels.endpoints(), &initrd, &events, debugger))
     }
 }
 

@@ -7,8 +7,9 @@ use super::{Manifest, Recording};
 use crate::failure::Failure;
 use crate::kernel::KernelImage;
 use crate::lesson::record;
+use crate::session::Session;
 use crate::toolchain::Toolchain;
-use crate::vm::{self, Channels, Debugger, ReplayedRun, explain_full_disk};
+use crate::vm::{self, Channels, Debugger, Hardware, ReplayedRun, explain_full_disk};
 
 /// A replay, compared with its recording.
 #[derive(Debug)]
@@ -25,14 +26,15 @@ pub struct ComparedReplay {
 ///
 /// If the recording needs another QEMU or another version of kmodlab, or QEMU cannot be started.
 pub fn replay(
+    session: &Session,
     recording: &Recording,
     toolchain: &Toolchain,
     kernel: &KernelImage,
 ) -> Result<ComparedReplay> {
-    recording.check(toolchain, kernel)?;
+    let hardware = recording.check(session, toolchain, kernel)?;
     let channels = Channels::new()?;
     let machine = recording
-        .machine(&channels, Debugger::None)
+        .machine(&hardware, &channels, Debugger::None)
         .map_err(explain_full_disk)?;
     let replayed = vm::replay::replay(toolchain, kernel, &machine, channels)?;
     let difference = first_difference("the kernel's log", &recording.log, &replayed.log)
@@ -55,8 +57,14 @@ impl Recording {
     }
 
     /// Checks that QEMU is the one that the recording was made with, and gets the same command
-    /// line: QEMU does not notice a difference, and does something else then.
-    pub(super) fn check(&self, toolchain: &Toolchain, kernel: &KernelImage) -> Result<()> {
+    /// line: QEMU does not notice a difference, and does something else then. Returns the guest's
+    /// hardware.
+    pub(super) fn check(
+        &self,
+        session: &Session,
+        toolchain: &Toolchain,
+        kernel: &KernelImage,
+    ) -> Result<Hardware> {
         let Manifest {
             qemu,
             machine,
@@ -71,7 +79,8 @@ impl Recording {
             ))
             .into());
         }
-        let now = machine.command(toolchain, kernel);
+        let hardware = machine.hardware(session)?;
+        let now = machine.command(&hardware, toolchain, kernel);
         if now != *command {
             return Err(Failure::usage(format!(
                 "it was recorded by another version of kmodlab, whose guests are other machines: \
@@ -80,7 +89,7 @@ impl Recording {
             ))
             .into());
         }
-        Ok(())
+        Ok(hardware)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::lesson::transcript::Transcript;
 use crate::pipeline::Built;
 use crate::session::Session;
 use crate::vm::{
-    self, Accel, Boot, Channels, CommandKind, GuestRun, Machine, NotResumed, PackedAssignment,
-    RunInputs, Snapshot, TypedCommands, VirtualClock, explain_full_disk,
+    self, Accel, Boot, Channels, CommandKind, GuestRun, Hardware, Machine, NotResumed,
+    PackedAssignment, RunInputs, Snapshot, TypedCommands, VirtualClock, explain_full_disk,
 };
 
 /// Seconds that a guest may run longer than its lesson: for its boot, and for its report of a
@@ -77,8 +77,8 @@ pub struct RecordedInput {
     pub clock: VirtualClock,
     /// Kernel parameters.
     pub kernel_parameters: Vec<String>,
-    /// The guest's memory in MiB.
-    pub memory_mib: u32,
+    /// The guest's hardware.
+    pub hardware: Hardware,
     /// The files that the run brought to the guest; the archive has them too.
     pub files: Vec<GuestFile>,
     /// The tag of the agent's messages.
@@ -336,7 +336,7 @@ impl Runner<'_> {
         let events = kept.path().join("events");
         let initrd = read(&boot.initrd)?;
         let kernel_parameters = boot.kernel_parameters.clone();
-        let memory_mib = boot.hardware.memory_mib;
+        let hardware = boot.hardware.clone();
         let clock = self.start.clock();
         let machine = Machine::recorded(clock, channels.endpoints(), boot, events.clone());
         let inputs = RunInputs::default();
@@ -347,7 +347,7 @@ impl Runner<'_> {
             initrd,
             clock,
             kernel_parameters,
-            memory_mib,
+            hardware,
             files: script.files.clone(),
             tag: assignment.tag,
         });

@@ -98,7 +98,7 @@ impl GuestStart {
                 // The kernel takes the last value of a parameter.
                 .chain(settings.kernel_parameters.iter().cloned())
                 .collect(),
-            hardware: settings.hardware,
+            hardware: settings.hardware.clone(),
         };
         let clock = VirtualClock {
             shift: shift(built.kernel.profile, options.delays),

@@ -84,7 +84,9 @@ impl ToolAnswers {
         })
     }
 
-    fn answer(
+    /// Returns the remembered answer of a program to `question`, or that of `ask`, which is
+    /// remembered; `None` if that has none.
+    pub fn answer(
         &mut self,
         question: String,
         program: &Path,

@@ -19,9 +19,9 @@ use anyhow::{Context as _, Result};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::session::Session;
-use answers::ToolAnswers;
 use system::SystemTools;
 
+pub use answers::ToolAnswers;
 pub use requirements::{Requirement, RequirementState, install_all, requirements, requirements_on};
 pub use rustdoc::Rustdoc;
 
@@ -70,6 +70,19 @@ pub fn install_packages(session: &Session) -> Result<()> {
     let mut answers = ToolAnswers::load(&session.cache)?;
     installed(session, &Host::from_env(), &mut answers)?;
     answers.save()
+}
+
+/// Returns the path of QEMU, after installing the system packages that this host lacks.
+///
+/// # Errors
+///
+/// Fails if a package may not or cannot be installed.
+pub fn qemu(session: &Session) -> Result<PathBuf> {
+    let mut answers = ToolAnswers::load(&session.cache)?;
+    let system = installed(session, &Host::from_env(), &mut answers)?;
+    answers.save()?;
+    let (qemu, _) = system.qemu.context("QEMU is not installed")?;
+    Ok(qemu)
 }
 
 /// Returns the toolchain as [`provision`], of a given host.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use kmodlab_protocol::{CHANNEL_PORT, CHANNEL_VARIABLE, SERIAL_CHANNEL, firmware};
 
 use super::channels::Endpoints;
+use super::device::Device;
 use super::firmware::FirmwareFiles;
-use super::hardware::Hardware;
+use super::hardware::{Hardware, MachineType};
 use super::qmp::EPOCH;
 use super::tsc;
 use crate::kernel::KernelImage;
@@ -131,13 +132,11 @@ pub enum Debugger {
     Backwards(PathBuf),
 }
 
-/// The smallest machine that QEMU has: no firmware, no PCI, no ACPI. The kernel is started by
-/// PVH. Without ACPI it keeps the PIT, which it needs to measure the rate of the TSC.
-const MACHINE: &str = "microvm,acpi=off,isa-serial=on,rtc=on";
+/// Room for kmodlab's files in fw_cfg, beside those of a firmware with ACPI: 32 is the default.
+const MORE_FIRMWARE_FILES: [&str; 2] = ["-global", "fw_cfg.x-file-slots=64"];
 
-/// The bus of the agent's channel, whose port 0 the kernel keeps for a console. With a larger
-/// number of ports, 31 by default, the guest looks at all of them after each write.
-const VIRTIO_SERIAL: &str = "virtio-serial-device,max_ports=2";
+/// Gives a sound device among the user's no sound device of the host.
+const NO_SOUND: [&str; 2] = ["-audiodev", "none,id=none"];
 
 /// TCG's own CPU with an instruction for random numbers, which are the same in every run.
 /// Without one the kernel has no source that it trusts, and makes each number from all its
@@ -341,7 +340,8 @@ impl Machine {
     /// Returns QEMU's command line for `kernel`.
     pub fn command(&self, toolchain: &Toolchain, kernel: &KernelImage) -> Tool {
         let mut parameters: Vec<String> = KERNEL_PARAMETERS.map(str::to_owned).to_vec();
-        let mut tool = Tool::new(&toolchain.qemu).args(["-M", MACHINE]);
+        let machine = &self.boot.hardware.machine;
+        let mut tool = Tool::new(&toolchain.qemu).args(["-M", machine.option()]);
         tool = self.clock(tool, &mut parameters);
         let (cpus, memory_mib) = (self.cpus(), self.boot.hardware.memory_mib);
         tool = tool
@@ -359,26 +359,32 @@ impl Machine {
             Kind::Interactive { gdb, reload, .. } => {
                 let tool = interactive(tool, *gdb);
                 match reload {
-                    Some(socket) => virtio_port(tool, "socket", socket),
+                    Some(socket) => virtio_port(tool, machine, "socket", socket),
                     None => tool,
                 }
             }
             Kind::Batch { report, .. } => batch(tool, report),
             Kind::KvmProbe(channels) => log_and_control(tool, channels),
             Kind::Scripted { channels, .. } => {
-                virtio_port(with_debug(tool, channels), "file", &channels.agent)
+                virtio_port(with_debug(tool, channels), machine, "file", &channels.agent)
             }
-            Kind::RealTime { channels, .. } => {
-                virtio_port(with_debug(tool, channels), "socket", &channels.agent)
-            }
+            Kind::RealTime { channels, .. } => virtio_port(
+                with_debug(tool, channels),
+                machine,
+                "socket",
+                &channels.agent,
+            ),
             Kind::Snapshot {
                 channels,
                 saved,
                 role,
                 ..
             } => {
-                parameters.push(firmware::KERNEL_PARAMETER.to_owned());
-                let tool = virtio_port(with_debug(tool, channels), "file", &channels.agent);
+                if !machine.has_acpi() {
+                    parameters.push(firmware::KERNEL_PARAMETER.to_owned());
+                }
+                let tool =
+                    virtio_port(with_debug(tool, channels), machine, "file", &channels.agent);
                 self.snapshot_devices(tool, saved, *role)
             }
             Kind::Recorded { channels, .. } => record_devices(tool, &mut parameters, channels),
@@ -389,6 +395,7 @@ impl Machine {
                 replay_debugger(tool, channels, debugger)
             }
         };
+        tool = tool.args(device_options(machine.devices()));
         parameters.extend(self.boot.kernel_parameters.iter().cloned());
         tool.args(["-append", &parameters.join(" ")])
     }
@@ -459,6 +466,9 @@ impl Machine {
             .args(["-object", &options])
             .args(["-machine", "memory-backend=ram"])
             .args(["-device", "pvpanic", "-action", "panic=pause"]);
+        if self.boot.hardware.machine.has_acpi() {
+            tool = tool.args(MORE_FIRMWARE_FILES);
+        }
         for (name, file) in firmware.files() {
             let option = format!("name={name},file={}", escaped(&file));
             tool = tool.args(["-fw_cfg", &option]);
@@ -517,10 +527,10 @@ fn with_debug(tool: Tool, channels: &Endpoints) -> Tool {
 }
 
 /// Adds the agent's channel, a virtio serial port.
-fn virtio_port(tool: Tool, kind: &str, path: &Path) -> Tool {
+fn virtio_port(tool: Tool, machine: &MachineType, kind: &str, path: &Path) -> Tool {
     let port = format!("virtserialport,chardev=agent,nr={CHANNEL_PORT}");
     tool.args(["-chardev", &chardev(&format!("{kind},id=agent"), path)])
-        .args(["-device", VIRTIO_SERIAL, "-device", &port])
+        .args(["-device", machine.virtio_serial(), "-device", &port])
 }
 
 /// Adds the channels of a guest that is recorded or replayed.
@@ -554,7 +564,23 @@ fn replay_debugger(tool: Tool, channels: &Endpoints, debugger: &Debugger) -> Too
     tool.args(["-gdb", &socket, "-S"])
 }
 
-fn chardev(kind: &str, path: &Path) -> String {
+/// Returns the options for a user's devices; none without a device.
+pub(super) fn device_options(devices: &[Device]) -> Vec<String> {
+    if devices.is_empty() {
+        return Vec::new();
+    }
+    let devices = devices
+        .iter()
+        .flat_map(|device| ["-device".to_owned(), device.to_string()]);
+    NO_SOUND
+        .map(str::to_owned)
+        .into_iter()
+        .chain(devices)
+        .collect()
+}
+
+/// Returns QEMU's option `-chardev` of this kind with a path.
+pub(super) fn chardev(kind: &str, path: &Path) -> String {
     format!("{kind},path={}", escaped(path))
 }
 

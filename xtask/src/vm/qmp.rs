@@ -7,12 +7,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer_patience::AnswerPatience;
 use super::cpus;
+use super::pci::{PciBus, PciDevice, Ports};
 use super::watchdog::INTERVAL;
 
 /// The time that QEMU may take to read a request: it reads at once unless it is stopped.
@@ -248,10 +249,12 @@ impl Qmp {
         self.migrated()
     }
 
-    /// Resumes a guest from `state`, as [`load`](Self::load) does, and lets it run.
-    pub fn resume(&mut self, state: &[u8], socket: &Path) -> Result<()> {
-        self.load(state, socket)?;
-        self.resume_execution()
+    /// Returns the PCI devices of a guest.
+    pub fn pci_devices(&mut self) -> Result<Vec<PciDevice>> {
+        let answer = self.execute("query-pci", &json!({}))?;
+        let buses: Vec<PciBus> =
+            serde_json::from_value(answer).context("QEMU's list of PCI devices is not one")?;
+        Ok(buses.first().map_or_else(Vec::new, PciBus::devices))
     }
 
     /// Makes QEMU ignore the guest's requests to be stopped.
@@ -374,6 +377,25 @@ impl Qmp {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+impl Ports for Qmp {
+    fn read(&mut self, port: u16) -> Result<u32> {
+        // portl[0x0cfc] = 0x12345678
+        let answer = self.monitor(&format!("i /wx {port:#x}"))?;
+        let value = answer.trim().rsplit_once("0x");
+        let value = value.and_then(|(_, digits)| u32::from_str_radix(digits, 16).ok());
+        value.with_context(|| format!("QEMU does not read the port {port:#x}"))
+    }
+
+    fn write(&mut self, port: u16, value: u32) -> Result<()> {
+        let answer = self.monitor(&format!("o /wx {port:#x} {value:#x}"))?;
+        ensure!(
+            answer.trim().is_empty(),
+            "QEMU does not write the port {port:#x}"
+        );
+        Ok(())
     }
 }
 

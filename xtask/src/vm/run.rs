@@ -16,6 +16,7 @@ use super::machine::Machine;
 use super::module_calls::{self, KernelFunctions};
 use super::output_meter::{EVENTS, OutputMeter};
 use super::panic_detector::PanicDetector;
+use super::pci::restore_headers;
 use super::qmp::Qmp;
 use super::real_time::TypedCommands;
 use super::running::{Observer, Running};
@@ -187,6 +188,7 @@ pub(super) fn load(guest: &mut Running, snapshot: &Snapshot) -> Result<Qmp> {
         let socket = guest.folder().join("state");
         control.ignore_snapshot_requests()?;
         control.load(&snapshot.state()?, &socket)?;
+        restore_headers(&mut control, &snapshot.lost_headers()?)?;
         Ok(control)
     });
     loaded.map_err(|error| {

@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result};
 use super::channels::{Channels, Endpoints};
 use super::firmware::{FirmwareFiles, PackedAssignment};
 use super::machine::{Boot, Machine, VirtualClock};
+use super::pci::LostHeader;
 use super::snapshot_taking::{Resumed, Subject, Taken};
 use super::sparse_copy::copy_sparse;
 use crate::cache::{remove, remove_entry};
@@ -106,6 +107,7 @@ impl Snapshot {
             let resumed = Resumed {
                 memory: self.memory(),
                 state: self.state()?,
+                lost_headers: self.lost_headers()?,
                 assignment,
             };
             let subject = subject(guest, Some(resumed));
@@ -127,7 +129,8 @@ impl Snapshot {
             if let Some(shared) = session.cache.find_shared("guests", name, key)? {
                 std::fs::create_dir(staging)
                     .with_context(|| format!("cannot make {}", staging.display()))?;
-                let mut files = [MEMORY, STATE, LOG, AGENT].into_iter();
+                let files = [MEMORY, STATE, LOG, AGENT, HEADERS].into_iter();
+                let mut files = files.filter(|name| shared.join(name).exists());
                 return files
                     .try_for_each(|name| copy_sparse(&shared.join(name), &staging.join(name)));
             }
@@ -186,6 +189,20 @@ impl Snapshot {
         read(&self.folder.join(STATE))
     }
 
+    /// Reads the headers of the guest's PCI devices that the state lacks.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub(super) fn lost_headers(&self) -> Result<Vec<LostHeader>> {
+        let path = self.folder.join(HEADERS);
+        match path.exists() {
+            true => serde_json::from_slice(&read(&path)?)
+                .with_context(|| format!("{} is not a list of PCI headers", path.display())),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Reads the kernel's log at the time of the snapshot.
     ///
     /// # Errors
@@ -225,6 +242,8 @@ const MEMORY: &str = "memory";
 const STATE: &str = "state";
 const LOG: &str = "log";
 const AGENT: &str = "agent";
+/// Present if a PCI device is not in the state.
+const HEADERS: &str = "pci-headers";
 
 fn subject<'a>(guest: SnapshotGuest<'a>, resumes: Option<Resumed<'a>>) -> Subject<'a> {
     Subject {
@@ -291,9 +310,16 @@ fn take(subject: &Subject<'_>, folder: &Path, before: (Vec<u8>, Vec<u8>)) -> Res
         tries += 1;
     };
     let Taken {
-        state, log, agent, ..
+        state,
+        lost_headers,
+        log,
+        agent,
+        ..
     } = taken;
     let (log_before, agent_before) = before;
+    if !lost_headers.is_empty() {
+        write(&folder.join(HEADERS), &serde_json::to_vec(&lost_headers)?)?;
+    }
     write(&folder.join(STATE), &state)?;
     write(&folder.join(LOG), &[log_before, log].concat())?;
     write(&folder.join(AGENT), &[agent_before, agent].concat())?;
@@ -317,7 +343,8 @@ fn memory_hash(memory: &Path) -> Result<blake3::Hash> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hardware::Hardware;
+    use super::super::device::{Device, DeviceText};
+    use super::super::hardware::{Hardware, MachineType};
     use super::super::test_values::{kernel, toolchain};
     use super::*;
 
@@ -345,6 +372,18 @@ mod tests {
             initrd: PathBuf::from(initrd),
             kernel_parameters: parameters.iter().map(ToString::to_string).collect(),
             hardware: Hardware::DEFAULT,
+        };
+        let on_q35 = |devices: &[&str]| {
+            let devices = devices.iter().map(|text| DeviceText::parse(text));
+            let devices = devices.map(|device| Device(device.expect("a device")));
+            let hardware = Hardware {
+                machine: MachineType::Q35(devices.collect()),
+                ..Hardware::DEFAULT
+            };
+            Boot {
+                hardware,
+                ..boot("base-1", &[])
+            }
         };
         let of = |toolchain: &Toolchain, kernel: &KernelImage, shift, boot: &Boot| {
             key(SnapshotGuest {
@@ -384,9 +423,12 @@ mod tests {
             of(&toolchain(), &kernel("kernel"), 6, &base),
             of(&toolchain(), &kernel("another"), 5, &base),
             of(&newer, &kernel("kernel"), 5, &base),
+            of(&toolchain(), &kernel("kernel"), 5, &on_q35(&["edu"])),
+            of(&toolchain(), &kernel("kernel"), 5, &on_q35(&[])),
         ];
-        for other in others {
-            assert_ne!(other, first);
+        for (number, other) in others.iter().enumerate() {
+            assert_ne!(*other, first);
+            assert!(!others[..number].contains(other));
         }
     }
 }

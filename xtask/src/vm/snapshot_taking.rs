@@ -24,7 +24,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::channels::{Channel, Channels};
 use super::firmware::{FirmwareFiles, PackedAssignment};
+use super::hardware::Hardware;
 use super::machine::{Boot, Machine, VirtualClock};
+use super::pci::{LostHeader, lost_headers, restore_headers};
 use super::qmp::Qmp;
 use super::running::{Observer, QUIT_PATIENCE, Running};
 use super::sparse_copy::copy_sparse;
@@ -49,12 +51,15 @@ pub(super) struct Subject<'a> {
 pub(super) struct Resumed<'a> {
     pub memory: PathBuf,
     pub state: Vec<u8>,
+    pub lost_headers: Vec<LostHeader>,
     pub assignment: &'a PackedAssignment,
 }
 
 /// A snapshot without its memory.
 pub(super) struct Taken {
     pub state: Vec<u8>,
+    /// Headers of the guest's PCI devices that the state lacks.
+    pub lost_headers: Vec<LostHeader>,
     /// The kernel's log, and the agent's messages.
     pub log: Vec<u8>,
     pub agent: Vec<u8>,
@@ -89,36 +94,43 @@ impl Subject<'_> {
             }
         };
         let mut guest = Running::start(toolchain, kernel, &machine, channels)?;
-        let before = resumes.as_ref().map(|resumed| &*resumed.state);
-        let stopped = until_stopped(&mut guest, before, self.boot.hardware.cpus);
+        let stopped = until_stopped(&mut guest, resumes.as_ref(), &self.boot.hardware);
         let ended = guest.end()?;
         let (status, errors) = (ended.status, ended.errors);
-        let (state, idle) = stopped.with_context(|| format!("QEMU: {status} {errors}"))?;
+        let stopped = stopped.with_context(|| format!("QEMU: {status} {errors}"))?;
         Ok(Taken {
-            state,
+            state: stopped.state,
+            lost_headers: stopped.lost_headers,
             log: ended.log,
             agent: ended.agent,
-            idle,
+            idle: stopped.idle,
         })
     }
 }
 
-/// Waits until the guest has asked for the snapshot; returns its state, and whether it was
-/// idle. If `before` is given, the guest resumes from that state.
-fn until_stopped(guest: &mut Running, before: Option<&[u8]>, cpus: u32) -> Result<(Vec<u8>, bool)> {
+/// Waits until the guest has asked for the snapshot. If `before` is given, the guest resumes from
+/// that snapshot.
+fn until_stopped(
+    guest: &mut Running,
+    before: Option<&Resumed<'_>>,
+    hardware: &Hardware,
+) -> Result<StoppedGuest> {
     let mut control = guest.control()?;
-    if let Some(state) = before {
-        control.resume(state, &guest.folder().join("state-before"))?;
+    if let Some(before) = before {
+        control.load(&before.state, &guest.folder().join("state-before"))?;
+        restore_headers(&mut control, &before.lost_headers)?;
+        control.resume_execution()?;
     }
     let mut observer = SnapshotObserver {
-        cpus,
+        cpus: hardware.cpus,
+        has_pci: hardware.machine.has_acpi(),
         watchdog: Watchdog::default(),
     };
     let stop = guest.watch(Some(control), &mut observer)?;
     // The memory is whole when QEMU has ended by itself.
     guest.wait_for_end(Instant::now() + QUIT_PATIENCE);
     match stop {
-        Some(SnapshotStop::Stopped { state, idle }) => Ok((state, idle)),
+        Some(SnapshotStop::Stopped(stopped)) => Ok(stopped),
         Some(SnapshotStop::Late) => {
             bail!("it did not ask for a snapshot within {LIMIT} s of its own time")
         }
@@ -128,13 +140,22 @@ fn until_stopped(guest: &mut Running, before: Option<&[u8]>, cpus: u32) -> Resul
 
 /// The reason for which a guest that takes a snapshot stops.
 enum SnapshotStop {
-    Stopped { state: Vec<u8>, idle: bool },
+    Stopped(StoppedGuest),
     Late,
+}
+
+/// A guest that has stopped for the snapshot.
+struct StoppedGuest {
+    state: Vec<u8>,
+    lost_headers: Vec<LostHeader>,
+    idle: bool,
 }
 
 struct SnapshotObserver {
     /// Number of the guest's CPUs.
     cpus: u32,
+    /// Whether the guest has PCI devices.
+    has_pci: bool,
     watchdog: Watchdog,
 }
 
@@ -157,8 +178,19 @@ impl Observer for SnapshotObserver {
         if qmp.wait_for_stop(INTERVAL)? {
             let idle = qmp.is_idle(self.cpus)?;
             let state = qmp.state(&guest.folder().join("state"))?;
+            let lost_headers = match self.has_pci {
+                true => {
+                    let devices = qmp.pci_devices()?;
+                    lost_headers(qmp, &devices, &state)?
+                }
+                false => Vec::new(),
+            };
             qmp.quit()?;
-            return Ok(Some(SnapshotStop::Stopped { state, idle }));
+            return Ok(Some(SnapshotStop::Stopped(StoppedGuest {
+                state,
+                lost_headers,
+                idle,
+            })));
         }
         let late = self.watchdog.check(control, LIMIT, guest.guard());
         Ok(late.map(|_| SnapshotStop::Late))

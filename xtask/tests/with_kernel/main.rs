@@ -27,6 +27,7 @@ mod kernel_ext;
 mod lab;
 mod learn;
 mod left_behind;
+mod machines;
 mod narrow;
 mod options;
 mod output;

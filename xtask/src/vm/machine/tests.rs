@@ -3,6 +3,7 @@
 
 use snapbox::{assert_data_eq, file};
 
+use super::super::device::DeviceText;
 use super::super::test_values::{kernel, toolchain};
 use super::*;
 
@@ -14,6 +15,16 @@ fn boot() -> Boot {
         kernel_parameters: vec!["quiet".to_owned()],
         hardware: Hardware::DEFAULT,
     }
+}
+
+/// Returns a boot on a q35 with a device.
+fn pci_boot() -> Boot {
+    let device = DeviceText::parse("edu,addr=2.0").expect("a device");
+    let hardware = Hardware {
+        machine: MachineType::Q35(vec![Device(device)]),
+        ..Hardware::DEFAULT
+    };
+    Boot { hardware, ..boot() }
 }
 
 fn firmware() -> FirmwareFiles {
@@ -50,6 +61,7 @@ fn interactive_guests() {
     let hardware = Hardware {
         cpus: 4,
         memory_mib: 512,
+        ..Hardware::DEFAULT
     };
     let larger = Boot { hardware, ..boot() };
     let tcg = Machine::interactive(Accel::Tcg, larger, None, Some("a folder/reload".into()));
@@ -109,4 +121,24 @@ fn guests_in_real_time() {
     assert_data_eq!(lines(&tcg), file!["command_lines/real-time-tcg.txt"]);
     let kvm = Machine::real_time(Accel::Kvm, Endpoints::names(), boot());
     assert_data_eq!(lines(&kvm), file!["command_lines/real-time-kvm.txt"]);
+}
+
+#[test]
+fn guests_with_pci() {
+    let (channels, memory) = (Endpoints::names, || PathBuf::from("memory"));
+    let interactive = Machine::interactive(Accel::Tcg, pci_boot(), None, Some("reload".into()));
+    assert_data_eq!(
+        lines(&interactive),
+        file!["command_lines/q35-interactive.txt"]
+    );
+    let scripted = Machine::scripted(CLOCK, channels(), pci_boot());
+    assert_data_eq!(lines(&scripted), file!["command_lines/q35-scripted.txt"]);
+    let boots = Machine::to_be_saved(CLOCK, channels(), pci_boot(), memory(), firmware());
+    assert_data_eq!(lines(&boots), file!["command_lines/q35-to-be-saved.txt"]);
+    let resumed = Machine::resumed(CLOCK, channels(), pci_boot(), memory(), firmware());
+    assert_data_eq!(lines(&resumed), file!["command_lines/q35-resumed.txt"]);
+    let recorded = Machine::recorded(CLOCK, channels(), pci_boot(), "events".into());
+    assert_data_eq!(lines(&recorded), file!["command_lines/q35-recorded.txt"]);
+    let real_time = Machine::real_time(Accel::Kvm, channels(), pci_boot());
+    assert_data_eq!(lines(&real_time), file!["command_lines/q35-real-time.txt"]);
 }
