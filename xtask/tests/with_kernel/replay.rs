@@ -166,6 +166,13 @@ fn a_replay_equals_its_recording_or_reports_the_difference() -> Result<()> {
     clone
         .run(&["replay", &other])?
         .expect(2, &["recorded by another version of kmodlab"])?;
+    // A recording may be anyone's, and its devices reach QEMU's command line.
+    let other = changed(&|recording| {
+        recording.manifest.machine.q35 = Some(vec!["edu,romfile=passwd".to_owned()]);
+    })?;
+    clone
+        .run(&["replay", &other])?
+        .expect(2, &["the recording: the property `romfile` of the device"])?;
     let whole = std::fs::read(&file)?;
     std::fs::write(&other, &whole[..whole.len() / 2])?;
     clone
