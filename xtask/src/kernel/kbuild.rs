@@ -65,6 +65,21 @@ pub fn make_module(
     make.arg(format!("M={}", work.display()))
 }
 
+/// Section of a module with the addresses behind each `barrier()` of its C code. `llvm-strip --strip-debug`
+/// removes it for the guest.
+pub const ORDER_SECTION: &str = ".debug_kmodlab_order";
+
+/// Returns the flag by which each `barrier()` in C leaves its address in [`ORDER_SECTION`].
+///
+/// On x86 `smp_wmb()` and `smp_store_release()` contain `barrier()`, which binds the compiler and leaves no
+/// instruction (arch/x86/include/asm/barrier.h). include/linux/compiler.h keeps a definition that it finds.
+/// The label is one that no inline assembly of the kernel has.
+fn marked_barriers() -> String {
+    format!(
+        r#"'-Dbarrier()=__asm__ __volatile__("424242:.pushsection {ORDER_SECTION};.quad 424242b;.popsection":::"memory")'"#
+    )
+}
+
 /// Returns the variables with which a user's own make builds modules against the kernel in
 /// `objects`: KDIR, the folder for `make -C`, and the tools.
 pub fn own_make_variables(toolchain: &Toolchain, objects: &Path) -> Vec<String> {
@@ -151,8 +166,13 @@ fn make_with(
         .collect::<Vec<_>>()
         .join(" ");
     // clang 19 warns about 6.7's headers in nearly every C file.
-    let c_flags =
-        format!("{c_flags} -Wno-enum-enum-conversion {c_debug} -fdebug-compilation-dir=.");
+    let barriers = match debug {
+        DebugInformation::Lines => String::new(),
+        DebugInformation::Types => format!(" {}", marked_barriers()),
+    };
+    let c_flags = format!(
+        "{c_flags} -Wno-enum-enum-conversion {c_debug} -fdebug-compilation-dir=.{barriers}"
+    );
     Tool::new("make")
         .clean_env()
         .arg("-C")

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 pub use configuration::{AddedOptions, Configuration, OptionSet};
 pub use image::{KIND, KernelImage, TARGETS};
-pub use kbuild::{make, make_module, make_modules, own_make_variables};
+pub use kbuild::{ORDER_SECTION, make, make_module, make_modules, own_make_variables};
 pub use profile::Profile;
 pub use stubs::{Stub, stubs_in};
 pub use symbol_options::{MissingSymbol, missing_symbols};

@@ -45,7 +45,7 @@ pub use language::Language;
 pub use unbuilt::UnbuiltModule;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-pub const KIND: &str = "modules 5";
+pub const KIND: &str = "modules 6";
 
 /// Folder of the module without line tables, in each module's folder.
 const STRIPPED: &str = "stripped";

@@ -21,7 +21,7 @@ use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
-const KIND: &str = "project 8";
+const KIND: &str = "project 9";
 
 /// The file with the names of the modules in the order in which they can be loaded.
 const ORDER: &str = "load-order";
