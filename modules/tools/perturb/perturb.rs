@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays the tasks of another module, so that its races show.
+//! Delays the tasks of another module, or one of its stores, so that its races show.
 //!
 //! `cargo xtask test LESSON --schedules N` loads this module before the lesson, and then writes a schedule
 //! to its parameter `order`: the lesson's module, probe points in it, and a seed. A task that reaches a
@@ -15,6 +15,7 @@
 //! gone at 2718281828 rmmod/125
 //! held 3 arrival 2 at 2718281828 for 1048576 of 1040000 insmod/123
 //! came 3 arrival 3 at 2718281828 insmod/123
+//! kept 3 until 5 arrival 4 at 2718281828 for 1048576 of 1040000 insmod/123
 //! ```
 //!
 //! A task's arrivals at a probe point are counted together with those of all tasks of its name.
@@ -27,9 +28,13 @@ use core::{
 use kernel::{prelude::*, str::CStr};
 use kernel_ext::module_param_cb;
 
+mod held_store;
 mod stop;
+mod table;
 
+use held_store::HeldStore;
 use stop::{delay, in_task, now, report, watch, Current, Place};
+use table::{key, Name, Table};
 
 module! {
     type: Perturb,
@@ -76,6 +81,9 @@ static ARRIVALS: Table = Table::new();
 /// The delays of an exact order, in nanoseconds.
 static DELAYS: Table = Table::new();
 
+/// The store that is held back.
+static HELD: HeldStore = HeldStore::new();
+
 /// Number of arrivals that a baseline run reports for each probe point and each name of a task: a loop
 /// may have any number.
 const MET: u64 = 16;
@@ -110,15 +118,21 @@ fn is_baseline() -> bool {
     MEETS.load(Relaxed)
 }
 
-/// Delays or reports the current task, which has reached a probe point.
-extern "C" fn reached(place: u32, operand: usize) {
+/// Counts the current task's arrival at a probe point, and returns its number.
+fn count_arrival(place: usize, task: &Current) -> u64 {
+    // Without room for a count, the delay cannot be repeated alone, and the host sees the 0.
+    let count = ARRIVALS.entry(key(place, task.name(), 0));
+    count.map_or(0, |count| count.fetch_add(1, Relaxed) + 1)
+}
+
+/// Delays or reports the current task, which has reached a probe point. Returns the time for which the
+/// instruction there, a store, is held back, in nanoseconds; usually 0.
+extern "C" fn reached(place: u32, operand: usize) -> u64 {
     let place = place as usize;
     let task = Current::get();
     let chance = CHANCE.load(Relaxed);
     let exact = EXACT.load(Relaxed);
-    // Without room for a count, the delay cannot be repeated alone, and the host sees the 0.
-    let count = ARRIVALS.entry(key(place, task.name(), 0));
-    let arrival = count.map_or(0, |count| count.fetch_add(1, Relaxed) + 1);
+    let arrival = count_arrival(place, &task);
     if is_baseline() {
         if arrival <= MET {
             let (clock, context) = (now(), if in_task() { "task" } else { "irq" });
@@ -130,7 +144,7 @@ extern "C" fn reached(place: u32, operand: usize) {
         if named > 0 {
             delay(named, SPIN);
         }
-        return;
+        return 0;
     }
     let named = match exact {
         true => DELAYS.get(key(place, task.name(), arrival)),
@@ -138,16 +152,34 @@ extern "C" fn reached(place: u32, operand: usize) {
     };
     let time = named.unwrap_or(0);
     let begin = now();
+    // `None` for nearly all arrivals.
+    let hold = HELD.reached(key(place, task.name(), arrival), arrival, begin);
     if time == 0 {
-        if OBSERVES.load(Relaxed) || exact && named.is_some() {
+        let is_named = exact && (named.is_some() || hold == Some(0));
+        if hold.unwrap_or(0) == 0 && (OBSERVES.load(Relaxed) || is_named) {
             report(format_args!("came {place} arrival {arrival} at {begin} {task}"));
         }
-        return;
+    } else {
+        let held = delay(time, SPIN);
+        report(format_args!(
+            "held {place} arrival {arrival} at {begin} for {held} of {time} {task}"
+        ));
     }
-    let held = delay(time, SPIN);
-    report(format_args!(
-        "held {place} arrival {arrival} at {begin} for {held} of {time} {task}"
-    ));
+    hold.unwrap_or(0)
+}
+
+/// Reports the current task, which has reached a probe point while it holds a store.
+extern "C" fn passed(place: u32) {
+    let task = Current::get();
+    let arrival = count_arrival(place as usize, &task);
+    if OBSERVES.load(Relaxed) {
+        report(format_args!("came {place} arrival {arrival} at {} {task}", now()));
+    }
+}
+
+/// Reports that the current task has executed the store that it held for this time, in nanoseconds.
+extern "C" fn stored(held: u64) {
+    HELD.report(held);
 }
 
 /// Reports that the module was loaded, and how many of its breakpoints the kernel refused.
@@ -177,19 +209,29 @@ fn places(text: &str) -> impl Iterator<Item = Place<'_>> {
     })
 }
 
-/// Parses `PLACE:NAME:ARRIVAL=TIME[+ARRIVAL=TIME..][,PLACE:..]`, and keeps the delays.
+/// Parses `PLACE:NAME:ARRIVAL=TIME[+ARRIVAL=TIME..][,PLACE:..]`, and keeps the delays. With `PLACE>END`, the
+/// store at the place is held back for that time at the place `END`; there is at most one such store.
 fn keep_delays(text: &str) -> Result {
     for group in text.split(',') {
         let mut parts = group.splitn(3, ':');
         let mut part = || parts.next().ok_or(EINVAL);
-        let place = usize::from_str(part()?).map_err(|_| EINVAL)?;
+        let (place, end) = match part()? {
+            place if place.contains('>') => place.split_once('>').ok_or(EINVAL)?,
+            place => (place, ""),
+        };
+        let place = usize::from_str(place).map_err(|_| EINVAL)?;
         let name = Name::parse(part()?)?;
         for delay in part()?.split('+') {
             let (arrival, time) = delay.split_once('=').ok_or(EINVAL)?;
             let arrival = u64::from_str(arrival).map_err(|_| EINVAL)?;
             let time = u64::from_str(time).map_err(|_| EINVAL)?;
-            let entry = DELAYS.entry(key(place, name.bytes(), arrival));
-            entry.ok_or(E2BIG)?.store(time, Relaxed);
+            let key = key(place, name.bytes(), arrival);
+            if !end.is_empty() {
+                let end = usize::from_str(end).map_err(|_| EINVAL)?;
+                HELD.keep(key, place, end, time)?;
+                continue;
+            }
+            DELAYS.entry(key).ok_or(E2BIG)?.store(time, Relaxed);
         }
     }
     Ok(())
@@ -234,8 +276,10 @@ fn obey(order: &CStr) -> Result {
     report(format_args!("began after {start}"));
     // The lesson should not always begin at the same time within a tick.
     delay(start, 0);
+    HELD.arm(passed, stored);
     // SAFETY: `reached` waits in `delay` only and does not allocate. It takes no lock but that of `report`,
-    // with interrupts disabled and around no code of the module `module`.
+    // with interrupts disabled and around no code of the module `module`. It returns 0 for arrivals other than
+    // that of `HELD`, which is at the place that `arm` has named.
     unsafe { watch(module, places(text), reached, loaded, unloaded) }
 }
 
@@ -252,89 +296,6 @@ fn drawn_schedule(seed: &str, words: &mut SplitAsciiWhitespace<'_>) -> Result<u6
 
 fn number(word: Option<&str>) -> Result<u64> {
     u64::from_str(word.ok_or(EINVAL)?).map_err(|_| EINVAL)
-}
-
-/// A task's name.
-struct Name {
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Name {
-    /// Parses a name in which `%` and two hexadecimal digits stand for a byte.
-    fn parse(text: &str) -> Result<Self> {
-        let mut name = Self {
-            bytes: [0; 16],
-            length: 0,
-        };
-        let mut rest = text;
-        while let Some(&first) = rest.as_bytes().first() {
-            let (byte, length) = match first {
-                b'%' => {
-                    let digits = rest.get(1..3).ok_or(EINVAL)?;
-                    (u8::from_str_radix(digits, 16).map_err(|_| EINVAL)?, 3)
-                }
-                byte => (byte, 1),
-            };
-            *name.bytes.get_mut(name.length).ok_or(EINVAL)? = byte;
-            name.length += 1;
-            rest = rest.get(length..).ok_or(EINVAL)?;
-        }
-        Ok(name)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-/// Number of entries of a table; more than an order of one page has delays.
-const ENTRIES: usize = 512;
-
-/// A table of numbers by key, which several tasks may use at the same time. Entries are never removed.
-struct Table {
-    /// 0 is free.
-    keys: [AtomicU64; ENTRIES],
-    values: [AtomicU64; ENTRIES],
-}
-
-impl Table {
-    const fn new() -> Self {
-        Self {
-            keys: [const { AtomicU64::new(0) }; ENTRIES],
-            values: [const { AtomicU64::new(0) }; ENTRIES],
-        }
-    }
-
-    /// Returns the indices of a key's entry and of those that follow.
-    fn indices(key: u64) -> impl Iterator<Item = usize> {
-        (0..ENTRIES).map(move |step| (key as usize).wrapping_add(step) % ENTRIES)
-    }
-
-    /// Returns the number of a key, from 0 if the key is new. `None` if there is no room.
-    fn entry(&self, key: u64) -> Option<&AtomicU64> {
-        let is_own = |index: &usize| {
-            let found = self.keys[*index].compare_exchange(0, key, Relaxed, Relaxed);
-            found.map_or_else(|other| other == key, |_free| true)
-        };
-        Self::indices(key).find(is_own).map(|index| &self.values[index])
-    }
-
-    /// Returns the number of a key, if it has one.
-    fn get(&self, key: u64) -> Option<u64> {
-        let ends = |index: &usize| [0, key].contains(&self.keys[*index].load(Relaxed));
-        let index = Self::indices(key).find(ends)?;
-        (self.keys[index].load(Relaxed) == key).then(|| self.values[index].load(Relaxed))
-    }
-}
-
-/// Returns the key of a probe point, a task's name and an arrival: FNV-1a of their bytes, mixed.
-fn key(place: usize, name: &[u8], arrival: u64) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325 ^ place as u64 ^ arrival << 16;
-    let hash = name.iter().fold(start, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) | 1
 }
 
 struct Perturb;

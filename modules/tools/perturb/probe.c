@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Breakpoints at instructions of another module, whose hook may delay the tasks
- * that reach them. perturb.rs decides where and for how long; this file has what
- * the kernel offers to C alone. stop.rs declares the functions.
+ * that reach them, or hold back a store (store.c). perturb.rs decides where and for
+ * how long; this file has what the kernel offers to C alone. stop.rs declares the
+ * functions.
  */
 
 #include <linux/cache.h>
@@ -14,11 +15,13 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "store.h"
+
 /* Declared in stop.rs, as the functions of task.c. */
 int perturb_begin(const char *module, size_t length);
 int perturb_add(const char *function, size_t length, unsigned int offset,
 		unsigned int operand);
-int perturb_watch(void (*reached)(unsigned int, unsigned long),
+int perturb_watch(u64 (*reached)(unsigned int, unsigned long),
 		  void (*loaded)(unsigned int), void (*unloaded)(void));
 
 /* The kernel exports it, and declares it in a header of its own (kernel/rcu/rcu.h). */
@@ -33,11 +36,11 @@ static char watched[MODULE_NAME_LEN];
 static struct kprobe places[PLACES];
 /* The address of each place while it has a breakpoint, otherwise 0. */
 static unsigned long addresses[PLACES];
-/* The operand to report at each place, see operand(), or 0. */
+/* The operand of each place, see perturb_operand(), or 0. */
 static unsigned int operands[PLACES];
 static unsigned int count;
 
-static void (*reached)(unsigned int place, unsigned long operand);
+static u64 (*reached)(unsigned int place, unsigned long operand);
 static void (*loaded)(unsigned int refused);
 static void (*unloaded)(void);
 
@@ -142,65 +145,27 @@ asm(".pushsection .text\n"
     ".size perturb_entry, . - perturb_entry\n"
     ".popsection\n");
 
-static long displacement_at(const u8 *code, bool is_long)
-{
-	s32 value;
-
-	if (!is_long)
-		return (s8)*code;
-	memcpy(&value, code, sizeof(value));
-	return value;
-}
-
-/*
- * Returns the address of the memory that the instruction at an address uses, or 0.
- * The bits of an operand are, from the lowest: the number of the base register (5
- * bits; 16 is the next instruction), that of the index (5), the logarithm of its
- * scale (2), the distance of the displacement from the instruction's beginning, or
- * 0 (4), whether it has four bytes and not one (1), and the instruction's length
- * (4). The numbers of registers are the processor's; 31 is none. The kernel has
- * relocated the displacement, so it is read here.
- */
-static unsigned long operand(unsigned int place, unsigned long address,
-			     const unsigned long *registers)
-{
-	unsigned int bits = operands[place];
-	unsigned int base = bits & 31, index = bits >> 5 & 31, scale = bits >> 10 & 3;
-	unsigned int displacement = bits >> 12 & 15, length = bits >> 17 & 15;
-	const u8 *code = (const u8 *)address + displacement;
-	unsigned long sum = 0;
-
-	if (!bits)
-		return 0;
-	if (base < 16)
-		sum = registers[base];
-	else if (base == 16)
-		sum = address + length;
-	if (index < 16)
-		sum += registers[index] << scale;
-	if (displacement)
-		sum += displacement_at(code, bits & 1 << 16);
-	return sum;
-}
-
 void perturb_stopped(unsigned long address, const unsigned long *registers);
 void perturb_stopped(unsigned long address, const unsigned long *registers)
 {
 	unsigned long used = 0;
 	unsigned int place;
+	u64 time;
 
-	/* As in let_go_on(): operand() reads the module's code. */
+	/* As in let_go_on(): perturb_operand() reads the module's code. */
 	rcu_read_lock();
 	for (place = 0; place < count; place++) {
 		if (READ_ONCE(addresses[place]) == address) {
-			used = operand(place, address, registers);
+			used = perturb_operand(operands[place], address, registers);
 			break;
 		}
 	}
 	rcu_read_unlock();
 	if (place == count)
 		return;
-	reached(place, used);
+	time = reached(place, used);
+	if (time)
+		perturb_hold_next(time);
 	let_go_on(place, address);
 }
 
@@ -212,9 +177,12 @@ void perturb_stopped(unsigned long address, const unsigned long *registers)
 static int before(struct kprobe *probe, struct pt_regs *regs)
 {
 	unsigned long address = (unsigned long)probe->addr;
+	unsigned int place = probe - places;
 
-	if (goes_on(address))
+	if (perturb_holds() && perturb_pass(place, operands[place], regs, address))
 		return 0;
+	if (goes_on(address))
+		return perturb_hold(place, operands[place], regs, address);
 	int3_emulate_push(regs, address);
 	regs->ip = (unsigned long)perturb_entry;
 	return 1;
@@ -259,6 +227,8 @@ static int coming(struct notifier_block *block, unsigned long event, void *data)
 		return NOTIFY_DONE;
 	for (unsigned int place = 0; place < count; place++)
 		refused += set(place) != 0;
+	/* A place that is missing may be one where a held store must be seen. */
+	perturb_may_hold(!refused);
 	loaded(refused);
 	return NOTIFY_DONE;
 }
@@ -334,7 +304,7 @@ int perturb_add(const char *function, size_t length, unsigned int offset,
 	return 0;
 }
 
-int perturb_watch(void (*on_reached)(unsigned int, unsigned long),
+int perturb_watch(u64 (*on_reached)(unsigned int, unsigned long),
 		  void (*on_loaded)(unsigned int), void (*on_unloaded)(void))
 {
 	int status;

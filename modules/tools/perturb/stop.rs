@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Breakpoints at instructions of another module, whose hook may delay the tasks that reach them:
-//! the functions of `probe.c` and `task.c`.
+//! the functions of `probe.c`, `store.c` and `task.c`.
 //!
 //! C header: [`include/linux/kprobes.h`](srctree/include/linux/kprobes.h)
 
@@ -9,15 +9,21 @@ use core::fmt::Write as _;
 
 use kernel::{bindings::TASK_COMM_LEN, error::to_result, prelude::*};
 
-// As in `probe.c` and `task.c`.
+// As in `probe.c`, `store.c` and `task.c`.
 extern "C" {
     fn perturb_begin(module: *const u8, length: usize) -> i32;
     fn perturb_add(function: *const u8, length: usize, offset: u32, operand: u32) -> i32;
     fn perturb_watch(
-        reached: extern "C" fn(u32, usize),
+        reached: extern "C" fn(u32, usize) -> u64,
         loaded: extern "C" fn(u32),
         unloaded: extern "C" fn(),
     ) -> i32;
+    fn perturb_hold_between(
+        place: u32,
+        end: u32,
+        passed: extern "C" fn(u32),
+        stored: extern "C" fn(u64),
+    );
     fn perturb_delay(nanoseconds: u64, spin: u64);
     fn perturb_now() -> u64;
     fn perturb_current(name: *mut u8) -> i32;
@@ -31,13 +37,14 @@ pub(crate) struct Place<'a> {
     pub(crate) function: &'a str,
     /// Distance from the function's beginning, in bytes.
     pub(crate) offset: u32,
-    /// The operand of which the address is reported, or 0.
+    /// The operand of which the address is used, or 0.
     pub(crate) operand: u32,
 }
 
 /// Sets breakpoints in the module named `module`, each time it is loaded. A task that reaches a place
 /// calls `reached` with the place's number, counted from 0, and the address that the place's operand has,
-/// before it executes the instruction there. The breakpoints also work in the module's `init`.
+/// before it executes the instruction there. If `reached` returns a time above 0, in nanoseconds, the
+/// instruction is the store of [`hold_between`]. The breakpoints also work in the module's `init`.
 ///
 /// A place is a function's name, as in `/proc/kallsyms`, a distance from its beginning, in bytes, and an
 /// operand as `probe.c` describes it, or 0. The kernel refuses places where no instruction begins or where
@@ -61,11 +68,12 @@ pub(crate) struct Place<'a> {
 ///
 /// The task that reached a place calls `reached`, in any state: it may hold a lock or be in an interrupt.
 /// So `reached` does nothing that needs more than that; [`delay`] is allowed. A breakpoint in a function
-/// that `reached` calls in the watched module calls `reached` too.
+/// that `reached` calls in the watched module calls `reached` too. `reached` returns 0 but at the place
+/// that [`hold_between`] was called with.
 pub(crate) unsafe fn watch<'a>(
     module: &str,
     places: impl Iterator<Item = Place<'a>>,
-    reached: extern "C" fn(u32, usize),
+    reached: extern "C" fn(u32, usize) -> u64,
     loaded: extern "C" fn(u32),
     unloaded: extern "C" fn(),
 ) -> Result {
@@ -83,6 +91,34 @@ pub(crate) unsafe fn watch<'a>(
     // SAFETY: By this function's contract `reached` may be called at any time. The code of all three
     // functions stays: `perturb_begin` has taken a reference to this module, which nobody gives up.
     to_result(unsafe { perturb_watch(reached, loaded, unloaded) })
+}
+
+/// Names the store that tasks may hold back, by the number of its place, and the place before which they
+/// execute it in the end. `passed` is called with the number of each place between the two that a task
+/// reaches with the store held, and `stored` when the store has been executed, with the
+/// time for which the task held it at the end, in nanoseconds: 0 if the task executed it before,
+/// because it uses the memory itself, or at once, because other tasks do not share the memory.
+///
+/// # Safety
+///
+/// The instruction at `place` is a `mov` of a register or a constant to memory. From there to the place
+/// `end`, all instructions are executed in a row, and have nothing but `mov`s and arithmetic;
+/// each that uses memory other than the stack is a place. The places have numbers in the order of the code,
+/// and operands with the fields that `store.c` describes. Nobody has called the function before, and
+/// [`watch`] is called afterwards.
+///
+/// `passed` and `stored` do nothing but [`report`]: they are called with interrupts disabled, as if in an
+/// NMI.
+pub(crate) unsafe fn hold_between(
+    place: u32,
+    end: u32,
+    passed: extern "C" fn(u32),
+    stored: extern "C" fn(u64),
+) {
+    // SAFETY: By this function's contract no task reads the two places yet, and the instructions are those
+    // that `store.c` expects. The code of both functions stays as that of `reached` does: there are no
+    // breakpoints before `watch`.
+    unsafe { perturb_hold_between(place, end, passed, stored) };
 }
 
 /// Delays the calling task for about `nanoseconds` and returns the actual time in nanoseconds. The task
@@ -160,7 +196,7 @@ impl core::fmt::Display for Current {
 ///
 /// # Context
 ///
-/// Any but an NMI.
+/// Any but an NMI that interrupts this function.
 pub(crate) fn report(text: core::fmt::Arguments<'_>) {
     let mut line = Line {
         bytes: [0; LINE],

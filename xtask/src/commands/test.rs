@@ -378,6 +378,7 @@ fn run_suite(
         repeat: options.repeat,
         seeds: schedules.seeds,
         aim: schedules.aim,
+        weak_memory: schedules.weak_memory,
         schedule: schedules.exact,
         timeline: timelines.is_some(),
         fail_fast: options.fail_fast,
@@ -386,7 +387,7 @@ fn run_suite(
     };
     if let Some(schedule) = schedules.exact {
         for case in cases.iter().filter_map(PlannedCase::runnable) {
-            check_schedule(built, case, schedule)?;
+            check_schedule(session, built, case, schedule)?;
         }
     }
     let runner = prepared.runner(session);
@@ -436,7 +437,13 @@ fn run_suite(
             version: built.kernel.version.clone(),
             qemu: built.toolchain.qemu_version.clone(),
         }),
-        races: race_findings(session, built, &run.outcomes, &narrowed),
+        races: race_findings(
+            session,
+            built,
+            &run.outcomes,
+            &narrowed,
+            schedules.options(),
+        ),
         clean: clean_schedules(cases, &run, schedules.aim),
         outcomes: run.outcomes,
         recorded: recording_writer.map_or(Ok(()), RecordingWriter::finish),

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::Language;
 use crate::failure::Failure;
 use crate::key::files_below;
+use crate::lesson::Lesson;
 
 /// Size in bytes above which a file is not a source.
 const LARGEST: u64 = 1 << 20;
@@ -85,6 +86,20 @@ pub(super) fn sources(language: Language, folder: &Path) -> Result<Vec<SourceFil
         ))
     );
     Ok(sources)
+}
+
+/// Returns the files that the compiler of a lesson's module may read, besides those of the kernel.
+///
+/// # Errors
+///
+/// Fails if a folder cannot be listed, or if a file may not be a source.
+pub fn source_files(lesson: &Lesson, language: Language) -> Result<Vec<PathBuf>> {
+    let Some(project) = &lesson.project else {
+        let files = sources(language, &lesson.folder)?;
+        return Ok(files.into_iter().map(|file| file.path).collect());
+    };
+    let files = project.files()?.files;
+    Ok(files.into_iter().map(|file| file.path).collect())
 }
 
 /// Folders of a lesson's folder that are not of its module: exercises and wrong answers.

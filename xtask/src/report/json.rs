@@ -200,6 +200,7 @@ impl From<&InjectedDelay> for InjectedDelayEntry {
         Self {
             function: delay.point.function.clone(),
             offset: delay.point.offset,
+            held_until: delay.until.as_ref().map(|end| end.offset),
             arrival: delay.arrival,
             guest_clock_seconds: seconds(delay.clock_nanoseconds),
             guest_duration_seconds: seconds(delay.duration_nanoseconds),
@@ -232,6 +233,7 @@ impl From<&RaceFindings> for RaceEntry {
             origin: _,
             narrowed,
             kernel_options: _, // `SuiteDocument::kernel` has the kernel
+            seed_options: _,
         } = race;
         let suspects = findings.suspects.iter().zip(source_locations);
         Self {
@@ -244,6 +246,7 @@ impl From<&RaceFindings> for RaceEntry {
                 .map(|(suspect, location)| SuspectPointEntry {
                     function: suspect.point.function.clone(),
                     offset: suspect.point.offset,
+                    is_store: suspect.is_store,
                     source_location: location.as_ref().map(SourceLocationEntry::from),
                     failed: suspect.failed,
                     passed: suspect.passed,
@@ -293,12 +296,14 @@ impl From<&NarrowedDelay> for NarrowedDelayEntry {
             task: delay.task.clone(),
             function: delay.function.clone(),
             offset: delay.offset,
+            held_until: delay.until,
             arrival: delay.arrival,
             requested_duration_seconds: seconds(delay.nanoseconds),
             guest_duration_seconds: seconds(*duration_nanoseconds),
             source_location: place.line.as_ref().map(SourceLocationEntry::from),
             within_line: place.within,
             line_before: place.line_before.as_ref().map(|line| line.number),
+            passed_by: place.passed.as_ref().map(SourceLocationEntry::from),
         }
     }
 }

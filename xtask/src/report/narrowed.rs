@@ -92,11 +92,22 @@ fn clause(delay: &NarrowedDelay) -> String {
         1 => String::new(),
         number => format!(", the {} time,", ordinal(number)),
     };
+    if let (Some(line), Some(passed)) = (&place.line, &place.passed) {
+        let passed = match passed.line == line.line {
+            true => "a later one of the same line".to_owned(),
+            false => format!("that at line {}", passed.line),
+        };
+        return format!(
+            "the store of `{task}` at line {}{passage} becomes visible {milliseconds} ms after {passed}",
+            line.line
+        );
+    }
     let place = match place {
         DelayPlace {
             line: Some(line),
             line_before,
             within,
+            passed: _,
         } => match (line_before.as_ref().map(|line| line.number), within) {
             (Some(before), false) => format!("between line {before} and line {}", line.line),
             (Some(before), true) => format!("within line {}, after line {before}", line.line),
@@ -138,10 +149,18 @@ fn print_lines(out: &mut dyn Write, delay: &NarrowedDelay) -> io::Result<()> {
         return Ok(());
     };
     writeln!(out, "  {}:{}", line.file, line.line)?;
-    let before = delay.place.line_before.as_ref();
-    let before = before.map(|before| (before.number, &before.text));
-    let mut lines: Vec<(u32, &String)> = before.into_iter().collect();
+    let mut lines: Vec<(u32, &String)> = Vec::new();
+    match &delay.place.passed {
+        // A loop may have the later store on an earlier line.
+        Some(passed) => lines.push((passed.line, &passed.source)),
+        None => {
+            let before = delay.place.line_before.as_ref();
+            lines.extend(before.map(|before| (before.number, &before.text)));
+        }
+    }
     lines.push((line.line, &line.source));
+    lines.sort_by_key(|(number, _)| *number);
+    lines.dedup();
     for (number, text) in lines {
         writeln!(out, "{number:6} | {}", clip(text))?;
     }

@@ -17,6 +17,7 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
         origin,
         language,
         kernel_options,
+        seed_options,
         findings,
         source_locations,
         narrowed,
@@ -48,7 +49,7 @@ pub(super) fn print(out: &mut dyn Write, race: &RaceFindings) -> io::Result<()> 
     }
     writeln!(
         out,
-        "  to repeat: {} test {} --lang {language} --seed {first_seed}{kernel_options}\n",
+        "  to repeat: {} test {} --lang {language} --seed {first_seed}{seed_options}{kernel_options}\n",
         crate::program::name(),
         origin.argument
     )
@@ -66,6 +67,7 @@ fn print_suspect(
         passed,
         task,
         delay_nanoseconds,
+        is_store,
     } = suspect;
     let place = match location {
         Some(location) => format!("{}:{}", location.file, location.line),
@@ -77,8 +79,13 @@ fn print_suspect(
     };
     writeln!(
         out,
-        "  {failed} of {} failing and {passed} of {} passing schedules delayed a task at {place}",
-        findings.failed, findings.passed
+        "  {failed} of {} failing and {passed} of {} passing schedules {} at {place}",
+        findings.failed,
+        findings.passed,
+        match is_store {
+            true => "held back the store",
+            false => "delayed a task",
+        }
     )?;
     if let Some(SourceLocation { line, source, .. }) = location {
         writeln!(out, "{line:6} | {}", clip(source))?;
@@ -88,9 +95,15 @@ fn print_suspect(
         let milliseconds = *nanoseconds as f64 / 1e6;
         writeln!(
             out,
-            "    seed {} delays {} by {milliseconds:.3} ms",
+            "    seed {} {} {} {} {milliseconds:.3} ms",
             findings.first_seed,
-            clip(&printable(task))
+            if *is_store {
+                "holds back that of"
+            } else {
+                "delays"
+            },
+            clip(&printable(task)),
+            if *is_store { "for" } else { "by" }
         )?;
     }
     Ok(())

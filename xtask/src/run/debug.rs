@@ -21,6 +21,10 @@ use crate::vm::{Channels, Memory};
 /// nanoseconds.
 const DELAYS: &str = "perturb_delay";
 
+/// The function of `perturb` that the calling task executes before a store which it holds back. Its first argument
+/// is the time for that, in nanoseconds.
+const HOLDS: &str = "perturb_hold_next";
+
 /// gdb's command file in the guest's folder.
 const COMMANDS: &str = "attach";
 
@@ -29,6 +33,8 @@ const COMMANDS: &str = "attach";
 pub(super) struct DebugRequest<'a> {
     /// The length in nanoseconds of the delay at whose beginning the debugger takes over.
     nanoseconds: u64,
+    /// The function of `perturb` with this length as its first argument.
+    function: &'static str,
     /// Receives the path of gdb's command file when QEMU waits.
     ready: &'a dyn Fn(&Path),
     /// Receives the kernel's log.
@@ -59,6 +65,10 @@ impl Runner<'_> {
             schedule: Some(&prepared.exact(schedule, &[])?),
             debugger: Some(&DebugRequest {
                 nanoseconds: delay.nanoseconds,
+                function: match delay.until {
+                    Some(_) => HOLDS,
+                    None => DELAYS,
+                },
                 ready,
                 on_log,
             }),
@@ -157,7 +167,7 @@ struct SchedulePlan<'a> {
     /// Address of the kernel's list of modules.
     list: u64,
     loaded: Vec<LoadedModule>,
-    /// Address of [`DELAYS`], once it is known.
+    /// Address of the request's function, once it is known.
     delays_at: Option<u64>,
     request: &'a DebugRequest<'a>,
 }
@@ -189,7 +199,7 @@ impl DebugPlan for SchedulePlan<'_> {
         };
         let mut perturb = self.listed(memory)?;
         perturb.remove_init();
-        let at = perturb.function(&self.perturb.bytes, DELAYS)?;
+        let at = perturb.function(&self.perturb.bytes, self.request.function)?;
         self.loaded.extend([lesson, perturb]);
         self.delays_at = Some(at);
         Ok(NextStop::RunTo(at))

@@ -14,12 +14,14 @@ mod narrow;
 pub mod outcome;
 pub mod plan;
 mod prepare;
+mod race_findings;
 mod request;
 mod runner;
 mod scheduled;
 mod start;
 mod suite;
 pub mod update;
+mod weak_memory;
 
 pub use case::CompletedRun;
 pub use clean::{CleanSchedules, clean_schedules};
@@ -29,8 +31,9 @@ pub use narrow::{
 };
 pub use outcome::{Outcome, ScheduleName};
 pub use prepare::{GuestKind, Prepared, SuiteNeeds};
+pub use race_findings::{RaceFindings, race_findings};
 pub use request::Mode;
 pub use runner::{RecordedInput, Runner, TaggedRun};
-pub use scheduled::{RaceFindings, ScheduledCase, check_schedule, race_findings};
+pub use scheduled::{ScheduledCase, check_schedule};
 pub use start::{GuestSettings, GuestStart, StartOptions};
 pub use suite::{SuiteRun, SuiteSettings, without_guests};

@@ -97,6 +97,8 @@ pub struct DelayPlace {
     pub line_before: Option<SourceLine>,
     /// Whether the task has executed a part of the line.
     pub within: bool,
+    /// If the store of the line is held back: the line of the last store that passes it.
+    pub passed: Option<SourceLocation>,
 }
 
 /// A line of a file.
@@ -295,10 +297,15 @@ impl FailureSearch<'_> {
             (Some((file, before)), None, Some(line)) if file == line.file => Some(before),
             _ => None,
         };
+        let passed = self.prepared.held_store(delay).and_then(|held| {
+            let at = &held.passed;
+            symbols.source_location(&module.name, &at.function, at.offset)
+        });
         DelayPlace {
             line,
             line_before,
             within,
+            passed,
         }
     }
 

@@ -5,22 +5,21 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use anyhow::{Context as _, Result, ensure};
 use kmodlab_protocol::RunOptions;
 
-use super::narrow::NarrowedRace;
-use super::outcome::{Outcome, ScheduleName};
+use super::outcome::ScheduleName;
 use super::plan::TestCase;
 use super::request::{CaseRequest, CaseSchedule, Mode, scheduled_script};
 use super::runner::{Runner, Script};
+use super::weak_memory;
 use crate::failure::Failure;
 use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
-use crate::schedule::findings::{Findings, ScheduleRun, SuspectPoint};
 use crate::schedule::{
-    self, Aim, Baseline, BaselineReport, ExactDelay, ExactSchedule, ProbeLine, ProbePoint,
-    Schedule, SeededSchedule,
+    self, Aim, Baseline, BaselineReport, ExactDelay, ExactSchedule, HeldStore, ModuleCode,
+    ProbeLine, ProbePoint, Schedule, SeededSchedule,
 };
 use crate::session::Session;
-use crate::symbols::{SourceLocation, Symbols};
+use crate::symbols::Symbols;
 use crate::vm::{GuestRun, Snapshot};
 
 /// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
@@ -34,8 +33,8 @@ pub struct ScheduledCase {
     module: String,
     /// A guest that has the test case and waits for a schedule, if a snapshot could be taken.
     snapshot: Option<Snapshot>,
-    /// All probe points of the module.
-    points: Vec<ProbePoint>,
+    /// The places in the module's code.
+    code: ModuleCode,
     /// The probe points that tasks reach; without them there are no schedules of seeds.
     baseline: Option<Baseline>,
 }
@@ -49,8 +48,8 @@ impl ScheduledCase {
     pub(super) fn seeded(&self, seed: u32, aim: Aim) -> Result<CaseSchedule<'_>> {
         let baseline = self.baseline.as_ref().context("there is no baseline run")?;
         let schedule = SeededSchedule::new(seed, baseline, aim);
-        let order = schedule.order(&self.module, &self.points);
-        let order = order.map_err(|delay| unknown_point(&delay, &self.points))?;
+        let order = schedule.order(&self.module, &self.code);
+        let order = order.map_err(|delay| unknown_point(&delay, &self.code))?;
         Ok(CaseSchedule {
             name: ScheduleName::Seed(seed),
             setting: order.setting,
@@ -75,8 +74,8 @@ impl ScheduledCase {
         schedule: &ExactSchedule,
         observed: &[ProbePoint],
     ) -> Result<CaseSchedule<'_>> {
-        let order = schedule.order(&self.module, &self.points, observed);
-        let order = order.map_err(|delay| unknown_point(&delay, &self.points))?;
+        let order = schedule.order(&self.module, &self.code, observed);
+        let order = order.map_err(|delay| unknown_point(&delay, &self.code))?;
         Ok(CaseSchedule {
             name: ScheduleName::Exact(schedule.clone()),
             setting: order.setting,
@@ -88,7 +87,12 @@ impl ScheduledCase {
     /// Returns the probe points: first those that tasks reach, then all.
     pub(super) fn reached_first(&self) -> impl Iterator<Item = &ProbePoint> {
         let lines = self.baseline.iter().flat_map(|baseline| &baseline.lines);
-        lines.flat_map(|line| &line.points).chain(&self.points)
+        lines.flat_map(|line| &line.points).chain(&self.code.points)
+    }
+
+    /// Returns the store that a delay of a schedule holds back, if it holds one.
+    pub(super) fn held_store(&self, delay: &ExactDelay) -> Option<&HeldStore> {
+        self.code.held.iter().find(|held| delay.holds(held))
     }
 }
 
@@ -97,22 +101,51 @@ impl ScheduledCase {
 /// # Errors
 ///
 /// If one is not, or the module cannot be read.
-pub fn check_schedule(built: &Built, case: &TestCase<'_>, schedule: &ExactSchedule) -> Result<()> {
+pub fn check_schedule(
+    session: &Session,
+    built: &Built,
+    case: &TestCase<'_>,
+    schedule: &ExactSchedule,
+) -> Result<()> {
     let origin = case.lesson.origin();
     let Ok(module) = main_module(built, &origin, case.language) else {
         // The verdict says why.
         return Ok(());
     };
-    let points = schedule::probe_points(&module.path)?;
-    let order = schedule.order(&module.name, &points, &[]);
-    order.map_err(|delay| unknown_point(&delay, &points))?;
+    let code = ModuleCode {
+        points: schedule::probe_points(&module.path)?,
+        held: match schedule.held_store() {
+            Some(_) => weak_memory::held_stores(session, built, case, module)?,
+            None => Vec::new(),
+        },
+    };
+    let order = schedule.order(&module.name, &code, &[]);
+    order.map_err(|delay| unknown_point(&delay, &code))?;
     Ok(())
 }
 
-fn unknown_point(delay: &ExactDelay, points: &[ProbePoint]) -> anyhow::Error {
+fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Error {
     let ExactDelay {
-        function, offset, ..
+        function,
+        offset,
+        until,
+        ..
     } = delay;
+    if let Some(until) = until {
+        let of_function = code.held.iter().filter(|it| it.store.function == *function);
+        let ranges: Vec<String> = of_function
+            .map(|held| format!("{:#x}..{:#x}", held.store.offset, held.end.offset))
+            .collect();
+        let why = match ranges.is_empty() {
+            true => "the function has no stores that may be held back".to_owned(),
+            false => format!("those of {function} are {}", ranges.join(", ")),
+        };
+        return Failure::usage(format!(
+            "--schedule: {function}+{offset:#x}..{until:#x} is not a store that may be held back: {why}"
+        ))
+        .into();
+    }
+    let points = &code.points;
     let of_function = points.iter().filter(|point| point.function == *function);
     let offsets: Vec<String> = of_function
         .map(|point| format!("{:#x}", point.offset))
@@ -132,27 +165,39 @@ fn unknown_point(delay: &ExactDelay, points: &[ProbePoint]) -> anyhow::Error {
 
 impl Runner<'_> {
     /// Prepares the schedules of a test case: takes a snapshot of a guest that has the test
-    /// case, and makes the baseline run, if `seeds` are to be run.
+    /// case, and makes the baseline run, if `seeds` are to be run. With `weak_memory`, the seeds may
+    /// hold back stores.
     ///
     /// # Errors
     ///
     /// If a guest cannot be run, or no task reaches a probe point.
-    pub fn prepare_schedules(&self, case: &TestCase<'_>, seeds: bool) -> Result<ScheduledCase> {
+    pub fn prepare_schedules(
+        &self,
+        case: &TestCase<'_>,
+        seeds: bool,
+        weak_memory: bool,
+    ) -> Result<ScheduledCase> {
         let TestCase { lesson, language } = *case;
         let script = scheduled_script(self.built, case)?;
         let name = format!("{}-{language}", lesson.name);
         let snapshot = self.snapshot_with(&name, &script);
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
-        let points = schedule::probe_points(&module.path)?;
+        let code = ModuleCode {
+            points: schedule::probe_points(&module.path)?,
+            held: match weak_memory {
+                true => weak_memory::held_stores(self.session, self.built, case, module)?,
+                false => Vec::new(),
+            },
+        };
         let baseline = match seeds {
-            true => Some(self.baseline(case, &script, snapshot.as_ref(), &points)?),
+            true => Some(self.baseline(case, &script, snapshot.as_ref(), &code)?),
             false => None,
         };
         Ok(ScheduledCase {
             module: module.kernel_name(),
             snapshot,
-            points,
+            code,
             baseline,
         })
     }
@@ -167,8 +212,9 @@ impl Runner<'_> {
         case: &TestCase<'_>,
         script: &Script<'_>,
         snapshot: Option<&Snapshot>,
-        points: &[ProbePoint],
+        code: &ModuleCode,
     ) -> Result<Baseline> {
+        let points = &code.points[..];
         let TestCase { lesson, language } = *case;
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
@@ -187,8 +233,8 @@ impl Runner<'_> {
         for schedule in schedule::reversals(&report) {
             let mut report = BaselineReport::default();
             for chunk in schedule::chunks_with_delay(points) {
-                let order = schedule.baseline_order(&module_name, points, chunk);
-                let order = order.map_err(|delay| unknown_point(&delay, points))?;
+                let order = schedule.baseline_order(&module_name, code, chunk);
+                let order = order.map_err(|delay| unknown_point(&delay, code))?;
                 let options = RunOptions {
                     setting: Some(order.setting),
                     reports_trace: false,
@@ -260,6 +306,7 @@ impl Runner<'_> {
             conflicts: schedule::all_conflicts(&report, &reversed, |point| {
                 line_of(point) != OTHER_LINES
             }),
+            stores: schedule::store_arrivals(&report, &code.held),
         })
     }
 
@@ -304,79 +351,4 @@ pub(super) fn symbols_of<'a>(
     let paths = modules.map(|module| (&*module.name, &*module.path));
     Symbols::new(&built.kernel, paths, session.workspace.modules())
         .of_project(origin.sources.clone())
-}
-
-/// The differences between failing and passing schedules of one test case, and their places in
-/// the sources.
-#[derive(Debug, Clone)]
-pub struct RaceFindings {
-    /// The lesson's name.
-    pub lesson: String,
-    /// The lesson's origin.
-    pub origin: Origin,
-    /// The language of its module.
-    pub language: Language,
-    /// The same as [`Outcome::kernel_options`].
-    pub kernel_options: String,
-    /// The findings.
-    pub findings: Findings,
-    /// The source location of each suspect point, if it is in the lesson's own source.
-    pub source_locations: Vec<Option<SourceLocation>>,
-    /// The narrowed schedule of the first seed that fails, if it was requested.
-    pub narrowed: Option<NarrowedRace>,
-}
-
-/// Compares the outcomes of several schedules, for each test case by itself. Test cases without
-/// a failure or without schedules are left out.
-pub fn race_findings(
-    session: &Session,
-    built: &Built,
-    outcomes: &[Outcome],
-    narrowed: &[NarrowedRace],
-) -> Vec<RaceFindings> {
-    outcomes
-        .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
-        .filter_map(|outcomes| {
-            let runs: Vec<ScheduleRun<'_>> = outcomes.iter().filter_map(schedule_run).collect();
-            let findings = Findings::of(&runs)?;
-            let first = outcomes.first()?;
-            let Outcome {
-                lesson,
-                origin,
-                language,
-                kernel_options,
-                ..
-            } = first;
-            let mut symbols = symbols_of(session, built, origin, *language);
-            let module = main_module(built, origin, *language).ok()?;
-            let points = findings.suspects.iter();
-            let source_locations = points
-                .map(|SuspectPoint { point, .. }| {
-                    symbols.source_location(&module.name, &point.function, point.offset)
-                })
-                .collect();
-            Some(RaceFindings {
-                lesson: lesson.clone(),
-                origin: origin.clone(),
-                language: *language,
-                kernel_options: kernel_options.clone(),
-                findings,
-                source_locations,
-                narrowed: narrowed
-                    .iter()
-                    .find(|race| (&race.lesson, race.language) == (lesson, *language))
-                    .cloned(),
-            })
-        })
-        .collect()
-}
-
-fn schedule_run(outcome: &Outcome) -> Option<ScheduleRun<'_>> {
-    let scheduled = outcome.scheduled.as_ref()?;
-    Some(ScheduleRun {
-        seed: outcome.seed()?,
-        failed: outcome.failed(),
-        delays: &scheduled.report.delays,
-        messages: &scheduled.messages,
-    })
 }

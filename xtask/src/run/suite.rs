@@ -26,6 +26,8 @@ pub struct SuiteSettings<'a> {
     pub seeds: Option<Seeds>,
     /// The choice of the delays of each seed.
     pub aim: Aim,
+    /// Whether seeds may hold back stores.
+    pub weak_memory: bool,
     /// The schedule that each test case is run with, if it names its delays.
     pub schedule: Option<&'a ExactSchedule>,
     /// Whether a timeline of each run is made.
@@ -46,6 +48,7 @@ impl SuiteSettings<'_> {
             repeat: 1,
             seeds: None,
             aim: Aim::default(),
+            weak_memory: false,
             schedule: None,
             timeline: false,
             fail_fast: false,
@@ -287,8 +290,15 @@ impl Suite<'_> {
     }
 
     fn schedules(&self, index: usize, case: &TestCase<'_>) -> Result<&ScheduledCase> {
-        let seeds = self.settings.seeds.is_some();
-        let prepare = || self.runner.prepare_schedules(case, seeds);
+        let SuiteSettings {
+            seeds, schedule, ..
+        } = self.settings;
+        let holds = schedule.is_some_and(|schedule| schedule.held_store().is_some());
+        let weak_memory = self.settings.weak_memory || holds;
+        let prepare = || {
+            self.runner
+                .prepare_schedules(case, seeds.is_some(), weak_memory)
+        };
         self.schedules[index]
             .get_or_init(|| prepare().map_err(|error| (fault_of(&error), format!("{error:#}"))))
             .as_ref()

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use super::conflicts::{Conflict, ConflictKind, MAX_GAP};
 use super::exact::{ExactDelay, ExactSchedule, START_LIMIT};
 use super::order::PerturbOrder;
-use super::probe_points::ProbePoint;
-use super::{Baseline, Schedule};
+use super::{Baseline, ModuleCode, Schedule, weak_memory};
 
 /// The choice of a seed's delays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -48,6 +47,9 @@ const LEAVING_MARGIN: u64 = 10_000_000;
 impl SeededSchedule {
     /// Returns the schedule of a seed, for a module with this baseline.
     pub fn new(seed: u32, baseline: &Baseline, aim: Aim) -> Self {
+        if let Some(mut random) = held_draw(seed, baseline) {
+            return Self::Aimed(held(&mut random, baseline, aim));
+        }
         match aimed_draw(seed, baseline, aim) {
             Some(mut random) => Self::Aimed(aimed(&mut random, &baseline.conflicts)),
             None => Self::Random(Schedule::new(seed, baseline)),
@@ -56,19 +58,21 @@ impl SeededSchedule {
 
     /// Reports whether the schedule of a seed is random, for a module with this baseline.
     pub fn is_random(seed: u32, baseline: &Baseline, aim: Aim) -> bool {
-        aimed_draw(seed, baseline, aim).is_none()
+        held_draw(seed, baseline)
+            .or_else(|| aimed_draw(seed, baseline, aim))
+            .is_none()
     }
 
     /// Returns the order that makes `perturb` apply this schedule to `module`, whose probe points are
-    /// `points`.
+    /// those of `code`.
     ///
     /// # Errors
     ///
-    /// The first delay that is not at a probe point of the module.
-    pub fn order(self, module: &str, points: &[ProbePoint]) -> Result<PerturbOrder, ExactDelay> {
+    /// The first delay that is not at a place of the module's code.
+    pub fn order(self, module: &str, code: &ModuleCode) -> Result<PerturbOrder, ExactDelay> {
         match self {
             Self::Random(schedule) => Ok(schedule.order(module)),
-            Self::Aimed(schedule) => schedule.order(module, points, &[]),
+            Self::Aimed(schedule) => schedule.order(module, code, &[]),
         }
     }
 }
@@ -79,6 +83,41 @@ fn aimed_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<fastrand::Rng>
     let mut random = fastrand::Rng::with_seed(u64::from(seed) | 1 << 32);
     let is_aimed = random.u32(..RANDOM_ONE_OF) != 0;
     (aim == Aim::Conflicts && is_aimed && !baseline.conflicts.is_empty()).then_some(random)
+}
+
+/// Number of seeds of which one holds a store back, if that was requested.
+const HELD_ONE_OF: u32 = 2;
+
+/// Returns the random numbers for a seed that holds a store back; `None` for another seed.
+fn held_draw(seed: u32, baseline: &Baseline) -> Option<fastrand::Rng> {
+    let mut random = fastrand::Rng::with_seed(u64::from(seed) | 2 << 32);
+    // The first numbers of similar seeds are similar: all random schedules would be among the others.
+    random.u64(..);
+    let is_held = random.u32(..HELD_ONE_OF) == 0;
+    (is_held && !baseline.stores.is_empty()).then_some(random)
+}
+
+/// Returns a schedule that holds a store back, in half of all cases beside aimed delays.
+fn held(random: &mut fastrand::Rng, baseline: &Baseline, aim: Aim) -> ExactSchedule {
+    let store = weak_memory::drawn(random, &baseline.stores);
+    let with_delays = random.bool() && aim == Aim::Conflicts && !baseline.conflicts.is_empty();
+    let mut schedule = match with_delays {
+        true => aimed(random, &baseline.conflicts),
+        false => ExactSchedule {
+            start_nanoseconds: random.u64(..START_LIMIT),
+            delays: Vec::new(),
+        },
+    };
+    let delays = std::mem::take(&mut schedule.delays);
+    schedule.delays.extend(store);
+    for delay in delays {
+        schedule.delays.push(delay);
+        if !schedule.is_within_budget() {
+            schedule.delays.pop();
+        }
+    }
+    schedule.fit();
+    schedule
 }
 
 /// Conflicts of one task at one point, of which a loop has several.
@@ -158,6 +197,7 @@ fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
                 task: remote.task.clone(),
                 function: remote.point.function.clone(),
                 offset: remote.point.offset,
+                until: None,
                 arrival: remote.arrival,
                 nanoseconds,
             });
@@ -172,6 +212,7 @@ fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
         task: conflict.task.clone(),
         function: conflict.point.function.clone(),
         offset: conflict.point.offset,
+        until: None,
         arrival: conflict.arrival,
         nanoseconds: nanoseconds + after,
     });
@@ -205,11 +246,8 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
         slow = slow.or(Some(&conflict.task));
         let known = schedule.delays.len();
         for delay in delays(random, conflict) {
-            let same = |other: &ExactDelay| {
-                (&other.task, &other.function, other.offset, other.arrival)
-                    == (&delay.task, &delay.function, delay.offset, delay.arrival)
-            };
-            if !schedule.delays.iter().any(same) {
+            let mut others = schedule.delays.iter();
+            if !others.any(|other| other.is_same_arrival(&delay)) {
                 schedule.delays.push(delay);
             }
         }
@@ -223,142 +261,4 @@ fn aimed(random: &mut fastrand::Rng, conflicts: &[Conflict]) -> ExactSchedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::probe_points::ProbeKind;
-    use super::super::{ProbeLine, RemoteAccess};
-    use super::*;
-
-    fn point(offset: u32) -> ProbePoint {
-        ProbePoint {
-            function: "f".to_owned(),
-            offset,
-            section: 1,
-            section_offset: u64::from(offset),
-            kind: ProbeKind::Access,
-            operand: None,
-            calls: None,
-        }
-    }
-
-    fn conflict(task: &str, offset: u32, arrival: u32, kind: ConflictKind) -> Conflict {
-        Conflict {
-            point: point(offset),
-            task: task.to_owned(),
-            arrival,
-            gaps: vec![300_000, MAX_GAP],
-            remotes: Vec::new(),
-            kind,
-            is_own: offset < 16,
-            is_step: false,
-        }
-    }
-
-    fn baseline() -> Baseline {
-        let line = ProbeLine {
-            points: vec![point(0)],
-            tasks: BTreeSet::from(["a".to_owned()]),
-            is_own: true,
-        };
-        let own = [
-            conflict("a", 0, 1, ConflictKind::First),
-            conflict("a", 4, 1, ConflictKind::Between),
-            conflict("a", 4, 2, ConflictKind::Between),
-            conflict("b", 8, 1, ConflictKind::Leaving),
-        ];
-        let others = (16..48).map(|offset| conflict("b", offset, 1, ConflictKind::Between));
-        Baseline {
-            starts: Vec::new(),
-            lines: vec![line],
-            arrivals: Vec::new(),
-            conflicts: own.into_iter().chain(others).collect(),
-        }
-    }
-
-    /// Returns the delays of the aimed seeds among these.
-    fn aimed_seeds(seeds: std::ops::Range<u32>) -> Vec<ExactSchedule> {
-        let baseline = baseline();
-        let schedules = seeds.map(|seed| SeededSchedule::new(seed, &baseline, Aim::Conflicts));
-        schedules
-            .filter_map(|schedule| match schedule {
-                SeededSchedule::Aimed(schedule) => Some(schedule),
-                SeededSchedule::Random(_) => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn about_three_of_four_seeds_are_aimed_within_the_budget_and_repeat() {
-        let schedules = aimed_seeds(0..400);
-        assert!((270..330).contains(&schedules.len()), "{}", schedules.len());
-        for schedule in &schedules {
-            assert!(schedule.is_within_budget(), "{schedule}");
-            assert!((1..=4).contains(&schedule.delays.len()), "{schedule}");
-        }
-        assert_eq!(aimed_seeds(0..400), schedules);
-    }
-
-    #[test]
-    fn each_conflict_is_chosen_and_the_lessons_own_lines_more_often() {
-        let schedules = aimed_seeds(0..800);
-        let count = |offset: u32, arrival: u32| {
-            let mut delays = schedules.iter().flat_map(|schedule| &schedule.delays);
-            let is_there = |delay: &&ExactDelay| (delay.offset, delay.arrival) == (offset, arrival);
-            delays.by_ref().filter(is_there).count()
-        };
-        for arrival in [1, 2] {
-            assert!(count(4, arrival) > 100, "{}", count(4, arrival));
-        }
-        assert!(count(8, 1) > 50, "{}", count(8, 1));
-        let others: usize = (16..48).map(|offset| count(offset, 1)).sum();
-        assert!((100..400).contains(&others), "{others}");
-    }
-
-    #[test]
-    fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
-        let remote = RemoteAccess {
-            point: point(60),
-            task: "b".to_owned(),
-            arrival: 2,
-            lead: 300_000,
-            lag: 100_000,
-            is_own: true,
-        };
-        let conflict = Conflict {
-            gaps: Vec::new(),
-            remotes: vec![remote],
-            ..conflict("a", 4, 1, ConflictKind::Between)
-        };
-        let mut random = fastrand::Rng::with_seed(1);
-        for _ in 0..100 {
-            let [other, own] = &delays(&mut random, &conflict)[..] else {
-                panic!("two tasks are delayed");
-            };
-            assert_eq!((&*other.task, other.offset, other.arrival), ("b", 60, 2));
-            assert_eq!((&*own.task, own.offset, own.arrival), ("a", 4, 1));
-            assert!(other.nanoseconds > 300_000, "{other}");
-            assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
-        }
-    }
-
-    #[test]
-    fn random_seeds_are_those_of_the_random_choice() {
-        let baseline = baseline();
-        for seed in 0..50 {
-            let SeededSchedule::Random(schedule) =
-                SeededSchedule::new(seed, &baseline, Aim::Random)
-            else {
-                panic!("seed {seed} is aimed");
-            };
-            let value = |schedule: Schedule| schedule.order("m").setting.value;
-            assert_eq!(value(schedule), value(Schedule::new(seed, &baseline)));
-        }
-        let without = Baseline {
-            conflicts: Vec::new(),
-            ..baseline
-        };
-        let schedule = SeededSchedule::new(1, &without, Aim::Conflicts);
-        assert!(matches!(schedule, SeededSchedule::Random(_)));
-    }
-}
+mod tests;

@@ -184,6 +184,7 @@ pub fn reversals(report: &BaselineReport) -> Vec<ExactSchedule> {
             task: first.task_name().to_owned(),
             function: first.point.function.clone(),
             offset: first.point.offset,
+            until: None,
             arrival: first.arrival,
             nanoseconds: second.clock_nanoseconds - first.clock_nanoseconds + REVERSAL,
         };

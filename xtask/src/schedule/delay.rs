@@ -8,6 +8,9 @@ use super::probe_points::ProbePoint;
 pub struct InjectedDelay {
     /// The point where the task was delayed.
     pub point: ProbePoint,
+    /// If the task's store at the point was held back: the point before which it became visible, after the
+    /// task had stayed there.
+    pub until: Option<ProbePoint>,
     /// The number of the task's arrival at the point, from 1, among those of all tasks of its name;
     /// 0 if `perturb` had no room to count.
     pub arrival: u32,
@@ -67,8 +70,8 @@ impl DelayReport {
     }
 }
 
-/// Reads the lines `held POINT arrival N at CLOCK for DURATION of REQUESTED TASK`, with the times in
-/// nanoseconds. Other lines are ignored: a lesson may write anything to the
+/// Reads the lines `held POINT arrival N at CLOCK for DURATION of REQUESTED TASK` and `kept POINT until POINT
+/// arrival ...`, with the times in nanoseconds. Other lines are ignored: a lesson may write anything to the
 /// module's port.
 fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay> {
     String::from_utf8_lossy(output)
@@ -78,14 +81,25 @@ fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay> {
 }
 
 fn delay(line: &str, points: &[ProbePoint]) -> Option<InjectedDelay> {
-    let rest = line.strip_prefix("held ")?;
-    let (point, rest) = rest.split_once(" arrival ")?;
+    let find = |point: &str| points.get(point.parse::<usize>().ok()?).cloned();
+    let (point, until, rest) = match line.strip_prefix("kept ") {
+        Some(rest) => {
+            let (point, rest) = rest.split_once(" until ")?;
+            let (until, rest) = rest.split_once(" arrival ")?;
+            (point, Some(find(until)?), rest)
+        }
+        None => {
+            let (point, rest) = line.strip_prefix("held ")?.split_once(" arrival ")?;
+            (point, None, rest)
+        }
+    };
     let (arrival, rest) = rest.split_once(" at ")?;
     let (clock, rest) = rest.split_once(" for ")?;
     let (duration, rest) = rest.split_once(" of ")?;
     let (requested, task) = rest.split_once(' ')?;
     Some(InjectedDelay {
-        point: points.get(point.parse::<usize>().ok()?)?.clone(),
+        point: find(point)?,
+        until,
         arrival: arrival.parse().ok()?,
         clock_nanoseconds: clock.parse().ok()?,
         duration_nanoseconds: duration.parse().ok()?,
@@ -140,6 +154,7 @@ mod tests {
         let points = std::slice::from_ref(&point);
         let delay = InjectedDelay {
             point: point.clone(),
+            until: None,
             arrival: 3,
             clock_nanoseconds: 12,
             duration_nanoseconds: 34,
@@ -147,6 +162,13 @@ mod tests {
             task: "a task/5".to_owned(),
         };
         assert_eq!(delay.task_name(), "a task");
+        let output_of_store = b"kept 0 until 0 arrival 3 at 12 for 34 of 30 a task/5\n\
+                              kept 0 until 9 arrival 3 at 12 for 34 of 30 a/5\nkept 0 until 0\n";
+        let held = InjectedDelay {
+            until: Some(point.clone()),
+            ..delay.clone()
+        };
+        assert_eq!(delays(output_of_store, points), [held]);
         assert_eq!(delays(output, points), [delay]);
         let arrival = Arrival {
             point: point.clone(),

@@ -1,14 +1,15 @@
 //! Schedules that name their delays, in a text that can be given again:
 //! `start=2.1ms insmod@draw+0x1b#1=0.1ms`.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::fmt::Write as _;
-use std::str::FromStr;
+mod text;
 
+use std::collections::BTreeMap;
+
+use super::held_store::HeldStore;
 use super::order::{MAX_LIST_BYTES, PerturbOrder, list};
 use super::probe_points::ProbePoint;
-use super::{BUDGET_MILLISECONDS, InjectedDelay};
+use super::{BUDGET_MILLISECONDS, InjectedDelay, ModuleCode};
+use text::encoded;
 
 /// Limit of the delay of a lesson's beginning, in nanoseconds: a tick of the kernel's clock.
 pub(super) const START_LIMIT: u64 = 4_000_000;
@@ -20,8 +21,9 @@ const BUDGET: u64 = BUDGET_MILLISECONDS as u64 * 1_000_000;
 /// long to read as any other.
 const DIGITS: usize = 8;
 
-/// Most bytes of a task's name (`TASK_COMM_LEN` in include/linux/sched.h, less the NUL).
-const MAX_NAME_BYTES: usize = 15;
+/// Room for the probe points of a store that is held back, in bytes: at most 26 points of one function, of which
+/// the number and the operand take 16 bytes each.
+const HELD_BYTES: usize = 500;
 
 /// A schedule that names its delays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -41,6 +43,10 @@ pub struct ExactDelay {
     pub function: String,
     /// Distance of the instruction from the function's beginning, in bytes.
     pub offset: u32,
+    /// If the task is not delayed, but the store of the instruction held back: the distance of the
+    /// instruction before which the store becomes visible. The task stays there for the length, and
+    /// other tasks may see its later stores.
+    pub until: Option<u32>,
     /// The number of the arrival, from 1, among those of all tasks of this name at this probe
     /// point.
     pub arrival: u32,
@@ -55,9 +61,22 @@ impl ExactDelay {
         (&self.function, self.offset) == (&point.function, point.offset)
     }
 
+    /// Reports whether a store is held back for as long as this one: that store up to that end.
+    pub fn holds(&self, held: &HeldStore) -> bool {
+        self.is_at(&held.store) && self.until == Some(held.end.offset)
+    }
+
+    /// Reports whether another delay is of the same kind at the same arrival.
+    pub(super) fn is_same_arrival(&self, other: &Self) -> bool {
+        let key = |delay: &Self| (delay.offset, delay.arrival, delay.until.is_some());
+        (&self.task, &self.function, key(self)) == (&other.task, &other.function, key(other))
+    }
+
     /// Reports whether `perturb` injected this delay.
     pub fn is(&self, injected: &InjectedDelay) -> bool {
+        let until = injected.until.as_ref().map(|end| end.offset);
         self.is_at(&injected.point)
+            && self.until == until
             && (self.arrival, &*self.task) == (injected.arrival, injected.task_name())
     }
 }
@@ -72,6 +91,7 @@ impl ExactSchedule {
             task: delay.task_name().to_owned(),
             function: delay.point.function.clone(),
             offset: delay.point.offset,
+            until: delay.until.as_ref().map(|end| end.offset),
             arrival: delay.arrival,
             nanoseconds: delay.requested_nanoseconds,
         };
@@ -91,9 +111,18 @@ impl ExactSchedule {
 
     /// Removes delays from the end until an order has room for the rest.
     pub fn fit(&mut self) {
-        while self.named_delays().len() > MAX_LIST_BYTES {
+        let room = |schedule: &Self| match schedule.held_store() {
+            Some(_) => MAX_LIST_BYTES - HELD_BYTES,
+            None => MAX_LIST_BYTES,
+        };
+        while self.named_delays().len() > room(self) {
             self.delays.pop();
         }
+    }
+
+    /// Returns the delay of a store that is held back, if there is one.
+    pub fn held_store(&self) -> Option<&ExactDelay> {
+        self.delays.iter().find(|delay| delay.until.is_some())
     }
 
     /// Returns the delays as an order has them, with the functions' names in place of the numbers of
@@ -125,29 +154,38 @@ impl ExactSchedule {
     }
 
     /// Returns the order that makes `perturb` apply this schedule to `module` in a guest, whose
-    /// probe points are `points`. With `observed`, `perturb` sets probes there too, and reports
+    /// code is `code`. With `observed`, `perturb` sets probes there too, and reports
     /// each arrival at a probe.
     ///
     /// # Errors
     ///
-    /// The first delay that is not at a probe point of the module.
+    /// The first delay that is not at a probe point of the module, or not at a store that may be
+    /// held back.
     pub fn order(
         &self,
         module: &str,
-        points: &[ProbePoint],
+        code: &ModuleCode,
         observed: &[ProbePoint],
     ) -> Result<PerturbOrder, ExactDelay> {
         let mut used = observed.to_vec();
-        for delay in &self.delays {
-            let point = points.iter().find(|point| delay.is_at(point));
+        for delay in self.delays.iter().filter(|delay| delay.until.is_none()) {
+            let point = code.points.iter().find(|point| delay.is_at(point));
             used.push(point.ok_or_else(|| delay.clone())?.clone());
         }
+        let held = match self.held_store() {
+            Some(delay) => {
+                let held = code.held.iter().find(|held| delay.holds(held));
+                Some(held.ok_or_else(|| delay.clone())?)
+            }
+            None => None,
+        };
+        used.extend(held.into_iter().flat_map(HeldStore::points).cloned());
         let kind = if observed.is_empty() {
             "exact"
         } else {
             "observed"
         };
-        Ok(self.text(module, kind, used))
+        Ok(self.text(module, kind, used, held))
     }
 
     /// Returns the order that makes a baseline run of this schedule, with probes at `chunk` and at the
@@ -159,185 +197,45 @@ impl ExactSchedule {
     pub fn baseline_order(
         &self,
         module: &str,
-        points: &[ProbePoint],
+        code: &ModuleCode,
         chunk: &[ProbePoint],
     ) -> Result<PerturbOrder, ExactDelay> {
-        let order = self.order(module, points, chunk)?;
-        Ok(self.text(module, "met", order.points))
+        let order = self.order(module, code, chunk)?;
+        Ok(self.text(module, "met", order.points, None))
     }
 
-    fn text(&self, module: &str, kind: &str, mut used: Vec<ProbePoint>) -> PerturbOrder {
+    fn text(
+        &self,
+        module: &str,
+        kind: &str,
+        mut used: Vec<ProbePoint>,
+        held: Option<&HeldStore>,
+    ) -> PerturbOrder {
         used.sort_by_key(ProbePoint::address);
-        used.dedup();
+        used.dedup_by_key(|point| point.address());
+        let position = |wanted: &ProbePoint| {
+            let mut points = used.iter();
+            points.position(|point| point.address() == wanted.address())
+        };
         let number = |delay: &ExactDelay| {
             let number = used.iter().position(|point| delay.is_at(point))?;
-            Some(number.to_string())
+            let Some(held) = held.filter(|held| delay.holds(held)) else {
+                return Some(number.to_string());
+            };
+            Some(format!("{number}>{}", position(&held.end)?))
+        };
+        let operand = |point: &ProbePoint| match kind {
+            "met" => point.operand.map(|operand| operand.bits),
+            _ => held.and_then(|held| held.operand(point)),
         };
         let delays = self.groups(number).filter(|delays| !delays.is_empty());
         let value = format!(
             "{module} {kind} {} {} {}\n",
             self.start_nanoseconds,
             delays.as_deref().unwrap_or("-"),
-            list(&used, kind == "met")
+            list(&used, operand)
         );
         PerturbOrder::new(value, used)
-    }
-}
-
-/// Returns a task's name with `%` and two hexadecimal digits for each byte that is not a letter, a
-/// digit, `_` or `-`.
-fn encoded(name: &str) -> String {
-    let mut text = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'_' | b'-' => text.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
-            // `write!` to a String cannot fail.
-            _ => drop(write!(text, "%{byte:02x}")),
-        }
-    }
-    text
-}
-
-/// Returns the name that [`encoded`] made this text of.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some(letter) = rest.chars().next() {
-        let length = if letter == '%' {
-            bytes.push(u8::from_str_radix(rest.get(1..3)?, 16).ok()?);
-            3
-        } else {
-            bytes.extend(letter.to_string().bytes());
-            letter.len_utf8()
-        };
-        rest = &rest[length..];
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// Formats nanoseconds as milliseconds, exactly: `0.1ms`.
-fn milliseconds(nanoseconds: u64) -> String {
-    let (whole, rest) = (nanoseconds / 1_000_000, nanoseconds % 1_000_000);
-    let fraction = format!("{rest:06}");
-    match fraction.trim_end_matches('0') {
-        "" => format!("{whole}ms"),
-        fraction => format!("{whole}.{fraction}ms"),
-    }
-}
-
-/// Parses milliseconds with up to six digits after the point, as nanoseconds.
-fn nanoseconds(text: &str) -> Option<u64> {
-    let number = text.strip_suffix("ms")?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
-        return None;
-    }
-    let whole: u64 = whole.parse().ok()?;
-    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
-    whole.checked_mul(1_000_000)?.checked_add(fraction)
-}
-
-impl fmt::Display for ExactDelay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            task,
-            function,
-            offset,
-            arrival,
-            nanoseconds,
-        } = self;
-        let (task, time) = (encoded(task), milliseconds(*nanoseconds));
-        write!(f, "{task}@{function}+{offset:#x}#{arrival}={time}")
-    }
-}
-
-impl fmt::Display for ExactSchedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "start={}", milliseconds(self.start_nanoseconds))?;
-        self.delays
-            .iter()
-            .try_for_each(|delay| write!(f, " {delay}"))
-    }
-}
-
-impl FromStr for ExactDelay {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refuse = |what: &str| format!("`{text}`: {what}");
-        let malformed = || refuse("write a delay as TASK@FUNCTION+OFFSET#ARRIVAL=TIMEms");
-        let (task, rest) = text.split_once('@').ok_or_else(malformed)?;
-        let (rest, time) = rest.rsplit_once('=').ok_or_else(malformed)?;
-        let (rest, arrival) = rest.rsplit_once('#').ok_or_else(malformed)?;
-        let (function, offset) = rest.rsplit_once('+').ok_or_else(malformed)?;
-        let task = decoded(task)
-            .filter(|name| (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains('\0'))
-            .ok_or_else(|| refuse("the task's name has 1 to 15 bytes"))?;
-        let offset = match offset.strip_prefix("0x") {
-            Some(digits) => u32::from_str_radix(digits, 16),
-            None => offset.parse(),
-        };
-        let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_.$".contains(letter);
-        if function.is_empty() || function.len() > 512 || !function.chars().all(is_name) {
-            return Err(refuse("the function is a symbol of the module"));
-        }
-        let nanoseconds = nanoseconds(time).ok_or_else(|| {
-            refuse("the time is in milliseconds, with up to six digits after the point: 0.1ms")
-        })?;
-        Ok(Self {
-            task,
-            function: function.to_owned(),
-            offset: offset.map_err(|_| refuse("the offset is a number of bytes: 0x1b"))?,
-            arrival: arrival
-                .parse()
-                .ok()
-                .filter(|arrival| *arrival > 0)
-                .ok_or_else(|| refuse("arrivals are numbered from 1"))?,
-            nanoseconds,
-        })
-    }
-}
-
-impl FromStr for ExactSchedule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut schedule = Self::default();
-        for (index, word) in text.split_whitespace().enumerate() {
-            if let Some(time) = word.strip_prefix("start=") {
-                if index > 0 {
-                    return Err(format!("`{word}`: `start=` comes first, and once"));
-                }
-                let start = nanoseconds(time).filter(|start| *start < START_LIMIT);
-                schedule.start_nanoseconds = start
-                    .ok_or_else(|| format!("`{word}`: write a time below 4ms: start=1.25ms"))?;
-                continue;
-            }
-            let delay: ExactDelay = word.parse()?;
-            let same = |other: &&ExactDelay| {
-                (&other.task, &other.function, other.offset, other.arrival)
-                    == (&delay.task, &delay.function, delay.offset, delay.arrival)
-            };
-            if schedule.delays.iter().any(|other| same(&other)) {
-                return Err(format!("`{word}`: the same arrival has another delay"));
-            }
-            schedule.delays.push(delay);
-        }
-        if text.trim().is_empty() {
-            return Err("the schedule is empty; start=0ms is a schedule without delays".to_owned());
-        }
-        if !schedule.is_within_budget() {
-            let most = BUDGET_MILLISECONDS;
-            return Err(format!("all delays together last at most {most}ms"));
-        }
-        let mut fitting = schedule.clone();
-        fitting.fit();
-        if fitting != schedule {
-            return Err("there are more delays than a guest has room for".to_owned());
-        }
-        Ok(schedule)
     }
 }
 

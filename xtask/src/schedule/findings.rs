@@ -40,6 +40,8 @@ pub struct Findings {
 pub struct SuspectPoint {
     /// The point.
     pub point: ProbePoint,
+    /// Whether the store of the point was held back, and not a task delayed.
+    pub is_store: bool,
     /// Number of failing runs with a delay at the point.
     pub failed: usize,
     /// Number of passing runs with a delay at the point.
@@ -89,20 +91,26 @@ fn suspects(
     passed: &[&ScheduleRun<'_>],
     first: &ScheduleRun<'_>,
 ) -> Vec<SuspectPoint> {
-    let count = |runs: &[&ScheduleRun<'_>], point: &ProbePoint| {
-        let delayed = |run: &&&ScheduleRun<'_>| run.delays.iter().any(|d| d.point == *point);
+    let is_at = |delay: &InjectedDelay, (point, is_store): (&ProbePoint, bool)| {
+        delay.point.address() == point.address() && delay.until.is_some() == is_store
+    };
+    let count = |runs: &[&ScheduleRun<'_>], place: (&ProbePoint, bool)| {
+        let delayed = |run: &&&ScheduleRun<'_>| run.delays.iter().any(|d| is_at(d, place));
         runs.iter().filter(delayed).count()
     };
     let mut known = HashSet::new();
-    let points = failed.iter().flat_map(|run| run.delays).map(|d| &d.point);
-    let mut suspects: Vec<SuspectPoint> = points
-        .filter(|point| known.insert(point.address()))
-        .map(|point| {
-            let delays = first.delays.iter().filter(|delay| delay.point == *point);
+    let delays = failed.iter().flat_map(|run| run.delays);
+    let places = delays.map(|delay| (&delay.point, delay.until.is_some()));
+    let mut suspects: Vec<SuspectPoint> = places
+        .filter(|(point, is_store)| known.insert((point.address(), *is_store)))
+        .map(|place| {
+            let (point, is_store) = place;
+            let delays = first.delays.iter().filter(|delay| is_at(delay, place));
             let longest = delays.max_by_key(|delay| delay.duration_nanoseconds);
             SuspectPoint {
-                failed: count(failed, point),
-                passed: count(passed, point),
+                is_store,
+                failed: count(failed, place),
+                passed: count(passed, place),
                 task: longest.map(|delay| delay.task.clone()),
                 delay_nanoseconds: longest.map(|delay| delay.duration_nanoseconds),
                 point: point.clone(),
@@ -119,7 +127,7 @@ fn suspects(
     suspects.sort_by_key(|suspect| {
         let (failed, passed) = shares(suspect);
         let difference = passed.cast_signed() - failed.cast_signed();
-        (difference, suspect.point.address())
+        (difference, suspect.point.address(), suspect.is_store)
     });
     suspects.retain(|suspect| {
         let (in_failed, in_passed) = shares(suspect);
@@ -163,6 +171,7 @@ mod tests {
                 operand: None,
                 calls: None,
             },
+            until: None,
             arrival: 1,
             clock_nanoseconds: 0,
             duration_nanoseconds,

@@ -26,16 +26,19 @@ mod exact;
 pub mod findings;
 mod function_code;
 mod happens_before;
+mod held_store;
 pub mod miss;
 pub mod narrow;
 mod operand;
 mod order;
+mod plain;
 mod probe_points;
+mod weak_memory;
 
 use std::collections::BTreeSet;
 
 use crate::lesson::timestamp::Tolerance;
-use order::{MAX_LIST_BYTES, list};
+use order::{MAX_LIST_BYTES, list, reported};
 
 pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
@@ -44,8 +47,10 @@ pub use conflicts::{Conflict, ConflictKind, all_conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay};
 pub use exact::{ExactDelay, ExactSchedule};
 pub use function_code::FunctionCode;
+pub use held_store::{HeldStore, held_stores};
 pub use order::{PerturbOrder, chunks, chunks_with_delay};
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
+pub use weak_memory::{StoreArrival, store_arrivals};
 
 /// Name of the module that delays the tasks of another module. It is in Rust only.
 pub const MODULE: &str = "perturb";
@@ -105,6 +110,17 @@ pub struct Baseline {
     pub arrivals: Vec<Option<u32>>,
     /// The arrivals whose delay reverses the order of two accesses.
     pub conflicts: Vec<Conflict>,
+    /// The arrivals at stores that seeds may hold back; empty unless that was requested.
+    pub stores: Vec<StoreArrival>,
+}
+
+/// The places in a module's code that schedules use.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleCode {
+    /// All probe points, in the order of the code.
+    pub points: Vec<ProbePoint>,
+    /// The stores that may be held back; empty unless they are needed.
+    pub held: Vec<HeldStore>,
 }
 
 /// The probe points of one line of the lesson's source, or of all other code.
@@ -177,7 +193,7 @@ impl Schedule {
         points.sort_by_key(ProbePoint::address);
         points.dedup();
         // Only 16 symbols of more than 240 bytes do not fit.
-        while list(&points, false).len() > MAX_LIST_BYTES {
+        while list(&points, |_| None).len() > MAX_LIST_BYTES {
             points.pop();
         }
         Self {
@@ -197,7 +213,10 @@ impl Schedule {
             chance,
             longest,
         } = self;
-        let list = list(&points, chance == 0);
+        let list = match chance {
+            0 => list(&points, reported),
+            _ => list(&points, |_| None),
+        };
         let value = format!("{module} {seed} {chance} {longest} {BUDGET_MILLISECONDS} {list}\n");
         PerturbOrder::new(value, points)
     }
@@ -274,6 +293,7 @@ mod tests {
             lines,
             arrivals: Vec::new(),
             conflicts: Vec::new(),
+            stores: Vec::new(),
         }
     }
 
@@ -319,6 +339,7 @@ mod tests {
             lines: lines.collect(),
             arrivals: Vec::new(),
             conflicts: Vec::new(),
+            stores: Vec::new(),
         };
         for seed in 0..20 {
             let command = Schedule::new(seed, &baseline).order("m").setting.value;

@@ -54,7 +54,7 @@ fn slices(points: &[ProbePoint], bytes: usize) -> Vec<&[ProbePoint]> {
     let mut chunks = Vec::new();
     let mut rest = points;
     while !rest.is_empty() {
-        let fits = |count: &usize| list(&rest[..*count], true).len() <= bytes;
+        let fits = |count: &usize| list(&rest[..*count], reported).len() <= bytes;
         // A single point always fits: a symbol has at most 512 bytes.
         // One more may be that of a delay.
         let counts = 2..=rest.len().min(MAX_POINTS - 1);
@@ -66,9 +66,14 @@ fn slices(points: &[ProbePoint], bytes: usize) -> Vec<&[ProbePoint]> {
     chunks
 }
 
-/// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to report:
+/// Returns the operand that a baseline run reports.
+pub(super) fn reported(point: &ProbePoint) -> Option<u32> {
+    point.operand.map(|operand| operand.bits)
+}
+
+/// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to use:
 /// `f+1:5+2,g+3:7`.
-pub(super) fn list(points: &[ProbePoint], operands: bool) -> String {
+pub(super) fn list(points: &[ProbePoint], operand: impl Fn(&ProbePoint) -> Option<u32>) -> String {
     let mut text = String::new();
     for group in points.chunk_by(|a, b| a.function == b.function) {
         if !text.is_empty() {
@@ -78,8 +83,8 @@ pub(super) fn list(points: &[ProbePoint], operands: bool) -> String {
         for point in group {
             // `write!` to a String cannot fail.
             let _ = write!(text, "+{}", point.offset);
-            if let Some(operand) = point.operand.filter(|_| operands) {
-                let _ = write!(text, ":{}", operand.bits);
+            if let Some(operand) = operand(point) {
+                let _ = write!(text, ":{operand}");
             }
         }
     }
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn a_list_of_points_is_grouped_by_function() {
         let points = [point("f", 1), point("f", 12), point("g", 3)];
-        assert_eq!(list(&points, false), "f+1+12,g+3");
+        assert_eq!(list(&points, |_| None), "f+1+12,g+3");
     }
 
     #[test]
@@ -106,8 +111,8 @@ mod tests {
             assert_eq!(chunks.concat(), points);
             for pair in chunks.windows(2) {
                 let more = [pair[0], &pair[1][..1]].concat();
-                assert!(list(pair[0], true).len() <= MAX_LIST_BYTES);
-                assert!(more.len() >= MAX_POINTS || list(&more, true).len() > MAX_LIST_BYTES);
+                assert!(list(pair[0], reported).len() <= MAX_LIST_BYTES);
+                assert!(more.len() >= MAX_POINTS || list(&more, reported).len() > MAX_LIST_BYTES);
             }
         }
         assert!(chunks(&[]).is_empty());

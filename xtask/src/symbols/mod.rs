@@ -226,6 +226,19 @@ impl<'a> Symbols<'a> {
         frames.iter().find_map(|frame| self.location(frame, ""))
     }
 
+    /// Returns the file and the line that the instruction `offset` bytes into a function of a module was compiled
+    /// from, of inlined functions that of the innermost; `None` if it has no line of its own.
+    pub fn innermost_line(
+        &mut self,
+        module: &str,
+        function: &str,
+        offset: u32,
+    ) -> Option<(String, u32)> {
+        let object = self.object(Some(module))?;
+        let address = object.address(function, 0)? + u64::from(offset);
+        object.innermost_line(address)
+    }
+
     /// Returns the functions and lines of the code that a line of a report names,
     /// innermost first.
     fn frames(&mut self, line: &str, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {

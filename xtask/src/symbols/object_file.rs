@@ -163,6 +163,15 @@ impl ObjectFile {
         frames
     }
 
+    /// Returns the file, as the compiler names it, and the line of the code at `address`, of inlined functions
+    /// that of the innermost. `None` if the compiler gives no line, because it merged the code of several.
+    pub(super) fn innermost_line(&self, address: u64) -> Option<(String, u32)> {
+        let mut found = self.lines.find_frames(address).skip_all_loads().ok()?;
+        let location = found.next().ok()??.location?;
+        let line = location.line.filter(|line| *line > 0)?;
+        Some((location.file?.to_owned(), line))
+    }
+
     /// Returns the symbol of the function with the code at `address`.
     fn function_at(&self, address: u64) -> Option<&str> {
         let is_at = |symbol: &FunctionSymbol| {

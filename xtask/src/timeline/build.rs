@@ -131,8 +131,13 @@ fn injected_delay(delay: &InjectedDelay) -> TimelineEvent {
         clock_nanoseconds,
         duration_nanoseconds,
         task,
+        until,
         ..
     } = delay;
+    let what = match until {
+        Some(_) => "held back the store, for",
+        None => "delayed by",
+    };
     let millis = seconds(*duration_nanoseconds);
     let function = rustc_demangle::demangle(&point.function);
     let offset = point.offset;
@@ -141,7 +146,7 @@ fn injected_delay(delay: &InjectedDelay) -> TimelineEvent {
         cpu: None,
         pid: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
         kind: EventKind::Message(format!(
-            "perturb: delayed by {millis:.3} ms at {function:#}+{offset:#x}"
+            "perturb: {what} {millis:.3} ms at {function:#}+{offset:#x}"
         )),
     }
 }

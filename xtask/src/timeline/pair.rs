@@ -87,7 +87,11 @@ impl SourceMark {
                 let place = location
                     .as_ref()
                     .map_or_else(String::new, |location| format!(", line {}", location.line));
-                format!("{task}: delayed {milliseconds:.3} ms{place}")
+                let what = match delay.until {
+                    Some(_) => "store held",
+                    None => "delayed",
+                };
+                format!("{task}: {what} {milliseconds:.3} ms{place}")
             }
             (None, Some(location)) => {
                 let SourceLocation { line, source, .. } = location;

@@ -48,3 +48,4 @@ mod style;
 mod suite;
 mod timeline;
 mod verdicts;
+mod weak_memory;

@@ -32,6 +32,13 @@ pub struct ScheduleOptions {
     #[arg(long, value_enum, default_value_t, conflicts_with_all = ["schedule", "list", "update"])]
     pub aim: Aim,
 
+    /// Hold stores back past later ones in half of the schedules, as CPUs with weakly ordered memory do
+    ///
+    /// Only stores that neither a barrier nor a release, a lock or a call orders are passed. A seed
+    /// has another meaning with this option.
+    #[arg(long, conflicts_with_all = ["list", "update"])]
+    pub weak_memory: bool,
+
     /// Find out which delays of a failing seed decide, with at most 30 runs, and show the failing
     /// run beside one without the deciding delay; the default with --schedules, for the first seed
     /// that fails
@@ -45,7 +52,8 @@ pub struct ScheduleOptions {
     /// Run one lesson with the delays that TEXT names, as the report of a narrowed schedule has it
     ///
     /// TEXT is `start=TIME`, which delays the lesson's beginning, and then a word for each delay:
-    /// TASK@FUNCTION+OFFSET#ARRIVAL=TIME. Times are in milliseconds: 0.1ms.
+    /// TASK@FUNCTION+OFFSET#ARRIVAL=TIME. Times are in milliseconds: 0.1ms. With OFFSET..END, the store
+    /// at OFFSET is held back until the task has been at END for that time.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["schedules", "seed", "narrow", "list", "update"])]
     pub schedule: Option<ExactSchedule>,
 
@@ -62,6 +70,8 @@ pub struct ScheduleOptions {
 pub(super) struct RequestedSchedules<'a> {
     pub seeds: Option<Seeds>,
     pub aim: Aim,
+    /// Whether the seeds may hold back stores.
+    pub weak_memory: bool,
     pub exact: Option<&'a ExactSchedule>,
     /// Whether the schedule of the first failing seed is narrowed.
     pub narrows: bool,
@@ -73,6 +83,16 @@ impl RequestedSchedules<'_> {
     /// Reports whether there are any.
     pub fn any(&self) -> bool {
         self.seeds.is_some() || self.exact.is_some()
+    }
+
+    /// Returns the options without which a seed has another meaning, each behind a space.
+    pub fn options(&self) -> &'static str {
+        match (self.aim, self.weak_memory) {
+            (Aim::Conflicts, false) => "",
+            (Aim::Conflicts, true) => " --weak-memory",
+            (Aim::Random, false) => " --aim random",
+            (Aim::Random, true) => " --aim random --weak-memory",
+        }
     }
 }
 
@@ -93,6 +113,9 @@ impl ScheduleOptions {
         if self.narrow && self.seed.or(self.schedules).is_none() {
             return refuse("--narrow needs a seed: give --seed S or --schedules N");
         }
+        if self.weak_memory && self.schedule.is_none() && self.seed.or(self.schedules).is_none() {
+            return refuse("--weak-memory needs schedules: give --schedules N or --seed S");
+        }
         if self.gdb && self.seed.is_none() && self.schedule.is_none() {
             return refuse("--gdb needs a schedule: give --seed S or --schedule TEXT");
         }
@@ -100,6 +123,7 @@ impl ScheduleOptions {
             gdb: self.gdb,
             seeds: self.seeds()?,
             aim: self.aim,
+            weak_memory: self.weak_memory,
             exact: self.schedule.as_ref(),
             // A recorded guest has one CPU, and is not the guest of the same seed.
             narrows: self.narrow

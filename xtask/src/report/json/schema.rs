@@ -153,7 +153,7 @@ pub struct RunEntry {
     pub artifacts: Option<String>,
 }
 
-/// A delay that a schedule injected into a task.
+/// A delay that a schedule injected into a task, or into the visibility of its store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InjectedDelayEntry {
@@ -161,6 +161,9 @@ pub struct InjectedDelayEntry {
     pub function: String,
     /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
+    /// If the instruction's store was held back: offset of the instruction before which
+    /// other tasks saw the store; null if the task was delayed.
+    pub held_until: Option<u32>,
     /// Number of the task's arrival at the instruction, from 1, among those of all
     /// tasks of its name; 0 if the guest had no room to count.
     pub arrival: u32,
@@ -204,6 +207,8 @@ pub struct SuspectPointEntry {
     pub function: String,
     /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
+    /// True if schedules held back the store of the instruction, and delayed no task.
+    pub is_store: bool,
     /// Location in the lesson's source, if known.
     pub source_location: Option<SourceLocationEntry>,
     /// Number of failing schedules.
@@ -273,6 +278,9 @@ pub struct NarrowedDelayEntry {
     pub function: String,
     /// Offset of the instruction from the function's beginning, in bytes.
     pub offset: u32,
+    /// If the instruction's store is held back: offset of the instruction before which
+    /// other tasks see the store; null if the task is delayed.
+    pub held_until: Option<u32>,
     /// Number of the task's arrival at the instruction, from 1, among those of all
     /// tasks of its name.
     pub arrival: u32,
@@ -286,6 +294,9 @@ pub struct NarrowedDelayEntry {
     pub line_before: Option<u32>,
     /// True if the task has executed a part of the line.
     pub within_line: bool,
+    /// If the instruction's store is held back: the line of the last store that other tasks see
+    /// before it.
+    pub passed_by: Option<SourceLocationEntry>,
 }
 
 /// A step of a lesson.

@@ -16,6 +16,7 @@ fn delay(task: &str, arrival: u32, nanoseconds: u64) -> ExactDelay {
         task: task.to_owned(),
         function: "_RNvCs1_1x4work".to_owned(),
         offset: 9,
+        until: None,
         arrival,
         nanoseconds,
     }
@@ -96,7 +97,7 @@ fn pair() -> RunPair {
 }
 
 /// Returns a result of each kind.
-pub(super) fn results() -> [NarrowedRace; 4] {
+pub(super) fn results() -> [NarrowedRace; 5] {
     let narrowed_delay =
         |task: &str, arrival, line_before: Option<u32>, line: Option<u32>| NarrowedDelay {
             delay: delay(task, arrival, 50_000),
@@ -108,6 +109,7 @@ pub(super) fn results() -> [NarrowedRace; 4] {
                     text: "    before();".to_owned(),
                 }),
                 within: arrival == 3,
+                passed: None,
             },
         };
     let narrowed = Narrowed {
@@ -138,8 +140,24 @@ pub(super) fn results() -> [NarrowedRace; 4] {
         pair: None,
         ..narrowed.clone()
     };
+    let store = |arrival, line, passed| {
+        let mut delay = narrowed_delay("insmod", arrival, Some(line - 1), Some(line));
+        delay.delay.until = Some(31);
+        delay.place.passed = Some(location(passed));
+        delay
+    };
+    let stores = Narrowed {
+        schedule: ExactSchedule {
+            start_nanoseconds: 0,
+            delays: vec![store(1, 7, 8).delay],
+        },
+        delays: vec![store(1, 7, 8), store(2, 8, 8)],
+        pair: None,
+        ..narrowed.clone()
+    };
     [
         NarrowingResult::Narrowed(Box::new(narrowed)),
+        NarrowingResult::Narrowed(Box::new(stores)),
         NarrowingResult::Narrowed(Box::new(two)),
         NarrowingResult::WithoutDelays,
         NarrowingResult::Impossible("of this reason".to_owned()),

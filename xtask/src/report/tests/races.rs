@@ -9,6 +9,7 @@ use snapbox::file;
 
 pub(super) fn delay(offset: u32) -> InjectedDelay {
     InjectedDelay {
+        until: None,
         point: ProbePoint {
             function: "_RNvCs1_1x4work".to_owned(),
             offset,
@@ -58,6 +59,7 @@ pub(super) fn races() -> RaceFindings {
         origin: Origin::of_clone("x"),
         language: Language::Rust,
         kernel_options: " --kernel 6.7.9".to_owned(),
+        seed_options: " --weak-memory",
         source_locations: findings
             .suspects
             .iter()

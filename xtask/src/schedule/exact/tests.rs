@@ -8,6 +8,7 @@ fn delay(task: &str, offset: u32, arrival: u32, nanoseconds: u64) -> ExactDelay 
         task: task.to_owned(),
         function: "draw".to_owned(),
         offset,
+        until: None,
         arrival,
         nanoseconds,
     }
@@ -22,6 +23,13 @@ fn point(offset: u32) -> ProbePoint {
         kind: ProbeKind::Access,
         operand: None,
         calls: None,
+    }
+}
+
+fn code(points: &[ProbePoint]) -> ModuleCode {
+    ModuleCode {
+        points: points.to_vec(),
+        held: Vec::new(),
     }
 }
 
@@ -47,22 +55,52 @@ fn a_text_gives_the_same_schedule() {
 }
 
 #[test]
+fn a_store_is_held_back_up_to_another_instruction() {
+    let text = "start=0ms insmod@draw+0x7..0x1b#1=2ms insmod@draw+0x7#1=1ms";
+    let schedule: ExactSchedule = text.parse().expect("two delays");
+    assert_eq!(schedule.to_string(), text);
+    assert_eq!(schedule.delays[0].until, Some(0x1b));
+    let held = HeldStore::new(point(7), point(9), point(0x1b), vec![point(9)]);
+    let code = ModuleCode {
+        held: vec![held],
+        ..code(&[point(7)])
+    };
+    let order = schedule.order("m", &code, &[]).expect("a store");
+    assert_eq!(
+        order.setting.value,
+        "m exact 0 0:insmod:1=01000000,0>2:insmod:1=02000000 draw+7:5+9:5+27\n"
+    );
+    let unknown: ExactSchedule = "a@draw+7..9#1=1ms".parse().expect("a delay");
+    let unknown = unknown.order("m", &code, &[]).expect_err("another end");
+    assert_eq!(unknown.until, Some(9));
+    for text in [
+        "a@draw+7..0x#1=1ms",
+        "a@draw+7..#1=1ms",
+        "a@draw+7..9#1=1ms a@draw+7..27#2=1ms",
+    ] {
+        assert!(text.parse::<ExactSchedule>().is_err(), "{text}");
+    }
+}
+
+#[test]
 fn an_order_numbers_the_probe_points_and_groups_the_arrivals() {
     let points = [point(7), point(9), point(0x1b)];
-    let order = schedule().order("m", &points, &[]).expect("all are points");
+    let order = schedule()
+        .order("m", &code(&points), &[])
+        .expect("all are points");
     assert_eq!(
         order.setting.value,
         "m exact 2104857 0:a%20b%3a1%2f%c3%a9:12=00000001,\
          1:insmod:1=00100000+3=00000000 draw+7+27\n"
     );
     assert_eq!(order.points, [point(7), point(0x1b)]);
-    let order = schedule().order("m", &points, &points[1..2]);
+    let order = schedule().order("m", &code(&points), &points[1..2]);
     let order = order.expect("all are points");
     assert!(order.setting.value.starts_with("m observed 2104857 0:a%20"));
     assert_eq!(order.points, points);
-    let none = ExactSchedule::default().order("m", &points, &[]);
+    let none = ExactSchedule::default().order("m", &code(&points), &[]);
     assert_eq!(none.expect("no points").setting.value, "m exact 0 - \n");
-    let unknown = schedule().order("m", &points[..2], &[]);
+    let unknown = schedule().order("m", &code(&points[..2]), &[]);
     assert_eq!(unknown.expect_err("0x1b").offset, 0x1b);
 }
 

@@ -14,6 +14,7 @@ fn schedule(count: u32) -> ExactSchedule {
                 task: "t".to_owned(),
                 function: "f".to_owned(),
                 offset,
+                until: None,
                 arrival: 1,
                 nanoseconds: 10_000_000,
             })

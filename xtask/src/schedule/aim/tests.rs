@@ -1,0 +1,139 @@
+//! Tests of the choice of a seed's delays.
+
+use std::collections::BTreeSet;
+
+use super::super::probe_points::{ProbeKind, ProbePoint};
+use super::super::{ProbeLine, RemoteAccess};
+use super::*;
+
+fn point(offset: u32) -> ProbePoint {
+    ProbePoint {
+        function: "f".to_owned(),
+        offset,
+        section: 1,
+        section_offset: u64::from(offset),
+        kind: ProbeKind::Access,
+        operand: None,
+        calls: None,
+    }
+}
+
+fn conflict(task: &str, offset: u32, arrival: u32, kind: ConflictKind) -> Conflict {
+    Conflict {
+        point: point(offset),
+        task: task.to_owned(),
+        arrival,
+        gaps: vec![300_000, MAX_GAP],
+        remotes: Vec::new(),
+        kind,
+        is_own: offset < 16,
+        is_step: false,
+    }
+}
+
+fn baseline() -> Baseline {
+    let line = ProbeLine {
+        points: vec![point(0)],
+        tasks: BTreeSet::from(["a".to_owned()]),
+        is_own: true,
+    };
+    let own = [
+        conflict("a", 0, 1, ConflictKind::First),
+        conflict("a", 4, 1, ConflictKind::Between),
+        conflict("a", 4, 2, ConflictKind::Between),
+        conflict("b", 8, 1, ConflictKind::Leaving),
+    ];
+    let others = (16..48).map(|offset| conflict("b", offset, 1, ConflictKind::Between));
+    Baseline {
+        starts: Vec::new(),
+        lines: vec![line],
+        arrivals: Vec::new(),
+        conflicts: own.into_iter().chain(others).collect(),
+        stores: Vec::new(),
+    }
+}
+
+/// Returns the delays of the aimed seeds among these.
+fn aimed_seeds(seeds: std::ops::Range<u32>) -> Vec<ExactSchedule> {
+    let baseline = baseline();
+    let schedules = seeds.map(|seed| SeededSchedule::new(seed, &baseline, Aim::Conflicts));
+    schedules
+        .filter_map(|schedule| match schedule {
+            SeededSchedule::Aimed(schedule) => Some(schedule),
+            SeededSchedule::Random(_) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn about_three_of_four_seeds_are_aimed_within_the_budget_and_repeat() {
+    let schedules = aimed_seeds(0..400);
+    assert!((270..330).contains(&schedules.len()), "{}", schedules.len());
+    for schedule in &schedules {
+        assert!(schedule.is_within_budget(), "{schedule}");
+        assert!((1..=4).contains(&schedule.delays.len()), "{schedule}");
+    }
+    assert_eq!(aimed_seeds(0..400), schedules);
+}
+
+#[test]
+fn each_conflict_is_chosen_and_the_lessons_own_lines_more_often() {
+    let schedules = aimed_seeds(0..800);
+    let count = |offset: u32, arrival: u32| {
+        let mut delays = schedules.iter().flat_map(|schedule| &schedule.delays);
+        let is_there = |delay: &&ExactDelay| (delay.offset, delay.arrival) == (offset, arrival);
+        delays.by_ref().filter(is_there).count()
+    };
+    for arrival in [1, 2] {
+        assert!(count(4, arrival) > 100, "{}", count(4, arrival));
+    }
+    assert!(count(8, 1) > 50, "{}", count(8, 1));
+    let others: usize = (16..48).map(|offset| count(offset, 1)).sum();
+    assert!((100..400).contains(&others), "{others}");
+}
+
+#[test]
+fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
+    let remote = RemoteAccess {
+        point: point(60),
+        task: "b".to_owned(),
+        arrival: 2,
+        lead: 300_000,
+        lag: 100_000,
+        is_own: true,
+    };
+    let conflict = Conflict {
+        gaps: Vec::new(),
+        remotes: vec![remote],
+        ..conflict("a", 4, 1, ConflictKind::Between)
+    };
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..100 {
+        let [other, own] = &delays(&mut random, &conflict)[..] else {
+            panic!("two tasks are delayed");
+        };
+        assert_eq!((&*other.task, other.offset, other.arrival), ("b", 60, 2));
+        assert_eq!((&*own.task, own.offset, own.arrival), ("a", 4, 1));
+        assert!(other.nanoseconds > 300_000, "{other}");
+        assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
+    }
+}
+
+#[test]
+fn random_seeds_are_those_of_the_random_choice() {
+    let baseline = baseline();
+    for seed in 0..50 {
+        let SeededSchedule::Random(schedule) = SeededSchedule::new(seed, &baseline, Aim::Random)
+        else {
+            panic!("seed {seed} is aimed");
+        };
+        let value = |schedule: Schedule| schedule.order("m").setting.value;
+        assert_eq!(value(schedule), value(Schedule::new(seed, &baseline)));
+    }
+    let without = Baseline {
+        conflicts: Vec::new(),
+        ..baseline
+    };
+    let schedule = SeededSchedule::new(1, &without, Aim::Conflicts);
+    assert!(matches!(schedule, SeededSchedule::Random(_)));
+}
