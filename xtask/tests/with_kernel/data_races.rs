@@ -105,6 +105,7 @@ fn marked_accesses_are_not_data_races() -> Result<()> {
         "double_stop",
         "lock_order",
         "lost_wakeup",
+        "split_transfer",
         "unlocked_counter",
         "unordered_flag",
     ];
