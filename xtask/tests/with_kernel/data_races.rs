@@ -108,6 +108,7 @@ fn marked_accesses_are_not_data_races() -> Result<()> {
         "split_transfer",
         "unlocked_counter",
         "unordered_flag",
+        "wrong_lock",
     ];
     let suite = report(&[MARKED, &["--schedules", "10"]].concat())?;
     let wrong = suite.runs.iter().find(|run| is_data_race(run));
