@@ -103,6 +103,7 @@ fn marked_accesses_are_not_data_races() -> Result<()> {
     const MARKED: &[&str] = &[
         "completion_reuse",
         "double_stop",
+        "full_ring",
         "late_request",
         "lock_order",
         "lost_wakeup",
