@@ -102,6 +102,7 @@ fn data_races_are_found_with_both_stacks() -> Result<()> {
 fn marked_accesses_are_not_data_races() -> Result<()> {
     const MARKED: &[&str] = &[
         "completion_reuse",
+        "double_fetch",
         "double_stop",
         "full_ring",
         "late_request",
