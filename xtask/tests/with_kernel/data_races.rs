@@ -105,6 +105,7 @@ fn marked_accesses_are_not_data_races() -> Result<()> {
         "double_fetch",
         "double_stop",
         "full_ring",
+        "late_get",
         "late_request",
         "lock_order",
         "lost_wakeup",
