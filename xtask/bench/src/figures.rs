@@ -43,6 +43,10 @@ pub struct Bench<'a> {
     pub block: usize,
     /// Number of these blocks.
     pub blocks: usize,
+    /// Number of plain repetitions of each race in real time.
+    pub plain_runs: usize,
+    /// The names of the races that are run; all races if empty.
+    pub races: &'a [String],
 }
 
 /// Makes a figure, and reports on standard error that it was taken.

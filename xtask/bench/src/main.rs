@@ -82,6 +82,8 @@ fn run(options: &BenchOptions) -> Result<ExitCode> {
         kernel_builds: usize::from(options.kernel_builds),
         block: usize::from(options.block),
         blocks: usize::from(options.blocks),
+        plain_runs: usize::from(options.plain),
+        races: &options.race,
     }
     .take(&options.only)?;
     if options.json {

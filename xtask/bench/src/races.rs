@@ -1,9 +1,12 @@
-//! The number of schedules until a race shows, with aimed and with random delays.
+//! The number of runs until a race shows: with aimed delays, with random ones, and without delays in real time.
 //!
 //! The seeds of a test case are in blocks of equal length that do not overlap. In each block the number of
 //! schedules up to the first failure is counted from the block's first seed; a block without a failure
 //! counts as longer than any other. A guest is deterministic, so all counts but the CPU time are the same on
 //! each host, however busy it is.
+//!
+//! Plain repetitions have no seed. In virtual time all would be equal, so they run in real time, where they
+//! depend on the host and on its load. They are counted in blocks of the same length.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -22,18 +25,21 @@ const EACH: Bound = Bound::AtMost(1.0);
 /// The ways of choosing a seed's delays: names of `--aim`.
 const AIMS: [&str; 2] = ["random", "conflicts"];
 
-/// The schedules of one race in one language with one aim.
+/// The name of plain repetitions in real time, beside those of [`AIMS`].
+const PLAIN: &str = "plain";
+
+/// The runs of one race in one language with one way of choosing the delays.
 #[derive(Debug, Clone, Serialize)]
-pub struct RaceSchedules {
-    /// The word after `--aim`.
+pub struct RaceRuns {
+    /// The word after `--aim`, or `plain` for runs in real time without delays.
     pub aim: &'static str,
-    /// The number of schedules.
-    pub schedules: usize,
+    /// The number of runs.
+    pub runs: usize,
     /// The number of those that failed.
     pub failed: usize,
-    /// The schedules up to the first failure in each block; null if the block has none.
+    /// The runs up to the first failure in each block; null if the block has none.
     pub to_first_failure: Vec<Option<usize>>,
-    /// CPU seconds, user and system, per schedule, with the share of the baseline run.
+    /// CPU seconds, user and system, per run, with the share of the baseline run or of the boot.
     pub cpu_seconds: f64,
 }
 
@@ -42,20 +48,22 @@ pub struct RaceSchedules {
 pub struct RaceComparison {
     /// The race and its language.
     pub name: String,
+    /// Repetitions in real time, without delays; null if none were requested.
+    pub plain: Option<RaceRuns>,
     /// The schedules with each aim, in the order of [`AIMS`].
-    pub aims: [RaceSchedules; 2],
+    pub aims: [RaceRuns; 2],
     /// True if the race does not show less often with aimed delays.
     pub reached: bool,
 }
 
-impl RaceSchedules {
-    /// Counts the results of schedules, true for a failure, in blocks of this length. They took
+impl RaceRuns {
+    /// Counts the results of runs, true for a failure, in blocks of this length. They took
     /// `cpu_seconds` together.
     fn new(aim: &'static str, failures: &[bool], block: usize, cpu_seconds: f64) -> Self {
         let first = |block: &[bool]| block.iter().position(|failed| *failed).map(|at| at + 1);
         Self {
             aim,
-            schedules: failures.len(),
+            runs: failures.len(),
             failed: failures.iter().filter(|failed| **failed).count(),
             to_first_failure: failures.chunks_exact(block).map(first).collect(),
             cpu_seconds: cpu_seconds / number(failures.len()),
@@ -63,7 +71,7 @@ impl RaceSchedules {
     }
 
     fn share(&self) -> f64 {
-        number(self.failed) / number(self.schedules)
+        number(self.failed) / number(self.runs)
     }
 
     fn median(&self) -> f64 {
@@ -97,28 +105,37 @@ impl Bench<'_> {
         let mut comparisons = Vec::new();
         for (Lesson { name, .. }, language) in self.races_in_languages()? {
             let language = language.to_string();
-            let schedules = |count: &str, aim: &str| {
-                let args = [&name, "--lang", &language, "--schedules", count];
-                let args = [&args[..], &["--aim", aim, "--no-narrow"]].concat();
+            let test = |more: &[&str]| {
+                let args = [&[&*name, "--lang", &language], more].concat();
                 measure::test(self.root(), &self.args(&args))
             };
+            let schedules = |count| ["--schedules", count, "--no-narrow", "--aim"];
             // Builds the module, and takes the snapshots.
-            schedules("1", AIMS[0])?;
-            let measured = |aim: &'static str| -> Result<RaceSchedules> {
+            test(&[&schedules("1")[..], &[AIMS[0]]].concat())?;
+            let measured = |aim: &'static str, args: &[&str]| -> Result<RaceRuns> {
                 let mut failures = Vec::new();
                 let cpu = measure::cpu(|| {
-                    let runs = schedules(&count, aim)?.runs;
+                    let runs = test(args)?.runs;
                     failures.extend(runs.iter().map(|run| run.verdict != "pass"));
                     Ok(())
                 })?;
-                Ok(RaceSchedules::new(aim, &failures, block, cpu))
+                Ok(RaceRuns::new(aim, &failures, block, cpu))
             };
-            let aims = [measured(AIMS[0])?, measured(AIMS[1])?];
+            let aimed = |aim| measured(aim, &[&schedules(&count)[..], &[aim]].concat());
+            let aims = [aimed(AIMS[0])?, aimed(AIMS[1])?];
+            let plain = match self.plain_runs {
+                0 => None,
+                runs => {
+                    let args = ["--time", "real", "--repeat", &runs.to_string()];
+                    Some(measured(PLAIN, &args)?)
+                }
+            };
             let name = format!("{name} ({language})");
             xtask::errln!("bench: {name}");
             comparisons.push(RaceComparison {
                 name,
                 reached: EACH.holds(aims[0].share() / aims[1].share()),
+                plain,
                 aims,
             });
         }
@@ -140,51 +157,52 @@ pub fn all_reached(comparisons: &[RaceComparison]) -> bool {
     ALL.holds(aimed / random)
 }
 
-/// Returns the comparisons as a table for people.
+/// Returns the comparisons as a table for people. The columns of plain repetitions have a dash if there were
+/// none.
 pub fn table(comparisons: &[RaceComparison]) -> String {
+    let row = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!(" {cell:>7}")).collect();
+        format!("{name:<24}{cells}")
+    };
+    let kinds = ["plain", "random", "aimed"];
+    let heads: Vec<String> = [kinds; 3].concat().into_iter().map(str::to_owned).collect();
     let mut text = format!(
-        "{:<24} {:>17} {:>17} {:>17}\n{:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-        "schedules of races",
+        "{:<24} {:>23} {:>23} {:>23}\n{}\n",
+        "runs of races",
         "share that fails",
         "median to first",
         "CPU s to first",
-        "",
-        "random",
-        "aimed",
-        "random",
-        "aimed",
-        "random",
-        "aimed"
+        row("", &heads),
     );
     let show = |median: f64| match median.is_finite() {
         true => median.to_string(),
         false => "never".to_owned(),
     };
+    let cpu = |runs: &RaceRuns| match runs.median() {
+        count if count.is_finite() => format!("{:.1}", count * runs.cpu_seconds),
+        _ => "-".to_owned(),
+    };
     for RaceComparison {
         name,
-        aims,
+        plain,
+        aims: [random, aimed],
         reached,
     } in comparisons
     {
-        let cpu = |aim: &RaceSchedules| match aim.median() {
-            count if count.is_finite() => format!("{:.1}", count * aim.cpu_seconds),
-            _ => "-".to_owned(),
+        let kinds = [plain.as_ref(), Some(random), Some(aimed)];
+        let group = |cell: &dyn Fn(&RaceRuns) -> String| {
+            kinds.map(|runs| runs.map_or_else(|| "-".to_owned(), cell))
         };
-        let mut line = format!("{name:<24}");
-        for aim in aims {
-            line += &format!(" {:>8.3}", aim.share());
-        }
-        for aim in aims {
-            line += &format!(" {:>8}", show(aim.median()));
-        }
-        for aim in aims {
-            line += &format!(" {:>8}", cpu(aim));
-        }
-        text += &format!("{line}  {}\n", word(*reached));
+        let cells = [
+            group(&|runs| format!("{:.3}", runs.share())),
+            group(&|runs| show(runs.median())),
+            group(&cpu),
+        ];
+        text += &format!("{}  {}\n", row(name, &cells.concat()), word(*reached));
     }
     let [random, aimed] = medians_of_all(comparisons);
     text += &format!(
-        "{:<42} {:>8} {:>8}  aimed / random {ALL} {}\n",
+        "{:<56} {:>7} {:>7}  aimed / random {ALL} {}\n",
         "all blocks of all races",
         show(random),
         show(aimed),
@@ -197,9 +215,9 @@ pub fn table(comparisons: &[RaceComparison]) -> String {
 mod tests {
     use super::*;
 
-    fn schedules(failures: &[usize], count: usize) -> RaceSchedules {
+    fn schedules(failures: &[usize], count: usize) -> RaceRuns {
         let failed: Vec<bool> = (1..=count).map(|seed| failures.contains(&seed)).collect();
-        RaceSchedules::new("random", &failed, 5, 0.5)
+        RaceRuns::new("random", &failed, 5, 10.0)
     }
 
     #[test]
@@ -216,6 +234,7 @@ mod tests {
     fn a_race_that_aimed_schedules_never_find_reaches_no_bound() {
         let compare = |random, aimed| RaceComparison {
             name: "x".to_owned(),
+            plain: None,
             aims: [random, aimed],
             reached: false,
         };
@@ -227,5 +246,20 @@ mod tests {
         assert!(all_reached(&[compare(late, found.clone())]));
         assert!(all_reached(&[compare(never.clone(), found)]));
         assert!(!EACH.holds(never.share() / never.share()));
+    }
+
+    #[test]
+    fn plain_repetitions_have_columns_beside_those_of_the_aims() {
+        let found = schedules(&[2, 6, 11, 16], 20);
+        let table = table(&[RaceComparison {
+            name: "x (c)".to_owned(),
+            plain: Some(schedules(&[], 20)),
+            aims: [found.clone(), found],
+            reached: true,
+        }]);
+        let row = table.lines().find(|line| line.starts_with("x (c)"));
+        let cells: Vec<&str> = row.unwrap_or_default().split_whitespace().skip(2).collect();
+        let expected = "0.000 0.200 0.200 never 1 1 - 0.5 0.5 reached";
+        assert_eq!(cells.join(" "), expected, "{table}");
     }
 }

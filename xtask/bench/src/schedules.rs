@@ -105,10 +105,15 @@ impl Bench<'_> {
         Ok((found, f64::from(u32::try_from(races.len())?)))
     }
 
-    /// Returns the races without their corrected versions, each with each of its languages.
+    /// Returns the selected races without their corrected versions, each with each of its languages.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a selected race does not exist.
     pub fn races_in_languages(&self) -> Result<Vec<(Lesson, Language)>> {
         let mut races = Vec::new();
-        for race in lesson::all_races(&self.session.workspace)? {
+        for race in lesson::select_races(&self.session.workspace, self.races)? {
+            let race = race.map_err(|bad| bad.error)?;
             for language in [Language::Rust, Language::C] {
                 if !race.name.ends_with(MENDED) && race.is_in(language) {
                     races.push((race.clone(), language));

@@ -33,6 +33,14 @@ pub struct BenchOptions {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub block: u16,
 
+    /// Number of plain repetitions of each race in real time for `--only races`; 0 leaves them out
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub plain: u16,
+
+    /// Run only this race for `--only races` and `--only schedules`; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub race: Vec<String>,
+
     /// Take only these figures; may be given several times
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Vec<BenchPart>,
@@ -53,7 +61,7 @@ pub enum BenchPart {
     Verdicts,
     /// Schedules: speed, repetition of a seed, races found (half an hour)
     Schedules,
-    /// Schedules until each race shows, aimed and random (hours; only if it is named here)
+    /// Runs until each race shows: aimed, random and plain (hours; only if it is named here)
     Races,
     /// The duration of a replay over its recording's
     Replay,
