@@ -315,3 +315,6 @@ int perturb_watch(u64 (*on_reached)(unsigned int, unsigned long),
 	status = register_module_notifier(&going_block);
 	return status ?: register_module_notifier(&coming_block);
 }
+
+/* A lesson's module is then the first that taints the kernel, as without schedules, and the log says so. */
+MODULE_INFO(intree, "Y");
