@@ -5,6 +5,10 @@ use snapbox::{assert_data_eq, file};
 
 use super::super::device::DeviceText;
 use super::super::test_values::{kernel, toolchain};
+use std::path::Path;
+
+use super::super::device::Device;
+use super::super::hardware::MachineType;
 use super::*;
 
 const CLOCK: VirtualClock = VirtualClock { shift: 5 };
