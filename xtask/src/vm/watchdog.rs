@@ -152,8 +152,8 @@ pub(super) fn cpu_time(guard: u32) -> Option<Duration> {
     ))
 }
 
-/// Returns the numbers of the children of a process.
-fn children(process: u32) -> Option<String> {
+/// Returns the numbers of the children of a process; `None` if the host does not report them.
+pub(super) fn children(process: u32) -> Option<String> {
     // A host without CONFIG_PROC_CHILDREN has no such file.
     std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()
 }
