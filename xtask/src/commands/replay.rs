@@ -15,7 +15,7 @@ use crate::pipeline;
 use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
 use crate::streams;
-use crate::text::shell_word;
+use crate::text::{printable, shell_word};
 use crate::toolchain::Toolchain;
 
 /// Options of `replay`.
@@ -94,9 +94,10 @@ fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
     };
     print(
         format!(
-            "\n{id}: replayed in {wall:.1} s (recorded in {wall_seconds:.1} s)\n\
+            "\n{}: replayed in {wall:.1} s (recorded in {wall_seconds:.1} s)\n\
              {comparison}\n\
-             verdict when it was recorded: {verdict}\n"
+             verdict when it was recorded: {verdict}\n",
+            printable(id)
         )
         .as_bytes(),
     )

@@ -353,7 +353,10 @@ fn wrong_failure(wrong: &WrongAnswer, result: &CheckResult) -> Option<String> {
         let ends = match (result.compiles(), result.failed_part()) {
             (false, _) => result.compile.message.clone(),
             (true, Some(part)) => part_failure(part),
-            (true, None) => "all parts pass".to_owned(),
+            (true, None) => match &wrong.part {
+                Some(title) => format!("all parts up to `{title}` pass"),
+                None => "all parts pass".to_owned(),
+            },
         };
         return Some(format!("it does not end with {expected}: {ends}"));
     }

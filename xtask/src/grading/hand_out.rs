@@ -15,6 +15,7 @@ use crate::exercise::student::{COURSE_EXERCISES, StudentFolder, StudentManifest}
 use crate::exercise::{Exercise, TASK, Variant};
 use crate::failure::Failure;
 use crate::modules::Language;
+use crate::project::MANIFEST;
 use crate::whole_file;
 
 /// Name of the file with the student's values of an exercise.
@@ -90,11 +91,12 @@ pub fn hand_out_course(
 }
 
 /// Makes a student's folder for a course with exercises of its own, which go into the folder too: without
-/// hidden parts, solutions and wrong answers, and with the values of a student.
+/// hidden parts, solutions and wrong answers, and with the values of a student. A folder that was made
+/// so gets what is new in the course, and keeps the student's answers.
 ///
 /// # Errors
 ///
-/// Fails with a usage error if there is a student's folder, and if a file cannot be written.
+/// Fails with a usage error if there is another student's folder, and if a file cannot be written.
 pub fn hand_out_own(
     course: &CourseFile,
     catalogue: &Catalogue,
@@ -102,9 +104,18 @@ pub fn hand_out_own(
     language: Language,
     folder: &Path,
 ) -> Result<()> {
-    StudentFolder::check_new(folder)?;
-    let key = course.read_key()?;
     let within = folder.join(COURSE_EXERCISES);
+    let known = match folder.join(MANIFEST).exists() {
+        true => Some(StudentFolder::open(folder)?).filter(|known| known.is_of_course(&within)),
+        false => None,
+    };
+    if known.is_none() {
+        StudentFolder::check_new(folder)?;
+    } else if within.exists() {
+        std::fs::remove_dir_all(&within)
+            .with_context(|| format!("cannot remove {}", within.display()))?;
+    }
+    let key = course.read_key()?;
     let mut order = Course {
         title: course.title.clone(),
         exercises: Vec::new(),
@@ -122,9 +133,13 @@ pub fn hand_out_own(
     }
     let order = toml::to_string(&order).context("cannot write TOML")?;
     whole_file::write_below(&within.join(COURSE), order)?;
+    let catalogue = Catalogue::of_folder(&within)?;
+    if let Some(known) = known {
+        return known.update(&catalogue).map(drop);
+    }
     let manifest =
         StudentManifest::of_course(language, COURSE_EXERCISES).kernel(course.kernel.name.clone());
-    StudentFolder::create(folder, &manifest, &Catalogue::of_folder(&within)?).map(drop)
+    StudentFolder::create(folder, &manifest, &catalogue).map(drop)
 }
 
 /// The end of a `kmodlab.toml`: the values of exercises, by their ids.

@@ -35,7 +35,8 @@ impl PackFile {
         let refused = |why: &str| Failure::host(format!("{} {why}", path.display()));
         let mut file =
             File::open(path).map_err(|error| Failure::usage(format!("{}: {error}", cannot())))?;
-        let there = file.metadata().with_context(cannot)?.len();
+        let metadata = file.metadata().with_context(cannot)?;
+        let there = metadata.len();
         let not_a_pack = || {
             let shown = path.display();
             Failure::usage(format!(
@@ -43,7 +44,7 @@ impl PackFile {
             ))
         };
         let mut block = tar::Header::new_gnu();
-        if there < BLOCK {
+        if there < BLOCK || !metadata.is_file() {
             return Err(not_a_pack().into());
         }
         file.read_exact(block.as_mut_bytes()).with_context(cannot)?;

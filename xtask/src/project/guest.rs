@@ -122,7 +122,12 @@ impl GuestChoice {
                     Fault::Usage => "--machine q35",
                     _ => "machine = \"q35\"",
                 };
-                let what = format!("{origin}: the device {text} needs {how}, a machine with PCI");
+                let other = match self.machine {
+                    Some(machine) => format!(", and this guest is a {}", machine.name()),
+                    None => String::new(),
+                };
+                let what =
+                    format!("{origin}: the device {text} needs {how}, a machine with PCI{other}");
                 return Err(Failure::of(*fault, what).into());
             }
         };

@@ -115,7 +115,7 @@ pub fn check_schedule(
     let code = ModuleCode {
         points: schedule::probe_points(&module.path)?,
         held: match schedule.held_store() {
-            Some(_) => weak_memory::held_stores(session, built, case, module)?,
+            Some(_) => weak_memory::held_stores(session, built, case, module)?.unwrap_or_default(),
             None => Vec::new(),
         },
     };
@@ -183,17 +183,30 @@ impl Runner<'_> {
         let snapshot = self.snapshot_with(&name, &script);
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
+        let held = match weak_memory {
+            true => weak_memory::held_stores(self.session, self.built, case, module)?,
+            false => None,
+        };
+        let may_hold = held.is_some();
         let code = ModuleCode {
             points: schedule::probe_points(&module.path)?,
-            held: match weak_memory {
-                true => weak_memory::held_stores(self.session, self.built, case, module)?,
-                false => Vec::new(),
-            },
+            held: held.unwrap_or_default(),
         };
         let baseline = match seeds {
             true => Some(self.baseline(case, &script, snapshot.as_ref(), &code)?),
             false => None,
         };
+        if may_hold
+            && baseline
+                .as_ref()
+                .is_some_and(|baseline| baseline.stores.is_empty())
+        {
+            self.session.ui.note(format!(
+                "--weak-memory: {} has no two stores of one task that another task uses: its schedules are \
+                 those without the option",
+                case.name()
+            ));
+        }
         Ok(ScheduledCase {
             module: module.kernel_name(),
             snapshot,

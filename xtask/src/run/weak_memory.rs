@@ -31,8 +31,8 @@ const OWN_ORDERS: [&str; 7] = [
 /// Beginnings of such words: the compiler's own atomics.
 const OWN_ATOMICS: [&str; 3] = ["__atomic_", "__c11_atomic_", "__sync_"];
 
-/// Returns the stores of a test case's module that may be held back. There are none if a source
-/// of the module orders stores in its own way; a note says so.
+/// Returns the stores of a test case's module that may be held back; `None` if a source of the module
+/// orders stores in its own way, which a note says.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub(super) fn held_stores(
     built: &Built,
     case: &TestCase<'_>,
     module: &Module,
-) -> Result<Vec<HeldStore>> {
+) -> Result<Option<Vec<HeldStore>>> {
     let TestCase { lesson, language } = *case;
     if let Some((file, word)) = own_order(lesson, language)? {
         session.ui.note(format!(
@@ -51,7 +51,7 @@ pub(super) fn held_stores(
             case.name(),
             file.display()
         ));
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let origin = lesson.origin();
     let mut orders = StoreOrders {
@@ -71,14 +71,15 @@ pub(super) fn held_stores(
             location.is_some()
         })
     };
-    Ok(held.into_iter().filter(is_own).collect())
+    Ok(Some(held.into_iter().filter(is_own).collect()))
 }
 
 /// Returns a source that orders stores in its own way, and the word by which it does.
 fn own_order(lesson: &Lesson, language: Language) -> Result<Option<(PathBuf, String)>> {
     for file in source_files(lesson, language)? {
+        // Any other file may be included by a source.
         let extension = file.extension().and_then(|extension| extension.to_str());
-        if !extension.is_some_and(|extension| ["rs", "c", "h", "S"].contains(&extension)) {
+        if extension.is_some_and(|extension| ["md", "toml"].contains(&extension)) {
             continue;
         }
         let bytes =

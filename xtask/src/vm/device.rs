@@ -4,6 +4,7 @@
 //! a file, a socket, a device of the host's own. So only devices and properties pass that QEMU
 //! itself describes as numbers and switches ([`super::device_check`]).
 
+use crate::text::printable;
 use std::fmt;
 
 /// Beginnings of the names of devices that hand parts of the host to the guest.
@@ -16,6 +17,16 @@ const OF_HOST: [&str; 8] = [
     "xen",
     "x-pci-proxy",
     "loader",
+];
+
+/// Devices of which kmodlab's guests have their own, or by which a guest ends QEMU.
+const OF_KMODLAB: [&str; 6] = [
+    "isa-serial",
+    "isa-debugcon",
+    "isa-debug-exit",
+    "virtserialport",
+    "virtconsole",
+    "pvpanic",
 ];
 
 /// The properties that QEMU has for all devices: a name, and the bus that the device is on.
@@ -45,13 +56,21 @@ impl DeviceText {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
         };
-        let wrong = || format!("`{text}` is not a device such as `edu` or `edu,dma_mask=0xffff`");
+        let wrong = || {
+            let text = printable(text);
+            format!("`{text}` is not a device such as `edu` or `edu,dma_mask=0xffff`")
+        };
         if !is_of(name, b"._-") {
             return Err(wrong());
         }
         if OF_HOST.iter().any(|beginning| name.starts_with(beginning)) {
             return Err(format!(
                 "the device `{name}` would give the guest a part of the host"
+            ));
+        }
+        if OF_KMODLAB.contains(&name) {
+            return Err(format!(
+                "the device `{name}` would disturb kmodlab's own, by which a guest reports"
             ));
         }
         let mut properties = Vec::new();
@@ -140,5 +159,11 @@ mod tests {
             let error = DeviceText::parse(text).expect_err(text);
             assert!(error.contains("a part of the host"), "{error}");
         }
+        for text in ["isa-serial,index=1", "isa-debug-exit", "virtserialport"] {
+            let error = DeviceText::parse(text).expect_err(text);
+            assert!(error.contains("kmodlab's own"), "{error}");
+        }
+        let error = DeviceText::parse("edu\u{1b}[31m").expect_err("an escape sequence");
+        assert!(!error.contains('\u{1b}'), "{error}");
     }
 }

@@ -14,7 +14,7 @@ mod manifest;
 mod progress;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -131,6 +131,13 @@ impl StudentFolder {
     fn of(root: &Path, manifest: StudentManifest) -> Result<Self, String> {
         let language = manifest.language()?;
         let learn = manifest.learn.unwrap_or_default();
+        if learn
+            .folder
+            .as_deref()
+            .is_some_and(|folder| !is_below(folder))
+        {
+            return Err("`folder` in [learn] is a folder below this one".to_owned());
+        }
         Ok(Self {
             root: root.to_owned(),
             language,
@@ -157,6 +164,11 @@ impl StudentFolder {
             Some(folder) => Catalogue::of_folder(folder)?,
             None => Catalogue::of_clone(workspace)?,
         })
+    }
+
+    /// Reports whether its exercises are those of a course, in this folder.
+    pub fn is_of_course(&self, folder: &Path) -> bool {
+        self.of_course.as_deref() == Some(folder)
     }
 
     /// Checks that the folder has the solutions of its exercises, which a course keeps.
@@ -413,6 +425,12 @@ impl StudentFolder {
         let name = format!("{}.json", exercise.id.replace('/', "."));
         self.root.join(RESULTS).join(name)
     }
+}
+
+/// Reports whether a relative path leads to something below the folder that it is relative to.
+fn is_below(path: &Path) -> bool {
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]

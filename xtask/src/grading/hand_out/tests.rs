@@ -162,7 +162,18 @@ fn a_course_with_exercises_of_its_own_keeps_solutions_and_hidden_parts() -> Resu
     for secret in ["solved", "hidden", "Secret", "vary", "0123456789abcdef"] {
         assert!(!texts.contains(secret), "{secret} is in {texts}");
     }
-    let again = hand_out_own(&course, &all, "ann", Language::C, &path("ann"));
-    assert!(again.is_err() && all_texts(&path("ann"))? == texts);
+    // Again, with an answer and another text.
+    whole_file::write_below(&folder.answer_of(own), "an answer")?;
+    let text = TASK_TEXT.replace("It is", "It must be");
+    whole_file::write_below(&path("course/count/1-steps/task.md"), &text)?;
+    let all = Catalogue::of_folder(&path("course"))?;
+    hand_out_own(&course, &all, "ann", Language::C, &path("ann"))?;
+    assert_eq!(std::fs::read_to_string(folder.answer_of(own))?, "an answer");
+    assert!(all_texts(&path("ann"))?.contains("It must be"));
+    // A folder of kmodlab's own exercises is another one.
+    let other = StudentManifest::new(Language::C, None).text()?;
+    whole_file::write_below(&path("bob/kmodlab.toml"), &other)?;
+    let refused = hand_out_own(&course, &all, "bob", Language::C, &path("bob"));
+    assert!(refused.is_err() && all_texts(&path("bob"))? == other);
     Ok(())
 }
