@@ -284,16 +284,21 @@ fn listing(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()>
     Ok(())
 }
 
-/// Writes the commands that reproduce the failure in a guest with a shell.
+/// Writes the commands of the run for a guest with a shell, which reproduce the failure unless a
+/// schedule did: such a guest has none.
 fn print_commands(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     let location = outcome.verdict.location();
     let option = match outcome.language {
         Language::Rust => "",
         Language::C => "--lang c ",
     };
+    let purpose = match outcome.scheduled {
+        None => "to reproduce",
+        Some(_) => "the same commands without a schedule",
+    };
     writeln!(
         out,
-        "to reproduce: {} qemu {option}{}{}{}",
+        "{purpose}: {} qemu {option}{}{}{}",
         crate::program::name(),
         outcome.origin.argument,
         outcome.kernel_options,

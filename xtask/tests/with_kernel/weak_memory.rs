@@ -55,11 +55,12 @@ fn check_narrowed(narrowed: &NarrowedEntry, language: &str) -> Result<()> {
 
 #[test]
 fn a_flag_that_overtakes_its_data_is_found_only_with_weak_memory_and_repeats() -> Result<()> {
-    let (_, suite) = report(&["relaxed_flag", "--schedules", "60", "--no-narrow"])?;
+    let (_, suite) = report(&["relaxed_flag", "--schedules", "20", "--no-narrow"])?;
     assert_eq!(suite.summary.failed, 0, "{:?}", suite.races);
     for language in ["c", "rust"] {
         let race = ["relaxed_flag", "--lang", language, "--weak-memory"];
-        let (printed, suite) = report(&[&race[..], &["--schedules", "60"]].concat())?;
+        let schedules = ["--schedules", "60", "--fail-fast"];
+        let (printed, suite) = report(&[&race[..], &schedules].concat())?;
         let found = suite.races.first().context("not found by 60 schedules")?;
         let seed = found.first_failing_seed;
         let failed = suite.runs.iter().find(|run| run.seed == Some(seed));
@@ -100,14 +101,14 @@ fn a_flag_that_overtakes_its_data_is_found_only_with_weak_memory_and_repeats() -
 
 #[test]
 fn stores_with_a_release_are_in_order() -> Result<()> {
-    let args = ["relaxed_flag_mended", "--schedules", "60", "--weak-memory"];
+    let args = ["relaxed_flag_mended", "--schedules", "30", "--weak-memory"];
     let (_, suite) = report(&args)?;
     assert_eq!(suite.summary.failed, 0, "{:?}", suite.races);
     for language in ["c", "rust"] {
         let runs = suite.runs.iter().filter(|run| run.language == language);
         // Parts of the date, past later ones.
         let count = runs.filter(|run| held(run).next().is_some()).count();
-        assert!(count >= 15, "{count} of 60 schedules held a store back");
+        assert!(count >= 7, "{count} of 30 schedules held a store back");
     }
     Ok(())
 }
@@ -121,7 +122,7 @@ fn stores_with_any_order_and_the_tasks_own_accesses_are_in_order() -> Result<()>
         "ordered_stores",
         "--weak-memory",
         "--schedules",
-        "150",
+        "80",
         "--json",
         "-",
     ];
@@ -135,8 +136,8 @@ fn stores_with_any_order_and_the_tasks_own_accesses_are_in_order() -> Result<()>
             .clone()
             .filter(|delay| delay.guest_duration_seconds == 0.0);
         // The task used the memory of some of the stores before their ends.
-        assert!(early.count() >= 3, "{language}");
-        assert!(stores.count() >= 40, "{language}");
+        assert!(early.count() >= 1, "{language}");
+        assert!(stores.count() >= 20, "{language}");
     }
     Ok(())
 }

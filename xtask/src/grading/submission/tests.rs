@@ -24,6 +24,9 @@ fn one_source_is_a_submission() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("a.c"), "int x;\n")?;
     std::fs::create_dir(folder.path().join(".git"))?;
+    // What `reset` keeps of earlier answers.
+    std::fs::write(folder.path().join("a.c.1"), "int y;\n")?;
+    std::fs::write(folder.path().join("a.c.12"), "int z;\n")?;
     let read = Submission::read(folder.path(), &expected(), &SubmissionLimits::default())?;
     let submission = Submission {
         language: Language::C,
@@ -65,6 +68,11 @@ fn other_contents_are_refused_with_the_reason() -> Result<()> {
         symlink("/etc", folder.join("etc"))
     })?;
     ensure!(other_link.is_some());
+    let earlier_link = refusal(|folder| {
+        source(folder)?;
+        symlink("/etc/passwd", folder.join("a.rs.1"))
+    })?;
+    ensure!(earlier_link.is_some());
     let folder = refusal(|folder| std::fs::create_dir(folder.join("a.rs")))?;
     assert_eq!(folder.as_deref(), Some("a.rs is a folder"));
     let binary = refusal(|folder| std::fs::write(folder.join("a.rs"), [0xff]))?;
