@@ -35,7 +35,7 @@ static int user(void *data)
 {
 	wait_for_completion(&handle);
 	/* The use of the object through the handle. */
-	msleep(1);
+	fsleep(1000);
 	put();
 	kthread_complete_and_exit(&done, 0);
 }

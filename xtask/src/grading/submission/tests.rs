@@ -24,7 +24,7 @@ fn one_source_is_a_submission() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("a.c"), "int x;\n")?;
     std::fs::create_dir(folder.path().join(".git"))?;
-    // What `reset` keeps of earlier answers.
+    // Earlier answers, as `reset` keeps them.
     std::fs::write(folder.path().join("a.c.1"), "int y;\n")?;
     std::fs::write(folder.path().join("a.c.12"), "int z;\n")?;
     let read = Submission::read(folder.path(), &expected(), &SubmissionLimits::default())?;
