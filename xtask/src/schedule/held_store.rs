@@ -25,7 +25,7 @@ use object::{
 };
 
 use super::operand::Operand;
-use super::plain::{is_plain, source, uses_memory};
+use super::plain::{is_plain, source, uses_memory, writes_memory};
 use super::probe_points::{ProbeKind, ProbePoint};
 use crate::kernel::ORDER_SECTION;
 
@@ -242,7 +242,9 @@ impl Function<'_> {
         };
         let mut between: Vec<&Access> = Vec::new();
         for (index, instruction) in instructions.iter().enumerate().skip(store + 1) {
-            let is_ordering = self.ordered.contains(&instruction.ip());
+            // A release may be on the task's stack, or behind a register that often holds its address.
+            let is_ordering = self.ordered.contains(&instruction.ip())
+                || writes_memory(instruction) && is_ordered(self.name, instruction.ip32());
             if is_ordering || self.is_patched(instruction) || !is_plain(instruction) {
                 break;
             }
@@ -253,7 +255,7 @@ impl Function<'_> {
                 break;
             };
             let passes = access.writes && access.is_shared;
-            if between.len() == MAX_BETWEEN || passes && is_ordered(self.name, instruction.ip32()) {
+            if between.len() == MAX_BETWEEN {
                 break;
             }
             between.push(access);

@@ -83,6 +83,12 @@ pub(super) fn is_plain(instruction: &Instruction) -> bool {
     is_move && of_registers && !prefixes && instruction.flow_control() == FlowControl::Next
 }
 
+/// Reports whether a plain instruction writes to memory, the task's stack among it.
+pub(super) fn writes_memory(instruction: &Instruction) -> bool {
+    let only_reads = [Mnemonic::Cmp, Mnemonic::Test, Mnemonic::Nop];
+    instruction.op0_kind() == OpKind::Memory && !only_reads.contains(&instruction.mnemonic())
+}
+
 /// Reports whether an instruction uses memory through an operand. The stack that `push` uses does not count, nor
 /// what `lea` and `nop` only name.
 pub(super) fn uses_memory(instruction: &Instruction) -> bool {

@@ -45,6 +45,20 @@ fn nothing_passes_a_barrier_or_a_release() {
 }
 
 #[test]
+fn nothing_passes_a_release_on_the_stack() {
+    for store in [
+        &[0xc6, 0x45, 0xf8, 1][..],       // movb $1,-8(%rbp)
+        &[0xc6, 0x44, 0x24, 0x08, 1][..], // movb $1,8(%rsp)
+    ] {
+        let code = [&CODE[..6], store, &CODE[6..9], &[0x90]].concat();
+        let passing = u32::try_from(6 + store.len()).expect("a short code");
+        let end = passing + 3;
+        assert_eq!(found(&code, &[], &[], &[]), [[0, passing, end]]);
+        assert_eq!(found(&code, &[], &[], &[6]), [[0_u32; 3]; 0]);
+    }
+}
+
+#[test]
 fn nothing_passes_an_instruction_that_the_kernel_replaces_or_that_is_not_plain() {
     assert_eq!(found(&CODE, &[], &[9], &[]), [[6, 0xb, 0x12]; 0]);
     let between = |bytes: &[u8]| {
