@@ -1,4 +1,5 @@
 use super::*;
+use anyhow::Context as _;
 
 const TASK_TEXT: &str = "# T\n\n## Loads (5 points)\n\n```toml part\ntodo = 1\n```\n";
 
