@@ -24,7 +24,8 @@ pub struct SolutionOptions {
 ///
 /// # Errors
 ///
-/// If there is no student's folder or no such exercise, the answer has not passed, or a course keeps the solution.
+/// Fails with a usage error if there is no student's folder or exercise of this name, if the answer has not
+/// passed, and if a course keeps the solution.
 pub fn run(options: &SolutionOptions) -> Result<()> {
     let student = Student::open()?;
     let exercise = student.choose(Some(&options.name))?;

@@ -111,28 +111,32 @@ pub fn hand_out_own(
     };
     if known.is_none() {
         StudentFolder::check_new(folder)?;
-    } else if within.exists() {
-        std::fs::remove_dir_all(&within)
-            .with_context(|| format!("cannot remove {}", within.display()))?;
     }
     let key = course.read_key()?;
     let mut order = Course {
         title: course.title.clone(),
         exercises: Vec::new(),
     };
+    let mut files = Vec::new();
     for entry in &course.exercises {
         let exercise = catalogue.find(&entry.id)?;
         let variants = StudentVariants::choose(key.as_ref(), exercise, student);
         let own = within.join(exercise.lesson()).join(exercise.slug());
-        for (path, text) in exercise.public_files(&variants.shown)? {
-            whole_file::write_below(&own.join(path), text)?;
-        }
+        let public = exercise.public_files(&variants.shown)?.into_iter();
+        files.extend(public.map(|(path, text)| (own.join(path), text)));
         order.exercises.push(CourseExercise {
             id: exercise.id.clone(),
         });
     }
     let order = toml::to_string(&order).context("cannot write TOML")?;
-    whole_file::write_below(&within.join(COURSE), order)?;
+    files.push((within.join(COURSE), order));
+    if within.exists() {
+        std::fs::remove_dir_all(&within)
+            .with_context(|| format!("cannot remove {}", within.display()))?;
+    }
+    for (path, text) in files {
+        whole_file::write_below(&path, text)?;
+    }
     let catalogue = Catalogue::of_folder(&within)?;
     if let Some(known) = known {
         return known.update(&catalogue).map(drop);
