@@ -4,8 +4,9 @@
 //! a file, a socket, a device of the host's own. So only devices and properties pass that QEMU
 //! itself describes as numbers and switches ([`super::device_check`]).
 
-use crate::text::printable;
 use std::fmt;
+
+use crate::text::printable;
 
 /// Beginnings of the names of devices that hand parts of the host to the guest.
 const OF_HOST: [&str; 8] = [

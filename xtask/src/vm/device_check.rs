@@ -90,7 +90,12 @@ pub fn check_devices(session: &Session, requested: &[RequestedDevice]) -> Result
         }
         let properties = answers
             .ask(&qemu, &["-device", &format!("{name},help")])
-            .with_context(|| format!("{} does not describe {name}", qemu.display()))?;
+            .ok_or_else(|| {
+                device.failure(&format!(
+                    "QEMU does not describe the device `{name}`; a module of QEMU's that it needs may \
+                     be missing on this host"
+                ))
+            })?;
         check_properties(&device.text, &properties).map_err(|what| device.failure(&what))?;
         devices.push(placed(&device.text, &properties, FIRST_SLOT + number));
     }

@@ -4,8 +4,10 @@
 //! snapshot, so only the registers of its PCI header are missing, in which the guest's firmware and
 //! kernel have put the addresses of its memory. The host writes them again before the guest runs.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
+
+use super::qmp::Qmp;
 
 /// A register of a PCI header: its offset in bytes. The command and status; the base addresses; the
 /// address of the ROM; the interrupt line (PCI specification, "Type 00h Configuration Space
@@ -22,6 +24,25 @@ pub trait Ports {
     fn read(&mut self, port: u16) -> Result<u32>;
     /// Writes 32 bits.
     fn write(&mut self, port: u16, value: u32) -> Result<()>;
+}
+
+impl Ports for Qmp {
+    fn read(&mut self, port: u16) -> Result<u32> {
+        // portl[0x0cfc] = 0x12345678
+        let answer = self.monitor(&format!("i /wx {port:#x}"))?;
+        let value = answer.trim().rsplit_once("0x");
+        let value = value.and_then(|(_, digits)| u32::from_str_radix(digits, 16).ok());
+        value.with_context(|| format!("QEMU does not read the port {port:#x}"))
+    }
+
+    fn write(&mut self, port: u16, value: u32) -> Result<()> {
+        let answer = self.monitor(&format!("o /wx {port:#x} {value:#x}"))?;
+        ensure!(
+            answer.trim().is_empty(),
+            "QEMU does not write the port {port:#x}"
+        );
+        Ok(())
+    }
 }
 
 /// A PCI device of a guest.

@@ -7,13 +7,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer_patience::AnswerPatience;
 use super::cpus;
-use super::pci::{PciBus, PciDevice, Ports};
+use super::pci::{PciBus, PciDevice};
 use super::watchdog::INTERVAL;
 
 /// The time that QEMU may take to read a request: it reads at once unless it is stopped.
@@ -179,7 +179,7 @@ impl Qmp {
     }
 
     /// Returns the answer of QEMU's monitor for people.
-    fn monitor(&mut self, command: &str) -> Result<String> {
+    pub(super) fn monitor(&mut self, command: &str) -> Result<String> {
         let line = json!({"command-line": command});
         let answer = self.execute("human-monitor-command", &line)?;
         let text = answer.as_str().map(str::to_owned);
@@ -377,25 +377,6 @@ impl Qmp {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-impl Ports for Qmp {
-    fn read(&mut self, port: u16) -> Result<u32> {
-        // portl[0x0cfc] = 0x12345678
-        let answer = self.monitor(&format!("i /wx {port:#x}"))?;
-        let value = answer.trim().rsplit_once("0x");
-        let value = value.and_then(|(_, digits)| u32::from_str_radix(digits, 16).ok());
-        value.with_context(|| format!("QEMU does not read the port {port:#x}"))
-    }
-
-    fn write(&mut self, port: u16, value: u32) -> Result<()> {
-        let answer = self.monitor(&format!("o /wx {port:#x} {value:#x}"))?;
-        ensure!(
-            answer.trim().is_empty(),
-            "QEMU does not write the port {port:#x}"
-        );
-        Ok(())
     }
 }
 
