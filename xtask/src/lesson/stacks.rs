@@ -52,9 +52,10 @@ impl Stack<'_> {
         after.split_whitespace().next()
     }
 
-    /// Reports whether the CPU had nothing to do. Each CPU has an idle task with the PID 0.
+    /// Reports whether the CPU had nothing to do. Each CPU has an idle task with the PID 0, which an
+    /// interrupt may have stopped that runs code of a module.
     fn is_idle(&self) -> bool {
-        self.pid() == Some("0")
+        self.pid() == Some("0") && !self.has_module_code()
     }
 
     fn has_module_code(&self) -> bool {
@@ -217,6 +218,27 @@ mod tests {
         expected.push("(CPU 1 was idle)".to_owned());
         expected.push("(the stacks of 2 other tasks and some lines are left out)".to_owned());
         assert_eq!(relevant_lines(&lines), expected);
+    }
+
+    #[test]
+    fn an_interrupt_of_an_idle_cpu_that_runs_a_module_is_shown() {
+        let interrupted = [
+            IDLE[0],
+            IDLE[1],
+            "[    2.300000] RIP: 0010:lock_timer_base+0x74/0x90",
+            "[    2.300000] Call Trace:",
+            "[    2.300000]  <IRQ>",
+            "[    2.300000]  mod_timer+0xb/0x10",
+            "[    2.300000]  blink+0x17/0x20 [x]",
+            "[    2.300000]  </IRQ>",
+            "[    2.300000]  default_idle+0x9/0x10",
+        ];
+        let lines = [&INIT[..], &interrupted].concat();
+        let shown = relevant_lines(&lines);
+        let missing = |line: &&&str| !shown.iter().any(|shown| shown == *line);
+        let missing: Vec<_> = interrupted.iter().filter(missing).collect();
+        // The marks of the interrupt are left out, as in other reports.
+        assert_eq!(missing, [&interrupted[4], &interrupted[7]]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct ProjectSources {
 /// A line of a lesson's source that a task executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLocation {
-    /// Name and PID of the task: `rmmod (60)`. Empty if the report has none.
+    /// Name and PID of the task: `rmmod (60)`, or `an interrupt on CPU 1`. Empty if the report has none.
     pub task: String,
     /// The file, as a path from the clone's top folder, or below the project's folder as the user
     /// wrote it.
@@ -182,7 +182,11 @@ impl<'a> Symbols<'a> {
         for line in report.drain(..) {
             let message = message(&line);
             if let Some((name, pid)) = line::task(message) {
-                let now = format!("{name} ({pid})");
+                // An idle task runs no code of a module itself.
+                let now = match name.strip_prefix("swapper/") {
+                    Some(cpu) => format!("an interrupt on CPU {cpu}"),
+                    None => format!("{name} ({pid})"),
+                };
                 located &= now == task;
                 // KCSAN prints the name of one of the two tasks, after both stacks.
                 let unnamed = format!("{} ({pid})", line::UNNAMED);
