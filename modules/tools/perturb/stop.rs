@@ -27,7 +27,6 @@ extern "C" {
     fn perturb_delay(nanoseconds: u64, spin: u64);
     fn perturb_now() -> u64;
     fn perturb_current(name: *mut u8) -> i32;
-    fn perturb_in_task() -> bool;
     fn perturb_print(text: *const u8, length: u64);
 }
 
@@ -107,8 +106,8 @@ pub(crate) unsafe fn watch<'a>(
 /// and operands with the fields that `store.c` describes. Nobody has called the function before, and
 /// [`watch`] is called afterwards.
 ///
-/// `passed` and `stored` do nothing but [`report`]: they are called with interrupts disabled, as if in an
-/// NMI.
+/// `passed` and `stored` do nothing but [`report`], and count in atomics: they are called with interrupts
+/// disabled, as if in an NMI.
 pub(crate) unsafe fn hold_between(
     place: u32,
     end: u32,
@@ -121,8 +120,8 @@ pub(crate) unsafe fn hold_between(
     unsafe { perturb_hold_between(place, end, passed, stored) };
 }
 
-/// Delays the calling task for about `nanoseconds` and returns the actual time in nanoseconds. The task
-/// sleeps where it may; otherwise it spins for at most `spin` nanoseconds.
+/// Delays the calling task or interrupt for about `nanoseconds` and returns the actual time in nanoseconds. A
+/// task sleeps where it may; otherwise it spins for at most `spin` nanoseconds.
 ///
 /// # Context
 ///
@@ -146,36 +145,33 @@ pub(crate) fn now() -> u64 {
     unsafe { perturb_now() }
 }
 
-/// Reports whether a task runs, and not an interrupt or a timer.
-///
-/// # Context
-///
-/// Any.
-pub(crate) fn in_task() -> bool {
-    // SAFETY: The function may be called in any context, and accesses no memory of ours.
-    unsafe { perturb_in_task() }
-}
-
-/// The running task, displayed as its name and number: `insmod/123`.
+/// The running task, displayed as its name and number: `insmod/123`; or the running interrupt with its
+/// CPU: `softirq/cpu0`, `hardirq/cpu1`.
 pub(crate) struct Current {
     name: [u8; TASK_COMM_LEN as usize],
-    pid: i32,
+    /// As `task.c` describes it.
+    number: i32,
 }
 
 impl Current {
-    /// Returns the running task.
+    /// Returns the running task or interrupt.
     ///
     /// # Context
     ///
-    /// Any; in an interrupt, the result is the interrupted task.
+    /// Any; the NMI of a breakpoint's handler does not count.
     pub(crate) fn get() -> Self {
         let mut name = [0; TASK_COMM_LEN as usize];
         // SAFETY: The buffer has room for a name, and the function ends the name with a NUL.
-        let pid = unsafe { perturb_current(name.as_mut_ptr()) };
-        Self { name, pid }
+        let number = unsafe { perturb_current(name.as_mut_ptr()) };
+        Self { name, number }
     }
 
-    /// Returns the task's name, at most 15 bytes.
+    /// Reports whether it is a task, and not an interrupt.
+    pub(crate) fn is_task(&self) -> bool {
+        self.number >= 0
+    }
+
+    /// Returns the name, at most 15 bytes.
     pub(crate) fn name(&self) -> &[u8] {
         let length = self.name.iter().position(|byte| *byte == 0);
         &self.name[..length.unwrap_or(self.name.len())]
@@ -187,7 +183,10 @@ impl core::fmt::Display for Current {
         for &byte in self.name() {
             f.write_char(char::from(byte))?;
         }
-        write!(f, "/{}", self.pid)
+        match self.number {
+            pid @ 0.. => write!(f, "/{pid}"),
+            number => write!(f, "/cpu{}", -1 - number),
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Table {
         (0..ENTRIES).map(move |step| (key as usize).wrapping_add(step) % ENTRIES)
     }
 
-    /// Returns the number of a key, from 0 if the key is new. `None` if there is no room.
+    /// Returns the number of a key, which is 0 if the key is new; `None` if the table is full.
     pub(crate) fn entry(&self, key: u64) -> Option<&AtomicU64> {
         let is_own = |index: &usize| {
             let found = self.keys[*index].compare_exchange(0, key, Relaxed, Relaxed);

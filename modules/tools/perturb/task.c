@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 
@@ -19,12 +20,11 @@ void perturb_delay(u64 nanoseconds, u64 spin);
 u64 perturb_now(void);
 void perturb_print(const char *text, unsigned long length);
 int perturb_current(char name[TASK_COMM_LEN]);
-bool perturb_in_task(void);
 
 /*
- * Keeps the task here for a number of nanoseconds. The task sleeps, so that
- * others get its CPU, if it may sleep and its state does not say that it is about
- * to sleep for another reason; otherwise it spins, with interrupts as they are.
+ * Keeps the task or interrupt here for a number of nanoseconds. A task sleeps, so
+ * that others get its CPU, if it may sleep and its state does not say that it is
+ * about to sleep for another reason; otherwise it spins, with interrupts as they are.
  */
 void perturb_delay(u64 nanoseconds, u64 spin)
 {
@@ -66,15 +66,34 @@ void perturb_print(const char *text, unsigned long length)
 	raw_spin_unlock_irqrestore(&lock, flags);
 }
 
-int perturb_current(char name[TASK_COMM_LEN])
+/*
+ * The name of the interrupt that runs, or NULL if a task does. A breakpoint's
+ * handler counts as an NMI, which is not that of the code with the breakpoint.
+ */
+static const char *interrupt(void)
 {
-	strscpy_pad(name, current->comm, TASK_COMM_LEN);
-	return task_pid_nr(current);
+	unsigned int count = preempt_count();
+
+	if (in_nmi())
+		count -= NMI_OFFSET + HARDIRQ_OFFSET;
+	if (count & (NMI_MASK | HARDIRQ_MASK))
+		return "hardirq";
+	return count & SOFTIRQ_OFFSET ? "softirq" : NULL;
 }
 
-bool perturb_in_task(void)
+/*
+ * Stores the name of the task that runs and returns its number. An interrupt
+ * has a name of its own, and -1 minus the number of its CPU: the task that it
+ * interrupts has nothing to do with it.
+ */
+int perturb_current(char name[TASK_COMM_LEN])
 {
-	return in_task();
+	const char *of_interrupt = interrupt();
+
+	strscpy_pad(name, of_interrupt ?: current->comm, TASK_COMM_LEN);
+	if (of_interrupt)
+		return -1 - raw_smp_processor_id();
+	return task_pid_nr(current);
 }
 
 u64 perturb_now(void)

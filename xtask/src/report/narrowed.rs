@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::run::{DelayPlace, Narrowed, NarrowedDelay, NarrowedRace, NarrowingResult, Pair};
+use crate::schedule::interrupt;
 use crate::text::{printable, shell_word};
 use crate::timeline::{PairEvent, PairRow};
 
@@ -120,7 +121,10 @@ fn clause(delay: &NarrowedDelay) -> String {
             delay.offset
         ),
     };
-    format!("`{task}` is preempted for {milliseconds} ms{passage} {place}")
+    match interrupt(&delay.task) {
+        Some(interrupt) => format!("{interrupt} is delayed for {milliseconds} ms{passage} {place}"),
+        None => format!("`{task}` is preempted for {milliseconds} ms{passage} {place}"),
+    }
 }
 
 /// Formats nanoseconds as milliseconds with one digit that is not 0: `0.1`, `0.02`, `20`.

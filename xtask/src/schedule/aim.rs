@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::conflicts::{Conflict, ConflictKind, MAX_GAP};
+use super::delay::interrupt;
 use super::exact::{ExactDelay, ExactSchedule, START_LIMIT};
 use super::order::PerturbOrder;
 use super::{Baseline, ModuleCode, Schedule, weak_memory};
@@ -120,6 +121,10 @@ fn held(random: &mut fastrand::Rng, baseline: &Baseline, aim: Aim) -> ExactSched
     schedule
 }
 
+/// The same for an interrupt, in nanoseconds: it comes with a tick of the clock, and a lesson begins at any time
+/// between two of these.
+const INTERRUPT_MARGIN: u64 = 10_000_000;
+
 /// Conflicts of one task at one point, of which a loop has several.
 type Group<'a> = Vec<&'a Conflict>;
 
@@ -147,7 +152,7 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
             ConflictKind::Between => 3 * share,
         };
         // Most runs with a schedule have the order of the baseline run.
-        let share = match conflict.gaps.is_empty() {
+        let share = match conflict.gaps.is_empty() && interrupt(&conflict.task).is_none() {
             true => (share / 4).max(1),
             false => share,
         };
@@ -180,6 +185,7 @@ fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
     let leaving = margin(LEAVING_MARGIN);
     let after = match conflict.kind {
         ConflictKind::Leaving => leaving,
+        _ if interrupt(&conflict.task).is_some() => random.u64(..INTERRUPT_MARGIN),
         _ => random.choice(margins).unwrap_or(margins[0]),
     };
     let own = conflict.remotes.iter().any(|remote| remote.is_own);

@@ -24,7 +24,7 @@ pub struct BaselineArrival {
     pub address: u64,
     /// Whether the task itself is there, and not an interrupt or a timer.
     pub in_task: bool,
-    /// The task's name and number: `insmod/123`.
+    /// The task's name and number: `insmod/123`; of an interrupt its kind and CPU: `softirq/cpu0`.
     pub task: String,
 }
 
@@ -133,7 +133,7 @@ mod tests {
             operand: None,
             calls: None,
         };
-        let output = b"began after 56\nmet 0 arrival 2 at 12 of ffff8880 in irq a b/c/5\n\
+        let output = b"began after 56\nmet 0 arrival 2 at 12 of ffff8880 in irq softirq/cpu1\n\
                      met 1 arrival 2 at 12 of 0 in task x/1\nmet 0 arrival 1 at 1 of 0 in task x\n\
                      gone at 78 rmmod/9\ngone at x rmmod/9\n\xff\n";
         let report = BaselineReport::read(output, std::slice::from_ref(&point));
@@ -143,9 +143,9 @@ mod tests {
             clock_nanoseconds: 12,
             address: 0xffff_8880,
             in_task: false,
-            task: "a b/c/5".to_owned(),
+            task: "softirq/cpu1".to_owned(),
         };
-        assert_eq!(arrival.task_name(), "a b/c");
+        assert_eq!(arrival.task_name(), "softirq");
         assert_eq!(report.arrivals, std::slice::from_ref(&arrival));
         assert_eq!(report.counts(), [Some(1)]);
         let mut other = arrival.clone();

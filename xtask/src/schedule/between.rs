@@ -119,11 +119,7 @@ impl<'a> SortedArrivals<'a> {
                 let near = later.take_while(|other| self.distance(index, *other) <= NEAR);
                 for other in near {
                     let (first, second) = (self.all[index], self.all[other]);
-                    let is_open = first.in_task
-                        && second.in_task
-                        && conflict(first, second)
-                        && !self.before.orders(first, second);
-                    if is_open {
+                    if conflict(first, second) && !self.before.orders(first, second) {
                         pairs.entry(index).or_default().insert(other);
                         pairs.entry(other).or_default().insert(index);
                     }

@@ -1,5 +1,6 @@
 //! Conflicts: accesses of two tasks to the same memory, of which one writes (Snowboard, Gong et al.,
-//! SOSP 2021), and tasks that leave a module shortly before its removal.
+//! SOSP 2021), and tasks that leave a module shortly before its removal. The interrupts of a CPU, in which
+//! timers run too, count as one task, and its softirqs as another.
 //!
 //! The baseline run has the order and the times. A delay of the task that comes first, for as long as the
 //! other takes to come, reverses the order.
@@ -52,6 +53,10 @@ pub(super) const MAX_GAP: u64 = 30_000_000;
 /// Parts of the names of functions that lock, begin to sleep, or free something.
 const STEPS: [&str; 4] = ["lock", "prepare_to_wait", "kfree", "remove"];
 
+/// The same after an access of an interrupt: less than the maximum delay of an interrupt
+/// (`SPIN` in modules/tools/perturb/perturb.rs).
+const MAX_INTERRUPT_GAP: u64 = 11_000_000;
+
 /// The symbol of each module's init function.
 pub(super) const INIT: &str = "init_module";
 
@@ -99,16 +104,13 @@ pub(super) fn conflicts(
     for indices in blocks.values() {
         for (position, &index) in indices.iter().enumerate() {
             let first = arrivals[index];
-            if !first.in_task {
-                continue;
-            }
             let mut others = indices.iter().map(|index| arrivals[*index]);
             if others.any(|other| conflict(first, other)) {
                 shared.insert(index);
             }
             let later = indices[position + 1..].iter().copied();
             let seconds = later
-                .take_while(|other| gap(first, arrivals[*other]) <= MAX_GAP)
+                .take_while(|other| gap(first, arrivals[*other]) <= max_gap(first))
                 .filter(|other| conflict(first, arrivals[*other]))
                 .filter(|other| !before.orders(first, arrivals[*other]));
             let seconds: Vec<usize> = seconds.collect();
@@ -121,6 +123,7 @@ pub(super) fn conflicts(
     for index in triples.keys() {
         found.entry(*index).or_default();
     }
+    let next = next_interrupts(&sorted, &found, &mut is_own);
     let mut conflicts: Vec<DelayedArrival> = Vec::new();
     for (index, seconds) in found {
         let first = arrivals[index];
@@ -163,7 +166,54 @@ pub(super) fn conflicts(
             is_step: calls(&arrival.point, &STEPS),
         }
     });
-    conflicts.collect()
+    conflicts.chain(next).collect()
+}
+
+/// Returns the arrivals of interrupts that come repeatedly, such as timers, after those of the baseline run. The
+/// task that uses the same memory after the last arrival is delayed for a period and waits for the next one,
+/// which is delayed until the task is done.
+fn next_interrupts(
+    sorted: &SortedArrivals<'_>,
+    found: &BTreeMap<usize, Vec<usize>>,
+    mut is_own: impl FnMut(&ProbePoint) -> bool,
+) -> Vec<Conflict> {
+    let mut next = Vec::new();
+    for (&index, seconds) in found {
+        let first = sorted.all[index];
+        let is_same = |arrival: &BaselineArrival, number| {
+            arrival.point.address() == first.point.address()
+                && (arrival.task_name(), arrival.arrival) == (first.task_name(), number)
+        };
+        let find = |number| sorted.all.iter().find(|arrival| is_same(arrival, number));
+        let Some(before) = find(first.arrival - 1).filter(|_| !first.in_task) else {
+            continue;
+        };
+        if find(first.arrival + 1).is_some() {
+            continue;
+        }
+        // The first and the last access of each task.
+        let mut tasks: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+        for second in seconds {
+            let ends = tasks.entry(&sorted.all[*second].task);
+            let ends = ends.or_insert([*second, *second]);
+            *ends = [ends[0].min(*second), ends[1].max(*second)];
+        }
+        let remotes = tasks.into_values().map(|[begin, end]| RemoteAccess {
+            lead: gap(before, first),
+            ..sorted.remote(begin, [begin, begin, end], &mut is_own)
+        });
+        next.push(Conflict {
+            remotes: remotes.collect(),
+            point: first.point.clone(),
+            task: first.task_name().to_owned(),
+            arrival: first.arrival + 1,
+            gaps: Vec::new(),
+            kind: ConflictKind::Between,
+            is_own: is_own(&first.point),
+            is_step: false,
+        });
+    }
+    next
 }
 
 /// Returns the arrivals of tasks that have just used memory which another task has used several times.
@@ -174,9 +224,7 @@ fn again(arrivals: &[&BaselineArrival], blocks: &HashMap<u64, Vec<usize>>) -> Ve
             let second = arrivals[index];
             let mut earlier = indices[..position].iter().map(|index| arrivals[*index]);
             let is_init = |arrival: &BaselineArrival| arrival.point.function == INIT;
-            if second.in_task
-                && earlier
-                    .any(|first| first.arrival > 1 && !is_init(first) && conflict(first, second))
+            if earlier.any(|first| first.arrival > 1 && !is_init(first) && conflict(first, second))
             {
                 let mut later = arrivals[index + 1..].iter();
                 let next = later.position(|arrival| arrival.task == second.task);
@@ -196,7 +244,7 @@ fn leaving(report: &BaselineReport, arrivals: &[&BaselineArrival]) -> Vec<Delaye
     for removal in &report.removals {
         let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, arrival) in arrivals.iter().enumerate() {
-            if arrival.in_task && arrival.clock_nanoseconds <= removal.clock_nanoseconds {
+            if arrival.clock_nanoseconds <= removal.clock_nanoseconds {
                 last.insert(&arrival.task, index);
             }
         }
@@ -205,7 +253,7 @@ fn leaving(report: &BaselineReport, arrivals: &[&BaselineArrival]) -> Vec<Delaye
             let gap = removal.clock_nanoseconds - arrival.clock_nanoseconds;
             // The kernel does not remove a module whose init function has not returned.
             let is_init = arrival.point.function == INIT;
-            if *task != removal.task && !is_init && gap <= MAX_GAP {
+            if *task != removal.task && !is_init && gap <= max_gap(arrival) {
                 leaving.push((index, ConflictKind::Leaving, vec![gap]));
             }
         }
@@ -233,142 +281,21 @@ fn gap(first: &BaselineArrival, second: &BaselineArrival) -> u64 {
         .saturating_sub(first.clock_nanoseconds)
 }
 
+/// Returns the maximum time from an access to that of another task for which a delay may reverse their order.
+fn max_gap(first: &BaselineArrival) -> u64 {
+    match first.in_task {
+        true => MAX_GAP,
+        false => MAX_INTERRUPT_GAP,
+    }
+}
+
 pub(super) fn conflict(first: &BaselineArrival, second: &BaselineArrival) -> bool {
     let writes = |arrival: &BaselineArrival| arrival.point.operand.is_some_and(|it| it.writes);
     let overlaps = range(first)
         .zip(range(second))
         .is_some_and(|(a, b)| a.0 < b.1 && b.0 < a.1);
-    let is_other = first.task != second.task || !second.in_task;
-    overlaps && is_other && (writes(first) || writes(second))
+    overlaps && first.task != second.task && (writes(first) || writes(second))
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::baseline::Removal;
-    use super::super::operand::Operand;
-    use super::super::probe_points::ProbeKind;
-    use super::*;
-
-    /// Returns an arrival at the point at this offset, where the task uses the memory at `address`.
-    pub(in crate::schedule) fn arrival(
-        task: &str,
-        offset: u32,
-        clock: u64,
-        address: u64,
-        writes: bool,
-    ) -> BaselineArrival {
-        let operand = Operand {
-            bits: 7,
-            writes,
-            bytes: 4,
-        };
-        BaselineArrival {
-            point: ProbePoint {
-                function: "f".to_owned(),
-                offset,
-                section: 1,
-                section_offset: u64::from(offset),
-                kind: ProbeKind::Access,
-                operand: Some(operand),
-                calls: None,
-            },
-            arrival: 1,
-            clock_nanoseconds: clock * 1_000_000,
-            address,
-            in_task: true,
-            task: task.to_owned(),
-        }
-    }
-
-    pub(in crate::schedule) fn call(function: &str, arrival: BaselineArrival) -> BaselineArrival {
-        let mut arrival = arrival;
-        arrival.point.calls = Some(function.to_owned());
-        arrival
-    }
-
-    /// Returns the tasks, offsets, first gaps in milliseconds and kinds of the conflicts.
-    fn found(arrivals: Vec<BaselineArrival>) -> Vec<(String, u32, u64, ConflictKind)> {
-        let report = BaselineReport {
-            arrivals,
-            removals: vec![Removal {
-                clock_nanoseconds: 100_000_000,
-                task: "rmmod/9".to_owned(),
-            }],
-        };
-        let conflicts = conflicts(&report, |_| true);
-        let entry = |conflict: Conflict| {
-            let gap = conflict.gaps.first().map_or(0, |gap| gap / 1_000_000);
-            (conflict.task, conflict.point.offset, gap, conflict.kind)
-        };
-        conflicts.into_iter().map(entry).collect()
-    }
-
-    #[test]
-    fn the_task_that_comes_first_is_delayed_until_the_other_comes() {
-        let arrivals = vec![
-            arrival("a/1", 0, 10, 0x10_0000, false),
-            arrival("a/1", 4, 20, 0x10_0000, true),
-            // Other memory, and two reads.
-            arrival("b/2", 8, 30, 0x20_0000, true),
-            arrival("a/1", 12, 31, 0x30_0000, false),
-            arrival("b/2", 16, 32, 0x30_0000, false),
-            arrival("b/2", 20, 36, 0x10_0002, true),
-        ];
-        let expected = [
-            ("a".to_owned(), 0, 26, ConflictKind::First),
-            ("a".to_owned(), 4, 16, ConflictKind::Between),
-        ];
-        assert_eq!(found(arrivals), expected);
-    }
-
-    #[test]
-    fn a_task_is_delayed_behind_its_access_of_memory_that_a_loop_uses() {
-        let mut again = arrival("a/1", 0, 20, 0x10_0000, false);
-        again.arrival = 2;
-        let arrivals = vec![
-            arrival("a/1", 0, 10, 0x10_0000, false),
-            again,
-            arrival("b/2", 20, 55, 0x10_0000, true),
-            arrival("b/2", 24, 56, 0x40_0000, false),
-        ];
-        let expected = [("b".to_owned(), 24, 0, ConflictKind::Again)];
-        assert_eq!(found(arrivals), expected);
-    }
-
-    #[test]
-    fn a_task_that_waits_for_the_other_is_not_overtaken() {
-        let arrivals = vec![
-            // Before the thread exists.
-            arrival("a/1", 0, 1, 0x10_0000, true),
-            call("wake_up_process", arrival("a/1", 4, 2, 0x20_0000, true)),
-            arrival("b/2", 8, 3, 0x10_0000, false),
-            // Before the thread is done.
-            arrival("b/2", 12, 4, 0x30_0000, true),
-            call("complete", arrival("b/2", 16, 5, 0x40_0000, true)),
-            call(
-                "wait_for_completion",
-                arrival("a/1", 20, 6, 0x40_0000, true),
-            ),
-            arrival("a/1", 24, 7, 0x30_0000, false),
-        ];
-        let conflicts = found(arrivals);
-        let reversed = conflicts
-            .iter()
-            .filter(|(_, _, _, kind)| matches!(kind, ConflictKind::First | ConflictKind::Between));
-        let offsets: Vec<u32> = reversed.map(|(_, offset, _, _)| *offset).collect();
-        // Whether `complete` comes before the wait is not fixed.
-        assert_eq!(offsets, [16]);
-    }
-
-    #[test]
-    fn the_last_step_of_a_task_shortly_before_the_removal_is_delayed() {
-        let arrivals = vec![
-            arrival("a/1", 0, 40, 0, false),
-            arrival("b/2", 4, 80, 0, false),
-            arrival("b/2", 8, 90, 0, false),
-            arrival("rmmod/9", 12, 95, 0, false),
-        ];
-        let expected = [("b".to_owned(), 8, 10, ConflictKind::Leaving)];
-        assert_eq!(found(arrivals), expected);
-    }
-}
+pub(super) mod tests;

@@ -16,12 +16,12 @@ pub struct InjectedDelay {
     pub arrival: u32,
     /// The beginning, in nanoseconds on the clock of the kernel's log.
     pub clock_nanoseconds: u64,
-    /// The length, in nanoseconds.
+    /// The length, in nanoseconds; the requested length if the guest stopped during the delay.
     pub duration_nanoseconds: u64,
     /// The length that the schedule asks for, in nanoseconds: the guest may need longer to wake the
     /// task.
     pub requested_nanoseconds: u64,
-    /// The task's name and number: `insmod/123`.
+    /// The task's name and number: `insmod/123`; of an interrupt its kind and CPU: `softirq/cpu0`.
     pub task: String,
 }
 
@@ -30,6 +30,21 @@ impl InjectedDelay {
     pub fn task_name(&self) -> &str {
         task_name(&self.task)
     }
+
+    /// Reports whether another line is about the same delay.
+    fn is_same(&self, other: &Self) -> bool {
+        let key = |delay: &Self| (delay.point.address(), delay.clock_nanoseconds);
+        (key(self), &self.task) == (key(other), &other.task)
+    }
+}
+
+/// The names that `perturb` gives to interrupts (modules/tools/perturb/task.c), with what they are.
+const INTERRUPTS: [(&str, &str); 2] = [("softirq", "a softirq"), ("hardirq", "an interrupt")];
+
+/// Returns what a delayed interrupt is, by its name; `None` for the name of a task.
+pub fn interrupt(name: &str) -> Option<&'static str> {
+    let mut interrupts = INTERRUPTS.into_iter();
+    interrupts.find_map(|(own, what)| (own == name).then_some(what))
 }
 
 /// Returns the name in a task's name and number: `insmod/123`.
@@ -71,13 +86,41 @@ impl DelayReport {
 }
 
 /// Reads the lines `held POINT arrival N at CLOCK for DURATION of REQUESTED TASK` and `kept POINT until POINT
-/// arrival ...`, with the times in nanoseconds. Other lines are ignored: a lesson may write anything to the
-/// module's port.
+/// arrival ...`, with the times in nanoseconds, and `holds POINT arrival N at CLOCK of REQUESTED TASK` of delays
+/// during which the guest stopped: these count with the requested length. Other lines are ignored: a lesson may
+/// write anything to the module's port.
 fn delays(output: &[u8], points: &[ProbePoint]) -> Vec<InjectedDelay> {
-    String::from_utf8_lossy(output)
-        .lines()
-        .filter_map(|line| delay(line, points))
-        .collect()
+    let output = String::from_utf8_lossy(output);
+    let mut begun: Vec<InjectedDelay> = Vec::new();
+    let mut delays: Vec<InjectedDelay> = Vec::new();
+    for line in output.lines() {
+        if let Some(delay) = begun_delay(line, points) {
+            begun.push(delay);
+        } else if let Some(delay) = delay(line, points) {
+            begun.retain(|begun| !begun.is_same(&delay));
+            delays.push(delay);
+        }
+    }
+    delays.extend(begun);
+    delays
+}
+
+/// Reads `holds POINT arrival N at CLOCK of REQUESTED TASK`.
+fn begun_delay(line: &str, points: &[ProbePoint]) -> Option<InjectedDelay> {
+    let (point, rest) = line.strip_prefix("holds ")?.split_once(" arrival ")?;
+    let (arrival, rest) = rest.split_once(" at ")?;
+    let (clock, rest) = rest.split_once(" of ")?;
+    let (requested, task) = rest.split_once(' ')?;
+    let nanoseconds = requested.parse().ok()?;
+    Some(InjectedDelay {
+        point: points.get(point.parse::<usize>().ok()?)?.clone(),
+        until: None,
+        arrival: arrival.parse().ok()?,
+        clock_nanoseconds: clock.parse().ok()?,
+        duration_nanoseconds: nanoseconds,
+        requested_nanoseconds: nanoseconds,
+        task: task.to_owned(),
+    })
 }
 
 fn delay(line: &str, points: &[ProbePoint]) -> Option<InjectedDelay> {
@@ -169,7 +212,19 @@ mod tests {
             ..delay.clone()
         };
         assert_eq!(delays(output_of_store, points), [held]);
-        assert_eq!(delays(output, points), [delay]);
+        assert_eq!(delays(output, points), std::slice::from_ref(&delay));
+        let output_of_two =
+            b"holds 0 arrival 3 at 12 of 30 a task/5\nholds 0 arrival 4 at 20 of 9 a task/5\n\
+                              holds 1 arrival 4 at 20 of 9 a task/5\nholds 0 arrival 4 at 20 of\n\
+                              held 0 arrival 3 at 12 for 34 of 30 a task/5\n";
+        let unfinished = InjectedDelay {
+            arrival: 4,
+            clock_nanoseconds: 20,
+            duration_nanoseconds: 9,
+            requested_nanoseconds: 9,
+            ..delay.clone()
+        };
+        assert_eq!(delays(output_of_two, points), [delay, unfinished]);
         let arrival = Arrival {
             point: point.clone(),
             clock_nanoseconds: 78,

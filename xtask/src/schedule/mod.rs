@@ -44,7 +44,7 @@ pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
 pub use between::{RemoteAccess, reversals};
 pub use conflicts::{Conflict, ConflictKind, all_conflicts};
-pub use delay::{Arrival, DelayReport, InjectedDelay};
+pub use delay::{Arrival, DelayReport, InjectedDelay, interrupt};
 pub use exact::{ExactDelay, ExactSchedule};
 pub use function_code::FunctionCode;
 pub use held_store::{HeldStore, held_stores};

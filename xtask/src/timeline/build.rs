@@ -8,7 +8,7 @@ use super::TimelineInput;
 use super::lanes::{lanes, shell};
 use super::model::{CpuSlice, EndState, EventKind, Timeline, TimelineEvent, seconds};
 use super::parse::{self, TraceEvent, TraceEventKind};
-use crate::schedule::InjectedDelay;
+use crate::schedule::{InjectedDelay, interrupt};
 
 impl Timeline {
     /// Builds the timeline of a run.
@@ -141,12 +141,14 @@ fn injected_delay(delay: &InjectedDelay) -> TimelineEvent {
     let millis = seconds(*duration_nanoseconds);
     let function = rustc_demangle::demangle(&point.function);
     let offset = point.offset;
+    let interrupt = interrupt(delay.task_name()).map(|interrupt| format!(", {interrupt}"));
+    let interrupt = interrupt.unwrap_or_default();
     TimelineEvent {
         at: clock_nanoseconds / 1000,
         cpu: None,
         pid: task.rsplit_once('/').and_then(|(_, pid)| pid.parse().ok()),
         kind: EventKind::Message(format!(
-            "perturb: {what} {millis:.3} ms at {function:#}+{offset:#x}"
+            "perturb: {what} {millis:.3} ms at {function:#}+{offset:#x}{interrupt}"
         )),
     }
 }

@@ -171,7 +171,7 @@ pub struct InjectedDelayEntry {
     pub guest_clock_seconds: f64,
     /// Length of the delay on the guest's clock.
     pub guest_duration_seconds: f64,
-    /// Name and PID of the task: `"insmod/123"`.
+    /// Name and PID of the task: `"insmod/123"`; of an interrupt its kind and CPU: `"softirq/cpu0"`.
     pub task: String,
 }
 
@@ -272,7 +272,7 @@ pub struct NarrowedEntry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NarrowedDelayEntry {
-    /// Name of the task.
+    /// Name of the task; `softirq` or `hardirq` of an interrupt.
     pub task: String,
     /// Symbol of the module's function that the task is in.
     pub function: String,
@@ -313,7 +313,7 @@ pub struct FailedStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceLocationEntry {
-    /// Name and PID of the task: `"rmmod (60)"`; empty if not known.
+    /// Name and PID of the task: `"rmmod (60)"`, or `"an interrupt on CPU 1"`; empty if not known.
     pub task: String,
     /// The file, as a path from the clone's top folder.
     pub file: String,

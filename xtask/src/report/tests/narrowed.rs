@@ -133,7 +133,7 @@ pub(super) fn results() -> [NarrowedRace; 5] {
         delays: vec![
             narrowed_delay("work er", 22, None, Some(8)),
             narrowed_delay("insmod", 13, None, None),
-            narrowed_delay("insmod", 3, Some(5), Some(7)),
+            narrowed_delay("softirq", 3, Some(5), Some(7)),
         ],
         deciding: None,
         complete: false,
