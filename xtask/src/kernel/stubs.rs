@@ -1,4 +1,5 @@
-//! Functions of the kernel's headers that only return an error, because an option is off.
+//! Functions of the kernel's headers that only return an error, or register nothing, because an option is
+//! off.
 //!
 //! Such a module compiles, loads its code and fails, or does nothing:
 //!
@@ -15,18 +16,20 @@
 
 use super::config::Config;
 
-/// A function that only returns an error.
+/// A function that only returns an error, or registers nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stub {
     /// Its name.
     pub name: String,
+    /// Whether it returns an error, and not 0.
+    pub fails: bool,
     /// The option, without `CONFIG_`, that is off.
     pub option: String,
     /// The line of the header.
     pub line: usize,
 }
 
-/// Returns the functions of a header that only return an error in a kernel with this
+/// Returns the functions of a header that only return an error, or register nothing, in a kernel with this
 /// configuration.
 pub fn stubs_in(header: &str, config: &Config) -> Vec<Stub> {
     let mut stubs = Vec::new();
@@ -57,10 +60,11 @@ pub fn stubs_in(header: &str, config: &Config) -> Vec<Stub> {
         });
         if let Some(option) = off
             && line.starts_with("static inline ")
-            && let Some(name) = failing_function(&lines[index..])
+            && let Some((name, fails)) = stub(&lines[index..])
         {
             stubs.push(Stub {
                 name: name.to_owned(),
+                fails,
                 option: option.to_owned(),
                 line: index + 1,
             });
@@ -121,8 +125,9 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// Returns the name of the function at the beginning of these lines if its body has an error.
-fn failing_function<'a>(lines: &[&'a str]) -> Option<&'a str> {
+/// Returns the name of the function at the beginning of these lines, and whether it fails, if its body has
+/// an error, or if it registers something by its name and only returns 0.
+fn stub<'a>(lines: &[&'a str]) -> Option<(&'a str, bool)> {
     let name = lines.iter().take(3).find_map(|line| {
         let (before, _) = line.split_once('(')?;
         before.split([' ', '\t', '*']).next_back()
@@ -134,7 +139,15 @@ fn failing_function<'a>(lines: &[&'a str]) -> Option<&'a str> {
         let mut parts = line.split("-E").skip(1);
         parts.any(|rest| rest.starts_with(|letter: char| letter.is_ascii_uppercase()))
     };
-    lines[open..=close].iter().any(is_error).then_some(name)
+    let body = &lines[open..=close];
+    if body.iter().any(is_error) {
+        return Some((name, true));
+    }
+    let text = body.concat();
+    let (_, text) = text.split_once('{')?;
+    let is_empty = text.replace(char::is_whitespace, "") == "return0;}";
+    let registers = name.contains("register") && !name.contains("unregister");
+    (is_empty && registers).then_some((name, false))
 }
 
 #[cfg(test)]
@@ -161,6 +174,11 @@ static inline int pin_on(int pin)
 }
 #else /* ! CONFIG_PINS */
 static inline int pin_get(void) { return -ENOSYS; }
+static inline int pin_driver_register(struct pin_driver *driver,
+\t\t\t\t      struct module *owner)
+{ return 0; }
+static inline int pin_register_count(void) { return 0 + 1; }
+static inline int pin_count(void) { return 0; }
 static inline bool pin_is_valid(int pin)
 {
 \treturn false;
@@ -180,16 +198,17 @@ static inline int either(void) { return -ENOSYS; }
 ";
 
     #[test]
-    fn functions_that_only_fail_are_found() -> anyhow::Result<()> {
+    fn functions_that_only_fail_or_register_nothing_are_found() -> anyhow::Result<()> {
         let stubs = stubs_in(HEADER, &Config::parse("# CONFIG_PINS is not set\n")?);
         let found: Vec<_> = stubs
             .iter()
-            .map(|stub| (&*stub.name, &*stub.option, stub.line))
+            .map(|stub| (&*stub.name, stub.fails, &*stub.option, stub.line))
             .collect();
         let expected = [
-            ("fs_dir", "DEBUG_FS", 6),
-            ("pin_get", "PINS", 19),
-            ("bus_add", "BUS", 26),
+            ("fs_dir", true, "DEBUG_FS", 6),
+            ("pin_get", true, "PINS", 19),
+            ("pin_driver_register", false, "PINS", 20),
+            ("bus_add", true, "BUS", 31),
         ];
         assert_eq!(found, expected);
         let all = "CONFIG_PINS=y\nCONFIG_BUS=m\nCONFIG_DEBUG_FS=y\n";

@@ -1,4 +1,4 @@
-//! Notes on calls that can only fail in a kernel, because an option is off.
+//! Notes on calls that can only fail in a kernel, or do nothing, because an option is off.
 //!
 //! An undefined symbol stops a build; a header's function that returns `-ENODEV` does not. kbuild keeps
 //! the headers of each object in `.NAME.o.cmd` beside it:
@@ -22,7 +22,7 @@ use crate::kernel::config::Config;
 use crate::kernel::{KernelImage, Stub, stubs_in};
 
 /// Returns a note for each function that a C source below `sources`, compiled in `work`, calls and
-/// that only returns an error in this kernel.
+/// that only returns an error in this kernel, or registers nothing.
 ///
 /// # Errors
 ///
@@ -52,17 +52,53 @@ pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<
         for (line, name) in first_calls(&read(&source)?, |name| stubs.contains_key(name)) {
             let (header, stub) = stubs[name];
             let header = header.strip_prefix(&image.tree).unwrap_or(header);
+            let effect = match stub.fails {
+                true => "only returns an error",
+                false => "registers nothing",
+            };
             notes.push(format!(
-                "note: {HERE}{}:{line}: {name}() only returns an error in this kernel, for \
-                 CONFIG_{option} is off ({}:{}); `--option {option}` turns it on",
+                "note: {HERE}{}:{line}: {name}() {effect} in this kernel, for CONFIG_{} is off ({}:{}); {}",
                 relative.display(),
+                stub.option,
                 header.display(),
                 stub.line,
-                option = stub.option,
+                remedy(&stub.option),
             ));
         }
     }
     Ok(notes)
+}
+
+/// Returns how a module gets an option that is off.
+fn remedy(option: &str) -> String {
+    match option {
+        PCI => "`--machine q35`, or `machine = \"q35\"` in kmodlab.toml, gives the guest PCI"
+            .to_owned(),
+        _ => format!("`--option {option}` turns it on"),
+    }
+}
+
+/// The option of PCI, which the default machine lacks.
+const PCI: &str = "PCI";
+
+/// A macro that a header defines only if [`PCI`] is on (include/linux/pci.h). Without it, the compiler takes the
+/// line for a function's beginning.
+const PCI_MACRO: &str = "module_pci_driver";
+
+/// Returns a note on errors of the compiler that follow from an option that is off.
+///
+/// # Errors
+///
+/// Fails if the kernel's configuration cannot be read.
+pub(super) fn note_on_errors(lines: &[String], image: &KernelImage) -> Result<Option<String>> {
+    let is_named = lines.iter().any(|line| line.contains(PCI_MACRO));
+    if !is_named || Config::load(&image.objects.join(".config"))?.has(PCI) {
+        return Ok(None);
+    }
+    let remedy = remedy(PCI);
+    Ok(Some(format!(
+        "note: {PCI_MACRO}() does not exist in this kernel, for CONFIG_{PCI} is off; {remedy}"
+    )))
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -243,6 +243,9 @@ impl ModuleBuilder<'_> {
             for why in &files.left_out {
                 message += &format!("\nnote: {why}");
             }
+            if let Some(note) = off_options::note_on_errors(&errors.lines, image)? {
+                message += &format!("\n{note}");
+            }
             if !undefined.is_empty() {
                 for symbol in kernel::missing_symbols(&image.tree, &image.objects, &undefined)? {
                     message += &format!("\nnote: {symbol}");

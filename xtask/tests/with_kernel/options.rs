@@ -83,6 +83,64 @@ fn calls_that_can_only_fail_are_named() -> Result<()> {
     output.expect(1, &["own (c)  FAILED"])
 }
 
+/// A driver whose registration `REGISTER` stands for.
+const PCI_DRIVER: &str = "\
+#include <linux/module.h>
+#include <linux/pci.h>
+
+static const struct pci_device_id ids[] = { { PCI_DEVICE(0x1234, 0x11e8) }, { } };
+
+static int own_probe(struct pci_dev *dev, const struct pci_device_id *id)
+{
+	return 0;
+}
+
+static struct pci_driver driver = { .name = \"own\", .id_table = ids, .probe = own_probe };
+
+REGISTER
+MODULE_LICENSE(\"GPL\");
+";
+
+/// Its registration without the macro.
+const BY_HAND: &str = "\
+static int __init own_init(void)
+{
+	return pci_register_driver(&driver);
+}
+
+static void __exit own_exit(void)
+{
+	pci_unregister_driver(&driver);
+}
+
+module_init(own_init);
+module_exit(own_exit);";
+
+#[test]
+fn a_driver_without_a_bus_is_told_of_it() -> Result<()> {
+    const REMEDY: &str =
+        "`--machine q35`, or `machine = \"q35\"` in kmodlab.toml, gives the guest PCI";
+    let by_hand = PCI_DRIVER.replace("REGISTER", BY_HAND);
+    let project = TestProject::new(&[("own.c", &by_hand)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    let note = "own/own.c:15: pci_register_driver() registers nothing in this kernel, for \
+                CONFIG_PCI is off (include/linux/pci.h:";
+    ensure!(output.printed().contains(note), "{}", output.printed());
+    output.expect(0, &[REMEDY])?;
+
+    let by_macro = PCI_DRIVER.replace("REGISTER", "module_pci_driver(driver);");
+    let project = TestProject::new(&[("own.c", &by_macro)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(
+        1,
+        &[
+            "does-not-compile",
+            "module_pci_driver() does not exist",
+            REMEDY,
+        ],
+    )
+}
+
 #[test]
 #[ignore = "builds the kernel of another configuration"]
 fn a_module_gets_the_options_that_it_asks_for() -> Result<()> {
