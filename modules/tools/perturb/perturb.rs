@@ -55,7 +55,7 @@ module_param_cb! {
 /// Maximum delay of an interrupt, and of a task that must not sleep, in nanoseconds. Both spin, which takes
 /// more of the host's time than of the guest's; but a tick of the clock comes every 4 milliseconds, and the
 /// timers that expire at it should find the task where it is.
-const SPIN: u64 = 12_000_000;
+const SPIN: u64 = 20_000_000;
 
 /// The state of the random number generator.
 static RANDOM: AtomicU64 = AtomicU64::new(0);

@@ -14,12 +14,45 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
+#include <linux/workqueue.h>
 
 /* Declared in stop.rs. */
 void perturb_delay(u64 nanoseconds, u64 spin);
 u64 perturb_now(void);
 void perturb_print(const char *text, unsigned long length);
 int perturb_current(char name[TASK_COMM_LEN]);
+
+/*
+ * The name of the interrupt that runs, or NULL if a task does. A breakpoint's
+ * handler counts as an NMI, which is not that of the code with the breakpoint.
+ */
+static const char *interrupt(void)
+{
+	unsigned int count = preempt_count();
+
+	if (in_nmi())
+		count -= NMI_OFFSET + HARDIRQ_OFFSET;
+	if (count & (NMI_MASK | HARDIRQ_MASK))
+		return "hardirq";
+	return count & SOFTIRQ_OFFSET ? "softirq" : NULL;
+}
+
+static void do_nothing(struct work_struct *work)
+{
+}
+
+static DECLARE_WORK(waiting, do_nothing);
+
+/*
+ * The scheduler gives a woken task a CPU that runs the idle task, whatever
+ * interrupt keeps the task from running there. A work item that waits on this
+ * CPU makes the CPU a busy one, and tasks go to another.
+ */
+static void occupy_cpu(void)
+{
+	if (interrupt() && is_idle_task(current))
+		schedule_work_on(raw_smp_processor_id(), &waiting);
+}
 
 /*
  * Keeps the task or interrupt here for a number of nanoseconds. A task sleeps, so
@@ -29,6 +62,7 @@ int perturb_current(char name[TASK_COMM_LEN]);
 void perturb_delay(u64 nanoseconds, u64 spin)
 {
 	u64 begin = ktime_get_mono_fast_ns();
+	bool is_first = true;
 	u64 passed;
 
 	while ((passed = ktime_get_mono_fast_ns() - begin) < nanoseconds) {
@@ -39,6 +73,9 @@ void perturb_delay(u64 nanoseconds, u64 spin)
 			set_current_state(TASK_UNINTERRUPTIBLE);
 			schedule_hrtimeout(&rest, HRTIMER_MODE_REL);
 		} else if (passed < spin) {
+			if (is_first)
+				occupy_cpu();
+			is_first = false;
 			cpu_relax();
 		} else {
 			return;
@@ -64,21 +101,6 @@ void perturb_print(const char *text, unsigned long length)
 	}
 	outsb(0xe9, text, length);
 	raw_spin_unlock_irqrestore(&lock, flags);
-}
-
-/*
- * The name of the interrupt that runs, or NULL if a task does. A breakpoint's
- * handler counts as an NMI, which is not that of the code with the breakpoint.
- */
-static const char *interrupt(void)
-{
-	unsigned int count = preempt_count();
-
-	if (in_nmi())
-		count -= NMI_OFFSET + HARDIRQ_OFFSET;
-	if (count & (NMI_MASK | HARDIRQ_MASK))
-		return "hardirq";
-	return count & SOFTIRQ_OFFSET ? "softirq" : NULL;
 }
 
 /*

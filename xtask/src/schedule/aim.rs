@@ -123,7 +123,11 @@ fn held(random: &mut fastrand::Rng, baseline: &Baseline, aim: Aim) -> ExactSched
 
 /// The same for an interrupt, in nanoseconds: it comes with a tick of the clock, and a lesson begins at any time
 /// between two of these.
-const INTERRUPT_MARGIN: u64 = 10_000_000;
+const INTERRUPT_MARGIN: u64 = 16_000_000;
+
+/// Times by which the delays of a periodic interrupt and of the other task are longer than the period, at most, in
+/// nanoseconds: four of them remain within the budget if the period is one tick.
+const PERIOD_MARGIN: u64 = 1_500_000;
 
 /// Conflicts of one task at one point, of which a loop has several.
 type Group<'a> = Vec<&'a Conflict>;
@@ -131,8 +135,10 @@ type Group<'a> = Vec<&'a Conflict>;
 fn groups(conflicts: &[Conflict]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<_, Group<'_>> = BTreeMap::new();
     for conflict in conflicts {
-        let leaves = conflict.kind == ConflictKind::Leaving;
-        let key = (&conflict.task, conflict.point.address(), leaves);
+        // These have other delays than the other kinds.
+        let own = [ConflictKind::Leaving, ConflictKind::Periodic];
+        let own = own.iter().position(|kind| *kind == conflict.kind);
+        let key = (&conflict.task, conflict.point.address(), own);
         groups.entry(key).or_default().push(conflict);
     }
     groups.into_values().collect()
@@ -149,10 +155,10 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
         };
         let share = match conflict.kind {
             ConflictKind::First | ConflictKind::Again | ConflictKind::Leaving => share,
-            ConflictKind::Between => 3 * share,
+            ConflictKind::Between | ConflictKind::Periodic => 3 * share,
         };
         // Most runs with a schedule have the order of the baseline run.
-        let share = match conflict.gaps.is_empty() && interrupt(&conflict.task).is_none() {
+        let share = match conflict.gaps.is_empty() && conflict.kind != ConflictKind::Periodic {
             true => (share / 4).max(1),
             false => share,
         };
@@ -176,8 +182,40 @@ fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
     })
 }
 
+/// Returns delays that let a task use memory while an interrupt that comes again and again does. The interrupt comes
+/// with a tick of the clock and a lesson begins at any time between two ticks, so nobody knows the number of the
+/// arrival before the task's access: the task waits for a period, and each arrival that it may be takes as long.
+fn periodic_delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
+    let Some(remote) = random.choice(&conflict.remotes) else {
+        return Vec::new();
+    };
+    let nanoseconds = remote.lead + random.u64(..PERIOD_MARGIN);
+    let own = |arrival| ExactDelay {
+        task: conflict.task.clone(),
+        function: conflict.point.function.clone(),
+        offset: conflict.point.offset,
+        until: None,
+        arrival,
+        nanoseconds: nanoseconds + remote.lag,
+    };
+    let numbers = [0, 1, 2].map(|more| conflict.arrival.saturating_sub(1).max(1) + more);
+    let mut delays = vec![ExactDelay {
+        task: remote.task.clone(),
+        function: remote.point.function.clone(),
+        offset: remote.point.offset,
+        until: None,
+        arrival: remote.arrival,
+        nanoseconds,
+    }];
+    delays.extend(numbers.map(own));
+    delays
+}
+
 /// Returns the delays that reverse the order of a conflict, or make another task's access come in between.
 fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
+    if conflict.kind == ConflictKind::Periodic {
+        return periodic_delays(random, conflict);
+    }
     // Other tasks reach fewer probes than in the baseline run, and so may come at other times.
     let times = random.choice([1, 1, 2, 4]).unwrap_or(1);
     let mut margin = |margin: u64| margin / 2 + random.u64(..margin / 2);

@@ -44,6 +44,8 @@ pub enum ConflictKind {
     Again,
     /// The task leaves the module, which is then removed.
     Leaving,
+    /// An interrupt that comes again and again uses the memory for the last time before the other task.
+    Periodic,
 }
 
 /// Maximum time until the other task's access, in nanoseconds: all delays of a run together are not
@@ -55,7 +57,7 @@ const STEPS: [&str; 4] = ["lock", "prepare_to_wait", "kfree", "remove"];
 
 /// The same after an access of an interrupt: less than the maximum delay of an interrupt
 /// (`SPIN` in modules/tools/perturb/perturb.rs).
-const MAX_INTERRUPT_GAP: u64 = 11_000_000;
+const MAX_INTERRUPT_GAP: u64 = 19_000_000;
 
 /// The symbol of each module's init function.
 pub(super) const INIT: &str = "init_module";
@@ -123,7 +125,7 @@ pub(super) fn conflicts(
     for index in triples.keys() {
         found.entry(*index).or_default();
     }
-    let next = next_interrupts(&sorted, &found, &mut is_own);
+    let periodic = periodic_interrupts(&sorted, &found, &mut is_own);
     let mut conflicts: Vec<DelayedArrival> = Vec::new();
     for (index, seconds) in found {
         let first = arrivals[index];
@@ -166,18 +168,17 @@ pub(super) fn conflicts(
             is_step: calls(&arrival.point, &STEPS),
         }
     });
-    conflicts.chain(next).collect()
+    conflicts.chain(periodic).collect()
 }
 
-/// Returns the arrivals of interrupts that come repeatedly, such as timers, after those of the baseline run. The
-/// task that uses the same memory after the last arrival is delayed for a period and waits for the next one,
-/// which is delayed until the task is done.
-fn next_interrupts(
+/// Returns the last arrivals of interrupts that come repeatedly, such as timers, before another task uses the same
+/// memory. The leads of the remote accesses are the time between two arrivals.
+fn periodic_interrupts(
     sorted: &SortedArrivals<'_>,
     found: &BTreeMap<usize, Vec<usize>>,
     mut is_own: impl FnMut(&ProbePoint) -> bool,
 ) -> Vec<Conflict> {
-    let mut next = Vec::new();
+    let mut periodic = Vec::new();
     for (&index, seconds) in found {
         let first = sorted.all[index];
         let is_same = |arrival: &BaselineArrival, number| {
@@ -202,18 +203,18 @@ fn next_interrupts(
             lead: gap(before, first),
             ..sorted.remote(begin, [begin, begin, end], &mut is_own)
         });
-        next.push(Conflict {
+        periodic.push(Conflict {
             remotes: remotes.collect(),
             point: first.point.clone(),
             task: first.task_name().to_owned(),
-            arrival: first.arrival + 1,
+            arrival: first.arrival,
             gaps: Vec::new(),
-            kind: ConflictKind::Between,
+            kind: ConflictKind::Periodic,
             is_own: is_own(&first.point),
             is_step: false,
         });
     }
-    next
+    periodic
 }
 
 /// Returns the arrivals of tasks that have just used memory which another task has used several times.
