@@ -137,3 +137,33 @@ fn random_seeds_are_those_of_the_random_choice() {
     let schedule = SeededSchedule::new(1, &without, Aim::Conflicts);
     assert!(matches!(schedule, SeededSchedule::Random(_)));
 }
+
+#[test]
+fn each_arrival_of_a_periodic_interrupt_that_may_be_the_last_is_delayed_for_a_period() {
+    let remote = RemoteAccess {
+        point: point(8),
+        task: "rmmod".to_owned(),
+        arrival: 1,
+        lead: 8_000_000,
+        lag: 200_000,
+        is_own: true,
+    };
+    for (last, expected) in [(6, [5, 6, 7]), (1, [1, 2, 3])] {
+        let periodic = Conflict {
+            gaps: Vec::new(),
+            remotes: vec![remote.clone()],
+            ..conflict("softirq", 4, last, ConflictKind::Periodic)
+        };
+        for seed in 0..20 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let schedule = aimed(&mut random, std::slice::from_ref(&periodic));
+            assert!(schedule.is_within_budget());
+            let (first, own) = schedule.delays.split_first().expect("four delays");
+            assert_eq!((&*first.task, first.offset), ("rmmod", 8));
+            assert!(own.iter().all(|delay| delay.task == "softirq"));
+            assert!(own.iter().all(|delay| delay.nanoseconds > remote.lead));
+            let arrivals: Vec<u32> = own.iter().map(|delay| delay.arrival).collect();
+            assert_eq!(arrivals, expected);
+        }
+    }
+}
