@@ -164,6 +164,7 @@ fn in_virtual_time() -> Result<()> {
 }
 
 #[test]
+#[ignore = "takes a minute; ci/nightly runs it, and CI the same cases in virtual time"]
 fn in_real_time() -> Result<()> {
     check(&["--time", "real"])
 }
