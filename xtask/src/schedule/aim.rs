@@ -125,8 +125,8 @@ fn held(random: &mut fastrand::Rng, baseline: &Baseline, aim: Aim) -> ExactSched
 /// between two of these.
 const INTERRUPT_MARGIN: u64 = 16_000_000;
 
-/// Times by which the delays of a periodic interrupt and of the other task are longer than the period, at most, in
-/// nanoseconds: four of them remain within the budget if the period is one tick.
+/// Time by which the delays of a periodic interrupt and of the other task are longer than the period, at most, in
+/// nanoseconds: four delays of two ticks each remain within the budget.
 const PERIOD_MARGIN: u64 = 1_500_000;
 
 /// Conflicts of one task at one point, of which a loop has several.
@@ -184,7 +184,8 @@ fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
 
 /// Returns delays that let a task use memory while an interrupt that comes again and again does. The interrupt comes
 /// with a tick of the clock and a lesson begins at any time between two ticks, so nobody knows the number of the
-/// arrival before the task's access: the task waits for a period, and each arrival that it may be takes as long.
+/// arrival before the task's access: the task waits for a period, and each arrival that it may be takes as long, if
+/// the budget allows it.
 fn periodic_delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
     let Some(remote) = random.choice(&conflict.remotes) else {
         return Vec::new();
@@ -198,17 +199,26 @@ fn periodic_delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<Exact
         arrival,
         nanoseconds: nanoseconds + remote.lag,
     };
-    let numbers = [0, 1, 2].map(|more| conflict.arrival.saturating_sub(1).max(1) + more);
-    let mut delays = vec![ExactDelay {
+    let last = conflict.arrival;
+    let mut numbers = vec![last, last + 1];
+    numbers.extend((last > 1).then(|| last - 1));
+    let other = ExactDelay {
         task: remote.task.clone(),
         function: remote.point.function.clone(),
         offset: remote.point.offset,
         until: None,
         arrival: remote.arrival,
         nanoseconds,
-    }];
-    delays.extend(numbers.map(own));
-    delays
+    };
+    let delays = std::iter::once(other).chain(numbers.into_iter().map(own));
+    let mut schedule = ExactSchedule {
+        start_nanoseconds: 0,
+        delays: delays.collect(),
+    };
+    while !schedule.is_within_budget() {
+        schedule.delays.pop();
+    }
+    schedule.delays
 }
 
 /// Returns the delays that reverse the order of a conflict, or make another task's access come in between.

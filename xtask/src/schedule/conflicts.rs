@@ -55,8 +55,8 @@ pub(super) const MAX_GAP: u64 = 30_000_000;
 /// Parts of the names of functions that lock, begin to sleep, or free something.
 const STEPS: [&str; 4] = ["lock", "prepare_to_wait", "kfree", "remove"];
 
-/// The same after an access of an interrupt: less than the maximum delay of an interrupt
-/// (`SPIN` in modules/tools/perturb/perturb.rs).
+/// The same after an access of an interrupt, and the maximum period of a periodic one: less than the maximum
+/// delay of an interrupt (`SPIN` in modules/tools/perturb/perturb.rs).
 const MAX_INTERRUPT_GAP: u64 = 19_000_000;
 
 /// The symbol of each module's init function.
@@ -189,7 +189,8 @@ fn periodic_interrupts(
         let Some(before) = find(first.arrival - 1).filter(|_| !first.in_task) else {
             continue;
         };
-        if find(first.arrival + 1).is_some() {
+        let period = gap(before, first);
+        if find(first.arrival + 1).is_some() || period > MAX_INTERRUPT_GAP {
             continue;
         }
         // The first and the last access of each task.
@@ -200,7 +201,7 @@ fn periodic_interrupts(
             *ends = [ends[0].min(*second), ends[1].max(*second)];
         }
         let remotes = tasks.into_values().map(|[begin, end]| RemoteAccess {
-            lead: gap(before, first),
+            lead: period,
             ..sorted.remote(begin, [begin, begin, end], &mut is_own)
         });
         periodic.push(Conflict {

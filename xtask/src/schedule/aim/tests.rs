@@ -148,20 +148,29 @@ fn each_arrival_of_a_periodic_interrupt_that_may_be_the_last_is_delayed_for_a_pe
         lag: 200_000,
         is_own: true,
     };
-    for (last, expected) in [(6, [5, 6, 7]), (1, [1, 2, 3])] {
+    // The budget has room for fewer delays of a longer period.
+    for (lead, last, expected) in [
+        (8_000_000, 6, &[6, 7, 5][..]),
+        (8_000_000, 1, &[1, 2]),
+        (16_000_000, 6, &[6]),
+    ] {
+        let remote = RemoteAccess {
+            lead,
+            ..remote.clone()
+        };
         let periodic = Conflict {
             gaps: Vec::new(),
-            remotes: vec![remote.clone()],
+            remotes: vec![remote],
             ..conflict("softirq", 4, last, ConflictKind::Periodic)
         };
         for seed in 0..20 {
             let mut random = fastrand::Rng::with_seed(seed);
             let schedule = aimed(&mut random, std::slice::from_ref(&periodic));
             assert!(schedule.is_within_budget());
-            let (first, own) = schedule.delays.split_first().expect("four delays");
+            let (first, own) = schedule.delays.split_first().expect("delays");
             assert_eq!((&*first.task, first.offset), ("rmmod", 8));
             assert!(own.iter().all(|delay| delay.task == "softirq"));
-            assert!(own.iter().all(|delay| delay.nanoseconds > remote.lead));
+            assert!(own.iter().all(|delay| delay.nanoseconds > lead));
             let arrivals: Vec<u32> = own.iter().map(|delay| delay.arrival).collect();
             assert_eq!(arrivals, expected);
         }
