@@ -14,6 +14,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -344,7 +345,7 @@ fn write_whole(path: &Path, contents: &[u8]) -> Result<File> {
     })
 }
 
-/// Removes a file or a folder with its contents, if it exists.
+/// Removes a file or a folder with its contents, if it exists. Another process may remove it meanwhile.
 ///
 /// # Errors
 ///
@@ -355,7 +356,10 @@ pub fn remove(path: &Path) -> Result<()> {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
         Ok(_) => std::fs::remove_file(path),
     };
-    removed.with_context(|| format!("cannot remove {}", path.display()))
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.with_context(|| format!("cannot remove {}", path.display())),
+    }
 }
 
 #[cfg(test)]

@@ -366,3 +366,26 @@ fn a_copy_of_a_result_that_is_only_read_stays_usable() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn two_processes_may_remove_the_same_file() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("log");
+    let start = std::sync::Barrier::new(2);
+    let remove_often = || -> Result<()> {
+        let mut result = Ok(());
+        for _ in 0..2000 {
+            std::fs::write(&path, "x").expect("a folder of its own");
+            start.wait();
+            // The other thread waits, so an error is returned at the end.
+            result = result.and(remove(&path));
+            start.wait();
+        }
+        result
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(remove_often);
+        let own = remove_often();
+        own.and(other.join().expect("no panic"))
+    })
+}
