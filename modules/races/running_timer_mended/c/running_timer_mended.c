@@ -51,8 +51,8 @@ static void __exit running_timer_mended_exit(void)
 {
 	/* The lamp is to be seen for a moment. */
 	fsleep(20000);
-	/* Waits for the function, which cannot rearm the timer any more. */
-	timer_shutdown_sync(&lamp->timer);
+	/* Waits for the function, and removes the timer that it has armed. */
+	timer_delete_sync(&lamp->timer);
 	free_lamp();
 	pr_info("the lamp is gone\n");
 }

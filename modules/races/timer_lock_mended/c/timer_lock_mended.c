@@ -45,7 +45,7 @@ static int __init timer_lock_mended_init(void)
 		count();
 		fsleep(1000);
 	}
-	timer_shutdown_sync(&timer);
+	timer_delete_sync(&timer);
 	if (sum == ticks + rounds)
 		pr_info("the sum is right\n");
 	return 0;

@@ -56,7 +56,7 @@ static void __exit running_timer_mend_exit(void)
 	fsleep(20000);
 	// TODO 1: the lamp may go when nobody uses it any more.
 	//@ 1 {
-	timer_shutdown_sync(&lamp->timer);
+	timer_delete_sync(&lamp->timer);
 	//@ 1 } instead: timer_delete(&lamp->timer);
 	free_lamp();
 	pr_info("the lamp is gone\n");
