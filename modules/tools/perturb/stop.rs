@@ -24,6 +24,7 @@ extern "C" {
         passed: extern "C" fn(u32),
         stored: extern "C" fn(u64),
     );
+    fn perturb_may_sleep() -> bool;
     fn perturb_delay(nanoseconds: u64, spin: u64);
     fn perturb_now() -> u64;
     fn perturb_current(name: *mut u8) -> i32;
@@ -132,6 +133,16 @@ pub(crate) fn delay(nanoseconds: u64, spin: u64) -> u64 {
     unsafe { perturb_delay(nanoseconds, spin) };
     // The clocks of two CPUs may differ by a little.
     now().saturating_sub(begin)
+}
+
+/// Reports whether [`delay`] would sleep, and not spin.
+///
+/// # Context
+///
+/// Any.
+pub(crate) fn may_sleep() -> bool {
+    // SAFETY: The function may be called in any context, and reads only the state of its caller.
+    unsafe { perturb_may_sleep() }
 }
 
 /// Returns the clock of the kernel's log and of its traces, in nanoseconds since

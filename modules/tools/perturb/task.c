@@ -17,6 +17,7 @@
 #include <linux/workqueue.h>
 
 /* Declared in stop.rs. */
+bool perturb_may_sleep(void);
 void perturb_delay(u64 nanoseconds, u64 spin);
 u64 perturb_now(void);
 void perturb_print(const char *text, unsigned long length);
@@ -54,28 +55,32 @@ static void occupy_cpu(void)
 		schedule_work_on(raw_smp_processor_id(), &waiting);
 }
 
+/* The task's state may say that it is about to sleep for another reason. */
+bool perturb_may_sleep(void)
+{
+	return preemptible() && !rcu_preempt_depth() &&
+	       READ_ONCE(current->__state) == TASK_RUNNING;
+}
+
 /*
- * Keeps the task or interrupt here for a number of nanoseconds. A task sleeps, so
- * that others get its CPU, if it may sleep and its state does not say that it is
- * about to sleep for another reason; otherwise it spins, with interrupts as they are.
+ * Keeps the task or interrupt here for a number of nanoseconds. A task that may
+ * sleep does, so that others get its CPU; otherwise it spins, with interrupts as
+ * they are.
  */
 void perturb_delay(u64 nanoseconds, u64 spin)
 {
 	u64 begin = ktime_get_mono_fast_ns();
-	bool is_first = true;
 	u64 passed;
 
+	if (!perturb_may_sleep())
+		occupy_cpu();
 	while ((passed = ktime_get_mono_fast_ns() - begin) < nanoseconds) {
-		if (preemptible() && !rcu_preempt_depth() &&
-		    READ_ONCE(current->__state) == TASK_RUNNING) {
+		if (perturb_may_sleep()) {
 			ktime_t rest = ns_to_ktime(nanoseconds - passed);
 
 			set_current_state(TASK_UNINTERRUPTIBLE);
 			schedule_hrtimeout(&rest, HRTIMER_MODE_REL);
 		} else if (passed < spin) {
-			if (is_first)
-				occupy_cpu();
-			is_first = false;
 			cpu_relax();
 		} else {
 			return;
