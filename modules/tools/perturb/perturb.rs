@@ -35,7 +35,7 @@ mod stop;
 mod table;
 
 use held_store::HeldStore;
-use stop::{delay, may_sleep, now, report, watch, Current, Place};
+use stop::{begin_late, delay, may_sleep, now, report, watch, Current, Place};
 use table::{key, Name, Table};
 
 module! {
@@ -282,7 +282,7 @@ fn obey(order: &CStr) -> Result {
     let text = words.next().unwrap_or("");
     report(format_args!("began after {start}"));
     // The lesson should not always begin at the same time within a tick.
-    delay(start, 0);
+    begin_late(start);
     HELD.arm(passed, stored);
     // SAFETY: `reached` waits in `delay` only and does not allocate. It takes no lock but that of `report`,
     // with interrupts disabled and around no code of the module `module`. It returns 0 for arrivals other than

@@ -26,6 +26,7 @@ extern "C" {
     );
     fn perturb_may_sleep() -> bool;
     fn perturb_delay(nanoseconds: u64, spin: u64);
+    fn perturb_begin_late(nanoseconds: u64);
     fn perturb_now() -> u64;
     fn perturb_current(name: *mut u8) -> i32;
     fn perturb_print(text: *const u8, length: u64);
@@ -133,6 +134,16 @@ pub(crate) fn delay(nanoseconds: u64, spin: u64) -> u64 {
     unsafe { perturb_delay(nanoseconds, spin) };
     // The clocks of two CPUs may differ by a little.
     now().saturating_sub(begin)
+}
+
+/// Delays the beginning of a lesson by `nanoseconds`.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn begin_late(nanoseconds: u64) {
+    // SAFETY: The function itself checks whether its caller may sleep.
+    unsafe { perturb_begin_late(nanoseconds) };
 }
 
 /// Reports whether [`delay`] would sleep, and not spin.

@@ -19,6 +19,7 @@
 /* Declared in stop.rs. */
 bool perturb_may_sleep(void);
 void perturb_delay(u64 nanoseconds, u64 spin);
+void perturb_begin_late(u64 nanoseconds);
 u64 perturb_now(void);
 void perturb_print(const char *text, unsigned long length);
 int perturb_current(char name[TASK_COMM_LEN]);
@@ -67,7 +68,7 @@ bool perturb_may_sleep(void)
  * sleep does, so that others get its CPU; otherwise it spins, with interrupts as
  * they are.
  */
-void perturb_delay(u64 nanoseconds, u64 spin)
+static void keep(u64 nanoseconds, u64 spin)
 {
 	u64 begin = ktime_get_mono_fast_ns();
 	u64 passed;
@@ -86,6 +87,17 @@ void perturb_delay(u64 nanoseconds, u64 spin)
 			return;
 		}
 	}
+}
+
+/* kmodlab's debugger stops here: a stop at the lesson's beginning would change times. */
+void perturb_delay(u64 nanoseconds, u64 spin)
+{
+	keep(nanoseconds, spin);
+}
+
+void perturb_begin_late(u64 nanoseconds)
+{
+	keep(nanoseconds, 0);
 }
 
 /*

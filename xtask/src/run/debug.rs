@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use kmodlab_protocol::RunOptions;
 
 use super::case::CompletedRun;
@@ -107,7 +107,6 @@ impl Runner<'_> {
         let perturb = perturb
             .next()
             .context("the module `perturb` was not built")?;
-        let first = symbols::kernel_function(kernel, symbols::BEFORE_INIT)?;
         let list = kernel.symbol_range(symbols::MODULE_LIST);
         let mut plan = SchedulePlan {
             kernel,
@@ -119,16 +118,13 @@ impl Runner<'_> {
                 case.language,
             )?)?,
             perturb: file(perturb)?,
-            before_init: first,
             list: list.context("the kernel has no list of modules")?.start,
             loaded: Vec::new(),
-            delays_at: None,
+            delays_at: 0,
             request,
         };
         let toolchain = &self.built.toolchain;
-        let mut run = debug(
-            toolchain, kernel, &machine, channels, snapshot, first, &mut plan,
-        )?;
+        let mut run = debug(toolchain, kernel, &machine, channels, snapshot, &mut plan)?;
         run.log.splice(0..0, log);
         run.agent.splice(0..0, agent);
         let tag = self.assignment(script, true).tag;
@@ -139,6 +135,11 @@ impl Runner<'_> {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
+
+/// The state of a module whose init function has not returned, at the beginning of its `struct module`
+/// (include/linux/module.h).
+const MODULE_STATE_COMING: [u8; STATE_BYTES] = [1, 0, 0, 0];
+const STATE_BYTES: usize = 4;
 
 struct ModuleFile {
     name: String,
@@ -153,7 +154,8 @@ impl ModuleFile {
     }
 }
 
-/// Runs the guest to the init function of the lesson's module, and from there to the delay.
+/// Runs the guest to the delay. Each stop before it changes the times after it, so there is one only for each
+/// delay before this one.
 struct SchedulePlan<'a> {
     kernel: &'a KernelImage,
     /// The guest's folder, with the modules' files.
@@ -162,47 +164,47 @@ struct SchedulePlan<'a> {
     sources: [PathBuf; 2],
     lesson: ModuleFile,
     perturb: ModuleFile,
-    /// Address of the function that calls a module's init function.
-    before_init: u64,
     /// Address of the kernel's list of modules.
     list: u64,
     loaded: Vec<LoadedModule>,
-    /// Address of the request's function, once it is known.
-    delays_at: Option<u64>,
+    /// Address of the request's function; 0 before the guest runs.
+    delays_at: u64,
     request: &'a DebugRequest<'a>,
 }
 
 impl SchedulePlan<'_> {
-    /// Finds `perturb` in the kernel's list of modules.
-    fn listed(&self, memory: &mut dyn Memory) -> Result<LoadedModule> {
+    /// Finds a module in the kernel's list of modules, without its init sections if the kernel has freed them.
+    fn listed(&self, file: &ModuleFile, memory: &mut dyn Memory) -> Result<Option<LoadedModule>> {
         let mut read = |address: u64, length: usize| memory.read(address, length);
         for module in symbols::listed_modules(self.list, &mut read)? {
-            if let Some(found) = self.perturb.look(module, memory)? {
-                return Ok(found);
+            if let Some(mut found) = file.look(module, memory)? {
+                if memory.read(module, STATE_BYTES)? != MODULE_STATE_COMING {
+                    found.remove_init();
+                }
+                return Ok(Some(found));
             }
         }
-        bail!("the module {} is not loaded", schedule::MODULE)
+        Ok(None)
     }
 }
 
 impl DebugPlan for SchedulePlan<'_> {
+    fn begin(&mut self, memory: &mut dyn Memory) -> Result<u64> {
+        let perturb = self.listed(&self.perturb, memory)?;
+        let perturb =
+            perturb.with_context(|| format!("the module {} is not loaded", schedule::MODULE))?;
+        self.delays_at = perturb.function(&self.perturb.bytes, self.request.function)?;
+        self.loaded.push(perturb);
+        Ok(self.delays_at)
+    }
+
     fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop> {
-        let argument = memory.first_argument()?;
-        if let Some(delays_at) = self.delays_at {
-            return Ok(match argument == self.request.nanoseconds {
-                true => NextStop::HandOver,
-                false => NextStop::RunTo(delays_at),
-            });
+        if memory.first_argument()? != self.request.nanoseconds {
+            return Ok(NextStop::RunTo(self.delays_at));
         }
-        let Some(lesson) = self.lesson.look(argument, memory)? else {
-            return Ok(NextStop::RunTo(self.before_init));
-        };
-        let mut perturb = self.listed(memory)?;
-        perturb.remove_init();
-        let at = perturb.function(&self.perturb.bytes, self.request.function)?;
-        self.loaded.extend([lesson, perturb]);
-        self.delays_at = Some(at);
-        Ok(NextStop::RunTo(at))
+        // A module that is being freed is not in the list any more.
+        self.loaded.extend(self.listed(&self.lesson, memory)?);
+        Ok(NextStop::HandOver)
     }
 
     fn ready(&mut self, socket: &Path, thread: u32) -> Result<()> {

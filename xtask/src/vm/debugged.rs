@@ -30,6 +30,13 @@ pub enum NextStop {
 
 /// The companion of a guest under a debugger.
 pub trait DebugPlan {
+    /// Returns the address to which the guest runs first. The guest has not run yet since its snapshot.
+    ///
+    /// # Errors
+    ///
+    /// If the guest is not in the expected state.
+    fn begin(&mut self, memory: &mut dyn Memory) -> Result<u64>;
+
     /// Decides what a guest does that has stopped where it was to run to.
     ///
     /// # Errors
@@ -53,8 +60,8 @@ pub trait DebugPlan {
     fn log(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Resumes a guest from a snapshot, lets it run to the address `first`, then as the plan says, and
-/// then under the user's debugger until QEMU has ended.
+/// Resumes a guest from a snapshot, lets it run as the plan says, and then under the user's debugger until QEMU
+/// has ended.
 ///
 /// # Errors
 ///
@@ -66,7 +73,6 @@ pub fn debug(
     machine: &Machine,
     channels: Channels,
     snapshot: &Snapshot,
-    first: u64,
     plan: &mut dyn DebugPlan,
 ) -> Result<GuestRun> {
     let mut guest = Running::start(toolchain, kernel, machine, channels)?;
@@ -75,7 +81,7 @@ pub fn debug(
     control.start_debugger_stub(&socket)?;
     let mut gdb = Gdb::attach(&socket)?;
     let mut address = None;
-    let mut next = NextStop::RunTo(first);
+    let mut next = NextStop::RunTo(plan.begin(&mut gdb)?);
     while let NextStop::RunTo(to) = next {
         // A guest that is at the place already would stop at once.
         let stop = match address == Some(to) {

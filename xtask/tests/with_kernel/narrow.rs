@@ -224,7 +224,6 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
     let fails = |run: &&RunEntry| run.verdict != "pass" && run.injected_delays.len() == 1;
     let failing: Vec<&RunEntry> = suite.runs.iter().filter(fails).take(4).collect();
     ensure!(failing.len() == 4, "{:?}", suite.summary);
-    let mut same = 0;
     for run in failing {
         let caller = match run.injected_delays[0].task.starts_with("insmod") {
             true => "unlocked_counter_init",
@@ -232,22 +231,13 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
         };
         let seed = run.seed.context("no seed")?.to_string();
         let (_, status, printed) = debug(["--seed", &seed], caller)?;
-        // gdb's breakpoint may change the run, which kmodlab then says.
-        if printed.contains("under the debugger: passed, NOT as without it") {
-            continue;
-        }
         assert_eq!(status.code(), Some(1), "{printed}");
         let as_without =
             "under the debugger: printed something else than the text says, as without it";
         assert!(printed.contains(as_without), "{printed}");
         let message = "unlocked_counter: 2 draws, and the next ticket is 1";
         assert!(printed.contains(message), "{printed}");
-        same += 1;
     }
-    ensure!(
-        same >= 3,
-        "only {same} of 4 runs fail in the same way under gdb"
-    );
     Ok(())
 }
 
