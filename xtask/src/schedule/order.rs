@@ -72,17 +72,23 @@ pub(super) fn reported(point: &ProbePoint) -> Option<u32> {
 }
 
 /// Formats probe points as `perturb` reads them: `f+1+2,g+3`, or with the operands that it is to use:
-/// `f+1:5+2,g+3:7`.
+/// `f+1:5+2,g+3:7`. The offsets are those from a function of the same section, which need not be their own: a name
+/// in Rust is so long that one for each function would fill several lists, and memory that two tasks use has
+/// another address in each list's run.
 pub(super) fn list(points: &[ProbePoint], operand: impl Fn(&ProbePoint) -> Option<u32>) -> String {
     let mut text = String::new();
-    for group in points.chunk_by(|a, b| a.function == b.function) {
+    let begin = |point: &ProbePoint| point.section_offset.saturating_sub(point.offset.into());
+    for group in points.chunk_by(|a, b| a.section == b.section) {
+        let Some(first) = group.iter().min_by_key(|point| begin(point)) else {
+            continue;
+        };
         if !text.is_empty() {
             text.push(',');
         }
-        text.push_str(&group[0].function);
+        text.push_str(&first.function);
         for point in group {
             // `write!` to a String cannot fail.
-            let _ = write!(text, "+{}", point.offset);
+            let _ = write!(text, "+{}", point.section_offset - begin(first));
             if let Some(operand) = operand(point) {
                 let _ = write!(text, ":{operand}");
             }
@@ -97,9 +103,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_points_is_grouped_by_function() {
-        let points = [point("f", 1), point("f", 12), point("g", 3)];
-        assert_eq!(list(&points, |_| None), "f+1+12,g+3");
+    fn a_list_has_one_function_for_each_section() {
+        let at = |function, begin: u64, offset: u32, section| ProbePoint {
+            section,
+            section_offset: begin + u64::from(offset),
+            ..point(function, offset)
+        };
+        let points = [
+            at("f", 16, 1, 0),
+            at("f", 16, 12, 0),
+            at("g", 64, 3, 0),
+            at("h", 0, 3, 1),
+        ];
+        assert_eq!(list(&points, |_| None), "f+1+12+51,h+3");
     }
 
     #[test]
