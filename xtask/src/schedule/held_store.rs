@@ -9,7 +9,8 @@
 //! - In C, each `barrier()` leaves its address in a section of its own ([`ORDER_SECTION`]), which
 //!   `smp_wmb()` and `smp_store_release()` contain on x86. Nothing is held past such an address.
 //! - In Rust, the line of the innermost inlined function shows the order of an atomic store
-//!   (`is_ordered` of [`held_stores`]). A store with `Release` is not passed, and neither is one of an unknown order.
+//!   (`is_ordered` of [`held_stores`]). Nothing is held past a store with `Release` or of an unknown order. Such a
+//!   store may itself be held: a release orders the stores before it, and not those after it.
 //!
 //! The rest depends on addresses, which `perturb` checks: the task's own accesses of the memory, devices, and
 //! its stack (modules/tools/perturb/store.c).
@@ -217,10 +218,8 @@ impl Function<'_> {
             let Some(access) = &accesses[index] else {
                 continue;
             };
-            let may_be_held = source(instruction).is_some()
-                && access.is_shared
-                && !self.is_patched(instruction)
-                && !is_ordered(self.name, instruction.ip32());
+            let may_be_held =
+                source(instruction).is_some() && access.is_shared && !self.is_patched(instruction);
             if may_be_held {
                 stores.extend(self.held_store(index, &instructions, &accesses, is_ordered));
             }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::baseline::{BaselineArrival, BaselineReport};
+use super::between::SortedArrivals;
 use super::conflicts::conflict;
 use super::exact::ExactDelay;
+use super::happens_before::HappensBefore;
 use super::held_store::HeldStore;
 
 /// An arrival of a task at a store that may be held back.
@@ -20,11 +22,13 @@ pub struct StoreArrival {
 
 /// Maximum times for which a store is held back, in nanoseconds, equally probable. Another task that sleeps
 /// for a tick or two of the kernel's clock comes in the longest.
-const LONGEST: [u64; 4] = [200_000, 1_000_000, 5_000_000, 12_000_000];
+const LONGEST: [u64; 4] = [1_000_000, 5_000_000, 12_000_000, 12_000_000];
 
 /// Returns the arrivals of a baseline run at stores of which another task uses the memory, and
-/// likewise that of the store which passes.
+/// likewise that of the store which passes. A use that is before or after the store in every run does not
+/// count, such as that of a task which the storing one starts later.
 pub fn store_arrivals(report: &BaselineReport, held: &[HeldStore]) -> Vec<StoreArrival> {
+    let before = SortedArrivals::of(report).before;
     let mut found = Vec::new();
     for held in held {
         let at = |address: (usize, u64)| {
@@ -33,7 +37,9 @@ pub fn store_arrivals(report: &BaselineReport, held: &[HeldStore]) -> Vec<StoreA
         };
         for store in at(held.store.address()) {
             let mut passing = at(held.passed.address()).filter(|other| other.task == store.task);
-            if is_shared(store, report) && passing.any(|passing| is_shared(passing, report)) {
+            if is_shared(store, report, &before)
+                && passing.any(|passing| is_shared(passing, report, &before))
+            {
                 found.push(StoreArrival {
                     task: store.task_name().to_owned(),
                     arrival: store.arrival,
@@ -45,8 +51,15 @@ pub fn store_arrivals(report: &BaselineReport, held: &[HeldStore]) -> Vec<StoreA
     found
 }
 
-fn is_shared(arrival: &BaselineArrival, report: &BaselineReport) -> bool {
-    report.arrivals.iter().any(|other| conflict(arrival, other))
+fn is_shared(
+    arrival: &BaselineArrival,
+    report: &BaselineReport,
+    before: &HappensBefore<'_>,
+) -> bool {
+    let ordered =
+        |other: &BaselineArrival| before.orders(arrival, other) || before.orders(other, arrival);
+    let mut others = report.arrivals.iter();
+    others.any(|other| conflict(arrival, other) && !ordered(other))
 }
 
 /// Draws a store to hold back, and the time: first a store of a task, then an arrival and the store that passes.
