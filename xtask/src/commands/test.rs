@@ -17,7 +17,7 @@ use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
 use crate::pipeline::Built;
-use crate::project::{GuestChoice, KernelChoice};
+use crate::project::{GuestChoice, KernelChoice, MANIFEST};
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
@@ -222,6 +222,18 @@ impl TestOptions {
     }
 }
 
+/// Notes that a project's README is not run, though it looks like a text.
+fn note_unread<'a>(session: &Session, lessons: impl Iterator<Item = &'a Lesson>) {
+    let projects = lessons.filter_map(|lesson| lesson.project.as_deref());
+    for readme in projects.filter_map(lesson::unread_readme) {
+        session.ui.note(format!(
+            "{} is not run, because its folder is not laid out as a lesson; to run it, add to {MANIFEST} there:\n\
+             [test]\ntexts = [\"README.md\"]",
+            readme.display()
+        ));
+    }
+}
+
 /// Runs the lessons; the status is 0 if all passed, 1 if one failed, 69 if a guest could not be
 /// run. The requested reports are written in any case, once the options are understood.
 ///
@@ -244,6 +256,9 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         return output::list(options, &cases).map(|()| ExitCode::SUCCESS);
     }
     let session = options.common.session()?;
+    if options.run.is_none() {
+        note_unread(&session, lessons.iter().flatten());
+    }
     let update = TextUpdate::default();
     let run_suite = |settings: GuestSettings| {
         run_suite(

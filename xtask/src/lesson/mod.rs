@@ -42,7 +42,7 @@ use transcript::Transcript;
 
 pub use bad_text::{BadText, TextError};
 pub use load::{all, all_races, select, select_races};
-pub use of_project::{of_part, of_project};
+pub use of_project::{of_part, of_project, unread_readme};
 
 /// A lesson, or the reason why its text cannot be tested.
 pub type LessonText = Result<Lesson, BadText>;

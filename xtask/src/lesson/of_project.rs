@@ -12,6 +12,11 @@ use crate::failure::Failure;
 use crate::modules::Module;
 use crate::project::Project;
 
+const README: &str = "README.md";
+
+/// Beginnings of commands that load a module.
+const LOADERS: [&str; 2] = ["insmod ", "modprobe "];
+
 /// An expected line that stands for any lines.
 const ANY_LINES: &str = "...";
 
@@ -31,6 +36,19 @@ pub fn of_project(project: &Arc<Project>, command: Option<&str>) -> Result<Vec<L
     }
     let texts = project.texts.iter();
     texts.map(|text| of_text(project, text)).collect()
+}
+
+/// Returns the README of a project, as the user finds it, if its console blocks load a module and no test
+/// runs them.
+pub fn unread_readme(project: &Project) -> Option<PathBuf> {
+    if !project.texts.is_empty() {
+        return None;
+    }
+    let readme = project.shown.join(README);
+    let text = std::fs::read_to_string(project.folder.join(README)).ok()?;
+    let transcript = transcript::parse_optional(&text, &readme).ok()??;
+    let loads = |step: &Step| LOADERS.iter().any(|word| step.command.starts_with(word));
+    transcript.steps.iter().any(loads).then_some(readme)
 }
 
 /// Returns the lesson of one text.

@@ -243,6 +243,9 @@ impl ModuleBuilder<'_> {
             for why in &files.left_out {
                 message += &format!("\nnote: {why}");
             }
+            if let Some(note) = note_on_kernel_ext(build, &errors.lines) {
+                message += &format!("\n{note}");
+            }
             if let Some(note) = off_options::note_on_errors(&errors.lines, image)? {
                 message += &format!("\n{note}");
             }
@@ -311,6 +314,22 @@ impl ModuleBuilder<'_> {
         })?;
         Ok(entry.path)
     }
+}
+
+/// Returns what a build lacks of which the compiler does not find `kernel_ext`.
+fn note_on_kernel_ext(build: &Build, errors: &[String]) -> Option<String> {
+    let complains = |line: &String| line.starts_with("error") && line.contains("`kernel_ext`");
+    if build.uses_kernel_ext || !errors.iter().any(complains) {
+        return None;
+    }
+    let lacks = match build.kbuild {
+        KbuildSource::Own => {
+            "the Kbuild does not use $(KERNEL_EXT) and $(KERNEL_EXT_FLAGS), which bring `kernel_ext` \
+             (docs/your-modules.md shows how); without a Kbuild, kmodlab writes one that does"
+        }
+        KbuildSource::Written(_) => "kmodlab.toml has `kernel_ext = false`",
+    };
+    Some(format!("note: {lacks}"))
 }
 
 pub(super) fn build_of(project: &Project, language: Language) -> Result<&Build> {

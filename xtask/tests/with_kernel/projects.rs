@@ -45,8 +45,27 @@ fn a_readme_beside_a_kbuild_is_for_readers() -> Result<()> {
         ("own.c", &source),
         ("README.md", readme),
     ];
+    let project = TestProject::new(&files)?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(0, &["own (c)  ok", "$ insmod own.ko"])?;
+    let note = "./own/README.md is not run, because its folder is not laid out as a lesson";
+    ensure!(!output.printed().contains(note), "{}", output.printed());
+
+    // Unlike a shell's commands, these are in the form of a text.
+    let text = "# own\n\n```console\n$ insmod own.ko\n```\n";
+    std::fs::write(project.path.join("README.md"), text)?;
+    let output = project.xtask(&["test", "./own"])?;
+    ensure!(output.printed().contains(note), "{}", output.printed());
+    output.expect(0, &["own (c)  ok"])
+}
+
+#[test]
+fn a_kbuild_without_kernel_ext_is_told_how_to_use_it() -> Result<()> {
+    let source = "use kernel::prelude::*;\nuse kernel_ext::kthread::KThread;\n";
+    let files = [("Kbuild", "obj-m := own.o\n"), ("own.rs", source)];
     let output = TestProject::new(&files)?.xtask(&["test", "./own"])?;
-    output.expect(0, &["own (c)  ok", "$ insmod own.ko"])
+    let note = "note: the Kbuild does not use $(KERNEL_EXT) and $(KERNEL_EXT_FLAGS)";
+    output.expect(1, &["does-not-compile", note])
 }
 
 #[test]
