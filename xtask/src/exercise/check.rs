@@ -335,6 +335,9 @@ impl<'a> Check<'a> {
         let settings = SuiteSettings {
             seeds,
             fail_fast: seeds.is_some(),
+            weak_memory: parts
+                .iter()
+                .any(|&part| self.task_part(part).settings.weak_memory),
             ..SuiteSettings::new(Mode::Virtual)
         };
         let observer = PartObserver {

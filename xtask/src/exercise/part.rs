@@ -28,6 +28,8 @@ pub struct PartSettings {
     pub todo: u32,
     /// The number of schedules under which the part runs.
     pub schedules: Option<u32>,
+    /// Whether these schedules may hold back stores.
+    pub weak_memory: bool,
     /// The verdict with which each run has to end, in place of a pass.
     pub verdict: Option<String>,
     /// Functions of the kernel that the module must call.
@@ -114,6 +116,10 @@ impl PartSettings {
         }
         match self.schedules {
             Some(0) => Err("`schedules` is at least 1".to_owned()),
+            None if self.weak_memory => Err(
+                "`weak_memory` is a way to draw schedules; state their number too: `schedules = 50`"
+                    .to_owned(),
+            ),
             _ => Ok(()),
         }
     }

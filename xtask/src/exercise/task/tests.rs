@@ -121,6 +121,10 @@ fn a_mistake_has_its_line() {
             "task.md:2: `panik` is not a verdict",
         ),
         (
+            "# X\n## A (1 point)\n```toml part\nweak_memory = true\n```\n",
+            "task.md:2: `weak_memory` is a way to draw schedules",
+        ),
+        (
             "# X\n## A (1 point)\n## Hints\ntext\n",
             "task.md:4: this text",
         ),
