@@ -33,6 +33,7 @@ struct Shared {
     done: Completion,
 }
 
+#[inline(never)]
 fn to_right(shared: &Shared) {
     let mut left = shared.left.lock();
     *left -= 10;
@@ -40,6 +41,7 @@ fn to_right(shared: &Shared) {
     *right += 10;
 }
 
+#[inline(never)]
 fn to_left(shared: &Shared) {
     // TODO 1: move the money, and never wait for a task that waits for you.
     //@ 1 {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A thread and `insmod` move money between two accounts, each in the other direction, and lock the
+//! accounts in the order in which they name them.
+
+use kernel::{
+    c_str, new_mutex,
+    prelude::*,
+    sync::{Arc, Mutex},
+};
+use kernel_ext::{
+    completion::{Completion, CompletionExt},
+    kthread::KThread,
+};
+
+module! {
+    type: LockOrderFind,
+    name: "lock_order_find",
+    authors: ["kmodlab"],
+    description: "Two mutexes in opposite order",
+    license: "GPL",
+}
+
+struct LockOrderFind;
+
+// TODO 1: add one call of `kernel_ext::delay::msleep(100)` to this module, so that
+// the two tasks wait for each other.
+
+#[pin_data]
+struct Shared {
+    #[pin]
+    left: Mutex<i32>,
+    #[pin]
+    right: Mutex<i32>,
+    #[pin]
+    done: Completion,
+}
+
+fn to_right(shared: &Shared) {
+    let mut left = shared.left.lock();
+    *left -= 10;
+    //@ 1 {
+    kernel_ext::delay::msleep(100);
+    //@ 1 }
+    let mut right = shared.right.lock();
+    *right += 10;
+}
+
+fn to_left(shared: &Shared) {
+    // `insmod` moves its money in this time.
+    kernel_ext::delay::msleep(50);
+    let mut right = shared.right.lock();
+    *right -= 30;
+    let mut left = shared.left.lock();
+    *left += 30;
+}
+
+impl kernel::Module for LockOrderFind {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                left <- new_mutex!(100),
+                right <- new_mutex!(100),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let for_thread = shared.clone();
+        let _thread = KThread::run(c_str!("to_left"), move |_ctx| {
+            to_left(&for_thread);
+            for_thread.done.complete();
+        })?;
+        to_right(&shared);
+        shared.done.wait_for_completion();
+        let (left, right) = (*shared.left.lock(), *shared.right.lock());
+        pr_info!("left has {left}, right has {right}\n");
+        Ok(LockOrderFind)
+    }
+}
