@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `insmod` receives a message from memory that it shares with a thread: it checks the length of
+//! the message, and reads the length again to copy.
+
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed};
+
+use kernel::{c_str, prelude::*, sync::Arc};
+use kernel_ext::{
+    completion::{Completion, CompletionExt},
+    delay::msleep,
+    kthread::KThread,
+};
+
+module! {
+    type: DoubleFetchFind,
+    name: "double_fetch_find",
+    authors: ["kmodlab"],
+    description: "A length that is checked and read again",
+    license: "GPL",
+}
+
+struct DoubleFetchFind;
+
+// TODO 1: add one call of `kernel_ext::delay::msleep(100)` to this module, so that a length of 64
+// passes the check in every run.
+
+/// Size of the receiver's buffer in bytes.
+const SIZE: usize = 8;
+
+#[pin_data]
+struct Shared {
+    /// Length of the message in bytes, which the sender may change at any time.
+    message_length: AtomicUsize,
+    accepted: AtomicI32,
+    #[pin]
+    done: Completion,
+}
+
+fn sender(shared: &Shared) {
+    // `insmod` begins to receive in this time.
+    msleep(50);
+    shared.message_length.store(64, Relaxed);
+    shared.done.complete();
+}
+
+/// Returns the number of bytes that a driver would copy into its buffer.
+#[inline(never)]
+fn receive(shared: &Shared) -> Option<usize> {
+    if shared.message_length.load(Relaxed) > SIZE {
+        return None;
+    }
+    //@ 1 {
+    kernel_ext::delay::msleep(100);
+    //@ 1 }
+    shared.accepted.fetch_add(1, Relaxed);
+    Some(shared.message_length.load(Relaxed))
+}
+
+impl kernel::Module for DoubleFetchFind {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                message_length: AtomicUsize::new(4),
+                accepted: AtomicI32::new(0),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let for_sender = shared.clone();
+        let _sender = KThread::run(c_str!("sender"), move |_ctx| sender(&for_sender))?;
+        let length = receive(&shared);
+        shared.done.wait_for_completion();
+        match length {
+            Some(length) => pr_info!("a length of {length} passed the check\n"),
+            None => pr_info!("a length above {SIZE} was refused\n"),
+        }
+        Ok(DoubleFetchFind)
+    }
+}
