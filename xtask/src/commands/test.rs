@@ -2,6 +2,7 @@
 
 mod output;
 mod schedules;
+mod selection;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, ConfigurationOptions, Lang, refuse_lacking};
+use super::common::{Common, ConfigurationOptions, Lang};
 use super::projects::ProjectOptions;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::Configuration;
@@ -17,11 +18,10 @@ use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
 use crate::pipeline::Built;
-use crate::project::{GuestChoice, KernelChoice, MANIFEST};
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
-use crate::report::{ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
+use crate::report::{self, ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
 use crate::run::plan::{Partition, PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
@@ -30,8 +30,6 @@ use crate::run::{
 };
 use crate::session::Session;
 use crate::text::shell_word;
-use crate::workspace::Workspace;
-use crate::{lesson, report};
 use schedules::{RequestedSchedules, ScheduleOptions, check_single};
 
 /// Options of `test`.
@@ -190,48 +188,6 @@ impl TestOptions {
         }
         Ok(())
     }
-
-    /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel and
-    /// the guest that the projects ask for.
-    fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
-        let selection = self.project.select(&self.lessons)?;
-        let mut lessons = match self.races {
-            true if !selection.projects.is_empty() => {
-                return Err(Failure::usage("--races: a folder is not a race").into());
-            }
-            true => lesson::select_races(&Workspace::find()?, &selection.names)?,
-            false if selection.names.is_empty() && !selection.projects.is_empty() => Vec::new(),
-            false => lesson::select(&Workspace::find()?, &selection.names)?,
-        };
-        if let [language] = self.lang.languages() {
-            let named = |lesson: &&Lesson| selection.names.contains(&lesson.name);
-            refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
-        }
-        if self.run.is_some() && selection.projects.is_empty() {
-            let what = "--run: give the folder of a module too, such as `test . --run ...`";
-            return Err(Failure::usage(what).into());
-        }
-        for project in &selection.projects {
-            let of_project = lesson::of_project(project, self.run.as_deref())?;
-            if let [language] = self.lang.languages() {
-                refuse_lacking(of_project.iter().flatten(), *language)?;
-            }
-            lessons.extend(of_project);
-        }
-        Ok((lessons, selection.kernel, selection.guest))
-    }
-}
-
-/// Notes that a project's README is not run, though it looks like a text.
-fn note_unread<'a>(session: &Session, lessons: impl Iterator<Item = &'a Lesson>) {
-    let projects = lessons.filter_map(|lesson| lesson.project.as_deref());
-    for readme in projects.filter_map(lesson::unread_readme) {
-        session.ui.note(format!(
-            "{} is not run, because its folder is not laid out as a lesson; to run it, add to {MANIFEST} there:\n\
-             [test]\ntexts = [\"README.md\"]",
-            readme.display()
-        ));
-    }
 }
 
 /// Runs the lessons; the status is 0 if all passed, 1 if one failed, 69 if a guest could not be
@@ -257,7 +213,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     }
     let session = options.common.session()?;
     if options.run.is_none() {
-        note_unread(&session, lessons.iter().flatten());
+        selection::note_unread(&session, lessons.iter().flatten());
     }
     let update = TextUpdate::default();
     let run_suite = |settings: GuestSettings| {

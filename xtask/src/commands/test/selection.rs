@@ -1,0 +1,55 @@
+//! The lessons that `test` runs, and the notes on those that it does not.
+
+use anyhow::Result;
+
+use super::super::common::refuse_lacking;
+use super::TestOptions;
+use crate::failure::Failure;
+use crate::lesson::{self, Lesson, LessonText};
+use crate::project::{GuestChoice, KernelChoice, MANIFEST};
+use crate::session::Session;
+use crate::workspace::Workspace;
+
+impl TestOptions {
+    /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel and
+    /// the guest that the projects ask for.
+    pub(super) fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
+        let selection = self.project.select(&self.lessons)?;
+        let mut lessons = match self.races {
+            true if !selection.projects.is_empty() => {
+                return Err(Failure::usage("--races: a folder is not a race").into());
+            }
+            true => lesson::select_races(&Workspace::find()?, &selection.names)?,
+            false if selection.names.is_empty() && !selection.projects.is_empty() => Vec::new(),
+            false => lesson::select(&Workspace::find()?, &selection.names)?,
+        };
+        if let [language] = self.lang.languages() {
+            let named = |lesson: &&Lesson| selection.names.contains(&lesson.name);
+            refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
+        }
+        if self.run.is_some() && selection.projects.is_empty() {
+            let what = "--run: give the folder of a module too, such as `test . --run ...`";
+            return Err(Failure::usage(what).into());
+        }
+        for project in &selection.projects {
+            let of_project = lesson::of_project(project, self.run.as_deref())?;
+            if let [language] = self.lang.languages() {
+                refuse_lacking(of_project.iter().flatten(), *language)?;
+            }
+            lessons.extend(of_project);
+        }
+        Ok((lessons, selection.kernel, selection.guest))
+    }
+}
+
+/// Notes that a project's README is not run, though it looks like a text.
+pub(super) fn note_unread<'a>(session: &Session, lessons: impl Iterator<Item = &'a Lesson>) {
+    let projects = lessons.filter_map(|lesson| lesson.project.as_deref());
+    for readme in projects.filter_map(lesson::unread_readme) {
+        session.ui.note(format!(
+            "{} is not run, because its folder is not laid out as a lesson; to run it, add to {MANIFEST} there:\n\
+             [test]\ntexts = [\"README.md\"]",
+            readme.display()
+        ));
+    }
+}
