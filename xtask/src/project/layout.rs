@@ -19,6 +19,10 @@ pub const SOURCES: &str = "src";
 /// Files that kbuild reads in a module's folder, in its order.
 const KBUILD_FILES: [&str; 2] = ["Kbuild", "Makefile"];
 
+/// The beginning of a Kbuild that kmodlab writes: modules in Rust are compiled as by modules/Kbuild, so that
+/// schedules delay tasks on the same lines.
+const HEAD: &str = "# Written by kmodlab.\nrustflags-y += -Zshare-generics=no\n";
+
 /// The objects of `kernel_ext` that a module in Rust is linked with, in this order.
 const KERNEL_EXT: &str = "kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a";
 
@@ -234,7 +238,7 @@ fn written(
     files: &ProjectFiles,
     shown: &Path,
 ) -> Result<Build> {
-    let mut text = String::from("# Written by kmodlab.\n");
+    let mut text = String::from(HEAD);
     let mut language = Language::C;
     let mut uses_kernel_ext = false;
     let mut objects: BTreeMap<String, &str> = BTreeMap::new();

@@ -88,6 +88,7 @@ fn a_manifest_lists_sources_in_both_languages() -> Result<()> {
     assert_eq!(builds[0].language, Language::Rust);
     assert!(builds[0].uses_kernel_ext);
     let expected = "# Written by kmodlab.
+rustflags-y += -Zshare-generics=no
 
 obj-m += drv.o
 drv-y := kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a src/a/drv.o src/a/hw.o
