@@ -31,8 +31,14 @@ impl Faulty {
 
     /// Starts `xtask test` on the lesson in Rust.
     fn start(&self) -> Result<Child> {
-        let mut xtask = self.clone.xtask(&["test", "--lang", "rust", "probe"]);
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, options: &[&str]) -> Result<Child> {
+        let words = ["test", "--lang", "rust", "probe"];
+        let mut xtask = self.clone.xtask(&words);
         Ok(xtask
+            .args(options)
             .env("PATH", &self.path)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -96,9 +102,9 @@ fn ends_with_a_signal(signal: Signal, message: &str) -> Result<()> {
         "$ while :; do :; done\n",
         "echo $$ > \"$FOLDER/starting\"; mv \"$FOLDER/starting\" \"$FOLDER/pid\"",
     )?;
-    let xtask = faulty.start()?;
-    // A boot takes about one second of CPU time; the lesson takes as much as it gets.
-    // (The first QEMU may be one that makes a snapshot.)
+    // Otherwise the first QEMU may be one that makes a snapshot, without which the lesson runs all the same.
+    let xtask = faulty.start_with(&["--cold"])?;
+    // A boot takes one to three seconds of CPU time; the lesson takes as much as it gets.
     let ticks = 3 * rustix::param::clock_ticks_per_second();
     let pid = wait_for("the lesson", || {
         let pid = std::fs::read_to_string(faulty.clone.path("pid")).ok()?;
