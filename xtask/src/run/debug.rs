@@ -14,7 +14,7 @@ use crate::kernel::KernelImage;
 use crate::modules::{Language, Module};
 use crate::schedule::{self, ExactSchedule};
 use crate::symbols::{self, LoadedModule};
-use crate::vm::debugged::{DebugPlan, NextStop, debug};
+use crate::vm::debugged::{DebugPlan, debug};
 use crate::vm::{Channels, Memory};
 
 /// The function of `perturb` that delays the calling task. Its first argument is the length in
@@ -120,7 +120,6 @@ impl Runner<'_> {
             perturb: file(perturb)?,
             list: list.context("the kernel has no list of modules")?.start,
             loaded: Vec::new(),
-            delays_at: 0,
             request,
         };
         let toolchain = &self.built.toolchain;
@@ -167,8 +166,6 @@ struct SchedulePlan<'a> {
     /// Address of the kernel's list of modules.
     list: u64,
     loaded: Vec<LoadedModule>,
-    /// Address of the request's function; 0 before the guest runs.
-    delays_at: u64,
     request: &'a DebugRequest<'a>,
 }
 
@@ -193,18 +190,18 @@ impl DebugPlan for SchedulePlan<'_> {
         let perturb = self.listed(&self.perturb, memory)?;
         let perturb =
             perturb.with_context(|| format!("the module {} is not loaded", schedule::MODULE))?;
-        self.delays_at = perturb.function(&self.perturb.bytes, self.request.function)?;
+        let address = perturb.function(&self.perturb.bytes, self.request.function)?;
         self.loaded.push(perturb);
-        Ok(self.delays_at)
+        Ok(address)
     }
 
-    fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop> {
+    fn hands_over(&mut self, memory: &mut dyn Memory) -> Result<bool> {
         if memory.first_argument()? != self.request.nanoseconds {
-            return Ok(NextStop::RunTo(self.delays_at));
+            return Ok(false);
         }
         // A module that is being freed is not in the list any more.
         self.loaded.extend(self.listed(&self.lesson, memory)?);
-        Ok(NextStop::HandOver)
+        Ok(true)
     }
 
     fn ready(&mut self, socket: &Path, thread: u32) -> Result<()> {

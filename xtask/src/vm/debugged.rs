@@ -19,30 +19,22 @@ use super::snapshot::Snapshot;
 use crate::kernel::KernelImage;
 use crate::toolchain::Toolchain;
 
-/// The next step of a guest that has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextStop {
-    /// It runs to this address.
-    RunTo(u64),
-    /// The user's debugger takes over.
-    HandOver,
-}
-
 /// The companion of a guest under a debugger.
 pub trait DebugPlan {
-    /// Returns the address to which the guest runs first. The guest has not run yet since its snapshot.
+    /// Returns the address at which the guest stops. The guest has not run yet since its snapshot.
     ///
     /// # Errors
     ///
     /// If the guest is not in the expected state.
     fn begin(&mut self, memory: &mut dyn Memory) -> Result<u64>;
 
-    /// Decides what a guest does that has stopped where it was to run to.
+    /// Reports whether the user's debugger takes over a guest that has stopped at this address, or the guest
+    /// runs on.
     ///
     /// # Errors
     ///
     /// If the guest is not in the expected state.
-    fn at_stop(&mut self, memory: &mut dyn Memory) -> Result<NextStop>;
+    fn hands_over(&mut self, memory: &mut dyn Memory) -> Result<bool>;
 
     /// Hands the guest over: QEMU waits for the user's debugger at a socket. `thread` is gdb's number of
     /// the CPU that has stopped, from 1.
@@ -80,19 +72,17 @@ pub fn debug(
     let socket = guest.debugger_socket();
     control.start_debugger_stub(&socket)?;
     let mut gdb = Gdb::attach(&socket)?;
-    let mut address = None;
-    let mut next = NextStop::RunTo(plan.begin(&mut gdb)?);
-    while let NextStop::RunTo(to) = next {
-        // A guest that is at the place already would stop at once.
-        let stop = match address == Some(to) {
-            true => gdb.run_to(to)?,
-            false => gdb.continue_to(to)?,
-        };
+    let address = plan.begin(&mut gdb)?;
+    let mut stop = gdb.continue_to(address)?;
+    loop {
         if stop == DebuggerStop::End {
             bail!("the guest ended before it came to the place where the debugger takes over");
         }
-        address = Some(to);
-        next = plan.at_stop(&mut gdb)?;
+        if plan.hands_over(&mut gdb)? {
+            break;
+        }
+        // A guest that is at the place already would stop at once.
+        stop = gdb.run_to(address)?;
     }
     let thread = gdb.thread();
     // QEMU listens for the next debugger, and the guest stays where it is.
