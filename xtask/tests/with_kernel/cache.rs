@@ -107,18 +107,18 @@ fn delete(path: &Path) -> std::io::Result<()> {
 type DamagedEntry = (&'static str, &'static str, &'static str, Damage);
 
 #[test]
-fn each_kind_of_entry_is_made_anew_and_a_seed_keeps_its_bytes() -> Result<()> {
+fn modules_and_snapshots_are_made_anew_and_a_seed_keeps_its_bytes() -> Result<()> {
     entries_are_made_anew(&[
-        ("initramfs", "base-", "", cut),
         ("modules", "kthread_run-c-", "kthread_run.ko", cut),
         ("guests", "kthread_run-c-", "memory", change_a_byte),
     ])
 }
 
 #[test]
-#[ignore = "takes minutes; ci/nightly runs it, and CI a damage of each kind of entry"]
+#[ignore = "takes minutes; ci/nightly runs it"]
 fn entries_are_made_anew_after_any_damage() -> Result<()> {
     entries_are_made_anew(&[
+        ("initramfs", "base-", "", cut),
         ("initramfs", "base-", "", change_a_byte),
         (
             "modules",
@@ -165,6 +165,7 @@ fn entries_are_made_anew(cases: &[DamagedEntry]) -> Result<()> {
 }
 
 #[test]
+#[ignore = "takes minutes; ci/nightly runs it"]
 fn damaged_answers_and_manifests_are_found_again() -> Result<()> {
     let lab = PrivateCache::new()?;
     let (_, before) = lab.seed()?;
@@ -185,6 +186,7 @@ fn damaged_answers_and_manifests_are_found_again() -> Result<()> {
 }
 
 #[test]
+#[ignore = "takes minutes; ci/nightly runs it"]
 fn gc_keeps_what_the_clone_uses() -> Result<()> {
     let lab = PrivateCache::new()?;
     let cache = lab.clone.path("cache");

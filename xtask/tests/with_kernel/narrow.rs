@@ -220,7 +220,7 @@ fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, Strin
 fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_way() -> Result<()> {
     let _alone = alone();
     // Which seeds fail depends on the kernel's build.
-    let (_, suite) = report(&[&RACE[..], &["--schedules", "100", "--no-narrow"]].concat())?;
+    let (_, suite) = report(&[&RACE[..], &["--schedules", "40", "--no-narrow"]].concat())?;
     let fails = |run: &&RunEntry| run.verdict != "pass" && run.injected_delays.len() == 1;
     let failing: Vec<&RunEntry> = suite.runs.iter().filter(fails).take(4).collect();
     ensure!(failing.len() == 4, "{:?}", suite.summary);

@@ -169,6 +169,7 @@ impl Drop for Busy {
 /// that is taken right before a lesson with schedules. Equal snapshots give a seed the
 /// same meaning on every host.
 #[test]
+#[ignore = "takes minutes; ci/nightly runs it"]
 fn snapshots_taken_again_are_equal() -> Result<()> {
     const PAGE: usize = 4096;
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
@@ -231,6 +232,7 @@ fn guests_that_boot_have_the_same_verdicts() -> Result<()> {
 }
 
 #[test]
+#[ignore = "takes minutes; ci/nightly runs it"]
 fn a_broken_snapshot_is_taken_anew() -> Result<()> {
     let lab = Lab::new(&[("thread_drv", BUSY)])?;
     // The run resumes from the last of the snapshots.

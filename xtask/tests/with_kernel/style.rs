@@ -1,5 +1,6 @@
 //! The coding style of the C twins, by the kernel's own script.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,34 +23,32 @@ fn every_twin_is_in_the_kernels_style() -> Result<()> {
             source: None,
         },
     )?;
-    let mut checked = 0;
-    for lesson in [all(&session.workspace)?, all_races(&session.workspace)?].concat() {
-        if !lesson.is_in(Language::C) {
-            continue;
-        }
-        let output = Command::new("perl")
-            .arg(kernel.tree.join("scripts/checkpatch.pl"))
-            .args([
-                "--no-tree",
-                "--no-summary",
-                "--terse",
-                "--strict",
-                "--ignore=TRACING_LOGGING",
-                "--file",
-            ])
-            .arg(lesson.folder.join(Language::C.source(&lesson.name)))
-            .output()
-            .context("cannot run perl")?;
-        ensure!(
-            output.status.success() && output.stdout.is_empty(),
-            "checkpatch.pl of Linux {} on the C twin of {}:\n{}{}",
-            kernel.version,
-            lesson.name,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        checked += 1;
-    }
-    ensure!(checked > 0, "no lesson has a C twin");
+    let twins: Vec<PathBuf> = [all(&session.workspace)?, all_races(&session.workspace)?]
+        .concat()
+        .iter()
+        .filter(|lesson| lesson.is_in(Language::C))
+        .map(|lesson| lesson.folder.join(Language::C.source(&lesson.name)))
+        .collect();
+    ensure!(twins.len() > 1, "no lesson has a C twin");
+    let output = Command::new("perl")
+        .arg(kernel.tree.join("scripts/checkpatch.pl"))
+        .args([
+            "--no-tree",
+            "--no-summary",
+            "--terse",
+            "--strict",
+            "--ignore=TRACING_LOGGING",
+            "--file",
+        ])
+        .args(&twins)
+        .output()
+        .context("cannot run perl")?;
+    ensure!(
+        output.status.success() && output.stdout.is_empty(),
+        "checkpatch.pl of Linux {}:\n{}{}",
+        kernel.version,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
