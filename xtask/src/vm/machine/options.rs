@@ -65,6 +65,7 @@ pub(super) fn with_debug(tool: Tool, channels: &Endpoints) -> Tool {
 pub(super) fn virtio_port(tool: Tool, machine: &MachineType, kind: &str, path: &Path) -> Tool {
     let port = format!("virtserialport,chardev=agent,nr={CHANNEL_PORT}");
     tool.args(["-chardev", &chardev(&format!("{kind},id=agent"), path)])
+        .args(machine.virtio_properties())
         .args(["-device", machine.virtio_serial(), "-device", &port])
 }
 
