@@ -50,21 +50,21 @@ fn put(shared: &Shared) {
     }
 }
 
-/// Returns whether the device had power, if the request was accepted.
+/// Returns whether the device had power, or an error if it is being removed.
 #[inline(never)]
-fn request(shared: &Shared) -> bool {
+fn request(shared: &Shared) -> Result<bool> {
     // TODO 1: the removal must wait for each request that is not refused.
     //@ 1 {
     let mut users = shared.users.lock();
     if users.removing {
-        return true;
+        return Err(ENODEV);
     }
     users.count += 1;
     drop(users);
-    //@ 1 } instead: if shared.users.lock().removing {\n    return true;\n}\nshared.users.lock().count += 1;
+    //@ 1 } instead: if shared.users.lock().removing {\n    return Err(ENODEV);\n}\nshared.users.lock().count += 1;
     let had_power = shared.powered.load(Relaxed);
     put(shared);
-    had_power
+    Ok(had_power)
 }
 
 fn remove_device(shared: &Shared) {
@@ -85,17 +85,19 @@ impl kernel::Module for LateRequestMend {
             }),
             GFP_KERNEL,
         )?;
+        // Nobody removes the device yet.
+        let early = request(&shared);
         let for_remover = shared.clone();
         let _remover = KThread::run(c_str!("remover"), move |_ctx| {
             remove_device(&for_remover);
             for_remover.done.complete();
         })?;
-        let powered = request(&shared);
+        let late = request(&shared);
         shared.done.wait_for_completion();
-        if powered {
-            pr_info!("no request used a device without power\n");
-        } else {
-            pr_info!("a request used a device without power\n");
+        match (early, late) {
+            (Err(_), _) => pr_info!("a request was refused before the removal\n"),
+            (_, Ok(false)) => pr_info!("a request used a device without power\n"),
+            _ => pr_info!("no request used a device without power\n"),
         }
         Ok(LateRequestMend)
     }

@@ -31,8 +31,8 @@ static void put(void)
 		complete(&unused);
 }
 
-/* Returns whether the device had power, if the request was accepted. */
-static noinline bool request(void)
+/* Returns whether the device had power, or an error if it is being removed. */
+static noinline int request(void)
 {
 	bool had_power;
 
@@ -41,11 +41,11 @@ static noinline bool request(void)
 	mutex_lock(&lock);
 	if (READ_ONCE(removing)) {
 		mutex_unlock(&lock);
-		return true;
+		return -ENODEV;
 	}
 	atomic_inc(&users);
 	mutex_unlock(&lock);
-	//@ 1 } instead: if (READ_ONCE(removing))\n	return true;
+	//@ 1 } instead: if (READ_ONCE(removing))\n	return -ENODEV;
 	//@ 1 {
 	//@ 1 } instead: atomic_inc(&users);
 	had_power = READ_ONCE(powered);
@@ -75,17 +75,22 @@ static int remover(void *data)
 
 static int __init late_request_mend_init(void)
 {
-	struct task_struct *task = kthread_run(remover, NULL, "remover");
-	bool powered;
+	struct task_struct *task;
+	int early, late;
 
+	/* Nobody removes the device yet. */
+	early = request();
+	task = kthread_run(remover, NULL, "remover");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	powered = request();
+	late = request();
 	wait_for_completion(&done);
-	if (powered)
-		pr_info("no request used a device without power\n");
-	else
+	if (early < 0)
+		pr_info("a request was refused before the removal\n");
+	else if (late == 0)
 		pr_info("a request used a device without power\n");
+	else
+		pr_info("no request used a device without power\n");
 	return 0;
 }
 
