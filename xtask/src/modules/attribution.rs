@@ -186,8 +186,12 @@ impl<'a> Attribution<'a> {
         self.names.iter().find(|known| **known == name).copied()
     }
 
-    /// Returns the module that an error of modpost names: by its file, or after the word `module`.
+    /// Returns the module that an error of modpost names: by its file, or after the word `module`. A
+    /// project has all errors of its run.
     fn module_in(&self, error: &str) -> Option<&'a str> {
+        if self.project.is_some() {
+            return self.names.first().copied();
+        }
         let is_separator = |letter: char| letter.is_whitespace() || "[]\"',:".contains(letter);
         let words: Vec<&str> = error
             .split(is_separator)

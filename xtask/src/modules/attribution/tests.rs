@@ -172,6 +172,15 @@ make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1
 ";
     let expected = errors(&["ERROR: modpost: \"nowhere\" [./x/x.ko] undefined!"]);
     assert_eq!(of(modpost), Some(expected));
+    // This one names no file, but the module without an ending.
+    let twice = "\
+ERROR: modpost: /w/k/x: 'bus_register' exported twice. Previous export was in vmlinux
+make[3]: *** [/s/scripts/Makefile.modpost:145: /w/k/Module.symvers] Error 1
+";
+    let expected = errors(&[
+        "ERROR: modpost: ./x/x: 'bus_register' exported twice. Previous export was in vmlinux",
+    ]);
+    assert_eq!(of(twice), Some(expected));
     let rust = "\
 error[E0425]: cannot find value
  --> a.rs:9:5
