@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, Lang};
-use super::projects::{ProjectOptions, Selection};
+use super::projects::{ProjectOptions, Selection, or_current_folder};
 use crate::failure::Failure;
 use crate::{lesson, pipeline};
 
@@ -42,7 +42,7 @@ pub fn run(options: &BuildOptions) -> Result<()> {
     let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
     let Selection {
         projects, kernel, ..
-    } = ProjectOptions::default().select(&folders)?;
+    } = ProjectOptions::default().select(&or_current_folder(&folders))?;
     let mut texts = Vec::new();
     for project in &projects {
         texts.extend(lesson::of_project(project, None)?);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use crate::exercise::student::StudentFolder;
 use crate::failure::{Failure, Fault};
 use crate::project::{
     GuestChoice, KernelChoice, MachineName, Project, ProjectGuestFile, check_guest_path, device,
-    is_path,
+    has_build_file, is_path,
 };
+use crate::workspace::Workspace;
 
 /// Options for folders with modules.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -48,8 +50,8 @@ pub struct Selection {
 }
 
 impl ProjectOptions {
-    /// Returns the words that select the same machine on another command line.
-    pub fn machine_args(&self) -> Vec<String> {
+    /// Returns the words that select the same guest on another command line.
+    pub fn guest_args(&self) -> Vec<String> {
         let mut args = Vec::new();
         let mut add = |option: &str, value: &str| {
             args.extend([option.to_owned(), value.to_owned()]);
@@ -59,6 +61,10 @@ impl ProjectOptions {
         }
         for device in &self.devices {
             add("--device", device);
+        }
+        for ProjectGuestFile { path, source } in &self.files {
+            let source = source.display();
+            add("--with", &format!("{source}:{path}"));
         }
         args
     }
@@ -140,6 +146,22 @@ impl Selection {
         }
         self.projects.push(project);
         Ok(())
+    }
+}
+
+/// Returns the arguments of a command. Without any, they are the current folder if it has modules, and is
+/// neither in a clone nor a student's.
+pub fn or_current_folder(arguments: &[String]) -> Vec<String> {
+    let current = Path::new(".");
+    let is_project = || {
+        let folder = current.canonicalize();
+        has_build_file(current)
+            && folder.is_ok_and(|folder| Workspace::around(&folder).is_err())
+            && StudentFolder::open(current).is_err()
+    };
+    match arguments.is_empty() && is_project() {
+        true => vec![".".to_owned()],
+        false => arguments.to_vec(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 
 use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
-use super::projects::{ProjectOptions, Selection};
+use super::projects::{ProjectOptions, Selection, or_current_folder};
 use super::reload::{self, ReloadSocket};
 use super::script::{self, GuestScript};
 use crate::failure::Failure;
@@ -104,14 +104,15 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         check_gdb(port)?;
     }
     let session = options.common.session()?;
+    let arguments = or_current_folder(&options.lessons);
     let Selection {
         names,
         projects,
         kernel,
         guest,
         ..
-    } = options.project.select(&options.lessons)?;
-    let all_lessons = options.lessons.is_empty();
+    } = options.project.select(&arguments)?;
+    let all_lessons = arguments.is_empty();
     let mut texts = match names.is_empty() && !all_lessons {
         true => Vec::new(),
         false => lesson::select(&session.workspace, &names)?,

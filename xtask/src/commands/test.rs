@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, Lang};
-use super::projects::ProjectOptions;
+use super::projects::{ProjectOptions, or_current_folder};
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
@@ -134,8 +134,8 @@ enum TimeOption {
 
 impl TestOptions {
     /// Returns the names and paths of the lessons and projects.
-    pub(super) fn arguments(&self) -> &[String] {
-        &self.lessons
+    pub(super) fn arguments(&self) -> Vec<String> {
+        or_current_folder(&self.lessons)
     }
 
     /// Returns the folder of timelines, if timelines are requested.
@@ -160,17 +160,24 @@ impl TestOptions {
         }
     }
 
-    /// Returns the options that select the same kernel and machine, each behind a space.
+    /// Returns the options that select the same kernel and guest, each behind a space.
     fn kernel_options(&self) -> String {
         let mut words = self.common.kernel_args();
         words.extend(self.configuration.args());
-        words.extend(self.project.machine_args());
+        words.extend(self.project.guest_args());
         let quoted =
             shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
         match words.is_empty() {
             true => quoted,
             false => " ".to_owned() + &quoted,
         }
+    }
+
+    /// Returns the option `--run` behind a space, if it is given.
+    fn run_option(&self) -> String {
+        self.run.as_ref().map_or_else(String::new, |command| {
+            format!(" --run {}", shell_word(Path::new(command)))
+        })
     }
 
     /// Refuses options that need virtual time with real time.
@@ -414,6 +421,7 @@ fn run_suite(
             &run.outcomes,
             &narrowed,
             schedules.options(),
+            &options.run_option(),
         ),
         clean: clean_schedules(cases, &run, schedules.aim),
         outcomes: run.outcomes,

@@ -32,7 +32,7 @@ pub struct WatchOptions {
 ///
 /// Fails if a folder cannot be watched, and with a usage error if there is no folder to watch.
 pub fn run(options: &WatchOptions) -> Result<ExitCode> {
-    let folders = folders(options.test.arguments())?;
+    let folders = folders(&options.test.arguments())?;
     let (sender, events) = channel();
     let mut watcher = notify::recommended_watcher(move |event| {
         // The receiver is gone only when the program ends.

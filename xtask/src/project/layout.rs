@@ -150,15 +150,29 @@ fn own_kbuild(files: &ProjectFiles, shown: &Path) -> Result<Option<OwnKbuild>> {
         return Ok(None);
     };
     let text = files.text(shown, &file)?;
-    // A line such as `obj-m := x.o`, `obj-$(CONFIG_X) += x.o`, or an include of a file with those.
-    let describes = text.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("obj-") || line.starts_with("include ")
-    });
-    Ok(describes.then(|| OwnKbuild {
+    Ok(describes_modules(&text).then(|| OwnKbuild {
         file,
         uses_kernel_ext: text.contains("$(KERNEL_EXT)"),
     }))
+}
+
+/// Reports whether a Kbuild or Makefile has a line such as `obj-m := x.o`, `obj-$(CONFIG_X) += x.o`, or
+/// an include of a file with those.
+fn describes_modules(text: &str) -> bool {
+    text.lines().any(|line| {
+        let line = line.trim_start();
+        line.starts_with("obj-") || line.starts_with("include ")
+    })
+}
+
+/// Reports whether a folder has a file that makes it a project: a manifest, or a Kbuild or Makefile with
+/// modules. A folder with sources alone has none.
+pub fn has_build_file(folder: &Path) -> bool {
+    let describes = |name: &&str| {
+        let text = std::fs::read_to_string(folder.join(name));
+        text.is_ok_and(|text| describes_modules(&text))
+    };
+    folder.join(MANIFEST).is_file() || KBUILD_FILES.iter().any(describes)
 }
 
 /// Returns a module for each source in the folder itself that declares one.

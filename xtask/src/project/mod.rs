@@ -29,7 +29,7 @@ pub use allowed::Allowed;
 pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use kernel::KernelChoice;
-pub use layout::{Build, KbuildSource};
+pub use layout::{Build, KbuildSource, has_build_file};
 pub use manifest::{MANIFEST, check_guest_path};
 
 /// A file that a project brings to its guests.

@@ -20,7 +20,7 @@ pub struct RaceFindings {
     pub origin: Origin,
     /// The language of its module.
     pub language: Language,
-    /// The same as [`Outcome::kernel_options`].
+    /// Those of [`Outcome::kernel_options`], and the command of `--run`.
     pub kernel_options: String,
     /// The options without which a seed has another meaning, each behind a space.
     pub seed_options: &'static str,
@@ -34,13 +34,14 @@ pub struct RaceFindings {
 
 /// Compares the outcomes of several schedules, for each test case by itself. Test cases without
 /// a failure or without schedules are left out. `seed_options` are the options without which a
-/// seed has another meaning, each behind a space.
+/// seed has another meaning, and `run_option` is `--run` with its command, each behind a space.
 pub fn race_findings(
     session: &Session,
     built: &Built,
     outcomes: &[Outcome],
     narrowed: &[NarrowedRace],
     seed_options: &'static str,
+    run_option: &str,
 ) -> Vec<RaceFindings> {
     outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
@@ -67,7 +68,7 @@ pub fn race_findings(
                 lesson: lesson.clone(),
                 origin: origin.clone(),
                 language: *language,
-                kernel_options: kernel_options.clone(),
+                kernel_options: format!("{kernel_options}{run_option}"),
                 seed_options,
                 findings,
                 source_locations,

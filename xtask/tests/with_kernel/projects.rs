@@ -179,6 +179,22 @@ fn a_manifest_combines_languages_programs_files_and_texts() -> Result<()> {
     output.expect(1, &parts)
 }
 
+/// As with `cargo test`, the folder in which one stands is meant; a clone has its lessons.
+#[test]
+fn the_current_folder_is_the_default_outside_of_a_clone() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let mut command = project.command(&["test"]);
+    command.current_dir(&project.path);
+    run(&mut command)?.expect(0, &["two_files", "1 passed, 0 failed"])?;
+
+    let program = "int main(int argc, char **argv)\n{\n\treturn argc;\n}\n";
+    std::fs::write(project.folder.path().join("t.c"), program)?;
+    let with = ["--run", "./t 3", "--with", "./t.c"];
+    let failed = project.xtask(&[&["test", "./two_files"], &with[..]].concat())?;
+    let again = "qemu --lang c ./two_files --with ./t.c:/root/t, then type:\n  ./t 3";
+    failed.expect(1, &["ended with status 2", again])
+}
+
 #[test]
 fn a_lesson_is_a_project_too() -> Result<()> {
     let lesson = original().join("modules/lessons/kthread_run");

@@ -14,7 +14,10 @@ impl TestOptions {
     /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel and
     /// the guest that the projects ask for.
     pub(super) fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
-        let selection = self.project.select(&self.lessons)?;
+        let selection = match self.races {
+            true => self.project.select(&self.lessons)?,
+            false => self.project.select(&self.arguments())?,
+        };
         let mut lessons = match self.races {
             true if !selection.projects.is_empty() => {
                 return Err(Failure::usage("--races: a folder is not a race").into());
