@@ -36,7 +36,13 @@ const HARMLESS: [&str; 13] = [
 ];
 
 /// Properties with texts that are for the guest alone.
-const FOR_GUEST: [&str; 2] = ["mac", "serial"];
+const FOR_GUEST: [&str; 3] = ["mac", "serial", SLOT];
+
+/// The property with the slot of a device on PCI.
+const SLOT: &str = "addr";
+
+/// The types of [`SLOT`] in QEMU 7.2 and 10. Nothing else has a property of this name with one of them.
+const SLOT_TYPES: [&str; 2] = ["int32", "str"];
 
 /// The slot of the first device on PCI that does not name one. The agent's channel is in slot 1.
 const FIRST_SLOT: usize = 2;
@@ -205,9 +211,9 @@ fn check_properties(device: &DeviceText, properties: &str) -> Result<(), String>
 /// Returns the device in this slot, if it is on PCI and names neither a slot nor a bus.
 fn placed(device: &DeviceText, properties: &str, slot: usize) -> Device {
     let mut device = device.clone();
-    let is_free = !device.has("addr") && !device.has("bus");
-    if is_free && type_of("addr", properties) == Some("int32") {
-        let address = ("addr".to_owned(), format!("{slot:x}.0"));
+    let is_free = !device.has(SLOT) && !device.has("bus");
+    if is_free && type_of(SLOT, properties).is_some_and(|kind| SLOT_TYPES.contains(&kind)) {
+        let address = (SLOT.to_owned(), format!("{slot:x}.0"));
         device.properties.push(address);
     }
     Device(device)
@@ -253,10 +259,16 @@ mod tests {
 
     #[test]
     fn a_device_on_pci_has_a_slot() {
-        let placed_option = |text| placed(&device(text), PROPERTIES, 10).to_string();
-        assert_eq!(placed_option("edu"), "edu,addr=a.0");
-        assert_eq!(placed_option("edu,addr=5.0"), "edu,addr=5.0");
-        assert_eq!(placed_option("edu,bus=b"), "edu,bus=b");
+        for properties in [PROPERTIES, &PROPERTIES.replace("int32", "str")] {
+            let placed_option = |text| placed(&device(text), properties, 10).to_string();
+            assert_eq!(placed_option("edu"), "edu,addr=a.0");
+            assert_eq!(placed_option("edu,addr=5.0"), "edu,addr=5.0");
+            assert_eq!(placed_option("edu,bus=b"), "edu,bus=b");
+            assert_eq!(
+                check_properties(&device("edu,addr=5.0"), properties),
+                Ok(())
+            );
+        }
         assert_eq!(placed(&device("edu"), "", 2).to_string(), "edu");
     }
 }
