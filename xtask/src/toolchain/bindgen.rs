@@ -106,11 +106,11 @@ pub fn provision(session: &Session, host: &Host, answers: &mut ToolAnswers) -> R
 fn install(cargo: &Path, root: &Path) -> Tool {
     let tool = Tool::new(cargo)
         .args(["install", "bindgen-cli", "--version", VERSION, "--locked"])
-        .args(UNOPTIMISED.iter().flat_map(|setting| ["--config", setting]))
         .arg("--root")
         .arg(root)
         .arg("--target-dir")
         .arg(root.join("target"))
+        .args(UNOPTIMISED.iter().flat_map(|setting| ["--config", setting]))
         .current_dir(root);
     FOREIGN
         .iter()
@@ -142,9 +142,8 @@ mod tests {
     fn cargo_installs_the_pinned_version_from_its_own_lock_file() {
         assert_eq!(
             install(Path::new("/bin/cargo"), Path::new("/c/s")).quoted(),
-            "/bin/cargo install bindgen-cli --version 0.71.1 --locked \
-             --config 'profile.release.opt-level=0' --config 'profile.release.strip=true' \
-             --root /c/s --target-dir /c/s/target"
+            "/bin/cargo install bindgen-cli --version 0.71.1 --locked --root /c/s --target-dir /c/s/target \
+             --config 'profile.release.opt-level=0' --config 'profile.release.strip=true'"
         );
     }
 }

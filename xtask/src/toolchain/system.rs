@@ -13,7 +13,7 @@ pub const QEMU_OLDEST: &str = "7.2";
 
 /// A system tool, and the distributions' packages that install it.
 ///
-/// The apt names are tested on a bare Debian 12. The dnf and pacman names are not tested: dnf's
+/// The apt names are tested on a bare Debian 12 and a bare Debian 13. The dnf and pacman names are not tested: dnf's
 /// follow the versioned LLVM packages of Fedora 42 and later, pacman's follow the same pattern on
 /// Arch. If LLVM 19 is a distribution's only LLVM, the names of its packages have no number.
 #[derive(Debug)]

@@ -151,7 +151,7 @@ fn bindgen_is_compiled_once_and_leaves_no_build_folder() -> Result<()> {
     let mut fake = FakeHost::without_rust()?;
     fake.rustc("bin/..", "1.85.0")?;
     fake.prints("bin/bindgen", "bindgen 0.72.1")?;
-    // Arguments: install bindgen-cli --version V --locked --root R --target-dir T.
+    // Arguments: install bindgen-cli --version V --locked --root R --target-dir T and settings.
     fake.script(
         "cargo",
         &format!(
