@@ -164,9 +164,11 @@ fn probe(toolchain: &Toolchain, kernel: &KernelImage, initramfs: &Initramfs) -> 
     };
     let result = guest.watch(None, &mut observer)?;
     let (_, errors) = guest.stop()?;
+    // The lines after the first are QEMU's own assertions.
+    let reason = errors.lines().next().unwrap_or_default();
     Ok(result.unwrap_or_else(|| Kvm {
         works: false,
-        why: format!("QEMU ended before the guest reached init: {errors}"),
+        why: format!("QEMU ended before the guest reached init: {reason}"),
     }))
 }
 
