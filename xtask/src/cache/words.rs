@@ -5,7 +5,7 @@ use crate::kernel::Profile;
 use crate::kernel::source::PART;
 
 /// The kinds of results: the folder of each, and the title of its group.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 12] = [
     ("sources", "kernel sources"),
     ("kernels", "kernels"),
     ("toolchain", "compilers"),
@@ -17,13 +17,15 @@ const KINDS: [(&str, &str); 11] = [
     ("doc", "API documentation"),
     ("programs", "programs for guests"),
     ("clones", "files of installed programs"),
+    ("editor", "crates for editors"),
 ];
 
 /// The folders with records, and a description of each.
-const RECORDS: [(&str, &str); 6] = [
+const RECORDS: [(&str, &str); 7] = [
     ("artifacts", "artifacts of the last failed runs"),
     ("logs", "logs of builds and runs"),
     ("apt", "lists of Debian's packages"),
+    ("debuggers", "command files of debuggers"),
     ("resolved", "remembered answers"),
     ("staging", "unfinished results"),
     ("locks", "locks"),

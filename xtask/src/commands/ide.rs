@@ -9,6 +9,7 @@ use crate::ide::{self, ModuleCrate};
 use crate::modules::{self, EditorCrates, Language, ModuleRequest};
 use crate::pipeline;
 use crate::project::Project;
+use crate::symbols::editor_script;
 
 /// Options of `ide`.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,7 +70,12 @@ pub fn run(options: &IdeOptions) -> Result<()> {
         }));
         compiled.extend(sources);
     }
-    let mut files = vec![ide::tasks(), ide::settings(), ide::launch(&image.vmlinux())];
+    let symbols = editor_script(&session.cache.own(), ide::DEBUGGER_PORT)?;
+    let mut files = vec![
+        ide::tasks(),
+        ide::settings(),
+        ide::launch(&image.vmlinux(), &symbols),
+    ];
     if !crates.is_empty() {
         let editor = EditorCrates::build(&session, &toolchain, &image)?;
         files.extend(ide::rust_project(&editor, &image.version, &crates)?);

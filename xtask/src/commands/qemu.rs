@@ -237,9 +237,11 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         let own = session.workspace.modules();
         let mut sources: Vec<&Path> = vec![&kernel.tree, &own];
         sources.extend(projects.iter().map(|project| project.folder.as_path()));
+        let script = symbols.write_script(kernel, &sources, port)?;
+        symbols.write_editor_script(&session.cache.own(), &sources, port)?;
         crate::errln!(
             "the guest waits for a debugger; in another terminal: gdb -x {}",
-            shell_word(&symbols.write_script(kernel, &sources, port)?)
+            shell_word(&script)
         );
     }
     let guest = || terminal::run_on_terminal(toolchain, kernel, &machine);

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::EditorFile;
 
+/// Port of the guest that waits for the debugger: the default of `qemu --gdb`.
+pub const DEBUGGER_PORT: u16 = 1234;
+
 /// Returns the tasks: build the module, test it, and a guest that waits for a debugger. They run the
 /// installed program, for the folder may be outside of a clone.
 pub fn tasks() -> EditorFile {
@@ -49,8 +52,9 @@ pub fn settings() -> EditorFile {
 }
 
 /// Returns the configuration that attaches gdb to the guest of the task above. `vmlinux` is the kernel
-/// with its symbols.
-pub fn launch(vmlinux: &Path) -> EditorFile {
+/// with its symbols, and `modules` gdb's command file with those of the modules, which exists while the
+/// guest runs.
+pub fn launch(vmlinux: &Path, modules: &Path) -> EditorFile {
     file(
         ".vscode/launch.json",
         &json!({
@@ -62,8 +66,13 @@ pub fn launch(vmlinux: &Path) -> EditorFile {
                 "program": vmlinux,
                 "cwd": "${workspaceFolder}",
                 "MIMode": "gdb",
-                "miDebuggerServerAddress": "localhost:1234",
+                "miDebuggerServerAddress": format!("localhost:{DEBUGGER_PORT}"),
                 "stopAtConnect": true,
+                "postRemoteConnectCommands": [{
+                    "description": "symbols of the modules",
+                    "text": format!("source {}", modules.display()),
+                    "ignoreFailures": true,
+                }],
             }],
         }),
     )

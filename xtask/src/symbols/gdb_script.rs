@@ -41,25 +41,38 @@ pub fn interactive_gdb_script(
     symbols: &Path,
 ) -> String {
     let mut script = begin(kernel, sources);
-    // A breakpoint in a module waits until the guest loads it.
-    script.push_str("set breakpoint pending on\n");
     let _ = writeln!(script, "target remote 127.0.0.1:{port}");
-    // A gdb without Python has the symbols of the kernel.
-    let _ = writeln!(script, "source {}", symbols.display());
-    script
+    script + &modules_of_guest(symbols)
+}
+
+/// Returns the same for an editor, which has loaded the kernel and attached gdb by itself.
+pub fn editor_gdb_script(sources: &[&Path], symbols: &Path) -> String {
+    source_folders(sources) + &modules_of_guest(symbols)
+}
+
+/// Returns the commands that give gdb, once it is attached, the symbols of the modules.
+fn modules_of_guest(symbols: &Path) -> String {
+    // A breakpoint in a module waits until the guest loads it. A gdb without Python has the symbols of
+    // the kernel.
+    format!("set breakpoint pending on\nsource {}\n", symbols.display())
 }
 
 /// Returns the beginning of all command files.
 fn begin(kernel: &KernelImage, sources: &[&Path]) -> String {
     let mut script = String::from("# Made by `cargo xtask`, which removes it at its end.\n");
     let _ = writeln!(script, "file {}", gdb_word(&kernel.vmlinux()));
-    for folder in sources {
-        let _ = writeln!(script, "directory {}", gdb_word(folder));
-    }
+    script.push_str(&source_folders(sources));
     // gdb repeats a request after two seconds, which a busy host may need, and then takes the
     // late answer for that to its next request.
     script.push_str("set remotetimeout 60\n");
     script
+}
+
+fn source_folders(sources: &[&Path]) -> String {
+    let folders = sources.iter();
+    folders
+        .map(|folder| format!("directory {}\n", gdb_word(folder)))
+        .collect()
 }
 
 /// Returns the words of `add-symbol-file` for the sections of a module, each after a space.
@@ -80,6 +93,15 @@ pub(super) fn gdb_word(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_editors_commands_do_not_attach() {
+        let script = editor_gdb_script(&[Path::new("/a b")], Path::new("/s/x.py"));
+        assert_eq!(
+            script,
+            "directory \"/a b\"\nset breakpoint pending on\nsource /s/x.py\n"
+        );
+    }
 
     #[test]
     fn a_path_with_quotes_is_one_word_for_gdb() {

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use super::gdb_script::{gdb_word, section_arguments};
-use super::{LoadedModule, MODULE_LIST, interactive_gdb_script, listed_modules};
+use super::{LoadedModule, MODULE_LIST, editor_gdb_script, interactive_gdb_script, listed_modules};
+use crate::cache::Cache;
 use crate::kernel::KernelImage;
 use crate::modules::Module;
 use crate::text::hexadecimal_bytes;
@@ -20,6 +21,9 @@ use crate::{streams, whole_file};
 
 /// First argument of a program that finds the modules of a guest for gdb; see [`find_modules`].
 pub const FIND_MODULES: &str = "__find-modules";
+
+/// Folder of the cache with the files of [`editor_script`].
+const EDITOR_SCRIPTS: &str = "debuggers";
 
 /// The script for gdb, which expects the variable `PROGRAM`.
 const SCRIPT: &str = include_str!("lx_symbols.py");
@@ -86,6 +90,27 @@ impl GuestSymbols {
         whole_file::write(&commands, text)?;
         Ok(commands)
     }
+
+    /// Writes the file that [`editor_script`] names, for an editor's debugger. It is of use until the guest
+    /// ends; call [`write_script`](Self::write_script) before.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write_editor_script(&self, cache: &Cache, sources: &[&Path], port: u16) -> Result<()> {
+        let symbols = self.modules.join("lx_symbols.py");
+        let text = editor_gdb_script(sources, &symbols);
+        whole_file::write(&editor_script(cache, port)?, text).map(drop)
+    }
+}
+
+/// Returns the path of gdb's command file, for an editor, of the guest that has this port of the host.
+///
+/// # Errors
+///
+/// If its folder cannot be made.
+pub fn editor_script(cache: &Cache, port: u16) -> Result<PathBuf> {
+    Ok(cache.folder(EDITOR_SCRIPTS)?.join(port.to_string()))
 }
 
 /// Finds modules of a guest in its memory. The arguments are the folder with the modules' files, the

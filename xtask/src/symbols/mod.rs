@@ -25,8 +25,8 @@ use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
 
 pub use formats::origins;
-pub use gdb_script::{gdb_script, interactive_gdb_script};
-pub use gdb_symbols::{FIND_MODULES, GuestSymbols, find_modules};
+pub use gdb_script::{editor_gdb_script, gdb_script, interactive_gdb_script};
+pub use gdb_symbols::{FIND_MODULES, GuestSymbols, editor_script, find_modules};
 pub use loaded::{BEFORE_INIT, LoadedModule, MODULE_LIST, listed_modules};
 
 type Elf<'a> = object::read::elf::ElfFile64<'a, object::LittleEndian>;

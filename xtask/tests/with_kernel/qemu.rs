@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use xtask::cache::Cache;
 
 use crate::lab::{TestClone, alive, kill, named, processes_below, wait_for};
 
@@ -305,7 +306,13 @@ fn reload_brings_a_changed_module_into_the_guest() -> Result<()> {
 
 /// Stops in a function of a module that the guest loads after gdb has attached, prints `value`, and
 /// loads the module a second time.
-fn gdb_prints(lang: &str, function: &str, value: &str, printed: &str) -> Result<()> {
+/// `attach` returns gdb's arguments, from the command file that `qemu` names and the port.
+fn gdb_prints(
+    lang: &str,
+    attach: fn(&str, u16) -> Result<Vec<String>>,
+    (function, value): (&str, &str),
+    printed: &str,
+) -> Result<()> {
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let clone = TestClone::whole()?;
     let gdb = format!("--gdb={port}");
@@ -321,7 +328,9 @@ fn gdb_prints(lang: &str, function: &str, value: &str, printed: &str) -> Result<
         "set pagination off\n{stop}tbreak free_module\ncontinue\n{stop}lx-symbols\ndetach\n"
     )?;
     let gdb = Command::new("gdb")
-        .args(["-nx", "-batch", "-x", &script, "-x"])
+        .args(["-nx", "-batch"])
+        .args(attach(&script, port)?)
+        .arg("-x")
         .arg(commands.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -348,15 +357,43 @@ fn gdb_prints(lang: &str, function: &str, value: &str, printed: &str) -> Result<
     terminal.ends(0, |terminal| terminal.press(QUIT))
 }
 
+/// Attaches as VS Code does: it loads the kernel, attaches, and then runs the commands of `launch.json`.
+fn as_an_editor(script: &str, port: u16) -> Result<Vec<String>> {
+    let script = std::fs::read_to_string(script)?;
+    let mut lines = script.lines();
+    let kernel = lines.find(|line| line.starts_with("file "));
+    let symbols = Cache::from_env()?.root().join("debuggers");
+    let commands = [
+        kernel.context("no kernel")?.to_owned(),
+        format!("target remote localhost:{port}"),
+        format!("source {}", symbols.join(port.to_string()).display()),
+    ];
+    let args = commands.into_iter();
+    Ok(args
+        .flat_map(|command| ["-ex".to_owned(), command])
+        .collect())
+}
+
 #[test]
 fn gdb_has_the_types_of_a_module_in_rust_that_the_guest_loads() -> Result<()> {
     let printed = "= unlocked_counter::Shared {next: ";
-    gdb_prints("rust", "unlocked_counter::draw", "*shared", printed)
+    let attach = |script: &str, _| Ok(vec!["-x".to_owned(), script.to_owned()]);
+    gdb_prints(
+        "rust",
+        attach,
+        ("unlocked_counter::draw", "*shared"),
+        printed,
+    )
 }
 
 #[test]
 fn gdb_has_the_types_of_a_module_in_c_that_the_guest_loads() -> Result<()> {
-    gdb_prints("c", "draw", "done", "= {done = 0, wait = {lock = ")
+    gdb_prints(
+        "c",
+        as_an_editor,
+        ("draw", "done"),
+        "= {done = 0, wait = {lock = ",
+    )
 }
 
 #[test]
