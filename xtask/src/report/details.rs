@@ -97,9 +97,10 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         }
         Verdict::LeftOver { left } => {
             list_left(out, left)?;
+            listing(out, "the commands and the log", &outcome.narrative)?;
             writeln!(
                 out,
-                "A lesson must remove everything that it creates: check its last commands."
+                "The commands must remove everything that they create: check the last of them."
             )?;
         }
         Verdict::ShellLost { .. } => writeln!(
