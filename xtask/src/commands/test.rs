@@ -44,7 +44,8 @@ pub struct TestOptions {
     /// The lessons and races to run, or folders with modules of your own; all lessons if left out
     ///
     /// A `*` in a name matches any letters: 'kthread_*' selects all lessons whose names begin
-    /// with kthread_. A folder is a path with a slash: ./mydriver, or `.` itself.
+    /// with kthread_. A folder is a path with a slash: ./mydriver, or `.` itself, which is also meant
+    /// without any if it has modules and is not in a clone of kmodlab.
     #[arg(value_name = "LESSON|PATH")]
     lessons: Vec<String>,
 
