@@ -12,7 +12,8 @@ class Symbols:
     """The symbols of the modules in the guest."""
 
     def __init__(self):
-        self.files = set()
+        # The sections of each file that gdb has loaded.
+        self.files = {}
 
     def update(self, *question):
         """Asks kmodlab which modules the guest has, and loads or removes their symbols."""
@@ -35,9 +36,12 @@ class Symbols:
                     program.stdin.flush()
                 elif word == "add":
                     file, sections = rest.split("\t")
+                    # A breakpoint stops twice if an interrupt comes at its instruction.
+                    if self.files.get(file) == sections:
+                        continue
                     self.remove(file)
                     gdb.execute(f"add-symbol-file {file} {sections}", to_string=True)
-                    self.files.add(file)
+                    self.files[file] = sections
                     gdb.write(f"symbols of {file}\n")
                 elif word == "remove":
                     self.remove(rest)
@@ -46,7 +50,7 @@ class Symbols:
         """Removes the symbols of a module, whose breakpoints then wait until it is loaded again."""
         if file in self.files:
             gdb.execute(f"remove-symbol-file {file}", to_string=True)
-            self.files.remove(file)
+            del self.files[file]
 
 
 class Watch(gdb.Breakpoint):
