@@ -18,7 +18,8 @@ pub struct BuildOptions {
     #[command(flatten)]
     configuration: ConfigurationOptions,
 
-    /// The folders with modules of your own to build, such as `.`; all lessons if left out
+    /// The folders with modules of your own to build, such as `.`; if left out, all lessons, or the current folder
+    /// outside of a clone
     #[arg(value_name = "PATH")]
     folders: Vec<PathBuf>,
 }

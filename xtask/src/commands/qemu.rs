@@ -19,7 +19,7 @@ use crate::modules::{Language, MODPROBE_INDEX, Module, modprobe_index};
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
-use crate::symbols::GuestSymbols;
+use crate::symbols::{GuestSymbols, editor_script};
 use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
 use kmodlab_protocol::BANNER_FILE;
@@ -48,7 +48,7 @@ pub struct QemuOptions {
     configuration: ConfigurationOptions,
 
     /// The lessons and races whose modules the guest gets, and folders with modules of your own; the
-    /// modules of all lessons if left out
+    /// modules of all lessons, or of the current folder outside of a clone, if left out
     #[arg(value_name = "LESSON|PATH")]
     lessons: Vec<String>,
 
@@ -237,8 +237,8 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         let own = session.workspace.modules();
         let mut sources: Vec<&Path> = vec![&kernel.tree, &own];
         sources.extend(projects.iter().map(|project| project.folder.as_path()));
-        let script = symbols.write_script(kernel, &sources, port)?;
-        symbols.write_editor_script(&session.cache.own(), &sources, port)?;
+        let editor = editor_script(&session.cache.own(), port)?;
+        let script = symbols.write_scripts(kernel, &sources, port, &editor)?;
         crate::errln!(
             "the guest waits for a debugger; in another terminal: gdb -x {}",
             shell_word(&script)

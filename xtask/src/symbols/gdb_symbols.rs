@@ -60,17 +60,19 @@ impl GuestSymbols {
         Ok(())
     }
 
-    /// Writes gdb's command file, and returns its path. QEMU listens at `port` of the host; `sources` are
-    /// the folders of the sources.
+    /// Writes gdb's command files, and returns the path of that for a terminal; `editor` is the path of
+    /// that for an editor, which is of use until the guest ends. QEMU listens at `port` of the host;
+    /// `sources` are the folders of the sources.
     ///
     /// # Errors
     ///
     /// If a file cannot be written, or the kernel has no list of modules.
-    pub fn write_script(
+    pub fn write_scripts(
         &self,
         kernel: &KernelImage,
         sources: &[&Path],
         port: u16,
+        editor: &Path,
     ) -> Result<PathBuf> {
         let list = kernel.symbol_range(MODULE_LIST);
         let list = list.context("the kernel has no list of modules")?.start;
@@ -88,19 +90,8 @@ impl GuestSymbols {
         let commands = self.modules.with_file_name("attach");
         let text = interactive_gdb_script(kernel, sources, port, &script);
         whole_file::write(&commands, text)?;
+        whole_file::write(editor, editor_gdb_script(sources, &script))?;
         Ok(commands)
-    }
-
-    /// Writes the file that [`editor_script`] names, for an editor's debugger. It is of use until the guest
-    /// ends; call [`write_script`](Self::write_script) before.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn write_editor_script(&self, cache: &Cache, sources: &[&Path], port: u16) -> Result<()> {
-        let symbols = self.modules.join("lx_symbols.py");
-        let text = editor_gdb_script(sources, &symbols);
-        whole_file::write(&editor_script(cache, port)?, text).map(drop)
     }
 }
 

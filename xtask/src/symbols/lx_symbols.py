@@ -36,7 +36,7 @@ class Symbols:
                     program.stdin.flush()
                 elif word == "add":
                     file, sections = rest.split("\t")
-                    # A breakpoint stops twice if an interrupt comes at its instruction.
+                    # The breakpoint can stop twice for one module.
                     if self.files.get(file) == sections:
                         continue
                     self.remove(file)

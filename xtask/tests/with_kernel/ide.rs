@@ -7,6 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use xtask::cache::Cache;
+use xtask::ide::DEBUGGER_PORT;
+use xtask::symbols::editor_script;
 
 use crate::lab::{XtaskOutput, original, run, xtask};
 use language_server::LanguageServer;
@@ -142,5 +145,9 @@ fn files_of_the_user_are_kept() -> Result<()> {
         ],
     )?;
     ensure!(std::fs::read_to_string(&settings)? == "{}\n");
+    let launch = std::fs::read_to_string(folder.path().join("mine/.vscode/launch.json"))?;
+    let symbols = editor_script(&Cache::from_env()?, DEBUGGER_PORT)?;
+    let source = format!("\"source {}\"", symbols.display());
+    ensure!(launch.contains(&source), "{source} is not in\n{launch}");
     Ok(())
 }

@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use xtask::cache::Cache;
+use xtask::symbols::editor_script;
 
 use crate::lab::{TestClone, alive, kill, named, processes_below, wait_for};
 
@@ -362,11 +363,11 @@ fn as_an_editor(script: &str, port: u16) -> Result<Vec<String>> {
     let script = std::fs::read_to_string(script)?;
     let mut lines = script.lines();
     let kernel = lines.find(|line| line.starts_with("file "));
-    let symbols = Cache::from_env()?.root().join("debuggers");
+    let symbols = editor_script(&Cache::from_env()?, port)?;
     let commands = [
         kernel.context("no kernel")?.to_owned(),
         format!("target remote localhost:{port}"),
-        format!("source {}", symbols.join(port.to_string()).display()),
+        format!("source {}", symbols.display()),
     ];
     let args = commands.into_iter();
     Ok(args
