@@ -273,28 +273,58 @@ mod tests {
         assert_eq!(schedules, ["start=0ms b@f+0x0#1=1.5ms"]);
     }
 
-    #[test]
-    fn of_a_further_run_only_points_count_that_the_task_did_not_meet_before() {
-        let of = |arrivals: [BaselineArrival; 3]| BaselineReport {
+    fn report<const N: usize>(arrivals: [BaselineArrival; N]) -> BaselineReport {
+        BaselineReport {
             arrivals: arrivals.into(),
             removals: Vec::new(),
-        };
+        }
+    }
+
+    /// Returns the delayed tasks, with the offsets and the numbers of their arrivals.
+    fn delayed(first: &BaselineReport, reversed: BaselineReport) -> Vec<(String, u32, u32)> {
+        let found = all_conflicts(first, &[reversed], |_| true).into_iter();
+        found
+            .map(|it| (it.task, it.point.offset, it.arrival))
+            .collect()
+    }
+
+    #[test]
+    fn of_a_further_run_only_arrivals_count_that_the_first_does_not_have() {
         let b = |clock| arrival("b/2", 0, clock, 0x10_0000, true);
-        let first = of([
+        let first = report([
             b(10),
             arrival("a/1", 4, 30, 0x10_0000, false),
             arrival("a/1", 8, 31, 0x90_0000, true),
         ]);
-        let reversed = of([
+        let reversed = report([
             arrival("a/1", 4, 11, 0x10_0000, false),
             arrival("a/1", 12, 12, 0x10_0000, false),
             b(20),
         ]);
-        let found = all_conflicts(&first, &[reversed], |_| true);
-        let found: Vec<(&str, u32)> = found
-            .iter()
-            .map(|conflict| (&*conflict.task, conflict.point.offset))
-            .collect();
-        assert_eq!(found, [("b", 0), ("a", 12)]);
+        let expected = [("b".to_owned(), 0, 1), ("a".to_owned(), 12, 1)];
+        assert_eq!(delayed(&first, reversed), expected);
+    }
+
+    #[test]
+    fn a_function_that_a_task_leaves_early_the_second_time_counts_where_it_does_not() {
+        let second = |arrival: BaselineArrival| BaselineArrival {
+            arrival: 2,
+            ..arrival
+        };
+        let b = |clock| arrival("b/2", 0, clock, 0x10_0000, true);
+        // Before `b` exists.
+        let once = [
+            arrival("a/1", 4, 1, 0x10_0000, false),
+            arrival("a/1", 8, 2, 0x10_0000, true),
+            call("wake_up_process", arrival("a/1", 12, 3, 0x90_0000, true)),
+        ];
+        let check = |clock| second(arrival("a/1", 4, clock, 0x10_0000, false));
+        let [x, y, z] = once.clone();
+        let first = report([x, y, z, b(10), check(30)]);
+        let [x, y, z] = once;
+        let count = second(arrival("a/1", 8, 12, 0x10_0000, true));
+        let reversed = report([x, y, z, check(11), count, b(20)]);
+        let expected = [("b".to_owned(), 0, 1), ("a".to_owned(), 8, 2)];
+        assert_eq!(delayed(&first, reversed), expected);
     }
 }

@@ -73,7 +73,8 @@ const EQUAL_GAPS: u64 = 20_000;
 type DelayedArrival = (usize, ConflictKind, Vec<u64>);
 
 /// Returns the conflicts of a baseline run, and of further ones with the order of two tasks reversed: of
-/// these only where a task is at a point that it has not met in the first.
+/// these only those of arrivals that the first does not have. (A task that has executed a function once may
+/// leave it early the second time, because the other task was first.)
 pub fn all_conflicts(
     report: &BaselineReport,
     reversed: &[BaselineReport],
@@ -81,12 +82,14 @@ pub fn all_conflicts(
 ) -> Vec<Conflict> {
     let arrivals = report.arrivals.iter();
     let met: BTreeSet<_> = arrivals
-        .map(|arrival| (arrival.task_name(), arrival.point.address()))
+        .map(|it| (it.task_name(), it.point.address(), it.arrival))
         .collect();
     let mut found = conflicts(report, &mut is_own);
     for report in reversed {
         let others = conflicts(report, &mut is_own).into_iter();
-        found.extend(others.filter(|it| !met.contains(&(&*it.task, it.point.address()))));
+        found.extend(
+            others.filter(|it| !met.contains(&(&*it.task, it.point.address(), it.arrival))),
+        );
     }
     found
 }
