@@ -178,10 +178,7 @@ fn guest_file(text: &str) -> Result<ProjectGuestFile, String> {
         }
     };
     check_guest_path(&path)?;
-    match source.is_file() {
-        true => Ok(ProjectGuestFile { path, source }),
-        false => Err(format!("{} is not a file", source.display())),
-    }
+    Ok(ProjectGuestFile { path, source })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use kmodlab_protocol::GuestFile;
 
 use super::builder::{ModuleBuilder, copy};
@@ -26,9 +26,6 @@ const KIND: &str = "program 1";
 
 /// End of the path of modprobe's index in a guest.
 pub const MODPROBE_INDEX: &str = "/modules.dep";
-
-/// Maximum size of a file for a guest in bytes: a quarter of the guest's memory.
-const LARGEST: u64 = 64 << 20;
 
 /// Maximum number of lines of a compiler's output in an error.
 const MAX_LINES: usize = 100;
@@ -112,24 +109,8 @@ impl ModuleBuilder<'_> {
         };
         let metadata = std::fs::metadata(&path)
             .with_context(|| format!("cannot look at {}", path.display()))?;
-        ensure!(
-            metadata.len() <= LARGEST,
-            Failure::lesson(format!(
-                "{} is larger than {} MiB, which the guest has no memory for",
-                path.display(),
-                LARGEST >> 20
-            ))
-        );
         let contents =
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        ensure!(
-            !needs_loader(&contents),
-            Failure::lesson(format!(
-                "{} is not linked statically, and the guest has no C library; give its C source, \
-                 or link it with -static",
-                path.display()
-            ))
-        );
         let executable = file.is_program() || metadata.permissions().mode() & 0o100 != 0;
         Ok(GuestFile {
             path: file.path.clone(),
@@ -292,20 +273,3 @@ const USUAL_HEADERS: [&str; 22] = [
 
 /// Name of a compiled program in the folder in which it is compiled.
 const PROGRAM: &str = ".program";
-
-/// Returns true if a file is a program that a dynamic loader must start.
-fn needs_loader(contents: &[u8]) -> bool {
-    use object::read::elf::{FileHeader as _, ProgramHeader as _};
-    let Ok(header) = object::elf::FileHeader64::<object::Endianness>::parse(contents) else {
-        return false;
-    };
-    let Ok(endian) = header.endian() else {
-        return false;
-    };
-    header
-        .program_headers(endian, contents)
-        .is_ok_and(|segments| {
-            let mut segments = segments.iter();
-            segments.any(|segment| segment.p_type(endian) == object::elf::PT_INTERP)
-        })
-}

@@ -12,6 +12,7 @@
 mod allowed;
 mod files;
 mod guest;
+mod guest_files;
 mod kernel;
 mod layout;
 mod manifest;
@@ -28,25 +29,10 @@ use crate::text::shell_word;
 pub use allowed::Allowed;
 pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
+pub use guest_files::{ProjectGuestFile, check_guest_path};
 pub use kernel::KernelChoice;
 pub use layout::{Build, KbuildSource, has_build_file};
-pub use manifest::{MANIFEST, check_guest_path};
-
-/// A file that a project brings to its guests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectGuestFile {
-    /// Absolute path in the guest.
-    pub path: String,
-    /// The file on the host. A C source is compiled to a static program.
-    pub source: PathBuf,
-}
-
-impl ProjectGuestFile {
-    /// Returns true if the file is a C source, of which the guest gets the program.
-    pub fn is_program(&self) -> bool {
-        self.source.extension().is_some_and(|own| own == "c")
-    }
-}
+pub use manifest::MANIFEST;
 
 /// A folder with modules.
 #[derive(Debug, Clone)]
@@ -165,14 +151,12 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if a file does not exist, or if two have the same path.
+    /// Fails with a usage error if the guest cannot have a file, or if two have the same path.
     pub fn with_files(self: &Arc<Self>, more: &[ProjectGuestFile]) -> Result<Arc<Self>> {
         let mut project = Self::clone(self);
         for file in more {
-            ensure!(
-                file.source.is_file(),
-                Failure::usage(format!("--with: {} is not a file", file.source.display()))
-            );
+            file.check()
+                .map_err(|why| Failure::usage(format!("--with: {why}")))?;
             let paths = project.guest_files.iter().map(|known| &known.path);
             ensure!(
                 !paths.into_iter().any(|known| *known == file.path),

@@ -468,7 +468,7 @@ fn files_for_the_guest_are_checked() -> Result<()> {
         |file: &str| project.xtask(&["test", "./two_files", "--with", file, "--run", "true"]);
     let dynamic = with("/bin/true")?;
     dynamic.expect(
-        1,
+        2,
         &["/bin/true is not linked statically, and the guest has no C library"],
     )?;
     project.write(

@@ -1,0 +1,105 @@
+//! The files that a project brings to its guests besides its modules.
+
+use std::path::{Path, PathBuf};
+
+/// Maximum size of a file for a guest in bytes: a quarter of the guest's memory.
+const LARGEST: u64 = 64 << 20;
+
+/// A file that a project brings to its guests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectGuestFile {
+    /// Absolute path in the guest.
+    pub path: String,
+    /// The file on the host. A C source is compiled to a static program.
+    pub source: PathBuf,
+}
+
+impl ProjectGuestFile {
+    /// Returns true if the file is a C source, of which the guest gets the program.
+    pub fn is_program(&self) -> bool {
+        self.source.extension().is_some_and(|own| own == "c")
+    }
+
+    /// Checks that the guest can have the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is wrong: there is no such file, it cannot be read, it is too large, or it is a program
+    /// that needs a C library.
+    pub fn check(&self) -> Result<(), String> {
+        let shown = self.source.display();
+        let metadata = match self.source.metadata() {
+            Ok(metadata) if metadata.is_file() => metadata,
+            Ok(_) => return Err(format!("{shown} is not a file")),
+            Err(error) => return Err(format!("{shown} is not a file: {error}")),
+        };
+        if metadata.len() > LARGEST {
+            return Err(format!(
+                "{shown} is larger than {} MiB, which the guest has no memory for",
+                LARGEST >> 20
+            ));
+        }
+        match needs_loader(&self.source) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(format!(
+                "{shown} is not linked statically, and the guest has no C library; give its C source, or link it \
+                 with -static"
+            )),
+            Err(error) => Err(format!("cannot read {shown}: {error}")),
+        }
+    }
+}
+
+/// Returns true if a file is a program that a dynamic loader must start.
+fn needs_loader(path: &Path) -> std::io::Result<bool> {
+    use object::read::elf::{FileHeader as _, ProgramHeader as _};
+    let contents = std::fs::read(path)?;
+    let contents = &contents[..];
+    let Ok(header) = object::elf::FileHeader64::<object::Endianness>::parse(contents) else {
+        return Ok(false);
+    };
+    let Ok(endian) = header.endian() else {
+        return Ok(false);
+    };
+    let segments = header.program_headers(endian, contents);
+    Ok(segments.is_ok_and(|segments| {
+        let mut segments = segments.iter();
+        segments.any(|segment| segment.p_type(endian) == object::elf::PT_INTERP)
+    }))
+}
+
+/// Checks the path of a file in the guest.
+///
+/// # Errors
+///
+/// Fails with the rule that it breaks.
+pub fn check_guest_path(path: &str) -> Result<(), String> {
+    let parts = path.split('/').skip(1);
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    if !path.starts_with('/') || !parts.into_iter().all(is_part) {
+        return Err("a path in the guest is absolute, without `.`, `..` or `//`".to_owned());
+    }
+    let kept = ["/init", "/bin/busybox"].contains(&path)
+        || ["/proc/", "/sys/", "/dev/", "/kmodlab/"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
+    match kept {
+        true => Err("this path is the guest's own; use /root, say".to_owned()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_the_guest_are_plain() {
+        for path in ["/root/t", "/lib/firmware/x.bin", "/t"] {
+            assert_eq!(check_guest_path(path), Ok(()), "{path}");
+        }
+        for path in ["t", "/", "/root/../init", "//t", "/init", "/proc/x", ""] {
+            assert!(check_guest_path(path).is_err(), "{path}");
+        }
+    }
+}
