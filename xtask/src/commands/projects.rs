@@ -178,7 +178,8 @@ fn guest_file(text: &str) -> Result<ProjectGuestFile, String> {
         }
     };
     check_guest_path(&path)?;
-    Ok(ProjectGuestFile { path, source })
+    let file = ProjectGuestFile { path, source };
+    file.check().map(|()| file)
 }
 
 #[cfg(test)]
