@@ -2,6 +2,8 @@
 
 mod used;
 
+use std::sync::OnceLock;
+
 use anyhow::{Context as _, Result};
 use kmodlab_protocol::TRACKER;
 
@@ -15,6 +17,7 @@ use crate::lesson::Lesson;
 use crate::modules::{
     self, AnswerWarnings, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule,
 };
+use crate::schedule::KernelCode;
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -41,9 +44,23 @@ pub struct Built {
     pub project_files: Vec<(String, GuestFile)>,
     /// The compiler's warnings about answers to exercises.
     pub warnings: Vec<AnswerWarnings>,
+    kernel_code: OnceLock<KernelCode>,
 }
 
 impl Built {
+    /// Returns the kernel's functions. The first call reads them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the kernel cannot be read.
+    pub fn kernel_code(&self) -> Result<&KernelCode> {
+        if let Some(code) = self.kernel_code.get() {
+            return Ok(code);
+        }
+        let code = KernelCode::read(&self.kernel.vmlinux())?;
+        Ok(self.kernel_code.get_or_init(|| code))
+    }
+
     /// Returns the modules of a lesson or project in one language, in the order in which they can
     /// be loaded.
     pub fn modules_of<'a>(
@@ -144,6 +161,7 @@ pub fn prepare_modules(
         unbuilt,
         project_files,
         warnings,
+        kernel_code: OnceLock::new(),
     })
 }
 

@@ -251,7 +251,8 @@ fn keep_delays(text: &str) -> Result {
 /// - the number of tasks that reach a probe point for each delayed task, or 0,
 /// - the binary logarithm of the upper limit of a delay in nanoseconds,
 /// - the maximum sum of all delays in milliseconds,
-/// - the probe points: `FUNCTION+BYTES[:OPERAND][+BYTES..][,FUNCTION+..]`; the operand is that of [`Place`].
+/// - the probe points: `FUNCTION+BYTES[:OPERAND][+BYTES..][,FUNCTION+..]`; the operand is that of [`Place`],
+///   and the name of a function of the kernel begins with `vmlinux:`.
 ///
 /// The words of an exact schedule are:
 ///

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Breakpoints at instructions of another module, whose hook may delay the tasks
- * that reach them, or hold back a store (store.c). perturb.rs decides where and for
- * how long; this file has what the kernel offers to C alone. stop.rs declares the
- * functions.
+ * Breakpoints at instructions of another module, and of functions of the kernel
+ * that it calls, whose hook may delay the tasks that reach them, or hold back a
+ * store (store.c). perturb.rs decides where and for how long; this file has what
+ * the kernel offers to C alone. stop.rs declares the functions.
  */
 
 #include <linux/cache.h>
 #include <asm/text-patching.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "store.h"
 
@@ -30,14 +32,27 @@ void rcu_expedite_gp(void);
 /* Equal to MAX_POINTS in xtask/src/schedule/order.rs. */
 #define PLACES 256
 
+/* Number of stack frames in which a task in the kernel is called by the module. */
+#define FRAMES 3
+
+/* Begins the name of a function of the kernel. */
+#define KERNEL "vmlinux:"
+
 /* The module whose tasks are delayed. */
 static char watched[MODULE_NAME_LEN];
-/* The places: symbol_name is MODULE:FUNCTION, as kallsyms knows it. */
+/* The same while the module has breakpoints, otherwise NULL. */
+static struct module *watched_module;
+/*
+ * The places: symbol_name is MODULE:FUNCTION, as kallsyms knows it, or the name of
+ * a function of the kernel.
+ */
 static struct kprobe places[PLACES];
 /* The address of each place while it has a breakpoint, otherwise 0. */
 static unsigned long addresses[PLACES];
 /* The operand of each place, see perturb_operand(), or 0. */
 static unsigned int operands[PLACES];
+/* Whether each place is in the kernel. */
+static bool in_kernel[PLACES];
 static unsigned int count;
 
 static u64 (*reached)(unsigned int place, unsigned long operand);
@@ -170,6 +185,32 @@ void perturb_stopped(unsigned long address, const unsigned long *registers)
 }
 
 /*
+ * Whether a task has reached a place in a function that the module calls, with
+ * interrupts on. This kernel has frame pointers, and before a function has set its
+ * own, the caller's is there.
+ */
+static bool is_called(const struct pt_regs *regs)
+{
+	const struct module *module = READ_ONCE(watched_module);
+	const unsigned long *frame = (const unsigned long *)regs->bp;
+	unsigned long next, caller;
+
+	/* The handler counts as an NMI. The task may have disabled preemption. */
+	if (!module || !(regs->flags & X86_EFLAGS_IF) ||
+	    (preempt_count() & ~PREEMPT_MASK) != NMI_OFFSET + HARDIRQ_OFFSET)
+		return false;
+	for (int i = 0; i < FRAMES; i++) {
+		if (get_kernel_nofault(next, frame) || get_kernel_nofault(caller, frame + 1))
+			return false;
+		if (within_module(caller, module))
+			return true;
+		frame = (const unsigned long *)next;
+	}
+	return false;
+}
+NOKPROBE_SYMBOL(is_called);
+
+/*
  * A breakpoint's handler cannot wait: interrupts are disabled, and the CPU is
  * as if in an NMI. So the handler sends the task to perturb_entry(), which it
  * runs as itself. The kernel leaves room on the stack for an address.
@@ -179,6 +220,8 @@ static int before(struct kprobe *probe, struct pt_regs *regs)
 	unsigned long address = (unsigned long)probe->addr;
 	unsigned int place = probe - places;
 
+	if (in_kernel[place] && !is_called(regs))
+		return 0;
 	if (perturb_holds() && perturb_pass(place, operands[place], regs, address))
 		return 0;
 	if (goes_on(address))
@@ -225,6 +268,7 @@ static int coming(struct notifier_block *block, unsigned long event, void *data)
 
 	if (!is_watched(MODULE_STATE_COMING, event, data))
 		return NOTIFY_DONE;
+	WRITE_ONCE(watched_module, data);
 	for (unsigned int place = 0; place < count; place++)
 		refused += set(place) != 0;
 	/* A place that is missing may be one where a held store must be seen. */
@@ -254,7 +298,9 @@ static int going(struct notifier_block *block, unsigned long event, void *data)
 	for (unsigned int place = 0; place < count; place++)
 		if (addresses[place])
 			registered[number++] = &places[place];
+	/* Waits for the handlers, which may look at the module. */
 	unregister_kprobes(registered, number);
+	WRITE_ONCE(watched_module, NULL);
 	memset(addresses, 0, sizeof(addresses));
 	return NOTIFY_DONE;
 }
@@ -292,11 +338,16 @@ int perturb_add(const char *function, size_t length, unsigned int offset,
 		unsigned int operand)
 {
 	struct kprobe *probe = &places[count];
+	const size_t prefix = strlen(KERNEL);
 
 	if (count == PLACES)
 		return -E2BIG;
-	probe->symbol_name = kasprintf(GFP_KERNEL, "%s:%.*s", watched, (int)length,
-				       function);
+	in_kernel[count] = length > prefix && !strncmp(function, KERNEL, prefix);
+	if (in_kernel[count])
+		probe->symbol_name = kstrndup(function + prefix, length - prefix, GFP_KERNEL);
+	else
+		probe->symbol_name = kasprintf(GFP_KERNEL, "%s:%.*s", watched, (int)length,
+					       function);
 	if (!probe->symbol_name)
 		return -ENOMEM;
 	probe->offset = offset;

@@ -32,7 +32,7 @@ extern "C" {
     fn perturb_print(text: *const u8, length: u64);
 }
 
-/// An instruction of the watched module.
+/// An instruction of the watched module, or of the kernel.
 pub(crate) struct Place<'a> {
     /// The name of its function.
     pub(crate) function: &'a str,
@@ -48,7 +48,9 @@ pub(crate) struct Place<'a> {
 /// instruction is the store of [`hold_between`]. The breakpoints also work in the module's `init`.
 ///
 /// A place is a function's name, as in `/proc/kallsyms`, a distance from its beginning, in bytes, and an
-/// operand as `probe.c` describes it, or 0. The kernel refuses places where no instruction begins or where
+/// operand as `probe.c` describes it, or 0. The name of a function of the kernel begins with `vmlinux:`. A
+/// task, and no interrupt, reaches a place there if interrupts are on, and if the module has called the
+/// function, or one that calls it, by at most two others. The kernel refuses places where no instruction begins or where
 /// breakpoints are forbidden. When the module has been loaded, `loaded` is called with the number of
 /// refused breakpoints; when its exit function has returned, `unloaded` is called.
 ///

@@ -106,9 +106,21 @@ fn clause(delay: &NarrowedDelay) -> String {
     let place = match place {
         DelayPlace {
             line: Some(line),
+            in_kernel: true,
+            called,
+            ..
+        } => {
+            let called = called.map_or(String::new(), |line| format!(", called at line {line}"));
+            format!(
+                "in the kernel's `{}` ({}:{}){called}",
+                line.function, line.file, line.line
+            )
+        }
+        DelayPlace {
+            line: Some(line),
             line_before,
             within,
-            passed: _,
+            ..
         } => match (line_before.as_ref().map(|line| line.number), within) {
             (Some(before), false) => format!("between line {before} and line {}", line.line),
             (Some(before), true) => format!("within line {}, after line {before}", line.line),

@@ -5,6 +5,7 @@
 //! TestCase -> Assignment -> (guest) -> GuestRun -> Verdict -> Outcome
 //! ```
 
+mod baseline;
 mod case;
 mod clean;
 mod debug;

@@ -1,6 +1,6 @@
 //! Narrows the schedule of a failing seed, and runs the result beside its passing twin.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -91,7 +91,8 @@ pub struct NarrowedDelay {
 /// The place of a delay in the source.
 #[derive(Debug, Clone, Default)]
 pub struct DelayPlace {
-    /// The line before whose instruction the task is delayed, if it is in the lesson's own source.
+    /// The line before whose instruction the task is delayed, if it is in the lesson's own source, or in the
+    /// kernel's.
     pub line: Option<SourceLocation>,
     /// The line of the same file that the task executed before that, if only one can precede.
     pub line_before: Option<SourceLine>,
@@ -99,6 +100,10 @@ pub struct DelayPlace {
     pub within: bool,
     /// If the store of the line is held back: the line of the last store that passes it.
     pub passed: Option<SourceLocation>,
+    /// Whether the line is one of the kernel.
+    pub in_kernel: bool,
+    /// The lesson's line that calls the kernel, if only one does.
+    pub called: Option<u32>,
 }
 
 /// A line of a file.
@@ -279,6 +284,23 @@ impl FailureSearch<'_> {
         let Ok(module) = main_module(self.runner.built, &origin, language) else {
             return DelayPlace::default();
         };
+        if let Some(kernel) = self.prepared.kernel_point(delay) {
+            let called = self.prepared.calls_of(kernel);
+            let called: BTreeSet<_> = called
+                .filter_map(|point| {
+                    let location = symbols.point_location(&module.name, point)?;
+                    Some((location.file, location.line))
+                })
+                .collect();
+            let mut called = called.into_iter();
+            let called = called.next().filter(|_| called.next().is_none());
+            return DelayPlace {
+                line: symbols.point_location(&module.name, &kernel.point),
+                called: called.map(|(_, line)| line),
+                in_kernel: true,
+                ..DelayPlace::default()
+            };
+        }
         let code = FunctionCode::read(&module.path, &delay.function).ok();
         let mut location =
             |offset: u32| symbols.source_location(&module.name, &delay.function, offset);
@@ -306,6 +328,7 @@ impl FailureSearch<'_> {
             line_before,
             within,
             passed,
+            ..DelayPlace::default()
         }
     }
 
@@ -363,8 +386,7 @@ fn longer(schedule: &ExactSchedule) -> ExactSchedule {
 /// Returns a run's timeline with the lines of source that its tasks reached.
 fn marks(lesson: &str, run: CompletedRun, symbols: &mut Symbols<'_>) -> Option<TimelineMarks> {
     let report = run.outcome.scheduled?.report;
-    let mut source =
-        |point: &ProbePoint| symbols.source_location(lesson, &point.function, point.offset);
+    let mut source = |point: &ProbePoint| symbols.point_location(lesson, point);
     let delays = report.delays.iter().map(|delay| SourceMark {
         clock_nanoseconds: delay.clock_nanoseconds,
         task: delay.task.clone(),

@@ -60,9 +60,7 @@ pub fn race_findings(
             let module = main_module(built, origin, *language).ok()?;
             let points = findings.suspects.iter();
             let source_locations = points
-                .map(|SuspectPoint { point, .. }| {
-                    symbols.source_location(&module.name, &point.function, point.offset)
-                })
+                .map(|SuspectPoint { point, .. }| symbols.point_location(&module.name, point))
                 .collect();
             Some(RaceFindings {
                 lesson: lesson.clone(),

@@ -1,30 +1,23 @@
 //! Runs of one test case under many schedules.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
-use anyhow::{Context as _, Result, ensure};
-use kmodlab_protocol::RunOptions;
+use anyhow::{Context as _, Result};
 
 use super::outcome::ScheduleName;
 use super::plan::TestCase;
 use super::request::{CaseRequest, CaseSchedule, Mode, scheduled_script};
-use super::runner::{Runner, Script};
+use super::runner::Runner;
 use super::weak_memory;
 use crate::failure::Failure;
 use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule::{
-    self, Aim, Baseline, BaselineReport, ExactDelay, ExactSchedule, HeldStore, ModuleCode,
-    ProbeLine, ProbePoint, Schedule, SeededSchedule,
+    self, Aim, Baseline, ExactDelay, ExactSchedule, HeldStore, KernelPoint, ModuleCode, ProbePoint,
+    SeededSchedule,
 };
 use crate::session::Session;
 use crate::symbols::Symbols;
 use crate::vm::{GuestRun, Snapshot};
-
-/// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
-/// library and the kernel's headers than from its own source.
-const OTHER_LINES: (String, u32) = (String::new(), 0);
 
 /// Everything that the schedules of one test case share.
 #[derive(Debug)]
@@ -90,6 +83,27 @@ impl ScheduledCase {
         lines.flat_map(|line| &line.points).chain(&self.code.points)
     }
 
+    /// Returns the probe point in the kernel at which a schedule delays a task, if it is one.
+    pub(super) fn kernel_point(&self, delay: &ExactDelay) -> Option<&KernelPoint> {
+        let is_at = |kernel: &&KernelPoint| delay.is_at(&kernel.point);
+        let in_module = self.code.points.iter().any(|point| delay.is_at(point));
+        self.code.kernel.iter().find(is_at).filter(|_| !in_module)
+    }
+
+    /// Returns the probe points at which the module calls the kernel to get to a point there: those that tasks
+    /// reach, if that is known.
+    pub(super) fn calls_of(&self, kernel: &KernelPoint) -> impl Iterator<Item = &ProbePoint> {
+        let lines = self.baseline.iter().flat_map(|baseline| &baseline.lines);
+        let reached = lines.flat_map(|line| &line.points);
+        let all = self.code.points.iter().filter(|_| self.baseline.is_none());
+        let called = kernel.called.clone();
+        let is_call = move |point: &&ProbePoint| {
+            let function = point.calls.as_ref();
+            function.is_some_and(|function| called.contains(function))
+        };
+        reached.chain(all).filter(is_call)
+    }
+
     /// Returns the store that a delay of a schedule holds back, if it holds one.
     pub(super) fn held_store(&self, delay: &ExactDelay) -> Option<&HeldStore> {
         self.code.held.iter().find(|held| delay.holds(held))
@@ -112,19 +126,30 @@ pub fn check_schedule(
         // The verdict says why.
         return Ok(());
     };
-    let code = ModuleCode {
-        points: schedule::probe_points(&module.path)?,
-        held: match schedule.held_store() {
-            Some(_) => weak_memory::held_stores(session, built, case, module)?.unwrap_or_default(),
-            None => Vec::new(),
-        },
+    let held = match schedule.held_store() {
+        Some(_) => weak_memory::held_stores(session, built, case, module)?.unwrap_or_default(),
+        None => Vec::new(),
     };
+    let code = module_code(built, module, held)?;
     let order = schedule.order(&module.name, &code, &[]);
     order.map_err(|delay| unknown_point(&delay, &code))?;
     Ok(())
 }
 
-fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Error {
+/// Returns the places in a module's code, and in the kernel's functions that it calls, at which tasks may be
+/// delayed.
+fn module_code(built: &Built, module: &Module, held: Vec<HeldStore>) -> Result<ModuleCode> {
+    let points = schedule::probe_points(&module.path)?;
+    let called = points.iter().filter_map(|point| point.calls.as_deref());
+    let kernel = built.kernel_code()?.points(called);
+    Ok(ModuleCode {
+        points,
+        kernel,
+        held,
+    })
+}
+
+pub(super) fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Error {
     let ExactDelay {
         function,
         offset,
@@ -145,13 +170,14 @@ fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Error {
         ))
         .into();
     }
-    let points = &code.points;
-    let of_function = points.iter().filter(|point| point.function == *function);
+    let kernel = code.kernel.iter().map(|kernel| &kernel.point);
+    let points = code.points.iter().chain(kernel);
+    let of_function = points.filter(|point| point.function == *function);
     let offsets: Vec<String> = of_function
         .map(|point| format!("{:#x}", point.offset))
         .collect();
     let why = match offsets.is_empty() {
-        true => "the module has no such function with probe points".to_owned(),
+        true => "the module has no such function with probe points, and calls none".to_owned(),
         false => format!(
             "the probe points of {function} are at {}",
             offsets.join(", ")
@@ -188,10 +214,7 @@ impl Runner<'_> {
             false => None,
         };
         let may_hold = held.is_some();
-        let code = ModuleCode {
-            points: schedule::probe_points(&module.path)?,
-            held: held.unwrap_or_default(),
-        };
+        let code = module_code(self.built, module, held.unwrap_or_default())?;
         let baseline = match seeds {
             true => Some(self.baseline(case, &script, snapshot.as_ref(), &code)?),
             false => None,
@@ -212,114 +235,6 @@ impl Runner<'_> {
             snapshot,
             code,
             baseline,
-        })
-    }
-
-    /// Returns the probe points that the lesson's tasks reach in its module.
-    ///
-    /// A line that this run did not reach is included if its function was reached, because
-    /// another run may reach it: where a condition holds in one run and not in the other, there
-    /// may be a race. A line that was reached has only the probe points that were reached.
-    fn baseline(
-        &self,
-        case: &TestCase<'_>,
-        script: &Script<'_>,
-        snapshot: Option<&Snapshot>,
-        code: &ModuleCode,
-    ) -> Result<Baseline> {
-        let points = &code.points[..];
-        let TestCase { lesson, language } = *case;
-        let origin = lesson.origin();
-        let module = main_module(self.built, &origin, language)?;
-        let module_name = module.kernel_name();
-        let mut report = BaselineReport::default();
-        for chunk in schedule::chunks(points) {
-            let order = Schedule::baseline(chunk).order(&module_name);
-            let options = RunOptions {
-                setting: Some(order.setting),
-                reports_trace: false,
-            };
-            let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
-            report.extend(BaselineReport::read(&run.run.debug, chunk));
-        }
-        let mut reversed = Vec::new();
-        for schedule in schedule::reversals(&report) {
-            let mut report = BaselineReport::default();
-            for chunk in schedule::chunks_with_delay(points) {
-                let order = schedule.baseline_order(&module_name, code, chunk);
-                let order = order.map_err(|delay| unknown_point(&delay, code))?;
-                let options = RunOptions {
-                    setting: Some(order.setting),
-                    reports_trace: false,
-                };
-                let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
-                report.extend(BaselineReport::read(&run.run.debug, &order.points));
-            }
-            reversed.push(report);
-        }
-        // Otherwise every schedule would delay nothing, and pass.
-        ensure!(
-            !report.arrivals.is_empty(),
-            Failure::lesson(format!(
-                "a schedule has nothing to delay: the commands of {} run no code of its module; \
-                 load the module with `insmod {}.ko`, or test the lesson without --schedules and \
-                 --seed",
-                case.name(),
-                lesson.name
-            ))
-        );
-        let mut symbols = symbols_of(self.session, self.built, &origin, language);
-        let mut line_of = |point: &ProbePoint| {
-            let location = symbols.source_location(&module.name, &point.function, point.offset);
-            location.map_or(OTHER_LINES, |location| (location.file, location.line))
-        };
-        // A module with many probe points is run several times, and then a task's start is its
-        // first point in the first of these runs that reaches one.
-        let mut starts: BTreeMap<&str, &ProbePoint> = BTreeMap::new();
-        let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        let mut lines: BTreeMap<_, ProbeLine> = BTreeMap::new();
-        let mut reached_lines = HashSet::new();
-        // Only the first task at each point counts.
-        let mut known = HashSet::new();
-        for arrival in &report.arrivals {
-            let (point, task) = (&arrival.point, arrival.task_name());
-            if !known.insert(point.address()) {
-                continue;
-            }
-            starts.entry(task).or_insert(point);
-            let of_function = tasks.entry(&point.function).or_default();
-            of_function.insert(task.to_owned());
-            let key = (line_of(point), "");
-            reached_lines.insert((key.0.clone(), &*point.function));
-            let line: &mut ProbeLine = lines.entry(key).or_default();
-            line.points.push(point.clone());
-            line.tasks.insert(task.to_owned());
-        }
-        for point in points {
-            // The line of an inlined function is in several functions.
-            let key = (line_of(point), &*point.function);
-            if let Some(tasks) = tasks.get(key.1)
-                && key.0 != OTHER_LINES
-                && !reached_lines.contains(&key)
-            {
-                let line = lines.entry(key).or_default();
-                line.points.push(point.clone());
-                line.tasks.extend(tasks.iter().cloned());
-            }
-        }
-        let lines = lines.into_iter().map(|((line, _), mut found)| {
-            found.points.sort_by_key(ProbePoint::address);
-            found.is_own = line != OTHER_LINES;
-            found
-        });
-        Ok(Baseline {
-            starts: starts.into_values().cloned().collect(),
-            lines: lines.collect(),
-            arrivals: report.counts(),
-            conflicts: schedule::all_conflicts(&report, &reversed, |point| {
-                line_of(point) != OTHER_LINES
-            }),
-            stores: schedule::store_arrivals(&report, &code.held),
         })
     }
 

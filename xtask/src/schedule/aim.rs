@@ -2,7 +2,8 @@
 //!
 //! Most schedules of random delays reverse no order that matters. The baseline run has the conflicts
 //! between tasks with their times, and most seeds delay a task at one of these for as long as the other
-//! task takes to come. The other seeds remain random, so every probe point may be delayed.
+//! task takes to come. Some do the same in functions of the kernel that the module calls. The other seeds
+//! remain random, so every probe point of the module may be delayed.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ use super::{Baseline, ModuleCode, Schedule, weak_memory};
 /// The choice of a seed's delays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Aim {
-    /// Three of four seeds reverse the order of conflicting accesses of the baseline run, the others
-    /// are random
+    /// Three of four seeds reverse the order of conflicting accesses of the baseline run, half of the
+    /// others that of accesses in the kernel's functions, and the rest is random
     #[default]
     Conflicts,
     /// Each seed chooses probe points at random
@@ -51,8 +52,11 @@ impl SeededSchedule {
         if let Some(mut random) = held_draw(seed, baseline) {
             return Self::Aimed(held(&mut random, baseline, aim));
         }
-        match aimed_draw(seed, baseline, aim) {
-            Some(mut random) => Self::Aimed(aimed(&mut random, &baseline.conflicts)),
+        if let Some(mut random) = aimed_draw(seed, baseline, aim) {
+            return Self::Aimed(aimed(&mut random, &baseline.conflicts));
+        }
+        match kernel_draw(seed, baseline, aim) {
+            Some(mut random) => Self::Aimed(aimed(&mut random, &baseline.kernel_conflicts)),
             None => Self::Random(Schedule::new(seed, baseline)),
         }
     }
@@ -61,6 +65,7 @@ impl SeededSchedule {
     pub fn is_random(seed: u32, baseline: &Baseline, aim: Aim) -> bool {
         held_draw(seed, baseline)
             .or_else(|| aimed_draw(seed, baseline, aim))
+            .or_else(|| kernel_draw(seed, baseline, aim))
             .is_none()
     }
 
@@ -84,6 +89,19 @@ fn aimed_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<fastrand::Rng>
     let mut random = fastrand::Rng::with_seed(u64::from(seed) | 1 << 32);
     let is_aimed = random.u32(..RANDOM_ONE_OF) != 0;
     (aim == Aim::Conflicts && is_aimed && !baseline.conflicts.is_empty()).then_some(random)
+}
+
+/// Number of the other seeds of which one delays a task in a function of the kernel.
+const KERNEL_ONE_OF: u32 = 2;
+
+/// Returns the random numbers for the delays of a seed in the kernel's functions; `None` for another seed.
+fn kernel_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<fastrand::Rng> {
+    let mut random = fastrand::Rng::with_seed(u64::from(seed) | 3 << 32);
+    // As in `held_draw`.
+    random.u64(..);
+    let is_in_kernel = random.u32(..KERNEL_ONE_OF) == 0;
+    (aim == Aim::Conflicts && is_in_kernel && !baseline.kernel_conflicts.is_empty())
+        .then_some(random)
 }
 
 /// Number of seeds of which one holds a store back, if that was requested.

@@ -129,6 +129,7 @@ mod tests {
             offset: 7,
             section: 1,
             section_offset: 7,
+            in_kernel: false,
             kind: ProbeKind::Access,
             operand: None,
             calls: None,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::baseline::{BaselineArrival, BaselineReport};
 use super::between::{RemoteAccess, SortedArrivals};
+use super::kernel_code::with_objects;
 use super::probe_points::ProbePoint;
 
 /// An arrival of a task at a probe point, whose delay reverses the order of a conflict.
@@ -92,6 +93,13 @@ pub fn all_conflicts(
         );
     }
     found
+}
+
+/// Returns the conflicts of a run with probes at the module's calls, and in the functions of the kernel that it
+/// calls: of those where a task is in the kernel.
+pub fn kernel_conflicts(report: &BaselineReport) -> Vec<Conflict> {
+    let found = conflicts(&with_objects(report), |_| true).into_iter();
+    found.filter(|it| it.point.in_kernel).collect()
 }
 
 /// Returns the conflicts of a baseline run, in the order of time. `is_own` reports whether a point is on a

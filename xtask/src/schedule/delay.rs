@@ -186,6 +186,7 @@ mod tests {
             offset: 7,
             section: 1,
             section_offset: 7,
+            in_kernel: false,
             kind: ProbeKind::Call,
             operand: None,
             calls: None,

@@ -169,7 +169,9 @@ impl ExactSchedule {
     ) -> Result<PerturbOrder, ExactDelay> {
         let mut used = observed.to_vec();
         for delay in self.delays.iter().filter(|delay| delay.until.is_none()) {
-            let point = code.points.iter().find(|point| delay.is_at(point));
+            let kernel = code.kernel.iter().map(|kernel| &kernel.point);
+            let mut points = code.points.iter().chain(kernel);
+            let point = points.find(|point| delay.is_at(point));
             used.push(point.ok_or_else(|| delay.clone())?.clone());
         }
         let held = match self.held_store() {

@@ -167,6 +167,7 @@ mod tests {
                 offset,
                 section: 1,
                 section_offset: u64::from(offset),
+                in_kernel: false,
                 kind: ProbeKind::Access,
                 operand: None,
                 calls: None,

@@ -288,6 +288,7 @@ impl Function<'_> {
             offset: instruction.ip32(),
             section: self.section,
             section_offset: self.begin + instruction.ip(),
+            in_kernel: false,
             kind: ProbeKind::Access,
             operand,
             calls: None,

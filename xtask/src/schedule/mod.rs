@@ -27,6 +27,7 @@ pub mod findings;
 mod function_code;
 mod happens_before;
 mod held_store;
+mod kernel_code;
 pub mod miss;
 pub mod narrow;
 mod operand;
@@ -43,11 +44,12 @@ use order::{MAX_LIST_BYTES, list, reported};
 pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
 pub use between::{RemoteAccess, reversals};
-pub use conflicts::{Conflict, ConflictKind, all_conflicts};
+pub use conflicts::{Conflict, ConflictKind, all_conflicts, kernel_conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay, interrupt};
 pub use exact::{ExactDelay, ExactSchedule};
 pub use function_code::FunctionCode;
 pub use held_store::{HeldStore, held_stores};
+pub use kernel_code::{KernelCode, KernelPoint};
 pub use order::{PerturbOrder, chunks, chunks_with_delay};
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
 pub use weak_memory::{StoreArrival, store_arrivals};
@@ -110,17 +112,43 @@ pub struct Baseline {
     pub arrivals: Vec<Option<u32>>,
     /// The arrivals whose delay reverses the order of two accesses.
     pub conflicts: Vec<Conflict>,
+    /// The same in the kernel's functions that the module calls.
+    pub kernel_conflicts: Vec<Conflict>,
     /// The arrivals at stores that seeds may hold back; empty unless that was requested.
     pub stores: Vec<StoreArrival>,
 }
 
-/// The places in a module's code that schedules use.
+/// The places in a module's code, and in that of the kernel, that schedules use.
 #[derive(Debug, Clone, Default)]
 pub struct ModuleCode {
     /// All probe points, in the order of the code.
     pub points: Vec<ProbePoint>,
+    /// Those in the kernel's functions that the module calls.
+    pub kernel: Vec<KernelPoint>,
     /// The stores that may be held back; empty unless they are needed.
     pub held: Vec<HeldStore>,
+}
+
+impl ModuleCode {
+    /// Returns the module's calls of these functions of the kernel, and the probe points in the kernel to which
+    /// they lead.
+    pub fn kernel_points_of(&self, called: &BTreeSet<&str>) -> Vec<ProbePoint> {
+        let calls = |point: &&ProbePoint| {
+            let function = point.calls.as_deref();
+            function.is_some_and(|function| called.contains(function))
+        };
+        let is_called = |kernel: &&KernelPoint| {
+            let mut functions = kernel.called.iter();
+            functions.any(|function| called.contains(&**function))
+        };
+        let kernel = self.kernel.iter().filter(is_called);
+        let kernel: Vec<&ProbePoint> = kernel.map(|kernel| &kernel.point).collect();
+        let calls = self.points.iter().filter(calls);
+        match kernel.is_empty() {
+            true => Vec::new(),
+            false => calls.chain(kernel).cloned().collect(),
+        }
+    }
 }
 
 /// The probe points of one line of the lesson's source, or of all other code.
@@ -240,6 +268,7 @@ mod tests {
             offset,
             section: 1,
             section_offset: u64::from(offset),
+            in_kernel: false,
             kind: ProbeKind::Access,
             operand: None,
             calls: None,
@@ -293,6 +322,7 @@ mod tests {
             lines,
             arrivals: Vec::new(),
             conflicts: Vec::new(),
+            kernel_conflicts: Vec::new(),
             stores: Vec::new(),
         }
     }
@@ -339,6 +369,7 @@ mod tests {
             lines: lines.collect(),
             arrivals: Vec::new(),
             conflicts: Vec::new(),
+            kernel_conflicts: Vec::new(),
             stores: Vec::new(),
         };
         for seed in 0..20 {

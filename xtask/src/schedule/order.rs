@@ -10,6 +10,9 @@ use super::probe_points::ProbePoint;
 /// Maximum number of probe points in one guest (`PLACES` in modules/tools/perturb/probe.c).
 const MAX_POINTS: usize = 256;
 
+/// Begins the name of a function of the kernel (`KERNEL` there).
+const KERNEL: &str = "vmlinux:";
+
 /// Maximum length of a list of probe points, in bytes: the kernel accepts a page at
 /// most for a module parameter (`PAGE_SIZE` in fs/kernfs/file.c), and some numbers
 /// precede the list.
@@ -85,6 +88,9 @@ pub(super) fn list(points: &[ProbePoint], operand: impl Fn(&ProbePoint) -> Optio
         if !text.is_empty() {
             text.push(',');
         }
+        if first.in_kernel {
+            text.push_str(KERNEL);
+        }
         text.push_str(&first.function);
         for point in group {
             // `write!` to a String cannot fail.
@@ -116,6 +122,12 @@ mod tests {
             at("h", 0, 3, 1),
         ];
         assert_eq!(list(&points, |_| None), "f+1+12+51,h+3");
+        let of_kernel = ProbePoint {
+            in_kernel: true,
+            ..at("mutex_unlock", 0, 22, usize::MAX)
+        };
+        let operand = |_: &ProbePoint| Some(7);
+        assert_eq!(list(&[of_kernel], operand), "vmlinux:mutex_unlock+22:7");
     }
 
     #[test]

@@ -13,17 +13,19 @@ use object::{
 
 use super::operand::Operand;
 
-/// An instruction of a module where `perturb` can set a kprobe.
+/// An instruction of a module, or of the kernel, where `perturb` can set a kprobe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbePoint {
     /// The symbol of the function that contains the instruction.
     pub function: String,
     /// Distance from the function's beginning, in bytes.
     pub offset: u32,
-    /// Index of the section that contains the instruction.
+    /// Index of the section that contains the instruction; in the kernel, each function counts as one.
     pub section: usize,
     /// Distance from the section's beginning, in bytes.
     pub section_offset: u64,
+    /// Whether the function is one of the kernel.
+    pub in_kernel: bool,
     /// The effect that other tasks can observe.
     pub kind: ProbeKind,
     /// The memory that it uses, if its address can be computed before it is executed.
@@ -112,6 +114,7 @@ fn in_module(bytes: &[u8]) -> Result<Vec<ProbePoint>> {
                 offset,
                 section: index.0,
                 section_offset: begin + u64::from(offset),
+                in_kernel: false,
                 kind,
                 operand,
                 calls: calls.map(ToString::to_string),

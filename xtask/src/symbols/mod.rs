@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result};
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 use crate::lesson::timestamp;
 use crate::modules::kernel_name;
+use crate::schedule::ProbePoint;
 use crate::text::demangled;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
@@ -228,6 +229,34 @@ impl<'a> Symbols<'a> {
         let address = object.address(function, 0)? + u64::from(offset);
         let frames = object.frames(address);
         frames.iter().find_map(|frame| self.location(frame, ""))
+    }
+
+    /// Returns the line of the kernel's source that the instruction `offset` bytes into a function of the kernel
+    /// was compiled from.
+    pub fn kernel_location(&mut self, function: &str, offset: u32) -> Option<SourceLocation> {
+        let object = self.object(None)?;
+        let address = object.address(function, 0)? + u64::from(offset);
+        let frames = object.frames(address);
+        // The innermost may be a function of a header that is inlined everywhere.
+        let frame = frames.last()?;
+        let text = std::fs::read_to_string(self.kernel.tree.join(&frame.file)).ok();
+        let line = usize::try_from(frame.line).ok()?.checked_sub(1)?;
+        let source = text.and_then(|text| Some(text.lines().nth(line)?.replace('\t', "    ")));
+        Some(SourceLocation {
+            task: String::new(),
+            file: frame.file.clone(),
+            line: frame.line,
+            function: frame.function.clone().unwrap_or_default(),
+            source: source.unwrap_or_default(),
+        })
+    }
+
+    /// Returns the line of the lesson's or of the kernel's source that has a probe point of a module.
+    pub fn point_location(&mut self, module: &str, point: &ProbePoint) -> Option<SourceLocation> {
+        match point.in_kernel {
+            true => self.kernel_location(&point.function, point.offset),
+            false => self.source_location(module, &point.function, point.offset),
+        }
     }
 
     /// Returns the file and the line that the instruction `offset` bytes into a function of a module was compiled

@@ -23,6 +23,7 @@ mod failures;
 mod grading;
 mod ide;
 mod infrastructure;
+mod kernel_delays;
 mod kernel_ext;
 mod lab;
 mod learn;

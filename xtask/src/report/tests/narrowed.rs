@@ -109,9 +109,15 @@ pub(super) fn results() -> [NarrowedRace; 5] {
                     text: "    before();".to_owned(),
                 }),
                 within: arrival == 3,
-                passed: None,
+                ..DelayPlace::default()
             },
         };
+    let in_kernel = |called: Option<u32>| {
+        let mut delay = narrowed_delay("unlocker", 1, None, Some(7));
+        delay.place.in_kernel = true;
+        delay.place.called = called;
+        delay
+    };
     let narrowed = Narrowed {
         schedule: ExactSchedule {
             start_nanoseconds: 1_000_000,
@@ -134,6 +140,8 @@ pub(super) fn results() -> [NarrowedRace; 5] {
             narrowed_delay("work er", 22, None, Some(8)),
             narrowed_delay("insmod", 13, None, None),
             narrowed_delay("softirq", 3, Some(5), Some(7)),
+            in_kernel(Some(5)),
+            in_kernel(None),
         ],
         deciding: None,
         complete: false,

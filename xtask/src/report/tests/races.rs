@@ -15,6 +15,7 @@ pub(super) fn delay(offset: u32) -> InjectedDelay {
             offset,
             section: 2,
             section_offset: u64::from(offset),
+            in_kernel: false,
             kind: ProbeKind::Access,
             operand: None,
             calls: None,

@@ -12,6 +12,7 @@ fn point(offset: u32) -> ProbePoint {
         offset,
         section: 1,
         section_offset: u64::from(offset),
+        in_kernel: false,
         kind: ProbeKind::Access,
         operand: None,
         calls: None,
@@ -49,6 +50,7 @@ fn baseline() -> Baseline {
         lines: vec![line],
         arrivals: Vec::new(),
         conflicts: own.into_iter().chain(others).collect(),
+        kernel_conflicts: Vec::new(),
         stores: Vec::new(),
     }
 }
@@ -174,5 +176,32 @@ fn each_arrival_of_a_periodic_interrupt_that_may_be_the_last_is_delayed_for_a_pe
             let arrivals: Vec<u32> = own.iter().map(|delay| delay.arrival).collect();
             assert_eq!(arrivals, expected);
         }
+    }
+}
+
+#[test]
+fn half_of_the_seeds_that_are_not_aimed_delay_in_the_kernel() {
+    let without = baseline();
+    let with = Baseline {
+        kernel_conflicts: vec![conflict("k", 4, 1, ConflictKind::Between)],
+        ..baseline()
+    };
+    let in_kernel = |seed: &u32| match SeededSchedule::new(*seed, &with, Aim::Conflicts) {
+        SeededSchedule::Aimed(schedule) => schedule.delays.iter().any(|delay| delay.task == "k"),
+        SeededSchedule::Random(_) => false,
+    };
+    let is_random = |seed: &u32| SeededSchedule::is_random(*seed, &without, Aim::Conflicts);
+    let others: Vec<u32> = (0..400).filter(is_random).collect();
+    let found: Vec<u32> = (0..400).filter(in_kernel).collect();
+    assert!(found.iter().all(|seed| others.contains(seed)));
+    assert!(
+        (others.len() / 3..others.len() * 2 / 3).contains(&found.len()),
+        "{} of {}",
+        found.len(),
+        others.len()
+    );
+    for seed in found {
+        assert!(!SeededSchedule::is_random(seed, &with, Aim::Conflicts));
+        assert!(SeededSchedule::is_random(seed, &with, Aim::Random));
     }
 }

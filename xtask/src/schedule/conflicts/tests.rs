@@ -22,6 +22,7 @@ pub(in crate::schedule) fn arrival(
             offset,
             section: 1,
             section_offset: u64::from(offset),
+            in_kernel: false,
             kind: ProbeKind::Access,
             operand: Some(operand),
             calls: None,

@@ -2,6 +2,7 @@
 
 use super::super::probe_points::ProbeKind;
 use super::*;
+use crate::schedule::KernelPoint;
 
 fn delay(task: &str, offset: u32, arrival: u32, nanoseconds: u64) -> ExactDelay {
     ExactDelay {
@@ -20,6 +21,7 @@ fn point(offset: u32) -> ProbePoint {
         offset,
         section: 1,
         section_offset: u64::from(offset),
+        in_kernel: false,
         kind: ProbeKind::Access,
         operand: None,
         calls: None,
@@ -29,6 +31,7 @@ fn point(offset: u32) -> ProbePoint {
 fn code(points: &[ProbePoint]) -> ModuleCode {
     ModuleCode {
         points: points.to_vec(),
+        kernel: Vec::new(),
         held: Vec::new(),
     }
 }
@@ -102,6 +105,32 @@ fn an_order_numbers_the_probe_points_and_groups_the_arrivals() {
     assert_eq!(none.expect("no points").setting.value, "m exact 0 - \n");
     let unknown = schedule().order("m", &code(&points[..2]), &[]);
     assert_eq!(unknown.expect_err("0x1b").offset, 0x1b);
+}
+
+#[test]
+fn a_delay_may_be_in_the_kernel() {
+    let unlock = ProbePoint {
+        function: "mutex_unlock".to_owned(),
+        section: usize::MAX,
+        in_kernel: true,
+        ..point(22)
+    };
+    let code = ModuleCode {
+        kernel: vec![KernelPoint {
+            point: unlock.clone(),
+            called: vec!["mutex_unlock".to_owned()],
+        }],
+        ..code(&[point(7)])
+    };
+    let schedule: ExactSchedule = "start=0ms a@mutex_unlock+0x16#1=5ms a@draw+0x7#1=1ms"
+        .parse()
+        .expect("it is a schedule");
+    let order = schedule.order("m", &code, &[]).expect("both are points");
+    assert_eq!(
+        order.setting.value,
+        "m exact 0 0:a:1=01000000,1:a:1=05000000 draw+7,vmlinux:mutex_unlock+22\n"
+    );
+    assert_eq!(order.points, [point(7), unlock]);
 }
 
 #[test]

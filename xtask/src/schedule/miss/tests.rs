@@ -53,6 +53,7 @@ fn baseline(own: u32, points: u32, starts: u32) -> Baseline {
         arrivals: all.map(|_| Some(2)).collect(),
         lines,
         conflicts: Vec::new(),
+        kernel_conflicts: Vec::new(),
         stores: Vec::new(),
     }
 }

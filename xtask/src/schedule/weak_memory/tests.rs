@@ -10,6 +10,7 @@ fn held(store: &ProbePoint, passed: &ProbePoint, end: u32) -> HeldStore {
     let end = ProbePoint {
         offset: end,
         section_offset: u64::from(end),
+        in_kernel: false,
         ..passed.clone()
     };
     HeldStore::new(store.clone(), passed.clone(), end, vec![passed.clone()])

@@ -1,0 +1,135 @@
+//! The baseline run of a test case, which schedules begin with: which tasks reach which probe points, and
+//! use which memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use anyhow::{Result, ensure};
+use kmodlab_protocol::RunOptions;
+
+use super::plan::TestCase;
+use super::runner::{Runner, Script};
+use super::scheduled::{main_module, symbols_of, unknown_point};
+use crate::failure::Failure;
+use crate::schedule::{
+    self, Baseline, BaselineReport, ModuleCode, PerturbOrder, ProbeLine, ProbePoint, Schedule,
+};
+use crate::vm::Snapshot;
+
+/// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
+/// library and the kernel's headers than from its own source.
+const OTHER_LINES: (String, u32) = (String::new(), 0);
+
+impl Runner<'_> {
+    /// Returns the probe points that the lesson's tasks reach in its module.
+    ///
+    /// A line that this run did not reach is included if its function was reached, because
+    /// another run may reach it: where a condition holds in one run and not in the other, there
+    /// may be a race. A line that was reached has only the probe points that were reached.
+    pub(super) fn baseline(
+        &self,
+        case: &TestCase<'_>,
+        script: &Script<'_>,
+        snapshot: Option<&Snapshot>,
+        code: &ModuleCode,
+    ) -> Result<Baseline> {
+        let points = &code.points[..];
+        let TestCase { lesson, language } = *case;
+        let origin = lesson.origin();
+        let module = main_module(self.built, &origin, language)?;
+        let module_name = module.kernel_name();
+        let run = |order: PerturbOrder| -> Result<BaselineReport> {
+            let options = RunOptions {
+                setting: Some(order.setting),
+                reports_trace: false,
+            };
+            let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
+            Ok(BaselineReport::read(&run.run.debug, &order.points))
+        };
+        let mut report = BaselineReport::default();
+        for chunk in schedule::chunks(points) {
+            report.extend(run(Schedule::baseline(chunk).order(&module_name))?);
+        }
+        let mut reversed = Vec::new();
+        for schedule in schedule::reversals(&report) {
+            let mut report = BaselineReport::default();
+            for chunk in schedule::chunks_with_delay(points) {
+                let order = schedule.baseline_order(&module_name, code, chunk);
+                report.extend(run(order.map_err(|delay| unknown_point(&delay, code))?)?);
+            }
+            reversed.push(report);
+        }
+        // Otherwise every schedule would delay nothing, and pass.
+        ensure!(
+            !report.arrivals.is_empty(),
+            Failure::lesson(format!(
+                "a schedule has nothing to delay: the commands of {} run no code of its module; \
+                 load the module with `insmod {}.ko`, or test the lesson without --schedules and \
+                 --seed",
+                case.name(),
+                lesson.name
+            ))
+        );
+        let called = report.arrivals.iter();
+        let called = called.filter_map(|arrival| arrival.point.calls.as_deref());
+        let kernel_points = code.kernel_points_of(&called.collect());
+        // Those of a second run would have other times, and other addresses.
+        let kernel = match schedule::chunks(&kernel_points).first() {
+            Some(chunk) => run(Schedule::baseline(chunk).order(&module_name))?,
+            None => BaselineReport::default(),
+        };
+        let mut symbols = symbols_of(self.session, self.built, &origin, language);
+        let mut line_of = |point: &ProbePoint| {
+            let location = symbols.source_location(&module.name, &point.function, point.offset);
+            location.map_or(OTHER_LINES, |location| (location.file, location.line))
+        };
+        // A module with many probe points is run several times, and then a task's start is its
+        // first point in the first of these runs that reaches one.
+        let mut starts: BTreeMap<&str, &ProbePoint> = BTreeMap::new();
+        let mut tasks: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut lines: BTreeMap<_, ProbeLine> = BTreeMap::new();
+        let mut reached_lines = HashSet::new();
+        // Only the first task at each point counts.
+        let mut known = HashSet::new();
+        for arrival in &report.arrivals {
+            let (point, task) = (&arrival.point, arrival.task_name());
+            if !known.insert(point.address()) {
+                continue;
+            }
+            starts.entry(task).or_insert(point);
+            let of_function = tasks.entry(&point.function).or_default();
+            of_function.insert(task.to_owned());
+            let key = (line_of(point), "");
+            reached_lines.insert((key.0.clone(), &*point.function));
+            let line: &mut ProbeLine = lines.entry(key).or_default();
+            line.points.push(point.clone());
+            line.tasks.insert(task.to_owned());
+        }
+        for point in points {
+            // The line of an inlined function is in several functions.
+            let key = (line_of(point), &*point.function);
+            if let Some(tasks) = tasks.get(key.1)
+                && key.0 != OTHER_LINES
+                && !reached_lines.contains(&key)
+            {
+                let line = lines.entry(key).or_default();
+                line.points.push(point.clone());
+                line.tasks.extend(tasks.iter().cloned());
+            }
+        }
+        let lines = lines.into_iter().map(|((line, _), mut found)| {
+            found.points.sort_by_key(ProbePoint::address);
+            found.is_own = line != OTHER_LINES;
+            found
+        });
+        Ok(Baseline {
+            starts: starts.into_values().cloned().collect(),
+            lines: lines.collect(),
+            arrivals: report.counts(),
+            conflicts: schedule::all_conflicts(&report, &reversed, |point| {
+                line_of(point) != OTHER_LINES
+            }),
+            kernel_conflicts: schedule::kernel_conflicts(&kernel),
+            stores: schedule::store_arrivals(&report, &code.held),
+        })
+    }
+}
