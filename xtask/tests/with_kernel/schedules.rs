@@ -177,3 +177,11 @@ fn a_lesson_without_code_to_delay_is_a_bad_text() -> Result<()> {
         ],
     )
 }
+
+#[test]
+#[ignore = "builds the kernel of another profile"]
+fn lockdep_accepts_schedules_of_a_lesson_that_loads_its_module_twice() -> Result<()> {
+    let lesson = ["completion_stop", "--lang", "c", "--profile", "debug"];
+    let args = [&["test", "--schedules", "2"], &lesson[..]].concat();
+    run(&mut xtask(original(), &args))?.expect(0, &["2 passed, 0 failed"])
+}

@@ -23,6 +23,8 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/preempt.h>
+#include <linux/processor.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -157,13 +159,29 @@ static struct item *find_room(void)
 	return NULL;
 }
 
+/*
+ * A kprobe's handler counts as an NMI, in which lockdep allows no other way to
+ * take a lock. No code with a kprobe is called with this lock.
+ */
+static unsigned long take_lock(void)
+{
+	unsigned long flags;
+
+	if (in_nmi()) {
+		while (!raw_spin_trylock_irqsave(&lock, flags))
+			cpu_relax();
+	} else {
+		raw_spin_lock_irqsave(&lock, flags);
+	}
+	return flags;
+}
+
 /* The tracepoints are in code that disables interrupts and holds raw spinlocks. */
 static void track(enum kind kind, void *object, unsigned long code, const char *name)
 {
 	struct item *item;
-	unsigned long flags;
+	unsigned long flags = take_lock();
 
-	raw_spin_lock_irqsave(&lock, flags);
 	item = find(kind, object);
 	if (!item) {
 		item = find_room();
@@ -278,9 +296,8 @@ static struct kretprobe cache_probes[] = {
 static int on_cache_destroy(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct item *item;
-	unsigned long flags;
+	unsigned long flags = take_lock();
 
-	raw_spin_lock_irqsave(&lock, flags);
 	item = find(CACHE, (void *)regs->di);
 	if (item)
 		item->uses--;
