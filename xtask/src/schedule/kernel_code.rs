@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use iced_x86::{ConstantOffsets, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind, SymbolKind};
 
@@ -21,16 +21,20 @@ use super::probe_points::{ProbeKind, ProbePoint, kind};
 /// modules/tools/perturb/probe.c, less one).
 const DEPTH: usize = 2;
 
-/// Parts of the names of functions that lock and unlock a spinlock. A task with a spinlock lets nobody come in
+/// Beginnings of the names of functions that lock and unlock a spinlock. A task with a spinlock lets nobody come in
 /// between.
 const LOCKS: [&str; 2] = ["_raw_spin_lock", "_raw_spin_unlock"];
 
-/// Parts of the names of functions that do nothing which other tasks wait for, or that disable interrupts. Many of them are called by all tasks all the time, and each probe there takes time of the guest.
+/// Parts of the names of functions that do nothing which other tasks wait for, or that disable interrupts. Many of
+/// them are called by all tasks all the time, and each probe there takes time of the guest.
 const IGNORED: [&str; 4] = ["_raw_", "alloc", "free", "print"];
 
-/// Beginnings of such names. A compiler adds calls of those with underscores.
-const IGNORED_BEGINNINGS: [&str; 10] = [
-    "mem", "str", "copy", "__tsan", "__kcsan", "__asan", "__ubsan", "__warn", "__x86", "__SCT__",
+/// Beginnings of such names.
+const IGNORED_BEGINNINGS: [&str; 3] = ["mem", "str", "copy"];
+
+/// Beginnings of the names of functions whose calls a compiler has added.
+const ADDED: [&str; 7] = [
+    "__tsan", "__kcsan", "__asan", "__ubsan", "__warn", "__x86", "__SCT__",
 ];
 
 /// The first number of sections that stand for functions of the kernel.
@@ -147,19 +151,14 @@ impl KernelCode {
         points
     }
 
-    fn code(&self, function: &KernelFunction) -> Vec<(Instruction, ConstantOffsets)> {
+    fn code(&self, function: &KernelFunction) -> Vec<Instruction> {
         let range = usize::try_from(function.offset)
             .ok()
             .zip(usize::try_from(function.size).ok());
         let code = range.and_then(|(begin, size)| self.bytes.get(begin..begin.checked_add(size)?));
         let code = code.unwrap_or_default();
-        let mut decoder = Decoder::with_ip(64, code, function.address, DecoderOptions::NONE);
-        let mut instructions = Vec::new();
-        while decoder.can_decode() {
-            let instruction = decoder.decode();
-            instructions.push((instruction, decoder.get_constant_offsets(&instruction)));
-        }
-        instructions
+        let decoder = Decoder::with_ip(64, code, function.address, DecoderOptions::NONE);
+        decoder.into_iter().collect()
     }
 
     /// Returns the name of the function that an instruction calls.
@@ -182,7 +181,7 @@ impl KernelCode {
             is_local && !is_ignored(name)
         };
         let code = self.code(function);
-        let calls = code.iter().filter_map(|(it, _)| self.target(it));
+        let calls = code.iter().filter_map(|it| self.target(it));
         calls.filter(is_part).collect()
     }
 
@@ -192,31 +191,23 @@ impl KernelCode {
         };
         let mut points = Vec::new();
         let mut is_locked = false;
-        for (instruction, constants) in self.code(function) {
+        for instruction in self.code(function) {
             let target = self.target(&instruction);
             let was_locked = is_locked;
             let calls = |part| target.is_some_and(|target| target.starts_with(part));
             is_locked = calls(LOCKS[0]) || is_locked && !calls(LOCKS[1]);
-            if was_locked {
-                continue;
-            }
             let is_atomic =
                 instruction.has_lock_prefix() || instruction.mnemonic() == Mnemonic::Xchg;
-            let Some(kind) = kind(&instruction) else {
+            let kind = match kind(&instruction) {
+                _ if was_locked => continue,
+                Some(ProbeKind::Access) if is_atomic => ProbeKind::Access,
+                Some(ProbeKind::Call) if target.is_some_and(|it| !is_added(it)) => ProbeKind::Call,
+                _ => continue,
+            };
+            let Ok(offset) = u32::try_from(instruction.ip() - function.address) else {
                 continue;
             };
-            let operand = match kind {
-                ProbeKind::Call => match target {
-                    Some(target) if !is_added(target) => Operand::of_call(target),
-                    _ => continue,
-                },
-                ProbeKind::Access if is_atomic => Operand::of_access(&instruction, constants),
-                ProbeKind::Access | ProbeKind::Return => continue,
-            };
-            let offset = instruction.ip() - function.address;
-            let Ok(offset) = u32::try_from(offset) else {
-                continue;
-            };
+            let calls = target.filter(|_| kind == ProbeKind::Call);
             points.push(ProbePoint {
                 function: name.to_owned(),
                 offset,
@@ -224,10 +215,9 @@ impl KernelCode {
                 section_offset: offset.into(),
                 in_kernel: true,
                 kind,
-                operand,
-                calls: target
-                    .filter(|_| kind == ProbeKind::Call)
-                    .map(str::to_owned),
+                // The object of the module's call counts, see `with_objects`.
+                operand: None,
+                calls: calls.map(str::to_owned),
             });
         }
         points
@@ -273,15 +263,12 @@ pub struct KernelPoint {
 }
 
 fn is_ignored(name: &str) -> bool {
-    let mut beginnings = IGNORED_BEGINNINGS.iter();
-    beginnings.any(|begin| name.starts_with(begin))
-        || IGNORED.iter().any(|part| name.contains(part))
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|begin| name.starts_with(begin));
+    begins(&IGNORED_BEGINNINGS) || is_added(name) || IGNORED.iter().any(|part| name.contains(part))
 }
 
-/// Reports whether a compiler has added the calls of this function.
 fn is_added(name: &str) -> bool {
-    let mut beginnings = IGNORED_BEGINNINGS.iter();
-    name.starts_with("__") && beginnings.any(|begin| name.starts_with(begin))
+    ADDED.iter().any(|begin| name.starts_with(begin))
 }
 
 #[cfg(test)]
