@@ -9,6 +9,7 @@ mod baseline;
 mod case;
 mod clean;
 mod debug;
+mod delay_place;
 mod events;
 mod failure_place;
 mod narrow;
@@ -26,10 +27,9 @@ mod weak_memory;
 
 pub use case::CompletedRun;
 pub use clean::{CleanSchedules, clean_schedules};
+pub use delay_place::{DelayPlace, SourceLine};
 pub use events::{RunEvent, RunObserver};
-pub use narrow::{
-    DelayPlace, Narrowed, NarrowedDelay, NarrowedRace, NarrowingResult, Pair, SourceLine,
-};
+pub use narrow::{Narrowed, NarrowedDelay, NarrowedRace, NarrowingResult, Pair};
 pub use outcome::{Outcome, ScheduleName};
 pub use prepare::{GuestKind, Prepared, SuiteNeeds};
 pub use race_findings::{RaceFindings, race_findings};

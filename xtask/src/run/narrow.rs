@@ -1,10 +1,11 @@
 //! Narrows the schedule of a failing seed, and runs the result beside its passing twin.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::case::CompletedRun;
+use super::delay_place::DelayPlace;
 use super::failure_place::FailurePlace;
 use super::outcome::Outcome;
 use super::plan::{PlannedCase, TestCase};
@@ -15,8 +16,8 @@ use super::suite::SuiteRun;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
 use crate::schedule::narrow::{self, NarrowedDelays, Narrowing, Trial};
-use crate::schedule::{ExactDelay, ExactSchedule, FunctionCode, InjectedDelay, ProbePoint};
-use crate::symbols::{SourceLocation, Symbols};
+use crate::schedule::{ExactDelay, ExactSchedule, InjectedDelay, ProbePoint};
+use crate::symbols::Symbols;
 use crate::timeline::{RunPair, SourceMark, TimelineMarks};
 use crate::ui::Stage;
 
@@ -86,33 +87,6 @@ pub struct NarrowedDelay {
     pub duration_nanoseconds: u64,
     /// The place.
     pub place: DelayPlace,
-}
-
-/// The place of a delay in the source.
-#[derive(Debug, Clone, Default)]
-pub struct DelayPlace {
-    /// The line before whose instruction the task is delayed, if it is in the lesson's own source, or in the
-    /// kernel's.
-    pub line: Option<SourceLocation>,
-    /// The line of the same file that the task executed before that, if only one can precede.
-    pub line_before: Option<SourceLine>,
-    /// Whether the task has executed a part of the line.
-    pub within: bool,
-    /// If the store of the line is held back: the line of the last store that passes it.
-    pub passed: Option<SourceLocation>,
-    /// Whether the line is one of the kernel.
-    pub in_kernel: bool,
-    /// The lesson's line that calls the kernel, if only one does.
-    pub called: Option<u32>,
-}
-
-/// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceLine {
-    /// The line, from 1.
-    pub number: u32,
-    /// Its text.
-    pub text: String,
 }
 
 /// The failing run and its passing twin.
@@ -255,6 +229,7 @@ impl FailureSearch<'_> {
         let Runner { session, built, .. } = self.runner;
         let origin = lesson.origin();
         let mut symbols = symbols_of(session, built, &origin, language);
+        let module = main_module(built, &origin, language).ok();
         let injected = self.delays.get(&schedule).map_or(&[][..], Vec::as_slice);
         let delays = schedule.delays.iter().map(|delay| NarrowedDelay {
             delay: delay.clone(),
@@ -262,7 +237,9 @@ impl FailureSearch<'_> {
                 .iter()
                 .find(|injected| delay.is(injected))
                 .map_or(delay.nanoseconds, |delay| delay.duration_nanoseconds),
-            place: self.place_of(delay, &mut symbols),
+            place: module.map_or_else(DelayPlace::default, |module| {
+                DelayPlace::of(delay, self.prepared, module, &mut symbols)
+            }),
         });
         let delays = delays.collect();
         let pair = match deciding {
@@ -276,60 +253,6 @@ impl FailureSearch<'_> {
             complete,
             pair,
         })
-    }
-
-    fn place_of(&self, delay: &ExactDelay, symbols: &mut Symbols<'_>) -> DelayPlace {
-        let TestCase { lesson, language } = *self.case;
-        let origin = lesson.origin();
-        let Ok(module) = main_module(self.runner.built, &origin, language) else {
-            return DelayPlace::default();
-        };
-        if let Some(kernel) = self.prepared.kernel_point(delay) {
-            let called = self.prepared.calls_of(kernel);
-            let called: BTreeSet<_> = called
-                .filter_map(|point| {
-                    let location = symbols.point_location(&module.name, point)?;
-                    Some((location.file, location.line))
-                })
-                .collect();
-            let mut called = called.into_iter();
-            let called = called.next().filter(|_| called.next().is_none());
-            return DelayPlace {
-                line: symbols.point_location(&module.name, &kernel.point),
-                called: called.map(|(_, line)| line),
-                in_kernel: true,
-                ..DelayPlace::default()
-            };
-        }
-        let code = FunctionCode::read(&module.path, &delay.function).ok();
-        let mut location =
-            |offset: u32| symbols.source_location(&module.name, &delay.function, offset);
-        let line = location(delay.offset);
-        let before = code.map(|code| {
-            code.lines_before(delay.offset, |offset| {
-                location(offset).map(|location| {
-                    let (number, text) = (location.line, location.source);
-                    (location.file, SourceLine { number, text })
-                })
-            })
-        });
-        let (before, within) = before.unwrap_or_default();
-        let mut before = before.into_iter();
-        let line_before = match (before.next(), before.next(), &line) {
-            (Some((file, before)), None, Some(line)) if file == line.file => Some(before),
-            _ => None,
-        };
-        let passed = self.prepared.held_store(delay).and_then(|held| {
-            let at = &held.passed;
-            symbols.source_location(&module.name, &at.function, at.offset)
-        });
-        DelayPlace {
-            line,
-            line_before,
-            within,
-            passed,
-            ..DelayPlace::default()
-        }
     }
 
     /// Runs the schedule and its passing twin with timelines, and reports which lines the tasks execute if
