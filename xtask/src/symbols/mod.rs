@@ -11,8 +11,9 @@ mod gdb_symbols;
 mod line;
 mod loaded;
 mod object_file;
+mod unloaded;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -24,6 +25,7 @@ use crate::schedule::ProbePoint;
 use crate::text::demangled;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
+use unloaded::UnloadedModule;
 
 pub use formats::origins;
 pub use gdb_script::{editor_gdb_script, gdb_script, interactive_gdb_script};
@@ -69,22 +71,6 @@ pub struct SourceLocation {
     pub function: String,
     /// Text of the line.
     pub source: String,
-}
-
-/// The module that was unloaded last.
-struct UnloadedModule {
-    module: String,
-    /// The address of its code.
-    base: u64,
-    /// Whether the report is about an `int3`, with which Linux 7.3 fills memory for code that
-    /// is free (`execmem_fill_trapping_insns` in arch/x86/mm/init.c). The CPU reports the address
-    /// behind that instruction.
-    met_int3: bool,
-}
-
-/// Reports whether a report is about an `int3`.
-fn met_int3(report: &[String]) -> bool {
-    report.iter().any(|line| line.contains("int3: "))
 }
 
 /// Folders below `modules/` with sources of the clone, as they are named in the line
@@ -163,19 +149,7 @@ impl<'a> Symbols<'a> {
     /// Returns the innermost location of each task's stack in the lesson's sources.
     pub fn symbolize(&mut self, report: &mut Vec<String>) -> Vec<SourceLocation> {
         let mut locations: Vec<SourceLocation> = Vec::new();
-        let unloaded = report.iter().find_map(|line| line::unloaded(line));
-        // kmemleak reports after the lesson, when its module is unloaded.
-        let only = || self.modules.keys().next().cloned();
-        let unloaded = unloaded.map(str::to_owned).or_else(only);
-        let unloaded = unloaded.and_then(|module| {
-            let base = self.unloaded_base(&module, report)?;
-            let met_int3 = met_int3(report);
-            Some(UnloadedModule {
-                module,
-                base,
-                met_int3,
-            })
-        });
+        let unloaded = self.unloaded(report);
         let mut task = String::new();
         // Whether the location of this task is known.
         let mut located = false;
@@ -306,44 +280,6 @@ impl<'a> Symbols<'a> {
             }
             None => Vec::new(),
         }
-    }
-
-    /// Returns the frames of a return address in a module that was unloaded.
-    fn unloaded_frames(&mut self, address: u64, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {
-        unloaded
-            .and_then(|UnloadedModule { module, base, .. }| {
-                let offset = address.checked_sub(*base)?;
-                let object = self.object(Some(module))?;
-                let address = object.address_of_code(offset);
-                let is_return = object.after_calls(offset).any(|at| at == offset);
-                is_return.then(|| object.frames(address - 1))
-            })
-            .unwrap_or_default()
-    }
-
-    /// Returns the address at which a module that was unloaded had its code: the first page with
-    /// which most of the report's return addresses are behind a call. The guest has loaded its
-    /// own modules before.
-    fn unloaded_base(&mut self, module: &str, report: &[String]) -> Option<u64> {
-        let object = self.object(Some(module))?;
-        let met_int3 = met_int3(report);
-        let of_modules = |line: &String| {
-            let address = line::bare_address(line)?;
-            let address = address - u64::from(met_int3 && line::is_exact(line));
-            (address >= MODULES && line::symbol_reference(line).is_none()).then_some(address)
-        };
-        let addresses: BTreeSet<u64> = report.iter().filter_map(of_modules).collect();
-        let mut explained: BTreeMap<u64, u32> = BTreeMap::new();
-        for address in addresses {
-            let bases = object.after_calls(address);
-            let bases = bases.filter_map(|offset| address.checked_sub(offset));
-            for base in bases.filter(|base| *base >= MODULES) {
-                *explained.entry(base).or_default() += 1;
-            }
-        }
-        let most = explained.values().max()?;
-        let best = explained.iter().find(|(_, count)| *count == most);
-        best.map(|(base, _)| *base)
     }
 
     /// Returns the file of the kernel or of a module, which is read once. With a file
