@@ -15,7 +15,7 @@ use crate::kernel::{Configuration, KernelImage, Profile};
 use crate::key::Key;
 use crate::lesson::Lesson;
 use crate::modules::{
-    self, AnswerWarnings, Language, Module, ModuleRequest, ModuleSet, UnbuiltModule,
+    self, Language, Module, ModuleRequest, ModuleSet, ProjectWarnings, UnbuiltModule,
 };
 use crate::schedule::KernelCode;
 use crate::session::Session;
@@ -42,8 +42,8 @@ pub struct Built {
     pub unbuilt: Vec<UnbuiltModule>,
     /// The other files for the guests of projects, with the names of these.
     pub project_files: Vec<(String, GuestFile)>,
-    /// The compiler's warnings about answers to exercises.
-    pub warnings: Vec<AnswerWarnings>,
+    /// The warnings about projects.
+    pub warnings: Vec<ProjectWarnings>,
     kernel_code: OnceLock<KernelCode>,
 }
 
@@ -76,6 +76,15 @@ impl Built {
     pub fn unbuilt(&self, name: &str, language: Language) -> Option<&UnbuiltModule> {
         let is_it = |unbuilt: &&UnbuiltModule| unbuilt.name == name && unbuilt.language == language;
         self.unbuilt.iter().find(is_it)
+    }
+
+    /// Returns kmodlab's notes about a project's source, of which the compiler complains of nothing.
+    pub fn notes_on(&self, name: &str, language: Language) -> Vec<String> {
+        let is_it = |own: &&ProjectWarnings| own.name == name && own.language == language;
+        let warnings = self.warnings.iter().filter(is_it);
+        let lines = warnings.flat_map(|own| own.text.lines());
+        let notes = lines.filter(|line| line.starts_with("note: "));
+        notes.map(str::to_owned).collect()
     }
 
     /// Checks that every module was built.

@@ -138,14 +138,14 @@ pub struct ModuleSet {
     pub unbuilt: Vec<UnbuiltModule>,
     /// The other files for the guests of projects, with the names of these.
     pub files: Vec<(String, GuestFile)>,
-    /// The compiler's warnings about answers to exercises, with the names of these.
-    pub warnings: Vec<AnswerWarnings>,
+    /// The warnings about projects.
+    pub warnings: Vec<ProjectWarnings>,
 }
 
-/// The compiler's warnings about an answer to an exercise.
+/// The compiler's warnings about a project, and kmodlab's notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerWarnings {
-    /// Name of the answer's project.
+pub struct ProjectWarnings {
+    /// Name of the project.
     pub name: String,
     /// Language of the source.
     pub language: Language,
@@ -274,8 +274,8 @@ pub fn build(
                         0
                     };
                     set.modules.extend(built.modules);
-                    if project.is_answer && !built.warnings.is_empty() {
-                        set.warnings.push(AnswerWarnings {
+                    if !built.warnings.is_empty() {
+                        set.warnings.push(ProjectWarnings {
                             name: project.name.clone(),
                             language,
                             text: built.warnings,

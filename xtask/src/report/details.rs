@@ -135,6 +135,9 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         writeln!(out, "The lesson also left something behind:")?;
         list_left(out, &outcome.left)?;
     }
+    for note in &outcome.notes {
+        writeln!(out, "{}", clip(&printable(note)))?;
+    }
     let is_known = !matches!(verdict, Verdict::Infrastructure { .. });
     if !verdict.is_without_guest() && is_known && !outcome.origin.argument.is_empty() {
         print_commands(out, outcome)?;

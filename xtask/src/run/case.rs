@@ -115,6 +115,7 @@ impl Runner<'_> {
             earlier,
             succeeded,
             left: left(objects_left_behind),
+            notes: self.built.notes_on(&lesson.origin().owner, language),
             source_locations,
             ..Outcome::new(lesson, language, verdict)
         };

@@ -43,6 +43,8 @@ pub struct Outcome {
     pub succeeded: Option<String>,
     /// Objects that the lesson left behind, one sentence each, whatever the verdict.
     pub left: Vec<String>,
+    /// Notes on calls in the module's source that can only fail in this kernel.
+    pub notes: Vec<String>,
     /// The places in the lesson's sources where the tasks of a kernel report were.
     pub source_locations: Vec<SourceLocation>,
     /// The host's time for the guest.
@@ -120,6 +122,7 @@ impl Outcome {
             earlier: None,
             succeeded: None,
             left: Vec::new(),
+            notes: Vec::new(),
             source_locations: Vec::new(),
             wall: Duration::ZERO,
             guest_seconds: None,

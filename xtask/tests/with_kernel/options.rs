@@ -80,7 +80,11 @@ fn calls_that_can_only_fail_are_named() -> Result<()> {
     let note = "own/own.c:15: debugfs_create_file() only returns an error in this kernel, for \
                 CONFIG_DEBUG_FS is off (include/linux/debugfs.h:";
     ensure!(output.printed().contains(note), "{}", output.printed());
-    output.expect(1, &["own (c)  FAILED"])
+    let report = format!("note: ./{note}");
+    output.expect(1, &["own (c)  FAILED"])?;
+    let stdout = &output.stdout;
+    ensure!(stdout.contains(&report), "not in the report: {stdout}");
+    Ok(())
 }
 
 /// A driver whose registration `REGISTER` stands for.
