@@ -11,13 +11,23 @@ use super::runner::{Runner, Script};
 use super::scheduled::{main_module, symbols_of, unknown_point};
 use crate::failure::Failure;
 use crate::schedule::{
-    self, Baseline, BaselineReport, ModuleCode, PerturbOrder, ProbeLine, ProbePoint, Schedule,
+    self, Baseline, BaselineReport, ExactSchedule, ModuleCode, PerturbOrder, ProbeLine, ProbePoint,
+    Schedule,
 };
 use crate::vm::Snapshot;
+use crate::workers;
 
 /// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
 /// library and the kernel's headers than from its own source.
 const OTHER_LINES: (String, u32) = (String::new(), 0);
+
+/// A run behind the first baseline run. These do not depend on each other.
+enum FurtherRun<'a> {
+    /// With probes at these points: the module's calls, and the kernel's functions that it calls.
+    Kernel(&'a [ProbePoint]),
+    /// With the order of two tasks reversed.
+    Reversed(ExactSchedule),
+}
 
 impl Runner<'_> {
     /// Returns the probe points that the lesson's tasks reach in its module.
@@ -49,15 +59,6 @@ impl Runner<'_> {
         for chunk in schedule::chunks(points) {
             report.extend(run(Schedule::baseline(chunk).order(&module_name))?);
         }
-        let mut reversed = Vec::new();
-        for schedule in schedule::reversals(&report) {
-            let mut report = BaselineReport::default();
-            for chunk in schedule::chunks_with_delay(points) {
-                let order = schedule.baseline_order(&module_name, code, chunk);
-                report.extend(run(order.map_err(|delay| unknown_point(&delay, code))?)?);
-            }
-            reversed.push(report);
-        }
         // Otherwise every schedule would delay nothing, and pass.
         ensure!(
             !report.arrivals.is_empty(),
@@ -73,8 +74,28 @@ impl Runner<'_> {
         let called = called.filter_map(|arrival| arrival.point.calls.as_deref());
         let kernel_points = code.kernel_points_of(&called.collect());
         // Those of a second run would have other times, and other addresses.
-        let kernel = match schedule::chunks(&kernel_points).first() {
-            Some(chunk) => run(Schedule::baseline(chunk).order(&module_name))?,
+        let kernel_points = schedule::chunks(&kernel_points).first().copied();
+        let mut more: Vec<FurtherRun<'_>> =
+            kernel_points.map(FurtherRun::Kernel).into_iter().collect();
+        more.extend(
+            schedule::reversals(&report)
+                .into_iter()
+                .map(FurtherRun::Reversed),
+        );
+        let reports = workers::map(self.session.jobs, &more, |further| match further {
+            FurtherRun::Kernel(points) => run(Schedule::baseline(points).order(&module_name)),
+            FurtherRun::Reversed(schedule) => {
+                let mut report = BaselineReport::default();
+                for chunk in schedule::chunks_with_delay(points) {
+                    let order = schedule.baseline_order(&module_name, code, chunk);
+                    report.extend(run(order.map_err(|delay| unknown_point(&delay, code))?)?);
+                }
+                Ok(report)
+            }
+        });
+        let mut reports: Vec<BaselineReport> = reports.into_iter().collect::<Result<_>>()?;
+        let kernel = match kernel_points {
+            Some(_) => reports.remove(0),
             None => BaselineReport::default(),
         };
         let mut symbols = symbols_of(self.session, self.built, &origin, language);
@@ -125,7 +146,7 @@ impl Runner<'_> {
             starts: starts.into_values().cloned().collect(),
             lines: lines.collect(),
             arrivals: report.counts(),
-            conflicts: schedule::all_conflicts(&report, &reversed, |point| {
+            conflicts: schedule::all_conflicts(&report, &reports, |point| {
                 line_of(point) != OTHER_LINES
             }),
             kernel_conflicts: schedule::kernel_conflicts(&kernel),
