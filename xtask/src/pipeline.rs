@@ -2,8 +2,6 @@
 
 mod used;
 
-use std::sync::OnceLock;
-
 use anyhow::{Context as _, Result};
 use kmodlab_protocol::TRACKER;
 
@@ -17,7 +15,6 @@ use crate::lesson::Lesson;
 use crate::modules::{
     self, Language, Module, ModuleRequest, ModuleSet, ProjectWarnings, UnbuiltModule,
 };
-use crate::schedule::KernelCode;
 use crate::session::Session;
 use crate::toolchain::{self, Toolchain};
 
@@ -44,23 +41,9 @@ pub struct Built {
     pub project_files: Vec<(String, GuestFile)>,
     /// The warnings about projects.
     pub warnings: Vec<ProjectWarnings>,
-    kernel_code: OnceLock<KernelCode>,
 }
 
 impl Built {
-    /// Returns the kernel's functions. The first call reads them.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the kernel cannot be read.
-    pub fn kernel_code(&self) -> Result<&KernelCode> {
-        if let Some(code) = self.kernel_code.get() {
-            return Ok(code);
-        }
-        let code = KernelCode::read(&self.kernel.vmlinux())?;
-        Ok(self.kernel_code.get_or_init(|| code))
-    }
-
     /// Returns the modules of a lesson or project in one language, in the order in which they can
     /// be loaded.
     pub fn modules_of<'a>(
@@ -78,13 +61,11 @@ impl Built {
         self.unbuilt.iter().find(is_it)
     }
 
-    /// Returns kmodlab's notes about a project's source, of which the compiler complains of nothing.
+    /// Returns the notes on calls in a project's source that can only fail in this kernel.
     pub fn notes_on(&self, name: &str, language: Language) -> Vec<String> {
         let is_it = |own: &&ProjectWarnings| own.name == name && own.language == language;
         let warnings = self.warnings.iter().filter(is_it);
-        let lines = warnings.flat_map(|own| own.text.lines());
-        let notes = lines.filter(|line| line.starts_with("note: "));
-        notes.map(str::to_owned).collect()
+        warnings.flat_map(ProjectWarnings::notes).collect()
     }
 
     /// Checks that every module was built.
@@ -170,7 +151,6 @@ pub fn prepare_modules(
         unbuilt,
         project_files,
         warnings,
-        kernel_code: OnceLock::new(),
     })
 }
 

@@ -286,7 +286,8 @@ fn obey(order: &CStr) -> Result {
     begin_late(start);
     HELD.arm(passed, stored);
     // SAFETY: `reached` waits in `delay` only and does not allocate. It takes no lock but that of `report`,
-    // with interrupts disabled and around no code of the module `module`. It returns 0 for arrivals other than
+    // with interrupts disabled and around no code of the module `module`; what it calls in the kernel does not
+    // call it again (`is_called` in probe.c). It returns 0 for arrivals other than
     // that of `HELD`, which is at the place that `arm` has named.
     unsafe { watch(module, places(text), reached, loaded, unloaded) }
 }

@@ -202,6 +202,9 @@ static bool is_called(const struct pt_regs *regs)
 	for (int i = 0; i < FRAMES; i++) {
 		if (get_kernel_nofault(next, frame) || get_kernel_nofault(caller, frame + 1))
 			return false;
+		/* A delay of such a task calls functions of the kernel too. */
+		if (within_module(caller, THIS_MODULE))
+			return false;
 		if (within_module(caller, module))
 			return true;
 		frame = (const unsigned long *)next;

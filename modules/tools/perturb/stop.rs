@@ -50,9 +50,10 @@ pub(crate) struct Place<'a> {
 /// A place is a function's name, as in `/proc/kallsyms`, a distance from its beginning, in bytes, and an
 /// operand as `probe.c` describes it, or 0. The name of a function of the kernel begins with `vmlinux:`. A
 /// task, and no interrupt, reaches a place there if interrupts are on, and if the module has called the
-/// function, or one that calls it, by at most two others. The kernel refuses places where no instruction begins or where
-/// breakpoints are forbidden. When the module has been loaded, `loaded` is called with the number of
-/// refused breakpoints; when its exit function has returned, `unloaded` is called.
+/// function, or one that calls it, by at most two others. A function that `reached` calls in the kernel has
+/// no places. The kernel refuses places where no instruction begins or where breakpoints are forbidden. When
+/// the module has been loaded, `loaded` is called with the number of refused breakpoints; when its exit
+/// function has returned, `unloaded` is called.
 ///
 /// There can be one watch, and it stays. This module cannot be unloaded afterwards, because the last task
 /// may still be in its code. The function fails before the end of this module's `init`: the kernel frees

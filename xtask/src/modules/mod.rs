@@ -153,6 +153,14 @@ pub struct ProjectWarnings {
     pub text: String,
 }
 
+impl ProjectWarnings {
+    /// Returns the notes on calls that can only fail in this kernel.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let notes = self.text.lines().filter(|line| off_options::is_note(line));
+        notes.map(str::to_owned)
+    }
+}
+
 /// Returns true if the cache does not have one of the modules of `requested` for `image`.
 ///
 /// # Errors

@@ -21,6 +21,17 @@ use super::warnings::HERE;
 use crate::kernel::config::Config;
 use crate::kernel::{KernelImage, Stub, stubs_in};
 
+/// Begins a note.
+const NOTE: &str = "note: ";
+
+/// Stands in a note before the option. Compilers have notes too, and other reasons.
+const REASON: &str = " in this kernel, for CONFIG_";
+
+/// Reports whether a line of a build's warnings is a note of [`notes`].
+pub(super) fn is_note(line: &str) -> bool {
+    line.starts_with(NOTE) && line.contains(REASON)
+}
+
 /// Returns a note for each function that a C source below `sources`, compiled in `work`, calls and
 /// that only returns an error in this kernel, or registers nothing.
 ///
@@ -57,7 +68,7 @@ pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<
                 false => "registers nothing",
             };
             notes.push(format!(
-                "note: {HERE}{}:{line}: {name}() {effect} in this kernel, for CONFIG_{} is off ({}:{}); {}",
+                "{NOTE}{HERE}{}:{line}: {name}() {effect}{REASON}{} is off ({}:{}); {}",
                 relative.display(),
                 stub.option,
                 header.display(),

@@ -24,8 +24,8 @@ impl ProjectGuestFile {
     ///
     /// # Errors
     ///
-    /// Fails with what is wrong: there is no such file, it cannot be read, it is too large, or it is a program
-    /// that needs a C library.
+    /// Fails with the reason: the file does not exist, cannot be read, is too large, or is a program that needs
+    /// a C library.
     pub fn check(&self) -> Result<(), String> {
         let shown = self.source.display();
         let metadata = match self.source.metadata() {

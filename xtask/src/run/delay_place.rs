@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::scheduled::ScheduledCase;
+use super::scheduled::{ScheduledCase, point_location};
 use crate::modules::Module;
 use crate::schedule::{ExactDelay, FunctionCode, KernelPoint};
 use crate::symbols::{SourceLocation, Symbols};
@@ -83,14 +83,14 @@ impl DelayPlace {
         symbols: &mut Symbols<'_>,
     ) -> Self {
         let called = prepared.calls_of(kernel).filter_map(|point| {
-            let location = symbols.point_location(&module.name, point)?;
+            let location = point_location(symbols, &module.name, point)?;
             Some((location.file, location.line))
         });
         let called: BTreeSet<(String, u32)> = called.collect();
         let mut called = called.into_iter();
         let called = called.next().filter(|_| called.next().is_none());
         Self {
-            line: symbols.point_location(&module.name, &kernel.point),
+            line: point_location(symbols, &module.name, &kernel.point),
             called: called.map(|(_, line)| line),
             in_kernel: true,
             ..Self::default()

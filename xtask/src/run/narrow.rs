@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::plan::{PlannedCase, TestCase};
 use super::request::{CaseRequest, Mode};
 use super::runner::Runner;
-use super::scheduled::{ScheduledCase, main_module, symbols_of};
+use super::scheduled::{ScheduledCase, main_module, point_location, symbols_of};
 use super::suite::SuiteRun;
 use crate::lesson::verdict::Verdict;
 use crate::modules::Language;
@@ -309,7 +309,7 @@ fn longer(schedule: &ExactSchedule) -> ExactSchedule {
 /// Returns a run's timeline with the lines of source that its tasks reached.
 fn marks(lesson: &str, run: CompletedRun, symbols: &mut Symbols<'_>) -> Option<TimelineMarks> {
     let report = run.outcome.scheduled?.report;
-    let mut source = |point: &ProbePoint| symbols.point_location(lesson, point);
+    let mut source = |point: &ProbePoint| point_location(symbols, lesson, point);
     let delays = report.delays.iter().map(|delay| SourceMark {
         clock_nanoseconds: delay.clock_nanoseconds,
         task: delay.task.clone(),

@@ -2,7 +2,7 @@
 
 use super::narrow::NarrowedRace;
 use super::outcome::Outcome;
-use super::scheduled::{main_module, symbols_of};
+use super::scheduled::{main_module, point_location, symbols_of};
 use crate::lesson::Origin;
 use crate::modules::Language;
 use crate::pipeline::Built;
@@ -60,7 +60,7 @@ pub fn race_findings(
             let module = main_module(built, origin, *language).ok()?;
             let points = findings.suspects.iter();
             let source_locations = points
-                .map(|SuspectPoint { point, .. }| symbols.point_location(&module.name, point))
+                .map(|SuspectPoint { point, .. }| point_location(&mut symbols, &module.name, point))
                 .collect();
             Some(RaceFindings {
                 lesson: lesson.clone(),

@@ -12,11 +12,11 @@ use crate::lesson::Origin;
 use crate::modules::{Language, Module};
 use crate::pipeline::Built;
 use crate::schedule::{
-    self, Aim, Baseline, ExactDelay, ExactSchedule, HeldStore, KernelPoint, ModuleCode, ProbePoint,
-    SeededSchedule,
+    self, Aim, Baseline, ExactDelay, ExactSchedule, HeldStore, KernelCode, KernelPoint, ModuleCode,
+    ProbePoint, SeededSchedule,
 };
 use crate::session::Session;
-use crate::symbols::Symbols;
+use crate::symbols::{SourceLocation, Symbols};
 use crate::vm::{GuestRun, Snapshot};
 
 /// Everything that the schedules of one test case share.
@@ -141,7 +141,7 @@ pub fn check_schedule(
 fn module_code(built: &Built, module: &Module, held: Vec<HeldStore>) -> Result<ModuleCode> {
     let points = schedule::probe_points(&module.path)?;
     let called = points.iter().filter_map(|point| point.calls.as_deref());
-    let kernel = built.kernel_code()?.points(called);
+    let kernel = KernelCode::read(&built.kernel.vmlinux())?.points(called);
     Ok(ModuleCode {
         points,
         kernel,
@@ -279,4 +279,16 @@ pub(super) fn symbols_of<'a>(
     let paths = modules.map(|module| (&*module.name, &*module.path));
     Symbols::new(&built.kernel, paths, session.workspace.modules())
         .of_project(origin.sources.clone())
+}
+
+/// Returns the line of the lesson's or of the kernel's source that has a probe point of a module.
+pub(super) fn point_location(
+    symbols: &mut Symbols<'_>,
+    module: &str,
+    point: &ProbePoint,
+) -> Option<SourceLocation> {
+    match point.in_kernel {
+        true => symbols.kernel_location(&point.function, point.offset),
+        false => symbols.source_location(module, &point.function, point.offset),
+    }
 }

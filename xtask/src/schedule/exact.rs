@@ -159,7 +159,7 @@ impl ExactSchedule {
     ///
     /// # Errors
     ///
-    /// The first delay that is not at a probe point of the module, or not at a store that may be
+    /// The first delay that is at no probe point of the module or of the kernel, or not at a store that may be
     /// held back.
     pub fn order(
         &self,
@@ -195,7 +195,7 @@ impl ExactSchedule {
     ///
     /// # Errors
     ///
-    /// The first delay that is not at a probe point of the module.
+    /// The first delay that is not at a probe point of the module, or of the kernel.
     pub fn baseline_order(
         &self,
         module: &str,

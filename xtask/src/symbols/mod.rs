@@ -21,7 +21,6 @@ use anyhow::{Context as _, Result};
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
 use crate::lesson::timestamp;
 use crate::modules::kernel_name;
-use crate::schedule::ProbePoint;
 use crate::text::demangled;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
@@ -223,14 +222,6 @@ impl<'a> Symbols<'a> {
             function: frame.function.clone().unwrap_or_default(),
             source: source.unwrap_or_default(),
         })
-    }
-
-    /// Returns the line of the lesson's or of the kernel's source that has a probe point of a module.
-    pub fn point_location(&mut self, module: &str, point: &ProbePoint) -> Option<SourceLocation> {
-        match point.in_kernel {
-            true => self.kernel_location(&point.function, point.offset),
-            false => self.source_location(module, &point.function, point.offset),
-        }
     }
 
     /// Returns the file and the line that the instruction `offset` bytes into a function of a module was compiled
