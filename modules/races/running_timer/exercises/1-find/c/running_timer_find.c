@@ -19,7 +19,9 @@
 // TODO 1: add one call of mdelay(100) to this module, so that
 // the timer's function uses the lamp after it was freed.
 
-#define INTERVAL_MS 200
+/* From the start of the timer to its first call, and between two calls. */
+#define FIRST_MS 200
+#define INTERVAL_MS 1000
 
 struct lamp {
 	int volts;
@@ -59,14 +61,14 @@ static int __init running_timer_find_init(void)
 
 static void __exit running_timer_find_exit(void)
 {
-	timer.expires = jiffies + msecs_to_jiffies(INTERVAL_MS);
+	timer.expires = jiffies + msecs_to_jiffies(FIRST_MS);
 	add_timer_on(&timer, 1);
 	/* The lamp blinks once in this time. */
 	usleep_range(220000, 221000);
 	/* The timer is not pending any more; its function may still run. */
 	timer_delete(&timer);
 	free_lamp();
-	/* A function that still runs ends in this time. */
+	/* A function that still runs ends in this time, and arms the timer again. */
 	usleep_range(200000, 201000);
 	timer_delete(&timer);
 	pr_info("the lamp had %d volts\n", READ_ONCE(volts));
