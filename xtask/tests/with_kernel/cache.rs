@@ -107,17 +107,15 @@ fn delete(path: &Path) -> std::io::Result<()> {
 type DamagedEntry = (&'static str, &'static str, &'static str, Damage);
 
 #[test]
-fn modules_and_snapshots_are_made_anew_and_a_seed_keeps_its_bytes() -> Result<()> {
-    entries_are_made_anew(&[
-        ("modules", "kthread_run-c-", "kthread_run.ko", cut),
-        ("guests", "kthread_run-c-", "memory", change_a_byte),
-    ])
+fn a_snapshot_is_made_anew_and_a_seed_keeps_its_bytes() -> Result<()> {
+    entries_are_made_anew(&[("guests", "kthread_run-c-", "memory", change_a_byte)])
 }
 
 #[test]
-#[ignore = "takes minutes; ci/nightly runs it"]
+#[ignore = "takes minutes; ci/nightly runs it, and CI one damage"]
 fn entries_are_made_anew_after_any_damage() -> Result<()> {
     entries_are_made_anew(&[
+        ("modules", "kthread_run-c-", "kthread_run.ko", cut),
         ("initramfs", "base-", "", cut),
         ("initramfs", "base-", "", change_a_byte),
         (
