@@ -42,7 +42,7 @@ pub use doc::DocPages;
 pub use editor::{EXAMPLE, EditorCrates, compiled_sources_of};
 pub use guest_files::{MODPROBE_INDEX, modprobe_index};
 pub use language::Language;
-pub use sources::source_files;
+pub use sources::{SourceFile, source_files};
 pub use unbuilt::UnbuiltModule;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.

@@ -13,6 +13,7 @@ use super::Language;
 use crate::failure::Failure;
 use crate::key::files_below;
 use crate::lesson::Lesson;
+use crate::project::ProjectFile;
 
 /// Size in bytes above which a file is not a source.
 const LARGEST: u64 = 1 << 20;
@@ -23,8 +24,8 @@ const OF_KBUILD: [&str; 7] = ["o", "ko", "a", "mod", "cmd", "d", "S"];
 
 /// A file that a module consists of or may include.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SourceFile {
-    /// Path relative to the lesson's folder.
+pub struct SourceFile {
+    /// Path relative to the folder of the lesson or of the project.
     pub name: PathBuf,
     /// Path of the file on the host, free of symbolic links.
     pub path: PathBuf,
@@ -88,18 +89,20 @@ pub(super) fn sources(language: Language, folder: &Path) -> Result<Vec<SourceFil
     Ok(sources)
 }
 
-/// Returns the files that the compiler of a lesson's module may read, besides those of the kernel.
+/// Returns the files that the compiler of a lesson's module may read, besides those of the kernel, sorted by
+/// name.
 ///
 /// # Errors
 ///
 /// Fails if a folder cannot be listed, or if a file may not be a source.
-pub fn source_files(lesson: &Lesson, language: Language) -> Result<Vec<PathBuf>> {
+pub fn source_files(lesson: &Lesson, language: Language) -> Result<Vec<SourceFile>> {
     let Some(project) = &lesson.project else {
-        let files = sources(language, &lesson.folder)?;
-        return Ok(files.into_iter().map(|file| file.path).collect());
+        return sources(language, &lesson.folder);
     };
-    let files = project.files()?.files;
-    Ok(files.into_iter().map(|file| file.path).collect())
+    let files = project.files()?.files.into_iter();
+    Ok(files
+        .map(|ProjectFile { name, path }| SourceFile { name, path })
+        .collect())
 }
 
 /// Folders of a lesson's folder that are not of its module: exercises and wrong answers.

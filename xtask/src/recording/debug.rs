@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::{RecordedModule, Recording};
+use super::{RecordedModule, RecordedSource, Recording};
 use crate::kernel::KernelImage;
 use crate::session::Session;
 use crate::symbols::{self, LoadedModule};
@@ -14,8 +14,8 @@ use crate::vm::{self, Channels, Debugger, Hardware, explain_full_disk, reverse_d
 /// Replays a recording under the user's debugger, until QEMU ends.
 ///
 /// A first replay without the debugger finds the address at which the kernel loads each module:
-/// the kernel uses the same address again. `sources` are the folders of the sources; `ready`
-/// receives gdb's command file when QEMU waits, `on_log` the kernel's log.
+/// the kernel uses the same address again. `sources` are the folders of the sources that the recording does
+/// not have; `ready` receives gdb's command file when QEMU waits, `on_log` the kernel's log.
 ///
 /// # Errors
 ///
@@ -36,9 +36,19 @@ pub fn debug(
     for RecordedModule { name, file } in &recording.modules {
         write(&folder.join(format!("{name}.ko")), file)?;
     }
+    let recorded = folder.join("sources");
+    for RecordedSource { name, text } in &recording.sources {
+        let path = recorded.join(name);
+        let parent = path.parent().unwrap_or(&recorded);
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+        write(&path, text)?;
+    }
+    // gdb takes the first: the clone's source may have changed since then.
+    let sources = [&[recorded.as_path()], sources].concat();
     let socket = channels.endpoints().gdb;
     let commands = folder.join(COMMANDS);
-    let script = symbols::gdb_script(folder, &socket, kernel, sources, &loaded);
+    let script = symbols::gdb_script(folder, &socket, kernel, &sources, &loaded);
     write(&commands, script.as_bytes())?;
     let disk = folder.join("reverse.qcow2");
     reverse_disk::write_empty(&disk).map_err(explain_full_disk)?;

@@ -7,17 +7,18 @@
 //! kernel.log        the kernel's log
 //! agent.messages    the agent's channel
 //! modules/NAME.ko   the modules that were in the guest
+//! sources/PATH      the sources of the modules
 //! ```
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{FORMAT, Manifest, RecordedModule, Recording};
+use super::{FORMAT, Manifest, RecordedModule, RecordedSource, Recording};
 use crate::failure::Failure;
 
 const MANIFEST: &str = "recording.json";
@@ -26,6 +27,7 @@ const INITRD: &str = "initrd";
 const LOG: &str = "kernel.log";
 const AGENT: &str = "agent.messages";
 const MODULES: &str = "modules/";
+const SOURCES: &str = "sources/";
 
 /// More bytes than any recording has.
 const MAX_BYTES: u64 = 1 << 30;
@@ -44,6 +46,7 @@ impl Recording {
             log,
             agent,
             modules,
+            sources,
         } = self;
         let encoder = GzEncoder::new(Vec::new(), Compression::default());
         let mut archive = tar::Builder::new(encoder);
@@ -61,6 +64,9 @@ impl Recording {
         add(INITRD, initrd)?;
         for RecordedModule { name, file } in modules {
             add(&format!("{MODULES}{name}.ko"), file)?;
+        }
+        for RecordedSource { name, text } in sources {
+            add(&format!("{SOURCES}{}", name.display()), text)?;
         }
         let encoder = archive.into_inner()?;
         encoder.finish().context("cannot compress a recording")
@@ -91,6 +97,7 @@ impl Recording {
         let mut manifest = None;
         let [mut events, mut initrd, mut log, mut agent] = [const { None }; 4];
         let mut modules = Vec::new();
+        let mut sources = Vec::new();
         let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(MAX_BYTES));
         for entry in archive.entries()? {
             let mut entry = entry?;
@@ -110,6 +117,8 @@ impl Recording {
                             name: name.to_owned(),
                             file: contents,
                         });
+                    } else if let Some(name) = name.strip_prefix(SOURCES) {
+                        sources.push(source(name, contents)?);
                     }
                 }
             }
@@ -122,8 +131,21 @@ impl Recording {
             log: log.with_context(lacks(LOG))?,
             agent: agent.with_context(lacks(AGENT))?,
             modules,
+            sources,
         })
     }
+}
+
+/// Returns a source if its name stays below the folder that it is written to: the file may be anyone's.
+fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
+    let name = PathBuf::from(name);
+    let is_plain = |part| matches!(part, Component::Normal(_));
+    ensure!(
+        name.components().all(is_plain),
+        "its source {} is not below a folder",
+        name.display()
+    );
+    Ok(RecordedSource { name, text })
 }
 
 /// Returns the manifest if its format is this version's.
@@ -177,6 +199,10 @@ mod tests {
                 name: "probe".to_owned(),
                 file: b"\x7fELF".to_vec(),
             }],
+            sources: vec![RecordedSource {
+                name: "probe/probe.rs".into(),
+                text: b"// probe".to_vec(),
+            }],
         }
     }
 
@@ -202,6 +228,13 @@ mod tests {
             "its format is 1, and this kmodlab reads 2"
         );
         Ok(())
+    }
+
+    #[test]
+    fn a_source_outside_of_the_folder_is_refused() {
+        for name in ["/etc/passwd", "../x.c", "a/../../x.c"] {
+            assert!(source(name, Vec::new()).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl RunObserver for RecordingWriter<'_> {
             let note = format!("{label}: no recording, because QEMU had to be killed");
             return self.session.ui.note(note);
         };
-        let recording = Recording::of(self.built, case, completed, input);
+        let recording = Recording::of(self.session, self.built, case, completed, input);
         if let Err(error) = recording.and_then(|recording| self.folder.write(&recording)) {
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(error);

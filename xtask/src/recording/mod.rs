@@ -6,7 +6,7 @@ mod file;
 mod folder;
 mod replay;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use kmodlab_protocol::{GuestFile, Tag};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Fault;
 use crate::kernel::KernelImage;
+use crate::modules::{SourceFile, source_files};
 use crate::pipeline::Built;
 use crate::project;
 use crate::run::plan::TestCase;
@@ -50,6 +51,8 @@ pub struct Recording {
     pub agent: Vec<u8>,
     /// The modules that the run brought.
     pub modules: Vec<RecordedModule>,
+    /// The sources of the modules, for a debugger; none in a recording of an earlier kmodlab.
+    pub sources: Vec<RecordedSource>,
 }
 
 /// A module's file.
@@ -59,6 +62,15 @@ pub struct RecordedModule {
     pub name: String,
     /// The bytes of `NAME.ko`.
     pub file: Vec<u8>,
+}
+
+/// A source of a module, as it was when the module was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedSource {
+    /// Its path in the module's line table.
+    pub name: PathBuf,
+    /// Its bytes.
+    pub text: Vec<u8>,
 }
 
 /// The description of a recorded run. It is JSON in the file.
@@ -188,8 +200,9 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// If a module's file cannot be read.
+    /// If the file or a source of a module cannot be read.
     pub fn of(
+        session: &Session,
         built: &Built,
         case: &TestCase<'_>,
         completed: &CompletedRun,
@@ -247,6 +260,7 @@ impl Recording {
                 .iter()
                 .filter_map(|file| module(built, file).transpose())
                 .collect::<Result<_>>()?,
+            sources: sources(session, case)?,
         })
     }
 
@@ -291,4 +305,33 @@ fn module(built: &Built, file: &GuestFile) -> Result<Option<RecordedModule>> {
         name: name.to_owned(),
         file: contents,
     }))
+}
+
+/// Bytes of sources that a recording has at most: a module of one's own may lie beside much else.
+const MOST_SOURCES: usize = 4 << 20;
+
+/// Returns the sources of a case's modules: the smallest first if there are too many.
+fn sources(session: &Session, case: &TestCase<'_>) -> Result<Vec<RecordedSource>> {
+    let TestCase { lesson, language } = case;
+    // Line tables name the clone's sources from its folder of modules on, and others from their own.
+    let modules = session.workspace.modules();
+    let below = lesson.folder.strip_prefix(modules).unwrap_or(Path::new(""));
+    let mut sources = Vec::new();
+    for SourceFile { name, path } in source_files(lesson, *language)? {
+        let extension = name.extension().unwrap_or_default();
+        if !["c", "h", "rs", "S"].iter().any(|word| extension == *word) {
+            continue;
+        }
+        let text =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = below.join(name);
+        sources.push(RecordedSource { name, text });
+    }
+    sources.sort_by_key(|source| source.text.len());
+    let mut bytes = 0;
+    sources.retain(|source| {
+        bytes += source.text.len();
+        bytes <= MOST_SOURCES
+    });
+    Ok(sources)
 }

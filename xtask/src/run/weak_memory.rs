@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use super::plan::TestCase;
 use super::scheduled::symbols_of;
 use crate::lesson::Lesson;
-use crate::modules::{Language, Module, source_files};
+use crate::modules::{Language, Module, SourceFile, source_files};
 use crate::pipeline::Built;
 use crate::schedule::{self, HeldStore};
 use crate::session::Session;
@@ -76,7 +76,7 @@ pub(super) fn held_stores(
 
 /// Returns a source that orders stores in its own way, and the word by which it does.
 fn own_order(lesson: &Lesson, language: Language) -> Result<Option<(PathBuf, String)>> {
-    for file in source_files(lesson, language)? {
+    for SourceFile { path: file, .. } in source_files(lesson, language)? {
         // Any other file may be included by a source.
         let extension = file.extension().and_then(|extension| extension.to_str());
         if extension.is_some_and(|extension| ["md", "toml"].contains(&extension)) {

@@ -9,8 +9,8 @@ use rustix::process::Signal;
 use xtask::recording::Recording;
 
 use crate::lab::{
-    TestClone, XtaskOutput, alive, kill, line_with, named, original, processes_below, run,
-    wait_for, with_line_numbers, xtask,
+    TestClone, TestProject, XtaskOutput, alive, kill, line_with, named, original, processes_below,
+    run, wait_for, with_line_numbers, xtask,
 };
 
 /// Runs xtask on the original clone.
@@ -252,6 +252,26 @@ fn gdb_knows_the_types_of_a_module() -> Result<()> {
         debugged.ends(0, processes)?;
     }
     Ok(())
+}
+
+/// The folder of a submission may be gone, or the student has gone on.
+#[test]
+fn gdb_shows_the_sources_as_they_were_recorded() -> Result<()> {
+    let project = TestProject::of("two_files")?;
+    let folder = tempfile::tempdir()?;
+    let into = folder.path().display().to_string();
+    let recorded = project.xtask(&["test", "./two_files", "--record", &into])?;
+    recorded.expect(0, &["1 passed"])?;
+    project.write("start.c", "/* another text */\n")?;
+    let file = format!("{into}/two_files-c.kmodrec");
+    let debugged = Debugged::start(project.command(&["replay", "--gdb", &file]))?;
+    let processes = debugged.processes();
+    let printed = debugged.gdb("break startstop_init\ncontinue\nkill\n")?;
+    ensure!(
+        printed.contains("pr_info(\"%s\\n\", GREETING);"),
+        "{printed}"
+    );
+    debugged.ends(0, processes)
 }
 
 #[test]
