@@ -4,6 +4,10 @@
 //! Each has a single source, so the sources of modules with different names can lie in one folder,
 //! with a Kbuild that is the Kbuilds of all. The compiler sees the same names as if each was built
 //! alone, and the results are the same to the byte.
+//!
+//! For each module kbuild compiles a file of its own too, `NAME.mod.c`, which takes as long as a module in C.
+//! It is the same for most answers to one exercise, so the batches share a folder, in which kbuild finds
+//! what it made of the same text.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,9 +20,9 @@ use super::project::{KbuildResults, build_of};
 use super::project_paths::ProjectPaths;
 use super::warnings::Warnings;
 use super::{Language, entry_name, off_options, sandbox};
-use crate::cache::Parts;
+use crate::cache::{Parts, remove};
 use crate::kernel;
-use crate::key::Key;
+use crate::key::{Key, files_below};
 use crate::project::{KbuildSource, Project, ProjectFiles};
 use crate::ui::Stage;
 
@@ -70,23 +74,28 @@ impl ModuleBuilder<'_> {
         if missing.len() < 2 {
             return Ok(0);
         }
+        let folder = self.session.cache.work_folder("answers")?;
         let mut built = 0;
         while !missing.is_empty() {
             let mut names = BTreeSet::new();
             let (batch, rest) = missing
                 .into_iter()
                 .partition(|answer: &MissingAnswer<'_>| names.insert(answer.stem.clone()));
-            built += self.batch(stage, batch)?;
+            built += self.batch(stage, folder.path(), batch)?;
+            remove_all_but_kbuilds_own(folder.path())?;
             missing = rest;
         }
         Ok(built)
     }
 
-    /// Builds one batch, and returns the number of answers that were built.
-    fn batch(&self, stage: &Stage<'_>, mut batch: Vec<MissingAnswer<'_>>) -> Result<usize> {
+    /// Builds one batch in the folder `work`, and returns the number of answers that were built.
+    fn batch(
+        &self,
+        stage: &Stage<'_>,
+        work: &Path,
+        mut batch: Vec<MissingAnswer<'_>>,
+    ) -> Result<usize> {
         stage.begin(&format!("compiling {} answers", batch.len()), 0);
-        let folder = self.session.cache.work_folder("answers")?;
-        let work = folder.path();
         let mut readable = Vec::new();
         for answer in &batch {
             let build = build_of(answer.project, answer.language)?;
@@ -170,4 +179,19 @@ fn write_kbuild(work: &Path, batch: &[MissingAnswer<'_>]) -> Result<PathBuf> {
     }
     write(&work.join("Kbuild"), &all)?;
     Ok(sources)
+}
+
+/// Removes what a batch had and made, but `NAME.mod.c` and what kbuild made of it. kbuild compiles it again
+/// if its text or the command differs.
+fn remove_all_but_kbuilds_own(work: &Path) -> Result<()> {
+    for file in files_below(work)? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let is_kept = [".mod.c", ".mod.o", ".mod.o.cmd"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if !is_kept {
+            remove(&file)?;
+        }
+    }
+    Ok(())
 }
