@@ -62,6 +62,7 @@ fn wrong_options_are_refused_by_name() -> Result<()> {
 }
 
 #[test]
+#[ignore = "takes a minute; ci/nightly runs it"]
 fn a_dropped_option_stops_the_build_with_its_dependency() -> Result<()> {
     let project = TestProject::new(&[("own.c", DEBUGFS)])?;
     let output = project.xtask(&["build", "own", "--option", "USB_GADGET"])?;
