@@ -1,12 +1,18 @@
-//! The kernel's log of a run, and the reports in it that fail a lesson.
+//! The kernel's log of a run.
+
+mod levels;
+mod reports;
 
 use kmodlab_protocol::{INIT_REACHED, READY};
 
 use super::stacks;
 use super::subject::{Subject, subject};
 use super::timestamp;
-use super::trim::trim_report;
-use crate::text::{demangled, excerpt, printable_start};
+use crate::text::{excerpt, printable_start};
+use reports::kind;
+
+pub use levels::{LevelFilter, WARNING, is_quiet, is_refusal, without_levels};
+pub use reports::{INTERRUPTED, KernelReport, ReportKind};
 
 /// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]
@@ -27,110 +33,6 @@ struct LogLine {
     /// The level, if the kernel or a module printed the line, as opposed to a program.
     level: Option<u8>,
 }
-
-/// The severity of a kernel report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportKind {
-    /// A panic, an oops or a BUG, which stops the kernel.
-    Fatal,
-    /// A task that waits or runs for too long.
-    Hang,
-    /// Any other report: a warning, a wrong lock order, a leak.
-    Complaint,
-}
-
-/// A complaint in the kernel's log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KernelReport {
-    /// The severity; fatal if the kernel stopped after a complaint.
-    pub kind: ReportKind,
-    /// The line that names the problem, without its timestamp.
-    pub headline: String,
-    /// The timestamp of the first line, in seconds since boot.
-    pub at: Option<f64>,
-    /// The lines with their timestamps, trimmed; the middle of a long report is left out.
-    pub lines: Vec<String>,
-}
-
-impl KernelReport {
-    /// Returns whether this report is kmemleak's count of the leaks of a scan.
-    pub fn counts_leaks(&self) -> bool {
-        subject(&self.headline) == Subject::Kmemleak && self.headline.contains(LEAKS)
-    }
-}
-
-/// The panic message of a kernel that the host stopped with an NMI because all CPUs have
-/// interrupts disabled.
-pub const INTERRUPTED: &str = "Kernel panic - not syncing: NMI: Not continuing";
-
-/// Beginnings of a report's first line, with its kind. The first match counts. A message
-/// of a module cannot match, because `pr_info!` puts the module's name first.
-const REPORTS: &[(&str, ReportKind)] = {
-    use ReportKind::{Complaint, Fatal, Hang};
-    &[
-        (INTERRUPTED, Hang),
-        ("Kernel panic - not syncing", Fatal),
-        ("kernel BUG at ", Fatal),
-        ("Oops", Fatal),
-        ("BUG: kernel NULL pointer dereference", Fatal),
-        ("BUG: unable to handle", Fatal),
-        ("BUG: stack guard page was hit", Fatal),
-        ("general protection fault", Fatal),
-        ("invalid opcode: ", Fatal),
-        ("divide error: ", Fatal),
-        ("int3: ", Fatal),
-        ("stack segment: ", Fatal),
-        ("watchdog: ", Hang),
-        ("BUG: soft lockup", Hang),
-        ("BUG: workqueue lockup", Hang),
-        ("rcu: INFO: ", Hang),
-        ("INFO: rcu_", Hang),
-        ("INFO: task ", Hang),
-        ("BUG: ", Complaint),
-        ("WARNING: ", Complaint),
-        ("INFO: possible ", Complaint),
-        ("INFO: trying to register non-static key", Complaint),
-        ("[ BUG: ", Complaint),
-        // SLUB reports an object: `BUG kmalloc-64 (Tainted: G O): Poison overwritten`
-        ("BUG ", Complaint),
-        ("ODEBUG: ", Complaint),
-        ("DEBUG_LOCKS_WARN_ON(", Complaint),
-        ("UBSAN: ", Complaint),
-        ("KASAN: ", Complaint),
-        ("KFENCE: ", Complaint),
-        ("kmemleak: ", Complaint),
-        ("list_add ", Complaint),
-        ("list_del ", Complaint),
-        ("refcount_t: ", Complaint),
-        ("rust_kernel: panicked at ", Fatal),
-        (OUT_OF_MEMORY, Complaint),
-    ]
-};
-
-/// The kernel's message when it ends a process for lack of memory: the last of a report.
-const OUT_OF_MEMORY: &str = "Out of memory: Killed process ";
-
-/// The kernel's first message of that report, after the name of the task that needed memory
-/// (`dump_header` in mm/oom_kill.c).
-const INVOKED_OOM_KILLER: &str = " invoked oom-killer: ";
-
-/// Part of kmemleak's message after a scan.
-const LEAKS: &str = "new suspected memory leaks";
-
-/// Lines directly before a report's first line that belong to the report.
-const RULERS: &[&str] = &["------------[ cut here ]", "=====", "*****"];
-
-/// Lines that end a report.
-const ENDS_REPORT: &[&str] = &[
-    "------------[ cut here ]",
-    "=====",
-    "ACPI: PM: Preparing",
-    "reboot: ",
-    "sysrq: Resetting",
-];
-
-/// A pause that ends a report, in seconds.
-const PAUSE: f64 = 0.1;
 
 /// Maximum number of lines of a report.
 const MAX_LINES: usize = 80;
@@ -254,67 +156,6 @@ impl KernelLog {
         let is_halt = message.starts_with("reboot: ") && message.contains("System halted");
         is_halt.then_some(message)
     }
-
-    /// Returns the kernel's first report that it ended a process for lack of memory.
-    pub fn out_of_memory(&self) -> Option<KernelReport> {
-        let lines = self.relevant();
-        let at = lines
-            .iter()
-            .position(|line| line.message().starts_with(OUT_OF_MEMORY))?;
-        Some(KernelReport {
-            kind: ReportKind::Complaint,
-            headline: headline(&lines[at..]),
-            at: lines[at].at,
-            lines: without_middle(trim_report(texts(&lines[first_line(lines, at)..=at]))),
-        })
-    }
-
-    /// Returns the first kernel report of the lesson; if no lesson began, of the whole log.
-    pub fn report(&self) -> Option<KernelReport> {
-        let lines = self.relevant();
-        let kinds = || lines.iter().map(|line| kind(line.message()));
-        let (at, kind) = kinds()
-            .enumerate()
-            .find_map(|(at, kind)| Some((at, kind?)))?;
-        // A complaint before a panic is fatal. A hang detector panics too, but its report
-        // stays a hang.
-        let fatal = match kind {
-            ReportKind::Complaint => kinds().position(|kind| kind == Some(ReportKind::Fatal)),
-            ReportKind::Fatal | ReportKind::Hang => None,
-        };
-        let stopped = lines[at..]
-            .iter()
-            .any(|line| line.message().starts_with("Kernel panic"));
-        let from = first_line(lines, at);
-        let to = if stopped || fatal.is_some() || kind != ReportKind::Complaint {
-            lines.len()
-        } else {
-            end_of_complaint(lines, at)
-        };
-        let kind = fatal.map_or(kind, |_| ReportKind::Fatal);
-        let texts = texts(&lines[from..to]);
-        Some(KernelReport {
-            kind,
-            headline: headline(&lines[fatal.unwrap_or(at)..]),
-            at: lines[at].at,
-            lines: without_middle(match kind {
-                ReportKind::Hang => stacks::relevant(&texts),
-                ReportKind::Fatal | ReportKind::Complaint => trim_report(texts),
-            }),
-        })
-    }
-}
-
-/// Returns the index of the first line of the report whose headline is at index `at`.
-fn first_line(lines: &[LogLine], at: usize) -> usize {
-    if lines[at].message().starts_with(OUT_OF_MEMORY) {
-        let begins = |line: &LogLine| line.message().contains(INVOKED_OOM_KILLER);
-        return lines[..at].iter().rposition(begins).unwrap_or(at);
-    }
-    match at.checked_sub(1) {
-        Some(above) if is_ruler(lines[above].message()) => above,
-        _ => at,
-    }
 }
 
 impl LogLine {
@@ -341,69 +182,8 @@ impl LogLine {
     }
 }
 
-/// Returns the first message, with the names of Rust functions as in their sources; for a Rust
-/// panic, the first two messages.
-fn headline(lines: &[LogLine]) -> String {
-    let line = lines.first().map_or("", LogLine::message);
-    match (line.strip_suffix(':'), lines.get(1)) {
-        (Some(line), Some(next)) if line.starts_with("rust_kernel: panicked at ") => {
-            format!("{line}: {}", next.message())
-        }
-        _ => demangled(line),
-    }
-}
-
 fn texts(lines: &[LogLine]) -> Vec<String> {
     lines.iter().map(|line| line.text.clone()).collect()
-}
-
-fn is_ruler(message: &str) -> bool {
-    RULERS.iter().any(|ruler| message.starts_with(ruler))
-}
-
-fn kind(message: &str) -> Option<ReportKind> {
-    let (prefix, kind) = *REPORTS
-        .iter()
-        .find(|(prefix, _)| message.starts_with(prefix))?;
-    let is_report = match prefix {
-        "INFO: task " => message.contains(" blocked for more than "),
-        "rcu: INFO: " | "INFO: rcu_" => message.contains("stall"),
-        // In Linux 7.3, `CPU0: Watchdog detected hard LOCKUP on cpu 1`.
-        "watchdog: " => {
-            message.contains("BUG: soft lockup")
-                || message.contains("Watchdog detected hard LOCKUP")
-        }
-        "kmemleak: " => message.contains(LEAKS) || message.ends_with("detector disabled"),
-        "BUG " => message.contains("ainted") && message.contains("): "),
-        "list_add " | "list_del " => message.contains("corruption"),
-        _ => true,
-    };
-    is_report.then_some(kind)
-}
-
-/// Returns the end of the report that begins at index `at`: after its end mark, before
-/// the next report or the guest's end, or at a pause.
-fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
-    let mut last = lines[at].at;
-    for (index, line) in lines.iter().enumerate().skip(at + 1) {
-        let message = line.message();
-        if message.starts_with("---[ end trace") {
-            return index + 1;
-        }
-        let begins = |line: &LogLine| kind(line.message()).is_some();
-        if message.starts_with("=====") && !lines.get(index + 1).is_some_and(begins) {
-            return index + 1;
-        }
-        let paused = line
-            .at
-            .zip(last)
-            .is_some_and(|(now, last)| now - last > PAUSE);
-        if paused || ENDS_REPORT.iter().any(|begin| message.starts_with(begin)) {
-            return index;
-        }
-        last = line.at.or(last);
-    }
-    lines.len()
 }
 
 /// Replaces the middle of a long report by the number of its lines.
@@ -417,10 +197,6 @@ fn without_middle(mut lines: Vec<String>) -> Vec<String> {
     }
     lines
 }
-
-mod levels;
-
-pub use levels::{LevelFilter, WARNING, is_quiet, is_refusal, without_levels};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,10 @@
 //! kernel/printk/printk.c). The kernel and its modules have the facility 0, and a line that a
 //! program writes to `/dev/kmsg` has another.
 
-use super::{ENDS_REPORT, KernelLog, KernelReport, LogLine, PAUSE, ReportKind, texts};
-use super::{trim_report, without_middle};
+use super::reports::{ENDS_REPORT, KernelReport, PAUSE, ReportKind};
+use super::{KernelLog, LogLine, texts, without_middle};
 use crate::lesson::timestamp;
+use crate::lesson::trim::trim_report;
 
 /// The level of a warning (include/linux/kern_levels.h). Lower levels are worse.
 pub const WARNING: u8 = 4;
