@@ -132,31 +132,40 @@ impl KernelLog {
         let (at, kind) = kinds()
             .enumerate()
             .find_map(|(at, kind)| Some((at, kind?)))?;
-        // A complaint before a panic is fatal. A hang detector panics too, but its report
-        // stays a hang.
-        let fatal = match kind {
-            ReportKind::Complaint => kinds().position(|kind| kind == Some(ReportKind::Fatal)),
+        let is_panic = |line: &LogLine| line.message().starts_with("Kernel panic");
+        let stopped = lines[at..].iter().any(is_panic);
+        // If the kernel stops after a complaint, the kind is that of the report that stopped it. A hang's
+        // detector panics too, but its report stays a hang.
+        let stops = |kind: ReportKind| match kind {
+            ReportKind::Fatal => true,
+            ReportKind::Hang => stopped,
+            ReportKind::Complaint => false,
+        };
+        let later = match kind {
+            ReportKind::Complaint => kinds()
+                .enumerate()
+                .skip(at)
+                .find_map(|(at, kind)| Some((at, kind.filter(|kind| stops(*kind))?))),
             ReportKind::Fatal | ReportKind::Hang => None,
         };
-        let stopped = lines[at..]
-            .iter()
-            .any(|line| line.message().starts_with("Kernel panic"));
         let from = first_line(lines, at);
-        let to = if stopped || fatal.is_some() || kind != ReportKind::Complaint {
-            lines.len()
-        } else {
-            end_of_complaint(lines, at)
+        let end = || end_of_complaint(lines, at);
+        let shown = match (kind, later) {
+            (ReportKind::Hang, _) => stacks::relevant(&texts(&lines[from..])),
+            (_, Some((hang, ReportKind::Hang))) => {
+                let complaint = trim_report(texts(&lines[from..end().min(hang)]));
+                let hang = stacks::relevant(&texts(&lines[hang..]));
+                [complaint, hang].concat()
+            }
+            (ReportKind::Complaint, None) if !stopped => trim_report(texts(&lines[from..end()])),
+            _ => trim_report(texts(&lines[from..])),
         };
-        let kind = fatal.map_or(kind, |_| ReportKind::Fatal);
-        let texts = texts(&lines[from..to]);
+        let (headline_at, kind) = later.unwrap_or((at, kind));
         Some(KernelReport {
             kind,
-            headline: headline(&lines[fatal.unwrap_or(at)..]),
+            headline: headline(&lines[headline_at..]),
             at: lines[at].at,
-            lines: without_middle(match kind {
-                ReportKind::Hang => stacks::relevant(&texts),
-                ReportKind::Fatal | ReportKind::Complaint => trim_report(texts),
-            }),
+            lines: without_middle(shown),
         })
     }
 }

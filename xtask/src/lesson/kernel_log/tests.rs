@@ -146,6 +146,25 @@ fn a_kernel_that_stops_is_shown_to_its_last_line() {
 }
 
 #[test]
+fn a_hang_after_a_complaint_is_a_hang() {
+    let complaint = "[    3.200000] WARNING: CPU: 0 PID: 51 at x.c:83 x\n\
+                     [    3.400000] ---[ end trace 0000000000000000 ]---\n";
+    let hang = "[   63.200000] INFO: task rmmod:60 blocked for more than 30 seconds.\n";
+    let panic = "[   63.400000] Kernel panic - not syncing: hung_task: blocked tasks\n";
+    let report = |log: &str| read(log).report().expect("a report");
+    let both = report(&format!("{complaint}{hang}{panic}"));
+    assert_eq!(both.kind, ReportKind::Hang);
+    assert!(both.headline.starts_with("INFO: task rmmod:60 blocked"));
+    assert!(both.lines[0].contains("WARNING: "), "{:?}", both.lines);
+    assert_eq!(both.at, Some(3.2));
+    // The kernel went on.
+    assert_eq!(
+        report(&format!("{complaint}{hang}")).kind,
+        ReportKind::Complaint
+    );
+}
+
+#[test]
 fn text_before_a_timestamp_does_not_hide_a_report() {
     let log = read("rubbish\x1b[0m [[    3.200000] WARNING: CPU: 0 PID: 1\n");
     assert!(log.report().is_some());
