@@ -1,18 +1,17 @@
 //! `cargo xtask test`: runs lessons in guests and compares their output with their texts.
 
+mod options;
 mod output;
 mod schedules;
 mod selection;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use super::common::{Common, ConfigurationOptions, Lang};
-use super::projects::{ProjectOptions, or_current_folder};
-use crate::failure::{Failure, Fault, fault_of};
+use crate::failure::{Fault, fault_of};
 use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
 use crate::lesson::{Lesson, LessonText};
@@ -21,182 +20,19 @@ use crate::pipeline::Built;
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
-use crate::report::{self, ReportFiles, SuiteProgress, SuiteReport, TestedKernel};
-use crate::run::plan::{Partition, PlannedCase, plan};
+use crate::report::{self, SuiteProgress, SuiteReport, TestedKernel};
+use crate::run::plan::{PlannedCase, plan};
 use crate::run::update::TextUpdate;
 use crate::run::{
-    CleanSchedules, GuestKind, GuestSettings, Outcome, Prepared, RaceFindings, RunObserver,
-    SuiteNeeds, SuiteSettings, check_schedule, clean_schedules, race_findings, without_guests,
+    CleanSchedules, GuestSettings, Outcome, Prepared, RaceFindings, RunObserver, SuiteNeeds,
+    SuiteSettings, check_schedule, clean_schedules, race_findings, without_guests,
 };
 use crate::session::Session;
 use crate::text::shell_word;
-use schedules::{RequestedSchedules, ScheduleOptions, check_single};
+use options::TimeOption;
+use schedules::{RequestedSchedules, check_single};
 
-/// Options of `test`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct TestOptions {
-    #[command(flatten)]
-    common: Common,
-
-    #[command(flatten)]
-    configuration: ConfigurationOptions,
-
-    /// The lessons and races to run, or folders with modules of your own; all lessons if left out
-    ///
-    /// A `*` in a name matches any letters: 'kthread_*' selects all lessons whose names begin
-    /// with kthread_. A folder is a path with a slash: ./mydriver, or `.` itself, which is also meant
-    /// without any if it has modules and is not in a clone of kmodlab.
-    #[arg(value_name = "LESSON|PATH")]
-    lessons: Vec<String>,
-
-    #[command(flatten)]
-    project: ProjectOptions,
-
-    /// Run this command in the guest of each folder, in place of the folder's texts
-    ///
-    /// The modules are in the command's folder: 'insmod mydriver.ko && ./t'. The test passes if
-    /// the command's status is 0, the kernel complains of nothing and nothing is left behind.
-    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["races", "update"])]
-    run: Option<String>,
-
-    /// Run the races and their corrected versions (modules/races) instead of the lessons: those
-    /// that are named, or all
-    #[arg(long)]
-    races: bool,
-
-    /// The language of the modules
-    #[arg(long, value_enum, default_value = "both")]
-    lang: Lang,
-
-    /// Boot a guest for every lesson, instead of resuming all from a snapshot, which is the
-    /// default in virtual time
-    #[arg(long)]
-    cold: bool,
-
-    /// The time in the guests
-    #[arg(long, value_enum, default_value = "virtual")]
-    time: TimeOption,
-
-    /// Record each run into a file in this folder, for `replay`
-    ///
-    /// A recorded guest has one CPU, boots for its lesson, and has virtual time.
-    #[arg(long, value_name = "FOLDER")]
-    record: Option<PathBuf>,
-
-    /// List the test cases, and build and run nothing
-    #[arg(long, conflicts_with_all = ["junit", "ktap", "artifacts", "repeat", "fail_fast", "update", "record"])]
-    list: bool,
-
-    /// Run each lesson N times, and report how often it passed
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    repeat: u32,
-
-    #[command(flatten)]
-    schedules: ScheduleOptions,
-
-    /// Run the Kth of N parts: each test case is in one of them, always the same
-    #[arg(long, value_name = "K/N")]
-    partition: Option<Partition>,
-
-    /// Start no guest after a failure
-    #[arg(long)]
-    fail_fast: bool,
-
-    /// Write the output into the lessons' texts, where it differs from the text
-    ///
-    /// A lesson stays as it is if its kernel warned or crashed, or something was left behind.
-    /// Review the changes with `git diff`.
-    #[arg(long, conflicts_with_all = ["partition", "fail_fast"])]
-    update: bool,
-
-    /// Write a timeline of each run into this folder: which thread ran on which CPU when, which
-    /// thread woke which, and the messages; as text, as a page and as a trace for Perfetto
-    ///
-    /// Only in virtual time. The timeline of a single run is printed too.
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["list", "update", "record"])]
-    timeline: Option<PathBuf>,
-
-    #[command(flatten)]
-    targets: ReportFiles,
-
-    /// Write the logs and reports of each failure into this folder; by default into the cache
-    #[arg(long, value_name = "FOLDER")]
-    artifacts: Option<PathBuf>,
-}
-
-/// The time in the guests, as an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum TimeOption {
-    /// As fast as possible: QEMU skips time in which a guest is idle
-    Virtual,
-    /// Real time: each command is typed at the guest's console
-    Real,
-}
-
-impl TestOptions {
-    /// Returns the names and paths of the lessons and projects.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        or_current_folder(&self.lessons)
-    }
-
-    /// Returns the folder of timelines, if timelines are requested.
-    fn timelines(&self) -> Result<Option<Timelines>> {
-        let Some(folder) = &self.timeline else {
-            return Ok(None);
-        };
-        if self.time == TimeOption::Real {
-            let what = "--timeline: timelines need virtual time; leave out --time real";
-            return Err(Failure::usage(what).into());
-        }
-        Timelines::new(folder).map(Some)
-    }
-
-    /// Returns the kind of the suite's guests.
-    fn guests(&self) -> GuestKind {
-        match self.time {
-            TimeOption::Real => GuestKind::RealTime,
-            TimeOption::Virtual if self.record.is_some() => GuestKind::Recorded,
-            TimeOption::Virtual if self.cold => GuestKind::Booted,
-            TimeOption::Virtual => GuestKind::Resumed,
-        }
-    }
-
-    /// Returns the options that select the same kernel and guest, each behind a space.
-    fn kernel_options(&self) -> String {
-        let mut words = self.common.kernel_args();
-        words.extend(self.configuration.args());
-        words.extend(self.project.guest_args());
-        let quoted =
-            shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
-        match words.is_empty() {
-            true => quoted,
-            false => " ".to_owned() + &quoted,
-        }
-    }
-
-    /// Returns the option `--run` behind a space, if it is given.
-    fn run_option(&self) -> String {
-        self.run.as_ref().map_or_else(String::new, |command| {
-            format!(" --run {}", shell_word(Path::new(command)))
-        })
-    }
-
-    /// Refuses options that need virtual time with real time.
-    fn check(&self) -> Result<()> {
-        self.targets.check()?;
-        if self.time == TimeOption::Virtual {
-            return Ok(());
-        }
-        let refuse = |what: &str| Err(Failure::usage(what).into());
-        if self.update {
-            return refuse("--update needs virtual time; leave out --time real");
-        }
-        if self.record.is_some() {
-            return refuse("--record needs virtual time; leave out --time real");
-        }
-        Ok(())
-    }
-}
+pub use options::TestOptions;
 
 /// Runs the lessons; the status is 0 if all passed, 1 if one failed, 69 if a guest could not be
 /// run. The requested reports are written in any case, once the options are understood.
