@@ -1,6 +1,8 @@
 //! Modules from anywhere: folders with layouts of their own (`xtask/tests/projects`), and folders
 //! that are wrong.
 
+mod wrong;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -401,102 +403,4 @@ fn compilers_name_the_users_files() -> Result<()> {
     let broken = c.path.display().to_string();
     let output = both.xtask(&["test", &broken, "./two_files"])?;
     output.expect(1, &["two_files (c)  ok", "1 passed, 1 failed"])
-}
-
-#[test]
-fn wrong_folders_are_explained() -> Result<()> {
-    let empty = TestProject::new(&[("README.md", "")])?;
-    empty
-        .xtask(&["test", "./own"])?
-        .expect(1, &["error: ./own has no module: "])?;
-    empty
-        .xtask(&["test", "./other"])?
-        .expect(2, &["error: ./other cannot be opened: "])?;
-    let file = empty.xtask(&["test", "./own/README.md"])?;
-    file.expect(2, &["./own/README.md is a file; give the folder"])?;
-    empty
-        .xtask(&["test", "--run", "true"])?
-        .expect(2, &["--run: give the folder of a module too"])?;
-
-    let missing = TestProject::new(&[(
-        "own.c",
-        &module("extern int nowhere(void); return nowhere();"),
-    )])?;
-    let output = missing.xtask(&["test", "./own"])?;
-    output.expect(1, &["does-not-compile", "undefined!"])?;
-    // The second form is that of Linux 7.3.
-    let forms = ["\"nowhere\"", "'nowhere'"];
-    ensure!(forms.iter().any(|form| output.stdout.contains(form)));
-
-    let i2c = "extern int i2c_add_numbered_adapter(void *); return i2c_add_numbered_adapter(0);";
-    let option = TestProject::new(&[("own.c", &module(i2c))])?;
-    let output = option.xtask(&["test", "./own"])?;
-    output.expect(
-        1,
-        &["note: i2c_add_numbered_adapter is in drivers/i2c/i2c-core-base.c, which needs CONFIG_I2C"],
-    )?;
-
-    let source = |other: &str, own: &str| {
-        format!(
-            "#include <linux/module.h>\nint {other}_f(void);\nint {own}_f(void);\n\
-             int {own}_f(void) {{ return {other}_f(); }}\nEXPORT_SYMBOL_GPL({own}_f);\n\
-             MODULE_LICENSE(\"GPL\");\nMODULE_DESCRIPTION(\"A test\");\n"
-        )
-    };
-    let circle = TestProject::new(&[("a.c", &source("b", "a")), ("b.c", &source("a", "b"))])?;
-    let output = circle.xtask(&["test", "./own"])?;
-    output.expect(1, &["the modules a, b need each other's symbols"])?;
-
-    let kbuild = TestProject::new(&[("Kbuild", "obj-m := own.o\nnonsense\n"), ("own.c", "")])?;
-    kbuild
-        .xtask(&["test", "./own"])?
-        .expect(1, &["./own/Kbuild:2: *** missing separator"])?;
-
-    let nothing = TestProject::new(&[
-        ("Kbuild", "obj-$(CONFIG_NOT_AN_OPTION) := own.o\n"),
-        ("own.c", &module("return 0;")),
-    ])?;
-    nothing
-        .xtask(&["test", "./own"])?
-        .expect(1, &["kbuild made no module"])
-}
-
-#[test]
-fn files_for_the_guest_are_checked() -> Result<()> {
-    let project = TestProject::of("two_files")?;
-    let with =
-        |file: &str| project.xtask(&["test", "./two_files", "--with", file, "--run", "true"]);
-    let dynamic = with("/bin/true")?;
-    dynamic.expect(
-        2,
-        &["/bin/true is not linked statically, and the guest has no C library"],
-    )?;
-    project.write(
-        "p.c",
-        "#include <stdio.h>\nint main(void) { printf(\"ok\\n\"); return 3; }\n",
-    )?;
-    with("two_files/p.c")?.expect(0, &["1 passed"])?;
-    let run = [
-        "test",
-        "./two_files",
-        "--with",
-        "two_files/p.c",
-        "--run",
-        "./p",
-    ];
-    // The output is shown although the status is wrong.
-    project
-        .xtask(&run)?
-        .expect(1, &["a command ended with status 3", "\n  ok\n"])?;
-    with("/nothing")?.expect(2, &["/nothing is not a file"])?;
-    with("/bin/true:/proc/x")?.expect(2, &["this path is the guest's own"])?;
-    project.write("t.c", "int main(void) { return nothing; }\n")?;
-    let wrong = with("two_files/t.c")?;
-    wrong.expect(
-        1,
-        &[
-            "t.c does not compile as a program for the guest",
-            "use of undeclared",
-        ],
-    )
 }
