@@ -82,7 +82,7 @@ fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
     let verdict = if verdict == "pass" {
         verdict.clone()
     } else {
-        format!("{verdict}: {verdict_text}")
+        format!("{verdict}: {}", printable(verdict_text))
     };
     let (log, agent) = (replayed.log.len(), replayed.agent.len());
     let wall = replayed.wall.as_secs_f64();
@@ -110,7 +110,7 @@ fn debug(
     toolchain: &Toolchain,
     kernel: &KernelImage,
 ) -> Result<()> {
-    let sources = [kernel.tree.clone(), session.workspace.modules()];
+    let sources = [session.workspace.modules(), kernel.tree.clone()];
     let sources: Vec<_> = sources.iter().map(PathBuf::as_path).collect();
     let ready = |commands: &std::path::Path| {
         crate::errln!(

@@ -10,6 +10,7 @@
 //! sources/PATH      the sources of the modules
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -18,8 +19,10 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{FORMAT, Manifest, RecordedModule, RecordedSource, Recording};
+use super::{FORMAT, Manifest, RecordedKernel, RecordedModule, RecordedSource, Recording};
 use crate::failure::Failure;
+use crate::modules::check_name;
+use crate::text::printable;
 
 const MANIFEST: &str = "recording.json";
 const EVENTS: &str = "events";
@@ -102,6 +105,11 @@ impl Recording {
         for entry in archive.entries()? {
             let mut entry = entry?;
             let name = entry.path()?.to_string_lossy().into_owned();
+            ensure!(
+                entry.header().entry_type().is_file(),
+                "{} is not a file",
+                printable(&name)
+            );
             let mut contents = Vec::new();
             entry.read_to_end(&mut contents)?;
             match name.as_str() {
@@ -111,12 +119,9 @@ impl Recording {
                 LOG => log = Some(contents),
                 AGENT => agent = Some(contents),
                 _ => {
-                    let module = name.strip_prefix(MODULES);
-                    if let Some(name) = module.and_then(|name| name.strip_suffix(".ko")) {
-                        modules.push(RecordedModule {
-                            name: name.to_owned(),
-                            file: contents,
-                        });
+                    let file = name.strip_prefix(MODULES);
+                    if let Some(name) = file.and_then(|file| file.strip_suffix(".ko")) {
+                        modules.push(module(name, contents)?);
                     } else if let Some(name) = name.strip_prefix(SOURCES) {
                         sources.push(source(name, contents)?);
                     }
@@ -131,21 +136,64 @@ impl Recording {
             log: log.with_context(lacks(LOG))?,
             agent: agent.with_context(lacks(AGENT))?,
             modules,
-            sources,
+            sources: distinct(sources)?,
         })
     }
 }
 
-/// Returns a source if its name stays below the folder that it is written to: the file may be anyone's.
-fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
-    let name = PathBuf::from(name);
-    let is_plain = |part| matches!(part, Component::Normal(_));
+/// Returns a module if its name is one: the file may be anyone's, and `replay --gdb` writes it to a folder.
+fn module(name: &str, file: Vec<u8>) -> Result<RecordedModule> {
+    let shown = printable(name);
     ensure!(
-        name.components().all(is_plain),
-        "its source {} is not below a folder",
-        name.display()
+        check_name(name).is_ok(),
+        "{shown} is not the name of a module"
     );
-    Ok(RecordedSource { name, text })
+    Ok(RecordedModule {
+        name: name.to_owned(),
+        file,
+    })
+}
+
+/// Length in bytes of the longest name of a file (`NAME_MAX` of limits.h).
+const LONGEST_NAME: usize = 255;
+
+/// Length in bytes of the longest path of a source below the project's folder.
+const LONGEST_PATH: usize = 1024;
+
+/// Returns a source if its name is a path that stays below the folder that it is written to.
+fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
+    let shown = printable(&name.chars().take(LONGEST_NAME).collect::<String>());
+    let path = PathBuf::from(name);
+    let is_plain =
+        |part: Component<'_>| matches!(part, Component::Normal(name) if name.len() <= LONGEST_NAME);
+    ensure!(
+        !name.is_empty()
+            && name.len() <= LONGEST_PATH
+            && !name.chars().any(char::is_control)
+            && path.components().all(is_plain),
+        "its source `{shown}` has a name that no source has"
+    );
+    Ok(RecordedSource { name: path, text })
+}
+
+/// Returns the sources if none has the name of another, or of another's folder.
+fn distinct(sources: Vec<RecordedSource>) -> Result<Vec<RecordedSource>> {
+    let mut taken = BTreeSet::new();
+    for RecordedSource { name, .. } in &sources {
+        let is_new = taken.insert(name.as_path());
+        ensure!(is_new, "it has two sources {}", name.display());
+    }
+    for RecordedSource { name, .. } in &sources {
+        let folder = name.ancestors().skip(1).find(|above| taken.contains(above));
+        if let Some(folder) = folder {
+            bail!(
+                "it has the sources {} and {}",
+                folder.display(),
+                name.display()
+            );
+        }
+    }
+    Ok(sources)
 }
 
 /// Returns the manifest if its format is this version's.
@@ -157,12 +205,32 @@ fn manifest_of(json: &[u8]) -> Result<Manifest> {
             any["format"]
         );
     }
-    serde_json::from_value(any).context(MANIFEST)
+    let manifest: Manifest = serde_json::from_value(any).context(MANIFEST)?;
+    let RecordedKernel { name, label, key } = &manifest.kernel;
+    let lines = [
+        ("id", &manifest.id),
+        ("lesson", &manifest.lesson),
+        ("language", &manifest.language),
+        ("verdict", &manifest.verdict),
+        ("qemu", &manifest.qemu),
+        ("command", &manifest.command),
+        ("kernel.name", name),
+        ("kernel.label", label),
+        ("kernel.key", key),
+    ];
+    // They are printed.
+    for (what, line) in lines {
+        ensure!(
+            !line.chars().any(char::is_control),
+            "its {what} has a control character"
+        );
+    }
+    Ok(manifest)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{RecordedKernel, RecordedMachine};
+    use super::super::RecordedMachine;
     use super::*;
 
     fn recording() -> Recording {
@@ -231,10 +299,52 @@ mod tests {
     }
 
     #[test]
-    fn a_source_outside_of_the_folder_is_refused() {
-        for name in ["/etc/passwd", "../x.c", "a/../../x.c"] {
-            assert!(source(name, Vec::new()).is_err(), "{name}");
+    fn a_name_outside_of_the_folder_is_refused() {
+        let long = "x".repeat(5000);
+        let deep = "x/".repeat(1000) + "x.c";
+        for name in [
+            "",
+            "/etc/passwd",
+            "../x.c",
+            "a/../../x.c",
+            "a\x1b[2J.c",
+            &long,
+            &deep,
+        ] {
+            let error = source(name, Vec::new())
+                .expect_err("a bad name")
+                .to_string();
+            assert!(error.len() < 400 && !error.contains('\x1b'), "{error}");
         }
+        for name in ["", "../x", "/tmp/x", "a b", &long] {
+            assert!(module(name, Vec::new()).is_err(), "{name}");
+        }
+        assert!(source("include/x.h", Vec::new()).is_ok());
+        assert!(module("my-driver_2", Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn a_source_is_not_another_ones_folder() -> Result<()> {
+        let sources = |names: &[&str]| {
+            let all = names.iter().map(|name| source(name, Vec::new()));
+            distinct(all.collect::<Result<_>>()?)
+        };
+        assert!(sources(&["a", "a/b"]).is_err());
+        assert!(sources(&["a/b.c", "a/b.c"]).is_err());
+        assert_eq!(sources(&["a/b.c", "a/c.c", "b.c"])?.len(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn a_manifest_that_would_move_the_cursor_is_refused() -> Result<()> {
+        let mut other = recording();
+        other.manifest.kernel.label = "6.12\x1b[2J".to_owned();
+        let error = Recording::unpacked(&other.packed()?).expect_err("a control character");
+        assert_eq!(
+            error.to_string(),
+            "its kernel.label has a control character"
+        );
+        Ok(())
     }
 
     #[test]

@@ -68,17 +68,23 @@ fn begin(kernel: &KernelImage, sources: &[&Path]) -> String {
     script
 }
 
+/// Returns the commands by which gdb looks for a source in the first folder first: each puts its folder
+/// before those of the commands above.
 fn source_folders(sources: &[&Path]) -> String {
-    let folders = sources.iter();
+    let folders = sources.iter().rev();
     folders
         .map(|folder| format!("directory {}\n", gdb_word(folder)))
         .collect()
 }
 
-/// Returns the words of `add-symbol-file` for the sections of a module, each after a space.
+/// Returns the words of `add-symbol-file` for the sections of a module, each after a space. The file may be
+/// anyone's, and what follows a line's end would be a command of gdb's, so a section whose name is not made of
+/// letters, digits, `_`, `-` and `.` is left out: no compiler makes one.
 pub(super) fn section_arguments(sections: &BTreeMap<String, u64>) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let words = sections.iter();
     words
+        .filter(|(section, _)| !section.is_empty() && section.bytes().all(is_plain))
         .map(|(section, address)| format!(" -s {section} {address:#x}"))
         .collect()
 }
@@ -101,6 +107,19 @@ mod tests {
             script,
             "directory \"/a b\"\nset breakpoint pending on\nsource /s/x.py\n"
         );
+    }
+
+    #[test]
+    fn the_first_folder_is_the_first_for_gdb() {
+        let script = source_folders(&[Path::new("/first"), Path::new("/second")]);
+        assert_eq!(script, "directory \"/second\"\ndirectory \"/first\"\n");
+    }
+
+    #[test]
+    fn a_section_whose_name_would_be_a_command_is_left_out() {
+        let names = [".text", ".init.text 0\nshell touch x\n#", "a b", ""];
+        let sections = names.map(|name| (name.to_owned(), 1)).into();
+        assert_eq!(section_arguments(&sections), " -s .text 0x1");
     }
 
     #[test]
