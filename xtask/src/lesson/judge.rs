@@ -161,6 +161,7 @@ impl Case<'_> {
             headline,
             lines,
             at,
+            ..
         }) = report
         {
             return Some(Verdict::Panic {
@@ -201,6 +202,10 @@ impl Case<'_> {
             ),
             _ => return None,
         };
+        let symptom = match report.as_ref().and_then(|report| report.after.as_ref()) {
+            Some(complaint) => format!("{symptom}; before, the kernel reported: {complaint}"),
+            None => symptom,
+        };
         let now = match (&run.end, &report) {
             // After the kernel's own report, the clock of a guest that does not stop says nothing.
             (GuestEnd::OutOfTime { guest_seconds }, None) => Some(*guest_seconds),
@@ -220,7 +225,7 @@ impl Case<'_> {
                 .zip(began)
                 .map(|(now, began)| now - began)
                 // The step that reached the limit may have begun right before.
-                .filter(|seconds| during.is_some() && (busy || *seconds >= 1.0)),
+                .filter(|seconds| during.is_some() && (busy && *seconds > 0.0 || *seconds >= 1.0)),
             during,
         })
     }

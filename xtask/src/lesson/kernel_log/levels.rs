@@ -117,6 +117,7 @@ impl KernelLog {
         Some(KernelReport {
             kind: ReportKind::Complaint,
             headline: lines[at].message().to_owned(),
+            after: None,
             at: lines[at].at,
             lines: without_middle(trim_report(texts(&lines[at..end(lines, at)]))),
         })

@@ -24,6 +24,8 @@ pub struct KernelReport {
     pub kind: ReportKind,
     /// The line that names the problem, without its timestamp.
     pub headline: String,
+    /// If a hang followed a complaint: the headline of the complaint.
+    pub after: Option<String>,
     /// The timestamp of the first line, in seconds since boot.
     pub at: Option<f64>,
     /// The lines with their timestamps, trimmed; the middle of a long report is left out.
@@ -120,6 +122,7 @@ impl KernelLog {
         Some(KernelReport {
             kind: ReportKind::Complaint,
             headline: headline(&lines[at..]),
+            after: None,
             at: lines[at].at,
             lines: without_middle(trim_report(texts(&lines[first_line(lines, at)..=at]))),
         })
@@ -149,21 +152,20 @@ impl KernelLog {
             ReportKind::Fatal | ReportKind::Hang => None,
         };
         let from = first_line(lines, at);
-        let end = || end_of_complaint(lines, at);
+        let end = match later {
+            None if kind == ReportKind::Complaint && !stopped => end_of_complaint(lines, at),
+            _ => lines.len(),
+        };
         let shown = match (kind, later) {
             (ReportKind::Hang, _) => stacks::relevant(&texts(&lines[from..])),
-            (_, Some((hang, ReportKind::Hang))) => {
-                let complaint = trim_report(texts(&lines[from..end().min(hang)]));
-                let hang = stacks::relevant(&texts(&lines[hang..]));
-                [complaint, hang].concat()
-            }
-            (ReportKind::Complaint, None) if !stopped => trim_report(texts(&lines[from..end()])),
-            _ => trim_report(texts(&lines[from..])),
+            (_, Some((hang, ReportKind::Hang))) => stacks::relevant(&texts(&lines[hang..])),
+            _ => trim_report(texts(&lines[from..end])),
         };
         let (headline_at, kind) = later.unwrap_or((at, kind));
         Some(KernelReport {
             kind,
             headline: headline(&lines[headline_at..]),
+            after: matches!(later, Some((_, ReportKind::Hang))).then(|| headline(&lines[at..])),
             at: lines[at].at,
             lines: without_middle(shown),
         })

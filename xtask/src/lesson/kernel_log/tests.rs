@@ -155,7 +155,16 @@ fn a_hang_after_a_complaint_is_a_hang() {
     let both = report(&format!("{complaint}{hang}{panic}"));
     assert_eq!(both.kind, ReportKind::Hang);
     assert!(both.headline.starts_with("INFO: task rmmod:60 blocked"));
-    assert!(both.lines[0].contains("WARNING: "), "{:?}", both.lines);
+    assert_eq!(
+        both.after.as_deref(),
+        Some("WARNING: CPU: 0 PID: 51 at x.c:83 x")
+    );
+    // The stacks of the complaint are not those of the tasks that hang.
+    assert!(
+        !both.lines.iter().any(|line| line.contains("WARNING")),
+        "{:?}",
+        both.lines
+    );
     assert_eq!(both.at, Some(3.2));
     // The kernel went on.
     assert_eq!(
