@@ -235,8 +235,8 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         let symbols = GuestSymbols::new(folder.path());
         symbols.write_modules(&built.modules)?;
         let own = session.workspace.modules();
-        let mut sources: Vec<&Path> = vec![&kernel.tree, &own];
-        sources.extend(projects.iter().map(|project| project.folder.as_path()));
+        let projects = projects.iter().map(|project| project.folder.as_path());
+        let sources: Vec<&Path> = projects.chain([own.as_path(), &kernel.tree]).collect();
         let editor = editor_script(&session.cache.own(), port)?;
         let script = symbols.write_scripts(kernel, &sources, port, &editor)?;
         crate::errln!(

@@ -209,7 +209,9 @@ fn run_suite(
     let progress = SuiteProgress::new(&session.ui, runner.count(cases, settings));
     let artifact_writer = Artifacts::writer(session, &built.kernel);
     let timeline_writer = timelines.map(|timelines| timelines.writer(&session.ui));
-    let recording_writer = folder.as_ref().map(|folder| folder.writer(session, built));
+    let runnable = || cases.iter().filter_map(PlannedCase::runnable).copied();
+    let recording_writer = folder.as_ref();
+    let recording_writer = recording_writer.map(|folder| folder.writer(session, built, runnable()));
     let mut observers: Vec<&dyn RunObserver> = vec![&progress, &artifact_writer];
     if let Some(writer) = &timeline_writer {
         observers.push(writer);

@@ -44,8 +44,12 @@ pub fn debug(
             .with_context(|| format!("cannot make {}", parent.display()))?;
         write(&path, text)?;
     }
-    // gdb takes the first: the clone's source may have changed since then.
-    let sources = [&[recorded.as_path()], sources].concat();
+    // First, for the clone's source may have changed since then.
+    let recorded = (!recording.sources.is_empty()).then_some(recorded.as_path());
+    let sources: Vec<&Path> = recorded
+        .into_iter()
+        .chain(sources.iter().copied())
+        .collect();
     let socket = channels.endpoints().gdb;
     let commands = folder.join(COMMANDS);
     let script = symbols::gdb_script(folder, &socket, kernel, &sources, &loaded);

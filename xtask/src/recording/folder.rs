@@ -1,13 +1,15 @@
 //! The user's folder of recordings.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
-use super::{EXTENSION, Recording};
+use super::{EXTENSION, RecordedSource, Recording, sources};
 use crate::failure::Failure;
 use crate::pipeline::Built;
+use crate::run::plan::TestCase;
 use crate::run::{RunEvent, RunObserver};
 use crate::session::Session;
 use crate::whole_file;
@@ -50,12 +52,24 @@ impl RecordingFolder {
         &self.path
     }
 
-    /// Returns an observer that writes each recorded run into the folder.
-    pub fn writer<'a>(&'a self, session: &'a Session, built: &'a Built) -> RecordingWriter<'a> {
+    /// Returns an observer that writes each recorded run of these test cases into the folder. The sources of
+    /// their modules are read now: while a guest runs, somebody may change them. Where they cannot be read,
+    /// nothing compiles, and nothing is recorded.
+    pub fn writer<'a>(
+        &'a self,
+        session: &'a Session,
+        built: &'a Built,
+        cases: impl Iterator<Item = TestCase<'a>>,
+    ) -> RecordingWriter<'a> {
+        let of_case = |case: TestCase<'_>| {
+            let sources = sources(session, &case).unwrap_or_default();
+            (case.name(), sources)
+        };
         RecordingWriter {
             folder: self,
             session,
             built,
+            sources: cases.map(of_case).collect(),
             error: Mutex::new(None),
         }
     }
@@ -78,6 +92,8 @@ pub struct RecordingWriter<'a> {
     folder: &'a RecordingFolder,
     session: &'a Session,
     built: &'a Built,
+    /// The sources of each test case's modules, by its name.
+    sources: BTreeMap<String, Vec<RecordedSource>>,
     error: Mutex<Option<anyhow::Error>>,
 }
 
@@ -106,7 +122,8 @@ impl RunObserver for RecordingWriter<'_> {
             let note = format!("{label}: no recording, because QEMU had to be killed");
             return self.session.ui.note(note);
         };
-        let recording = Recording::of(self.session, self.built, case, completed, input);
+        let sources = self.sources.get(&case.name()).cloned().unwrap_or_default();
+        let recording = Recording::of(self.built, case, completed, input, sources);
         if let Err(error) = recording.and_then(|recording| self.folder.write(&recording)) {
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(error);

@@ -196,17 +196,17 @@ impl RecordedMachine {
 }
 
 impl Recording {
-    /// Makes the recording of a run.
+    /// Makes the recording of a run, with the sources of its modules.
     ///
     /// # Errors
     ///
-    /// If the file or a source of a module cannot be read.
+    /// If the file of a module cannot be read.
     pub fn of(
-        session: &Session,
         built: &Built,
         case: &TestCase<'_>,
         completed: &CompletedRun,
         input: &RecordedInput,
+        sources: Vec<RecordedSource>,
     ) -> Result<Self> {
         let Built {
             toolchain, kernel, ..
@@ -260,7 +260,7 @@ impl Recording {
                 .iter()
                 .filter_map(|file| module(built, file).transpose())
                 .collect::<Result<_>>()?,
-            sources: sources(session, case)?,
+            sources,
         })
     }
 

@@ -111,7 +111,7 @@ impl Runner<'_> {
         let mut plan = SchedulePlan {
             kernel,
             folder: channels.folder().to_owned(),
-            sources: [kernel.tree.clone(), self.session.workspace.modules()],
+            sources: [self.session.workspace.modules(), kernel.tree.clone()],
             lesson: file(main_module(
                 self.built,
                 &case.lesson.origin(),

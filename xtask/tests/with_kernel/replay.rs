@@ -206,6 +206,7 @@ fn there_and_back(lang: &str, source: &str) -> Result<()> {
          break {name}:{first}\n\
          break {name}:{second}\n\
          continue\nprintf \"MARK first %#lx\\n\", $pc\n\
+         info source\n\
          continue\nprintf \"MARK second %#lx\\n\", $pc\n\
          stepi\nstepi\nstepi\nprintf \"MARK stepped %#lx\\n\", $pc\n\
          reverse-stepi\nreverse-stepi\nreverse-stepi\nprintf \"MARK back %#lx\\n\", $pc\n\
@@ -223,6 +224,9 @@ fn there_and_back(lang: &str, source: &str) -> Result<()> {
     ensure!(of("stepped")? != of("second")?, "{printed}");
     ensure!(of("back")? == of("second")?, "{printed}");
     ensure!(of("again")? == of("first")?, "{printed}");
+    // The recorded source comes before the clone's, which may have changed.
+    let located = format!("/sources/lessons/{source}");
+    ensure!(printed.contains(&located), "{printed}");
     // The stop's source location.
     ensure!(printed.contains(&format!("{name}:{first}")), "{printed}");
     ensure!(

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{Check, PartIndex};
 use crate::exercise::result::PartState;
 use crate::recording::RecordingFolder;
+use crate::run::plan::PlannedCase;
 use crate::run::{
     GuestSettings, GuestStart, Mode, RunEvent, RunObserver, Runner, StartOptions, SuiteSettings,
 };
@@ -29,8 +30,9 @@ impl Check<'_> {
             built: &kernel.built,
             start: &GuestStart::new(self.session, &kernel.built, options, &settings)?,
         };
-        let writer = folder.writer(self.session, &kernel.built);
         let cases = self.cases(&parts);
+        let runnable = cases.iter().filter_map(PlannedCase::runnable).copied();
+        let writer = folder.writer(self.session, &kernel.built, runnable);
         let settings = SuiteSettings::new(Mode::Recorded);
         runner.suite(&cases, settings, &[&FailedRuns(&writer)]);
         writer.finish()
