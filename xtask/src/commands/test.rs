@@ -224,6 +224,9 @@ fn run_suite(
     }
     let run = runner.suite(cases, settings, &observers);
     progress.done();
+    if let Some(exact) = schedules.exact {
+        schedules::note_missed(&session.ui, exact, &run.outcomes);
+    }
     let narrowed = match schedules.narrows {
         true => runner.narrow(cases, &run),
         false => Vec::new(),

@@ -30,6 +30,10 @@ fn offsets(function: &str) -> Result<Vec<String>> {
 #[test]
 fn a_task_that_is_delayed_in_mutex_unlock_uses_a_mutex_that_is_freed() -> Result<()> {
     let offsets = offsets(UNLOCK)?;
+    let first = offsets.first().context("no probe point")?;
+    let nobody = format!("start=0ms nobody@{UNLOCK}+{first}#1=8ms");
+    let (errors, _) = test(&["--schedule", &nobody])?;
+    ensure!(errors.contains("no task `nobody` came to"), "{errors}");
     let mut verdicts = Vec::new();
     for offset in &offsets {
         let schedule = format!("start=0ms book@{UNLOCK}+{offset}#1=8ms");

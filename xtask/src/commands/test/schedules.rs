@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result};
 use crate::failure::Failure;
 use crate::lesson::kernel_log::LevelFilter;
 use crate::run::plan::PlannedCase;
-use crate::run::{NarrowedRace, NarrowingResult, Runner, SuiteRun};
-use crate::schedule::{Aim, ExactSchedule, Seeds};
+use crate::run::{NarrowedRace, NarrowingResult, Outcome, Runner, SuiteRun};
+use crate::schedule::{Aim, ExactDelay, ExactSchedule, Seeds};
 use crate::streams;
-use crate::text::shell_word;
+use crate::text::{printable, shell_word};
+use crate::ui::Ui;
 
 /// Options that select schedules.
 #[derive(Debug, Clone, clap::Args)]
@@ -221,7 +222,12 @@ pub(super) fn debug(
     };
     let completed = runner.debug(case, prepared, schedule, deciding, &ready, &on_log)?;
     let outcome = &completed.outcome;
-    let same = suite.outcomes.iter().any(|other| other.fails_like(outcome));
+    // Whether the kernel or the host noticed a hang depends on the debugger, and so do its words.
+    let result = |outcome: &Outcome| (outcome.verdict.name(), outcome.verdict.text_line());
+    let same = suite
+        .outcomes
+        .iter()
+        .any(|other| result(other) == result(outcome));
     ui.note(format!(
         "under the debugger: {}, {}",
         outcome.verdict,
@@ -232,4 +238,37 @@ pub(super) fn debug(
         }
     ));
     Ok(())
+}
+
+/// Notes the delays of an exact schedule that did not take place: a run without its delays may pass.
+pub(super) fn note_missed(ui: &Ui, exact: &ExactSchedule, outcomes: &[Outcome]) {
+    let Some(scheduled) = outcomes
+        .iter()
+        .find_map(|outcome| outcome.scheduled.as_ref())
+    else {
+        return;
+    };
+    let took_place = |delay: &&ExactDelay| {
+        let injected = &scheduled.report.delays;
+        injected.iter().any(|injected| delay.is(injected))
+    };
+    // A delay of no length is none.
+    let requested = exact.delays.iter().filter(|delay| delay.nanoseconds > 0);
+    for delay in requested.filter(|delay| !took_place(delay)) {
+        let ExactDelay {
+            task,
+            function,
+            offset,
+            arrival,
+            ..
+        } = delay;
+        let times = match arrival {
+            1 => String::new(),
+            more => format!(" {more} times"),
+        };
+        ui.note(format!(
+            "--schedule: a delay did not take place: no task `{}` came to {function}+{offset:#x}{times}",
+            printable(task)
+        ));
+    }
 }
