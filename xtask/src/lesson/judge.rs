@@ -203,7 +203,7 @@ impl Case<'_> {
             _ => return None,
         };
         let symptom = match report.as_ref().and_then(|report| report.after.as_ref()) {
-            Some(complaint) => format!("{symptom}; before, the kernel reported: {complaint}"),
+            Some(complaint) => format!("the kernel reported {complaint}, and then {symptom}"),
             None => symptom,
         };
         let now = match (&run.end, &report) {

@@ -355,6 +355,22 @@ fn a_hang_is_seen_in_each_of_four_ways() {
 }
 
 #[test]
+fn a_hang_names_the_complaint_that_came_before() {
+    let half = [ready(), steps()[0].clone(), vec![began(2, 90)]].concat();
+    let log = format!(
+        "{LOG}[    3.900000] WARNING: CPU: 0 PID: 51 at x.c:12 init\r\n\
+         [    4.000000] ---[ end trace 0000000000000000 ]---\r\n\
+         [   62.900000] INFO: task rmmod:60 blocked for more than 30 seconds.\r\n\
+         [   62.900000] Kernel panic - not syncing: hung_task: blocked tasks\r\n"
+    );
+    assert_eq!(
+        ended(&half, &log).to_string(),
+        "hung: the kernel reported WARNING: CPU: 0 PID: 51 at x.c:12 init, and then \
+         INFO: task rmmod:60 blocked for more than 30 seconds, after 60 s of the guest's time"
+    );
+}
+
+#[test]
 fn left_overs_are_named() {
     let mut messages = run(&steps());
     messages.pop();
