@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::{RecordedModule, RecordedSource, Recording};
+use crate::failure::Failure;
 use crate::kernel::KernelImage;
 use crate::session::Session;
 use crate::symbols::{self, LoadedModule};
@@ -19,7 +20,8 @@ use crate::vm::{self, Channels, Debugger, Hardware, explain_full_disk, reverse_d
 ///
 /// # Errors
 ///
-/// If the recording needs another QEMU or another version of kmodlab, or QEMU fails.
+/// If the recording needs another QEMU or another version of kmodlab, a module in it cannot be read, or QEMU
+/// fails.
 pub fn debug(
     session: &Session,
     recording: &Recording,
@@ -29,6 +31,11 @@ pub fn debug(
     ready: impl FnOnce(&Path),
     on_log: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
+    for RecordedModule { name, file } in &recording.modules {
+        LoadedModule::check(file).map_err(|error| {
+            Failure::usage(format!("the recording's module {name}.ko: {error:#}"))
+        })?;
+    }
     let hardware = recording.check(session, toolchain, kernel)?;
     let loaded = loaded(recording, &hardware, toolchain, kernel)?;
     let channels = Channels::new()?;

@@ -61,6 +61,15 @@ pub struct LoadedModule {
 }
 
 impl LoadedModule {
+    /// Checks that a module's file can be read.
+    ///
+    /// # Errors
+    ///
+    /// If it is not an object file for this machine.
+    pub fn check(file: &[u8]) -> Result<()> {
+        Elf::parse(file).map(drop).context("it cannot be parsed")
+    }
+
     /// Finds the sections of the module with the file `file`, if its `struct module` is
     /// at the address `module`. `read` returns bytes of the guest's memory.
     ///
