@@ -161,7 +161,11 @@ const LONGEST_NAME: usize = 255;
 const LONGEST_PATH: usize = 1024;
 
 /// Returns a source if its name is a path that stays below the folder that it is written to.
-fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
+///
+/// # Errors
+///
+/// If the name is not such a path, or longer than a source's.
+pub(super) fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
     let shown = printable(&name.chars().take(LONGEST_NAME).collect::<String>());
     let path = PathBuf::from(name);
     let is_plain =

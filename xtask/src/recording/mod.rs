@@ -324,8 +324,10 @@ fn sources(session: &Session, case: &TestCase<'_>) -> Result<Vec<RecordedSource>
         }
         let text =
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        // A recording with a name that no reader takes could not be read.
         let name = below.join(name);
-        sources.push(RecordedSource { name, text });
+        let source = name.to_str().and_then(|name| file::source(name, text).ok());
+        sources.extend(source);
     }
     sources.sort_by_key(|source| source.text.len());
     let mut bytes = 0;
