@@ -97,7 +97,7 @@ fn show(recording: &Recording, compared: &ComparedReplay) -> Result<()> {
             "\n{}: replayed in {wall:.1} s (recorded in {wall_seconds:.1} s)\n\
              {comparison}\n\
              verdict when it was recorded: {verdict}\n",
-            printable(id)
+            id
         )
         .as_bytes(),
     )

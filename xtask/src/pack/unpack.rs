@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::initramfs::agent;
 use crate::kernel::source::{PART, fallback};
 use crate::session::Session;
-use crate::{toolchain, workers};
+use crate::{toolchain, whole_file, workers};
 
 /// Size in bytes from which a file is written without its empty blocks: a guest's memory is mostly
 /// empty.
@@ -183,9 +183,8 @@ fn extract(contents: impl Read, is_folder: bool, staging: &Path) -> Result<()> {
             file.unpack(staging)?;
         } else if file.size() >= SPARSE && file.header().entry_type().is_file() {
             // Makes the folder, and refuses a path that leaves the entry.
-            let is_plain = |part| matches!(part, std::path::Component::Normal(_));
             ensure!(
-                path.components().all(is_plain),
+                whole_file::is_below(&path),
                 "{} leaves the entry",
                 path.display()
             );

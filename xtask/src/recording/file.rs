@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::Compression;
@@ -23,6 +23,7 @@ use super::{FORMAT, Manifest, RecordedKernel, RecordedModule, RecordedSource, Re
 use crate::failure::Failure;
 use crate::modules::check_name;
 use crate::text::printable;
+use crate::whole_file;
 
 const MANIFEST: &str = "recording.json";
 const EVENTS: &str = "events";
@@ -168,13 +169,11 @@ const LONGEST_PATH: usize = 1024;
 pub(super) fn source(name: &str, text: Vec<u8>) -> Result<RecordedSource> {
     let shown = printable(&name.chars().take(LONGEST_NAME).collect::<String>());
     let path = PathBuf::from(name);
-    let is_plain =
-        |part: Component<'_>| matches!(part, Component::Normal(name) if name.len() <= LONGEST_NAME);
     ensure!(
-        !name.is_empty()
+        whole_file::is_below(&path)
             && name.len() <= LONGEST_PATH
-            && !name.chars().any(char::is_control)
-            && path.components().all(is_plain),
+            && name.split('/').all(|part| part.len() <= LONGEST_NAME)
+            && !name.chars().any(char::is_control),
         "its source `{shown}` has a name that no source has"
     );
     Ok(RecordedSource { name: path, text })

@@ -64,7 +64,7 @@ pub struct RecordedModule {
     pub file: Vec<u8>,
 }
 
-/// A source of a module, as it was when the module was recorded.
+/// A source of a module, as it was before the guest ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedSource {
     /// Its path in the module's line table.
@@ -308,7 +308,7 @@ fn module(built: &Built, file: &GuestFile) -> Result<Option<RecordedModule>> {
 }
 
 /// Bytes of sources that a recording has at most: a module of one's own may lie beside much else.
-const MOST_SOURCES: usize = 4 << 20;
+const MOST_SOURCES: u64 = 4 << 20;
 
 /// Returns the sources of a case's modules: the smallest first if there are too many.
 fn sources(session: &Session, case: &TestCase<'_>) -> Result<Vec<RecordedSource>> {
@@ -316,11 +316,21 @@ fn sources(session: &Session, case: &TestCase<'_>) -> Result<Vec<RecordedSource>
     // Line tables name the clone's sources from its folder of modules on, and others from their own.
     let modules = session.workspace.modules();
     let below = lesson.folder.strip_prefix(modules).unwrap_or(Path::new(""));
+    let mut files = Vec::new();
+    for file in source_files(lesson, *language)? {
+        let extension = file.name.extension().unwrap_or_default();
+        if ["c", "h", "rs", "S"].iter().any(|word| extension == *word) {
+            let look = || format!("cannot look at {}", file.path.display());
+            files.push((file.path.metadata().with_context(look)?.len(), file));
+        }
+    }
+    files.sort_by_key(|(size, _)| *size);
+    let mut bytes = 0;
     let mut sources = Vec::new();
-    for SourceFile { name, path } in source_files(lesson, *language)? {
-        let extension = name.extension().unwrap_or_default();
-        if !["c", "h", "rs", "S"].iter().any(|word| extension == *word) {
-            continue;
+    for (size, SourceFile { name, path }) in files {
+        bytes += size;
+        if bytes > MOST_SOURCES {
+            break;
         }
         let text =
             std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -329,11 +339,5 @@ fn sources(session: &Session, case: &TestCase<'_>) -> Result<Vec<RecordedSource>
         let source = name.to_str().and_then(|name| file::source(name, text).ok());
         sources.extend(source);
     }
-    sources.sort_by_key(|source| source.text.len());
-    let mut bytes = 0;
-    sources.retain(|source| {
-        bytes += source.text.len();
-        bytes <= MOST_SOURCES
-    });
     Ok(sources)
 }

@@ -370,37 +370,3 @@ fn nothing_is_written_into_the_folder() -> Result<()> {
     ensure!(unlocked.success());
     Ok(())
 }
-
-#[test]
-fn compilers_name_the_users_files() -> Result<()> {
-    let c = TestProject::new(&[("own.c", &module("return nothing;"))])?;
-    let parts = [
-        "does-not-compile",
-        "./own/own.c:4:9: error: use of undeclared identifier",
-    ];
-    c.xtask(&["test", "./own"])?.expect(1, &parts)?;
-
-    let rust = TestProject::of("plain_rust")?;
-    let source = std::fs::read_to_string(rust.path.join("plain_rust.rs"))?;
-    rust.write(
-        "plain_rust.rs",
-        &source.replace("Ok(PlainRust)", "Ok(Nothing)"),
-    )?;
-    let output = rust.xtask(&["test", "./plain_rust"])?;
-    output.expect(1, &["cannot find", " --> ./plain_rust/plain_rust.rs:20:12"])?;
-
-    // A warning of a build that succeeds is shown, also if the module is in the cache.
-    let warns = TestProject::new(&[("own.c", &module("int unused; return 0;"))])?;
-    for _ in 0..2 {
-        let output = warns.xtask(&["test", "./own"])?;
-        output.expect(
-            0,
-            &["./own/own.c:4:6: warning: unused variable", "own (c)  ok"],
-        )?;
-    }
-    // One module that does not compile does not stop the others.
-    let both = TestProject::of("two_files")?;
-    let broken = c.path.display().to_string();
-    let output = both.xtask(&["test", &broken, "./two_files"])?;
-    output.expect(1, &["two_files (c)  ok", "1 passed, 1 failed"])
-}

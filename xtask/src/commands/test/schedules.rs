@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::failure::Failure;
 use crate::lesson::kernel_log::LevelFilter;
+use crate::lesson::verdict::Verdict;
 use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedRace, NarrowingResult, Outcome, Runner, SuiteRun};
 use crate::schedule::{Aim, ExactDelay, ExactSchedule, Seeds};
@@ -222,12 +223,14 @@ pub(super) fn debug(
     };
     let completed = runner.debug(case, prepared, schedule, deciding, &ready, &on_log)?;
     let outcome = &completed.outcome;
-    // Whether the kernel or the host noticed a hang depends on the debugger, and so do its words.
-    let result = |outcome: &Outcome| (outcome.verdict.name(), outcome.verdict.text_line());
-    let same = suite
-        .outcomes
-        .iter()
-        .any(|other| result(other) == result(outcome));
+    // Whether the kernel or the host notices a hang depends on the debugger, and so do its words.
+    let hang = |outcome: &Outcome| {
+        let hangs = matches!(outcome.verdict, Verdict::Hang { .. });
+        hangs.then(|| outcome.verdict.text_line())
+    };
+    let same = suite.outcomes.iter().any(|other| {
+        other.fails_like(outcome) || hang(other).is_some() && hang(other) == hang(outcome)
+    });
     ui.note(format!(
         "under the debugger: {}, {}",
         outcome.verdict,

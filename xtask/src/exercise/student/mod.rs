@@ -15,7 +15,7 @@ mod progress;
 mod results;
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
@@ -128,7 +128,7 @@ impl StudentFolder {
         if learn
             .folder
             .as_deref()
-            .is_some_and(|folder| !is_below(folder))
+            .is_some_and(|folder| !whole_file::is_below(folder))
         {
             return Err("`folder` in [learn] is a folder below this one".to_owned());
         }
@@ -329,12 +329,6 @@ impl StudentFolder {
         let next = progress.next(catalogue);
         next.ok_or_else(|| Failure::usage("all exercises have passed; name one").into())
     }
-}
-
-/// Reports whether a relative path leads to something below the folder that it is relative to.
-fn is_below(path: &Path) -> bool {
-    let mut parts = path.components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]
