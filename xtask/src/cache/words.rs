@@ -102,10 +102,14 @@ fn linux(label: &str) -> String {
     }
 }
 
-/// Returns the words for a module with this name: `NAME-LANGUAGE` or `kernel_ext-LABEL`.
+/// Returns the words for a module with this name: `NAME-LANGUAGE`, `kernel_ext-LABEL` or
+/// `tested_options-LABEL`.
 fn module(name: &str) -> String {
     if let Some(label) = name.strip_prefix("kernel_ext-") {
         return format!("kernel_ext for {}", linux(label));
+    }
+    if let Some(label) = name.strip_prefix("tested_options-") {
+        return format!("options of the compiler for {}", linux(label));
     }
     match name.rsplit_once('-') {
         Some((name, "rust")) => format!("{name} in Rust"),
@@ -180,6 +184,11 @@ mod tests {
                 "modules",
                 "kernel_ext-6.12.117-kasan-5900cd539f95",
                 "kernel_ext for Linux 6.12.117, profile kasan",
+            ),
+            (
+                "modules",
+                "tested_options-6.12.117-5900cd539f95",
+                "options of the compiler for Linux 6.12.117",
             ),
         ] {
             assert_eq!(of_result(kind, name), words);

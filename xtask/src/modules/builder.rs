@@ -136,7 +136,8 @@ impl<'a> ModuleBuilder<'a> {
         log: &Path,
         mut on_line: impl FnMut(&str),
     ) -> Result<()> {
-        let make = make
+        let make = self
+            .with_tested_options(make)?
             .args(["--keep-going", "--output-sync=target"])
             .arg("modules");
         let make = match sandbox {
@@ -177,17 +178,20 @@ pub(super) fn is_full(folder: &Path) -> Result<bool> {
 }
 
 pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    make_parent(path)?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    if let Some(parent) = to.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make {}", parent.display()))?;
-    }
+    make_parent(to)?;
     std::fs::copy(from, to)
         .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     Ok(())
+}
+
+fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))
 }
 
 pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<()> {

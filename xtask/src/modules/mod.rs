@@ -18,6 +18,7 @@ mod project;
 mod project_paths;
 mod sandbox;
 mod sources;
+mod tested_options;
 mod tool_failure;
 mod unbuilt;
 mod warnings;
@@ -201,6 +202,9 @@ pub fn find_all(session: &Session, toolchain: &Toolchain, image: &KernelImage) -
     let builder = ModuleBuilder::new(session, toolchain, image);
     let name = format!("kernel_ext-{}", image.label());
     let key = builder.kernel_ext_key()?;
+    session.cache.find("modules", &name, &key, Parts::None)?;
+    let name = tested_options::entry_name(&image.label());
+    let key = builder.tested_options_key();
     session.cache.find("modules", &name, &key, Parts::None)?;
     let clone = &session.workspace;
     for folder in [

@@ -35,7 +35,7 @@ const NO_LANDLOCK: &str = "this host's kernel has no Landlock (Linux 5.13 and la
 ///
 /// # Errors
 ///
-/// Fails if rustc cannot be run.
+/// Fails if rustc cannot be run, or if the compiler's options cannot be tested.
 pub(super) fn of(
     builder: &ModuleBuilder<'_>,
     work: &Path,
@@ -59,6 +59,7 @@ pub(super) fn of(
     readable.extend([
         builder.image.tree.clone(),
         builder.image.objects.clone(),
+        builder.tested_options()?,
         PathBuf::from(sysroot.trim_end()),
         // In the cache, a script beside the folder.
         rustc.clone(),
