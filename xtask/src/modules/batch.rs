@@ -23,7 +23,7 @@ use super::{Language, entry_name, off_options, sandbox};
 use crate::cache::{Parts, remove};
 use crate::kernel;
 use crate::key::{Key, files_below};
-use crate::project::{KbuildSource, Project, ProjectFiles};
+use crate::project::{KBUILD_HEAD, KbuildSource, Project, ProjectFiles};
 use crate::ui::Stage;
 
 /// An answer that the cache does not have.
@@ -168,12 +168,12 @@ impl ModuleBuilder<'_> {
 
 /// Writes the Kbuild of all answers, and returns the folder of their sources.
 fn write_kbuild(work: &Path, batch: &[MissingAnswer<'_>]) -> Result<PathBuf> {
-    let mut all = String::new();
+    let mut all = KBUILD_HEAD.to_owned();
     let mut sources = work.to_owned();
     for answer in batch {
         let build = build_of(answer.project, answer.language)?;
         if let KbuildSource::Written(text) = &build.kbuild {
-            all += text;
+            all += text.strip_prefix(KBUILD_HEAD).unwrap_or(text);
         }
         sources = build.source_folder(work);
     }

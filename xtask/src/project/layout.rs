@@ -21,7 +21,7 @@ const KBUILD_FILES: [&str; 2] = ["Kbuild", "Makefile"];
 
 /// The beginning of a Kbuild that kmodlab writes: modules in Rust are compiled as by modules/Kbuild, so that
 /// schedules delay tasks on the same lines.
-const HEAD: &str = "# Written by kmodlab.\nrustflags-y += -Zshare-generics=no\n";
+pub const KBUILD_HEAD: &str = "# Written by kmodlab.\nrustflags-y += -Zshare-generics=no\n";
 
 /// The objects of `kernel_ext` that a module in Rust is linked with, in this order.
 const KERNEL_EXT: &str = "kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a";
@@ -252,7 +252,7 @@ fn written(
     files: &ProjectFiles,
     shown: &Path,
 ) -> Result<Build> {
-    let mut text = String::from(HEAD);
+    let mut text = String::from(KBUILD_HEAD);
     let mut language = Language::C;
     let mut uses_kernel_ext = false;
     let mut objects: BTreeMap<String, &str> = BTreeMap::new();
