@@ -1,5 +1,7 @@
 //! Runs of one test case under many schedules.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 
 use super::outcome::ScheduleName;
@@ -177,7 +179,7 @@ pub(super) fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Er
         .map(|point| format!("{:#x}", point.offset))
         .collect();
     let why = match offsets.is_empty() {
-        true => "the module has no such function with probe points, and calls none".to_owned(),
+        true => without_points(function, code),
         false => format!(
             "the probe points of {function} are at {}",
             offsets.join(", ")
@@ -187,6 +189,20 @@ pub(super) fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Er
         "--schedule: {function}+{offset:#x} is not a probe point: {why}"
     ))
     .into()
+}
+
+/// Says why there is no probe point in a function.
+fn without_points(function: &str, code: &ModuleCode) -> String {
+    let is_it = |point: &ProbePoint| point.calls.as_deref() == Some(function);
+    if code.points.iter().any(is_it) {
+        return format!("the module calls {function}, which has no probe points");
+    }
+    let own = code.points.iter().map(|point| point.function.as_str());
+    let own: BTreeSet<&str> = own.collect();
+    let own = own.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "the module neither has nor calls such a function; its functions with probe points are {own}"
+    )
 }
 
 impl Runner<'_> {

@@ -147,7 +147,11 @@ fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
     )?;
     schedule(
         "insmod@nowhere+0#1=1ms",
-        &["nowhere+0x0 is not a probe point", "no such function"],
+        &[
+            "nowhere+0x0 is not a probe point",
+            "neither has nor calls such a function",
+            "cleanup_module, draw, drawer, init_module",
+        ],
     )?;
     let delay = ["--schedule", "start=0ms"];
     refused(
