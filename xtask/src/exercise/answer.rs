@@ -49,6 +49,8 @@ pub struct Answer<'a> {
     pub parts: Vec<AnswerPart>,
     /// The values of the exercise that vary.
     pub(super) variant: Variant,
+    /// The text of the source.
+    pub(super) text: String,
     /// The source as a project.
     pub(super) project: Arc<Project>,
 }
@@ -158,6 +160,7 @@ impl<'a> Answer<'a> {
             shown: source.shown.to_owned(),
             parts: parts.iter().map(part).collect::<Result<_>>()?,
             variant: source.variant.clone(),
+            text: source.text.to_owned(),
             project,
         })
     }

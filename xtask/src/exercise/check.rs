@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use kmodlab_protocol::TRACKER;
 
 use super::answer::{Answer, AnswerPart};
-use super::hints::HintTable;
+use super::hints::{HintTable, candidates};
 use super::judge::{compile_result, imports, judge, part_result};
 use super::part::TaskPart;
 use super::result::{CheckResult, CompileResult, PartResult, RESULT_SCHEMA};
@@ -390,9 +390,9 @@ impl<'a> Check<'a> {
                     imports: imports.into_iter().cloned().collect(),
                     hints: Vec::new(),
                 };
-                let (exercise, variant) = (answer.exercise, &answer.variant);
-                let hints =
-                    super::hints::candidates(exercise, answer.language, variant, table, &result);
+                let (exercise, language) = (answer.exercise, answer.language);
+                let (variant, source) = (&answer.variant, &answer.text);
+                let hints = candidates(exercise, language, variant, source, table, &result);
                 CheckResult { hints, ..result }
             })
             .collect()

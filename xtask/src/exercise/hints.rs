@@ -53,12 +53,14 @@ struct Symptoms<'a> {
     /// The verdict and its narrower names.
     verdicts: Vec<&'a str>,
     part: Option<&'a str>,
+    /// The part's number in the task, from 1.
+    part_number: Option<usize>,
     /// The lines in which a symbol is looked for.
     lines: Vec<&'a str>,
 }
 
 impl<'a> Symptoms<'a> {
-    fn of(result: &'a CheckResult) -> Option<Self> {
+    fn of(exercise: &Exercise, result: &'a CheckResult) -> Option<Self> {
         if !result.compiles() {
             let code = result.compile.error_code.as_deref();
             return Some(Self {
@@ -67,13 +69,17 @@ impl<'a> Symptoms<'a> {
                     .flatten()
                     .collect(),
                 part: None,
+                part_number: None,
                 lines: result.compile.message.lines().collect(),
             });
         }
-        result.failed_part().map(Self::of_part)
+        let part = result.failed_part()?;
+        let parts = &exercise.task.parts;
+        let index = parts.iter().position(|own| own.title == part.title);
+        Some(Self::of_part(part, index.map(|index| index + 1)))
     }
 
-    fn of_part(part: &'a PartResult) -> Self {
+    fn of_part(part: &'a PartResult, number: Option<usize>) -> Self {
         let verdicts = [Some(&*part.verdict), part.subject.as_deref()];
         let mut lines: Vec<&str> = vec![&part.message];
         lines.extend(part.symbols.iter().map(String::as_str));
@@ -93,6 +99,7 @@ impl<'a> Symptoms<'a> {
         Self {
             verdicts: verdicts.into_iter().flatten().collect(),
             part: Some(&part.title),
+            part_number: number,
             lines,
         }
     }
@@ -100,6 +107,7 @@ impl<'a> Symptoms<'a> {
     fn meets(&self, condition: &HintCondition) -> bool {
         let symbol = condition.symbol.as_deref();
         self.verdicts.contains(&&*condition.verdict)
+            && (condition.part.is_none() || condition.part == self.part_number)
             && symbol.is_none_or(|symbol| self.lines.iter().any(|line| has_word(line, symbol)))
     }
 }
@@ -113,15 +121,17 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Returns the hints for the first failure of a result, the best first; none if nothing failed.
+/// Returns the hints for the first failure of a result, the best first; none if nothing failed. `source` is the
+/// answer's.
 pub(super) fn candidates(
     exercise: &Exercise,
     language: Language,
     variant: &Variant,
+    source: &str,
     table: &HintTable,
     result: &CheckResult,
 ) -> Vec<HintEntry> {
-    let Some(symptoms) = Symptoms::of(result) else {
+    let Some(symptoms) = Symptoms::of(exercise, result) else {
         return Vec::new();
     };
     let mut hints = Vec::new();
@@ -133,8 +143,9 @@ pub(super) fn candidates(
         text: exercise.task.variants.fill(&hint.text, variant),
         lesson: None,
     }));
-    // A symbol says more than a verdict alone.
-    hints.sort_by_key(|hint| !hint.heading.contains(" in "));
+    // A symbol says more than a verdict alone, and so does a part.
+    let is_wide = |heading: &str| (!heading.contains(" in "), !heading.contains(" (part "));
+    hints.sort_by_key(|hint| is_wide(&hint.heading));
     let mut general: Vec<&GeneralHint> = table
         .hints
         .iter()
@@ -152,6 +163,7 @@ pub(super) fn candidates(
             && symptoms.verdicts.contains(&&*wrong.verdict)
             && wrong.part.as_deref() == symptoms.part
             && wrong.error.as_deref() == result.compile.error_code.as_deref()
+            && wrong.resembles(source)
     });
     hints.extend(similar.map(|wrong| HintEntry {
         source: HintSource::WrongAnswer,

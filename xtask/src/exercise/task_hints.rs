@@ -20,18 +20,28 @@ pub struct VerdictHint {
     pub text: String,
 }
 
-/// The failures for which a hint is: `hang in kthread_stop`, `hang` or `E0382`.
+/// The failures for which a hint is: `hang in kthread_stop`, `hang`, `hang (part 2)` or `E0382`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HintCondition {
     /// The verdict, or a compiler's error code.
     pub verdict: String,
     /// A name that the report has.
     pub symbol: Option<String>,
+    /// The number of the part that fails, from 1.
+    pub part: Option<usize>,
 }
 
 impl HintCondition {
-    /// Reads `VERDICT in SYMBOL`, `VERDICT` or an error code.
+    /// Reads `VERDICT in SYMBOL`, `VERDICT` or an error code, each with ` (part N)` if it is for that part alone.
     pub fn read(text: &str) -> Self {
+        let of_part = text.strip_suffix(')').and_then(|text| {
+            let (text, number) = text.rsplit_once(" (part ")?;
+            Some((text, number.parse().ok()?))
+        });
+        let (text, part) = match of_part {
+            Some((text, number)) => (text, Some(number)),
+            None => (text, None),
+        };
         let (verdict, symbol) = match text.split_once(" in ") {
             Some((verdict, symbol)) => (verdict, Some(symbol)),
             None => (text, None),
@@ -40,6 +50,7 @@ impl HintCondition {
         Self {
             verdict: plain(verdict),
             symbol: symbol.map(plain),
+            part,
         }
     }
 }
@@ -47,8 +58,11 @@ impl HintCondition {
 impl fmt::Display for HintCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.verdict)?;
-        match &self.symbol {
-            Some(symbol) => write!(f, " in {symbol}"),
+        if let Some(symbol) = &self.symbol {
+            write!(f, " in {symbol}")?;
+        }
+        match self.part {
+            Some(part) => write!(f, " (part {part})"),
             None => Ok(()),
         }
     }
@@ -121,7 +135,7 @@ mod tests {
 
     #[test]
     fn hints_are_numbered_or_for_a_verdict() {
-        let text = "\n1. Look at\n   `wait.h`.\n2. Second.\n\n### hang in `kthread_stop`\n\nThe end.\n                    \n1. Not a hint.\n### E0382\nMoved.\n";
+        let text = "\n1. Look at\n   `wait.h`.\n2. Second.\n\n### hang in `kthread_stop`\n\nThe end.\n                    \n1. Not a hint.\n### E0382 (part 2)\nMoved.\n";
         let hints = parse(text.lines(), 7).expect("hints");
         assert_eq!(hints.written, ["Look at\n`wait.h`.", "Second."]);
         let of_verdicts = hints.of_verdicts;
@@ -129,7 +143,8 @@ mod tests {
             .iter()
             .map(|hint| hint.condition.to_string())
             .collect();
-        assert_eq!(headings, ["hang in kthread_stop", "E0382"]);
+        assert_eq!(headings, ["hang in kthread_stop", "E0382 (part 2)"]);
+        assert_eq!(of_verdicts[1].condition.part, Some(2));
         assert_eq!(of_verdicts[0].text, "The end.\n\n1. Not a hint.");
         let error = parse("\nText.\n".lines(), 7).expect_err("text outside");
         assert_eq!(error.0, 8);

@@ -1,5 +1,6 @@
 //! Wrong answers: changes of a solution, or of a lesson's module, that make a known mistake.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::lesson::TextError;
@@ -107,6 +108,23 @@ impl WrongAnswer {
         Err(error(above + 1, &problem))
     }
 
+    /// Reports whether a student may have made the same mistake: the source has a line that the diff adds or, if
+    /// it only removes lines, has none of these.
+    pub fn resembles(&self, source: &str) -> bool {
+        let lines: HashSet<&str> = source.lines().map(str::trim).collect();
+        let changed = |sign: char| {
+            let hunks = self.diff.lines().skip_while(|line| !line.starts_with("@@"));
+            let changed = hunks.filter_map(move |line| line.strip_prefix(sign));
+            changed
+                .map(str::trim)
+                .filter(|line| line.chars().any(char::is_alphanumeric))
+        };
+        match changed('+').next() {
+            Some(_) => changed('+').any(|line| lines.contains(line)),
+            None => !changed('-').any(|line| lines.contains(line)),
+        }
+    }
+
     /// Returns the wrong answer's source, made from the file that it changes.
     ///
     /// # Errors
@@ -163,6 +181,21 @@ whether to stop.
                 .to_string()
                 .starts_with("wrong/no-stop.rs.patch: the diff")
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_source_with_the_same_mistake_resembles_the_answer() -> Result<(), TextError> {
+        let changes = WrongAnswer::parse(PATCH, Path::new("early.rs.patch"))?;
+        for (source, expected) in [("a\n  c\nx\n", true), ("a\nb\nd\n", false)] {
+            assert_eq!(changes.resembles(source), expected, "{source}");
+        }
+        // Braces alone are in every source.
+        let removes = PATCH.replace("+c\n", "+}\n");
+        let removes = WrongAnswer::parse(&removes, Path::new("early.rs.patch"))?;
+        for (source, expected) in [("a\n}\nd\n", true), ("a\n    b\n}\n", false)] {
+            assert_eq!(removes.resembles(source), expected, "{source}");
+        }
         Ok(())
     }
 

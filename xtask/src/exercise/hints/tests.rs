@@ -25,6 +25,10 @@ Any hang.
 
 A hang in stop.
 
+### mismatch (part 2)
+
+Only there.
+
 ### E0382
 
 Moved.
@@ -102,7 +106,7 @@ fn the_best_hint_is_the_first() -> Result<()> {
     )?;
     let variant = exercise.task.variants.defaults();
     let hints = |result: &CheckResult| -> Vec<String> {
-        let hints = candidates(exercise, Language::Rust, &variant, &table, result);
+        let hints = candidates(exercise, Language::Rust, &variant, "y\n", &table, result);
         hints.into_iter().map(|hint| hint.text).collect()
     };
     let hang = part(
@@ -134,8 +138,11 @@ fn the_best_hint_is_the_first() -> Result<()> {
     let other_part = part("Leaves", "mismatch", &[])?;
     assert_eq!(
         hints(&result(vec![other_part], None)),
-        ["First.", "Second."]
+        ["Only there.", "First.", "Second."]
     );
+    let mismatch = result(vec![part("Loads", "mismatch", &[])?], None);
+    let other_source = candidates(exercise, Language::Rust, &variant, "z\n", &table, &mismatch);
+    assert_eq!(other_source[0].text, "First.");
     assert_eq!(hints(&result(Vec::new(), Some("E0382")))[0], "Moved.");
     let passed = PartResult {
         state: PartState::Passed,
