@@ -179,11 +179,40 @@ fn mismatch(
     } else {
         listing(out, "the kernel's log around the command", log)?;
     }
+    if let Some(message) = late_message(mismatch) {
+        writeln!(
+            out,
+            "`{message}` came into the log too late for this command: a message without `\\n` at its end shows \
+             only when the next one is written"
+        )?;
+    }
     match further {
         0 => Ok(()),
         1 => writeln!(out, "1 later command failed too"),
         _ => writeln!(out, "{further} later commands failed too"),
     }
+}
+
+/// Returns an expected message of the kernel's log that the command did not print, although the log has it.
+fn late_message(mismatch: &Mismatch) -> Option<&str> {
+    let is_logged = |message: &str| {
+        mismatch
+            .log
+            .iter()
+            .any(|line| message_of(line) == Some(message))
+    };
+    let mut missing = mismatch
+        .expected
+        .iter()
+        .filter(|line| !mismatch.printed.contains(line));
+    missing.find_map(|line| message_of(line).filter(|message| is_logged(message)))
+}
+
+/// Returns the message of a line of the kernel's log, behind its time, or behind the sign for it in a
+/// lesson's text.
+fn message_of(line: &str) -> Option<&str> {
+    let (_, message) = line.strip_prefix('[')?.split_once("] ")?;
+    (!message.is_empty()).then_some(message)
 }
 
 /// Writes a command behind its prompt.

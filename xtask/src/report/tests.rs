@@ -97,6 +97,30 @@ fn a_mismatch_shows_location_diff_log_and_commands() {
 }
 
 #[test]
+fn a_message_that_came_too_late_is_named() {
+    let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let report = |printed_lines: &[&str]| {
+        printed(&[outcome(Verdict::Mismatch {
+            first: Box::new(Mismatch {
+                location: location(),
+                expected: lines(&["[..] x: one", "[..] x: two"]),
+                printed: lines(printed_lines),
+                status: (0, 0),
+                log: lines(&["[    1.000000] x: one", "[    1.100000] x: two"]),
+            }),
+            further: 0,
+        })])
+    };
+    let late = report(&["[..] x: one"]);
+    assert!(
+        late.contains("`x: two` came into the log too late"),
+        "{late}"
+    );
+    let twice = report(&["[..] x: one", "[..] x: two", "[    1.2] x: two"]);
+    assert!(!twice.contains("too late"), "{twice}");
+}
+
+#[test]
 fn a_row_and_its_commands_name_the_language() {
     let c = Outcome {
         language: Language::C,
