@@ -5,6 +5,11 @@ use std::sync::OnceLock;
 /// Name of the installed program.
 const INSTALLED: &str = "kmodlab";
 
+/// Returns true if this is the installed program, and not that of `cargo xtask`.
+pub fn is_installed() -> bool {
+    name() == INSTALLED
+}
+
 /// Returns the words that start this program: `kmodlab` if it was installed, else `cargo xtask`.
 pub fn name() -> &'static str {
     static NAME: OnceLock<&str> = OnceLock::new();

@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::embedded;
 
 /// Environment variable that names a clone to use instead of the one around the current folder.
-const VARIABLE: &str = "KMODLAB_WORKSPACE";
+pub const VARIABLE: &str = "KMODLAB_WORKSPACE";
 
 /// Files by which the top folder of a clone is recognised.
 const LANDMARKS: [&str; 2] = ["kernel-config/kernels.toml", "modules/Kbuild"];

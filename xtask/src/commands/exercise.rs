@@ -105,8 +105,12 @@ pub fn run(options: &ExerciseOptions) -> Result<ExitCode> {
 }
 
 fn init(options: &InitOptions) -> Result<()> {
-    let catalogue = Catalogue::of_clone(&Workspace::find()?)?;
-    StudentFolder::init(&options.folder, options.lang.into(), &catalogue)?;
+    let workspace = Workspace::find()?;
+    let catalogue = Catalogue::of_clone(&workspace)?;
+    let student = StudentFolder::init(&options.folder, options.lang.into(), &catalogue)?;
+    if !crate::program::is_installed() {
+        student.write_cargo_alias(&workspace)?;
+    }
     let (folder, count) = (options.folder.display(), catalogue.exercises.len());
     let name = crate::program::name();
     writeln!(

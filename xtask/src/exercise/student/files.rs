@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::StudentFolder;
 use super::progress::ExerciseProgress;
+use super::{StudentFolder, links};
 use crate::exercise::{Catalogue, Exercise, TASK};
 use crate::key::Inputs;
 use crate::whole_file;
@@ -60,6 +60,7 @@ impl StudentFolder {
         let text = task
             .student_text(&self.variant_of(exercise), false)
             .markdown;
+        let text = links::from_anywhere(&text, &exercise.folder);
         let file = self.folder_of(exercise).join(TASK);
         if key(&text) != own.text || !file.exists() {
             let is_own =

@@ -7,9 +7,12 @@
 //! progress.toml                       points, checks and hints of each exercise
 //! io_wait_event/2-every-fifth/task.md, every_fifth.rs
 //! .kmodlab/                           the last result of each exercise
+//! .cargo/config.toml                  by which `cargo xtask` runs the clone's program, if that made the folder
 //! ```
 
+mod cargo_alias;
 mod files;
+mod links;
 mod manifest;
 mod progress;
 mod results;
@@ -250,7 +253,7 @@ impl StudentFolder {
         let found = Self::find(folder)?;
         found.ok_or_else(|| {
             let message = format!(
-                "{} is not in a folder for answers; make one with `{} exercise init FOLDER`",
+                "{} is not in a folder for answers; change into yours, or make one with `{} exercise init FOLDER`",
                 folder.display(),
                 crate::program::name()
             );

@@ -214,3 +214,40 @@ fn a_wrong_manifest_is_an_error_and_that_of_a_module_is_passed_over() -> Result<
     assert_eq!(StudentFolder::find(fixture.exercises.path())?, None);
     Ok(())
 }
+
+#[test]
+fn cargo_xtask_runs_the_clone_in_the_folder_too() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let clone = tempfile::tempdir()?;
+    std::fs::create_dir(clone.path().join("kernel-config"))?;
+    let workspace = Workspace::at(clone.path())?;
+    folder.write_cargo_alias(&workspace)?;
+    let path = folder.root.join(".cargo/config.toml");
+    let config =
+        || -> Result<toml::Table> { Ok(toml::from_str(&std::fs::read_to_string(&path)?)?) };
+    let clone = workspace.root().display().to_string();
+    assert_eq!(
+        config()?["alias"]["xtask"]
+            .as_array()
+            .map(|words| words[2].clone()),
+        Some(format!("{clone}/Cargo.toml").into())
+    );
+    assert_eq!(
+        config()?["env"]["KMODLAB_WORKSPACE"].as_str(),
+        Some(&*clone)
+    );
+    // Another clone takes its place, but a file of the student's stays.
+    let other = tempfile::tempdir()?;
+    std::fs::create_dir(other.path().join("kernel-config"))?;
+    let other = Workspace::at(other.path())?;
+    folder.write_cargo_alias(&other)?;
+    assert_eq!(
+        config()?["env"]["KMODLAB_WORKSPACE"].as_str(),
+        other.root().to_str()
+    );
+    std::fs::write(&path, "[alias]\n")?;
+    folder.write_cargo_alias(&workspace)?;
+    assert_eq!(std::fs::read_to_string(&path)?, "[alias]\n");
+    Ok(())
+}
