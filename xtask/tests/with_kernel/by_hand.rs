@@ -57,6 +57,18 @@ fn the_build_by_hand_leaves_the_files_that_the_text_lists() -> Result<()> {
             "no step like {step:?} in:\n{printed}"
         );
     }
+    // The files that the reader writes have the sizes that the text shows.
+    for name in ["first.c", "Makefile"] {
+        let size = std::fs::metadata(folder.path().join(name))?.len();
+        let line = shown
+            .lines()
+            .find(|line| line.ends_with(&format!(" {name}")));
+        let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+        ensure!(
+            words.get(4) == Some(&&*size.to_string()),
+            "{name}: {size} bytes, {line:?}"
+        );
+    }
     let listed = shown.lines().filter(|line| line.starts_with("-rw"));
     let listed: BTreeSet<&str> = listed.filter_map(|line| line.rsplit(' ').next()).collect();
     let mut found = BTreeSet::new();
