@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::cache::Cache;
 
 /// Returns the path of the answer called `name`.
-pub fn path(cache: &Cache, name: &str) -> PathBuf {
+fn path(cache: &Cache, name: &str) -> PathBuf {
     path_in(cache.root(), name)
 }
 

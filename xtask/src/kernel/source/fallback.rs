@@ -22,7 +22,6 @@ struct UnreachableMemo {
     at: u64,
     /// Value of KMODLAB_MIRROR during the attempt.
     mirror: Option<String>,
-    missing: Vec<UnavailableSource>,
 }
 
 /// Returns the name of the answer that a pack has the kernel with that name instead of the kernel
@@ -73,36 +72,36 @@ pub fn or_fallback(
         let age = memo::now().checked_sub(known.at);
         known.mirror == settings.mirror && age.is_some_and(|age| age < UNREACHABLE_FOR)
     });
-    let (missing, retry) = match remembered {
-        Some(UnreachableMemo { at, missing, .. }) => {
-            let minutes = memo::now().saturating_sub(at) / 60;
-            let path = memo::path(&session.cache, &name);
-            let retry = format!(" {minutes} min ago; remove {} to try again", path.display());
-            (missing, retry)
+    match remembered {
+        Some(known) => {
+            let minutes = memo::now().saturating_sub(known.at) / 60;
+            session.ui.note(format!(
+                "kernel {} is used instead of {}, which could not be reached {minutes} min ago; \
+                 `--kernel {1}` tries again",
+                fallback.name, spec.name
+            ));
         }
         None => match from_origins(session, settings, spec)? {
             Ok(source) => return Ok(source),
             Err(missing) => {
+                session.ui.note(format!(
+                    "kernel {}: could not reach {}",
+                    spec.name,
+                    UnavailableSource::line(&missing)
+                ));
+                session.ui.note(format!(
+                    "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in \
+                     KMODLAB_MIRROR or with `--kernel-source PATH`",
+                    fallback.name, spec.name
+                ));
                 let unreachable = UnreachableMemo {
                     at: memo::now(),
                     mirror: settings.mirror.clone(),
-                    missing,
                 };
                 memo::remember(&session.cache, &name, &unreachable)?;
-                (unreachable.missing, String::new())
             }
         },
-    };
-    session.ui.note(format!(
-        "kernel {}: could not reach {}{retry}",
-        spec.name,
-        UnavailableSource::line(&missing)
-    ));
-    session.ui.note(format!(
-        "kernel {} is used instead; to insist: `--kernel {}`, with a mirror in KMODLAB_MIRROR or \
-         with `--kernel-source PATH`",
-        fallback.name, spec.name
-    ));
+    }
     match from_origins(session, settings, fallback)? {
         Ok(source) => Ok(source),
         Err(missing) => Err(Failure::host(format!(

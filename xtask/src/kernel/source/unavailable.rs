@@ -1,7 +1,5 @@
 //! Sources that are not available, and the messages about them.
 
-use serde::{Deserialize, Serialize};
-
 use crate::failure::Failure;
 use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin};
 
@@ -9,7 +7,7 @@ use crate::kernel::spec::{KernelSpec, Kernels, SourceOrigin};
 pub type Available<T> = std::result::Result<T, Vec<UnavailableSource>>;
 
 /// An origin that is not available.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct UnavailableSource {
     /// Address of a mirror, or name of a package.
     pub origin: String,
