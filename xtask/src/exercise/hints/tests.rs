@@ -151,3 +151,37 @@ fn the_best_hint_is_the_first() -> Result<()> {
     assert!(hints(&result(vec![passed], None)).is_empty());
     Ok(())
 }
+
+#[test]
+fn what_a_module_lacks_has_a_hint() -> Result<()> {
+    let table = HintTable::load(&Workspace::find()?)?;
+    for (message, expected) in [
+        (
+            "call to undeclared library function 'printf' with type",
+            "printf",
+        ),
+        ("fatal error: 'stdio.h' file not found", "stdio"),
+        (
+            "error: cannot find macro `println` in this scope",
+            "println",
+        ),
+        ("use of unresolved module or unlinked crate `std`", "std"),
+        ("call to undeclared function 'msleep'", ""),
+    ] {
+        let symptoms = Symptoms {
+            verdicts: vec!["does-not-compile"],
+            part: None,
+            part_number: None,
+            lines: vec![message],
+        };
+        let met = table
+            .hints
+            .iter()
+            .map(|hint| HintCondition::read(&hint.when));
+        let met = met.filter(|condition| symptoms.meets(condition));
+        let symbols: Vec<String> = met.filter_map(|condition| condition.symbol).collect();
+        let expected: Vec<&str> = expected.split_whitespace().collect();
+        assert_eq!(symbols, expected, "{message}");
+    }
+    Ok(())
+}
