@@ -126,7 +126,7 @@ fn run_command(command: Command) -> Result<ExitCode> {
         Command::Ide(options) => ide::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Watch(options) => watch::run(&options),
         Command::Learn(options) => learn::run(&options),
-        Command::Shell(options) => shell::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Shell(options) => shell::run(&options),
         Command::Check(options) => check::run(&options),
         Command::List(options) => list::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Hint(options) => hint::run(&options).map(|()| ExitCode::SUCCESS),

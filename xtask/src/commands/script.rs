@@ -1,5 +1,5 @@
-//! The commands that `qemu` runs in a guest without a person: those of `--run`, or of a standard
-//! input that is not a terminal.
+//! The commands that `qemu` and `shell` run in a guest without a person: those of `--run`, or of a
+//! standard input that is not a terminal.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;

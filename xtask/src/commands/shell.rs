@@ -1,11 +1,13 @@
 //! `shell`: a guest with a shell, in which the commands of an exercise's part were typed.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use kmodlab_protocol::BANNER_FILE;
 
 use super::common::Common;
+use super::script::{self, GuestScript};
 use super::student::Student;
 use crate::exercise::answer::{Answer, AnswerFolder};
 use crate::exercise::result::{CheckResult, PartState};
@@ -49,12 +51,14 @@ pub struct ShellOptions {
 }
 
 /// Boots a guest on the terminal in which the part's commands before the one that failed were
-/// typed.
+/// typed. A standard input that is not a terminal is read to its end and run after these commands;
+/// the status is then that of its last command.
 ///
 /// # Errors
 ///
-/// If there is no student's folder, no such exercise or part, or the answer does not compile.
-pub fn run(options: &ShellOptions) -> Result<()> {
+/// If there is no student's folder, no such exercise or part, or the answer does not compile. With
+/// an input to run, it is also an error if the guest ends before the input does.
+pub fn run(options: &ShellOptions) -> Result<ExitCode> {
     let student = match &options.folder {
         Some(folder) => Student::at(folder)?,
         None => Student::open()?,
@@ -75,7 +79,7 @@ pub fn run(options: &ShellOptions) -> Result<()> {
         let timeline = answer.timeline(&session, &source, part - 1)?;
         let style = timelines::terminal_style(options.columns);
         crate::outln!("{}", timeline.text(style).trim_end())?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let index = answer.parts[part - 1].index;
     let profile = exercise.task.parts[index].settings.profile();
@@ -131,7 +135,7 @@ fn boot(
     answer: &Answer<'_>,
     commands: &[PartCommand],
     failed: Option<usize>,
-) -> Result<()> {
+) -> Result<ExitCode> {
     let Built {
         toolchain,
         kernel,
@@ -147,12 +151,14 @@ fn boot(
     let banner = format!(
         "\nkmodlab: {id} on Linux {version}. To leave: type poweroff, or press Ctrl-A and then X.\n\n"
     );
-    let texts = [(BANNER_FILE, banner), (PROFILE, script(typed, left)?)];
+    let texts = [(BANNER_FILE, banner), (PROFILE, profile(typed, left)?)];
     files.extend(texts.map(|(path, contents)| GuestFile {
         path: path.to_owned(),
         mode: 0o644,
         contents: contents.into_bytes(),
     }));
+    let input = GuestScript::requested(None)?;
+    files.extend(input.as_ref().map(GuestScript::file));
     let folder = guest_folder()?;
     let initrd = folder.path().join("initrd");
     initramfs.with(&files, &initrd)?;
@@ -162,13 +168,20 @@ fn boot(
         kernel_parameters: [vec!["quiet".to_owned()], terminal::kernel_parameters()].concat(),
         hardware: Hardware::DEFAULT,
     };
+    if input.is_some() {
+        let report = folder.path().join("report");
+        let machine = Machine::batch(accel, boot, report.clone());
+        let report = terminal::run_batch(toolchain, kernel, &machine, &report)?;
+        return script::exit_code(&report);
+    }
     let machine = Machine::interactive(accel, boot, None, None);
-    terminal::run_on_terminal(toolchain, kernel, &machine)
+    terminal::run_on_terminal(toolchain, kernel, &machine)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns the script that shows each command behind a prompt and runs it, and then shows those that
 /// are left.
-fn script(typed: &[PartCommand], left: &[PartCommand]) -> Result<String> {
+fn profile(typed: &[PartCommand], left: &[PartCommand]) -> Result<String> {
     let print = |text: &str| -> Result<String> {
         let quoted = shlex::try_quote(text).context("a command has a null byte")?;
         Ok(format!("printf '%s\\n' {quoted}\n"))
@@ -209,7 +222,7 @@ mod tests {
         assert_eq!(divided(&commands, None).0, &commands[..2]);
         assert_eq!(divided(&[], Some(4)), (&[][..], &[][..]));
         let (typed, left) = divided(&commands, Some(7));
-        let script = script(typed, left)?;
+        let script = profile(typed, left)?;
         let output = std::process::Command::new("sh")
             .args([
                 "-c",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use xtask::exercise::result::{CheckResult, HintSource, PartState};
 
-use crate::lab::{TestClone, XtaskOutput, run};
+use crate::lab::{TestClone, XtaskOutput, run, run_piped};
 
 /// The lesson whose folder has the exercise and a common mistake.
 const LESSON: &str = "kthread_run";
@@ -60,11 +60,15 @@ impl ExerciseLab {
 
     /// Runs xtask in the student's folder.
     fn xtask(&self, args: &[&str]) -> Result<XtaskOutput> {
+        run(&mut self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Command {
         let mut xtask = self.clone.xtask(args);
         xtask
             .current_dir(self.student.path())
             .env("KMODLAB_WORKSPACE", self.clone.path(""));
-        run(&mut xtask)
+        xtask
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -245,6 +249,18 @@ fn a_compilers_message_has_the_students_path() -> Result<()> {
     ensure!(std::fs::read_to_string(lab.path("counts.rs.1"))? == text);
     ensure!(!std::fs::read_to_string(lab.path("counts.rs"))?.contains("nothing"));
     Ok(())
+}
+
+#[test]
+fn a_shell_without_a_terminal_ends_with_its_input() -> Result<()> {
+    let lab = ExerciseLab::new("rust")?;
+    let args = ["shell", EXERCISE, "2"];
+    let shown = ["kmodlab:/root# insmod counts.ko\n", "\n  rmmod counts\n"];
+    // The standard input is /dev/null.
+    lab.xtask(&args)?.expect(0, &shown)?;
+    let input = "lsmod | grep -c ^counts\n(exit 7)\n";
+    let output = run_piped(&mut lab.command(&args), input)?;
+    output.expect(7, &[shown[0], shown[1], "\n1\n"])
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! `qemu` without a person, the guest's own `insmod`, and the variables for one's own make.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::lab::{TestProject, XtaskOutput};
+use crate::lab::{TestProject, XtaskOutput, run_piped};
 
 /// A module in C whose `init` reports itself and fails.
 const FAILS: &str = "#include <linux/module.h>
@@ -25,21 +24,10 @@ MODULE_DESCRIPTION(\"A test\");
 
 /// Runs `qemu` on the project with this standard input.
 fn piped(project: &TestProject, input: &str) -> Result<XtaskOutput> {
-    let mut command = project.command(&["qemu", "./own", "--accel", "tcg"]);
-    let child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = child.spawn()?;
-    let mut keys = child.stdin.take().context("an input")?;
-    keys.write_all(input.as_bytes())?;
-    drop(keys);
-    let output = child.wait_with_output()?;
-    Ok(XtaskOutput {
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    run_piped(
+        &mut project.command(&["qemu", "./own", "--accel", "tcg"]),
+        input,
+    )
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod text;
 
+use std::io::IsTerminal as _;
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Result;
@@ -136,7 +138,12 @@ fn command(practice: &mut Practice, line: &str) -> Result<bool> {
             if action == Action::Timeline {
                 tool = tool.arg("--timeline");
             }
-            tool.run_on_terminal()?;
+            if std::io::stdin().is_terminal() {
+                tool.run_on_terminal()?;
+            } else {
+                // The rest of the input is commands for this program, and not for the guest.
+                tool.spawn(Stdio::inherit(), Stdio::inherit())?.wait()?;
+            }
         }
         _ => crate::outln!("The commands are: {COMMANDS}.")?,
     }

@@ -19,4 +19,4 @@ pub use processes::{alive, kill, named, processes_below, wait_for};
 pub use project::TestProject;
 pub use report::{document, row_and_details};
 pub use screen::assert_screen;
-pub use xtask::{XtaskOutput, run, words, xtask};
+pub use xtask::{XtaskOutput, run, run_piped, words, xtask};

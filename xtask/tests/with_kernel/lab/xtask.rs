@@ -1,7 +1,8 @@
 //! Runs of xtask.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -44,7 +45,23 @@ fn builds_nothing(args: &[&str]) -> bool {
 
 /// Runs xtask to its end.
 pub fn run(xtask: &mut Command) -> Result<XtaskOutput> {
-    let output = xtask.output()?;
+    output_of(xtask.output()?)
+}
+
+/// Runs xtask with this standard input to its end.
+pub fn run_piped(xtask: &mut Command, input: &str) -> Result<XtaskOutput> {
+    let mut child = xtask
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut keys = child.stdin.take().context("an input")?;
+    keys.write_all(input.as_bytes())?;
+    drop(keys);
+    output_of(child.wait_with_output()?)
+}
+
+fn output_of(output: Output) -> Result<XtaskOutput> {
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(XtaskOutput {
