@@ -16,6 +16,14 @@ const BEFORE_PATHS: [&str; 4] = [
 /// Extensions of files that a compiler reports on.
 const SOURCES: [&str; 4] = ["c", "h", "S", "rs"];
 
+/// Folders of Rust's library, as rustc prints them: `library/core/src/ops/range.rs`.
+const LIBRARY: [&str; 4] = [
+    "library/core/src/",
+    "library/alloc/src/",
+    "library/std/src/",
+    "library/proc_macro/src/",
+];
+
 /// The folders of a project's build.
 #[derive(Debug, Clone)]
 pub(super) struct ProjectPaths {
@@ -62,6 +70,7 @@ impl ProjectPaths {
                 && before.trim().is_empty()
                 && !path.starts_with(['/', '.', '<'])
                 && !path.starts_with(shown)
+                && !self.is_of_library(path)
             {
                 return format!("{before}{mark}{shown}{path}");
             }
@@ -70,12 +79,21 @@ impl ProjectPaths {
             if let Some(rest) = line.strip_prefix(before)
                 && is_relative_place(rest)
                 && !rest.starts_with(shown)
+                && !self.is_of_library(rest)
             {
                 let rest = rest.strip_prefix(&self.relative).unwrap_or(rest);
                 return format!("{before}{shown}{rest}");
             }
         }
         line
+    }
+
+    /// Reports whether a text begins with the path of a file of Rust's library, and the project has
+    /// no file of this path.
+    fn is_of_library(&self, text: &str) -> bool {
+        let path = text.split_once(':').map_or(text, |(path, _)| path);
+        LIBRARY.iter().any(|folder| path.starts_with(folder))
+            && !Path::new(&self.sources).join(path).exists()
     }
 }
 
@@ -127,6 +145,28 @@ mod tests {
         ] {
             assert_eq!(written().shown(line, "./x/"), shown, "{line}");
         }
+    }
+
+    #[test]
+    fn paths_of_rusts_library_stay_unless_the_project_has_the_file() -> anyhow::Result<()> {
+        let place = "library/core/src/ops/range.rs:378:18";
+        for line in [
+            format!("   --> {place}"),
+            format!("   ::: {place}"),
+            format!("{place}: note: x"),
+        ] {
+            assert_eq!(written().shown(&line, "./x/"), line);
+        }
+        let sources = tempfile::tempdir()?;
+        let own = sources.path().join("library/core/src/ops");
+        std::fs::create_dir_all(&own)?;
+        std::fs::write(own.join("range.rs"), "")?;
+        let paths = ProjectPaths::new(Path::new("/w/k"), sources.path());
+        assert_eq!(
+            paths.shown(&format!(" --> {place}"), "./x/"),
+            format!(" --> ./x/{place}")
+        );
+        Ok(())
     }
 
     #[test]
