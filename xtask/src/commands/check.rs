@@ -84,7 +84,7 @@ fn exercises<'a>(options: &CheckOptions, student: &'a Student) -> Result<Vec<&'a
         let all = student.catalogue.exercises.iter();
         let begun: Vec<&Exercise> = all.filter(|one| progress.of(&one.id).checks > 0).collect();
         return match begun.is_empty() {
-            true => Err(Failure::usage("--all: no exercise has been checked yet").into()),
+            true => Err(Failure::usage("--all: no exercise has been begun yet").into()),
             false => Ok(begun),
         };
     }

@@ -101,7 +101,8 @@ impl Learner {
                 start: start.unwrap_or_default(),
             },
             course: Vec::new(),
-            tries: 0,
+            recorded_tries: 0,
+            last_try: String::new(),
             phase: Phase::Checked,
             compiled: None,
             parts: parts
@@ -145,7 +146,8 @@ impl Learner {
         };
         state.course = self.catalogue.exercises.iter().map(row).collect();
         let own = progress.of(&state.task.id);
-        state.tries = own.checks;
+        state.recorded_tries = own.checks;
+        state.last_try = own.answer;
         // Before the first change of the file, a hint would come too early.
         if state.result.is_some() && !state.is_untouched() {
             let recorded = usize::try_from(own.hints).unwrap_or(usize::MAX);

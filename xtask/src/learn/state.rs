@@ -5,6 +5,7 @@ use super::printer::{self, PrintingLine};
 use crate::exercise::result::{
     CheckResult, CompileResult, HintEntry, HintSource, PartResult, PartState,
 };
+use crate::exercise::student::answer_key;
 use crate::modules::Language;
 
 /// The state of the screen.
@@ -14,8 +15,10 @@ pub struct LearnState {
     pub task: TaskInfo,
     /// The exercises of the course, in its order.
     pub course: Vec<CourseRow>,
-    /// The number of checks of this exercise, the running one included.
-    pub tries: u32,
+    /// The number of tries of this exercise that are recorded.
+    pub recorded_tries: u32,
+    /// The key of the answer of the last of them.
+    pub last_try: String,
     /// The state of the check.
     pub phase: Phase,
     /// The result of compiling in this check, and the seconds that it took.
@@ -165,10 +168,6 @@ impl Look {
 impl LearnState {
     /// Begins a check of this source: all results of an earlier one disappear.
     pub fn begin(&mut self, source: String) {
-        // A check in place of one that was ended is the same try.
-        if !self.is_checking() {
-            self.tries += 1;
-        }
         self.phase = Phase::Checking {
             work: "starting".to_owned(),
             seconds: 0.0,
@@ -257,6 +256,13 @@ impl LearnState {
     /// Reports whether the source that was checked is the one that a student begins with.
     pub fn is_untouched(&self) -> bool {
         self.source == self.task.start
+    }
+
+    /// Returns the number of tries of this exercise, that of the running check included if its answer
+    /// has changed since the last.
+    pub fn tries(&self) -> u32 {
+        let is_new = !self.is_untouched() && answer_key(&self.source) != self.last_try;
+        self.recorded_tries + u32::from(self.is_checking() && is_new)
     }
 
     /// Returns the number of exercises that have passed.

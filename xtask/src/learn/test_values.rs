@@ -46,7 +46,8 @@ pub(super) fn new() -> LearnState {
             row("io_wait_event/2-every-fifth", "Every fifth", false),
             row("completion_stop/1-twice", "Twice", false),
         ],
-        tries: 6,
+        recorded_tries: 6,
+        last_try: String::new(),
         phase: Phase::Checked,
         compiled: None,
         parts: vec![
@@ -207,6 +208,7 @@ fn finish(
     let details = vec![Vec::new(), vec!["a line of the report".to_owned()]];
     state.receive(CheckMessage::Finished { result, details }, 9.9);
     state.hints_shown = state.first_hints();
+    state.recorded_tries += 1;
 }
 
 fn part(index: usize, state: PartState) -> PartResult {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! kmodlab.toml                        language, kernel, and the student's values
-//! progress.toml                       points, checks and hints of each exercise
+//! progress.toml                       points, tries and hints of each exercise
 //! io_wait_event/2-every-fifth/task.md, every_fifth.rs
 //! .kmodlab/                           the last result of each exercise
 //! .cargo/config.toml                  by which `cargo xtask` runs the clone's program, if that made the folder
@@ -29,7 +29,7 @@ use crate::project::{KernelChoice, MANIFEST};
 use crate::whole_file;
 use crate::workspace::Workspace;
 
-pub use files::{FileUpdate, shown};
+pub use files::{FileUpdate, key as answer_key, shown};
 pub use manifest::StudentManifest;
 pub use progress::{ExerciseProgress, Progress};
 

@@ -16,8 +16,8 @@ const PROGRESS: &str = "progress.toml";
 
 /// The first lines of the file.
 const HEADER: &str = "# The record of your progress. `points` is the best result so far, `checks` the \
-                      number of\n# checks, `hints` the number of hints that were shown for the last \
-                      failure.\n\n";
+                      number of\n# tries: of checks whose answer had changed since the try before. \
+                      `hints` is the number of\n# hints that were shown for the last failure.\n\n";
 
 /// A student's progress.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct ExerciseProgress {
     pub points: u32,
     /// The points of the exercise at the last check.
     pub maximum: u32,
-    /// The number of checks.
+    /// The number of tries: of checks of an answer that differed from that of the try before.
     pub checks: u32,
     /// The number of hints that were shown for the last failure.
     pub hints: u32,
@@ -47,6 +47,9 @@ pub struct ExerciseProgress {
     /// The key of the file that kmodlab wrote for the answer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub start: String,
+    /// The key of the answer of the last try.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// Keys of another version of kmodlab.
     #[serde(flatten)]
     pub other: toml::Table,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{StudentFolder, files};
+use super::{StudentFolder, answer_key, files};
 use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
 use crate::exercise::check::{CheckSettings, check};
 use crate::exercise::result::{CheckResult, HintSource};
@@ -30,13 +30,14 @@ impl StudentFolder {
         settings: CheckSettings<'_>,
     ) -> Result<Vec<CheckResult>> {
         let folder = AnswerFolder::new()?;
-        let answers = exercises
-            .iter()
-            .map(|exercise| self.answer(&folder, exercise));
+        let texts = exercises.iter().map(|exercise| self.answer_text(exercise));
+        let texts: Vec<String> = texts.collect::<Result<_>>()?;
+        let answers = exercises.iter().zip(&texts);
+        let answers = answers.map(|(exercise, text)| self.answer_with(&folder, exercise, text));
         let answers: Vec<Answer<'_>> = answers.collect::<Result<_>>()?;
         let results = check(session, &answers, settings)?;
-        for (exercise, result) in exercises.iter().zip(&results) {
-            self.record(exercise, result)?;
+        for ((exercise, text), result) in exercises.iter().zip(&texts).zip(&results) {
+            self.record(exercise, text, result)?;
         }
         Ok(results)
     }
@@ -47,20 +48,33 @@ impl StudentFolder {
     ///
     /// Fails with a usage error if the file cannot be read.
     pub fn answer<'a>(&self, folder: &AnswerFolder, exercise: &'a Exercise) -> Result<Answer<'a>> {
+        self.answer_with(folder, exercise, &self.answer_text(exercise)?)
+    }
+
+    fn answer_text(&self, exercise: &Exercise) -> Result<String> {
         let path = self.answer_of(exercise);
-        let shown = files::shown(&path);
-        let text = whole_file::read_text(&path).map_err(|error| {
-            Failure::usage(format!(
+        whole_file::read_text(&path).map_err(|error| {
+            let message = format!(
                 "{} cannot be read: {error}; `{} reset {}` writes it again",
-                shown.display(),
+                files::shown(&path).display(),
                 crate::program::name(),
                 exercise.id
-            ))
-        })?;
+            );
+            Failure::usage(message).into()
+        })
+    }
+
+    fn answer_with<'a>(
+        &self,
+        folder: &AnswerFolder,
+        exercise: &'a Exercise,
+        text: &str,
+    ) -> Result<Answer<'a>> {
+        let shown = files::shown(&self.answer_of(exercise));
         let task = files::shown(&self.folder_of(exercise).join(TASK));
         let source = AnswerSource {
             name: exercise.module.clone(),
-            text: &text,
+            text,
             shown: &shown,
             task: Some(&task),
             variant: self.variant_of(exercise),
@@ -68,19 +82,24 @@ impl StudentFolder {
         Answer::new(folder, exercise, self.language_of(exercise), &source, false)
     }
 
-    /// Records the result of a check.
+    /// Records the result of a check of the answer `text`. It is a try if the text differs from that of
+    /// the try before and from the one that a student begins with.
     ///
     /// # Errors
     ///
     /// Fails if a file cannot be written.
-    pub fn record(&self, exercise: &Exercise, result: &CheckResult) -> Result<()> {
+    pub fn record(&self, exercise: &Exercise, text: &str, result: &CheckResult) -> Result<()> {
+        let answer = answer_key(text);
         let path = self.result_path(exercise);
         let earlier = self.last_result(exercise);
-        let text = serde_json::to_string_pretty(result).context("cannot write JSON")?;
-        whole_file::write_below(&path, &(text + "\n"))?;
+        let json = serde_json::to_string_pretty(result).context("cannot write JSON")?;
+        whole_file::write_below(&path, &(json + "\n"))?;
         let mut progress = self.progress()?;
         let own = progress.of_mut(&exercise.id);
-        own.checks += 1;
+        if answer != own.start && answer != own.answer {
+            own.checks += 1;
+            own.answer = answer;
+        }
         own.maximum = result.maximum;
         own.points = own.points.max(result.points);
         own.passed |= result.passed();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::exercise::result::CheckResult;
 use anyhow::Context as _;
 
 const TASK_TEXT: &str = "# T\n\n## Loads (5 points)\n\n```toml part\ntodo = 1\n```\n";
@@ -108,6 +109,47 @@ fn reset_keeps_the_answer() -> Result<()> {
         assert_eq!(fixture.read(kept)?, text);
         assert_eq!(fixture.read("a.rs")?, "// TODO 1: x\n");
     }
+    Ok(())
+}
+
+/// Returns the result of a check that failed, with two hints.
+fn failed() -> Result<CheckResult> {
+    let hint = |heading: &str| {
+        serde_json::json!({
+            "source": "written", "heading": heading, "text": "x", "lesson": null,
+        })
+    };
+    Ok(serde_json::from_value(serde_json::json!({
+        "schema": 1, "exercise": "l/1-a", "title": "T", "language": "rust", "answer": "a.rs",
+        "kernel": null, "parts": [], "points": 0, "maximum": 5,
+        "compile": {
+            "verdict": "pass", "message": "", "warnings": "", "file": null, "line": null,
+            "error_code": null,
+        },
+        "hints": [hint("1"), hint("2")],
+    }))?)
+}
+
+#[test]
+fn only_a_changed_answer_is_a_try() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let catalogue = fixture.catalogue()?;
+    let exercise = catalogue.find("a")?;
+    for (text, tries) in [
+        ("// TODO 1: x\n", 0),
+        ("// TODO 1: x\nx\n", 1),
+        ("// TODO 1: x\nx\n", 1),
+        ("y\n", 2),
+        ("// TODO 1: x\n", 2),
+        ("y\n", 2),
+        ("z\n", 3),
+    ] {
+        folder.record(exercise, text, &failed()?)?;
+        assert_eq!(folder.progress()?.of("l/1-a").checks, tries, "{text}");
+    }
+    let text = std::fs::read_to_string(fixture.student.path().join("progress.toml"))?;
+    assert!(text.contains("\nchecks = 3\n"), "{text}");
     Ok(())
 }
 

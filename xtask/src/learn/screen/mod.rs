@@ -89,7 +89,7 @@ fn header(state: &LearnState, columns: usize) -> Line<'static> {
     let (number, dot) = (state.number(), look.dot());
     let name = format!(" {number} {dot} {lesson} / {}", slug.replace('-', " "));
     let language = task.language.map_or("", |language| language.name());
-    let tries = match state.tries {
+    let tries = match state.tries() {
         0 => String::new(),
         tries => format!("   try {tries}"),
     };

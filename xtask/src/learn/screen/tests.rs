@@ -4,6 +4,7 @@ use ratatui::buffer::Cell;
 use snapbox::{Data, assert_data_eq, file};
 
 use super::*;
+use crate::exercise::student::answer_key;
 use crate::learn::state::{Look, Phase};
 use crate::learn::test_values::{checking, compile_error, failed, hung, new, passed};
 
@@ -64,6 +65,25 @@ fn a_running_check_shows_nothing_of_an_earlier_one() {
         self::screen(&checking(), 80, 12),
         file!["tests/checking.txt"].raw()
     );
+}
+
+#[test]
+fn only_a_changed_answer_is_another_try() {
+    let mut state = new();
+    for (source, last, expected) in [
+        ("// TODO\n", "", "rust   try 6  "),
+        ("x\n", "", "rust   try 7  "),
+        ("x\n", &*answer_key("x\n"), "rust   try 6  "),
+    ] {
+        state.begin(source.to_owned());
+        last.clone_into(&mut state.last_try);
+        let screen = screen(&state, 80, 12);
+        assert!(screen.contains(expected), "{source}: {screen}");
+    }
+    state.recorded_tries = 0;
+    state.begin("// TODO\n".to_owned());
+    let screen = screen(&state, 80, 12);
+    assert!(!screen.contains("try"), "{screen}");
 }
 
 #[test]
