@@ -1,6 +1,6 @@
 //! `hint`: prints the next hint for an exercise.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use anyhow::Result;
 
@@ -17,9 +17,14 @@ pub struct HintOptions {
     /// The exercise; without it, the one in whose folder you are, or the first that has not passed
     #[arg(value_name = "EXERCISE")]
     name: Option<String>,
+
+    /// Print the hints that were shown so far, and no other
+    #[arg(long)]
+    shown: bool,
 }
 
-/// Prints the next hint: for the failure of the last check, if there was one.
+/// Prints the next hint: for the failure of the last check, if there was one. After the last, prints
+/// all of them.
 ///
 /// # Errors
 ///
@@ -36,24 +41,34 @@ pub fn run(options: &HintOptions) -> Result<()> {
     let mut progress = student.folder.progress()?;
     let own = progress.of_mut(&exercise.id);
     let shown = usize::try_from(own.hints).unwrap_or(usize::MAX);
-    let Some(last) = hints.last() else {
+    if hints.is_empty() {
         return Err(Failure::usage(format!("{} has no hints", exercise.id)).into());
-    };
+    }
     let mut out = streams::stdout();
-    match hints.get(shown) {
-        Some(hint) => {
-            own.hints += 1;
+    if options.shown && shown == 0 {
+        writeln!(out, "no hint has been shown yet")?;
+    } else if let (Some(hint), false) = (hints.get(shown), options.shown) {
+        own.hints += 1;
+        print_hint(&mut out, hint)?;
+        write_left(&mut out, hints.len() - shown - 1)?;
+        student.folder.save(&progress)?;
+    } else {
+        let shown = &hints[..shown.min(hints.len())];
+        for hint in shown {
             print_hint(&mut out, hint)?;
-            let left = hints.len() - shown - 1;
-            if left > 0 {
-                let hints = if left == 1 { "hint" } else { "hints" };
-                writeln!(out, "{left} more {hints}")?;
-            }
         }
-        None => {
-            print_hint(&mut out, last)?;
-            writeln!(out, "this was the last of {} hints", hints.len())?;
+        match hints.len() - shown.len() {
+            0 => writeln!(out, "these were all hints")?,
+            left => write_left(&mut out, left)?,
         }
     }
-    student.folder.save(&progress)
+    Ok(())
+}
+
+fn write_left(out: &mut dyn Write, left: usize) -> Result<()> {
+    if left > 0 {
+        let hints = if left == 1 { "hint" } else { "hints" };
+        writeln!(out, "{left} more {hints}")?;
+    }
+    Ok(())
 }

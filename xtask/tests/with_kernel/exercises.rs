@@ -181,7 +181,15 @@ fn a_student_goes_from_the_first_failure_to_all_points() -> Result<()> {
     );
 
     lab.xtask(&["hint"])?.expect(0, &["hint 1:", "1 more"])?;
+    let shown = lab.xtask(&["hint", "--shown"])?;
+    shown.expect(0, &["hint 1:", "1 more"])?;
     lab.xtask(&["hint"])?.expect(0, &["hint 2:"])?;
+    let all = lab.xtask(&["hint"])?;
+    all.expect(0, &["hint 1:", "hint 2:", "these were all hints"])?;
+    lab.xtask(&["reset", EXERCISE])?.expect(0, &[])?;
+    let none = lab.xtask(&["hint", "--shown"])?;
+    none.expect(0, &["no hint has been shown yet"])?;
+    lab.xtask(&["hint"])?.expect(0, &["hint 1:", "1 more"])?;
     lab.xtask(&["solution", EXERCISE])?
         .expect(2, &["has not passed yet"])?;
 

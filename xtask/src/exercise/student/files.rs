@@ -99,8 +99,9 @@ impl StudentFolder {
         Some(solution.start(&exercise.task.variants, &self.variant_of(exercise)))
     }
 
-    /// Writes the file that a student begins with in place of the answer. Returns the file in which
-    /// the answer is kept, if there was one that differs.
+    /// Writes the file that a student begins with in place of the answer, and forgets the last result
+    /// and the hints that were shown for it. Returns the file in which the answer is kept, if there
+    /// was one that differs.
     ///
     /// # Errors
     ///
@@ -108,14 +109,20 @@ impl StudentFolder {
     pub fn reset(&self, exercise: &Exercise) -> Result<Option<PathBuf>> {
         let file = self.answer_of(exercise);
         let start = self.start(exercise).unwrap_or_default();
-        let kept = match whole_file::read(&file) {
-            Ok(now) if now == start.as_bytes() => return Ok(None),
-            Ok(_) => Some(keep(&file)?),
-            Err(_) => None,
+        let now = whole_file::read(&file).ok();
+        let is_start = now.as_deref() == Some(start.as_bytes());
+        let kept = match now {
+            Some(_) if !is_start => Some(keep(&file)?),
+            _ => None,
         };
-        whole_file::write_below(&file, &start)?;
+        if !is_start {
+            whole_file::write_below(&file, &start)?;
+        }
+        self.forget_result(exercise)?;
         let mut progress = self.progress()?;
-        progress.of_mut(&exercise.id).start = key(&start);
+        let own = progress.of_mut(&exercise.id);
+        own.start = key(&start);
+        own.hints = 0;
         self.save(&progress)?;
         Ok(kept)
     }

@@ -121,6 +121,17 @@ impl StudentFolder {
         serde_json::from_str(&text).ok()
     }
 
+    /// Removes the result of the last check of an exercise.
+    pub(super) fn forget_result(&self, exercise: &Exercise) -> Result<()> {
+        let path = self.result_path(exercise);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn result_path(&self, exercise: &Exercise) -> PathBuf {
         let name = format!("{}.json", exercise.id.replace('/', "."));
         self.root.join(RESULTS).join(name)

@@ -154,6 +154,26 @@ fn only_a_changed_answer_is_a_try() -> Result<()> {
 }
 
 #[test]
+fn reset_begins_the_hints_anew() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let catalogue = fixture.catalogue()?;
+    let exercise = catalogue.find("a")?;
+    // With an answer that has changed, and with the file as it was at the beginning.
+    for text in ["y\n", "// TODO 1: x\n"] {
+        fixture.write("a.rs", text)?;
+        folder.record(exercise, text, &failed()?)?;
+        let mut progress = folder.progress()?;
+        progress.of_mut("l/1-a").hints = 2;
+        folder.save(&progress)?;
+        folder.reset(exercise)?;
+        assert_eq!(folder.progress()?.of("l/1-a").hints, 0, "{text}");
+        assert!(folder.last_result(exercise).is_none(), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn progress_keeps_what_this_version_does_not_know() -> Result<()> {
     let fixture = Fixture::new()?;
     let folder = fixture.init()?;
