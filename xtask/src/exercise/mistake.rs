@@ -27,6 +27,8 @@ pub struct Mistake {
     pub lesson: String,
     /// The change.
     pub wrong: WrongAnswer,
+    /// The path of the lesson's source for messages.
+    pub file: PathBuf,
     /// The module with the mistake.
     pub source: String,
     /// The text whose transcript shows the mistake, and its path for messages.
@@ -43,7 +45,7 @@ impl Mistake {
         let folder = workspace.folder_of(lesson);
         let below = folder.join(WRONG);
         let load = |wrong: WrongAnswer| -> Result<Self> {
-            let source = folder.join(wrong.language.source(lesson));
+            let file = folder.join(wrong.language.source(lesson));
             let own = below.join(format!("{}.md", wrong.item));
             let text = match own.is_file() {
                 true => own,
@@ -51,13 +53,24 @@ impl Mistake {
             };
             Ok(Self {
                 lesson: lesson.to_owned(),
-                source: wrong.apply(&read(&source)?)?,
+                source: wrong.apply(&read(&file)?)?,
+                file: workspace.shown(&file),
                 text: (text.clone(), workspace.shown(&text)),
                 wrong,
             })
         };
         let answers = wrong_answers(&below, &workspace.shown(&below))?;
         answers.into_iter().map(load).collect()
+    }
+
+    /// Returns the lines that it changes, each group below its place in the lesson's source.
+    pub fn shown_changes(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (number, changed) in self.wrong.changes() {
+            lines.push(format!("{}:{number}", self.file.display()));
+            lines.extend(changed);
+        }
+        lines
     }
 
     /// Returns the lesson that shows the mistake.

@@ -142,6 +142,36 @@ impl WrongAnswer {
     }
 }
 
+impl WrongAnswer {
+    /// Returns the lines that it removes and adds, with `-` and `+`, in groups of adjacent ones. The
+    /// number of a group is that of its line in the file that is changed.
+    pub fn changes(&self) -> Vec<(usize, Vec<String>)> {
+        let Ok(patch) = diffy::Patch::from_str(&self.diff) else {
+            return Vec::new();
+        };
+        let mut groups: Vec<(usize, Vec<String>)> = Vec::new();
+        for hunk in patch.hunks() {
+            let mut number = hunk.old_range().start();
+            let mut is_adjacent = false;
+            for line in hunk.lines() {
+                let changed = match line {
+                    diffy::Line::Context(_) => None,
+                    diffy::Line::Delete(text) => Some(format!("-{}", text.trim_end())),
+                    diffy::Line::Insert(text) => Some(format!("+{}", text.trim_end())),
+                };
+                match (&changed, is_adjacent, groups.last_mut()) {
+                    (Some(text), true, Some((_, lines))) => lines.push(text.clone()),
+                    (Some(text), ..) => groups.push((number, vec![text.clone()])),
+                    (None, ..) => {}
+                }
+                is_adjacent = changed.is_some();
+                number += usize::from(!matches!(line, diffy::Line::Insert(_)));
+            }
+        }
+        groups
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

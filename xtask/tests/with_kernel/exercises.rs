@@ -280,7 +280,9 @@ fn a_common_mistake_of_a_lesson_happens() -> Result<()> {
     shown.expect(
         0,
         &[
+            "kthread_run with the mistake `no-stop`, in C:",
             "The thread is never stopped",
+            "kthread_run/c/kthread_run.c:",
             "$ rmmod kthread_run",
             "while",
         ],
