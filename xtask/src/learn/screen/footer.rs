@@ -107,7 +107,9 @@ fn keys(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
             }
             keys.extend(PARTS_KEYS);
         }
-        LearnPage::Course { .. } => keys.extend([("Enter", " choose"), ("l", "eave")]),
+        LearnPage::Course { .. } => {
+            keys.extend([("Up/Down", ""), ("Enter", " choose"), ("l", "eave")])
+        }
         _ => keys.extend([("Esc", " back"), ("Up/Down", ""), ("q", "uit")]),
     }
     let mut lines = vec![Vec::new()];

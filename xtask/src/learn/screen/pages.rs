@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::style::Role;
-use super::words::{fit, width, wrap};
+use super::words::{clip, fit, width, wrap};
 use crate::exercise::result::PartState;
 use crate::learn::state::{CourseRow, LearnState};
 
@@ -76,36 +76,127 @@ pub(super) fn text(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns the exercises around the selected one.
+/// The exercises of the list that are shown.
+#[derive(Debug, PartialEq, Eq)]
+struct CourseWindow {
+    /// The index of the first.
+    first: usize,
+    /// The number of them.
+    count: usize,
+    /// Whether a line above them has the number of those that are hidden there.
+    has_above: bool,
+    /// Whether a line below them has the number of those that are hidden there.
+    has_below: bool,
+}
+
+impl CourseWindow {
+    /// Returns the window around the selected one of `all` exercises in this number of rows.
+    fn around(selected: usize, all: usize, rows: usize) -> Self {
+        let window = |first, count, has_above, has_below| Self {
+            first,
+            count,
+            has_above,
+            has_below,
+        };
+        if all <= rows {
+            return window(0, all, false, false);
+        }
+        if rows < 3 {
+            let first = selected.min(all.saturating_sub(rows.max(1)));
+            return window(first, rows.max(1), false, false);
+        }
+        let between = rows - 2;
+        let first = selected.saturating_sub((between - 1) / 2);
+        // A line about a single exercise would take the place of that exercise.
+        if first <= 1 {
+            window(0, rows - 1, false, true)
+        } else if first + between + 1 >= all {
+            window(all - (rows - 1), rows - 1, true, false)
+        } else {
+            window(first, between, true, true)
+        }
+    }
+}
+
+/// Returns the exercises around the selected one, with the numbers of those above and below.
 pub(super) fn course(
     state: &LearnState,
     selected: usize,
     columns: usize,
     rows: usize,
 ) -> Vec<Line<'static>> {
-    let first = selected.saturating_sub(rows.saturating_sub(1) / 2);
-    let first = first.min(state.course.len().saturating_sub(rows));
-    let line = |(index, row): (usize, &CourseRow)| {
-        let part = match row.passed {
-            true => PartState::Passed,
-            false => PartState::NotRun,
-        };
-        let (sign, role) = state.look.sign(part);
-        let points = format!("{:>3} of {:>2} ", row.points, row.maximum);
-        let arrow = if index == selected { ">" } else { " " };
-        let text = format!("{:>3} {}, {}", index + 1, row.id, row.title);
-        let title = columns.saturating_sub(5 + width(&points));
-        let style = match index == selected {
-            true => state.look.style(Role::Strong),
-            false => ratatui::style::Style::new(),
-        };
-        Line::from(vec![
-            Span::styled(format!(" {arrow}"), style),
-            Span::styled(format!("{sign} "), state.look.style(role)),
-            Span::styled(fit(&text, title, state.look.unicode), style),
-            Span::raw(points),
-        ])
+    let all = state.course.len();
+    let window = CourseWindow::around(selected, all, rows);
+    let note = |hidden: usize, where_and_keys: &str| {
+        let text = format!(" {hidden} more {where_and_keys}");
+        let text = clip(&text, columns, state.look.unicode);
+        Line::styled(text, state.look.style(Role::Strong))
     };
-    let course = state.course.iter().enumerate();
-    course.skip(first).take(rows.max(1)).map(line).collect()
+    let mut lines = Vec::new();
+    if window.has_above {
+        lines.push(note(window.first, "above: Up or PageUp"));
+    }
+    let shown = state.course.iter().enumerate();
+    let shown = shown.skip(window.first).take(window.count);
+    lines.extend(
+        shown.map(|(index, row)| course_row(state, index, row, index == selected, columns)),
+    );
+    if window.has_below {
+        let hidden = all - window.first - window.count;
+        lines.push(note(hidden, "below: Down or PageDown"));
+    }
+    lines
+}
+
+fn course_row(
+    state: &LearnState,
+    index: usize,
+    row: &CourseRow,
+    is_selected: bool,
+    columns: usize,
+) -> Line<'static> {
+    let part = match row.passed {
+        true => PartState::Passed,
+        false => PartState::NotRun,
+    };
+    let (sign, role) = state.look.sign(part);
+    let points = format!("{:>3} of {:>2} ", row.points, row.maximum);
+    let arrow = if is_selected { ">" } else { " " };
+    let text = format!("{:>3} {}, {}", index + 1, row.id, row.title);
+    let title = columns.saturating_sub(5 + width(&points));
+    let style = match is_selected {
+        true => state.look.style(Role::Strong),
+        false => ratatui::style::Style::new(),
+    };
+    Line::from(vec![
+        Span::styled(format!(" {arrow}"), style),
+        Span::styled(format!("{sign} "), state.look.style(role)),
+        Span::styled(fit(&text, title, state.look.unicode), style),
+        Span::raw(points),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_exercise_is_in_every_window_and_each_hidden_one_is_counted() {
+        for all in 0..12 {
+            for rows in 0..14 {
+                for selected in 0..all {
+                    let window = CourseWindow::around(selected, all, rows);
+                    let shown = window.first..window.first + window.count;
+                    assert!(shown.contains(&selected) && shown.end <= all, "{window:?}");
+                    if rows < 3 {
+                        continue;
+                    }
+                    let notes = usize::from(window.has_above) + usize::from(window.has_below);
+                    assert!(window.count + notes <= rows, "{window:?}");
+                    assert_eq!(window.has_above, window.first > 0, "{window:?}");
+                    assert_eq!(window.has_below, shown.end < all, "{window:?}");
+                }
+            }
+        }
+    }
 }

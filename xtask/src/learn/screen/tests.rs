@@ -122,6 +122,24 @@ fn the_other_pages_scroll() {
     let mut state = failed();
     state.open(LearnPage::Course { selected: 2 });
     assert_data_eq!(screen(&state, 80, 10), file!["tests/course.txt"].raw());
+    let screen_of = |selected: usize| {
+        let mut state = failed();
+        let row = state.course[0].clone();
+        state.course = vec![row; 56];
+        state.open(LearnPage::Course { selected });
+        screen(&state, 80, 24)
+    };
+    for (selected, above, below) in [(0, 0, 35), (27, 18, 18), (55, 35, 0)] {
+        let screen = screen_of(selected);
+        assert!(screen.contains("[Up/Down]"), "{screen}");
+        for (hidden, note) in [
+            (above, "above: Up or PageUp"),
+            (below, "below: Down or PageDown"),
+        ] {
+            let note = format!("\n {hidden} more {note}\n");
+            assert_eq!(screen.contains(&note), hidden > 0, "{note}{screen}");
+        }
+    }
     let lines = (1..=50).map(|number| format!("line {number}")).collect();
     state.open(LearnPage::Lines { lines });
     let first = screen(&state, 40, 10);
