@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::style::Role;
-use super::words::{clip, fit, width, wrap};
+use super::words::{clip, clip_path, fit, width, wrap};
 use crate::exercise::result::PartResult;
 use crate::learn::diff::{DiffRow, rows};
 use crate::learn::state::LearnState;
@@ -219,10 +219,14 @@ impl FailureLines<'_> {
                 task => task,
             };
             let (file, line) = (&location.file, location.line);
-            self.push(
-                &format!("{task} was at {file}:{line}, in {}:", location.function),
-                None,
+            let (before, after) = (
+                format!("{task} was at "),
+                format!(":{line}, in {}:", location.function),
             );
+            let others = INDENT + width(&before) + width(&after);
+            let columns = self.columns.saturating_sub(others);
+            let file = clip_path(file, columns, self.state.look.unicode);
+            self.push(&format!("{before}{file}{after}"), None);
             let text = format!("{line:>5} | {}", location.source);
             self.push(&text, Some(Role::Strong));
         }

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::style::Role;
-use super::words::{clip, width, wrap};
+use super::words::{clip, clip_path, width, wrap};
 use crate::learn::state::{LearnPage, LearnState, Phase};
 
 /// The keys that the page of the parts always has.
@@ -72,17 +72,16 @@ fn summary(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
         ];
     }
     if state.is_untouched() {
-        let task = &state.task;
-        let text = &task.text_path;
+        let with_path = |before: &str, path: &str| {
+            let path = clip_path(path, columns.saturating_sub(width(before)), look.unicode);
+            line(&format!("{before}{path}"), Role::Strong)
+        };
         return vec![
-            line(
-                &format!("{points} Read the task: [o], or {text}"),
-                Role::Strong,
+            with_path(
+                &format!("{points} Read the task: [o], or "),
+                &state.task.text_path,
             ),
-            line(
-                &format!(" then edit and save {}", task.answer_path),
-                Role::Strong,
-            ),
+            with_path(" then edit and save ", &state.task.answer_path),
         ];
     }
     vec![line(&points, Role::Strong)]

@@ -52,27 +52,80 @@ pub(super) fn report(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns the text of the exercise.
+/// Returns the length of the mark of an item of a list, with the space behind it.
+fn mark_of_item(text: &str) -> Option<usize> {
+    let digits = text.len()
+        - text
+            .trim_start_matches(|letter: char| letter.is_ascii_digit())
+            .len();
+    let is_numbered = digits > 0 && text[digits..].starts_with(". ");
+    let is_plain = text.starts_with("- ") || text.starts_with("* ");
+    match (is_numbered, is_plain) {
+        (true, _) => Some(digits + 2),
+        (false, true) => Some(2),
+        (false, false) => None,
+    }
+}
+
+/// Divides a paragraph, or an item of a list, in pieces of at most `columns` columns. Those behind the
+/// first of an item stand below its text.
+fn paragraph(text: &str, columns: usize) -> Vec<String> {
+    let indent = text.len() - text.trim_start().len();
+    let mark = mark_of_item(text.trim_start()).unwrap_or(0);
+    let (mark, words) = text.trim_start().split_at(mark);
+    let hanging = 1 + indent + width(mark);
+    let pieces = wrap(words, columns.saturating_sub(hanging));
+    let pieces = pieces.into_iter().enumerate();
+    let line = |(index, piece): (usize, String)| match index {
+        0 => format!("{}{mark}{piece}", " ".repeat(1 + indent)),
+        _ => format!("{}{piece}", " ".repeat(hanging)),
+    };
+    pieces.map(line).collect()
+}
+
+/// Returns the text of the exercise. The lines of a paragraph are joined before they are divided: the
+/// file has line breaks of its own.
 pub(super) fn text(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
     let mut is_code = false;
     let mut lines = Vec::new();
+    let mut pending = String::new();
+    let end = |pending: &mut String, lines: &mut Vec<Line<'static>>| {
+        if !pending.is_empty() {
+            let pieces = paragraph(&std::mem::take(pending), columns).into_iter();
+            lines.extend(pieces.map(Line::raw));
+        }
+    };
     for line in state.task.text.lines() {
         let is_fence = line.starts_with("```");
+        let begins = is_code
+            || is_fence
+            || line.trim().is_empty()
+            || line.starts_with(['#', '|'])
+            || mark_of_item(line.trim_start()).is_some();
+        if begins {
+            end(&mut pending, &mut lines);
+        }
         is_code ^= is_fence;
         if is_fence {
             continue;
         }
         if is_code {
             lines.push(Line::raw(format!("     {line}")));
-            continue;
+        } else if line.starts_with(['#', '|']) || line.trim().is_empty() {
+            let style = match line.starts_with('#') {
+                true => state.look.style(Role::Strong),
+                false => ratatui::style::Style::new(),
+            };
+            let pieces = folded(line, columns).into_iter();
+            lines.extend(pieces.map(|piece| Line::styled(piece, style)));
+        } else if pending.is_empty() {
+            line.clone_into(&mut pending);
+        } else {
+            pending.push(' ');
+            pending += line.trim();
         }
-        let style = match line.starts_with('#') {
-            true => state.look.style(Role::Strong),
-            false => ratatui::style::Style::new(),
-        };
-        let pieces = folded(line, columns).into_iter();
-        lines.extend(pieces.map(|piece| Line::styled(piece, style)));
     }
+    end(&mut pending, &mut lines);
     lines
 }
 

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::failure;
 use super::style::Role;
-use super::words::{fit, width, wrap};
+use super::words::{clip_path, fit, width, wrap};
 use crate::exercise::result::PartState;
 use crate::learn::state::{LearnState, PartRow, Phase};
 
@@ -20,7 +20,7 @@ pub(super) fn lines(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
     let refused = state.compiled.as_ref().map(|(result, _)| result);
     if let Some(result) = refused.filter(|result| result.verdict != "pass") {
         let output = result.message.lines();
-        lines.extend(output.map(|line| compiler_line(state, line)));
+        lines.extend(output.map(|line| compiler_line(state, line, columns)));
         return lines;
     }
     let failed = state.failed_part();
@@ -48,9 +48,13 @@ fn failed_check(state: &LearnState, reason: &str, columns: usize) -> Vec<Line<'s
 }
 
 /// Returns a line of the compiler, in which errors and places in the answer stand out.
-fn compiler_line(state: &LearnState, line: &str) -> Line<'static> {
+fn compiler_line(state: &LearnState, line: &str, columns: usize) -> Line<'static> {
     let look = state.look;
-    let text = format!(" {}", line.replace('\t', "    "));
+    let mut text = format!(" {}", line.replace('\t', "    "));
+    if let Some((before, path)) = text.split_once("--> ") {
+        let room = columns.saturating_sub(width(before) + 4);
+        text = format!("{before}--> {}", clip_path(path, room, look.unicode));
+    }
     let is_place = line.contains(&format!("{}:", state.task.answer_path));
     let style = match (line.starts_with("error"), is_place) {
         (true, _) => look.style(Role::Bad),

@@ -156,6 +156,35 @@ fn the_other_pages_scroll() {
 }
 
 #[test]
+fn the_name_of_a_file_stays_on_a_narrow_screen() {
+    let mut state = failed();
+    let folder = "/home/student/courses/operating-systems/kernel/io_wait_event/2-every-fifth";
+    state.task.text_path = format!("{folder}/task.md");
+    state.task.answer_path = format!("{folder}/every_fifth.rs");
+    state.source = state.task.start.clone();
+    for columns in [80, 60] {
+        let screen = screen(&state, columns, 24);
+        for name in ["/task.md\n", "/every_fifth.rs\n"] {
+            assert!(screen.contains(name), "{name}{screen}");
+        }
+    }
+}
+
+#[test]
+fn the_lines_of_a_paragraph_are_joined_before_they_are_divided() {
+    let mut state = failed();
+    state.task.text =
+        "# T\n\nOne two three four\nfive six seven.\n\n- eight nine ten eleven\n  twelve\n\
+                       - thirteen\n\n```console\n$ a  b\n```\n"
+            .to_owned();
+    state.open(LearnPage::Text);
+    let screen = screen(&state, 24, 20);
+    let expected = "\n # T\n\n One two three four five\n six seven.\n\n - eight nine ten eleven\n   \
+                    twelve\n - thirteen\n\n     $ a  b\n";
+    assert!(screen.contains(expected), "{screen}");
+}
+
+#[test]
 fn no_size_is_too_small() {
     for state in [
         new(),

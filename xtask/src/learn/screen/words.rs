@@ -36,6 +36,24 @@ pub fn clip(text: &str, columns: usize, unicode: bool) -> String {
     clipped
 }
 
+/// Returns the end of a path in at most `columns` columns, with a mark where it was cut: the name of the
+/// file says most.
+pub fn clip_path(path: &str, columns: usize, unicode: bool) -> String {
+    if width(path) <= columns || columns == 0 {
+        return path.to_owned();
+    }
+    let mark = if unicode { '…' } else { '<' };
+    let mut rest = path;
+    while width(rest) + 1 > columns {
+        let mut letters = rest.chars();
+        letters.next();
+        rest = letters.as_str();
+    }
+    // Whole names, if one fits.
+    let names = rest.find('/').map_or(rest, |at| &rest[at..]);
+    format!("{mark}{names}")
+}
+
 /// Divides a text into lines of at most `columns` columns at spaces. A longer word stays whole.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -58,6 +76,17 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_cut_at_its_beginning() {
+        let path = "/root/kernel/hello/1-first/task.md";
+        assert_eq!(clip_path(path, 34, true), path);
+        assert_eq!(clip_path(path, 33, true), "…/kernel/hello/1-first/task.md");
+        assert_eq!(clip_path(path, 12, false), "</task.md");
+        assert_eq!(clip_path(path, 6, true), "…sk.md");
+        assert_eq!(clip_path("/日本/語", 5, true), "…/語");
+        assert_eq!(clip_path(path, 1, true), "…");
+    }
 
     #[test]
     fn text_is_cut_filled_and_wrapped_by_columns() {
