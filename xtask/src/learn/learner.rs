@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use super::state::{CourseRow, LearnPage, LearnState, Look, PartRow, Phase, TaskInfo};
 use crate::exercise::student::{StudentFolder, shown};
 use crate::exercise::{Catalogue, Exercise, LineNumbers, TASK};
+use crate::failure::Failure;
 use crate::process::{Tool, xtask_binary};
 
 /// A student at work on an exercise.
@@ -53,6 +54,25 @@ impl Learner {
         let place = exercises.iter().position(|exercise| exercise.id == id);
         self.current = place.with_context(|| format!("there is no exercise {id}"))?;
         Ok(())
+    }
+
+    /// Returns the id of the exercise with this number in the course, or with this name.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if there is none.
+    pub fn find(&self, name: &str) -> Result<String> {
+        let Ok(number) = name.parse::<usize>() else {
+            return Ok(self.catalogue.find(name)?.id.clone());
+        };
+        let exercises = &self.catalogue.exercises;
+        let place = number.checked_sub(1);
+        let numbered = place.and_then(|place| exercises.get(place));
+        let numbered = numbered.map(|exercise| exercise.id.clone());
+        numbered.ok_or_else(|| {
+            let count = exercises.len();
+            Failure::usage(format!("the exercises have the numbers 1 to {count}")).into()
+        })
     }
 
     /// Returns the exercise.

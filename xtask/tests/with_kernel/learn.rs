@@ -41,10 +41,25 @@ fn a_saved_answer_is_checked_and_printed_as_lines() -> Result<()> {
         "{first}"
     );
     ensure!(first.contains("expected: "), "{first}");
+    let offered = until("q quit.")?.join("\n");
+    ensure!(!offered.contains("v solution"), "{offered}");
+    let mut stdin = learn.stdin.take().context("standard input")?;
+    stdin.write_all(b"l\n2\nb\ncount\n1\n")?;
+    for line in [
+        "1. kthread_run/1-counts, Counts, open, ",
+        "Type the number or the name of an exercise",
+        "the exercises have the numbers 1 to 1",
+        "There was no exercise before this one.",
+        "there is no exercise `count`; did you mean `counts`?",
+        "Exercise 1 of 1: kthread_run/1-counts, Counts, ",
+        "5 of 18 points.",
+    ] {
+        until(line)?;
+    }
     lab.solve()?;
     let second = until("18 of 18 points. All parts pass.")?.join("\n");
     ensure!(second.contains("The file has changed"), "{second}");
-    let mut stdin = learn.stdin.take().context("standard input")?;
+    ensure!(until("q quit.")?.join("\n").contains("v solution"));
     stdin.write_all(b"q\n")?;
     ensure!(learn.wait()?.success());
     Ok(())

@@ -1,5 +1,6 @@
 //! `learn` without a screen: the results as lines, and commands as lines.
 
+mod command;
 mod text;
 
 use std::io::IsTerminal as _;
@@ -7,17 +8,13 @@ use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Result;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::app::AppEvent;
-use super::keys::{Action, action};
+use super::keys::Action;
 use super::learner::Learner;
 use super::practice::{Practice, QUIET};
-use super::state::{LearnPage, Look};
-
-/// The commands, for a line that names them.
-const COMMANDS: &str = "h hint, d the whole report, o the task, s shell, t timeline, v solution, \
-                        r begin anew, n next, l list, c check again, q quit";
+use super::state::Look;
+use command::{PlainCommand, commands};
 
 /// Reads commands from standard input, one line for each request.
 fn read_commands(requests: &Receiver<()>, events: &Sender<AppEvent>) {
@@ -44,110 +41,160 @@ pub fn run(learner: Learner, look: Look) -> Result<()> {
     let (requests, requested) = channel();
     let sender = events.clone();
     std::thread::spawn(move || read_commands(&requested, &sender));
-    let mut practice = Practice::new(learner, look, events)?;
-    crate::outln!("{}", text::title(&practice.state))?;
+    let mut plain = PlainLearn {
+        practice: Practice::new(learner, look, events)?,
+        before: Vec::new(),
+    };
+    crate::outln!("{}", text::title(&plain.practice.state))?;
     let _ = requests.send(());
     loop {
-        let event = match practice.is_changing() {
+        let event = match plain.practice.is_changing() {
             true => received.recv_timeout(QUIET).ok(),
             false => Some(received.recv()?),
         };
         match event {
-            Some(AppEvent::FileEvent) => practice.file_event(),
+            Some(AppEvent::FileEvent) => plain.practice.file_event(),
             Some(AppEvent::Message(number, message)) => {
-                let has_ended = practice.message(number, message)?;
+                let has_ended = plain.practice.message(number, message)?;
                 if has_ended {
-                    print_result(&practice)?;
+                    plain.print_result()?;
                 }
             }
             Some(AppEvent::Command(line)) => {
-                if command(&mut practice, &line)? {
+                if plain.command(&line)? {
                     return Ok(());
                 }
                 let _ = requests.send(());
             }
             _ => {}
         }
-        if practice.check_if_changed() {
+        if plain.practice.check_if_changed() {
             crate::outln!("\nThe file has changed, and is checked.")?;
         }
     }
 }
 
-fn print_result(practice: &Practice) -> Result<()> {
-    let state = &practice.state;
-    for line in text::result(state) {
-        crate::outln!("{line}")?;
-    }
-    let answer = &state.task.answer_path;
-    crate::outln!("Save {answer} to check it again, or type a letter and Enter: {COMMANDS}.")?;
-    Ok(())
+struct PlainLearn {
+    practice: Practice,
+    /// The ids of the exercises before this one, in the order in which the student was there.
+    before: Vec<String>,
 }
 
-/// Does what a line asks for, and returns true if the student quits.
-fn command(practice: &mut Practice, line: &str) -> Result<bool> {
-    let Some(letter) = line.trim().chars().next() else {
-        return Ok(false);
-    };
-    if letter == 'c' {
-        practice.check();
-        return Ok(false);
+impl PlainLearn {
+    fn print_result(&self) -> Result<()> {
+        let state = &self.practice.state;
+        for line in text::result(state) {
+            crate::outln!("{line}")?;
+        }
+        let (answer, commands) = (&state.task.answer_path, self.commands());
+        crate::outln!(
+            "Save {answer} to check it again, or type one of these and Enter: {commands}."
+        )?;
+        Ok(())
     }
-    let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE);
-    match action(key, &LearnPage::Parts) {
-        Some(Action::Quit) => return Ok(true),
-        Some(Action::Hint) => {
-            practice.learner.hint(&mut practice.state)?;
-            let state = &mut practice.state;
-            let (number, count) = (state.hints_shown, state.hint_count());
-            match (state.note.take(), state.hints().last()) {
-                (None, Some(hint)) => crate::outln!("{}", text::hint(number, count, hint))?,
-                (note, _) => crate::outln!("{}", note.unwrap_or_default())?,
-            }
-        }
-        Some(Action::Report) => {
-            for line in practice.state.details.iter().flatten() {
-                crate::outln!("{line}")?;
-            }
-        }
-        Some(Action::Text) => crate::outln!("{}", practice.state.task.text)?,
-        Some(Action::List) => {
-            for (number, row) in (1..).zip(&practice.state.course) {
-                let passed = if row.passed { "passed" } else { "open" };
-                let (id, title) = (&row.id, &row.title);
-                let points = format!("{} of {} points", row.points, row.maximum);
-                crate::outln!("{number}. {id}, {title}, {passed}, {points}")?;
-            }
-        }
-        Some(Action::Next) => match practice.state.next().map(|row| row.id.clone()) {
-            Some(id) => {
-                practice.go_to(&id)?;
-                crate::outln!("{}", text::title(&practice.state))?;
-            }
-            None => crate::outln!("All other exercises have passed.")?,
-        },
-        Some(Action::Reset) => crate::outln!("{}", practice.reset()?)?,
-        Some(Action::Solution) if practice.state.passed() => {
-            for line in practice.learner.solution() {
-                crate::outln!("{line}")?;
-            }
-        }
-        Some(Action::Solution) => crate::outln!("The solution is shown when all parts pass.")?,
-        Some(action @ (Action::Shell | Action::Timeline)) => {
-            let mut tool = practice.learner.shell(practice.part_for_guest())?;
-            if action == Action::Timeline {
-                tool = tool.arg("--timeline");
-            }
-            if std::io::stdin().is_terminal() {
-                tool.run_on_terminal()?;
-            } else {
-                // The rest of the input is commands for this program, and not for the guest.
-                tool.spawn(Stdio::inherit(), Stdio::inherit())?.wait()?;
-            }
-        }
-        _ => crate::outln!("The commands are: {COMMANDS}.")?,
+
+    /// Returns the commands of this moment.
+    fn commands(&self) -> String {
+        let keeps_solutions = self.practice.learner.folder.check_solutions().is_ok();
+        commands(self.practice.state.passed() && keeps_solutions)
     }
-    Ok(false)
+
+    /// Does what a line asks for, and returns true if the student quits.
+    fn command(&mut self, line: &str) -> Result<bool> {
+        match PlainCommand::read(line) {
+            None => {}
+            Some(PlainCommand::Key(Action::Quit)) => return Ok(true),
+            Some(PlainCommand::Key(action)) => self.action(action)?,
+            Some(PlainCommand::Check) => self.practice.check(),
+            Some(PlainCommand::Back) => match self.before.pop() {
+                Some(id) => self.show(&id)?,
+                None => crate::outln!("There was no exercise before this one.")?,
+            },
+            Some(PlainCommand::Exercise(name)) => match self.practice.learner.find(&name) {
+                Ok(id) => self.go_to(&id)?,
+                Err(error) => {
+                    crate::outln!("{error}")?;
+                    self.print_commands()?;
+                }
+            },
+            Some(PlainCommand::Unknown) => self.print_commands()?,
+        }
+        Ok(false)
+    }
+
+    fn print_commands(&self) -> Result<()> {
+        crate::outln!("The commands are: {}.", self.commands())?;
+        Ok(())
+    }
+
+    fn go_to(&mut self, id: &str) -> Result<()> {
+        let now = self.practice.state.task.id.clone();
+        if now != id {
+            self.before.push(now);
+        }
+        self.show(id)
+    }
+
+    fn show(&mut self, id: &str) -> Result<()> {
+        self.practice.go_to(id)?;
+        crate::outln!("{}", text::title(&self.practice.state))?;
+        Ok(())
+    }
+
+    fn action(&mut self, action: Action) -> Result<()> {
+        let practice = &mut self.practice;
+        match action {
+            Action::Hint => {
+                practice.learner.hint(&mut practice.state)?;
+                let state = &mut practice.state;
+                let (number, count) = (state.hints_shown, state.hint_count());
+                match (state.note.take(), state.hints().last()) {
+                    (None, Some(hint)) => crate::outln!("{}", text::hint(number, count, hint))?,
+                    (note, _) => crate::outln!("{}", note.unwrap_or_default())?,
+                }
+            }
+            Action::Report => {
+                for line in practice.state.details.iter().flatten() {
+                    crate::outln!("{line}")?;
+                }
+            }
+            Action::Text => crate::outln!("{}", practice.state.task.text)?,
+            Action::List => {
+                for (number, row) in (1..).zip(&practice.state.course) {
+                    let passed = if row.passed { "passed" } else { "open" };
+                    let (id, title) = (&row.id, &row.title);
+                    let points = format!("{} of {} points", row.points, row.maximum);
+                    crate::outln!("{number}. {id}, {title}, {passed}, {points}")?;
+                }
+                crate::outln!("Type the number or the name of an exercise to go to it.")?;
+            }
+            Action::Next => match practice.state.next().map(|row| row.id.clone()) {
+                Some(id) => self.go_to(&id)?,
+                None => crate::outln!("All other exercises have passed.")?,
+            },
+            Action::Reset => crate::outln!("{}", practice.reset()?)?,
+            Action::Solution if practice.state.passed() => {
+                for line in practice.learner.solution() {
+                    crate::outln!("{line}")?;
+                }
+            }
+            Action::Solution => crate::outln!("The solution is shown when all parts pass.")?,
+            Action::Shell | Action::Timeline => {
+                let mut tool = practice.learner.shell(practice.part_for_guest())?;
+                if action == Action::Timeline {
+                    tool = tool.arg("--timeline");
+                }
+                if std::io::stdin().is_terminal() {
+                    tool.run_on_terminal()?;
+                } else {
+                    // The rest of the input is commands for this program, and not for the guest.
+                    tool.spawn(Stdio::inherit(), Stdio::inherit())?.wait()?;
+                }
+            }
+            _ => self.print_commands()?,
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
