@@ -112,9 +112,11 @@ impl WrongAnswer {
     /// it only removes lines, has none of these.
     pub fn resembles(&self, source: &str) -> bool {
         let lines: HashSet<&str> = source.lines().map(str::trim).collect();
+        let changes = self.changes();
         let changed = |sign: char| {
-            let hunks = self.diff.lines().skip_while(|line| !line.starts_with("@@"));
-            let changed = hunks.filter_map(move |line| line.strip_prefix(sign));
+            let lines = changes.iter().flat_map(|(_, lines)| lines);
+            let changed = lines.filter_map(move |line| line.strip_prefix(sign));
+            // Braces alone are in every source.
             changed
                 .map(str::trim)
                 .filter(|line| line.chars().any(char::is_alphanumeric))
@@ -140,9 +142,7 @@ impl WrongAnswer {
             problem: format!("the diff does not fit the file that it changes: {why}"),
         })
     }
-}
 
-impl WrongAnswer {
     /// Returns the lines that it removes and adds, with `-` and `+`, in groups of adjacent ones. The
     /// number of a group is that of its line in the file that is changed.
     pub fn changes(&self) -> Vec<(usize, Vec<String>)> {
