@@ -114,9 +114,11 @@ impl KernelLog {
         lines.map(|line| (line.at, line.message()))
     }
 
-    /// Returns the lesson's messages, without their timestamps.
+    /// Returns the lesson's messages, without their timestamps: up to that of the interrupt by which xtask
+    /// ends a guest that hangs.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
-        self.since_lesson().iter().map(LogLine::message)
+        let messages = self.since_lesson().iter().map(LogLine::message);
+        messages.take_while(|message| *message != INTERRUPTED)
     }
 
     /// Returns the line after which lockdep checks nothing more: a report before the

@@ -254,3 +254,11 @@ fn uncertain_stack_frames_are_dropped_from_a_report() {
     // The last line has the number of dropped lines.
     assert_eq!(lines_of(&format!("{certain}{guesses}")), Some(4));
 }
+
+#[test]
+fn the_messages_end_where_xtask_interrupts_the_guest() {
+    let log = read(&format!(
+        "[    3.000000] x: one\r\n[    4.000000] {INTERRUPTED}\r\n[    4.000100] CPU: 0\r\n"
+    ));
+    assert_eq!(log.messages().collect::<Vec<_>>(), ["x: one"]);
+}
