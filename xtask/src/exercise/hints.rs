@@ -158,12 +158,17 @@ pub(super) fn candidates(
         text: hint.text.trim().to_owned(),
         lesson: hint.lesson.clone(),
     }));
+    let variants = &exercise.task.variants;
+    let known = exercise
+        .solution(language)
+        .map(|solution| solution.start(variants, variant) + &solution.filled(variants, variant));
+    let known = known.unwrap_or_default();
     let similar = exercise.wrong.iter().find(|wrong| {
         wrong.language == language
             && symptoms.verdicts.contains(&&*wrong.verdict)
             && wrong.part.as_deref() == symptoms.part
             && wrong.error.as_deref() == result.compile.error_code.as_deref()
-            && wrong.resembles(source)
+            && wrong.resembles(source, &known, |line| variants.line(line, variant))
     });
     hints.extend(similar.map(|wrong| HintEntry {
         source: HintSource::WrongAnswer,

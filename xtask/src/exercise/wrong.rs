@@ -108,22 +108,24 @@ impl WrongAnswer {
         Err(error(above + 1, &problem))
     }
 
-    /// Reports whether a student may have made the same mistake: the source has a line that the diff adds or, if
-    /// it only removes lines, has none of these.
-    pub fn resembles(&self, source: &str) -> bool {
-        let lines: HashSet<&str> = source.lines().map(str::trim).collect();
+    /// Reports whether a student seems to have made the same mistake: the source has a line that the diff adds
+    /// and that is not in `known`, the text of the solution and of the file that a student begins with; or, if
+    /// the diff only removes lines, it has none of these. `filled` returns a line as a student would have it.
+    pub fn resembles(&self, source: &str, known: &str, filled: impl Fn(&str) -> String) -> bool {
+        let [lines, known] =
+            [source, known].map(|text| text.lines().map(str::trim).collect::<HashSet<&str>>());
         let changes = self.changes();
         let changed = |sign: char| {
             let lines = changes.iter().flat_map(|(_, lines)| lines);
             let changed = lines.filter_map(move |line| line.strip_prefix(sign));
-            // Braces alone are in every source.
+            let changed = changed.map(|line| filled(line).trim().to_owned());
+            // Braces alone are in every source, and marks of regions in none.
             changed
-                .map(str::trim)
-                .filter(|line| line.chars().any(char::is_alphanumeric))
+                .filter(|line| line.chars().any(char::is_alphanumeric) && !line.starts_with("//@"))
         };
         match changed('+').next() {
-            Some(_) => changed('+').any(|line| lines.contains(line)),
-            None => !changed('-').any(|line| lines.contains(line)),
+            Some(_) => changed('+').any(|line| lines.contains(&*line) && !known.contains(&*line)),
+            None => !changed('-').any(|line| lines.contains(&*line)),
         }
     }
 
@@ -217,14 +219,27 @@ whether to stop.
     #[test]
     fn a_source_with_the_same_mistake_resembles_the_answer() -> Result<(), TextError> {
         let changes = WrongAnswer::parse(PATCH, Path::new("early.rs.patch"))?;
-        for (source, expected) in [("a\n  c\nx\n", true), ("a\nb\nd\n", false)] {
-            assert_eq!(changes.resembles(source), expected, "{source}");
+        let same = str::to_owned;
+        for (source, known, expected) in [
+            ("a\n  c\nx\n", "a\nb\nd\n", true),
+            ("a\nb\nd\n", "a\nb\nd\n", false),
+            // The solution has such a line elsewhere.
+            ("a\n  c\nx\n", "a\nb\nd\nc\n", false),
+        ] {
+            assert_eq!(changes.resembles(source, known, same), expected, "{source}");
         }
-        // Braces alone are in every source.
+        // A student's file has no marks.
+        let marked = PATCH.replace("+c\n", "+c 5 //@ vary n\n");
+        let marked = WrongAnswer::parse(&marked, Path::new("early.rs.patch"))?;
+        assert!(marked.resembles("c 5\n", "", |line| line.replace(" //@ vary n", "")));
         let removes = PATCH.replace("+c\n", "+}\n");
         let removes = WrongAnswer::parse(&removes, Path::new("early.rs.patch"))?;
         for (source, expected) in [("a\n}\nd\n", true), ("a\n    b\n}\n", false)] {
-            assert_eq!(removes.resembles(source), expected, "{source}");
+            assert_eq!(
+                removes.resembles(source, "a\nb\n", same),
+                expected,
+                "{source}"
+            );
         }
         Ok(())
     }
