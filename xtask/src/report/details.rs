@@ -193,19 +193,19 @@ fn mismatch(
     }
 }
 
-/// Returns an expected message of the kernel's log that the command did not print, although the log has it.
+/// Returns an expected message that the command did not print, although the kernel's log has it, behind all
+/// messages that it printed.
 fn late_message(mismatch: &Mismatch) -> Option<&str> {
-    let is_logged = |message: &str| {
-        mismatch
-            .log
-            .iter()
-            .any(|line| message_of(line) == Some(message))
+    let messages = |lines: &'_ [String]| -> Vec<String> {
+        let messages = lines.iter().filter_map(|line| message_of(line));
+        messages.map(str::to_owned).collect()
     };
-    let mut missing = mismatch
-        .expected
-        .iter()
-        .filter(|line| !mismatch.printed.contains(line));
-    missing.find_map(|line| message_of(line).filter(|message| is_logged(message)))
+    let (printed, logged) = (messages(&mismatch.printed), messages(&mismatch.log));
+    let seen = logged.iter().rposition(|message| printed.contains(message));
+    let later = &logged[seen.map_or(0, |seen| seen + 1)..];
+    let expected = mismatch.expected.iter().filter_map(|line| message_of(line));
+    let mut missing = expected.filter(|message| !printed.iter().any(|own| own == message));
+    missing.find(|message| later.iter().any(|own| own == message))
 }
 
 /// Returns the message of a line of the kernel's log, behind its time, or behind the sign for it in a

@@ -106,7 +106,11 @@ fn a_message_that_came_too_late_is_named() {
                 expected: lines(&["[..] x: one", "[..] x: two"]),
                 printed: lines(printed_lines),
                 status: (0, 0),
-                log: lines(&["[    1.000000] x: one", "[    1.100000] x: two"]),
+                log: lines(&[
+                    "[    1.000000] x: one",
+                    "[    1.100000] x: two",
+                    "[    1.200000] x: three",
+                ]),
             }),
             further: 0,
         })])
@@ -116,8 +120,15 @@ fn a_message_that_came_too_late_is_named() {
         late.contains("`x: two` came into the log too late"),
         "{late}"
     );
-    let twice = report(&["[..] x: one", "[..] x: two", "[    1.2] x: two"]);
-    assert!(!twice.contains("too late"), "{twice}");
+    for others in [
+        &["[..] x: one", "[..] x: two", "[    1.2] x: two"][..],
+        // It is at another place, or has another time.
+        &["[    1.2] x: three"],
+        &["[..] x: one", "[    1.1] x: two"],
+    ] {
+        let other = report(others);
+        assert!(!other.contains("too late"), "{other}");
+    }
 }
 
 #[test]
