@@ -108,9 +108,7 @@ fn init(options: &InitOptions) -> Result<()> {
     let workspace = Workspace::find()?;
     let catalogue = Catalogue::of_clone(&workspace)?;
     let student = StudentFolder::init(&options.folder, options.lang.into(), &catalogue)?;
-    if !crate::program::is_installed() {
-        student.write_cargo_alias(&workspace)?;
-    }
+    student.write_cargo_alias(&workspace);
     let (folder, count) = (options.folder.display(), catalogue.exercises.len());
     let name = crate::program::name();
     writeln!(

@@ -59,9 +59,7 @@ pub fn run(options: &LearnOptions) -> Result<ExitCode> {
         return worker::run(&session, &folder, &source, id);
     }
     let (folder, catalogue) = open(options, &session.workspace)?;
-    if !crate::program::is_installed() {
-        folder.write_cargo_alias(&session.workspace)?;
-    }
+    folder.write_cargo_alias(&session.workspace);
     let current = std::env::current_dir().context("cannot find the current folder")?;
     let chosen = folder.choose(&catalogue, options.exercise.as_deref(), &current);
     let id = match (chosen, catalogue.exercises.first()) {

@@ -26,21 +26,33 @@ struct Alias<'a> {
 }
 
 impl StudentFolder {
+    /// Makes `cargo xtask` work in the folder too, unless this is the installed program; notes a failure.
+    pub fn write_cargo_alias(&self, workspace: &Workspace) {
+        if crate::program::is_installed() {
+            return;
+        }
+        if let Err(error) = self.try_cargo_alias(workspace) {
+            crate::errln!(
+                "note: `cargo xtask` does not work in the folder of your answers: {error:#}"
+            );
+        }
+    }
+
     /// Writes `.cargo/config.toml`, unless the folder is in the clone or has another such file. Without it,
     /// `cargo xtask` is known in the clone alone.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or written.
-    pub fn write_cargo_alias(&self, workspace: &Workspace) -> Result<()> {
+    /// Fails if the file cannot be written.
+    fn try_cargo_alias(&self, workspace: &Workspace) -> Result<()> {
         let root = std::path::absolute(&self.root).context("cannot find the current folder")?;
         // A path that is not UTF-8 cannot be in the file.
         let Some(clone) = workspace.root().to_str() else {
             return Ok(());
         };
         let path = root.join(FILE);
-        let is_own = || Ok::<_, std::io::Error>(whole_file::read_text(&path)?.starts_with(HEAD));
-        let has_other = path.exists() && !is_own().with_context(|| path.display().to_string())?;
+        let is_own = || whole_file::read_text(&path).is_ok_and(|text| text.starts_with(HEAD));
+        let has_other = path.symlink_metadata().is_ok() && !is_own();
         if root.starts_with(clone) || has_other {
             return Ok(());
         }

@@ -27,16 +27,22 @@ pub(super) fn from_anywhere(text: &str, folder: &Path) -> String {
         let (file, anchor) = to.split_at(to.find('#').unwrap_or(to.len()));
         let file = folder.join(file).canonicalize();
         let new = match file.ok().as_deref().and_then(Path::to_str) {
-            Some(file) => format!(
-                "{}](file://{}{anchor})",
-                &link[..end],
-                file.replace(' ', "%20")
-            ),
+            Some(file) => format!("{}](file://{}{anchor})", &link[..end], encoded(file)),
             None => link[1..end].to_owned(),
         };
         changed.replace_range(range, &new);
     }
     changed
+}
+
+/// Returns a path as a URL has it.
+fn encoded(path: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~+,=@:".contains(&byte);
+    let letters = path.bytes().map(|byte| match is_plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    letters.collect()
 }
 
 #[cfg(test)]
@@ -46,13 +52,14 @@ mod tests {
     #[test]
     fn links_lead_to_the_same_files_from_anywhere() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let root = folder.path().canonicalize()?.join("a clone");
+        let root = folder.path().canonicalize()?.join("a clone (#1)");
         let exercise = root.join("hello/exercises/1-a");
         std::fs::create_dir_all(&exercise)?;
         std::fs::write(root.join("hello/README.md"), "")?;
         let text = "The lesson\n[`hello`](../../README.md#a-b) has it; [so\ndoes](../gone.md) [x](https://x.y/z).\n\n\
             ```console\n$ echo '[a](../../README.md)'\n```\n";
-        let root = root.display().to_string().replace(' ', "%20");
+        let root = encoded(&root.display().to_string());
+        assert!(root.ends_with("/a%20clone%20%28%231%29"), "{root}");
         assert_eq!(
             from_anywhere(text, &exercise),
             format!(
