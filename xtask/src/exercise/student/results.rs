@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{StudentFolder, answer_key, files};
 use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
 use crate::exercise::check::{CheckSettings, check};
-use crate::exercise::result::{CheckResult, HintSource};
+use crate::exercise::result::{CheckResult, HintEntry, HintSource};
 use crate::exercise::{Exercise, TASK};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -104,8 +104,11 @@ impl StudentFolder {
         own.points = own.points.max(result.points);
         own.passed |= result.passed();
         // Hints are counted for one failure.
-        let first = |result: &CheckResult| result.hints.first().cloned();
-        if earlier.as_ref().and_then(first) != first(result) {
+        let shown = usize::try_from(own.hints).unwrap_or(usize::MAX).max(1);
+        let seen = |result: &CheckResult| -> Vec<HintEntry> {
+            result.hints.iter().take(shown).cloned().collect()
+        };
+        if earlier.as_ref().map(seen) != Some(seen(result)) {
             let is_shown = result
                 .hints
                 .first()

@@ -114,6 +114,10 @@ fn reset_keeps_the_answer() -> Result<()> {
 
 /// Returns the result of a check that failed, with two hints.
 fn failed() -> Result<CheckResult> {
+    failed_with(&["1", "2"])
+}
+
+fn failed_with(hints: &[&str]) -> Result<CheckResult> {
     let hint = |heading: &str| {
         serde_json::json!({
             "source": "written", "heading": heading, "text": "x", "lesson": null,
@@ -126,7 +130,7 @@ fn failed() -> Result<CheckResult> {
             "verdict": "pass", "message": "", "warnings": "", "file": null, "line": null,
             "error_code": null,
         },
-        "hints": [hint("1"), hint("2")],
+        "hints": hints.iter().map(|heading| hint(heading)).collect::<Vec<_>>(),
     }))?)
 }
 
@@ -150,6 +154,23 @@ fn only_a_changed_answer_is_a_try() -> Result<()> {
     }
     let text = std::fs::read_to_string(fixture.student.path().join("progress.toml"))?;
     assert!(text.contains("\nchecks = 3\n"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn hints_are_counted_anew_if_those_that_were_shown_change() -> Result<()> {
+    let fixture = Fixture::new()?;
+    let folder = fixture.init()?;
+    let catalogue = fixture.catalogue()?;
+    let exercise = catalogue.find("a")?;
+    for (hints, count) in [(&["1", "2", "4"], 2), (&["1", "3", "2"], 0)] {
+        folder.record(exercise, "y\n", &failed()?)?;
+        let mut progress = folder.progress()?;
+        progress.of_mut("l/1-a").hints = 2;
+        folder.save(&progress)?;
+        folder.record(exercise, "z\n", &failed_with(hints)?)?;
+        assert_eq!(folder.progress()?.of("l/1-a").hints, count, "{hints:?}");
+    }
     Ok(())
 }
 
@@ -284,7 +305,7 @@ fn cargo_xtask_runs_the_clone_in_the_folder_too() -> Result<()> {
     let clone = tempfile::tempdir()?;
     std::fs::create_dir(clone.path().join("kernel-config"))?;
     let workspace = Workspace::at(clone.path())?;
-    folder.write_cargo_alias(&workspace)?;
+    folder.write_cargo_alias(&workspace);
     let path = folder.root.join(".cargo/config.toml");
     let config =
         || -> Result<toml::Table> { Ok(toml::from_str(&std::fs::read_to_string(&path)?)?) };
@@ -303,13 +324,22 @@ fn cargo_xtask_runs_the_clone_in_the_folder_too() -> Result<()> {
     let other = tempfile::tempdir()?;
     std::fs::create_dir(other.path().join("kernel-config"))?;
     let other = Workspace::at(other.path())?;
-    folder.write_cargo_alias(&other)?;
+    folder.write_cargo_alias(&other);
     assert_eq!(
         config()?["env"]["KMODLAB_WORKSPACE"].as_str(),
         other.root().to_str()
     );
-    std::fs::write(&path, "[alias]\n")?;
-    folder.write_cargo_alias(&workspace)?;
-    assert_eq!(std::fs::read_to_string(&path)?, "[alias]\n");
+    std::fs::write(&path, b"[alias]\n#\xff")?;
+    folder.write_cargo_alias(&workspace);
+    assert_eq!(std::fs::read(&path)?, b"[alias]\n#\xff");
+    // So do a link that leads nowhere, and a file in place of the folder; nothing fails.
+    std::fs::remove_file(&path)?;
+    std::os::unix::fs::symlink("nowhere", &path)?;
+    folder.write_cargo_alias(&workspace);
+    assert!(path.is_symlink());
+    std::fs::remove_dir_all(folder.root.join(".cargo"))?;
+    std::fs::write(folder.root.join(".cargo"), "")?;
+    folder.write_cargo_alias(&workspace);
+    assert!(folder.root.join(".cargo").is_file());
     Ok(())
 }
