@@ -27,12 +27,16 @@ const TRY_RUN: &str = r#"try-run = $(shell set -e;		\
 	fi)
 "#;
 
-/// Makefile that runs each test and writes `yes` or `no` and its command to `$(kmodlab_tests)`. A variable
-/// with `override` is not changed by the kernel's makefiles, which are read later.
-const RECORD: &str = "\
-kmodlab-write = $(file >>$(kmodlab_tests),$(1) $(2))$(if $(filter yes,$(1)),$(3),$(4))
-override try-run = $(call kmodlab-write,$(call kmodlab-try-run,$(1),yes,no),$(1),$(2),$(3))
-";
+/// Makefile that runs each test and writes its status and its command to `$(kmodlab_tests)`. A variable with
+/// `override` is not changed by the kernel's makefiles, which are read later.
+const RECORD: &str = r#"kmodlab-status = $(shell set -e;		\
+	TMP=$(TMPOUT)/tmp;		\
+	trap "rm -rf $(TMPOUT)" EXIT;	\
+	mkdir -p $(TMPOUT);		\
+	($(1)) >/dev/null 2>&1 && echo 0 || echo $$?)
+kmodlab-write = $(file >>$(kmodlab_tests),$(1) $(2))$(if $(filter 0,$(1)),$(3),$(4))
+override try-run = $(call kmodlab-write,$(call kmodlab-status,$(1)),$(1),$(2),$(3))
+"#;
 
 /// Makefile that answers the tests of the lists `kmodlab-yes` and `kmodlab-no`.
 const ANSWER: &str = "\
@@ -105,7 +109,7 @@ impl ModuleBuilder<'_> {
         let work = work_folder.path();
         let [makefile, tests] = ["record.mk", "tests"].map(|file| work.join(file));
         write(&work.join("Kbuild"), "obj-m :=\n")?;
-        write(&makefile, &format!("kmodlab-{TRY_RUN}{RECORD}"))?;
+        write(&makefile, RECORD)?;
         write(&tests, "")?;
         kernel::make_modules(self.toolchain, (tree, objects), self.session.jobs, work)
             .env("MAKEFILES", makefile)
@@ -128,8 +132,9 @@ fn folders(image: &KernelImage) -> [PathBuf; 2] {
         .map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()))
 }
 
-/// Returns the makefile with the answers of these lines, `yes COMMAND` or `no COMMAND`, but for those
-/// that name the folder `work`.
+/// Returns the makefile with the answers of these lines, `STATUS COMMAND`, but for those that name the folder
+/// `work`. A compiler that refuses an option ends with 1, and one that is killed with another status: such a test is
+/// not an answer.
 fn makefile_of(tests: &str, work: &Path, folders: &[PathBuf; 2]) -> String {
     let work = work.display().to_string();
     let list = |answer: &str| {
@@ -144,7 +149,7 @@ fn makefile_of(tests: &str, work: &Path, folders: &[PathBuf; 2]) -> String {
         }
         list
     };
-    let [yes, no] = ["yes ", "no "].map(list);
+    let [yes, no] = ["0 ", "1 "].map(list);
     // A blank line before the first command and behind the last one: each stands between two newlines.
     format!(
         "define kmodlab-yes\n\n{yes}\nendef\ndefine kmodlab-no\n\n{no}\nendef\nkmodlab-{TRY_RUN}{ANSWER}"
@@ -180,7 +185,7 @@ mod tests {
     #[test]
     fn a_known_test_is_answered_by_its_whole_command() -> Result<()> {
         // The answers are the opposite of what the commands would give.
-        let tests = "yes false -Wa,--x /tree/=. -o \"$TMP\"\nno true -o \"$TMP\"\n";
+        let tests = "0 false -Wa,--x /tree/=. -o \"$TMP\"\n1 true -o \"$TMP\"\n254 true x\n";
         for (command, expected) in [
             ("false -Wa,--x /elsewhere/=. -o \"$TMP\"", "taken"),
             ("true -o \"$TMP\"", "refused"),
@@ -188,6 +193,7 @@ mod tests {
             ("false", "refused"),
             ("false -Wa,--x /tree/=. -o \"$TMP\"", "refused"),
             ("true -o", "taken"),
+            ("true x", "taken"),
             ("echo '#x' >\"$TMP\"", "taken"),
         ] {
             assert_eq!(answer(tests, command)?, expected, "{command}");
@@ -199,7 +205,7 @@ mod tests {
     fn a_test_that_names_the_work_folder_is_not_kept() {
         let folders = ["/tree", "/objects"].map(PathBuf::from);
         let makefile = makefile_of(
-            "yes clang -o /work/x\nyes clang -w\n",
+            "0 clang -o /work/x\n0 clang -w\n",
             Path::new("/work"),
             &folders,
         );
