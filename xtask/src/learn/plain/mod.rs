@@ -3,7 +3,7 @@
 mod command;
 mod text;
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -19,12 +19,13 @@ use command::{PlainCommand, commands};
 /// Reads commands from standard input, one line for each request.
 fn read_commands(requests: &Receiver<()>, events: &Sender<AppEvent>) {
     while requests.recv().is_ok() {
-        let mut line = String::new();
-        match std::io::stdin().read_line(&mut line) {
+        let mut line = Vec::new();
+        match std::io::stdin().lock().read_until(b'\n', &mut line) {
             Ok(1..) => {}
             // Nobody types; the watch goes on.
             _ => return,
         }
+        let line = String::from_utf8_lossy(&line).into_owned();
         if events.send(AppEvent::Command(line)).is_err() {
             return;
         }
