@@ -191,18 +191,23 @@ pub(super) fn unknown_point(delay: &ExactDelay, code: &ModuleCode) -> anyhow::Er
     .into()
 }
 
+/// Maximum number of functions that a message names.
+const MAX_NAMED: usize = 6;
+
 /// Says why there is no probe point in a function.
 fn without_points(function: &str, code: &ModuleCode) -> String {
     let is_it = |point: &ProbePoint| point.calls.as_deref() == Some(function);
     if code.points.iter().any(is_it) {
         return format!("the module calls {function}, which has no probe points");
     }
-    let own = code.points.iter().map(|point| point.function.as_str());
-    let own: BTreeSet<&str> = own.collect();
-    let own = own.into_iter().collect::<Vec<_>>().join(", ");
-    format!(
-        "the module neither has nor calls such a function; its functions with probe points are {own}"
-    )
+    let own: BTreeSet<&str> = code.points.iter().map(|point| &*point.function).collect();
+    let all = own.len();
+    let named: Vec<&str> = own.into_iter().take(MAX_NAMED).collect();
+    match (all, named.join(", ")) {
+        (0, _) => "the module has no probe points".to_owned(),
+        (1..=MAX_NAMED, named) => format!("the module's functions with probe points are {named}"),
+        (_, named) => format!("the module has probe points in {all} functions, among them {named}"),
+    }
 }
 
 impl Runner<'_> {

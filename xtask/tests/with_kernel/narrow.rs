@@ -149,8 +149,7 @@ fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
         "insmod@nowhere+0#1=1ms",
         &[
             "nowhere+0x0 is not a probe point",
-            "neither has nor calls such a function",
-            "cleanup_module, draw, drawer, init_module",
+            "functions with probe points are cleanup_module, draw, drawer, init_module",
         ],
     )?;
     let delay = ["--schedule", "start=0ms"];
