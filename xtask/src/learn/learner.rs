@@ -117,7 +117,7 @@ impl Learner {
                     .to_string(),
                 minutes: task.minutes,
                 lines: parts.iter().map(|(index, _)| line(*index)).collect(),
-                text: text.markdown.clone(),
+                text: self.folder.text_of(exercise),
                 start: start.unwrap_or_default(),
             },
             course: Vec::new(),

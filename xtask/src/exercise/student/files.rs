@@ -49,6 +49,14 @@ impl StudentFolder {
         Ok(updates)
     }
 
+    /// Returns the text of an exercise as the student has it.
+    pub fn text_of(&self, exercise: &Exercise) -> String {
+        let text = exercise
+            .task
+            .student_text(&self.variant_of(exercise), false);
+        links::from_anywhere(&text.markdown, &exercise.folder)
+    }
+
     fn update_exercise(
         &self,
         exercise: &Exercise,
@@ -57,10 +65,7 @@ impl StudentFolder {
         let mut updates = Vec::new();
         let task = &exercise.task;
         own.maximum = task.points();
-        let text = task
-            .student_text(&self.variant_of(exercise), false)
-            .markdown;
-        let text = links::from_anywhere(&text, &exercise.folder);
+        let text = self.text_of(exercise);
         let file = self.folder_of(exercise).join(TASK);
         if key(&text) != own.text || !file.exists() {
             let is_own =
