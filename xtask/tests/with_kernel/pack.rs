@@ -60,8 +60,13 @@ fn a_pack_runs_lessons_and_builds_modules_without_a_network() -> Result<()> {
     other.expect(69, &["a build needs the kernel's whole source"])?;
     run_offline(&cache, &["test", "kthread_run"])?.expect(0, &["2 passed"])?;
 
-    // Compilers and headers are there too.
-    builds_projects(&cache, &["mixed"])
+    // Compilers and headers are there too, and which options the compiler takes: kbuild does not test them.
+    builds_projects(&cache, &["mixed"])?;
+    for log in std::fs::read_dir(cache.join("logs"))? {
+        let name = log?.file_name().to_string_lossy().into_owned();
+        ensure!(!name.ends_with("tested_options"), "{name}");
+    }
+    Ok(())
 }
 
 #[test]
