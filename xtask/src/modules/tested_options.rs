@@ -165,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let folders = ["/tree", "/objects"].map(PathBuf::from);
         let makefile = folder.path().join("answers.mk");
-        let text = makefile_of(tests, Path::new("/work"), &folders);
+        let text = makefile_of(tests, Path::new("/staging"), &folders);
         write(&makefile, &text)?;
         let kernels = folder.path().join("Makefile");
         let own = "TMPOUT = $(CURDIR)/.tmp\ntry-run = own\n\
@@ -205,11 +205,11 @@ mod tests {
     fn a_test_that_names_the_work_folder_is_not_kept() {
         let folders = ["/tree", "/objects"].map(PathBuf::from);
         let makefile = makefile_of(
-            "0 clang -o /work/x\n0 clang -w\n",
-            Path::new("/work"),
+            "0 clang -o /staging/x\n0 clang -w\n",
+            Path::new("/staging"),
             &folders,
         );
         assert!(makefile.contains("\nclang -w\n"), "{makefile}");
-        assert!(!makefile.contains("/work"), "{makefile}");
+        assert!(!makefile.contains("/staging"), "{makefile}");
     }
 }
