@@ -123,14 +123,14 @@ fn chosen<'a>(
     requested: Option<Language>,
     preferred: Option<Language>,
 ) -> Result<&'a Mistake> {
-    let mut items: Vec<&str> = mistakes.iter().map(|own| &*own.wrong.item).collect();
-    items.dedup();
     let lesson = mistakes.first().map_or("", |own| &own.lesson);
     let named: Vec<&Mistake> = mistakes
         .iter()
         .filter(|own| own.wrong.item == item)
         .collect();
     let Some(first) = named.first() else {
+        let mut items: Vec<&str> = mistakes.iter().map(|own| &*own.wrong.item).collect();
+        items.dedup();
         let items = items.join(", ");
         let message = format!("{lesson} has no mistake `{item}`; its mistakes are: {items}");
         return Err(Failure::usage(message).into());

@@ -134,25 +134,25 @@ pub(super) fn candidates(
     let Some(symptoms) = Symptoms::of(exercise, result) else {
         return Vec::new();
     };
-    let mut hints = Vec::new();
+    // A symbol says more than a verdict alone, and so does a part.
+    let width = |condition: &HintCondition| (condition.symbol.is_none(), condition.part.is_none());
     let of_verdicts = exercise.task.hints.of_verdicts.iter();
-    let own = of_verdicts.filter(|hint| symptoms.meets(&hint.condition));
-    hints.extend(own.map(|hint| HintEntry {
+    let mut own: Vec<_> = of_verdicts
+        .filter(|hint| symptoms.meets(&hint.condition))
+        .collect();
+    own.sort_by_key(|hint| width(&hint.condition));
+    let own = own.into_iter().map(|hint| HintEntry {
         source: HintSource::Verdict,
         heading: hint.condition.to_string(),
         text: exercise.task.variants.fill(&hint.text, variant),
         lesson: None,
-    }));
-    // A symbol says more than a verdict alone, and so does a part.
-    let is_wide = |heading: &str| (!heading.contains(" in "), !heading.contains(" (part "));
-    hints.sort_by_key(|hint| is_wide(&hint.heading));
-    let mut general: Vec<&GeneralHint> = table
-        .hints
-        .iter()
-        .filter(|hint| symptoms.meets(&HintCondition::read(&hint.when)))
-        .collect();
-    general.sort_by_key(|hint| !hint.when.contains(" in "));
-    hints.extend(general.first().map(|hint| HintEntry {
+    });
+    let mut hints: Vec<HintEntry> = own.collect();
+    let general = table.hints.iter();
+    let general = general.map(|hint| (HintCondition::read(&hint.when), hint));
+    let general = general.filter(|(condition, _)| symptoms.meets(condition));
+    let general = general.min_by_key(|(condition, _)| width(condition));
+    hints.extend(general.map(|(_, hint)| HintEntry {
         source: HintSource::General,
         heading: hint.when.clone(),
         text: hint.text.trim().to_owned(),

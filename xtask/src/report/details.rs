@@ -182,8 +182,9 @@ fn mismatch(
     if let Some(message) = late_message(mismatch) {
         writeln!(
             out,
-            "`{message}` came into the log too late for this command: a message without `\\n` at its end shows \
-             only when the next one is written"
+            "`{}` came into the log too late for this command: it was written later, or without `\\n` at its \
+             end, and then it shows only with the next message",
+            clip(&printable(message))
         )?;
     }
     match further {
@@ -195,17 +196,14 @@ fn mismatch(
 
 /// Returns an expected message that the command did not print, although the kernel's log has it, behind all
 /// messages that it printed.
-fn late_message(mismatch: &Mismatch) -> Option<&str> {
-    let messages = |lines: &'_ [String]| -> Vec<String> {
-        let messages = lines.iter().filter_map(|line| message_of(line));
-        messages.map(str::to_owned).collect()
-    };
-    let (printed, logged) = (messages(&mismatch.printed), messages(&mismatch.log));
+fn late_message<'a>(mismatch: &'a Mismatch) -> Option<&'a str> {
+    let messages = |lines: &'a [String]| lines.iter().filter_map(|line| message_of(line));
+    let printed: Vec<&str> = messages(&mismatch.printed).collect();
+    let logged: Vec<&str> = messages(&mismatch.log).collect();
     let seen = logged.iter().rposition(|message| printed.contains(message));
     let later = &logged[seen.map_or(0, |seen| seen + 1)..];
-    let expected = mismatch.expected.iter().filter_map(|line| message_of(line));
-    let mut missing = expected.filter(|message| !printed.iter().any(|own| own == message));
-    missing.find(|message| later.iter().any(|own| own == message))
+    messages(&mismatch.expected)
+        .find(|message| !printed.contains(message) && later.contains(message))
 }
 
 /// Returns the message of a line of the kernel's log, behind its time, or behind the sign for it in a

@@ -166,6 +166,11 @@ fn what_a_module_lacks_has_a_hint() -> Result<()> {
             "println",
         ),
         ("use of unresolved module or unlinked crate `std`", "std"),
+        (
+            "call to undeclared library function 'malloc' with type",
+            "malloc",
+        ),
+        ("call to undeclared function 'sleep'; ISO C99", "sleep"),
         ("call to undeclared function 'msleep'", ""),
     ] {
         let symptoms = Symptoms {
