@@ -63,9 +63,18 @@ pub struct TestClone {
     folder: tempfile::TempDir,
 }
 
-/// The files outside `initramfs` that cargo needs to compile the guest's agent: the whole
-/// workspace. If they are the same as in the original, the agent comes from the cache.
-const AGENT: [(&str, &str); 3] = [("Cargo.toml", ""), ("Cargo.lock", ""), ("xtask", "")];
+/// The parts without which there is no guest, each with the folder that it is in. The agent and its
+/// protocol are the same as in the original, so the agent comes from the cache.
+const GUEST: [(&str, &str); 8] = [
+    ("kernel-config", ""),
+    ("initramfs", ""),
+    ("modules/Kbuild", "modules"),
+    ("modules/kernel_ext", "modules"),
+    ("modules/tools", "modules"),
+    ("xtask/protocol", "xtask"),
+    ("Cargo.toml", ""),
+    ("Cargo.lock", ""),
+];
 
 impl TestClone {
     /// Copies these parts of the clone, each into a folder of the copy.
@@ -86,14 +95,13 @@ impl TestClone {
 
     /// Copies all parts.
     pub fn whole() -> Result<Self> {
-        let parts = ["kernel-config", "initramfs", "modules"].map(|part| (part, ""));
-        Self::of(&[&parts[..], &AGENT].concat())
+        let others = GUEST.into_iter().filter(|(_, folder)| *folder != "modules");
+        Self::of(&others.chain([("modules", "")]).collect::<Vec<_>>())
     }
 
     /// Makes a clone with these lessons, each with [`MODULE`] and a console block.
     pub fn with_lessons(lessons: &[(&str, &str)]) -> Result<Self> {
-        let clone = Self::whole()?;
-        std::fs::remove_dir_all(clone.path("modules/lessons"))?;
+        let clone = Self::of(&GUEST)?;
         for (name, console) in lessons {
             std::fs::create_dir_all(clone.lesson(name))?;
             let kernel_name = name.replace('-', "_");
@@ -111,34 +119,27 @@ impl TestClone {
 
     /// Makes a clone with these modules of `modules/tests` as its lessons.
     pub fn with_tests(tests: &[&str]) -> Result<Self> {
-        let tests: Vec<String> = tests
+        Self::with_folders("modules/tests", tests)
+    }
+
+    /// Makes a clone with these folders of `parent` as its lessons.
+    fn with_folders(parent: &str, names: &[&str]) -> Result<Self> {
+        let folders: Vec<String> = names
             .iter()
-            .map(|name| format!("modules/tests/{name}"))
+            .map(|name| format!("{parent}/{name}"))
             .collect();
-        let mut parts = vec![
-            ("kernel-config", ""),
-            ("initramfs", ""),
-            ("modules/Kbuild", "modules"),
-            ("modules/kernel_ext", "modules"),
-            ("modules/tools", "modules"),
-        ];
-        parts.extend(AGENT);
-        parts.extend(tests.iter().map(|test| (test.as_str(), "modules/lessons")));
-        Self::of(&parts)
+        let lessons = folders
+            .iter()
+            .map(|folder| (folder.as_str(), "modules/lessons"));
+        Self::of(&GUEST.into_iter().chain(lessons).collect::<Vec<_>>())
     }
 
     /// Makes a clone with these of the original lessons, and other console blocks.
     pub fn with_texts(lessons: &[(&str, &str)]) -> Result<Self> {
-        let clone = Self::whole()?;
-        for lesson in std::fs::read_dir(clone.path("modules/lessons"))? {
-            let lesson = lesson?;
-            let name = lesson.file_name().to_string_lossy().into_owned();
-            match lessons.iter().find(|(lesson, _)| *lesson == name) {
-                Some((_, console)) => {
-                    clone.write_lesson(&name, "README.md", &text(&name, console))?;
-                }
-                None => std::fs::remove_dir_all(lesson.path())?,
-            }
+        let names: Vec<_> = lessons.iter().map(|(name, _)| *name).collect();
+        let clone = Self::with_folders("modules/lessons", &names)?;
+        for (name, console) in lessons {
+            clone.write_lesson(name, "README.md", &text(name, console))?;
         }
         Ok(clone)
     }
