@@ -3,7 +3,8 @@
 //! A result appears under its final name only when it is whole: it is made in `staging/` and
 //! then renamed. Each result has a lock of its own, so that two xtasks wait for each other only
 //! if they make the same result. The kernel releases a lock when its owner ends, however it
-//! ends, and the next xtask removes what the owner left in `staging/`.
+//! ends, and the next xtask removes what the owner left in `staging/`. Only work that takes minutes and
+//! can be continued has a folder elsewhere (`cache/unfinished.rs`).
 //!
 //! A cache can be damaged from outside: by a power cut, a full disk or a hand. Beside each result
 //! is a manifest (`cache/manifest.rs`), written before the result gets its final name. A result
@@ -30,6 +31,7 @@ mod listing;
 mod location;
 mod manifest;
 mod sizes;
+mod unfinished;
 mod uses;
 mod words;
 
@@ -48,6 +50,7 @@ pub use limit::{SizeLimit, keep_limit, keep_within};
 pub use listing::{collected_text, listing, listing_json};
 pub use location::{CacheFolders, FolderState, folder_state};
 pub use manifest::Parts;
+pub use unfinished::Unfinished;
 
 /// Maximum number of folders for work of one name, which as many xtasks use at the same time.
 const MAX_WORK_FOLDERS: usize = 8;

@@ -1,13 +1,15 @@
 //! Words for the contents of a cache folder.
 
 use super::inventory::ItemStatus;
+use super::unfinished;
 use crate::kernel::Profile;
 use crate::kernel::source::PART;
 
 /// The kinds of results: the folder of each, and the title of its group.
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 13] = [
     ("sources", "kernel sources"),
     ("kernels", "kernels"),
+    (unfinished::KIND, "kernels whose build was interrupted"),
     ("toolchain", "compilers"),
     ("downloads", "downloads"),
     ("guests", "snapshots"),
@@ -73,7 +75,7 @@ pub(super) fn of_result(kind: &str, name: &str) -> String {
             Some(version) => format!("parts of the source of Linux {version}, from a pack"),
             None => format!("source of Linux {name}"),
         },
-        "kernels" => linux(name),
+        "kernels" | unfinished::KIND => linux(name),
         "downloads" => match name.starts_with("linux-source-") {
             true => format!("Debian's package {name}"),
             false => format!("tarball {name}"),
@@ -152,6 +154,11 @@ mod tests {
                 "kernels",
                 "6.12.117-debug-7e2d6659e9c5",
                 "Linux 6.12.117, profile debug",
+            ),
+            (
+                "unfinished",
+                "6.12.117-kasan-7e2d6659e9c5",
+                "Linux 6.12.117, profile kasan",
             ),
             (
                 "downloads",

@@ -11,9 +11,9 @@ use super::kbuild;
 use super::kconfig::KconfigOptions;
 use super::profile::Profile;
 use super::source::KernelSource;
-use crate::cache::{Cache, Parts, remove};
+use crate::cache::{Cache, Parts, Unfinished, remove};
 use crate::failure::Failure;
-use crate::key::{Inputs, Key};
+use crate::key::{Inputs, Key, files_in};
 use crate::memo;
 use crate::process::Tool;
 use crate::session::Session;
@@ -188,14 +188,15 @@ impl KernelImage {
                 .folder("logs")?
                 .join(format!("kernel-{label}-{key}"));
             remove(&log)?;
-            let memo = format!("steps-{}", profile.label(&source.kernel));
-            let steps = memo::recall(&session.cache, &memo).unwrap_or(TYPICAL_STEPS);
             recipe.check_names()?;
-            let words = configuration.words();
-            stage.begin(&format!("compiling Linux {label}{words}"), steps);
-            recipe.configure(staging, &log)?;
-            let steps = recipe.compile(&stage, staging, &log)?;
-            memo::remember(&session.cache, &memo, &steps)
+            let objects = session.cache.unfinished(&label, &key)?;
+            match recipe.compile(&stage, &objects, &log) {
+                Ok(()) => objects.finish(staging),
+                Err(error) => {
+                    objects.discard();
+                    Err(error)
+                }
+            }
         };
         let entry = session
             .cache
@@ -278,8 +279,6 @@ impl KernelRecipe<'_> {
     /// Makes the `.config` in `objects` with tinyconfig, the fragments and olddefconfig, and checks
     /// that it has every option of the fragments.
     fn configure(&self, objects: &Path, log: &Path) -> Result<()> {
-        std::fs::create_dir_all(objects)
-            .with_context(|| format!("cannot make {}", objects.display()))?;
         let make = |target: &str| {
             self.make(objects)
                 .arg(target)
@@ -300,11 +299,32 @@ impl KernelRecipe<'_> {
         )
     }
 
-    /// Compiles the configured kernel and returns the number of compile steps.
-    fn compile(&self, stage: &Stage<'_>, objects: &Path, log: &Path) -> Result<u64> {
-        let what = format!("building Linux {}", self.source.version);
+    /// Configures and compiles the kernel in `objects`, from where an earlier xtask was interrupted.
+    fn compile(&self, stage: &Stage<'_>, objects: &Unfinished<'_>, log: &Path) -> Result<()> {
+        let Self {
+            session,
+            source,
+            configuration,
+            ..
+        } = self;
+        let profile = configuration.profile;
+        let memo = format!("steps-{}", profile.label(&source.kernel));
+        let expected = memo::recall(&session.cache, &memo).unwrap_or(TYPICAL_STEPS);
+        let label = profile.label(&source.version);
+        let words = configuration.words();
+        let begun = match objects.is_begun {
+            true => ", from where it was interrupted",
+            false => "",
+        };
+        stage.begin(&format!("compiling Linux {label}{words}{begun}"), expected);
+        let path = objects.path();
+        if objects.is_begun {
+            remove_temporary(path)?;
+        }
+        self.configure(path, log)?;
+        let what = format!("building Linux {}", source.version);
         let mut steps = 0;
-        self.make(objects)
+        self.make(path)
             .args(TARGETS)
             .run_logged(&what, log, |line| {
                 stage.tool_line(line);
@@ -314,7 +334,11 @@ impl KernelRecipe<'_> {
                     stage.message(file);
                 }
             })?;
-        Ok(steps)
+        // The rest of a build has fewer steps.
+        match objects.is_begun {
+            true => Ok(()),
+            false => memo::remember(&session.cache, &memo, &steps),
+        }
     }
 
     fn make(&self, objects: &Path) -> Tool {
@@ -325,6 +349,18 @@ impl KernelRecipe<'_> {
             self.session.jobs,
         )
     }
+}
+
+/// Removes the temporary files (`kthread-1a2b3c4d.o.tmp`) that killed compilers left in `objects`.
+fn remove_temporary(objects: &Path) -> Result<()> {
+    let files = files_in(objects)?;
+    let temporary = files
+        .iter()
+        .filter(|file| file.extension() == Some("tmp".as_ref()));
+    for file in temporary {
+        remove(file)?;
+    }
+    Ok(())
 }
 
 /// Returns the file of a compile step's line, such as `  CC      kernel/kthread.o`.
@@ -359,6 +395,19 @@ mod tests {
         assert_eq!(symbol_range(symbols, "kthread"), Some(range));
         assert_eq!(symbol_range(symbols, "kthreads"), None);
         assert_eq!(symbol_range(symbols, "y"), None);
+    }
+
+    #[test]
+    fn files_of_killed_compilers_are_removed() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let objects = folder.path();
+        std::fs::create_dir(objects.join("kernel"))?;
+        for file in ["kernel/kthread.o", "kernel/kthread-1a2b3c4d.o.tmp"] {
+            std::fs::write(objects.join(file), "")?;
+        }
+        remove_temporary(objects)?;
+        assert_eq!(files_in(objects)?, [objects.join("kernel/kthread.o")]);
+        Ok(())
     }
 
     #[test]

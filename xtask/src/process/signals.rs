@@ -133,7 +133,7 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         // `eprintln!` panics if the terminal is gone; nothing may prevent the exit.
         let _ = writeln!(
             std::io::stderr(),
-            "\ninterrupted; whole parts stay in the cache, and a kernel that was being compiled begins anew"
+            "\ninterrupted: what is finished stays in the cache, and the build of a kernel continues from here next time"
         );
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
