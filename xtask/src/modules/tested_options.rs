@@ -38,14 +38,16 @@ kmodlab-write = $(file >>$(kmodlab_tests),$(1) $(2))$(if $(filter 0,$(1)),$(3),$
 override try-run = $(call kmodlab-write,$(call kmodlab-status,$(1)),$(1),$(2),$(3))
 "#;
 
-/// Makefile that answers the tests of the lists `kmodlab-yes` and `kmodlab-no`.
+/// Makefile that answers the tests of the lists `kmodlab-yes` and `kmodlab-no`. Others run, and the log of the
+/// build says which.
 const ANSWER: &str = "\
 define kmodlab-newline
 
 
 endef
 kmodlab-is-in = $(findstring $(kmodlab-newline)$(1)$(kmodlab-newline),$(2))
-kmodlab-no-or-run = $(if $(call kmodlab-is-in,$(1),$(kmodlab-no)),$(3),$(call kmodlab-try-run,$(1),$(2),$(3)))
+kmodlab-run = $(info tests an option: $(1))$(call kmodlab-try-run,$(1),$(2),$(3))
+kmodlab-no-or-run = $(if $(call kmodlab-is-in,$(1),$(kmodlab-no)),$(3),$(call kmodlab-run,$(1),$(2),$(3)))
 override try-run = $(if $(call kmodlab-is-in,$(1),$(kmodlab-yes)),$(2),$(kmodlab-no-or-run))
 ";
 
@@ -160,7 +162,8 @@ fn makefile_of(tests: &str, work: &Path, folders: &[PathBuf; 2]) -> String {
 mod tests {
     use super::*;
 
-    /// Returns what make prints for a test of `command` with these recorded tests.
+    /// Returns what make prints for a test of `command` with these recorded tests: the answer, behind the
+    /// line of a test that runs.
     fn answer(tests: &str, command: &str) -> Result<String> {
         let folder = tempfile::tempdir()?;
         let folders = ["/tree", "/objects"].map(PathBuf::from);
@@ -189,14 +192,19 @@ mod tests {
         for (command, expected) in [
             ("false -Wa,--x /elsewhere/=. -o \"$TMP\"", "taken"),
             ("true -o \"$TMP\"", "refused"),
-            // Others run: parts of a known command, and the same for another tree.
+        ] {
+            assert_eq!(answer(tests, command)?, expected, "{command}");
+        }
+        // Others run: parts of a known command, and the same for another tree.
+        for (command, expected) in [
             ("false", "refused"),
             ("false -Wa,--x /tree/=. -o \"$TMP\"", "refused"),
             ("true -o", "taken"),
             ("true x", "taken"),
             ("echo '#x' >\"$TMP\"", "taken"),
         ] {
-            assert_eq!(answer(tests, command)?, expected, "{command}");
+            let expected = format!("tests an option: {command}\n{expected}");
+            assert_eq!(answer(tests, command)?, expected);
         }
         Ok(())
     }
