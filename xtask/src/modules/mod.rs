@@ -193,6 +193,19 @@ pub fn are_missing(
     Ok(false)
 }
 
+/// Makes what every build of modules for `image` needs, unless the cache has it: the modules themselves may be
+/// in the cache without it.
+///
+/// # Errors
+///
+/// Fails if `kernel_ext` does not compile, or if kbuild fails.
+pub fn prepare_builds(session: &Session, toolchain: &Toolchain, image: &KernelImage) -> Result<()> {
+    let builder = ModuleBuilder::new(session, toolchain, image);
+    builder.tested_options()?;
+    let stage = session.ui.stage("modules");
+    builder.kernel_ext(&stage).map(drop)
+}
+
 /// Finds all results in the cache that the lessons, races and tools of this clone use for `image`.
 ///
 /// # Errors

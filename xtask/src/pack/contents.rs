@@ -97,6 +97,7 @@ impl PackContents {
             paths.extend(built.modules.iter().map(|module| module.path.clone()));
         }
         let [_, Prepared { built, .. }] = prepared;
+        modules::prepare_builds(session, &built.toolchain, &built.kernel)?;
         paths.extend(found(session, &built)?);
         let mut entries = BTreeMap::new();
         for path in paths {
