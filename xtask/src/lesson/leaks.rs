@@ -22,25 +22,76 @@ pub struct Leaks {
 /// Reads the contents of `/sys/kernel/debug/kmemleak`, except for objects that were
 /// allocated before `since` (in jiffies). Returns `None` if no object is left.
 pub fn read(text: &str, since: u64, sections: &[CodeSection]) -> Option<Leaks> {
-    let mut objects = 0;
-    let mut bytes = 0;
-    let mut report = Vec::new();
+    let mut places: Vec<Place<'_>> = Vec::new();
     for object in objects_of(text) {
         if number_after(&object, "jiffies ").is_some_and(|jiffies| jiffies < since) {
             continue;
         }
-        objects += 1;
-        bytes += number_after(&object, "(size ").unwrap_or(0);
-        let lines = object.iter().map(|line| with_section(line, sections));
-        report.extend(lines.map(|line| printable(&line)));
+        let bytes = number_after(&object, "(size ").unwrap_or(0);
+        let stack = stack_of(&object);
+        let same = |place: &&mut Place<'_>| !stack.is_empty() && stack_of(&place.first) == stack;
+        match places.iter_mut().find(same) {
+            Some(place) => {
+                place.more += 1;
+                place.bytes_of_more += bytes;
+            }
+            None => places.push(Place {
+                first: object,
+                bytes,
+                more: 0,
+                bytes_of_more: 0,
+            }),
+        }
     }
-    let s = if objects == 1 { "" } else { "s" };
+    let objects: u64 = places.iter().map(|place| 1 + place.more).sum();
+    let bytes: u64 = places
+        .iter()
+        .map(|place| place.bytes + place.bytes_of_more)
+        .sum();
+    let mut report = Vec::new();
+    for place in &places {
+        let lines = place.first.iter().map(|line| with_section(line, sections));
+        report.extend(lines.map(|line| printable(&line)));
+        if let more @ 1.. = place.more {
+            let bytes = place.bytes_of_more;
+            let s = plural(more);
+            report.push(format!(
+                "  and {more} more object{s} from the same place, {bytes} bytes"
+            ));
+        }
+    }
+    let s = plural(objects);
     (objects > 0).then(|| Leaks {
         headline: format!(
             "kmemleak: {objects} object{s} that nothing points to any more, {bytes} bytes"
         ),
         report,
     })
+}
+
+/// The objects that were allocated with the same stack.
+struct Place<'a> {
+    /// The lines of the first of them.
+    first: Vec<&'a str>,
+    bytes: u64,
+    /// The number of the others, and the sum of their sizes.
+    more: u64,
+    bytes_of_more: u64,
+}
+
+/// Returns the lines of an entry's stack.
+fn stack_of<'a, 'b>(object: &'b [&'a str]) -> &'b [&'a str] {
+    let begin = object
+        .iter()
+        .position(|line| line.trim_start().starts_with("backtrace"));
+    begin.map_or(&[], |begin| &object[begin + 1..])
+}
+
+fn plural(count: u64) -> &'static str {
+    match count {
+        1 => "",
+        _ => "s",
+    }
 }
 
 /// Splits the report into the lines of each entry.
@@ -125,6 +176,34 @@ unreferenced object 0xffff888004dac440 (size 96):
     0xffffffffa0000c83
     0xffffffffc0000000
 ";
+
+    #[test]
+    fn objects_with_the_same_stack_are_counted() {
+        let object = |at: u32, stack: &str| {
+            format!(
+                "unreferenced object 0xffff88800000{at:04x} (size 64):\n  comm \"insmod\", pid 41, \
+                 jiffies 1\n  hex dump (first 32 bytes):\n    {at:02x}\n  backtrace (crc {at}):\n{stack}"
+            )
+        };
+        let (loops, other) = ("    f+0x1/0x2\n    g+0x1/0x2\n", "    f+0x1/0x2\n");
+        let text = [
+            object(1, loops),
+            object(2, other),
+            object(3, loops),
+            object(4, loops),
+        ];
+        let Some(Leaks { headline, report }) = read(&text.concat(), 0, &[]) else {
+            panic!();
+        };
+        assert!(headline.contains("4 objects") && headline.ends_with(" 256 bytes"));
+        let report = report.join("\n") + "\n";
+        let more = "  and 2 more objects from the same place, 128 bytes\n";
+        assert_eq!(report, [&*text[0], more, &*text[1]].concat());
+        // Without a stack, objects have nothing in common.
+        let bare = "unreferenced object 0x1 (size 8):\nunreferenced object 0x2 (size 8):\n";
+        let leaks = read(bare, 0, &[]);
+        assert_eq!(leaks.map(|leaks| leaks.report.len()), Some(2));
+    }
 
     #[test]
     fn frames_of_a_module_get_their_sections() {

@@ -52,8 +52,12 @@ fn symbol_reference_at(line: &str, plus: usize) -> Option<SymbolReference<'_>> {
 pub(super) fn bare_address(line: &str) -> Option<u64> {
     line.match_indices("0xffffffff").find_map(|(at, text)| {
         let before = line[..at].trim_end();
-        let is_code =
-            before.is_empty() || before.ends_with(['?', ']']) || before.ends_with("RIP: 0010:");
+        let is_code = before.is_empty()
+            || before.ends_with(['?', ']'])
+            || before.ends_with("RIP: 0010:")
+            || OF_EARLIER_CALLS
+                .iter()
+                .any(|text| before.ends_with(text.trim_end()));
         let (address, rest) = hex(&line[at + 2..])?;
         let alone = rest.is_empty() || rest.starts_with(' ');
         (is_code && alone && text.len() == 10).then_some(address)
@@ -76,6 +80,38 @@ pub(super) fn is_exact(line: &str) -> bool {
 /// address somewhere on the stack.
 pub(super) fn is_guess(message: &str) -> bool {
     message.starts_with("? ")
+}
+
+/// Beginnings of SLUB's and KASAN's lines above the stack of an earlier call, and of the scheduler's above the
+/// address from which preemption is disabled.
+const OF_EARLIER_CALLS: [&str; 6] = [
+    "Allocated in ",
+    "Freed in ",
+    "Allocated by task ",
+    "Freed by task ",
+    "Last potentially related work creation",
+    "Preemption disabled at",
+];
+
+/// Returns true if the line begins a part of a report that is about an earlier call, and false if it begins one
+/// about what the CPU does now; `None` for other lines.
+pub(super) fn begins_earlier_call(message: &str) -> Option<bool> {
+    let begins = |text: &&str| message.starts_with(*text);
+    match OF_EARLIER_CALLS.iter().any(|text| begins(&text)) {
+        true => Some(true),
+        false => ["CPU: ", "RIP: ", "Call Trace", "Slab 0x"]
+            .iter()
+            .any(begins)
+            .then_some(false),
+    }
+}
+
+/// Returns true if the line names where a lock was taken that a task holds: ` #0: ffff888004 (&lock){+.+.}, at: f+0x1`.
+pub(super) fn is_held_lock(message: &str) -> bool {
+    let number = message
+        .strip_prefix('#')
+        .and_then(|rest| rest.split_once(':'));
+    number.is_some_and(|(number, _)| !number.is_empty() && digits(number) == number)
 }
 
 /// Returns true if the line is the first of KCSAN's report, which may name a function of a stack
@@ -192,6 +228,29 @@ mod tests {
         ] {
             assert_eq!(bare_address(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn stacks_of_earlier_calls_are_told_from_that_of_now() {
+        for (message, expected) in [
+            (
+                "Allocated in 0xffffffffa001c01a age=37 cpu=0 pid=41",
+                Some(true),
+            ),
+            ("Freed by task 41:", Some(true)),
+            ("Preemption disabled at:", Some(true)),
+            ("CPU: 1 UID: 0 PID: 43 Comm: rmmod Tainted: G", Some(false)),
+            ("Call Trace:", Some(false)),
+            ("kfree+0x1b5/0x2b0", None),
+        ] {
+            assert_eq!(begins_earlier_call(message), expected, "{message}");
+        }
+        assert!(is_held_lock(
+            "#0: ffffffffa0016018 (lock#5){+.+.}-{2:2}, at: f+0x10/0x20 [x]"
+        ));
+        assert!(!is_held_lock("#x: f+0x10/0x20 [x]"));
+        let address = bare_address("[   11.9] Allocated in 0xffffffffa001c01a age=37 cpu=0 pid=41");
+        assert_eq!(address, Some(0xffff_ffff_a001_c01a));
     }
 
     #[test]

@@ -79,6 +79,17 @@ const CLONE_FOLDERS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 /// Folder of the crate `kernel_ext`, in the same way.
 const KERNEL_EXT: &str = "kernel_ext/";
 
+/// The code that an address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CodeOf {
+    /// The kernel, or a module that it names.
+    Named,
+    /// The module that was unloaded last.
+    Unloaded,
+    /// A module's init function.
+    Init,
+}
+
 /// A source file that a person can open.
 struct OwnFile {
     path: PathBuf,
@@ -152,6 +163,8 @@ impl<'a> Symbols<'a> {
         let mut task = String::new();
         // Whether the location of this task is known.
         let mut located = false;
+        // Whether the lines are about an earlier call, such as the allocation of an object.
+        let mut earlier = false;
         let mut symbolized = Vec::new();
         for line in report.drain(..) {
             let message = message(&line);
@@ -173,9 +186,12 @@ impl<'a> Symbols<'a> {
             }
             // Each object that kmemleak reports has its own stack.
             located &= !message.starts_with("unreferenced object");
-            let frames = self.frames(&line, unloaded.as_ref());
+            earlier = line::begins_earlier_call(message).unwrap_or(earlier);
+            let (frames, code) = self.frames(&line, unloaded.as_ref());
             if !located
+                && !earlier
                 && !line::is_guess(message)
+                && !line::is_held_lock(message)
                 && !line::is_race_headline(message)
                 && let Some(location) = frames.iter().find_map(|frame| self.location(frame, &task))
             {
@@ -184,7 +200,7 @@ impl<'a> Symbols<'a> {
                     locations.push(location);
                 }
             }
-            self.write(&line, &frames, &mut symbolized);
+            self.write(&line, &frames, code, &mut symbolized);
         }
         *report = symbolized;
         locations
@@ -239,7 +255,7 @@ impl<'a> Symbols<'a> {
 
     /// Returns the functions and lines of the code that a line of a report names,
     /// innermost first.
-    fn frames(&mut self, line: &str, unloaded: Option<&UnloadedModule>) -> Vec<Frame> {
+    fn frames(&mut self, line: &str, unloaded: Option<&UnloadedModule>) -> (Vec<Frame>, CodeOf) {
         // A return address is that of the instruction after the call, which may
         // belong to another line, or even to another function.
         let back = |offset: u64| u64::from(offset > 0 && !line::is_exact(line));
@@ -251,25 +267,28 @@ impl<'a> Symbols<'a> {
             ..
         }) = line::symbol_reference(line)
         {
-            return self
-                .object(module)
-                .and_then(|object| {
-                    let address = object.address(name, size)?;
-                    Some(object.frames(address.wrapping_add(offset - back(offset))))
-                })
-                .unwrap_or_default();
+            let frames = self.object(module).and_then(|object| {
+                let address = object.address(name, size)?;
+                Some(object.frames(address.wrapping_add(offset - back(offset))))
+            });
+            return (frames.unwrap_or_default(), CodeOf::Named);
         }
         match line::bare_address(line) {
-            Some(address) if address < MODULES => self
-                .object(None)
-                .map(|object| object.frames(address - back(address)))
-                .unwrap_or_default(),
+            Some(address) if address < MODULES => {
+                let frames = self
+                    .object(None)
+                    .map(|object| object.frames(address - back(address)));
+                (frames.unwrap_or_default(), CodeOf::Named)
+            }
             Some(address) => {
                 let met_int3 = unloaded.is_some_and(|unloaded| unloaded.met_int3);
-                let address = address - u64::from(met_int3 && line::is_exact(line));
-                self.unloaded_frames(address, unloaded)
+                let code = address - u64::from(met_int3 && line::is_exact(line));
+                match self.unloaded_frames(code, unloaded) {
+                    frames if frames.is_empty() => (self.init_frames(address), CodeOf::Init),
+                    frames => (frames, CodeOf::Unloaded),
+                }
             }
-            None => Vec::new(),
+            None => (Vec::new(), CodeOf::Named),
         }
     }
 
@@ -336,7 +355,7 @@ impl<'a> Symbols<'a> {
     }
 
     /// Writes a line of a report with its frames.
-    fn write(&self, line: &str, frames: &[Frame], out: &mut Vec<String>) {
+    fn write(&self, line: &str, frames: &[Frame], code: CodeOf, out: &mut Vec<String>) {
         let mut text = line.to_owned();
         if let Some(SymbolReference { name, at, .. }) = line::symbol_reference(line) {
             text.replace_range(at..at + name.len(), &object_file::demangled(name));
@@ -362,9 +381,11 @@ impl<'a> Symbols<'a> {
         };
         text.push_str("  ");
         text.push_str(&describe(innermost, !outer.is_empty()));
-        if bare {
-            text.push_str(" (of the unloaded module)");
-        }
+        text.push_str(match code {
+            CodeOf::Named => "",
+            CodeOf::Unloaded => " (of the unloaded module)",
+            CodeOf::Init => " (of init code, which is freed)",
+        });
         out.push(text);
         let source = |frame: &Frame, out: &mut Vec<String>| {
             if let Some(source) = self.source(frame) {

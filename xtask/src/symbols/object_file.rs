@@ -27,6 +27,8 @@ pub(super) struct ObjectFile {
     lines: addr2line::Context<Bytes>,
     /// Bytes of a module's first section of code; empty for the kernel.
     text: Vec<u8>,
+    /// Bytes of a module's section of code that only its init function needs.
+    init: Vec<u8>,
 }
 
 /// Opcode of x86's `call` with a 32-bit distance, and length of the instruction.
@@ -58,6 +60,22 @@ pub(super) struct Frame {
 /// unresolved symbols.
 const FIRST_BASE: u64 = 1 << 32;
 
+/// Name of the section with the code that only a module's init function needs.
+const INIT: &str = ".init.text";
+
+/// Returns the offsets in `code` that have the same place in a page as `address` and whose instruction before is a
+/// call.
+fn after_calls(code: &[u8], address: u64) -> impl Iterator<Item = u64> {
+    let is_after_call = |offset: &u64| {
+        let at = usize::try_from(*offset).ok();
+        let at = at.and_then(|at| at.checked_sub(CALL_LENGTH));
+        at.is_some_and(|at| code.get(at) == Some(&CALL))
+    };
+    let pages = 0..=u64::try_from(code.len()).unwrap_or(0) / PAGE;
+    let offsets = pages.map(move |page| page * PAGE + address % PAGE);
+    offsets.filter(is_after_call)
+}
+
 impl ObjectFile {
     /// Reads the file at `path`.
     pub(super) fn load(path: &Path) -> Result<Self> {
@@ -83,6 +101,10 @@ impl ObjectFile {
                 Some(section) if elf.kind() == ObjectKind::Relocatable => section.data()?.to_vec(),
                 _ => Vec::new(),
             },
+            init: match elf.section_by_name(INIT) {
+                Some(section) if elf.kind() == ObjectKind::Relocatable => section.data()?.to_vec(),
+                _ => Vec::new(),
+            },
         })
     }
 
@@ -97,14 +119,17 @@ impl ObjectFile {
     /// Returns the offsets in a module's code that have the same place in a page as `address` and
     /// whose instruction before is a call.
     pub(super) fn after_calls(&self, address: u64) -> impl Iterator<Item = u64> {
-        let is_after_call = |offset: &u64| {
-            let at = usize::try_from(*offset).ok();
-            let at = at.and_then(|at| at.checked_sub(CALL_LENGTH));
-            at.is_some_and(|at| self.text.get(at) == Some(&CALL))
-        };
-        let pages = 0..=u64::try_from(self.text.len()).unwrap_or(0) / PAGE;
-        let offsets = pages.map(move |page| page * PAGE + address % PAGE);
-        offsets.filter(is_after_call)
+        after_calls(&self.text, address)
+    }
+
+    /// Returns the frames of a return address in a module's init function, innermost first; none if its place
+    /// in a page does not tell which call it is behind.
+    pub(super) fn init_frames(&self, address: u64) -> Vec<Frame> {
+        let mut offsets = after_calls(&self.init, address);
+        match (self.address(INIT, 0), offsets.next(), offsets.next()) {
+            (Some(begin), Some(offset), None) => self.frames(begin + offset - 1),
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the address `offset` bytes into a module's code.

@@ -1,4 +1,5 @@
-//! Addresses in a module that was unloaded, which the kernel cannot name any more.
+//! Addresses in a module that was unloaded, or in an init function that has returned, which the kernel cannot
+//! name any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,20 @@ impl Symbols<'_> {
                 is_return.then(|| object.frames(address - 1))
             })
             .unwrap_or_default()
+    }
+
+    /// Returns the frames of a return address in the init function of a module, whose code the kernel frees when
+    /// the function has returned; none if another module may have had code there too.
+    pub(super) fn init_frames(&mut self, address: u64) -> Vec<Frame> {
+        let names: Vec<String> = self.modules.keys().cloned().collect();
+        let mut found = names.iter().filter_map(|name| {
+            let frames = self.object(Some(name))?.init_frames(address);
+            (!frames.is_empty()).then_some(frames)
+        });
+        match (found.next(), found.next()) {
+            (Some(frames), None) => frames,
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the address at which a module that was unloaded had its code: the first page with

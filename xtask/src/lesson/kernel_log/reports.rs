@@ -220,12 +220,29 @@ pub(super) fn kind(message: &str) -> Option<ReportKind> {
     is_report.then_some(kind)
 }
 
+/// Reports whether the line at `index` begins the warning by which SLUB prints the stack at the end of its own
+/// report, which has the stacks of earlier calls only (`object_err` in mm/slub.c).
+fn is_slubs_stack(first: &LogLine, lines: &[LogLine], index: usize) -> bool {
+    let is_warning = |line: &LogLine| {
+        let message = line.message();
+        message.starts_with("WARNING: ") && message.contains(" at mm/slub.c:")
+    };
+    first.message().starts_with("BUG ")
+        && lines[index]
+            .message()
+            .starts_with("------------[ cut here ]")
+        && lines.get(index + 1).is_some_and(is_warning)
+}
+
 /// Returns the end of the report that begins at index `at`: after its end mark, before
 /// the next report or the guest's end, or at a pause.
 fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
     let mut last = lines[at].at;
     for (index, line) in lines.iter().enumerate().skip(at + 1) {
         let message = line.message();
+        if is_slubs_stack(&lines[at], lines, index) {
+            continue;
+        }
         if message.starts_with("---[ end trace") {
             return index + 1;
         }

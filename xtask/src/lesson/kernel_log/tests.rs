@@ -120,6 +120,24 @@ fn a_report_is_shown_from_its_ruler_to_its_end() {
 }
 
 #[test]
+fn the_stack_of_slubs_report_is_a_part_of_it() {
+    let log = |place: &str| {
+        read(&format!(
+            "[   11.900000] BUG kmalloc-16 (Tainted: G           O      ): Object already free\n\
+             [   11.900100] Freed in cleanup_module+0x1d/0x1000 [x] age=1 cpu=1 pid=43\n\
+             [   11.900200] Disabling lock debugging due to kernel taint\n\
+             [   11.900300] ------------[ cut here ]------------\n\
+             [   11.900400] WARNING: CPU: 1 PID: 43 at {place} object_err+0x159/0x2a0\n\
+             [   11.900500]  cleanup_module+0x29/0x1000 [x]\n\
+             [   11.900600] ---[ end trace 0000000000000000 ]---\n"
+        ))
+    };
+    let lines = |place| log(place).report().map(|report| report.lines.len());
+    assert_eq!(lines("mm/slub.c:1127"), Some(7));
+    assert_eq!(lines("fs/x.c:1"), Some(3));
+}
+
+#[test]
 fn a_kernel_that_stops_is_shown_to_its_last_line() {
     let log = read(
         "[    3.200000] BUG: kernel NULL pointer dereference, address: 0\n\

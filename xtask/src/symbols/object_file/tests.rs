@@ -133,3 +133,28 @@ fn a_return_address_follows_a_call() -> Result<()> {
     assert_eq!(object.address_of_code(6), FIRST_BASE + 6);
     Ok(())
 }
+
+#[test]
+fn a_call_of_init_code_is_found_by_its_place_in_a_page() -> Result<()> {
+    let init = "__attribute__((section(\".init.text\"))) int begin(volatile int *p)\n{\n\
+        \treturn outer(p) + 1;\n}\n";
+    let object = compiled(&format!("{SOURCE}{init}"))?;
+    let call = object
+        .init
+        .windows(CALL_LENGTH)
+        .position(|code| code == [CALL, 0, 0, 0, 0]);
+    let behind = u64::try_from(call.context("no call")? + CALL_LENGTH)?;
+    let frames = object.init_frames(0xffff_ffff_a001_c000 + behind);
+    let functions: Vec<_> = frames
+        .iter()
+        .map(|frame| frame.function.as_deref())
+        .collect();
+    assert_eq!(functions, [Some("begin")]);
+    assert_eq!(object.init_frames(0xffff_ffff_a001_c001 + behind), []);
+    // Two calls have this place in their pages.
+    let mut twice = object;
+    twice.init.resize(2 * 4096, 0x90);
+    twice.init[4096 + usize::try_from(behind)? - CALL_LENGTH] = CALL;
+    assert_eq!(twice.init_frames(0xffff_ffff_a001_c000 + behind), []);
+    Ok(())
+}
