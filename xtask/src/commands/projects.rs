@@ -9,7 +9,7 @@ use crate::exercise::student::StudentFolder;
 use crate::failure::{Failure, Fault};
 use crate::project::{
     GuestChoice, KernelChoice, MachineName, Project, ProjectGuestFile, check_guest_path, device,
-    has_build_file, is_path,
+    has_modules, is_path,
 };
 use crate::workspace::Workspace;
 
@@ -155,7 +155,7 @@ pub fn or_current_folder(arguments: &[String]) -> Vec<String> {
     let current = Path::new(".");
     let is_project = || {
         let folder = current.canonicalize();
-        has_build_file(current)
+        has_modules(current)
             && folder.is_ok_and(|folder| Workspace::around(&folder).is_err())
             && StudentFolder::open(current).is_err()
     };

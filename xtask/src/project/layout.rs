@@ -165,14 +165,36 @@ fn describes_modules(text: &str) -> bool {
     })
 }
 
-/// Reports whether a folder has a file that makes it a project: a manifest, or a Kbuild or Makefile with
-/// modules. A folder with sources alone has none.
-pub fn has_build_file(folder: &Path) -> bool {
+/// Reports whether a folder has modules by the files in it: a manifest, a Kbuild or Makefile with modules, or a
+/// source that declares one, also in the folder `c` of a lesson's twin.
+pub fn has_modules(folder: &Path) -> bool {
     let describes = |name: &&str| {
         let text = std::fs::read_to_string(folder.join(name));
         text.is_ok_and(|text| describes_modules(&text))
     };
-    folder.join(MANIFEST).is_file() || KBUILD_FILES.iter().any(describes)
+    folder.join(MANIFEST).is_file()
+        || KBUILD_FILES.iter().any(describes)
+        || has_source(folder)
+        || has_source(&folder.join("c"))
+}
+
+/// Reports whether a source in the folder itself declares a module.
+fn has_source(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|file| file.path()).any(|path| {
+        let text = || std::fs::read(&path).unwrap_or_default();
+        declaration(&path).is_some_and(|word| String::from_utf8_lossy(&text()).contains(word))
+    })
+}
+
+/// Returns the word by which a source in the language of this file declares a module; `None` if the file is
+/// no source.
+fn declaration(file: &Path) -> Option<&'static str> {
+    match file.extension()?.to_str()? {
+        "rs" => Some("module!"),
+        "c" => Some("MODULE_LICENSE"),
+        _ => None,
+    }
 }
 
 /// Returns a module for each source in the folder itself that declares one.
@@ -180,10 +202,8 @@ fn single_sources(files: &ProjectFiles, shown: &Path) -> Result<BTreeMap<String,
     let mut modules: BTreeMap<String, ModuleEntry> = BTreeMap::new();
     for file in &files.files {
         let name = &file.name;
-        let declares = match name.extension().and_then(|own| own.to_str()) {
-            Some("rs") => "module!",
-            Some("c") => "MODULE_LICENSE",
-            _ => continue,
+        let Some(declares) = declaration(name) else {
+            continue;
         };
         let (Some(stem), 1) = (name.file_stem(), name.components().count()) else {
             continue;

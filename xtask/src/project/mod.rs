@@ -31,7 +31,7 @@ pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use guest_files::{ProjectGuestFile, check_guest_path};
 pub use kernel::KernelChoice;
-pub use layout::{Build, KBUILD_HEAD, KbuildSource, has_build_file};
+pub use layout::{Build, KBUILD_HEAD, KbuildSource, has_modules};
 pub use manifest::MANIFEST;
 
 /// A folder with modules.

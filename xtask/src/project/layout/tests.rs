@@ -205,3 +205,31 @@ fn a_file_that_was_left_out_is_explained() {
             .ends_with("\nnote: x.c was left out: it is a symbolic link out of the folder")
     );
 }
+
+#[test]
+fn a_folder_with_a_source_alone_has_modules() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let write = |name: &str, text: &str| -> Result<()> {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        Ok(std::fs::write(path, text)?)
+    };
+    write("main.c", "int main(void) { return 0; }\n")?;
+    write("lib.rs", "macro_rules! module_name { () => {} }\n")?;
+    write("Makefile", "all:\n\tcc main.c\n")?;
+    write("notes.txt", "MODULE_LICENSE module!\n")?;
+    write("src/driver.c", "MODULE_LICENSE(\"GPL\");\n")?;
+    assert!(!has_modules(folder.path()));
+    for (name, text) in [
+        ("driver.c", "/* \u{fc} */ MODULE_LICENSE(\"GPL\");\n"),
+        ("driver.rs", "module! { name: \"driver\" }\n"),
+        ("c/driver.c", "MODULE_LICENSE(\"GPL\");\n"),
+        ("Kbuild", "obj-m := driver.o\n"),
+        ("kmodlab.toml", ""),
+    ] {
+        write(name, text)?;
+        assert!(has_modules(folder.path()), "{name}");
+        std::fs::remove_file(folder.path().join(name))?;
+    }
+    Ok(())
+}
