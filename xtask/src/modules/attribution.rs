@@ -1,7 +1,8 @@
 //! Attributes the errors of one kbuild run to the modules that it builds.
 //!
-//! With `make --output-sync=target` the output of each target is contiguous, and ends with make's
-//! own line about the target if it failed:
+//! With `make --output-sync=recurse` the output of each target is contiguous, and ends with make's
+//! own line about the target if it failed. (`target` leaves out rules that are marked with `+`, such as the
+//! kernel's for Rust.)
 //!
 //! ```text
 //!   CC [M]  /work/lessons/x/c/x.o

@@ -138,7 +138,7 @@ impl<'a> ModuleBuilder<'a> {
     ) -> Result<()> {
         let make = self
             .with_tested_options(make)?
-            .args(["--keep-going", "--output-sync=target"])
+            .args(["--keep-going", "--output-sync=recurse"])
             .arg("modules");
         let make = match sandbox {
             Some(sandbox) => make.sandboxed(sandbox)?,

@@ -136,3 +136,26 @@ fn compilers_name_the_users_files() -> Result<()> {
     let output = both.xtask(&["test", &broken, "./two_files"])?;
     output.expect(1, &["two_files (c)  ok", "1 passed, 1 failed"])
 }
+
+/// kbuild's rule for Rust is one whose output make does not keep together by itself: the name of the C source came
+/// between rustc's error and make's line about it in one of three builds.
+#[test]
+fn an_error_in_rust_is_shown_beside_a_source_in_c() -> Result<()> {
+    let mixed = TestProject::of("mixed")?;
+    let source = std::fs::read_to_string(mixed.path.join("src/mixed.rs"))?;
+    ensure!(source.contains("Result<Self>"));
+    let wrong = source.replace("Result<Self>", "Result<Nobody>");
+    for build in 1..=4 {
+        mixed.write("src/mixed.rs", &format!("{wrong}// {build}\n"))?;
+        let output = mixed.xtask(&["test", "./mixed"])?;
+        output.expect(
+            1,
+            &[
+                "does-not-compile",
+                "error[E0412]: cannot find type `Nobody`",
+                "./mixed/src/mixed.rs:23",
+            ],
+        )?;
+    }
+    Ok(())
+}
