@@ -56,28 +56,45 @@ pub struct RunFacts {
     pub timelines: TimelinePages,
 }
 
+/// Contents that a user chooses.
+#[derive(Debug, Clone, Copy)]
+pub struct BookContents<'a> {
+    /// The repository's address on the web.
+    pub repository: Option<&'a str>,
+    /// Whether the solutions of the exercises have pages.
+    pub solutions: bool,
+}
+
 /// Returns the chapters of the book.
 ///
 /// # Errors
 ///
 /// Fails if a source is not valid Rust.
-pub fn of(files: &CloneFiles, facts: &RunFacts, repository: Option<&str>) -> Result<Vec<Chapter>> {
-    let map = page_map(files, repository);
+pub fn of(
+    files: &CloneFiles,
+    facts: &RunFacts,
+    contents: BookContents<'_>,
+) -> Result<Vec<Chapter>> {
+    let map = page_map(files, contents);
     let readme = map.rewrite(&files.readme, "README.md", "index.md");
     let mut chapters = vec![Chapter::page("index.md", "Introduction", 0, readme)];
     chapters.push(Chapter::Part("Lessons"));
     for lesson in &files.lessons {
-        chapters.extend(folder_pages(files, lesson, &map, facts, 0));
+        chapters.extend(folder_pages(files, lesson, (&map, contents), facts, 0));
     }
     chapters.push(Chapter::Part("Races"));
     for race in &files.races {
         let depth = usize::from(race.name.ends_with(MENDED));
-        chapters.extend(folder_pages(files, race, &map, facts, depth));
+        chapters.extend(folder_pages(files, race, (&map, contents), facts, depth));
     }
-    if !files.exercises.is_empty() {
+    let solved: &[_] = match contents.solutions {
+        true => &files.exercises,
+        false => &[],
+    };
+    if !solved.is_empty() {
         chapters.push(Chapter::Part("Solutions"));
     }
-    for exercise in &files.exercises {
+    for exercise in solved {
         let (page, text) = (
             exercises::solution_path(exercise),
             exercises::solution(exercise),
@@ -111,7 +128,7 @@ pub fn of(files: &CloneFiles, facts: &RunFacts, repository: Option<&str>) -> Res
 fn folder_pages(
     files: &CloneFiles,
     folder: &CodeFolder,
-    map: &PageMap,
+    (map, contents): (&PageMap, BookContents<'_>),
     facts: &RunFacts,
     depth: usize,
 ) -> Vec<Chapter> {
@@ -125,8 +142,10 @@ fn folder_pages(
             exercises::path(exercise),
             exercise.shown.join("task.md").display().to_string(),
         );
-        let text = map.rewrite(&exercises::task(exercise), &file, &page)
-            + &exercises::link_to_solution(exercise);
+        let mut text = map.rewrite(&exercises::task(exercise), &file, &page);
+        if contents.solutions {
+            text += &exercises::link_to_solution(exercise);
+        }
         let title = format!("Exercise: {}", exercise.task.title);
         pages.push(Chapter::page(&page, &title, depth + 1, text));
     }
@@ -141,8 +160,8 @@ fn folder_pages(
     pages
 }
 
-fn page_map(files: &CloneFiles, repository: Option<&str>) -> PageMap {
-    let mut map = PageMap::new(repository);
+fn page_map(files: &CloneFiles, contents: BookContents<'_>) -> PageMap {
+    let mut map = PageMap::new(contents.repository);
     map.add("README.md", "index.md", None);
     for folder in files.folders() {
         let page = text_page(folder);
@@ -160,6 +179,9 @@ fn page_map(files: &CloneFiles, repository: Option<&str>) -> PageMap {
         );
         map.add(&folder, &page, None);
         map.add(&format!("{folder}/task.md"), &page, None);
+        if !contents.solutions {
+            continue;
+        }
         let solution = exercises::solution_path(exercise);
         let rust = exercise.answer_file(Language::Rust);
         map.add(&format!("{folder}/{rust}"), &solution, Some("rust"));

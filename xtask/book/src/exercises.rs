@@ -34,10 +34,11 @@ pub fn task(exercise: &Exercise) -> String {
     if !exercise.task.hints.written.is_empty() {
         page += "## Hints\n\n";
     }
+    let variants = &exercise.task.variants;
     for (number, hint) in (1..).zip(&exercise.task.hints.written) {
         page += &format!(
             "<details class=\"hint\"><summary>Hint {number}</summary>\n\n{}\n\n</details>\n\n",
-            hint.trim()
+            variants.fill(hint.trim(), &variants.defaults())
         );
     }
     page

@@ -28,7 +28,7 @@ use xtask::commands::book::BookOptions;
 use xtask::workspace::Workspace;
 use xtask::{failure, process};
 
-use chapters::RunFacts;
+use chapters::{BookContents, RunFacts};
 use clone::CloneFiles;
 use ran_on::RanOn;
 use timelines::TimelinePages;
@@ -64,7 +64,11 @@ fn run(options: &BookOptions) -> Result<ExitCode> {
         timelines: TimelinePages::of(options.timelines.as_deref())?,
     };
     let repository = options.repository.as_deref();
-    let chapters = chapters::of(&files, &facts, repository)?;
+    let contents = BookContents {
+        repository,
+        solutions: !options.no_solutions,
+    };
+    let chapters = chapters::of(&files, &facts, contents)?;
     let out = match &options.out {
         Some(out) => std::path::absolute(out)?,
         None => workspace.root().join("target/book"),

@@ -64,8 +64,20 @@ fn the_book_has_a_page_for_each_text_and_no_broken_link() -> Result<()> {
         assert!(index.contains(name), "{name}");
     }
     assert!(read(&out, "print.html")?.contains("unlocked_counter"));
+    let exercise = "exercises/io_wait_event-2-every-fifth.html";
+    let page = read(&out, exercise)?;
+    assert!(!page.contains("{{"), "hints have the values of a variant");
+    assert!(page.contains("href=\"../solutions/"));
+    assert!(read(&out, "solutions/io_wait_event-2-every-fifth.html")?.contains("The task is <a"));
     // A second book replaces the first one.
-    assert!(book(&arguments)?.status.success());
+    let without = [&arguments[..], &["--no-solutions"]].concat();
+    let made = book(&without)?;
+    let errors = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(made.status.success(), "{errors}");
+    assert!(!out.join("solutions").exists());
+    assert!(!read(&out, exercise)?.contains("solutions/"));
+    let of_a_solution = "The task is <a";
+    assert!(!read(&out, "print.html")?.contains(of_a_solution));
     Ok(())
 }
 

@@ -29,6 +29,10 @@ pub struct BookOptions {
     #[arg(long, value_name = "URL")]
     pub repository: Option<String>,
 
+    /// Leave the solutions of the exercises out
+    #[arg(long)]
+    pub no_solutions: bool,
+
     /// Open the book in a browser
     #[arg(long)]
     pub open: bool,
