@@ -65,7 +65,7 @@ pub fn run(options: &BreakOptions) -> Result<ExitCode> {
             return Err(Failure::usage(message).into());
         }
         for Mistake { wrong, .. } in listed {
-            let first = wrong.description.lines().next().unwrap_or_default();
+            let first = first_sentence(&wrong.description);
             let (item, language) = (&wrong.item, wrong.language.name());
             writeln!(out, "{item:24}  {language:4}  {first}")?;
         }
@@ -111,6 +111,15 @@ pub fn run(options: &BreakOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the first sentence of a description, in one line.
+fn first_sentence(description: &str) -> String {
+    let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text,
+    }
+}
+
 /// Returns the mistake `item` in the requested language; without a request, in the preferred one,
 /// else in Rust, else in the one that it exists in.
 ///
@@ -154,6 +163,20 @@ fn chosen<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_has_the_first_sentence_of_each_description() {
+        for (description, expected) in [
+            (
+                "It stops what is not\na thread. The rest.\n",
+                "It stops what is not a thread.",
+            ),
+            ("One sentence.", "One sentence."),
+            ("Linux 6.12 alone", "Linux 6.12 alone"),
+        ] {
+            assert_eq!(first_sentence(description), expected);
+        }
+    }
 
     #[test]
     fn the_language_is_the_requested_one_else_that_of_the_folder_else_rust() -> Result<()> {
