@@ -189,8 +189,12 @@ impl RegionReader<'_> {
         let todo = todo_number(line);
         if let Some(open) = &mut self.open {
             if todo.is_some() {
-                let problem = "a comment `// TODO` is outside of regions, before its own";
-                return Err(self.error(number, problem.to_owned()));
+                let (region, begun) = (open.number, open.line);
+                let problem = format!(
+                    "a comment `// TODO` is outside of regions, before its own; region {region}, \
+                     which begins in line {begun}, is open here: it ends with a line `{MARK} {region} }}`"
+                );
+                return Err(self.error(number, problem));
             }
             open.lines.push(line.to_owned());
             return Ok(());
