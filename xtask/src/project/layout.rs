@@ -227,6 +227,19 @@ fn single_sources(files: &ProjectFiles, shown: &Path) -> Result<BTreeMap<String,
 
 /// Returns the message for a folder without a module.
 fn without_module(files: &ProjectFiles, shown: &Path) -> String {
+    let lacks_license = |file: &&super::ProjectFile| {
+        let text = read_text(Path::new(""), shown, &file.path).unwrap_or_default();
+        file.name.extension() == Some("c".as_ref())
+            && file.name.components().count() == 1
+            && (text.contains("module_init(") || text.contains("module_exit("))
+    };
+    if let Some(file) = files.files.iter().find(lacks_license) {
+        return format!(
+            "{}: this source has an init or exit function, and no MODULE_LICENSE, without which it is no \
+             module: add a line such as MODULE_LICENSE(\"GPL\");",
+            shown_path(shown, &file.name)
+        );
+    }
     let mut message = format!(
         "{} has no module: neither a Kbuild or Makefile with obj-m, nor a {MANIFEST} with \
          [module.NAME], nor a source with MODULE_LICENSE or module!",

@@ -233,3 +233,21 @@ fn a_folder_with_a_source_alone_has_modules() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_source_without_a_license_is_named() -> Result<()> {
+    let folder = Folder::new(&[
+        ("tool.c", "int main(void) { return 0; }\n"),
+        (
+            "own.c",
+            "static int own(void) { return 0; }\nmodule_init(own);\n",
+        ),
+    ])?;
+    let error = folder.error("own");
+    assert!(
+        error.starts_with("here/own.c: this source has an init"),
+        "{error}"
+    );
+    assert!(error.contains("MODULE_LICENSE(\"GPL\");"), "{error}");
+    Ok(())
+}
