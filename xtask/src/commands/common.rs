@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::failure::{Failure, Fault};
 use crate::kernel::source::SourceRequest;
@@ -11,6 +11,9 @@ use crate::lesson::Lesson;
 use crate::modules::Language;
 use crate::project::KernelChoice;
 use crate::session::Session;
+
+/// The error of a command in a folder that was removed.
+const NO_CURRENT_FOLDER: &str = "cannot find the current folder";
 
 /// Options of every command that builds.
 #[derive(Debug, Clone, clap::Args)]
@@ -67,6 +70,19 @@ impl Common {
         }
     }
 
+    /// Returns the same options with absolute paths, for command lines that run in another folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the current folder cannot be found.
+    pub fn absolute_paths(&self) -> Result<Self> {
+        let mut options = self.clone();
+        if let Some(path) = &mut options.kernel_source {
+            *path = std::path::absolute(&path).context(NO_CURRENT_FOLDER)?;
+        }
+        Ok(options)
+    }
+
     /// Returns the words that select the same kernel on another command line.
     pub fn kernel_args(&self) -> Vec<String> {
         let mut args = Vec::new();
@@ -120,6 +136,19 @@ enum ProfileName {
 }
 
 impl ConfigurationOptions {
+    /// Returns the same options with absolute paths, for command lines that run in another folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the current folder cannot be found.
+    pub fn absolute_paths(&self) -> Result<Self> {
+        let mut options = self.clone();
+        for path in &mut options.fragments {
+            *path = std::path::absolute(&path).context(NO_CURRENT_FOLDER)?;
+        }
+        Ok(options)
+    }
+
     /// Returns the words that select the same configuration on another command line.
     pub fn args(&self) -> Vec<String> {
         let mut args = Vec::new();

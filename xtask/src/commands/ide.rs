@@ -71,8 +71,11 @@ pub fn run(options: &IdeOptions) -> Result<()> {
         compiled.extend(sources);
     }
     let symbols = editor_script(&session.cache.own(), ide::DEBUGGER_PORT)?;
+    // The tasks run in the module's folder.
+    let mut kernel = options.common.absolute_paths()?.kernel_args();
+    kernel.extend(options.configuration.absolute_paths()?.args());
     let mut files = vec![
-        ide::tasks(),
+        ide::tasks(&kernel),
         ide::settings(),
         ide::launch(&image.vmlinux(), &symbols),
     ];

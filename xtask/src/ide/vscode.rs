@@ -10,26 +10,32 @@ use super::EditorFile;
 pub const DEBUGGER_PORT: u16 = 1234;
 
 /// Returns the tasks: build the module, test it, and a guest that waits for a debugger. They run the
-/// installed program, for the folder may be outside of a clone.
-pub fn tasks() -> EditorFile {
+/// installed program, for the folder may be outside of a clone. `kernel` are the words that select the
+/// kernel on its command line.
+pub fn tasks(kernel: &[String]) -> EditorFile {
     // rustc and clang print `file:line:column`, with the file relative to the folder or absolute.
     let compilers = json!([
         "$rustc",
         {"base": "$gcc", "fileLocation": ["autoDetect", "${workspaceFolder}"]}
     ]);
-    let task = |label: &str, arguments: &str| {
+    let task = |label: &str, subcommand: &[&str]| {
+        let kernel = kernel.iter().map(String::as_str);
+        let words = ["kmodlab"].into_iter().chain(subcommand.iter().copied());
+        let words: Vec<&str> = words.chain(kernel).chain(["."]).collect();
+        // Only a NUL cannot be quoted, and no argument of a process has one.
+        let command = shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "));
         json!({
             "label": label,
             "type": "shell",
-            "command": format!("kmodlab {arguments} ."),
+            "command": command,
             "problemMatcher": compilers,
         })
     };
-    let mut test = task("kmodlab: test", "test");
+    let mut test = task("kmodlab: test", &["test"]);
     test["group"] = json!({"kind": "test", "isDefault": true});
-    let mut build = task("kmodlab: build", "build");
+    let mut build = task("kmodlab: build", &["build"]);
     build["group"] = json!({"kind": "build", "isDefault": true});
-    let mut guest = task("kmodlab: guest that waits for gdb", "qemu --gdb");
+    let mut guest = task("kmodlab: guest that waits for gdb", &["qemu", "--gdb"]);
     guest["isBackground"] = json!(true);
     guest["problemMatcher"] = json!([]);
     file(
@@ -79,10 +85,25 @@ pub fn launch(vmlinux: &Path, modules: &Path) -> EditorFile {
 }
 
 fn file(name: &'static str, value: &Value) -> EditorFile {
-    EditorFile {
-        name,
-        // A value without floating-point numbers can always be written.
-        text: format!("{value:#}\n"),
-        generated: false,
+    // A value without floating-point numbers can always be written.
+    EditorFile::editable(name, &format!("{value:#}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_select_the_kernel_for_which_the_files_are() {
+        let words = ["--kernel", "6.12", "--config", "/a b/x.config"];
+        let tasks = tasks(&words.map(str::to_owned)).text;
+        for command in [
+            "kmodlab build --kernel 6.12 --config '/a b/x.config' .",
+            "kmodlab test --kernel 6.12 --config '/a b/x.config' .",
+            "kmodlab qemu --gdb --kernel 6.12 --config '/a b/x.config' .",
+        ] {
+            let command = format!("\"command\": \"{command}\"");
+            assert!(tasks.contains(&command), "{command} is not in\n{tasks}");
+        }
     }
 }
