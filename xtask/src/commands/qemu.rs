@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
@@ -19,7 +19,7 @@ use crate::modules::{Language, MODPROBE_INDEX, Module, modprobe_index};
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
 use crate::session::Session;
-use crate::symbols::{GuestSymbols, editor_script};
+use crate::symbols::{GuestSymbols, editor_script, gdb_source_folders};
 use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
 use kmodlab_protocol::BANNER_FILE;
@@ -234,9 +234,8 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     if let Some(port) = options.gdb {
         let symbols = GuestSymbols::new(folder.path());
         symbols.write_modules(&built.modules)?;
-        let own = session.workspace.modules();
-        let projects = projects.iter().map(|project| project.folder.as_path());
-        let sources: Vec<&Path> = projects.chain([own.as_path(), &kernel.tree]).collect();
+        let projects = projects.iter().map(|project| &**project);
+        let sources = gdb_source_folders(projects, &session.workspace, &kernel.tree);
         let editor = editor_script(&session.cache.own(), port)?;
         let script = symbols.write_scripts(kernel, &sources, port, &editor)?;
         crate::errln!(

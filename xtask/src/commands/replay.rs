@@ -15,6 +15,7 @@ use crate::pipeline;
 use crate::recording::{self, ComparedReplay, Manifest, RecordedKernel, Recording};
 use crate::session::Session;
 use crate::streams;
+use crate::symbols::gdb_source_folders;
 use crate::text::{printable, shell_word};
 use crate::toolchain::Toolchain;
 
@@ -110,8 +111,8 @@ fn debug(
     toolchain: &Toolchain,
     kernel: &KernelImage,
 ) -> Result<()> {
-    let sources = [session.workspace.modules(), kernel.tree.clone()];
-    let sources: Vec<_> = sources.iter().map(PathBuf::as_path).collect();
+    // The recording has the sources of a project.
+    let sources = gdb_source_folders([], &session.workspace, &kernel.tree);
     let ready = |commands: &std::path::Path| {
         crate::errln!(
             "the replay waits for a debugger; in another terminal: gdb -x {}",

@@ -1,6 +1,6 @@
 //! A recording under gdb, with the symbols of the kernel and of its modules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -27,7 +27,7 @@ pub fn debug(
     recording: &Recording,
     toolchain: &Toolchain,
     kernel: &KernelImage,
-    sources: &[&Path],
+    sources: &[PathBuf],
     ready: impl FnOnce(&Path),
     on_log: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
@@ -52,10 +52,10 @@ pub fn debug(
         write(&path, text)?;
     }
     // First, for the clone's source may have changed since then.
-    let recorded = (!recording.sources.is_empty()).then_some(recorded.as_path());
-    let sources: Vec<&Path> = recorded
+    let recorded = (!recording.sources.is_empty()).then_some(recorded);
+    let sources: Vec<PathBuf> = recorded
         .into_iter()
-        .chain(sources.iter().copied())
+        .chain(sources.iter().cloned())
         .collect();
     let socket = channels.endpoints().gdb;
     let commands = folder.join(COMMANDS);

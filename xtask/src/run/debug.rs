@@ -111,7 +111,11 @@ impl Runner<'_> {
         let mut plan = SchedulePlan {
             kernel,
             folder: channels.folder().to_owned(),
-            sources: [self.session.workspace.modules(), kernel.tree.clone()],
+            sources: symbols::gdb_source_folders(
+                case.lesson.project.as_deref(),
+                &self.session.workspace,
+                &kernel.tree,
+            ),
             lesson: file(main_module(
                 self.built,
                 &case.lesson.origin(),
@@ -160,7 +164,7 @@ struct SchedulePlan<'a> {
     /// The guest's folder, with the modules' files.
     folder: PathBuf,
     /// The folders of the sources.
-    sources: [PathBuf; 2],
+    sources: Vec<PathBuf>,
     lesson: ModuleFile,
     perturb: ModuleFile,
     /// Address of the kernel's list of modules.
@@ -205,9 +209,13 @@ impl DebugPlan for SchedulePlan<'_> {
     }
 
     fn ready(&mut self, socket: &Path, thread: u32) -> Result<()> {
-        let sources = self.sources.each_ref().map(PathBuf::as_path);
-        let mut script =
-            symbols::gdb_script(&self.folder, socket, self.kernel, &sources, &self.loaded);
+        let mut script = symbols::gdb_script(
+            &self.folder,
+            socket,
+            self.kernel,
+            &self.sources,
+            &self.loaded,
+        );
         // For a debugger that attaches, QEMU selects the first CPU.
         script += &format!("thread {thread}\n");
         let commands = self.folder.join(COMMANDS);

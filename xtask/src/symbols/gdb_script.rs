@@ -2,10 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::LoadedModule;
 use crate::kernel::KernelImage;
+use crate::project::Project;
+use crate::workspace::Workspace;
+
+/// Returns the folders in which gdb looks for sources, in this order: those of the projects, whose modules
+/// name their sources relative to them, `modules/` of the clone, and the kernel's tree.
+pub fn gdb_source_folders<'a>(
+    projects: impl IntoIterator<Item = &'a Project>,
+    workspace: &Workspace,
+    tree: &Path,
+) -> Vec<PathBuf> {
+    let projects = projects.into_iter().map(|project| project.folder.clone());
+    let others = [workspace.modules(), tree.to_owned()];
+    projects.chain(others).collect()
+}
 
 /// Returns the commands that attach gdb to a guest whose debugger stub listens at `socket`. The
 /// modules' files are `folder`/NAME.ko; `sources` are the folders of the sources.
@@ -13,7 +27,7 @@ pub fn gdb_script(
     folder: &Path,
     socket: &Path,
     kernel: &KernelImage,
-    sources: &[&Path],
+    sources: &[PathBuf],
     loaded: &[LoadedModule],
 ) -> String {
     let mut script = begin(kernel, sources);
@@ -36,7 +50,7 @@ pub fn gdb_script(
 /// before its first instruction, and define `lx-symbols` by the Python script `symbols`.
 pub fn interactive_gdb_script(
     kernel: &KernelImage,
-    sources: &[&Path],
+    sources: &[PathBuf],
     port: u16,
     symbols: &Path,
 ) -> String {
@@ -46,7 +60,7 @@ pub fn interactive_gdb_script(
 }
 
 /// Returns the same for an editor, which has loaded the kernel and attached gdb by itself.
-pub fn editor_gdb_script(sources: &[&Path], symbols: &Path) -> String {
+pub fn editor_gdb_script(sources: &[PathBuf], symbols: &Path) -> String {
     source_folders(sources) + &modules_of_guest(symbols)
 }
 
@@ -58,7 +72,7 @@ fn modules_of_guest(symbols: &Path) -> String {
 }
 
 /// Returns the beginning of all command files.
-fn begin(kernel: &KernelImage, sources: &[&Path]) -> String {
+fn begin(kernel: &KernelImage, sources: &[PathBuf]) -> String {
     let mut script = String::from("# Made by `cargo xtask`, which removes it at its end.\n");
     let _ = writeln!(script, "file {}", gdb_word(&kernel.vmlinux()));
     script.push_str(&source_folders(sources));
@@ -70,7 +84,7 @@ fn begin(kernel: &KernelImage, sources: &[&Path]) -> String {
 
 /// Returns the commands by which gdb looks for a source in the first folder first: each puts its folder
 /// before those of the commands above.
-fn source_folders(sources: &[&Path]) -> String {
+fn source_folders(sources: &[PathBuf]) -> String {
     let folders = sources.iter().rev();
     folders
         .map(|folder| format!("directory {}\n", gdb_word(folder)))
@@ -102,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_editors_commands_do_not_attach() {
-        let script = editor_gdb_script(&[Path::new("/a b")], Path::new("/s/x.py"));
+        let script = editor_gdb_script(&["/a b".into()], Path::new("/s/x.py"));
         assert_eq!(
             script,
             "directory \"/a b\"\nset breakpoint pending on\nsource /s/x.py\n"
@@ -110,8 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn gdb_finds_the_sources_of_a_project_in_its_folder_first() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("x.c"), "MODULE_LICENSE(\"GPL\");\n")?;
+        let project = Project::open(folder.path())?;
+        let workspace = Workspace::find()?;
+        let folders = gdb_source_folders([&*project], &workspace, Path::new("/tree"));
+        let own = folder.path().canonicalize()?;
+        assert_eq!(folders, [own, workspace.modules(), "/tree".into()]);
+        Ok(())
+    }
+
+    #[test]
     fn the_first_folder_is_the_first_for_gdb() {
-        let script = source_folders(&[Path::new("/first"), Path::new("/second")]);
+        let script = source_folders(&["/first".into(), "/second".into()]);
         assert_eq!(script, "directory \"/second\"\ndirectory \"/first\"\n");
     }
 

@@ -70,7 +70,7 @@ impl GuestSymbols {
     pub fn write_scripts(
         &self,
         kernel: &KernelImage,
-        sources: &[&Path],
+        sources: &[PathBuf],
         port: u16,
         editor: &Path,
     ) -> Result<PathBuf> {

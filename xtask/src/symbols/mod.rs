@@ -27,7 +27,7 @@ use object_file::{Frame, ObjectFile};
 use unloaded::UnloadedModule;
 
 pub use formats::origins;
-pub use gdb_script::{editor_gdb_script, gdb_script, interactive_gdb_script};
+pub use gdb_script::{editor_gdb_script, gdb_script, gdb_source_folders, interactive_gdb_script};
 pub use gdb_symbols::{FIND_MODULES, GuestSymbols, editor_script, find_modules};
 pub use loaded::{BEFORE_INIT, LoadedModule, MODULE_LIST, listed_modules};
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::report::json::{NarrowedEntry, RunEntry, SuiteDocument};
 
-use crate::lab::{document, original, run, xtask};
+use crate::lab::{TestProject, document, original, run, xtask};
 
 const RACE: [&str; 3] = ["unlocked_counter", "--lang", "c"];
 
@@ -175,30 +175,7 @@ const AT_THE_DELAY: &str = "thread\nbacktrace 7\nthread apply all backtrace 1\nc
 /// by `caller`. Returns gdb's number of this CPU, and the status and output of kmodlab.
 fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, String)> {
     let args = [&["test"], &RACE[..], &schedule, &["--gdb"]].concat();
-    let mut debugged = xtask(original(), &args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(debugged.stderr.take().context("no standard error")?);
-    let mut printed = String::new();
-    let commands = loop {
-        let begin = printed.len();
-        ensure!(lines.read_line(&mut printed)? > 0, "it ended:\n{printed}");
-        if let Some((_, commands)) = printed[begin..].split_once(" gdb -x ") {
-            break commands.trim().to_owned();
-        }
-    };
-    let mut script = tempfile::NamedTempFile::new()?;
-    std::io::Write::write_all(&mut script, AT_THE_DELAY.as_bytes())?;
-    let output = Command::new("gdb")
-        .args(["-nx", "-batch", "-x", &commands, "-x"])
-        .arg(script.path())
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run gdb, which these tests need")?;
-    let seen = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.read_to_string(&mut printed)?;
-    let status = debugged.wait()?;
+    let (seen, status, printed) = under_gdb(xtask(original(), &args), AT_THE_DELAY)?;
 
     // The functions are on the stack of the selected CPU: of the others, one frame is shown.
     // gdb shows the path of a function of Rust, and the arguments.
@@ -217,6 +194,33 @@ fn debug(schedule: [&str; 2], caller: &str) -> Result<(String, ExitStatus, Strin
     let thread = selected.and_then(|(_, rest)| rest.split_once(' '));
     let (thread, _) = thread.with_context(|| seen.clone())?;
     Ok((thread.to_owned(), status, printed))
+}
+
+/// Runs kmodlab until it waits for gdb, and then gdb with these commands. Returns gdb's output, and the
+/// status and output of kmodlab.
+fn under_gdb(mut xtask: Command, gdb: &str) -> Result<(String, ExitStatus, String)> {
+    let mut debugged = xtask.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(debugged.stderr.take().context("no standard error")?);
+    let mut printed = String::new();
+    let commands = loop {
+        let begin = printed.len();
+        ensure!(lines.read_line(&mut printed)? > 0, "it ended:\n{printed}");
+        if let Some((_, commands)) = printed[begin..].split_once(" gdb -x ") {
+            break commands.trim().to_owned();
+        }
+    };
+    let mut script = tempfile::NamedTempFile::new()?;
+    std::io::Write::write_all(&mut script, gdb.as_bytes())?;
+    let output = Command::new("gdb")
+        .args(["-nx", "-batch", "-x", &commands, "-x"])
+        .arg(script.path())
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run gdb, which these tests need")?;
+    let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines.read_to_string(&mut printed)?;
+    let status = debugged.wait()?;
+    Ok((seen, status, printed))
 }
 
 #[test]
@@ -243,6 +247,34 @@ fn a_debugger_stops_at_the_deciding_delay_and_the_guest_then_fails_in_the_same_w
     }
     Ok(())
 }
+
+#[test]
+fn a_debugger_finds_the_sources_of_a_project() -> Result<()> {
+    let race = original().join("modules/races/unlocked_counter/c/unlocked_counter.c");
+    let source = std::fs::read_to_string(race)?;
+    let project = TestProject::new(&[("src/own.c", &source), ("kmodlab.toml", MANIFEST)])?;
+    let run = "insmod own.ko && rmmod own";
+    let schedule = "insmod@init_module+0x38#1=1ms";
+    let args = [
+        "test",
+        "./own",
+        "--run",
+        run,
+        "--schedule",
+        schedule,
+        "--gdb",
+    ];
+    let (seen, status, printed) = under_gdb(project.command(&args), "list draw\ncontinue\n")?;
+    ensure!(status.success(), "{printed}");
+    ensure!(
+        seen.contains("static noinline void draw(void)"),
+        "{seen}{printed}"
+    );
+    Ok(())
+}
+
+/// Lists the source of a project's module.
+const MANIFEST: &str = "[module.own]\nsources = [\"src/own.c\"]\n";
 
 #[test]
 fn a_debugger_selects_the_delayed_task_on_the_second_cpu_too() -> Result<()> {
