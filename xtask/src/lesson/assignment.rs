@@ -71,7 +71,7 @@ fn tag(commands: &[String], files: &[GuestFile]) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lesson::transcript::Step;
+    use crate::lesson::transcript::{StatedLimit, Step};
 
     fn transcript(commands: &[&str]) -> Transcript {
         let step = |command: &&str| Step {
@@ -82,7 +82,7 @@ mod tests {
         };
         Transcript {
             steps: commands.iter().map(step).collect(),
-            stated_limit: Some(30),
+            stated_limit: Some(StatedLimit::Text(30)),
         }
     }
 

@@ -8,6 +8,7 @@ use super::origin::Origins;
 use super::record::{self, GuestRecord, RecordedStep, StepEnd};
 use super::shorten::shorten;
 use super::timestamp::Tolerance;
+use super::transcript::StatedLimit;
 use super::verdict::{Mismatch, TextLocation, Verdict};
 use crate::vm::{GuestEnd, GuestRun, Interruption};
 use kmodlab_protocol::Tag;
@@ -197,8 +198,9 @@ impl Case<'_> {
                 "the guest's clock stood still and nothing ran".to_owned()
             }
             _ if self.record.timeout.is_some() => format!(
-                "the lesson exceeded its limit of {} s (`<!-- limit: N s -->`)",
-                self.lesson.transcript.limit()
+                "the lesson exceeded its limit of {} s ({})",
+                self.lesson.transcript.limit(),
+                self.limit_origin()
             ),
             _ => return None,
         };
@@ -228,6 +230,16 @@ impl Case<'_> {
                 .filter(|seconds| during.is_some() && (busy && *seconds > 0.0 || *seconds >= 1.0)),
             during,
         })
+    }
+
+    /// Returns the place that states the limit of the run, and of a default the place that can change it.
+    fn limit_origin(&self) -> &'static str {
+        match (self.lesson.transcript.stated_limit, &self.lesson.project) {
+            (Some(StatedLimit::Text(_)), _) => "`<!-- limit: N s -->` in the text",
+            (Some(StatedLimit::Manifest(_)), _) => "`limit` of `[test]` in kmodlab.toml",
+            (None, Some(_)) => "the default; `limit` of `[test]` in kmodlab.toml changes it",
+            (None, None) => "the default; `<!-- limit: N s -->` in the text changes it",
+        }
     }
 
     fn shell_lost(&self) -> Option<Verdict> {

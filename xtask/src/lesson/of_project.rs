@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::transcript::{Step, Transcript};
+use super::transcript::{StatedLimit, Step, Transcript};
 use super::{BadText, Lesson, LessonText, TextError, load::read_text, syntax, transcript};
 use crate::failure::Failure;
 use crate::modules::Module;
@@ -64,7 +64,7 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
     Ok(match read_text(&name, &path, &readme)? {
         Ok(lesson) => Ok(Lesson {
             transcript: Transcript {
-                stated_limit: lesson.transcript.stated_limit.or(project.limit),
+                stated_limit: lesson.transcript.stated_limit.or(stated_limit(project)),
                 ..lesson.transcript
             },
             folder: project.folder.clone(),
@@ -141,6 +141,11 @@ pub fn of_part(
     }))
 }
 
+/// Returns the limit that a project states for its runs.
+fn stated_limit(project: &Project) -> Option<StatedLimit> {
+    project.limit.map(StatedLimit::Manifest)
+}
+
 fn without_text(project: &Arc<Project>) -> Lesson {
     Lesson {
         loads_modules: true,
@@ -157,7 +162,7 @@ fn with_steps(project: &Arc<Project>, steps: Vec<Step>) -> Lesson {
         title: "load and unload".to_owned(),
         transcript: Transcript {
             steps,
-            stated_limit: project.limit,
+            stated_limit: stated_limit(project),
         },
         no_rust: None,
         two_cpus: None,

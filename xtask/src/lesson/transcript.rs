@@ -43,14 +43,26 @@ const LIMIT: u16 = 120;
 pub struct Transcript {
     /// The steps, one for each command.
     pub steps: Vec<Step>,
-    /// Limit of the whole run, in seconds on the guest's clock, if one is stated.
-    pub stated_limit: Option<u16>,
+    /// Limit of the whole run, if one is stated.
+    pub stated_limit: Option<StatedLimit>,
+}
+
+/// Limit of a whole run, in seconds on the guest's clock, by the file that states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatedLimit {
+    /// The limit in the comment `<!-- limit: N s -->` of the text.
+    Text(u16),
+    /// The `limit` of the table `[test]` in a project's `kmodlab.toml`.
+    Manifest(u16),
 }
 
 impl Transcript {
     /// Returns the limit of the whole run, in seconds on the guest's clock.
     pub fn limit(&self) -> u16 {
-        self.stated_limit.unwrap_or(LIMIT)
+        match self.stated_limit {
+            Some(StatedLimit::Text(seconds) | StatedLimit::Manifest(seconds)) => seconds,
+            None => LIMIT,
+        }
     }
 }
 
@@ -178,7 +190,7 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
     }
     Ok(Some(Transcript {
         steps,
-        stated_limit: limit,
+        stated_limit: limit.map(StatedLimit::Text),
     }))
 }
 

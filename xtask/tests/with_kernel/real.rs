@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use xtask::kernel::Configuration;
 use xtask::kernel::source::SourceRequest;
-use xtask::lesson::transcript::{Step, Transcript};
+use xtask::lesson::transcript::{StatedLimit, Step, Transcript};
 use xtask::run::{GuestKind, GuestSettings, Prepared, SuiteNeeds};
 use xtask::session::Session;
 use xtask::vm::{Accel, GuestEnd};
@@ -131,7 +131,7 @@ fn a_guest_under_a_kvm_that_cannot_run_it_ends_soon() -> Result<()> {
     };
     let transcript = Transcript {
         steps: vec![step],
-        stated_limit: Some(30),
+        stated_limit: Some(StatedLimit::Text(30)),
     };
     let started = Instant::now();
     let runner = prepared.runner(&session);

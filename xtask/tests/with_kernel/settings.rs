@@ -22,7 +22,10 @@ fn a_test_states_its_guest() -> Result<()> {
     passes("grep -q own.word=5 /proc/cmdline")?;
     manifest("limit = 5")?;
     let output = project.xtask(&["test", "./own", "--run", "sleep 10"])?;
-    output.expect(1, &["hung: the lesson exceeded its limit of 5 s"])
+    output.expect(
+        1,
+        &["hung: the lesson exceeded its limit of 5 s (`limit` of `[test]` in kmodlab.toml)"],
+    )
 }
 
 #[test]

@@ -34,11 +34,37 @@ fn a_hang_is_seen_in_each_of_four_ways() {
     );
     assert_eq!(
         words[1],
-        "hung: the lesson exceeded its limit of 120 s (`<!-- limit: N s -->`), \
-         after 118 s of the guest's time"
+        "hung: the lesson exceeded its limit of 120 s (the default; `<!-- limit: N s -->` in the \
+         text changes it), after 118 s of the guest's time"
     );
     assert!(words[2].contains("stood still"));
     assert!(words[3].ends_with("after 297 s of the guest's time"));
+}
+
+#[test]
+fn an_exceeded_limit_names_the_place_that_states_it() {
+    let half = [ready(), steps()[0].clone(), vec![began(2, 90)]].concat();
+    let half = [half, vec![Message::TimedOut { at: at(12_090) }]].concat();
+    let words = |limit| {
+        let mut lesson = lesson();
+        lesson.transcript.stated_limit = limit;
+        let end = GuestEnd::Ended;
+        verdict_of(&lesson, &bytes(&half), LOG.as_bytes(), end).to_string()
+    };
+    let text = words(Some(StatedLimit::Text(20)));
+    assert!(
+        text.starts_with(
+            "hung: the lesson exceeded its limit of 20 s (`<!-- limit: N s -->` in the text), "
+        ),
+        "{text}"
+    );
+    let manifest = words(Some(StatedLimit::Manifest(20)));
+    assert!(
+        manifest.starts_with(
+            "hung: the lesson exceeded its limit of 20 s (`limit` of `[test]` in kmodlab.toml), "
+        ),
+        "{manifest}"
+    );
 }
 
 #[test]
