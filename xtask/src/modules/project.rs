@@ -17,7 +17,7 @@ use crate::cache::Parts;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::kernel;
 use crate::key::{Inputs, Key, files_below};
-use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles};
+use crate::project::{Build, KbuildSource, Project, ProjectFile, ProjectFiles, unknown_module};
 use crate::ui::Stage;
 
 /// Kind of the results, with the recipe's number; change it when the recipe changes.
@@ -279,11 +279,8 @@ impl ModuleBuilder<'_> {
                 .into());
             }
             LoadOrder::Unknown(name) => {
-                return Err(Failure::lesson(format!(
-                    "{shown}: `load` names {name}, which is not one of the modules {}",
-                    names_of(&built).join(", ")
-                ))
-                .into());
+                let names = names_of(&built);
+                return Err(Failure::lesson(unknown_module(&project.shown, &name, &names)).into());
             }
         };
         warnings.add(off_options::notes(work, &sources, self.image)?);

@@ -23,6 +23,9 @@ const KBUILD_FILES: [&str; 2] = ["Kbuild", "Makefile"];
 /// schedules delay tasks on the same lines.
 pub const KBUILD_HEAD: &str = "# Written by kmodlab.\nrustflags-y += -Zshare-generics=no\n";
 
+/// Begins the line of a module in a Kbuild that kmodlab writes.
+const MODULE_LINE: &str = "obj-m += ";
+
 /// The objects of `kernel_ext` that a module in Rust is linked with, in this order.
 const KERNEL_EXT: &str = "kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a";
 
@@ -47,6 +50,22 @@ pub enum KbuildSource {
 }
 
 impl Build {
+    /// Returns the names of the modules; `None` if they are in the project's own Kbuild, which only kbuild
+    /// can read.
+    pub fn modules(&self) -> Option<Vec<&str>> {
+        let KbuildSource::Written(text) = &self.kbuild else {
+            return None;
+        };
+        let objects = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(MODULE_LINE));
+        Some(
+            objects
+                .filter_map(|object| object.strip_suffix(".o"))
+                .collect(),
+        )
+    }
+
     /// Returns the folder of the project's files in the folder `work` in which kbuild works.
     pub fn source_folder(&self, work: &Path) -> PathBuf {
         match self.kbuild {
@@ -347,7 +366,7 @@ fn written(
         }
         uses_kernel_ext |= linked;
         let kernel_ext = if linked { KERNEL_EXT } else { "" };
-        writeln!(text, "\nobj-m += {module}.o")?;
+        writeln!(text, "\n{MODULE_LINE}{module}.o")?;
         writeln!(text, "{module}-y := {kernel_ext} {}", parts.join(" "))?;
         for (file, stem) in &rust {
             // kbuild's own rule is for an object with the name of the source.

@@ -40,9 +40,11 @@ use super::files::ProjectFiles;
 use super::guest::{GuestChoice, MachineName, device};
 use super::guest_files::{ProjectGuestFile, check_guest_path};
 use super::kernel::KernelTable;
+use super::layout::Build;
 use super::shown_path;
 use crate::failure::{Failure, Fault};
 use crate::lesson::compare::glob_matches;
+use crate::modules::kernel_name;
 use crate::whole_file;
 
 /// Name of the file, in a project's folder.
@@ -201,8 +203,22 @@ impl Manifest {
     }
 
     /// Returns the order of modules that the manifest states.
-    pub fn load_order(&self) -> Vec<String> {
-        self.test.load.clone()
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if the order names a module that no build has. The modules of a
+    /// project's own Kbuild are known only after its build.
+    pub fn load_order(&self, builds: &[Build], shown: &Path) -> Result<Vec<String>> {
+        for modules in builds.iter().filter_map(Build::modules) {
+            for name in &self.test.load {
+                let is_known = |known: &&str| kernel_name(known) == kernel_name(name);
+                ensure!(
+                    modules.iter().any(is_known),
+                    Failure::lesson(unknown_module(shown, name, &modules))
+                );
+            }
+        }
+        Ok(self.test.load.clone())
     }
 
     /// Returns the files for the guest.
@@ -250,6 +266,19 @@ impl Manifest {
             }
         }
         Ok(texts)
+    }
+}
+
+/// Returns the message for a `load` that names something else than one of the modules.
+pub fn unknown_module(shown: &Path, name: &str, modules: &[impl AsRef<str>]) -> String {
+    let modules: Vec<&str> = modules.iter().map(AsRef::as_ref).collect();
+    let manifest = shown_manifest(shown);
+    match &modules[..] {
+        [only] => format!("{manifest}: `load` names {name}, but the only module is {only}"),
+        _ => format!(
+            "{manifest}: `load` names {name}, which is not one of the modules {}",
+            modules.join(", ")
+        ),
     }
 }
 

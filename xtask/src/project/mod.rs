@@ -32,7 +32,7 @@ pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use guest_files::{ProjectGuestFile, check_guest_path};
 pub use kernel::KernelChoice;
 pub use layout::{Build, KBUILD_HEAD, KbuildSource, has_modules};
-pub use manifest::MANIFEST;
+pub use manifest::{MANIFEST, unknown_module};
 
 /// A folder with modules.
 #[derive(Debug, Clone)]
@@ -96,6 +96,7 @@ impl Project {
             false => texts,
         };
         let guest = manifest.guest(shown)?;
+        let load_order = manifest.load_order(&builds, shown)?;
         Ok(Arc::new(Self {
             name,
             builds,
@@ -105,7 +106,7 @@ impl Project {
             guest_files: manifest.guest_files(&folder, shown)?,
             limit: manifest.limit(),
             allowed: manifest.allowed(shown)?,
-            load_order: manifest.load_order(),
+            load_order,
             is_answer: false,
             folder,
             shown: shown.to_owned(),

@@ -251,3 +251,28 @@ fn a_source_without_a_license_is_named() -> Result<()> {
     assert!(error.contains("MODULE_LICENSE(\"GPL\");"), "{error}");
     Ok(())
 }
+
+#[test]
+fn an_unknown_module_in_load_is_an_error_of_the_manifest() -> Result<()> {
+    let source = "MODULE_LICENSE(\"GPL\");\n";
+    let open = |load: &str| -> Result<_> {
+        let manifest = format!("[test]\nload = [{load}]\n");
+        let files = [
+            ("wq-a.c", source),
+            ("wq_b.c", source),
+            ("kmodlab.toml", &manifest),
+        ];
+        let folder = Folder::new(&files)?;
+        Ok(crate::project::Project::open(folder.folder.path()))
+    };
+    open("\"wq_b\", \"wq_a\"")??;
+    let error = open("\"wq_bb\"")?.expect_err("an unknown module");
+    assert_eq!(
+        crate::failure::fault_of(&error),
+        crate::failure::Fault::Lesson
+    );
+    let error = error.to_string();
+    let end = "/kmodlab.toml: `load` names wq_bb, which is not one of the modules wq-a, wq_b";
+    assert!(error.ends_with(end), "{error}");
+    Ok(())
+}
