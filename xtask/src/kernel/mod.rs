@@ -19,7 +19,7 @@ pub use image::{KIND, KernelImage, TARGETS};
 pub use kbuild::{ORDER_SECTION, make, make_module, make_modules, own_make_variables};
 pub use profile::Profile;
 pub use stubs::{Stub, stubs_in};
-pub use symbol_options::{MissingSymbol, missing_symbols};
+pub use symbol_options::{MissingSymbol, PCI, exported, missing_symbols, remedy};
 
 /// The addresses of modules (Documentation/arch/x86/x86_64/mm.rst).
 pub const MODULE_ADDRESSES: Range<u64> = 0xffff_ffff_a000_0000..0xffff_ffff_ff00_0000;

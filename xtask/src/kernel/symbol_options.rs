@@ -40,11 +40,37 @@ impl fmt::Display for MissingSymbol {
             [] => Ok(()),
             options => write!(
                 f,
-                ", which needs CONFIG_{}; this kernel has that off",
-                options.join(" and CONFIG_")
+                ", which needs CONFIG_{}; this kernel has that off; {}",
+                options.join(" and CONFIG_"),
+                remedy(options)
             ),
         }
     }
+}
+
+/// The option of PCI, which the default machine lacks.
+pub const PCI: &str = "PCI";
+
+/// Returns the way in which a user turns on these options, which are given without `CONFIG_`.
+pub fn remedy(options: &[impl AsRef<str>]) -> String {
+    let options = options.iter().map(AsRef::as_ref);
+    let (pci, others): (Vec<&str>, Vec<&str>) = options.partition(|option| *option == PCI);
+    let mut remedies = Vec::new();
+    if !others.is_empty() {
+        let words = others.iter().map(|option| format!("--option {option}"));
+        let words: Vec<String> = words.collect();
+        let turns = match others.len() {
+            1 => "turns it on",
+            _ => "turns them on",
+        };
+        remedies.push(format!("`{}` {turns}", words.join(" ")));
+    }
+    if !pci.is_empty() {
+        let machine =
+            "`--machine q35`, or `machine = \"q35\"` in kmodlab.toml, gives the guest PCI";
+        remedies.push(machine.to_owned());
+    }
+    remedies.join("; ")
 }
 
 /// Finds these symbols in the kernel's tree, and the options that the kernel built in `objects`
@@ -111,7 +137,7 @@ fn search(
 }
 
 /// Returns the symbols that a source exports.
-fn exported(text: &str) -> impl Iterator<Item = &str> {
+pub fn exported(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let (_, rest) = line.strip_prefix("EXPORT_SYMBOL")?.split_once('(')?;
         rest.split([',', ')']).next().map(str::trim)
@@ -231,13 +257,24 @@ mod tests {
         let found = missing_symbols(tree.path(), tree.path(), &names)?;
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         let expected = [
-            "bus_add is in drivers/bus/base.c, which needs CONFIG_BUS; this kernel has that off",
+            "bus_add is in drivers/bus/base.c, which needs CONFIG_BUS; this kernel has that off; \
+             `--option BUS` turns it on",
             "bus_acpi is in drivers/bus/acpi.c, which needs CONFIG_BUS_ACPI and CONFIG_BUS; this \
-             kernel has that off",
+             kernel has that off; `--option BUS_ACPI --option BUS` turns them on",
             "plain is in drivers/plain/x.c",
-            "add_disk is in block/disk.c, which needs CONFIG_BLOCK; this kernel has that off",
+            "add_disk is in block/disk.c, which needs CONFIG_BLOCK; this kernel has that off; \
+             `--option BLOCK` turns it on",
         ];
         assert_eq!(found, expected);
         Ok(())
+    }
+
+    #[test]
+    fn the_machine_q35_brings_pci() {
+        assert_eq!(
+            remedy(&["E1000", PCI]),
+            "`--option E1000` turns it on; `--machine q35`, or `machine = \"q35\"` in \
+             kmodlab.toml, gives the guest PCI"
+        );
     }
 }

@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result};
 use super::compiled::object_records;
 use super::warnings::HERE;
 use crate::kernel::config::Config;
-use crate::kernel::{KernelImage, Stub, stubs_in};
+use crate::kernel::{KernelImage, PCI, Stub, remedy, stubs_in};
 
 /// Begins a note.
 const NOTE: &str = "note: ";
@@ -73,24 +73,12 @@ pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<
                 stub.option,
                 header.display(),
                 stub.line,
-                remedy(&stub.option),
+                remedy(&[&stub.option]),
             ));
         }
     }
     Ok(notes)
 }
-
-/// Returns how a module gets an option that is off.
-fn remedy(option: &str) -> String {
-    match option {
-        PCI => "`--machine q35`, or `machine = \"q35\"` in kmodlab.toml, gives the guest PCI"
-            .to_owned(),
-        _ => format!("`--option {option}` turns it on"),
-    }
-}
-
-/// The option of PCI, which the default machine lacks.
-const PCI: &str = "PCI";
 
 /// A macro that a header defines only if [`PCI`] is on (include/linux/pci.h). Without it, the compiler takes the
 /// line for a function's beginning.
@@ -106,7 +94,7 @@ pub(super) fn note_on_errors(lines: &[String], image: &KernelImage) -> Result<Op
     if !is_named || Config::load(&image.objects.join(".config"))?.has(PCI) {
         return Ok(None);
     }
-    let remedy = remedy(PCI);
+    let remedy = remedy(&[PCI]);
     Ok(Some(format!(
         "note: {PCI_MACRO}() does not exist in this kernel, for CONFIG_{PCI} is off; {remedy}"
     )))

@@ -35,7 +35,10 @@ fn wrong_folders_are_explained() -> Result<()> {
     let output = option.xtask(&["test", "./own"])?;
     output.expect(
         1,
-        &["note: i2c_add_numbered_adapter is in drivers/i2c/i2c-core-base.c, which needs CONFIG_I2C"],
+        &[
+            "note: i2c_add_numbered_adapter is in drivers/i2c/i2c-core-base.c, which needs CONFIG_I2C",
+            "this kernel has that off; `--option I2C` turns it on",
+        ],
     )?;
 
     let source = |other: &str, own: &str| {
