@@ -4,6 +4,7 @@
 mod attribution;
 mod batch;
 mod builder;
+mod calls;
 mod compiled;
 mod doc;
 mod editor;
@@ -21,6 +22,7 @@ mod sources;
 mod tested_options;
 mod tool_failure;
 mod unbuilt;
+mod undefined;
 mod warnings;
 
 use std::path::{Path, PathBuf};
@@ -279,9 +281,18 @@ pub fn build(
     let answers: Vec<(&Project, Language)> = answers.collect();
     let batched = builder.answers(&stage, &answers);
     compiled += batched.map_err(|error| session.cache.explain_full_disk(error))?;
+    let projects = || {
+        requested.iter().filter_map(|request| match *request {
+            ModuleRequest::Project(project, _) => Some(project),
+            ModuleRequest::Own(..) => None,
+        })
+    };
     for request in requested {
         if let ModuleRequest::Project(project, language) = *request {
-            match builder.project(&stage, project, language)? {
+            let others: Vec<&Project> = projects()
+                .filter(|other| !std::ptr::eq(*other, project))
+                .collect();
+            match builder.project(&stage, project, language, &others)? {
                 Ok(built) => {
                     match builder.guest_files(project, language, &built.modules)? {
                         Ok(files) => {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::calls::first_calls;
 use super::compiled::object_records;
 use super::warnings::HERE;
 use crate::kernel::config::Config;
@@ -121,29 +122,6 @@ fn headers_of<'a>(command: &'a str, tree: &'a Path) -> impl Iterator<Item = &'a 
     headers.filter(move |path| path.starts_with(tree))
 }
 
-/// Returns the first call of each of the wanted functions in a C source, with its line.
-fn first_calls(source: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, &str)> {
-    let mut calls: Vec<(usize, &str)> = Vec::new();
-    for (index, line) in source.lines().enumerate() {
-        let code = line.trim_start();
-        if code.starts_with(['*', '#']) || code.starts_with("/*") || code.starts_with("//") {
-            continue;
-        }
-        for before in code.split('(') {
-            let is_other = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
-            let name = before
-                .trim_end()
-                .rsplit(is_other)
-                .next()
-                .unwrap_or_default();
-            if wanted(name) && calls.iter().all(|(_, known)| *known != name) {
-                calls.push((index + 1, name));
-            }
-        }
-    }
-    calls
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,13 +138,5 @@ mod tests {
         assert_eq!(source_of(relative, work), Some("/w/led.c".into()));
         let headers: Vec<&Path> = headers_of(command, Path::new("/tree")).collect();
         assert_eq!(headers, [Path::new("/tree/include/linux/gpio.h")]);
-    }
-
-    #[test]
-    fn the_first_call_of_each_function_counts() {
-        let source = "// pin_get()\nint pin_got;\nint f(void)\n{\n\tif (pin_get (1) || pin_set(2))\n\
-                      \t\treturn pin_get(3);\n}\n";
-        let calls = first_calls(source, |name| name.starts_with("pin_"));
-        assert_eq!(calls, [(5, "pin_get"), (5, "pin_set")]);
     }
 }

@@ -11,6 +11,7 @@ use super::kbuild_lines::undefined_symbol;
 use super::load_order::{LoadOrder, load_order};
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
+use super::undefined::{errors_at_calls, notes_on_others};
 use super::warnings::{HERE, Warnings};
 use super::{Language, Module, STRIPPED, entry_name, off_options, sandbox};
 use crate::cache::Parts;
@@ -105,7 +106,7 @@ impl ModuleBuilder<'_> {
     }
 
     /// Returns the modules of a project, or the reason why they could not be built; builds them
-    /// if the cache does not have them.
+    /// if the cache does not have them. `others` are the other projects of the command.
     ///
     /// # Errors
     ///
@@ -115,6 +116,7 @@ impl ModuleBuilder<'_> {
         stage: &Stage<'_>,
         project: &Project,
         language: Language,
+        others: &[&Project],
     ) -> Result<Result<BuiltProject, UnbuiltModule>> {
         let cache = &self.session.cache;
         let unbuilt = |error: &anyhow::Error| UnbuiltModule::new(&project.name, language, error);
@@ -129,7 +131,7 @@ impl ModuleBuilder<'_> {
         let compiled = found.is_none();
         let folder = match found {
             Some(folder) => folder,
-            None => match self.compile(stage, project, language, &files, &key) {
+            None => match self.compile(stage, project, language, (&files, &key), others) {
                 Ok(folder) => folder,
                 Err(error) if fault_of(&error) == Fault::Lesson => {
                     return Ok(Err(unbuilt(&error)));
@@ -192,8 +194,8 @@ impl ModuleBuilder<'_> {
         stage: &Stage<'_>,
         project: &Project,
         language: Language,
-        files: &ProjectFiles,
-        key: &Key,
+        (files, key): (&ProjectFiles, &Key),
+        others: &[&Project],
     ) -> Result<PathBuf> {
         let build = build_of(project, language)?;
         stage.begin(&format!("compiling {}", project.shown.display()), 0);
@@ -230,10 +232,12 @@ impl ModuleBuilder<'_> {
             undefined.extend(undefined_symbol(line));
         });
         if let Err(error) = made {
-            let errors = attribution.errors();
-            let Some(errors) = errors.get(project.name.as_str()) else {
+            let mut errors = attribution.errors();
+            let Some(errors) = errors.get_mut(project.name.as_str()) else {
                 return Err(error);
             };
+            let calls = errors_at_calls(files, &undefined, &shown)?;
+            errors.lines.splice(0..0, calls);
             if errors.fault == Fault::Host && is_full(work)? {
                 return Err(error.context("No space left on device"));
             }
@@ -247,6 +251,9 @@ impl ModuleBuilder<'_> {
                 message += &format!("\n{note}");
             }
             if let Some(note) = off_options::note_on_errors(&errors.lines, image)? {
+                message += &format!("\n{note}");
+            }
+            for note in notes_on_others(others, &undefined)? {
                 message += &format!("\n{note}");
             }
             if !undefined.is_empty() {

@@ -420,7 +420,11 @@ fn names_kernel_ext(text: &str) -> bool {
 
 impl ProjectFiles {
     /// Returns the text of the file with this name.
-    fn text(&self, shown: &Path, name: &Path) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
+    pub fn text(&self, shown: &Path, name: &Path) -> Result<String> {
         let file = self.files.iter().find(|file| file.name == name);
         let path = file.map_or(name, |file| &file.path);
         read_text(Path::new(""), shown, path)
