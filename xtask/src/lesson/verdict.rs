@@ -358,9 +358,13 @@ impl fmt::Display for Verdict {
                 let first = what.lines().next().unwrap_or("");
                 write!(f, "the text cannot be tested: {first}")
             }
-            Verdict::DoesNotCompile { what } => {
-                write!(f, "a source does not compile: {}", first_error(what))
-            }
+            Verdict::DoesNotCompile { what } => match first_error(what) {
+                Some(error) => write!(f, "a source does not compile: {error}"),
+                None => {
+                    let first = what.lines().next().unwrap_or("");
+                    write!(f, "the module cannot be built: {first}")
+                }
+            },
             Verdict::Infrastructure { what } => {
                 write!(f, "not judged: {}", what.lines().next().unwrap_or(""))
             }
@@ -369,12 +373,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Returns the first line of a compiler's output that has an error, or the first line of all.
-fn first_error(output: &str) -> &str {
+/// Returns the first line of a compiler's output that has an error.
+fn first_error(output: &str) -> Option<&str> {
     output
         .lines()
         .find(|line| line.starts_with("error") || line.contains("error: "))
         .or_else(|| output.lines().find(|line| line.starts_with("ERROR: ")))
-        .or_else(|| output.lines().next())
-        .unwrap_or("")
 }

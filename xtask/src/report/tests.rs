@@ -217,6 +217,22 @@ pub(super) fn verdicts() -> [Verdict; 13] {
 }
 
 #[test]
+fn a_build_that_fails_without_an_error_of_a_compiler_has_no_wrong_source() {
+    let text = |what: &str| {
+        let what = what.to_owned();
+        Verdict::DoesNotCompile { what }.to_string()
+    };
+    assert_eq!(
+        text("./x/kmodlab.toml: `load` names y, but the only module is x"),
+        "the module cannot be built: ./x/kmodlab.toml: `load` names y, but the only module is x"
+    );
+    assert_eq!(
+        text("x (c) does not compile for Linux 6.12:\nx.c:1:2: error: y"),
+        "a source does not compile: x.c:1:2: error: y"
+    );
+}
+
+#[test]
 fn every_verdict_has_its_own_name_and_text() {
     let verdicts = verdicts();
     let texts: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
