@@ -206,8 +206,8 @@ fn has_source(folder: &Path) -> bool {
     })
 }
 
-/// Returns the word by which a source in the language of this file declares a module; `None` if the file is
-/// no source.
+/// Returns the word by which a source in the language of this file declares a module; `None` for other
+/// files.
 fn declaration(file: &Path) -> Option<&'static str> {
     match file.extension()?.to_str()? {
         "rs" => Some("module!"),
@@ -254,8 +254,8 @@ fn without_module(files: &ProjectFiles, shown: &Path) -> String {
     };
     if let Some(file) = files.files.iter().find(lacks_license) {
         return format!(
-            "{}: this source has an init or exit function, and no MODULE_LICENSE, without which it is no \
-             module: add a line such as MODULE_LICENSE(\"GPL\");",
+            "{}: this source has an init or exit function, and no MODULE_LICENSE, which a module \
+             needs: add a line such as MODULE_LICENSE(\"GPL\");",
             shown_path(shown, &file.name)
         );
     }

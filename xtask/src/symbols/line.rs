@@ -97,7 +97,7 @@ const OF_EARLIER_CALLS: [&str; 6] = [
 /// about what the CPU does now; `None` for other lines.
 pub(super) fn begins_earlier_call(message: &str) -> Option<bool> {
     let begins = |text: &&str| message.starts_with(*text);
-    match OF_EARLIER_CALLS.iter().any(|text| begins(text)) {
+    match OF_EARLIER_CALLS.iter().any(begins) {
         true => Some(true),
         false => ["CPU: ", "RIP: ", "Call Trace", "Slab 0x"]
             .iter()

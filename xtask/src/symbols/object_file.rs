@@ -122,8 +122,8 @@ impl ObjectFile {
         after_calls(&self.text, address)
     }
 
-    /// Returns the frames of a return address in a module's init function, innermost first; none if its place
-    /// in a page does not tell which call it is behind.
+    /// Returns the frames of a return address in a module's init function, innermost first; none unless it is
+    /// behind one call with this place in a page.
     pub(super) fn init_frames(&self, address: u64) -> Vec<Frame> {
         let mut offsets = after_calls(&self.init, address);
         match (self.address(INIT, 0), offsets.next(), offsets.next()) {
