@@ -20,7 +20,7 @@ pub(super) fn without_time(message: &str) -> &str {
         .strip_suffix(END)
         .and_then(|rest| rest.rsplit_once(", after "));
     match time {
-        Some((symptom, seconds)) if seconds.bytes().all(|byte| byte.is_ascii_digit()) => symptom,
+        Some((symptom, seconds)) if seconds.parse::<f64>().is_ok() => symptom,
         _ => message,
     }
 }
@@ -37,13 +37,25 @@ pub(super) fn shortened(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lesson::verdict::Verdict;
 
     #[test]
     fn a_message_has_nothing_that_differs_from_run_to_run_and_an_end() {
         assert_eq!(without_paths("a\nthe whole log: /tmp/x\nb"), "a\nb");
         assert_eq!(shortened("äb"), "äb");
-        let hang = "hung: it keeps a CPU busy, after 33 s of the guest's time";
-        assert_eq!(without_time(hang), "hung: it keeps a CPU busy");
+        // Less than a second has a decimal, and 0.96 s is `1.0 s`.
+        for seconds in [None, Some(0.04), Some(0.96), Some(33.0)] {
+            let hang = Verdict::Hang {
+                symptom: "it keeps a CPU busy".to_owned(),
+                seconds,
+                report: Vec::new(),
+                during: None,
+            };
+            let message = hang.to_string();
+            assert_eq!(without_time(&message), "hung: it keeps a CPU busy");
+        }
+        let other = "hung: a, after b s of the guest's time";
+        assert_eq!(without_time(other), other);
         assert_eq!(without_time("panic, after all"), "panic, after all");
         assert_eq!(
             shortened(&"ä".repeat(LONGEST + 1)).chars().count(),
