@@ -12,7 +12,7 @@ use crate::exercise::Catalogue;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
-use crate::grading::exercises::{catalogue_of, find, own_exercises, problems};
+use crate::grading::exercises::{catalogue_of, find, own_exercises, problems, scaling_notes};
 use crate::grading::hand_out::{hand_out, hand_out_course, hand_out_own};
 use crate::grading::store;
 use crate::kernel::Profile;
@@ -168,6 +168,9 @@ fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
             kernel.version,
             kernel.key.as_str()
         )?;
+    }
+    for note in scaling_notes(&course, &catalogue) {
+        crate::outln!("{}: {note}", path.display())?;
     }
     let entries = course.exercises.iter();
     let exercises = entries.filter_map(|entry| catalogue.find(&entry.id).ok());

@@ -11,7 +11,7 @@ use crate::grading::course_file::CourseFile;
 use crate::grading::exercises::catalogue_of;
 use crate::grading::formats::{GradeFormat, marks_table};
 use crate::grading::grader::Grader;
-use crate::grading::result::{GradeResult, GradeStatus};
+use crate::grading::result::GradeResult;
 use crate::grading::sandbox::{self, GradingSandbox};
 use crate::grading::store;
 use crate::grading::submission::GradeRequest;
@@ -138,7 +138,7 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
         match options.grade_one(&grader, request, out) {
             Ok((result, kept)) => {
                 let kept = if kept { ", kept" } else { "" };
-                crate::outln!("{index}/{count} {}{kept}", line(&result))?;
+                crate::outln!("{index}/{count} {}{kept}", result.line())?;
             }
             Err(error) if fault_of(&error) == Fault::Host => {
                 unknown += 1;
@@ -234,27 +234,6 @@ pub(super) fn source_of(course: &CourseFile, common: &Common) -> SourceRequest {
         },
         _ => request,
     }
-}
-
-/// Returns a result in one line.
-fn line(result: &GradeResult) -> String {
-    let GradeResult {
-        student,
-        exercise,
-        points,
-        max_points,
-        status,
-        message,
-        ..
-    } = result;
-    let why = match status {
-        GradeStatus::Refused => format!(": {}", message.lines().next().unwrap_or_default()),
-        _ => String::new(),
-    };
-    format!(
-        "{student}: {exercise}: {points} of {max_points} points, {}{why}",
-        status.name()
-    )
 }
 
 fn marks(options: &TableOptions) -> Result<()> {

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::key::Key;
 use crate::modules::Language;
 
+/// Most points of an exercise in a course.
+const MOST_POINTS: u32 = 1_000_000;
+
 /// A course as a teacher writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +70,8 @@ pub struct PinnedKernel {
 pub struct CourseEntry {
     /// The id, `LESSON/SLUG`.
     pub id: String,
-    /// The points that it counts in the course; without them, the sum of its parts.
+    /// The points that it counts in the course, to which those of its parts are scaled; without them, the
+    /// sum of its parts.
     pub points: Option<u32>,
     /// The time from which submissions count, as `2026-12-01T08:00:00Z`.
     pub opens: Option<String>,
@@ -151,6 +155,14 @@ impl CourseFile {
         for (index, entry) in self.exercises.iter().enumerate() {
             if self.exercises[..index].iter().any(|one| one.id == entry.id) {
                 return Err(format!("the exercise {} is listed twice", entry.id));
+            }
+            if let Some(points) = entry.points
+                && !(1..=MOST_POINTS).contains(&points)
+            {
+                return Err(format!(
+                    "{}: `points` is from 1 to {MOST_POINTS}; leave it out for the sum of the parts",
+                    entry.id
+                ));
             }
             for (name, time) in [("opens", &entry.opens), ("due", &entry.due)] {
                 if let Some(time) = time
@@ -371,6 +383,12 @@ mod tests {
             (&format!("{COURSE}[limits]\nfiles = 0\n"), "files"),
             (&format!("{COURSE}[limits]\nsize = \"big\"\n"), "size"),
             (&format!("seed = 0\n{COURSE}"), "seed"),
+            (
+                &format!("{COURSE}points = 0\n"),
+                "a/1-b: `points` is from 1",
+            ),
+            (&format!("{COURSE}points = 1000001\n"), "from 1 to 1000000"),
+            (&format!("{COURSE}points = -1\n"), "points"),
             (&format!("{COURSE}visibility = \"never\"\n"), "visible"),
         ] {
             let error = parse(text).err().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::course_file::CourseFile;
+use super::course_file::{CourseEntry, CourseFile};
 use crate::exercise::Exercise;
 use crate::exercise::catalogue::{Catalogue, is_named};
 use crate::session::Session;
@@ -52,6 +52,20 @@ pub fn own_exercises(course: &CourseFile) -> Result<Option<Catalogue>> {
     }
 }
 
+/// Returns a line for each exercise whose parts have other points together than it counts in the course.
+pub fn scaling_notes(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
+    let note = |entry: &CourseEntry| {
+        let exercise = catalogue.find(&entry.id).ok()?;
+        let parts: u32 = exercise.task.parts.iter().map(|part| part.points).sum();
+        let points = entry.points.filter(|points| *points != parts)?;
+        let id = &exercise.id;
+        Some(format!(
+            "{id}: the parts' points ({parts}) are scaled to the course's ({points})"
+        ))
+    };
+    course.exercises.iter().filter_map(note).collect()
+}
+
 /// Returns the mistakes of a course that a proof does not find: exercises that do not exist, and
 /// solutions that break the course's rules for submissions.
 pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
@@ -80,4 +94,50 @@ pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
     }
     problems.dedup();
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::whole_file;
+
+    /// Writes a course with one exercise, whose parts have 6 points, and the end of `course.toml`.
+    fn course(end: &str) -> Result<(tempfile::TempDir, CourseFile)> {
+        let home = tempfile::tempdir()?;
+        let task = "# Steps\n\n```toml exercise\nminutes = 5\n```\n\n## Loads (4 points)\n\n\
+            ```console\n$ echo\n```\n\n## More (2 points)\n\n```console\n$ echo\n```\n";
+        for (name, text) in [
+            ("count/1-steps/task.md", task),
+            (
+                "count/1-steps/c/steps.c",
+                "// TODO 1: count\n//@ 1 {\n//@ 1 }\n",
+            ),
+            (
+                "course.toml",
+                &format!("title = \"T\"\n[[exercise]]\nid = \"count/1-steps\"\n{end}"),
+            ),
+        ] {
+            whole_file::write_below(&home.path().join(name), text)?;
+        }
+        let course = CourseFile::read(&home.path().join("course.toml"))?;
+        Ok((home, course))
+    }
+
+    #[test]
+    fn scaled_parts_are_noted() -> Result<()> {
+        for (end, notes) in [
+            ("", vec![]),
+            ("points = 6\n", vec![]),
+            (
+                "points = 9\n",
+                vec!["count/1-steps: the parts' points (6) are scaled to the course's (9)"],
+            ),
+        ] {
+            let (home, course) = course(end)?;
+            let catalogue = Catalogue::of_folder(home.path())?;
+            assert!(catalogue.broken.is_empty(), "{:?}", catalogue.broken);
+            assert_eq!(scaling_notes(&course, &catalogue), notes);
+        }
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::allowed_imports::not_allowed;
 use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
 use super::course_key::CourseKey;
+use super::course_mark::CourseMark;
 use super::exercises::find;
 use super::messages::{shortened, without_paths, without_time};
 use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
@@ -37,6 +38,8 @@ pub struct Grader<'a> {
     course: &'a CourseFile,
     entry: &'a CourseEntry,
     exercise: &'a Exercise,
+    /// Points that each part counts in the course.
+    course_parts: Vec<CourseMark>,
     key: Option<CourseKey>,
     source: &'a SourceRequest,
     environment: GradeEnvironment,
@@ -74,6 +77,10 @@ impl<'a> Grader<'a> {
     ) -> Result<Self> {
         let exercise = find(course, catalogue, name)?;
         let entry = course.entry(&exercise.id)?;
+        let parts = exercise.task.parts.iter().map(|part| part.points);
+        let parts: Vec<u32> = parts.collect();
+        let course_points = entry.points.unwrap_or(parts.iter().sum());
+        let course_parts = CourseMark::scale(&parts, course_points);
         let key = course.read_key()?;
         let (toolchain, _, kernel) = pipeline::kernel(session, source, &Profile::Teaching.into())?;
         course.kernel.check(&kernel.version, kernel.key.as_str())?;
@@ -92,6 +99,7 @@ impl<'a> Grader<'a> {
             course,
             entry,
             exercise,
+            course_parts,
             key,
             source,
             environment,
@@ -300,12 +308,18 @@ impl<'a> Grader<'a> {
                 part.title, read.request.student, part.message
             )));
         }
+        let course_points = self.course_points(part.number);
         let failing_seed = part.schedules.and_then(|counts| counts.first_failing_seed);
         Ok(GradedPart {
             number: part.number,
             title: part.title.clone(),
             points: part.points,
             max_points: part.maximum,
+            course_mark: match part.passed() {
+                true => course_points,
+                false => CourseMark::default(),
+            },
+            course_points,
             passed: part.passed(),
             verdict: part.verdict.clone(),
             message: shortened(without_time(&part.message)),
@@ -315,6 +329,13 @@ impl<'a> Grader<'a> {
             failing_seed,
             replay: (part.state == PartState::Failed).then(|| self.replay(read.request.student)),
         })
+    }
+
+    /// Returns the points that the part with this number, from 1, counts in the course.
+    fn course_points(&self, number: usize) -> CourseMark {
+        let part = number.checked_sub(1);
+        let points = part.and_then(|index| self.course_parts.get(index));
+        points.copied().unwrap_or_default()
     }
 
     /// Returns the command that repeats the failure of a part: the same bytes, on any host.
@@ -347,6 +368,8 @@ impl<'a> Grader<'a> {
             title: part.title.clone(),
             points: 0,
             max_points: part.points,
+            course_mark: CourseMark::default(),
+            course_points: self.course_points(number),
             passed: false,
             verdict: NOT_RUN.to_owned(),
             message: String::new(),
@@ -381,6 +404,7 @@ impl<'a> Grader<'a> {
             points: parts.iter().map(|part| part.points).sum(),
             max_points,
             course_points: self.entry.points.unwrap_or(max_points),
+            course_mark: parts.iter().map(|part| part.course_mark).sum(),
             late: late.map(|(due, submitted)| submitted > due),
             visibility: self.entry.visibility,
             variant: read.variants.shown.0.clone(),

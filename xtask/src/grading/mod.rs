@@ -11,6 +11,7 @@
 pub mod allowed_imports;
 pub mod course_file;
 pub mod course_key;
+pub mod course_mark;
 pub mod exercises;
 pub mod formats;
 pub mod grader;

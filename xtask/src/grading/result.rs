@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::course_file::Visibility;
+use super::course_mark::CourseMark;
 
 /// Version of the document. A field may be added without a new version.
 pub const GRADE_SCHEMA: u32 = 1;
@@ -39,6 +40,9 @@ pub struct GradeResult {
     pub max_points: u32,
     /// Points that the exercise counts in the course.
     pub course_points: u32,
+    /// The mark in the course: the sum of that of the parts.
+    #[cfg_attr(test, schemars(with = "f64"))]
+    pub course_mark: CourseMark,
     /// Whether the submission came after the time for it; null if `--submitted` was not given or
     /// the exercise has no such time.
     pub late: Option<bool>,
@@ -84,6 +88,13 @@ pub struct GradedPart {
     pub points: u32,
     /// Points that it could have.
     pub max_points: u32,
+    /// Points of the submission in the course.
+    #[cfg_attr(test, schemars(with = "f64"))]
+    pub course_mark: CourseMark,
+    /// Points that it could have in the course: `max_points`, scaled to hundredths so that those of all parts
+    /// are the exercise's points in the course.
+    #[cfg_attr(test, schemars(with = "f64"))]
+    pub course_points: CourseMark,
     /// Whether the part passed.
     pub passed: bool,
     /// `pass`, `not-run`, `missing-call`, `forbidden-call`, or the verdict of a run, such as
@@ -125,10 +136,28 @@ pub struct GradeEnvironment {
 }
 
 impl GradeResult {
-    /// Returns the points in the course, in hundredths: the exercise's share, rounded to the nearest.
-    pub fn course_hundredths(&self) -> u64 {
-        let max = u64::from(self.max_points).max(1);
-        (u64::from(self.points) * u64::from(self.course_points) * 100 + max / 2) / max
+    /// Returns the mark in one line, for the console.
+    pub fn line(&self) -> String {
+        let why = match self.status {
+            GradeStatus::Refused => {
+                format!(": {}", self.message.lines().next().unwrap_or_default())
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{}: {}: {} of {} points, {}{why}",
+            self.student,
+            self.exercise,
+            self.course_mark,
+            self.course_points,
+            self.status.name()
+        )
+    }
+
+    /// Reports whether a part has a fraction of a point in the course.
+    pub fn has_fractions(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| part.course_points.whole().is_none())
     }
 }
 

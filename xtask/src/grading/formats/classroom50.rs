@@ -1,11 +1,13 @@
 //! Classroom 50's `result.json`, by its schema `schemas/result-v1.schema.json`.
 //!
 //! The runner stamps the owner, the type and the time itself, and checks the rest against the
-//! repository: those come from the variables that it sets.
+//! repository: those come from the variables that it sets. Its scores are whole numbers: if a part of
+//! an exercise has a fraction of a point in the course, all scores of the exercise are in hundredths.
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use super::super::course_mark::CourseMark;
 use super::super::result::GradeResult;
 use crate::failure::Failure;
 
@@ -24,8 +26,8 @@ pub(super) struct Classroom50Document<'a> {
     release: &'a str,
     review: &'a str,
     datetime: &'a str,
-    score: u32,
-    max_score: u32,
+    score: u64,
+    max_score: u64,
     tests: Vec<Classroom50Test<'a>>,
 }
 
@@ -34,8 +36,8 @@ pub(super) struct Classroom50Document<'a> {
 struct Classroom50Test<'a> {
     test_name: &'a str,
     passed: bool,
-    score: u32,
-    max_score: u32,
+    score: u64,
+    max_score: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
 }
@@ -112,6 +114,10 @@ pub(super) fn document<'a>(
     run: &'a Classroom50Run,
 ) -> Classroom50Document<'a> {
     let parts = result.parts.iter();
+    let score = |mark: CourseMark| match result.has_fractions() {
+        true => mark.hundredths(),
+        false => mark.hundredths() / 100,
+    };
     Classroom50Document {
         schema: "classroom50/result/v1",
         classroom: &run.classroom,
@@ -123,14 +129,14 @@ pub(super) fn document<'a>(
         release: &run.release,
         review: &run.review,
         datetime: &run.datetime,
-        score: result.points,
-        max_score: result.max_points,
+        score: score(result.course_mark),
+        max_score: score(result.parts.iter().map(|part| part.course_points).sum()),
         tests: parts
             .map(|part| Classroom50Test {
                 test_name: &part.title,
                 passed: part.passed,
-                score: part.points,
-                max_score: part.max_points,
+                score: score(part.course_mark),
+                max_score: score(part.course_points),
                 message: match part.passed || !result.message.is_empty() {
                     true => &result.message,
                     false => part.shown_message(),

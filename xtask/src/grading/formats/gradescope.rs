@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use super::super::course_file::Visibility;
+use super::super::course_mark::CourseMark;
 use super::super::result::GradeResult;
 
 /// The document.
 #[derive(Debug, Serialize)]
 pub(super) struct GradescopeDocument<'a> {
-    score: u32,
+    score: CourseMark,
     output: String,
     output_format: &'static str,
     visibility: Visibility,
@@ -18,8 +19,8 @@ pub(super) struct GradescopeDocument<'a> {
 
 #[derive(Debug, Serialize)]
 struct GradescopeTest<'a> {
-    score: u32,
-    max_score: u32,
+    score: CourseMark,
+    max_score: CourseMark,
     status: &'static str,
     name: &'a str,
     number: String,
@@ -32,15 +33,15 @@ struct GradescopeTest<'a> {
 pub(super) fn document(result: &GradeResult) -> GradescopeDocument<'_> {
     let parts = result.parts.iter();
     GradescopeDocument {
-        score: result.points,
+        score: result.course_mark,
         output: super::explanation(result),
         output_format: "text",
         visibility: result.visibility,
         stdout_visibility: Visibility::Hidden,
         tests: parts
             .map(|part| GradescopeTest {
-                score: part.points,
-                max_score: part.max_points,
+                score: part.course_mark,
+                max_score: part.course_points,
                 status: if part.passed { "passed" } else { "failed" },
                 name: &part.title,
                 number: part.number.to_string(),

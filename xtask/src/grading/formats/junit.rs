@@ -13,8 +13,8 @@ pub(super) fn text(result: &GradeResult) -> Result<String> {
     let mut suite = TestSuite::new(xml_text(&result.exercise));
     for (name, value) in [
         ("student", &*result.student),
-        ("points", &*result.points.to_string()),
-        ("max-points", &*result.max_points.to_string()),
+        ("points", &*result.course_mark.to_string()),
+        ("max-points", &*result.course_points.to_string()),
         ("kernel", &*result.environment.kernel_version),
     ] {
         suite.add_property(Property::new(name, xml_text(value)));
@@ -35,7 +35,10 @@ pub(super) fn text(result: &GradeResult) -> Result<String> {
         }
         let mut case = TestCase::new(xml_text(&part.title), status);
         case.set_classname(xml_text(&result.exercise));
-        case.set_system_out(format!("points: {}/{}", part.points, part.max_points));
+        case.set_system_out(format!(
+            "points: {}/{}",
+            part.course_mark, part.course_points
+        ));
         suite.add_test_case(case);
     }
     document.add_test_suite(suite);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 
+use super::super::course_mark::CourseMark;
 use super::super::result::GradeResult;
 
-/// Returns a table with a row for each part of a result.
+/// Returns a table with a row for each part of a result, with its points in the course.
 ///
 /// # Errors
 ///
@@ -27,8 +28,8 @@ pub fn result_table(result: &GradeResult) -> Result<String> {
             cell(&result.exercise),
             part.number.to_string(),
             cell(&part.title),
-            part.points.to_string(),
-            part.max_points.to_string(),
+            part.course_mark.to_string(),
+            part.course_points.to_string(),
             part.verdict.clone(),
         ]
     });
@@ -43,11 +44,11 @@ pub fn result_table(result: &GradeResult) -> Result<String> {
 /// None in practice, as for [`result_table`].
 pub fn marks_table(results: &[GradeResult]) -> Result<String> {
     let mut exercises: BTreeSet<(&str, u32)> = BTreeSet::new();
-    let mut marks: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    let mut marks: BTreeMap<&str, BTreeMap<&str, CourseMark>> = BTreeMap::new();
     for result in results {
         exercises.insert((&result.exercise, result.course_points));
         let of_student = marks.entry(&result.student).or_default();
-        of_student.insert(&result.exercise, result.course_hundredths());
+        of_student.insert(&result.exercise, result.course_mark);
     }
     let names = exercises
         .iter()
@@ -59,21 +60,15 @@ pub fn marks_table(results: &[GradeResult]) -> Result<String> {
         let mark = |(id, _): &(&str, u32)| {
             of_student
                 .get(id)
-                .map_or_else(String::new, |mark| decimal(*mark))
+                .map_or_else(String::new, CourseMark::to_string)
         };
-        let total = decimal(of_student.values().sum());
+        let total: CourseMark = of_student.values().copied().sum();
         std::iter::once(cell(student))
             .chain(exercises.iter().map(mark))
-            .chain([total])
+            .chain([total.to_string()])
             .collect()
     });
     text(std::iter::once(head.collect()).chain(rows))
-}
-
-/// Returns hundredths as a decimal number without needless zeros.
-fn decimal(hundredths: u64) -> String {
-    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Returns a text that no spreadsheet takes for a formula.

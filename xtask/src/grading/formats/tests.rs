@@ -7,14 +7,26 @@ use snapbox::{assert_data_eq, file, str};
 use super::classroom50::Classroom50Run;
 use super::*;
 use crate::grading::course_file::Visibility;
+use crate::grading::course_mark::CourseMark;
 use crate::grading::result::{GRADE_SCHEMA, GradeEnvironment, GradeStatus, GradedPart};
 
-fn part(number: usize, passed: bool, hidden: bool) -> GradedPart {
+fn part(
+    number: usize,
+    passed: bool,
+    hidden: bool,
+    points: u32,
+    course_points: CourseMark,
+) -> GradedPart {
     GradedPart {
         number,
         title: format!("Part {number}"),
-        points: if passed { 10 } else { 0 },
-        max_points: 10,
+        points: if passed { points } else { 0 },
+        max_points: points,
+        course_mark: match passed {
+            true => course_points,
+            false => CourseMark::default(),
+        },
+        course_points,
         passed,
         verdict: if passed { "pass" } else { "hang" }.to_owned(),
         message: if passed {
@@ -35,12 +47,19 @@ fn part(number: usize, passed: bool, hidden: bool) -> GradedPart {
     }
 }
 
+/// Returns the result of an exercise with three parts of 10 points each, of which the first passed.
 pub(super) fn result(status: GradeStatus) -> GradeResult {
+    scaled(status, [10, 10, 10], 30)
+}
+
+/// Returns the result of an exercise with parts of these points.
+fn scaled(status: GradeStatus, points: [u32; 3], course_points: u32) -> GradeResult {
     let graded = status == GradeStatus::Graded;
+    let in_course = CourseMark::scale(&points, course_points);
     let parts = vec![
-        part(1, graded, false),
-        part(2, false, false),
-        part(3, false, true),
+        part(1, graded, false, points[0], in_course[0]),
+        part(2, false, false, points[1], in_course[1]),
+        part(3, false, true, points[2], in_course[2]),
     ];
     GradeResult {
         schema: GRADE_SCHEMA,
@@ -52,8 +71,9 @@ pub(super) fn result(status: GradeStatus) -> GradeResult {
         message: if graded { "" } else { "a.rs:1: `unsafe`" }.to_owned(),
         language: Some("rust".to_owned()),
         points: parts.iter().map(|part| part.points).sum(),
-        max_points: 30,
-        course_points: 20,
+        max_points: points.iter().sum(),
+        course_points,
+        course_mark: parts.iter().map(|part| part.course_mark).sum(),
         late: None,
         visibility: Visibility::AfterPublished,
         variant: [("step".to_owned(), "7".to_owned())].into(),
@@ -96,12 +116,61 @@ fn classroom50_run() -> Result<Classroom50Run> {
     })
 }
 
+/// A teacher and a student see one mark, wherever they look: 12.5 of 25 for half of the parts' points.
+#[test]
+fn the_course_scales_the_parts_in_every_format() -> Result<()> {
+    let result = scaled(GradeStatus::Graded, [10, 8, 2], 25);
+    assert!(result.line().contains(": 12.5 of 25 points, graded"));
+    let document = as_json(&result);
+    for (field, value) in [
+        ("points", json!(10)),
+        ("max_points", json!(20)),
+        ("course_mark", json!(12.5)),
+        ("course_points", json!(25)),
+    ] {
+        assert_eq!(document[field], value, "{field}");
+    }
+    assert_eq!(document["parts"][2]["course_points"], json!(2.5));
+    let document = as_json(&gradescope::document(&result));
+    assert_eq!(document["score"], json!(12.5));
+    assert_eq!(document["tests"][1]["max_score"], json!(10));
+    let junit = GradeFormat::Junit.text(&result)?;
+    for text in [
+        "name=\"points\" value=\"12.5\"",
+        "name=\"max-points\" value=\"25\"",
+        "<system-out>points: 12.5/12.5<",
+        "<system-out>points: 0/2.5<",
+    ] {
+        assert!(junit.contains(text), "{text}: {junit}");
+    }
+    let rows = result_table(&result)?;
+    assert!(rows.contains(",1,Part 1,12.5,12.5,pass"), "{rows}");
+    assert!(rows.contains(",3,Part 3,0,2.5,hang"), "{rows}");
+    let marks = marks_table(std::slice::from_ref(&result))?;
+    assert!(marks.contains("a/1-b (25)") && marks.ends_with(",12.5,12.5\r\n"));
+
+    // Classroom 50 takes whole numbers alone: hundredths, if a part has a fraction.
+    let run = classroom50_run()?;
+    let document = as_json(&classroom50::document(&result, &run));
+    assert_eq!(
+        (&document["score"], &document["max-score"]),
+        (&json!(1250), &json!(2500))
+    );
+    let result = scaled(GradeStatus::Graded, [10, 8, 2], 40);
+    let document = as_json(&classroom50::document(&result, &run));
+    assert_eq!(
+        (&document["score"], &document["max-score"]),
+        (&json!(20), &json!(40))
+    );
+    Ok(())
+}
+
 /// The rules of `schemas/result-v1.schema.json` of Classroom 50, read on 2026-11-28.
 #[test]
 fn classroom50_has_the_published_fields() -> Result<()> {
     let run = classroom50_run()?;
-    for status in STATUSES {
-        let result = result(status);
+    let of_status = |status| [result(status), scaled(status, [10, 10, 10], 20)];
+    for result in STATUSES.into_iter().flat_map(of_status) {
         let document = as_json(&classroom50::document(&result, &run));
         assert_eq!(
             keys(&document),
@@ -268,10 +337,10 @@ fn junit_has_a_case_for_each_part() -> Result<()> {
 
 #[test]
 fn tables_quote_and_have_no_formulas() -> Result<()> {
-    let one = result(GradeStatus::Graded);
+    let one = scaled(GradeStatus::Graded, [10, 10, 10], 20);
     assert_eq!(
         result_table(&one)?.lines().nth(1),
-        Some("\"'=s1,\"\"x\"\"\",a/1-b,1,Part 1,10,10,pass")
+        Some("\"'=s1,\"\"x\"\"\",a/1-b,1,Part 1,6.67,6.67,pass")
     );
     let mut other = one.clone();
     "b/1-c".clone_into(&mut other.exercise);
