@@ -9,7 +9,7 @@ use super::common::Common;
 use crate::failure::{Failure, Fault, fault_of};
 use crate::grading::course_file::CourseFile;
 use crate::grading::exercises::catalogue_of;
-use crate::grading::formats::{GradeFormat, marks_table};
+use crate::grading::formats::{GradeAdapter, GradeFormat, marks_table};
 use crate::grading::grader::Grader;
 use crate::grading::result::GradeResult;
 use crate::grading::sandbox::{self, GradingSandbox};
@@ -113,6 +113,9 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
     let course_path = needed(&options.course)?;
     let out = needed(&options.out)?;
     let course = CourseFile::read(&course_path)?;
+    // Refused before any guest runs.
+    let adapters = options.format.iter().map(|format| format.adapter());
+    let adapters: Vec<GradeAdapter> = adapters.collect::<Result<_>>()?;
     let submissions = options.submission.iter().chain(&options.submissions);
     check_out(&out, &course, submissions.clone())?;
     if options.sandbox {
@@ -135,7 +138,7 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
             folder,
             submitted: options.submitted.as_deref(),
         };
-        match options.grade_one(&grader, request, out) {
+        match options.grade_one(&grader, request, out, &adapters) {
             Ok((result, kept)) => {
                 let kept = if kept { ", kept" } else { "" };
                 crate::outln!("{index}/{count} {}{kept}", result.line())?;
@@ -183,6 +186,7 @@ impl GradeOptions {
         grader: &Grader<'_>,
         request: GradeRequest<'_>,
         out: &Path,
+        adapters: &[GradeAdapter],
     ) -> Result<(GradeResult, bool)> {
         let read = grader.read(request)?;
         let kept = store::finished(out).filter(|result| result.inputs == read.inputs);
@@ -194,7 +198,7 @@ impl GradeOptions {
                 (grader.grade(&read, recordings.as_ref())?, false)
             }
         };
-        store::write(out, &result, &self.format)?;
+        store::write(out, &result, adapters)?;
         Ok((result, kept))
     }
 }

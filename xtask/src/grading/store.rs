@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::formats::GradeFormat;
+use super::formats::GradeAdapter;
 use super::result::{GRADE_SCHEMA, GradeResult};
 use crate::failure::Failure;
 use crate::key::files_below;
@@ -78,18 +78,18 @@ pub fn finished(folder: &Path) -> Option<GradeResult> {
     (result.schema == GRADE_SCHEMA).then_some(result)
 }
 
-/// Writes a result into a folder, after the files in other formats. Each file is whole, or stays as it
-/// was: a result that is there is finished.
+/// Writes a result into a folder, and then the files in other formats: whatever happens to one of them,
+/// the result is not lost. Each file is whole, or stays as it was: a result that is there is finished.
 ///
 /// # Errors
 ///
 /// Fails if a file cannot be written.
-pub fn write(folder: &Path, result: &GradeResult, formats: &[GradeFormat]) -> Result<()> {
+pub fn write(folder: &Path, result: &GradeResult, adapters: &[GradeAdapter]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for format in formats {
-        whole_file::write(&folder.join(format.file()), format.text(result)?)?;
-    }
     whole_file::write(&folder.join(RESULT), json::pretty(result)?)?;
+    for adapter in adapters {
+        whole_file::write(&folder.join(adapter.file()), adapter.text(result)?)?;
+    }
     Ok(())
 }
 
@@ -154,6 +154,7 @@ pub fn results(folder: &Path) -> Result<Vec<GradeResult>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grading::formats::tests::graded;
 
     #[test]
     fn only_folders_are_submissions() -> Result<()> {
@@ -176,6 +177,18 @@ mod tests {
             assert!(check_student(wrong).is_err(), "{wrong}");
         }
         assert!(check_student("ä.müller@example.org").is_ok());
+    }
+
+    #[test]
+    fn a_failing_adapter_does_not_lose_the_result() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let result = graded();
+        // A folder has the name of the adapter's file.
+        std::fs::create_dir(folder.path().join("result.csv"))?;
+        let adapters = [GradeAdapter::Csv, GradeAdapter::Junit];
+        assert!(write(folder.path(), &result, &adapters).is_err());
+        assert_eq!(finished(folder.path()), Some(result));
+        Ok(())
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub const VARIABLES: [&str; 10] = [
 
 /// The values of the [`VARIABLES`].
 #[derive(Debug, Clone)]
-pub(super) struct Classroom50Run {
+pub struct Classroom50Run {
     classroom: String,
     assignment: String,
     assignment_type: String,

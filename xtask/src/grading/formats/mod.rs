@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::result::GradeResult;
 use crate::report::json;
 
-pub use classroom50::VARIABLES as CLASSROOM50_VARIABLES;
+pub use classroom50::{Classroom50Run, VARIABLES as CLASSROOM50_VARIABLES};
 pub use table::{marks_table, result_table};
 
 /// A format of results.
@@ -31,10 +31,42 @@ pub enum GradeFormat {
 }
 
 impl GradeFormat {
+    /// Returns the adapter, with everything that it needs from the environment.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if the format needs something that the environment does not have.
+    pub fn adapter(self) -> Result<GradeAdapter> {
+        Ok(match self {
+            Self::Classroom50 => GradeAdapter::Classroom50(Box::new(Classroom50Run::from_env()?)),
+            Self::Gradescope => GradeAdapter::Gradescope,
+            Self::Exercism => GradeAdapter::Exercism,
+            Self::Junit => GradeAdapter::Junit,
+            Self::Csv => GradeAdapter::Csv,
+        })
+    }
+}
+
+/// A format of results with everything that its files depend on besides a result.
+#[derive(Debug, Clone)]
+pub enum GradeAdapter {
+    /// Classroom 50, with the variables of its runner.
+    Classroom50(Box<Classroom50Run>),
+    /// Gradescope.
+    Gradescope,
+    /// exercism's test runners.
+    Exercism,
+    /// JUnit XML.
+    Junit,
+    /// CSV.
+    Csv,
+}
+
+impl GradeAdapter {
     /// Returns the name of the file in the folder of results.
-    pub fn file(self) -> &'static str {
+    pub fn file(&self) -> &'static str {
         match self {
-            Self::Classroom50 => "classroom50.json",
+            Self::Classroom50(_) => "classroom50.json",
             Self::Gradescope => "gradescope.json",
             Self::Exercism => "exercism.json",
             Self::Junit => "junit.xml",
@@ -46,13 +78,10 @@ impl GradeFormat {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if the format needs something that the environment does not have.
-    pub fn text(self, result: &GradeResult) -> Result<String> {
+    /// None in practice: the text is written to memory.
+    pub fn text(&self, result: &GradeResult) -> Result<String> {
         match self {
-            Self::Classroom50 => {
-                let repository = classroom50::Classroom50Run::from_env()?;
-                json::pretty(&classroom50::document(result, &repository))
-            }
+            Self::Classroom50(run) => json::pretty(&classroom50::document(result, run)),
             Self::Gradescope => json::pretty(&gradescope::document(result)),
             Self::Exercism => json::pretty(&exercism::document(result)),
             Self::Junit => junit::text(result),
@@ -72,4 +101,4 @@ fn explanation(result: &GradeResult) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,7 +4,6 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 use snapbox::{assert_data_eq, file, str};
 
-use super::classroom50::Classroom50Run;
 use super::*;
 use crate::grading::course_file::Visibility;
 use crate::grading::course_mark::CourseMark;
@@ -47,8 +46,13 @@ fn part(
     }
 }
 
+/// Returns a result for the tests of other modules.
+pub(crate) fn graded() -> GradeResult {
+    result(GradeStatus::Graded)
+}
+
 /// Returns the result of an exercise with three parts of 10 points each, of which the first passed.
-pub(super) fn result(status: GradeStatus) -> GradeResult {
+fn result(status: GradeStatus) -> GradeResult {
     scaled(status, [10, 10, 10], 30)
 }
 
@@ -134,7 +138,7 @@ fn the_course_scales_the_parts_in_every_format() -> Result<()> {
     let document = as_json(&gradescope::document(&result));
     assert_eq!(document["score"], json!(12.5));
     assert_eq!(document["tests"][1]["max_score"], json!(10));
-    let junit = GradeFormat::Junit.text(&result)?;
+    let junit = GradeAdapter::Junit.text(&result)?;
     for text in [
         "name=\"points\" value=\"12.5\"",
         "name=\"max-points\" value=\"25\"",
@@ -289,10 +293,10 @@ fn no_format_has_a_hidden_message() -> Result<()> {
     let run = classroom50_run()?;
     for text in [
         json::pretty(&classroom50::document(&result, &run))?,
-        GradeFormat::Gradescope.text(&result)?,
-        GradeFormat::Exercism.text(&result)?,
-        GradeFormat::Junit.text(&result)?,
-        GradeFormat::Csv.text(&result)?,
+        GradeAdapter::Gradescope.text(&result)?,
+        GradeAdapter::Exercism.text(&result)?,
+        GradeAdapter::Junit.text(&result)?,
+        GradeAdapter::Csv.text(&result)?,
     ] {
         assert!(
             text.contains("Part 3") && !text.contains("secret"),
@@ -305,7 +309,7 @@ fn no_format_has_a_hidden_message() -> Result<()> {
 #[test]
 fn junit_has_a_case_for_each_part() -> Result<()> {
     assert_data_eq!(
-        GradeFormat::Junit.text(&result(GradeStatus::Graded))?,
+        GradeAdapter::Junit.text(&result(GradeStatus::Graded))?,
         str![[r#"
 <?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="kmodlab" tests="3" failures="2" errors="0">
