@@ -73,6 +73,13 @@ pub fn hand_out_course(
     language: Language,
     folder: &Path,
 ) -> Result<()> {
+    // The more exact message, if the folder is another student's.
+    if let Ok(known) = StudentFolder::open(folder)
+        && known.student().is_some()
+    {
+        known.check_student(student, language)?;
+    }
+    StudentFolder::check_new(folder)?;
     let key = course.read_key()?;
     let mut ids = Vec::new();
     let mut values = BTreeMap::new();
@@ -85,6 +92,7 @@ pub fn hand_out_course(
         }
     }
     let manifest = StudentManifest::new(language, Some(ids))
+        .student(student)
         .kernel(course.kernel.name.clone())
         .values(values);
     StudentFolder::create(folder, &manifest, catalogue).map(drop)
@@ -96,7 +104,8 @@ pub fn hand_out_course(
 ///
 /// # Errors
 ///
-/// Fails with a usage error if there is another student's folder, and if a file cannot be written.
+/// Fails with a usage error if there is another student's folder or one for another language, and if a
+/// file cannot be written.
 pub fn hand_out_own(
     course: &CourseFile,
     catalogue: &Catalogue,
@@ -109,8 +118,9 @@ pub fn hand_out_own(
         true => Some(StudentFolder::open(folder)?).filter(|known| known.is_of_course(&within)),
         false => None,
     };
-    if known.is_none() {
-        StudentFolder::check_new(folder)?;
+    match &known {
+        Some(known) => known.check_student(student, language)?,
+        None => StudentFolder::check_new(folder)?,
     }
     let key = course.read_key()?;
     let mut order = Course {
@@ -141,8 +151,9 @@ pub fn hand_out_own(
     if let Some(known) = known {
         return known.update(&catalogue).map(drop);
     }
-    let manifest =
-        StudentManifest::of_course(language, COURSE_EXERCISES).kernel(course.kernel.name.clone());
+    let manifest = StudentManifest::of_course(language, COURSE_EXERCISES)
+        .student(student)
+        .kernel(course.kernel.name.clone());
     StudentFolder::create(folder, &manifest, &catalogue).map(drop)
 }
 

@@ -31,6 +31,9 @@ pub(super) struct LearnTable {
     /// The folder with the exercises of a course, relative to the student's, in place of kmodlab's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) folder: Option<PathBuf>,
+    /// The student whom a course handed the folder out to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) student: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ impl StudentManifest {
             learn: Some(LearnTable {
                 language: language.to_string(),
                 exercises,
-                folder: None,
+                ..LearnTable::default()
             }),
             ..Self::default()
         }
@@ -68,11 +71,18 @@ impl StudentManifest {
         Self {
             learn: Some(LearnTable {
                 language: language.to_string(),
-                exercises: None,
                 folder: Some(folder.into()),
+                ..LearnTable::default()
             }),
             ..Self::default()
         }
+    }
+
+    /// Names the student whom a course hands the folder out to.
+    pub fn student(mut self, student: &str) -> Self {
+        let learn = self.learn.get_or_insert_default();
+        learn.student = Some(student.to_owned());
+        self
     }
 
     /// Asks for a kernel, given by its name in `kernels.toml`.

@@ -3,7 +3,7 @@
 //! decides about points.
 //!
 //! ```text
-//! kmodlab.toml                        language, kernel, and the student's values
+//! kmodlab.toml                        language, kernel, and the values and the name of a course's student
 //! progress.toml                       points, tries and hints of each exercise
 //! io_wait_event/2-every-fifth/task.md, every_fifth.rs
 //! .kmodlab/                           the last result of each exercise
@@ -49,6 +49,8 @@ pub struct StudentFolder {
     exercises: Option<Vec<String>>,
     /// The folder with the exercises of a course, if they are not those of kmodlab.
     of_course: Option<PathBuf>,
+    /// The student whom a course handed the folder out to.
+    student: Option<String>,
     /// By the id of an exercise, values in place of its default ones.
     values: BTreeMap<String, Variant>,
 }
@@ -145,6 +147,7 @@ impl StudentFolder {
             },
             of_course: learn.folder.map(|folder| root.join(folder)),
             exercises: learn.exercises,
+            student: learn.student,
             values: manifest.values,
         })
     }
@@ -166,6 +169,48 @@ impl StudentFolder {
     /// Reports whether its exercises are those of a course, in this folder.
     pub fn is_of_course(&self, folder: &Path) -> bool {
         self.of_course.as_deref() == Some(folder)
+    }
+
+    /// Returns the student whom a course handed the folder out to.
+    pub fn student(&self) -> Option<&str> {
+        self.student.as_deref()
+    }
+
+    /// Checks that a course handed the folder out to this student, for answers in this language.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that describes what to do.
+    pub fn check_student(&self, student: &str, language: Language) -> Result<()> {
+        let path = self.root.join(MANIFEST);
+        let path = path.display();
+        match &self.student {
+            Some(own) if own == student => {}
+            Some(own) => {
+                let message = format!(
+                    "{path}: the folder was handed out to {own}; give a folder of its own to {student}"
+                );
+                return Err(Failure::usage(message).into());
+            }
+            None => {
+                let message = format!(
+                    "{path} does not name the student of this folder; give another folder, or add \
+                     `student = {student:?}` to [learn] there if it is that of {student}"
+                );
+                return Err(Failure::usage(message).into());
+            }
+        }
+        ensure!(
+            self.language == language,
+            Failure::usage(format!(
+                "{path}: the folder is for answers in {}; write `--lang {}`, or give another folder \
+                 for answers in {}",
+                self.language.title(),
+                self.language.name(),
+                language.title()
+            ))
+        );
+        Ok(())
     }
 
     /// Checks that the folder has the solutions of its exercises, which a course keeps.

@@ -39,6 +39,12 @@ fn a_student_gets_the_values_of_the_marks() -> Result<()> {
         );
         let again = hand_out_course(&course, &all, &student, Language::C, &folder);
         assert!(again.is_err());
+        let other = hand_out_course(&course, &all, "another", Language::C, &folder);
+        let message = other.err().context("a refusal")?.to_string();
+        assert!(
+            message.contains(&format!("was handed out to {student};")),
+            "{message}"
+        );
 
         // The files of the exercise alone are the same.
         let alone = home.path().join(format!("{student}-alone"));
@@ -170,6 +176,31 @@ fn a_course_with_exercises_of_its_own_keeps_solutions_and_hidden_parts() -> Resu
     hand_out_own(&course, &all, "ann", Language::C, &path("ann"))?;
     assert_eq!(std::fs::read_to_string(folder.answer_of(own))?, "an answer");
     assert!(all_texts(&path("ann"))?.contains("It must be"));
+    // Neither another student nor another language changes anything in it.
+    let before = all_texts(&path("ann"))?;
+    let refused = |student: &str, language| {
+        let refused = hand_out_own(&course, &all, student, language, &path("ann"));
+        refused.err().map(|error| error.to_string())
+    };
+    let message = refused("bob", Language::C).unwrap_or_default();
+    assert!(
+        message.ends_with("was handed out to ann; give a folder of its own to bob"),
+        "{message}"
+    );
+    let message = refused("ann", Language::Rust).unwrap_or_default();
+    assert!(message.contains("in C; write `--lang c`"), "{message}");
+    assert_eq!(all_texts(&path("ann"))?, before);
+    // Earlier versions did not name the student.
+    let manifest = path("ann/kmodlab.toml");
+    let text = whole_file::read_text(&manifest)?;
+    let unnamed = text.replace("student = \"ann\"\n", "");
+    assert_ne!(unnamed, text);
+    whole_file::write(&manifest, unnamed)?;
+    let message = refused("ann", Language::C).unwrap_or_default();
+    assert!(
+        message.contains("add `student = \"ann\"` to [learn]"),
+        "{message}"
+    );
     // A folder of kmodlab's own exercises is another one.
     let other = StudentManifest::new(Language::C, None).text()?;
     whole_file::write_below(&path("bob/kmodlab.toml"), &other)?;
