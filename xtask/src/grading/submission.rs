@@ -12,7 +12,32 @@ use serde::Deserialize;
 
 use super::hand_out::VALUES;
 use crate::exercise::TASK;
+use crate::lesson::compare::glob_matches;
 use crate::modules::Language;
+
+/// Patterns of files and folders that systems and editors leave beside a source without asking. They are
+/// never read, whatever `ignore` of a course has; docs/grading.md lists them.
+const STRAY: [&str; 15] = [
+    // macOS, and its archives on other systems.
+    ".DS_Store",
+    "._*",
+    "__MACOSX",
+    // Windows and KDE.
+    "Thumbs.db",
+    "desktop.ini",
+    ".directory",
+    // Backups and locks of Emacs, Vim, nano, gedit and Kate.
+    "*~",
+    "*.bak",
+    "#*#",
+    ".#*",
+    ".*.swp",
+    ".*.swo",
+    ".*.kate-swp",
+    // Settings of VS Code and JetBrains' editors.
+    ".vscode",
+    ".idea",
+];
 
 /// A submission of a student.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +159,7 @@ fn expected_files(
     let cannot = || format!("cannot list {}", folder.display());
     let mut names: Vec<String> = Vec::new();
     let mut unexpected: Vec<String> = Vec::new();
-    let mut kept = 0;
+    let mut unread = 0;
     let mut size = 0_u64;
     for entry in std::fs::read_dir(folder).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
@@ -142,7 +167,7 @@ fn expected_files(
         if limits.ignore.contains(&name) {
             continue;
         }
-        if names.len() + unexpected.len() + kept >= limits.files {
+        if names.len() + unexpected.len() + unread >= limits.files {
             return refuse(format!(
                 "the submission has more than {} files",
                 limits.files
@@ -154,7 +179,11 @@ fn expected_files(
         });
         // `reset` keeps an earlier answer as NAME.rs.1, which nobody reads.
         if earlier.is_some() && entry.file_type().with_context(cannot)?.is_file() {
-            kept += 1;
+            unread += 1;
+            continue;
+        }
+        if !is_expected(&name) && STRAY.iter().any(|pattern| glob_matches(pattern, &name)) {
+            unread += 1;
             continue;
         }
         if !is_expected(&name) {

@@ -38,6 +38,60 @@ fn one_source_is_a_submission() -> Result<()> {
 }
 
 #[test]
+fn files_that_systems_and_editors_leave_are_not_read() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("a.c"), "int x;\n")?;
+    for name in [
+        ".DS_Store",
+        "._a.c",
+        "a.c~",
+        "a.c.bak",
+        ".a.c.swp",
+        "#a.c#",
+        "Thumbs.db",
+    ] {
+        std::fs::write(path(name), "#error\n")?;
+    }
+    std::fs::create_dir_all(path("__MACOSX/a"))?;
+    std::fs::create_dir(path(".vscode"))?;
+    // Emacs locks a file with a symbolic link that leads nowhere.
+    symlink("ann@host.1234", path(".#a.c"))?;
+    // A course's own list of ignored files does not change this.
+    let limits = SubmissionLimits {
+        ignore: Vec::new(),
+        ..SubmissionLimits::default()
+    };
+    for limits in [SubmissionLimits::default(), limits] {
+        let read = Submission::read(folder.path(), &expected(), &limits)?;
+        let text = read.map(|submission| submission.text);
+        assert_eq!(text, Ok("int x;\n".to_owned()));
+    }
+    for other in ["a.c.orig.c", "b.c", ".hidden", "Makefile"] {
+        let problem = refusal(|folder| {
+            std::fs::write(folder.join("a.c"), "")?;
+            std::fs::write(folder.join(other), "")
+        })?;
+        let problem = problem.unwrap_or_default();
+        assert!(problem.contains("does not belong"), "{other}: {problem}");
+    }
+    Ok(())
+}
+
+/// Without a bound, a folder of such files would be listed to its end.
+#[test]
+fn files_that_editors_leave_count() -> Result<()> {
+    let many = refusal(|folder| {
+        (0..100).try_for_each(|index| File::create(folder.join(format!("{index}~"))).map(drop))
+    })?;
+    assert_eq!(
+        many.as_deref(),
+        Some("the submission has more than 16 files")
+    );
+    Ok(())
+}
+
+#[test]
 fn other_contents_are_refused_with_the_reason() -> Result<()> {
     let source = |folder: &Path| std::fs::write(folder.join("a.rs"), "");
     let empty = refusal(|_| Ok(()))?;
@@ -106,4 +160,12 @@ fn many_files_and_a_large_file_are_refused_unread() -> Result<()> {
         Some("the submission is larger than 64.0 KiB")
     );
     Ok(())
+}
+
+#[test]
+fn the_files_that_are_not_read_are_documented() {
+    let docs = include_str!("../../../../docs/grading.md");
+    for pattern in STRAY {
+        assert!(docs.contains(&format!("`{pattern}`")), "{pattern}");
+    }
 }
