@@ -16,6 +16,7 @@ use crate::grading::sandbox::{self, GradingSandbox};
 use crate::grading::store;
 use crate::grading::submission::GradeRequest;
 use crate::kernel::source::SourceRequest;
+use crate::process::Continuable;
 use crate::run::plan::Partition;
 use crate::{streams, whole_file};
 
@@ -132,6 +133,10 @@ pub fn run(options: &GradeOptions) -> Result<ExitCode> {
     let count = requests.len();
     let grader = Grader::new(&session, &course, &catalogue, exercise, &source, count == 1)?;
     let mut unknown = 0;
+    // A single submission has no result before its end.
+    let several = options.submissions.as_ref();
+    let _grading = several
+        .map(|_| Continuable::begin("the results so far are kept, and the same command continues"));
     for (index, (student, folder, out)) in (1..).zip(&requests) {
         let request = GradeRequest {
             student,

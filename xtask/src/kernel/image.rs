@@ -15,7 +15,7 @@ use crate::cache::{Cache, Parts, Unfinished, remove};
 use crate::failure::Failure;
 use crate::key::{Inputs, Key, files_in};
 use crate::memo;
-use crate::process::Tool;
+use crate::process::{Continuable, Tool};
 use crate::session::Session;
 use crate::toolchain::Toolchain;
 use crate::ui::Stage;
@@ -190,6 +190,8 @@ impl KernelImage {
             remove(&log)?;
             recipe.check_names()?;
             let objects = session.cache.unfinished(&label, &key)?;
+            let _build =
+                Continuable::begin("the build of the kernel continues from here next time");
             match recipe.compile(&stage, &objects, &log) {
                 Ok(()) => objects.finish(staging),
                 Err(error) => {

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 
 pub use guard::{GUARD, GUARDED, TERMINAL_GUARD, become_tool, guard, note_program, xtask_binary};
 pub use sandbox::{CompilerLimits, SANDBOX, SANDBOX_FAILED, Sandbox, has_landlock, sandbox};
-pub use signals::{Guarded, on_signals, park_if_interrupted};
+pub use signals::{Continuable, Guarded, on_signals, park_if_interrupted};
 
 /// Number of the last lines of a tool's output that an error shows.
 const LAST_LINES: usize = 25;

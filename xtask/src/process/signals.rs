@@ -23,6 +23,9 @@ static LIFELINES: Mutex<BTreeMap<u32, ChildStdin>> = Mutex::new(BTreeMap::new())
 /// The last tool that was started on the terminal.
 static ON_TERMINAL: Mutex<Option<OwnedFd>> = Mutex::new(None);
 
+/// Words of the work under way, for the message of an interruption.
+static UNDER_WAY: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
 /// Maximum time that a tool on the terminal gets to restore it.
 const TERMINAL_TIMEOUT: Timespec = Timespec {
     tv_sec: 5,
@@ -111,6 +114,42 @@ impl Drop for Guarded {
     }
 }
 
+/// Work that continues another time if it is interrupted. Dropping the value ends the work.
+#[derive(Debug)]
+pub struct Continuable(&'static str);
+
+impl Continuable {
+    /// Begins the work. If the program is interrupted before its end, the message has `words`, a clause.
+    pub fn begin(words: &'static str) -> Self {
+        under_way().push(words);
+        Self(words)
+    }
+}
+
+impl Drop for Continuable {
+    fn drop(&mut self) {
+        let mut under_way = under_way();
+        if let Some(index) = under_way.iter().position(|words| *words == self.0) {
+            under_way.remove(index);
+        }
+    }
+}
+
+fn under_way() -> MutexGuard<'static, Vec<&'static str>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the message of an interruption, with the words of the work under way.
+fn interruption() -> String {
+    let mut clauses = vec!["interrupted: what is finished stays in the cache"];
+    for words in under_way().iter() {
+        if !clauses.contains(words) {
+            clauses.push(words);
+        }
+    }
+    clauses.join("; ")
+}
+
 /// Installs a handler for SIGINT, SIGTERM and SIGHUP, which ends the children, calls `restore` for
 /// the terminal, and exits with status 130. A SIGHUP that is ignored stays so: `nohup` starts a
 /// program like this, which is to outlive its terminal.
@@ -131,10 +170,7 @@ pub fn on_signals(restore: impl Fn() + Send + 'static) -> Result<()> {
         end_children();
         restore();
         // `eprintln!` panics if the terminal is gone; nothing may prevent the exit.
-        let _ = writeln!(
-            std::io::stderr(),
-            "\ninterrupted: what is finished stays in the cache, and the build of a kernel continues from here next time"
-        );
+        let _ = writeln!(std::io::stderr(), "\n{}", interruption());
         std::process::exit(i32::from(Fault::Interrupted.status()));
     });
     Ok(())
@@ -177,5 +213,23 @@ fn end_children() {
             let _ = pidfd_send_signal(tool, Signal::KILL);
             let _ = poll(&mut ended, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interruption_names_the_work_under_way() {
+        let none = "interrupted: what is finished stays in the cache";
+        assert_eq!(interruption(), none);
+        let grading = Continuable::begin("a");
+        let kernels = [Continuable::begin("b"), Continuable::begin("b")];
+        assert_eq!(interruption(), format!("{none}; a; b"));
+        drop(grading);
+        assert_eq!(interruption(), format!("{none}; b"));
+        drop(kernels);
+        assert_eq!(interruption(), none);
     }
 }
