@@ -12,10 +12,13 @@ use crate::exercise::Catalogue;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
-use crate::grading::exercises::{catalogue_of, find, own_exercises, problems, scaling_notes};
+use crate::grading::exercises::{
+    catalogue_of, check_exercises, find, own_exercises, problems, scaling_notes,
+};
 use crate::grading::hand_out::{hand_out, hand_out_course, hand_out_own};
 use crate::grading::store;
 use crate::kernel::Profile;
+use crate::kernel::source::SourceRequest;
 use crate::pipeline;
 use crate::program;
 use crate::text::shell_word;
@@ -151,14 +154,17 @@ fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
     let course = CourseFile::read(&path)?;
     course.read_key()?;
     let session = options.common.session()?;
+    let source = source_of(&course, &options.common);
+    course.check_kernel(&source, &session.workspace)?;
     let catalogue = catalogue_of(&course, &session)?;
+    check_exercises(&course, &catalogue, &session.workspace, &course.exercises)?;
     let problems = problems(&course, &catalogue);
     for problem in &problems {
         crate::outln!("{}: {problem}", path.display())?;
     }
-    let source = source_of(&course, &options.common);
     let (_, _, kernel) = pipeline::kernel(&session, &source, &Profile::Teaching.into())?;
-    course.kernel.check(&kernel.version, kernel.key.as_str())?;
+    let (version, image) = (&kernel.version, kernel.key.as_str());
+    course.kernel.check(&source, version, image)?;
     if course.kernel.image.is_none() {
         crate::outln!(
             "{}: the kernel is not pinned; to grade all submissions on this one, write:\n\n\
@@ -207,16 +213,20 @@ fn hand_out_exercise(options: &HandOutOptions) -> Result<()> {
     store::check_student(&options.student)?;
     check_out(&options.out, &course)?;
     let session = crate::session::Session::new(false, false, None)?;
+    course.check_kernel(&SourceRequest::default(), &session.workspace)?;
     let own = own_exercises(&course)?;
     let is_own = own.is_some();
     let catalogue = match own {
         Some(own) => own,
         None => Catalogue::of_clone(&session.workspace)?,
     };
+    if options.exercise.is_none() {
+        check_exercises(&course, &catalogue, &session.workspace, &course.exercises)?;
+    }
     let (student, language, out) = (&options.student, options.lang.into(), &options.out);
     match &options.exercise {
         Some(name) => {
-            let exercise = find(&course, &catalogue, name)?;
+            let exercise = find(&course, &catalogue, &session.workspace, name)?;
             hand_out(course.read_key()?.as_ref(), exercise, student, out)?;
         }
         None if is_own => hand_out_own(&course, &catalogue, student, language, out)?,

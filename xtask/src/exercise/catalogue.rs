@@ -140,6 +140,11 @@ impl Catalogue {
         self.exercises.iter().map(|one| &*one.id).chain(broken)
     }
 
+    /// Reports whether it has the exercise with this id, which may be broken.
+    pub fn has(&self, id: &str) -> bool {
+        self.ids().any(|known| known == id)
+    }
+
     /// Returns the exercises of a lesson or race.
     pub fn of_lesson<'a>(&'a self, lesson: &'a str) -> impl Iterator<Item = &'a Exercise> {
         let exercises = self.exercises.iter();

@@ -14,8 +14,11 @@ use super::submission::SubmissionLimits;
 use super::words;
 use crate::exercise::Exercise;
 use crate::failure::Failure;
+use crate::kernel::source::SourceRequest;
+use crate::kernel::spec::Kernels;
 use crate::key::Key;
 use crate::modules::Language;
+use crate::workspace::Workspace;
 
 /// Most points of an exercise in a course.
 const MOST_POINTS: u32 = 1_000_000;
@@ -50,6 +53,9 @@ pub struct CourseFile {
     /// The folder of the file.
     #[serde(skip)]
     home: PathBuf,
+    /// The file, for messages.
+    #[serde(skip)]
+    file: PathBuf,
 }
 
 /// The kernel of a course. Grading stops if another one is built.
@@ -135,8 +141,12 @@ impl CourseFile {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        Self::parse(&text, home)
-            .map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())).into())
+        let course = Self::parse(&text, home)
+            .map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))?;
+        Ok(Self {
+            file: path.to_owned(),
+            ..course
+        })
     }
 
     /// Reads the text of a course in the folder `home`.
@@ -219,6 +229,40 @@ impl CourseFile {
         }
     }
 
+    /// Returns the path of the file, as the teacher wrote it.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Checks that kernels.toml has the kernel that the course names, and that the options do not ask for
+    /// another one than the course pins.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that names the file or the option.
+    pub fn check_kernel(&self, request: &SourceRequest, workspace: &Workspace) -> Result<()> {
+        let kernels = Kernels::load(workspace)?;
+        let file = self.file.display();
+        if let Some(name) = &self.kernel.name {
+            let known = kernels.get(name);
+            known.map_err(|error| Failure::usage(format!("{file}: [kernel]: {error}")))?;
+        }
+        let Some(asked) = &request.kernel else {
+            return Ok(());
+        };
+        let series = format!("{}.", kernels.get(asked)?.series);
+        let PinnedKernel { name, version, .. } = &self.kernel;
+        let pinned = match (name, version) {
+            (Some(name), _) if name != asked => name,
+            (None, Some(version)) if !version.starts_with(&series) => version,
+            _ => return Ok(()),
+        };
+        let message = format!(
+            "--kernel {asked}: {file} pins the kernel {pinned}; leave out --kernel, or change [kernel] there"
+        );
+        Err(Failure::usage(message).into())
+    }
+
     /// Reports whether the course names the folder of its exercises.
     pub fn names_folder(&self) -> bool {
         self.folder.is_some()
@@ -282,17 +326,27 @@ impl CourseFile {
 }
 
 impl PinnedKernel {
-    /// Checks that this kernel is the pinned one.
+    /// Checks that the kernel that was built for a request is the pinned one.
     ///
     /// # Errors
     ///
-    /// Fails with the host's fault if it is another: no mark is made on it.
-    pub fn check(&self, version: &str, image: &str) -> Result<()> {
+    /// Fails if it is another: no mark is made on it. A tree that the request names is a usage error, any
+    /// other kernel the host's fault.
+    pub fn check(&self, request: &SourceRequest, version: &str, image: &str) -> Result<()> {
         for (name, pinned, found) in [
             ("version", &self.version, version),
             ("image", &self.image, image),
         ] {
             if let Some(pinned) = pinned {
+                let given = request.source.as_ref().filter(|_| pinned != found);
+                if let Some(given) = given {
+                    let given = given.display();
+                    let message = format!(
+                        "--kernel-source {given}: the course pins the kernel's {name} {pinned}, but that \
+                         of this tree is {found}; leave out the option, or change [kernel]"
+                    );
+                    return Err(Failure::usage(message).into());
+                }
                 ensure!(
                     pinned == found,
                     Failure::host(format!(
@@ -318,6 +372,7 @@ mod tests {
     use bytesize::ByteSize;
 
     use super::*;
+    use crate::failure::{Fault, fault_of};
 
     const COURSE: &str = "title = \"Threads\"\nkey = \"course.key\"\n\
         [[exercise]]\nid = \"a/1-b\"\n";
@@ -355,8 +410,18 @@ mod tests {
         assert!(!course.forbidden(Language::C).is_empty());
         assert_eq!(course.allowed(Language::C), ["kill_pid"]);
         assert_eq!(course.limits.size, ByteSize::mib(1));
-        assert!(course.kernel.check("6.12.117", "x").is_ok());
-        assert!(course.kernel.check("6.12.118", "x").is_err());
+        let request = SourceRequest::default();
+        assert!(course.kernel.check(&request, "6.12.117", "x").is_ok());
+        let fault = |request: &SourceRequest| {
+            let error = course.kernel.check(request, "6.12.118", "x").err();
+            error.map(|error| fault_of(&error))
+        };
+        assert_eq!(fault(&request), Some(Fault::Host));
+        let request = SourceRequest {
+            source: Some("tree".into()),
+            ..request
+        };
+        assert_eq!(fault(&request), Some(Fault::Usage));
     }
 
     #[test]
@@ -401,9 +466,6 @@ mod tests {
         let course = parse(COURSE).expect("a course");
         let error = course.entry("a/2-c").expect_err("no such exercise");
         assert!(error.to_string().ends_with("it has a/1-b"));
-        assert_eq!(
-            crate::failure::fault_of(&error),
-            crate::failure::Fault::Usage
-        );
+        assert_eq!(fault_of(&error), Fault::Usage);
     }
 }

@@ -5,7 +5,10 @@ use anyhow::Result;
 use super::course_file::{CourseEntry, CourseFile};
 use crate::exercise::Exercise;
 use crate::exercise::catalogue::{Catalogue, is_named};
+use crate::failure::Failure;
 use crate::session::Session;
+use crate::text::shell_word;
+use crate::workspace::Workspace;
 
 /// Returns the exercises that a course may have: those of its folder, else kmodlab's own.
 ///
@@ -24,19 +27,81 @@ pub fn catalogue_of(course: &CourseFile, session: &Session) -> Result<Catalogue>
 ///
 /// # Errors
 ///
-/// Fails with a usage error if the course has none or several with this name.
-pub fn find<'a>(course: &CourseFile, catalogue: &'a Catalogue, name: &str) -> Result<&'a Exercise> {
+/// Fails with a usage error if the course has none or several with this name, or its folder does not have
+/// the exercise.
+pub fn find<'a>(
+    course: &CourseFile,
+    catalogue: &'a Catalogue,
+    workspace: &Workspace,
+    name: &str,
+) -> Result<&'a Exercise> {
     let mut named = course
         .exercises
         .iter()
         .filter(|entry| is_named(&entry.id, name));
     let id = match (named.next(), named.next()) {
-        (Some(only), None) => &only.id,
+        (Some(only), None) => {
+            check_exercises(course, catalogue, workspace, std::slice::from_ref(only))?;
+            &only.id
+        }
         _ => name,
     };
     let exercise = catalogue.find(id)?;
     course.entry(&exercise.id)?;
     Ok(exercise)
+}
+
+/// Checks that the folder of a course has these of its exercises, where no other ones are looked for.
+///
+/// # Errors
+///
+/// Fails with a usage error that names those that are missing, with the command that copies one of
+/// kmodlab's there; and if kmodlab's cannot be read.
+pub fn check_exercises(
+    course: &CourseFile,
+    catalogue: &Catalogue,
+    workspace: &Workspace,
+    entries: &[CourseEntry],
+) -> Result<()> {
+    let missing = entries.iter().filter(|entry| !catalogue.has(&entry.id));
+    let missing: Vec<&CourseEntry> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let file = course.file().display();
+    if own_exercises(course)?.is_none() {
+        let ids: Vec<&str> = missing.iter().map(|entry| &*entry.id).collect();
+        let message = format!(
+            "{file}: there is no exercise {}; `{} list` lists those of kmodlab",
+            ids.join(", "),
+            crate::program::name()
+        );
+        return Err(Failure::usage(message).into());
+    }
+    let all = Catalogue::of_clone(workspace)?;
+    let folder = course.folder();
+    let mut lines = Vec::new();
+    let mut copies = Vec::new();
+    for CourseEntry { id, .. } in missing {
+        match all.exercises.iter().find(|exercise| exercise.id == *id) {
+            Some(exercise) => {
+                let to = folder.join(exercise.lesson());
+                let [from, to] = [&*exercise.folder, &to].map(shell_word);
+                copies.push(format!("  mkdir -p {to} && cp -r {from} {to}/"));
+                lines.push(format!("{id} is an exercise of kmodlab"));
+            }
+            None => lines.push(format!("there is no exercise {id}")),
+        }
+    }
+    let mut message = format!(
+        "{file}: {}; a course with exercises in its folder ({}) has no others",
+        lines.join(", "),
+        folder.display()
+    );
+    if !copies.is_empty() {
+        message += &format!("; copy kmodlab's there:\n{}", copies.join("\n"));
+    }
+    Err(Failure::usage(message).into())
 }
 
 /// Returns the exercises in the folder of a course; `None` if it has those of kmodlab.
@@ -66,18 +131,15 @@ pub fn scaling_notes(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> 
     course.exercises.iter().filter_map(note).collect()
 }
 
-/// Returns the mistakes of a course that a proof does not find: exercises that do not exist, and
-/// solutions that break the course's rules for submissions.
+/// Returns the mistakes of a course that a proof does not find: broken exercises, and solutions that break
+/// the course's rules for submissions.
 pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
     let broken = catalogue.broken.iter().map(|broken| broken.problem.clone());
     let mut problems: Vec<String> = broken.chain(catalogue.problems.iter().cloned()).collect();
     for entry in &course.exercises {
-        let exercise = match catalogue.find(&entry.id) {
-            Ok(exercise) => exercise,
-            Err(error) => {
-                problems.push(format!("{error:#}"));
-                continue;
-            }
+        // The mistake of a broken one is among the problems already.
+        let Ok(exercise) = catalogue.find(&entry.id) else {
+            continue;
         };
         for (language, solution) in &exercise.solutions {
             let path = solution.path.display();

@@ -65,8 +65,9 @@ impl<'a> Grader<'a> {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if the course does not have the exercise or its key cannot be read,
-    /// and with the host's fault if the kernel is another one or cannot be built.
+    /// Fails with a usage error if the course does not have the exercise, its key cannot be read, or the
+    /// request is for another kernel; and with the host's fault if the kernel is another one or cannot be
+    /// built.
     pub fn new(
         session: &'a Session,
         course: &'a CourseFile,
@@ -75,15 +76,17 @@ impl<'a> Grader<'a> {
         source: &'a SourceRequest,
         progress: bool,
     ) -> Result<Self> {
-        let exercise = find(course, catalogue, name)?;
+        let exercise = find(course, catalogue, &session.workspace, name)?;
         let entry = course.entry(&exercise.id)?;
         let parts = exercise.task.parts.iter().map(|part| part.points);
         let parts: Vec<u32> = parts.collect();
         let course_points = entry.points.unwrap_or(parts.iter().sum());
         let course_parts = CourseMark::scale(&parts, course_points);
         let key = course.read_key()?;
+        course.check_kernel(source, &session.workspace)?;
         let (toolchain, _, kernel) = pipeline::kernel(session, source, &Profile::Teaching.into())?;
-        course.kernel.check(&kernel.version, kernel.key.as_str())?;
+        let (version, image) = (&kernel.version, kernel.key.as_str());
+        course.kernel.check(source, version, image)?;
         let of_key = key.as_ref().map(|key| key.first_seed(&exercise.id));
         let environment = GradeEnvironment {
             kmodlab: env!("CARGO_PKG_VERSION").to_owned(),
