@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use object::{Object as _, ObjectSymbol as _};
 
 use super::answer::{Answer, AnswerPart};
 use super::part::TaskPart;
 use super::result::{CompileResult, PartResult, PartState, ScheduleCounts};
 use crate::failure::Fault;
 use crate::lesson::verdict::Verdict;
+use crate::modules::imports_of;
 use crate::pipeline::Built;
 use crate::report::json::RunEntry;
 use crate::run::Outcome;
@@ -165,18 +165,7 @@ fn judge_symbols(
 pub(super) fn imports(built: &Built, answer: &Answer<'_>) -> Result<BTreeSet<String>> {
     let module = built.modules_of(answer.name(), answer.language).next();
     let module = module.context("the answer's module was not built")?;
-    let bytes = std::fs::read(&module.path)
-        .with_context(|| format!("cannot read {}", module.path.display()))?;
-    let symbols = undefined_symbols(&bytes);
-    symbols.with_context(|| format!("{} is not a module", module.path.display()))
-}
-
-/// Returns the names of the symbols that a module needs from others.
-fn undefined_symbols(module: &[u8]) -> Result<BTreeSet<String>> {
-    let file = object::File::parse(module)?;
-    let undefined = file.symbols().filter(object::ObjectSymbol::is_undefined);
-    let names = undefined.filter_map(|symbol| symbol.name().ok().map(str::to_owned));
-    Ok(names.collect())
+    imports_of(&module.path)
 }
 
 #[cfg(test)]

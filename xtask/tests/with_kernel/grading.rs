@@ -5,9 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use xtask::grading::allowed_imports::not_allowed;
+use xtask::modules::{Language, imports_of};
 use xtask::process::{has_landlock, which};
 
-use crate::lab::{XtaskOutput, original, run, xtask};
+use crate::lab::{TestProject, XtaskOutput, original, run, xtask};
 
 /// A new course, and folders for submissions and results.
 struct Course(tempfile::TempDir);
@@ -194,4 +196,23 @@ fn a_student_of_a_new_course_checks_an_answer() -> Result<()> {
         .current_dir(&student)
         .env("KMODLAB_WORKSPACE", original());
     run(&mut checks)?.expect(0, &["8 of 8 points"])
+}
+
+/// The list of allowed symbols has those that ordinary functions need on the kernel of the tests. A
+/// function that a newer kernel renames or makes a macro fails here, and belongs into the list under
+/// both names.
+#[test]
+fn ordinary_functions_are_allowed_in_c() -> Result<()> {
+    let project = TestProject::of("ordinary_calls")?;
+    let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
+    let mut build = project.command(&["build", "ordinary_calls"]);
+    let built = run(build.args(more.split_whitespace()))?;
+    built.expect(0, &["ordinary_calls.ko"])?;
+    let mut lines = built.stdout.lines();
+    let module = lines.find_map(|line| line.strip_prefix("module     "));
+    let imports = imports_of(Path::new(module.context("no module is named")?))?;
+    ensure!(imports.len() > 400, "only {} symbols", imports.len());
+    let refused = not_allowed(imports.iter().map(String::as_str), Language::C, &[]);
+    ensure!(refused.is_empty(), "not allowed: {}", refused.join(", "));
+    Ok(())
 }
