@@ -19,7 +19,8 @@ struct SourceWord {
 
 /// Words that a submission in Rust may not have.
 ///
-/// `paste` and `concat_idents` are macros of the `kernel` crate that make a word of two others.
+/// `paste` and `concat_idents` are macros of the `kernel` crate that make a word of two others. `path`
+/// is the attribute only.
 const FORBIDDEN_RUST: [&str; 18] = [
     "asm",
     "concat_idents",
