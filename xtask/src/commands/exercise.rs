@@ -262,8 +262,9 @@ fn run_proofs(options: &ProveOptions) -> Result<ExitCode> {
     print(&proofs, &problems, started)
 }
 
-/// Proves these exercises in both languages, and prints the results. The status is 0 if all proofs
-/// hold, 1 if one does not, 69 if one is unknown.
+/// Proves these exercises in both languages, and prints the results. A proof that holds fails all the
+/// same if `problem` returns a reason. The status is 0 if all proofs hold, 1 if one does not, 69 if one
+/// is unknown.
 ///
 /// # Errors
 ///
@@ -273,6 +274,7 @@ pub(super) fn prove_all(
     source: &SourceRequest,
     exercises: &[&Exercise],
     quick: bool,
+    problem: impl Fn(&Proof) -> Option<String>,
 ) -> Result<ExitCode> {
     let started = Instant::now();
     let settings = ProofSettings {
@@ -280,7 +282,11 @@ pub(super) fn prove_all(
         languages: &[Language::Rust, Language::C],
         quick,
     };
-    print(&prove(session, exercises, settings)?, &[], started)
+    let mut proofs = prove(session, exercises, settings)?;
+    for proof in proofs.iter_mut().filter(|proof| proof.failure.is_none()) {
+        proof.failure = problem(proof);
+    }
+    print(&proofs, &[], started)
 }
 
 /// Prints proofs, and returns the status that follows from them.

@@ -13,7 +13,7 @@ use crate::lesson::compare::glob_matches;
 use crate::modules::Language;
 
 /// The list for C, one symbol a line; `*` stands for any letters.
-const LIST: &str = include_str!("allowed_imports.txt");
+pub const LIST: &str = include_str!("allowed_imports.txt");
 
 /// Returns the symbols of a module, sorted, that neither kmodlab's list has nor `more`; none in Rust,
 /// whose safe code reaches the functions of the `kernel` crate alone.

@@ -10,14 +10,12 @@ use serde::Deserialize;
 use toml::value::{Datetime, Offset};
 
 use super::course_key::CourseKey;
+use super::rules::{PerLanguage, SubmissionRules};
 use super::submission::SubmissionLimits;
-use super::words;
-use crate::exercise::Exercise;
 use crate::failure::Failure;
 use crate::kernel::source::SourceRequest;
 use crate::kernel::spec::Kernels;
 use crate::key::Key;
-use crate::modules::Language;
 use crate::workspace::Workspace;
 
 /// Most points of an exercise in a course.
@@ -47,6 +45,9 @@ pub struct CourseFile {
     /// Symbols of the kernel that modules may use besides kmodlab's own list.
     #[serde(default)]
     allows: PerLanguage,
+    /// The rules for submissions: both of these tables.
+    #[serde(skip)]
+    pub rules: SubmissionRules,
     /// The exercises.
     #[serde(rename = "exercise")]
     pub exercises: Vec<CourseEntry>,
@@ -111,23 +112,6 @@ pub enum Visibility {
     Hidden,
 }
 
-/// Words for each language.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PerLanguage {
-    rust: Option<Vec<String>>,
-    c: Option<Vec<String>>,
-}
-
-impl PerLanguage {
-    fn of(&self, language: Language) -> Option<&[String]> {
-        match language {
-            Language::Rust => self.rust.as_deref(),
-            Language::C => self.c.as_deref(),
-        }
-    }
-}
-
 impl CourseFile {
     /// Reads a course.
     ///
@@ -154,6 +138,10 @@ impl CourseFile {
         let mut course: Self =
             toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         course.home = home.to_owned();
+        course.rules = SubmissionRules {
+            forbids: std::mem::take(&mut course.forbids),
+            allows: std::mem::take(&mut course.allows),
+        };
         course.check()?;
         Ok(course)
     }
@@ -294,35 +282,6 @@ impl CourseFile {
     pub fn seed(&self) -> Option<u32> {
         self.seed
     }
-
-    /// Returns the words that a submission in `language` may not have.
-    pub fn forbidden(&self, language: Language) -> Vec<String> {
-        match self.forbids.of(language) {
-            Some(words) => words.to_vec(),
-            None => {
-                let words = words::forbidden_by_default(language).iter();
-                words.map(|&word| word.to_owned()).collect()
-            }
-        }
-    }
-
-    /// Returns the first reason for which a source in `language` is refused as an answer to the
-    /// exercise: a line, and a sentence.
-    pub fn word_problem(
-        &self,
-        exercise: &Exercise,
-        language: Language,
-        text: &str,
-    ) -> Option<(usize, String)> {
-        let mut forbidden = self.forbidden(language);
-        forbidden.extend_from_slice(exercise.task.forbids.of(language));
-        words::problem(text, language, &forbidden)
-    }
-
-    /// Returns the symbols that a module may use besides kmodlab's list.
-    pub fn allowed(&self, language: Language) -> &[String] {
-        self.allows.of(language).unwrap_or_default()
-    }
 }
 
 impl PinnedKernel {
@@ -373,6 +332,7 @@ mod tests {
 
     use super::*;
     use crate::failure::{Fault, fault_of};
+    use crate::modules::Language;
 
     const COURSE: &str = "title = \"Threads\"\nkey = \"course.key\"\n\
         [[exercise]]\nid = \"a/1-b\"\n";
@@ -391,7 +351,12 @@ mod tests {
             ["course", "course", "course/course.key"].map(Path::new)
         );
         assert_eq!(course.limits, SubmissionLimits::default());
-        assert!(course.forbidden(Language::Rust).contains(&"unsafe".into()));
+        assert!(
+            course
+                .rules
+                .forbidden(Language::Rust)
+                .contains(&"unsafe".into())
+        );
         assert_eq!(course.exercises[0].hidden_parts, Visibility::Hidden);
         assert_eq!(course.kernel, PinnedKernel::default());
     }
@@ -406,9 +371,9 @@ mod tests {
         );
         let course = parse(&text).expect("a course");
         assert_eq!(course.folder(), Path::new("course/../tasks"));
-        assert!(course.forbidden(Language::Rust).is_empty());
-        assert!(!course.forbidden(Language::C).is_empty());
-        assert_eq!(course.allowed(Language::C), ["kill_pid"]);
+        assert!(course.rules.forbidden(Language::Rust).is_empty());
+        assert!(!course.rules.forbidden(Language::C).is_empty());
+        assert_eq!(course.rules.allowed(Language::C), ["kill_pid"]);
         assert_eq!(course.limits.size, ByteSize::mib(1));
         let request = SourceRequest::default();
         assert!(course.kernel.check(&request, "6.12.117", "x").is_ok());

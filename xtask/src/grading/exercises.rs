@@ -131,8 +131,8 @@ pub fn scaling_notes(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> 
     course.exercises.iter().filter_map(note).collect()
 }
 
-/// Returns the mistakes of a course that a proof does not find: broken exercises, and solutions that break
-/// the course's rules for submissions.
+/// Returns the mistakes of a course that a proof does not find: broken exercises, and solutions whose
+/// sources break the course's rules for submissions.
 pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
     let broken = catalogue.broken.iter().map(|broken| broken.problem.clone());
     let mut problems: Vec<String> = broken.chain(catalogue.problems.iter().cloned()).collect();
@@ -144,7 +144,7 @@ pub fn problems(course: &CourseFile, catalogue: &Catalogue) -> Vec<String> {
         for (language, solution) in &exercise.solutions {
             let path = solution.path.display();
             let text = &solution.text;
-            if let Some((line, problem)) = course.word_problem(exercise, *language, text) {
+            if let Some((line, problem)) = course.rules.word_problem(exercise, *language, text) {
                 problems.push(format!("the solution {path}:{line}: {problem}"));
             }
             if text.len() as u64 > course.limits.size.as_u64() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::allowed_imports::not_allowed;
+use super::allowed_imports::LIST;
 use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
 use super::course_key::CourseKey;
 use super::course_mark::CourseMark;
@@ -158,8 +158,9 @@ impl<'a> Grader<'a> {
         contents: &str,
         variants: &StudentVariants,
     ) -> Result<String> {
-        let mut inputs = Inputs::new("grade 1");
+        let mut inputs = Inputs::new("grade 2");
         inputs
+            .text("allowed by kmodlab", LIST)
             .text("student", request.student)
             .text("submitted", request.submitted.unwrap_or_default())
             .text("contents", contents)
@@ -171,8 +172,11 @@ impl<'a> Grader<'a> {
             inputs
                 .text("language", language.to_string())
                 .text("solution", &solution.text)
-                .text("forbidden", self.course.forbidden(*language).join(" "))
-                .text("allowed", self.course.allowed(*language).join(" "));
+                .text(
+                    "forbidden",
+                    self.course.rules.forbidden(*language).join(" "),
+                )
+                .text("allowed", self.course.rules.allowed(*language).join(" "));
         }
         inputs.file("task", &self.exercise.folder.join(TASK))?;
         Ok(inputs.key().as_str().to_owned())
@@ -185,7 +189,10 @@ impl<'a> Grader<'a> {
             file,
             text,
         } = submission;
-        let (line, problem) = self.course.word_problem(self.exercise, *language, text)?;
+        let (line, problem) = self
+            .course
+            .rules
+            .word_problem(self.exercise, *language, text)?;
         Some(format!("{file}:{line}: {problem}"))
     }
 
@@ -243,14 +250,10 @@ impl<'a> Grader<'a> {
                 read.request.student
             ))),
         }
-        let language = submission.language;
-        let imports = result.imports.iter().map(String::as_str);
-        let refused = not_allowed(imports, language, self.course.allowed(language));
-        Ok(refused.first().map(|symbol| {
-            let message = format!(
-                "{}: the module uses `{symbol}`, which is not allowed in a submission",
-                submission.file
-            );
+        let rules = &self.course.rules;
+        let problem = rules.import_problem(submission.language, &result.imports);
+        Ok(problem.map(|problem| {
+            let message = format!("{}: {problem}", submission.file);
             (GradeStatus::Refused, message)
         }))
     }

@@ -18,6 +18,7 @@ pub mod grader;
 pub mod hand_out;
 mod messages;
 pub mod result;
+pub mod rules;
 pub mod sandbox;
 pub mod store;
 pub mod submission;

@@ -198,6 +198,36 @@ fn a_student_of_a_new_course_checks_an_answer() -> Result<()> {
     run(&mut checks)?.expect(0, &["8 of 8 points"])
 }
 
+/// The proofs of a course include its rules for the symbols of modules, which only a build knows.
+#[test]
+fn a_solution_that_grading_would_refuse_is_not_proved() -> Result<()> {
+    let course = Course::new()?;
+    let folder = course.path("course/week1/1-hello");
+    std::fs::remove_file(folder.join("course_hello.rs"))?;
+    let task = std::fs::read_to_string(folder.join("task.md"))?;
+    // The values that vary would only repeat the proof.
+    let task = task.lines().filter(|line| !line.starts_with("vary."));
+    let task = task.collect::<Vec<_>>().join("\n") + "\n";
+    let task = task
+        .replace("{{word}}", "welcome")
+        .replace("{{times}}", "3");
+    std::fs::write(folder.join("task.md"), task)?;
+    let source = folder.join("c/course_hello.c");
+    let text = std::fs::read_to_string(&source)?.replace(" //@ vary word", "");
+    let text = text.replace(
+        "\tpr_info(\"bye",
+        "\tpr_debug(\"%p\", &init_pid_ns);\n\tpr_info(\"bye",
+    );
+    let text = text.replace(
+        "#include <linux/printk.h>",
+        "#include <linux/pid_namespace.h>",
+    );
+    std::fs::write(&source, text.replace("pr_debug(", "printk(KERN_DEBUG "))?;
+    let reason = "week1/1-hello (c), solution:\n  \
+                  the module uses `init_pid_ns`, which is not allowed in a submission";
+    check(&course)?.expect(1, &[reason, "1 do not"])
+}
+
 /// The list of allowed symbols has those that ordinary functions need on the kernel of the tests. A
 /// function that a newer kernel renames or makes a macro fails here, and belongs into the list under
 /// both names.

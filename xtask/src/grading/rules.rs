@@ -1,0 +1,107 @@
+//! The rules of a course for the sources and the modules of submissions.
+//!
+//! Grading refuses what breaks them, and `course check` proves that no solution does: both ask the same
+//! functions.
+
+use serde::{Deserialize, Serialize};
+
+use super::allowed_imports::not_allowed;
+use super::words;
+use crate::exercise::Exercise;
+use crate::modules::Language;
+
+/// The rules of a course for submissions. The names of the tables are those of `course.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubmissionRules {
+    /// Words that submissions may not have, in place of kmodlab's own list.
+    pub(super) forbids: PerLanguage,
+    /// Symbols of the kernel that modules may use besides kmodlab's own list.
+    pub(super) allows: PerLanguage,
+}
+
+/// Words for each language.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PerLanguage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rust: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c: Option<Vec<String>>,
+}
+
+impl PerLanguage {
+    fn of(&self, language: Language) -> Option<&[String]> {
+        match language {
+            Language::Rust => self.rust.as_deref(),
+            Language::C => self.c.as_deref(),
+        }
+    }
+}
+
+impl SubmissionRules {
+    /// Returns the words that a submission in `language` may not have.
+    pub fn forbidden(&self, language: Language) -> Vec<String> {
+        match self.forbids.of(language) {
+            Some(words) => words.to_vec(),
+            None => {
+                let words = words::forbidden_by_default(language).iter();
+                words.map(|&word| word.to_owned()).collect()
+            }
+        }
+    }
+
+    /// Returns the symbols that a module may use besides kmodlab's list.
+    pub fn allowed(&self, language: Language) -> &[String] {
+        self.allows.of(language).unwrap_or_default()
+    }
+
+    /// Returns the first reason for which a source in `language` is refused as an answer to the
+    /// exercise: a line, and a sentence.
+    pub fn word_problem(
+        &self,
+        exercise: &Exercise,
+        language: Language,
+        text: &str,
+    ) -> Option<(usize, String)> {
+        let mut forbidden = self.forbidden(language);
+        forbidden.extend_from_slice(exercise.task.forbids.of(language));
+        words::problem(text, language, &forbidden)
+    }
+
+    /// Returns a sentence with the first symbol for which a module is refused.
+    pub fn import_problem<'a>(
+        &self,
+        language: Language,
+        imports: impl IntoIterator<Item = &'a String>,
+    ) -> Option<String> {
+        let imports = imports.into_iter().map(String::as_str);
+        let refused = not_allowed(imports, language, self.allowed(language));
+        let symbol = refused.first()?;
+        Some(format!(
+            "the module uses `{symbol}`, which is not allowed in a submission"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> SubmissionRules {
+        toml::from_str(text).expect("rules")
+    }
+
+    #[test]
+    fn the_first_symbol_that_is_refused_is_named() {
+        let imports = ["_printk", "filp_open", "panic"].map(str::to_owned);
+        let problem = |text: &str, language| rules(text).import_problem(language, &imports);
+        assert_eq!(
+            problem("", Language::C).as_deref(),
+            Some("the module uses `filp_open`, which is not allowed in a submission")
+        );
+        let more = "[allows]\nc = [\"filp_*\"]\n";
+        assert!(problem(more, Language::C).is_some_and(|problem| problem.contains("`panic`")));
+        assert_eq!(problem("", Language::Rust), None);
+    }
+}
