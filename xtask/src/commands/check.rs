@@ -9,9 +9,11 @@ use anyhow::{Context as _, Result};
 use super::common::Common;
 use super::student::Student;
 use crate::exercise::Exercise;
+use crate::exercise::answer::Answer;
 use crate::exercise::check::{CheckSettings, FIRST_SEED};
 use crate::exercise::result::CheckResult;
 use crate::failure::{Failure, Fault};
+use crate::grading::rules::SubmissionRules;
 use crate::report::terminal::TerminalStyle;
 use crate::report::{self, print_check};
 use crate::streams;
@@ -54,7 +56,11 @@ pub fn run(options: &CheckOptions) -> Result<ExitCode> {
     let exercises = exercises(options, &student)?;
     let source = options.common.source_request_or(&student.folder.kernel);
     let session = options.common.session()?;
+    let rules = SubmissionRules::of_folder(&student.folder)?;
+    let refusal =
+        |answer: &Answer<'_>, imports: &[String]| rules.as_ref()?.refusal(answer, imports);
     let settings = CheckSettings {
+        refusal: &refusal,
         schedules: !options.no_schedules,
         first_seed: options.first_seed,
         ..CheckSettings::new(&source)

@@ -169,4 +169,9 @@ impl<'a> Answer<'a> {
     pub fn name(&self) -> &str {
         &self.project.name
     }
+
+    /// Returns the text of the source.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }

@@ -51,6 +51,8 @@ pub struct CheckSettings<'a> {
     pub progress: bool,
     /// The folder for recordings of the parts that fail; those with schedules have none.
     pub recordings: Option<&'a RecordingFolder>,
+    /// Returns the reason for which a course refuses an answer whose module uses these symbols.
+    pub refusal: &'a (dyn Fn(&Answer<'_>, &[String]) -> Option<String> + Sync),
     /// Receives each event, from several threads.
     pub on_event: &'a (dyn Fn(CheckEvent<'_>) + Sync),
 }
@@ -65,6 +67,7 @@ impl<'a> CheckSettings<'a> {
             first_seed: FIRST_SEED,
             progress: true,
             recordings: None,
+            refusal: &|_, _| None,
             on_event: &|_| (),
         }
     }
@@ -376,6 +379,7 @@ impl<'a> Check<'a> {
             .map(|(index, ((answer, compile), parts))| {
                 let of_kernels = self.kernels.iter().map(|kernel| &kernel.imports[index]);
                 let imports: BTreeSet<&String> = of_kernels.flatten().collect();
+                let imports: Vec<String> = imports.into_iter().cloned().collect();
                 let result = CheckResult {
                     schema: RESULT_SCHEMA,
                     exercise: answer.exercise.id.clone(),
@@ -387,7 +391,8 @@ impl<'a> Check<'a> {
                     points: parts.iter().map(|part| part.points).sum(),
                     maximum: parts.iter().map(|part| part.maximum).sum(),
                     parts,
-                    imports: imports.into_iter().cloned().collect(),
+                    refused: (self.settings.refusal)(answer, &imports),
+                    imports,
                     hints: Vec::new(),
                 };
                 let (exercise, language) = (answer.exercise, answer.language);

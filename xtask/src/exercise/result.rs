@@ -36,6 +36,10 @@ pub struct CheckResult {
     /// does not compile.
     #[serde(skip)]
     pub imports: Vec<String>,
+    /// The reason for which the student's course gives no points for the answer, with the file, if it
+    /// refuses the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Hints for the first failure, the best first; empty if nothing failed.
     pub hints: Vec<HintEntry>,
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::course_file::CourseFile;
 use super::course_key::CourseKey;
+use super::rules::RULES;
 use super::variants::StudentVariants;
 use crate::exercise::catalogue::Catalogue;
 use crate::exercise::course::{COURSE, Course, CourseExercise};
@@ -95,7 +96,8 @@ pub fn hand_out_course(
         .student(student)
         .kernel(course.kernel.name.clone())
         .values(values);
-    StudentFolder::create(folder, &manifest, catalogue).map(drop)
+    StudentFolder::create(folder, &manifest, catalogue)?;
+    whole_file::write_below(&folder.join(RULES), &course.rules.text()?)
 }
 
 /// Makes a student's folder for a course with exercises of its own, which go into the folder too: without
@@ -147,6 +149,7 @@ pub fn hand_out_own(
     for (path, text) in files {
         whole_file::write_below(&path, text)?;
     }
+    whole_file::write_below(&folder.join(RULES), course.rules.text()?)?;
     let catalogue = Catalogue::of_folder(&within)?;
     if let Some(known) = known {
         return known.update(&catalogue).map(drop);

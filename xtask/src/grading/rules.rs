@@ -1,14 +1,23 @@
 //! The rules of a course for the sources and the modules of submissions.
 //!
-//! Grading refuses what breaks them, and `course check` proves that no solution does: both ask the same
-//! functions.
+//! Grading refuses what breaks them, `course check` proves that no solution does, and `check` and
+//! `learn` warn a student whose folder comes from the course: all three ask the same functions.
 
+use std::io::ErrorKind;
+
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::allowed_imports::not_allowed;
 use super::words;
 use crate::exercise::Exercise;
+use crate::exercise::answer::Answer;
+use crate::exercise::student::StudentFolder;
+use crate::failure::Failure;
 use crate::modules::Language;
+
+/// File of a student's folder with the rules of its course.
+pub const RULES: &str = ".kmodlab/rules.toml";
 
 /// The rules of a course for submissions. The names of the tables are those of `course.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +49,39 @@ impl PerLanguage {
 }
 
 impl SubmissionRules {
+    /// Returns the rules of the course that a student's folder comes from; `None` if it comes from
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error that names the file if it is malformed.
+    pub fn of_folder(folder: &StudentFolder) -> Result<Option<Self>> {
+        let path = folder.root.join(RULES);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        toml::from_str(&text).map(Some).map_err(|error| {
+            Failure::usage(format!("{}: {error}", path.display()).trim_end()).into()
+        })
+    }
+
+    /// Returns the text of [`RULES`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the rules cannot be written as TOML.
+    pub fn text(&self) -> Result<String> {
+        let tables = toml::to_string(self).context("cannot write TOML")?;
+        Ok(format!(
+            "# The course's rules for submissions, of which `{} check` warns.\n\n{tables}",
+            crate::program::name()
+        ))
+    }
+
     /// Returns the words that a submission in `language` may not have.
     pub fn forbidden(&self, language: Language) -> Vec<String> {
         match self.forbids.of(language) {
@@ -82,6 +124,17 @@ impl SubmissionRules {
             "the module uses `{symbol}`, which is not allowed in a submission"
         ))
     }
+
+    /// Returns the reason for which an answer whose module uses these symbols is refused, with the
+    /// file.
+    pub fn refusal(&self, answer: &Answer<'_>, imports: &[String]) -> Option<String> {
+        let (file, language) = (answer.shown.display(), answer.language);
+        if let Some((line, problem)) = self.word_problem(answer.exercise, language, answer.text()) {
+            return Some(format!("{file}:{line}: {problem}"));
+        }
+        let problem = self.import_problem(language, imports)?;
+        Some(format!("{file}: {problem}"))
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +143,15 @@ mod tests {
 
     fn rules(text: &str) -> SubmissionRules {
         toml::from_str(text).expect("rules")
+    }
+
+    #[test]
+    fn the_file_has_the_rules() -> Result<()> {
+        for text in ["", "[forbids]\nrust = []\n[allows]\nc = [\"kill_pid\"]\n"] {
+            let rules = rules(text);
+            assert_eq!(toml::from_str::<SubmissionRules>(&rules.text()?)?, rules);
+        }
+        Ok(())
     }
 
     #[test]

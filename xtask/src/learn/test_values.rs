@@ -149,6 +149,16 @@ pub(super) fn compile_error() -> LearnState {
     state
 }
 
+/// Returns the state after an answer that passes all parts, and that the course refuses.
+pub fn refused() -> LearnState {
+    let mut state = passed();
+    if let Some(result) = &mut state.result {
+        let reason = "every_fifth.rs:12: `unsafe` is not allowed in a submission";
+        result.refused = Some(reason.to_owned());
+    }
+    state
+}
+
 fn compiles() -> CompileResult {
     CompileResult {
         verdict: "pass".to_owned(),
@@ -193,6 +203,7 @@ fn finish(
     };
     let result = Box::new(CheckResult {
         imports: Vec::new(),
+        refused: None,
         schema: RESULT_SCHEMA,
         exercise: state.task.id.clone(),
         title: state.task.title.clone(),

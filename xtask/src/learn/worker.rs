@@ -8,9 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 
 use super::message::CheckMessage;
+use crate::exercise::answer::Answer;
 use crate::exercise::check::{CheckEvent, CheckSettings};
 use crate::exercise::result::{CheckResult, PartResult};
 use crate::exercise::student::StudentFolder;
+use crate::grading::rules::SubmissionRules;
 use crate::kernel::source::SourceRequest;
 use crate::report::check_details;
 use crate::session::Session;
@@ -55,7 +57,11 @@ fn check(
             *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     };
+    let rules = SubmissionRules::of_folder(folder)?;
+    let refusal =
+        |answer: &Answer<'_>, imports: &[String]| rules.as_ref()?.refusal(answer, imports);
     let settings = CheckSettings {
+        refusal: &refusal,
         progress: false,
         on_event: &on_event,
         ..CheckSettings::new(source)

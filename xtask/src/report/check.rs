@@ -67,6 +67,10 @@ pub fn print_check(out: &mut dyn Write, result: &CheckResult, color: bool) -> io
         }
     }
     writeln!(out, "{} of {} points", result.points, result.maximum)?;
+    if let Some(reason) = &result.refused {
+        let reason = format!("the course gives no points for this answer: {reason}");
+        writeln!(out, "{}", palette.error(&reason))?;
+    }
     match result.hints.first() {
         Some(hint) if hint.source != HintSource::Written => print_hint(out, hint),
         Some(_) => {

@@ -165,7 +165,6 @@ fn a_course_pins_its_kernel() -> Result<()> {
 fn a_student_of_a_new_course_checks_an_answer() -> Result<()> {
     let course = Course::new()?;
     let folder = course.path("course").display().to_string();
-    let more = std::env::var("KMODLAB_TEST_ARGS").unwrap_or_default();
     let student = course.path("ann");
     let out = student.display().to_string();
     let mut hand_out = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -189,13 +188,23 @@ fn a_student_of_a_new_course_checks_an_answer() -> Result<()> {
         .nth(1)
         .context("the skeleton names the word")?;
     let solution = std::fs::read_to_string(course.path("course").join(answer))?;
-    std::fs::write(student.join(answer), solution.replace("welcome", word))?;
-    let mut checks = xtask(original(), &["check", "week1/1-hello"]);
-    checks
-        .args(more.split_whitespace())
-        .current_dir(&student)
-        .env("KMODLAB_WORKSPACE", original());
-    run(&mut checks)?.expect(0, &["8 of 8 points"])
+    let solution = solution.replace("welcome", word);
+    let check = |text: &str| {
+        std::fs::write(student.join(answer), text)?;
+        let mut checks = xtask(original(), &["check", "week1/1-hello"]);
+        checks
+            .current_dir(&student)
+            .env("KMODLAB_WORKSPACE", original());
+        run(&mut checks)
+    };
+    let refused = "the course gives no points for this answer";
+    let right = check(&solution)?;
+    right.expect(0, &["8 of 8 points"])?;
+    ensure!(!right.stdout.contains(refused), "{}", right.printed());
+    let hostile = solution + "\npub fn zero() -> u8 {\n    unsafe { core::mem::zeroed() }\n}\n";
+    let line = hostile.lines().count() - 1;
+    let reason = format!("{refused}: {answer}:{line}: `unsafe` is not allowed in a submission");
+    check(&hostile)?.expect(0, &["8 of 8 points", &reason])
 }
 
 /// The proofs of a course include its rules for the symbols of modules, which only a build knows.

@@ -84,6 +84,7 @@ fn result(parts: Vec<PartResult>, code: Option<&str>) -> CheckResult {
         points: 0,
         maximum: 10,
         imports: Vec::new(),
+        refused: None,
         hints: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@
 //! kmodlab.toml                        language, kernel, and the values and the name of a course's student
 //! progress.toml                       points, tries and hints of each exercise
 //! io_wait_event/2-every-fifth/task.md, every_fifth.rs
-//! .kmodlab/                           the last result of each exercise
+//! .kmodlab/                           the last result of each exercise, and the rules of the course
 //! .cargo/config.toml                  by which `cargo xtask` runs the clone's program, if that made the folder
 //! ```
 

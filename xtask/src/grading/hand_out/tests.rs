@@ -1,6 +1,8 @@
 //! The files that a student gets, and those that a course keeps.
 
 use super::*;
+use crate::exercise::answer::AnswerFolder;
+use crate::grading::rules::SubmissionRules;
 use crate::project::MANIFEST;
 use crate::workspace::Workspace;
 
@@ -206,5 +208,49 @@ fn a_course_with_exercises_of_its_own_keeps_solutions_and_hidden_parts() -> Resu
     whole_file::write_below(&path("bob/kmodlab.toml"), &other)?;
     let refused = hand_out_own(&course, &all, "bob", Language::C, &path("bob"));
     assert!(refused.is_err() && all_texts(&path("bob"))? == other);
+    Ok(())
+}
+
+#[test]
+fn a_students_folder_has_the_rules_of_the_course() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let file = home.path().join("course.toml");
+    std::fs::write(
+        &file,
+        "title = \"T\"\n[forbids]\nrust = [\"unsafe\"]\n[allows]\nc = [\"filp_*\"]\n\
+         [[exercise]]\nid = \"io_wait_event/2-every-fifth\"\n",
+    )?;
+    let course = CourseFile::read(&file)?;
+    let all = Catalogue::of_clone(&Workspace::find()?)?;
+    let exercise = all.find("every-fifth")?;
+    let root = home.path().join("ann");
+    hand_out_course(&course, &all, "ann", Language::C, &root)?;
+    let folder = StudentFolder::open(&root)?;
+    let rules = SubmissionRules::of_folder(&folder)?;
+    assert_eq!(rules.as_ref(), Some(&course.rules));
+
+    // A folder without a course has no rules.
+    let own = StudentFolder::init(&home.path().join("own"), Language::C, &all)?;
+    assert_eq!(SubmissionRules::of_folder(&own)?, None);
+
+    let refusal = |source: &str, imports: &[&str]| -> Result<String> {
+        std::fs::write(folder.answer_of(exercise), source)?;
+        let answers = AnswerFolder::new()?;
+        let answer = folder.answer(&answers, exercise)?;
+        let imports: Vec<String> = imports.iter().map(|&name| name.to_owned()).collect();
+        let refusal = rules
+            .as_ref()
+            .and_then(|rules| rules.refusal(&answer, &imports));
+        Ok(refusal.unwrap_or_default())
+    };
+    assert_eq!(refusal("int a;", &["_printk", "filp_open"])?, "");
+    let word = refusal("int a;\nvoid b(void) { asm(\"\"); }", &["panic"])?;
+    assert!(word.ends_with("every_fifth.c:2: `asm` is not allowed in a submission"));
+    let symbol = refusal("int a;", &["panic"])?;
+    assert!(
+        symbol.ends_with(
+            "every_fifth.c: the module uses `panic`, which is not allowed in a submission"
+        )
+    );
     Ok(())
 }

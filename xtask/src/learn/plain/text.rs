@@ -57,6 +57,10 @@ pub fn result(state: &LearnState) -> Vec<String> {
         }
     }
     lines.push(summary(state, result));
+    let refused = result.refused.iter();
+    lines.extend(
+        refused.map(|reason| format!("The course gives no points for this answer: {reason}.")),
+    );
     let count = state.hint_count();
     let hints = state.hints().iter().enumerate();
     lines.extend(hints.map(|(index, entry)| hint(index + 1, count, entry)));

@@ -26,6 +26,14 @@ pub(super) fn footer(state: &LearnState, columns: usize) -> Vec<Line<'static>> {
     };
     if matches!(state.page, LearnPage::Parts) {
         lines.extend(summary(state, columns));
+        let is_checking = matches!(state.phase, Phase::Checking { .. });
+        let result = state.result.as_ref().filter(|_| !is_checking);
+        if let Some(reason) = result.and_then(|result| result.refused.as_ref()) {
+            let text = format!("The course gives no points for this answer: {reason}");
+            let style = state.look.style(Role::Bad);
+            let text = wrapped(&text).into_iter();
+            lines.extend(text.map(|line| Line::styled(line, style)));
+        }
         for hint in state.hints() {
             let lesson = match &hint.lesson {
                 Some(lesson) => format!(" (Lesson: {lesson}.)"),

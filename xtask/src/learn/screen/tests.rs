@@ -6,7 +6,7 @@ use snapbox::{Data, assert_data_eq, file};
 use super::*;
 use crate::exercise::student::answer_key;
 use crate::learn::state::{Look, Phase};
-use crate::learn::test_values::{checking, compile_error, failed, hung, new, passed};
+use crate::learn::test_values::{checking, compile_error, failed, hung, new, passed, refused};
 
 /// Returns the screen as text, without the spaces at the ends of lines.
 fn screen(state: &LearnState, columns: u16, rows: u16) -> String {
@@ -51,6 +51,14 @@ fn the_document_shows_the_screen() {
 #[test]
 fn a_hang_has_the_lines_of_its_tasks() {
     assert_data_eq!(screen(&hung(), 80, 24), file!["tests/hung.txt"].raw());
+}
+
+#[test]
+fn a_refused_answer_is_named_until_the_next_check() {
+    let mut state = refused();
+    assert_data_eq!(screen(&state, 80, 24), file!["tests/refused.txt"].raw());
+    state.begin("other".to_owned());
+    assert!(!screen(&state, 80, 24).contains("no points"));
 }
 
 #[test]
