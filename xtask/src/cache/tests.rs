@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use super::*;
 use crate::key::Inputs;
 
-fn cache() -> Result<(tempfile::TempDir, Cache, Key)> {
+pub(super) fn cache() -> Result<(tempfile::TempDir, Cache, Key)> {
     let folder = tempfile::tempdir()?;
     let cache = Cache::at(folder.path())?;
     Ok((folder, cache, Inputs::new("test").key()))
@@ -69,62 +69,6 @@ fn leftovers_are_removed_unless_they_are_in_use() -> Result<()> {
     Cache::at(folder.path())?;
     assert!(!left.exists());
     assert!(used.path().exists());
-    Ok(())
-}
-
-#[test]
-fn work_that_was_interrupted_continues_until_the_host_starts_again() -> Result<()> {
-    let (folder, cache, key) = cache()?;
-    let begin = |cache: &Cache| -> Result<()> {
-        let work = cache.unfinished_since("x", &key, "first")?;
-        assert!(!work.is_begun);
-        assert!(!work.path().join("half").exists());
-        Ok(std::fs::write(work.path().join("half"), "done")?)
-    };
-    begin(&cache)?;
-    // The owner was killed: nothing has called `finish` or `discard`.
-    drop(cache);
-    let cache = Cache::at(folder.path())?;
-    let work = cache.unfinished_since("x", &key, "first")?;
-    assert!(work.is_begun);
-    let staging = cache.folder("staging")?.join("x");
-    work.finish(&staging)?;
-    let files = crate::key::files_below(&staging)?;
-    assert_eq!(files, [staging.join("half")]);
-    remove(&staging)?;
-    for host in ["second", ""] {
-        begin(&cache)?;
-        let work = cache.unfinished_since("x", &key, host)?;
-        assert!(!work.is_begun && !work.path().join("half").exists());
-        work.discard();
-        assert_eq!(std::fs::read_dir(cache.folder("unfinished")?)?.count(), 0);
-    }
-    // Without a number of the host's start, nothing says that the files are whole.
-    cache.unfinished_since("x", &key, "")?;
-    assert!(!cache.unfinished_since("x", &key, "")?.is_begun);
-    Ok(())
-}
-
-#[test]
-fn unfinished_work_is_listed_and_collected_unless_it_is_in_use() -> Result<()> {
-    let (folder, cache, key) = cache()?;
-    let rule = CollectionRule {
-        keep: BTreeSet::new(),
-        recent: Duration::ZERO,
-        dry_run: false,
-    };
-    let path = cache.unfinished("6.12", &key)?.path().to_owned();
-    assert!(collect(folder.path(), &rule)?.removed.is_empty());
-    assert!(path.exists());
-    // The owner was killed.
-    drop(cache);
-    let removed = collect(folder.path(), &rule)?.removed;
-    let [item] = &removed[..] else {
-        panic!("{removed:?}");
-    };
-    assert_eq!(item.group, "kernels whose build was interrupted");
-    assert_eq!(item.what, "Linux 6.12");
-    assert!(!path.exists());
     Ok(())
 }
 

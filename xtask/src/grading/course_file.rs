@@ -5,16 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use toml::value::{Datetime, Offset};
 
 use super::course_key::CourseKey;
+use super::pinned_kernel::PinnedKernel;
 use super::rules::{PerLanguage, SubmissionRules};
 use super::submission::SubmissionLimits;
 use crate::failure::Failure;
 use crate::kernel::source::SourceRequest;
-use crate::kernel::spec::Kernels;
 use crate::key::Key;
 use crate::workspace::Workspace;
 
@@ -57,18 +57,6 @@ pub struct CourseFile {
     /// The file, for messages.
     #[serde(skip)]
     file: PathBuf,
-}
-
-/// The kernel of a course. Grading stops if another one is built.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PinnedKernel {
-    /// The name in kernels.toml: `"6.12"`.
-    pub name: Option<String>,
-    /// The version: `"6.12.117"`.
-    pub version: Option<String>,
-    /// The key of the kernel image: 64 hexadecimal digits.
-    pub image: Option<String>,
 }
 
 /// An exercise of a course.
@@ -229,26 +217,7 @@ impl CourseFile {
     ///
     /// Fails with a usage error that names the file or the option.
     pub fn check_kernel(&self, request: &SourceRequest, workspace: &Workspace) -> Result<()> {
-        let kernels = Kernels::load(workspace)?;
-        let file = self.file.display();
-        if let Some(name) = &self.kernel.name {
-            let known = kernels.get(name);
-            known.map_err(|error| Failure::usage(format!("{file}: [kernel]: {error}")))?;
-        }
-        let Some(asked) = &request.kernel else {
-            return Ok(());
-        };
-        let series = format!("{}.", kernels.get(asked)?.series);
-        let PinnedKernel { name, version, .. } = &self.kernel;
-        let pinned = match (name, version) {
-            (Some(name), _) if name != asked => name,
-            (None, Some(version)) if !version.starts_with(&series) => version,
-            _ => return Ok(()),
-        };
-        let message = format!(
-            "--kernel {asked}: {file} pins the kernel {pinned}; leave out --kernel, or change [kernel] there"
-        );
-        Err(Failure::usage(message).into())
+        self.kernel.check_request(&self.file, request, workspace)
     }
 
     /// Reports whether the course names the folder of its exercises.
@@ -281,41 +250,6 @@ impl CourseFile {
     /// Returns the first seed of schedules that the course sets.
     pub fn seed(&self) -> Option<u32> {
         self.seed
-    }
-}
-
-impl PinnedKernel {
-    /// Checks that the kernel that was built for a request is the pinned one.
-    ///
-    /// # Errors
-    ///
-    /// Fails if it is another: no mark is made on it. A tree that the request names is a usage error, any
-    /// other kernel the host's fault.
-    pub fn check(&self, request: &SourceRequest, version: &str, image: &str) -> Result<()> {
-        for (name, pinned, found) in [
-            ("version", &self.version, version),
-            ("image", &self.image, image),
-        ] {
-            if let Some(pinned) = pinned {
-                let given = request.source.as_ref().filter(|_| pinned != found);
-                if let Some(given) = given {
-                    let given = given.display();
-                    let message = format!(
-                        "--kernel-source {given}: the course pins the kernel's {name} {pinned}, but that \
-                         of this tree is {found}; leave out the option, or change [kernel]"
-                    );
-                    return Err(Failure::usage(message).into());
-                }
-                ensure!(
-                    pinned == found,
-                    Failure::host(format!(
-                        "the course pins the kernel's {name} {pinned}, but this host has {found}; \
-                         grade with the course's cache or image, or change [kernel]"
-                    ))
-                );
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+mod results;
+
 use anyhow::{Context as _, Result, bail};
 
 use super::allowed_imports::LIST;
-use super::course_file::{CourseEntry, CourseFile, Visibility, is_time};
+use super::course_file::{CourseEntry, CourseFile, is_time};
 use super::course_key::CourseKey;
 use super::course_mark::CourseMark;
 use super::exercises::find;
 use super::messages::{shortened, without_paths, without_time};
-use super::result::{GRADE_SCHEMA, GradeEnvironment, GradeResult, GradeStatus, GradedPart};
+use super::result::{GradeEnvironment, GradeResult, GradeStatus, GradedPart};
 use super::submission::{GradeRequest, Refusal, Submission};
 use super::variants::StudentVariants;
 use crate::exercise::answer::{Answer, AnswerFolder, AnswerSource};
@@ -26,7 +28,6 @@ use crate::modules::Language;
 use crate::pipeline;
 use crate::recording::RecordingFolder;
 use crate::session::Session;
-use crate::text::shell_word;
 
 /// A verdict of a part that was not judged.
 const NOT_RUN: &str = "not-run";
@@ -335,90 +336,5 @@ impl<'a> Grader<'a> {
             failing_seed,
             replay: (part.state == PartState::Failed).then(|| self.replay(read.request.student)),
         })
-    }
-
-    /// Returns the points that the part with this number, from 1, counts in the course.
-    fn course_points(&self, number: usize) -> CourseMark {
-        let part = number.checked_sub(1);
-        let points = part.and_then(|index| self.course_parts.get(index));
-        points.copied().unwrap_or_default()
-    }
-
-    /// Returns the command that repeats the failure of a part: the same bytes, on any host.
-    fn replay(&self, student: &str) -> String {
-        let [id, student] = [&*self.exercise.id, student].map(|word| shell_word(Path::new(word)));
-        format!(
-            "kmodlab grade --course course.toml --exercise {id} --student {student} \
-             --in FOLDER --out FOLDER"
-        )
-    }
-
-    fn visibility(&self, hidden: bool) -> Visibility {
-        match hidden {
-            true => self.entry.hidden_parts,
-            false => self.entry.visibility,
-        }
-    }
-
-    /// Returns a result in which no part was run.
-    fn without_points(
-        &self,
-        read: &ReadSubmission<'_>,
-        language: Option<Language>,
-        status: GradeStatus,
-        message: &str,
-    ) -> GradeResult {
-        let parts = (1..).zip(&self.exercise.task.parts);
-        let parts = parts.map(|(number, part)| GradedPart {
-            number,
-            title: part.title.clone(),
-            points: 0,
-            max_points: part.points,
-            course_mark: CourseMark::default(),
-            course_points: self.course_points(number),
-            passed: false,
-            verdict: NOT_RUN.to_owned(),
-            message: String::new(),
-            hidden: part.settings.hidden,
-            visibility: self.visibility(part.settings.hidden),
-            schedules: part.settings.schedules,
-            failing_seed: None,
-            replay: None,
-        });
-        self.result(read, language, status, message, parts.collect())
-    }
-
-    fn result(
-        &self,
-        read: &ReadSubmission<'_>,
-        language: Option<Language>,
-        status: GradeStatus,
-        message: &str,
-        parts: Vec<GradedPart>,
-    ) -> GradeResult {
-        let max_points = parts.iter().map(|part| part.max_points).sum();
-        let late = self.entry.due.as_deref().zip(read.request.submitted);
-        GradeResult {
-            schema: GRADE_SCHEMA,
-            course: self.course.title.clone(),
-            exercise: self.exercise.id.clone(),
-            title: self.exercise.task.title.clone(),
-            student: read.request.student.to_owned(),
-            status,
-            message: shortened(message),
-            language: language.map(|language| language.to_string()),
-            points: parts.iter().map(|part| part.points).sum(),
-            max_points,
-            course_points: self.entry.points.unwrap_or(max_points),
-            course_mark: parts.iter().map(|part| part.course_mark).sum(),
-            late: late.map(|(due, submitted)| submitted > due),
-            visibility: self.entry.visibility,
-            variant: read.variants.shown.0.clone(),
-            hidden_variant: read.variants.hidden.0.clone(),
-            parts,
-            submission: read.contents.clone(),
-            inputs: read.inputs.clone(),
-            environment: self.environment.clone(),
-        }
     }
 }

@@ -17,6 +17,7 @@ pub mod formats;
 pub mod grader;
 pub mod hand_out;
 mod messages;
+mod pinned_kernel;
 pub mod result;
 pub mod rules;
 pub mod sandbox;

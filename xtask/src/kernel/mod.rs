@@ -6,6 +6,7 @@ mod image;
 mod kbuild;
 mod kconfig;
 mod profile;
+mod recipe;
 pub mod source;
 pub mod spec;
 mod stubs;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
+use super::detection::{KBUILD_FILES, declaration, describes_modules, without_module};
 use super::files::ProjectFiles;
 use super::manifest::{Manifest, ModuleEntry, shown_manifest};
 use super::{MANIFEST, read_text, shown_path};
@@ -15,9 +16,6 @@ use crate::modules::{Language, check_name};
 /// Folder of the project's files in the folder in which kbuild works, if kmodlab writes the
 /// Kbuild: a module cannot have the name of one of its objects in the same folder.
 pub const SOURCES: &str = "src";
-
-/// Files that kbuild reads in a module's folder, in its order.
-const KBUILD_FILES: [&str; 2] = ["Kbuild", "Makefile"];
 
 /// The beginning of a Kbuild that kmodlab writes: modules in Rust are compiled as by modules/Kbuild, so that
 /// schedules delay tasks on the same lines.
@@ -175,47 +173,6 @@ fn own_kbuild(files: &ProjectFiles, shown: &Path) -> Result<Option<OwnKbuild>> {
     }))
 }
 
-/// Reports whether a Kbuild or Makefile has a line such as `obj-m := x.o`, `obj-$(CONFIG_X) += x.o`, or
-/// an include of a file with those.
-fn describes_modules(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("obj-") || line.starts_with("include ")
-    })
-}
-
-/// Reports whether a folder has modules by the files in it: a manifest, a Kbuild or Makefile with modules, or a
-/// source that declares one, also in the folder `c` of a lesson's twin.
-pub fn has_modules(folder: &Path) -> bool {
-    let describes = |name: &&str| {
-        let text = std::fs::read_to_string(folder.join(name));
-        text.is_ok_and(|text| describes_modules(&text))
-    };
-    folder.join(MANIFEST).is_file()
-        || KBUILD_FILES.iter().any(describes)
-        || has_source(folder)
-        || has_source(&folder.join("c"))
-}
-
-/// Reports whether a source in the folder itself declares a module.
-fn has_source(folder: &Path) -> bool {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    files.map(|file| file.path()).any(|path| {
-        let text = || std::fs::read(&path).unwrap_or_default();
-        declaration(&path).is_some_and(|word| String::from_utf8_lossy(&text()).contains(word))
-    })
-}
-
-/// Returns the word by which a source in the language of this file declares a module; `None` for other
-/// files.
-fn declaration(file: &Path) -> Option<&'static str> {
-    match file.extension()?.to_str()? {
-        "rs" => Some("module!"),
-        "c" => Some("MODULE_LICENSE"),
-        _ => None,
-    }
-}
-
 /// Returns a module for each source in the folder itself that declares one.
 fn single_sources(files: &ProjectFiles, shown: &Path) -> Result<BTreeMap<String, ModuleEntry>> {
     let mut modules: BTreeMap<String, ModuleEntry> = BTreeMap::new();
@@ -242,60 +199,6 @@ fn single_sources(files: &ProjectFiles, shown: &Path) -> Result<BTreeMap<String,
         }
     }
     Ok(modules)
-}
-
-/// Returns the message for a folder without a module.
-fn without_module(files: &ProjectFiles, shown: &Path) -> String {
-    let lacks_license = |file: &&super::ProjectFile| {
-        let text = read_text(Path::new(""), shown, &file.path).unwrap_or_default();
-        file.name.extension() == Some("c".as_ref())
-            && file.name.components().count() == 1
-            && (text.contains("module_init(") || text.contains("module_exit("))
-    };
-    if let Some(file) = files.files.iter().find(lacks_license) {
-        return format!(
-            "{}: this source has an init or exit function, and no MODULE_LICENSE, which a module \
-             needs: add a line such as MODULE_LICENSE(\"GPL\");",
-            shown_path(shown, &file.name)
-        );
-    }
-    let mut message = format!(
-        "{} has no module: neither a Kbuild or Makefile with obj-m, nor a {MANIFEST} with \
-         [module.NAME], nor a source with MODULE_LICENSE or module!",
-        shown.display()
-    );
-    let mut folders: Vec<String> = files
-        .files
-        .iter()
-        .filter(|file| may_describe(file, shown))
-        .filter_map(|file| file.name.parent())
-        // A lesson's C twin is in a folder of its lesson.
-        .map(|folder| match folder.file_name() {
-            Some(name) if name == "c" => folder.parent().unwrap_or(folder),
-            _ => folder,
-        })
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .map(|folder| shown_path(shown, folder))
-        .collect();
-    folders.dedup();
-    if !folders.is_empty() {
-        message += &format!("; these folders in it may: {}", folders.join(", "));
-    }
-    message
-}
-
-/// Reports whether a file shows that its folder has a module: a Kbuild, a manifest, or a source that
-/// declares one.
-fn may_describe(file: &super::ProjectFile, shown: &Path) -> bool {
-    let declares = |word: &str| {
-        read_text(Path::new(""), shown, &file.path).is_ok_and(|text| text.contains(word))
-    };
-    let is_named = |name: &&str| file.name.ends_with(name);
-    match file.name.extension().and_then(|own| own.to_str()) {
-        Some("rs") => declares("module!"),
-        Some("c") => declares("MODULE_LICENSE"),
-        _ => KBUILD_FILES.iter().any(is_named) || is_named(&MANIFEST),
-    }
 }
 
 /// Returns the build of the modules that a manifest lists.

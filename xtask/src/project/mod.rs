@@ -10,6 +10,7 @@
 //! of which becomes a module. Nothing is written into the folder.
 
 mod allowed;
+mod detection;
 mod files;
 mod guest;
 mod guest_files;
@@ -27,11 +28,12 @@ use crate::modules::Language;
 use crate::text::shell_word;
 
 pub use allowed::Allowed;
+pub use detection::has_modules;
 pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use guest_files::{ProjectGuestFile, check_guest_path};
 pub use kernel::KernelChoice;
-pub use layout::{Build, KBUILD_HEAD, KbuildSource, has_modules};
+pub use layout::{Build, KBUILD_HEAD, KbuildSource};
 pub use manifest::{MANIFEST, unknown_module};
 
 /// A folder with modules.

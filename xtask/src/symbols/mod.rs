@@ -24,7 +24,7 @@ use crate::modules::kernel_name;
 use crate::text::demangled;
 use line::SymbolReference;
 use object_file::{Frame, ObjectFile};
-use unloaded::UnloadedModule;
+use unloaded::{CodeOf, UnloadedModule};
 
 pub use formats::origins;
 pub use gdb_script::{editor_gdb_script, gdb_script, gdb_source_folders, interactive_gdb_script};
@@ -78,17 +78,6 @@ const CLONE_FOLDERS: [&str; 3] = ["lessons/", "races/", "kernel_ext/"];
 
 /// Folder of the crate `kernel_ext`, in the same way.
 const KERNEL_EXT: &str = "kernel_ext/";
-
-/// The code that an address belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CodeOf {
-    /// The kernel, or a module that it names.
-    Named,
-    /// The module that was unloaded last.
-    Unloaded,
-    /// A module's init function.
-    Init,
-}
 
 /// A source file that a person can open.
 struct OwnFile {
@@ -381,11 +370,7 @@ impl<'a> Symbols<'a> {
         };
         text.push_str("  ");
         text.push_str(&describe(innermost, !outer.is_empty()));
-        text.push_str(match code {
-            CodeOf::Named => "",
-            CodeOf::Unloaded => " (of the unloaded module)",
-            CodeOf::Init => " (of init code, which is freed)",
-        });
+        text.push_str(code.note());
         out.push(text);
         let source = |frame: &Frame, out: &mut Vec<String>| {
             if let Some(source) = self.source(frame) {

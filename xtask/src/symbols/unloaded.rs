@@ -6,6 +6,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::object_file::Frame;
 use super::{MODULES, Symbols, line};
 
+/// The code that an address belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CodeOf {
+    /// The kernel, or a module that it names.
+    Named,
+    /// The module that was unloaded last.
+    Unloaded,
+    /// A module's init function.
+    Init,
+}
+
+impl CodeOf {
+    /// Returns what follows the line of such an address in a report.
+    pub(super) fn note(self) -> &'static str {
+        match self {
+            Self::Named => "",
+            Self::Unloaded => " (of the unloaded module)",
+            Self::Init => " (of init code, which is freed)",
+        }
+    }
+}
+
 /// The module that was unloaded last.
 pub(super) struct UnloadedModule {
     module: String,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::project::detection::has_modules;
 use crate::project::files::ProjectFile;
 
 /// A folder with these files, each with its text.
