@@ -9,7 +9,7 @@ use super::common::{Common, OneLang};
 use super::exercise;
 use super::grade::source_of;
 use crate::exercise::Catalogue;
-use crate::exercise::prove::{Proof, ProofKind};
+use crate::exercise::answer::Answer;
 use crate::failure::{Failure, Fault};
 use crate::grading::course_file::CourseFile;
 use crate::grading::course_key::new_key;
@@ -182,13 +182,11 @@ fn check_course(options: &CheckCourseOptions) -> Result<ExitCode> {
     let entries = course.exercises.iter();
     let exercises = entries.filter_map(|entry| catalogue.find(&entry.id).ok());
     let exercises: Vec<_> = exercises.collect();
-    // The symbols of a module are known when it is built.
-    let problem = |proof: &Proof| {
-        let result = proof.result.as_ref();
-        let result = result.filter(|_| proof.kind == ProofKind::Solution)?;
-        course.rules.import_problem(proof.language, &result.imports)
+    // The words of solutions are among the problems already; the symbols of a module are known when it is built.
+    let refusal = |answer: &Answer<'_>, imports: &[String]| {
+        course.rules.import_problem(answer.language, imports)
     };
-    let proved = exercise::prove_all(&session, &source, &exercises, options.quick, problem)?;
+    let proved = exercise::prove_all(&session, &source, &exercises, options.quick, &refusal)?;
     Ok(match problems.is_empty() {
         true => proved,
         false => ExitCode::from(Fault::Lesson.status()),

@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use super::common::{Common, Lang, OneLang};
 use crate::exercise::catalogue::Catalogue;
+use crate::exercise::check::RefusalRule;
 use crate::exercise::mistake::Mistake;
 use crate::exercise::prove::{Proof, ProofKind, ProofSettings, prove, prove_mistakes};
 use crate::exercise::student::StudentFolder;
@@ -255,6 +256,7 @@ fn run_proofs(options: &ProveOptions) -> Result<ExitCode> {
         source: &source,
         languages: options.lang.languages(),
         quick: options.quick,
+        refusal: &|_, _| None,
     };
     let mut proofs = prove(&session, &exercises, settings)?;
     let mistakes: Vec<&Mistake> = mistakes.iter().collect();
@@ -262,9 +264,8 @@ fn run_proofs(options: &ProveOptions) -> Result<ExitCode> {
     print(&proofs, &problems, started)
 }
 
-/// Proves these exercises in both languages, and prints the results. A proof that holds fails all the
-/// same if `problem` returns a reason. The status is 0 if all proofs hold, 1 if one does not, 69 if one
-/// is unknown.
+/// Proves these exercises in both languages, and prints the results. The status is 0 if all proofs
+/// hold, 1 if one does not, 69 if one is unknown.
 ///
 /// # Errors
 ///
@@ -274,19 +275,16 @@ pub(super) fn prove_all(
     source: &SourceRequest,
     exercises: &[&Exercise],
     quick: bool,
-    problem: impl Fn(&Proof) -> Option<String>,
+    refusal: RefusalRule<'_>,
 ) -> Result<ExitCode> {
     let started = Instant::now();
     let settings = ProofSettings {
         source,
         languages: &[Language::Rust, Language::C],
         quick,
+        refusal,
     };
-    let mut proofs = prove(session, exercises, settings)?;
-    for proof in proofs.iter_mut().filter(|proof| proof.failure.is_none()) {
-        proof.failure = problem(proof);
-    }
-    print(&proofs, &[], started)
+    print(&prove(session, exercises, settings)?, &[], started)
 }
 
 /// Prints proofs, and returns the status that follows from them.

@@ -3,6 +3,7 @@
 
 mod observer;
 mod record;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -17,10 +18,8 @@ use super::part::TaskPart;
 use super::result::{CheckResult, CompileResult, PartResult, RESULT_SCHEMA};
 use crate::failure::Failure;
 use crate::kernel::Profile;
-use crate::kernel::source::SourceRequest;
 use crate::modules::{Language, ModuleRequest};
 use crate::pipeline::{self, Built};
-use crate::recording::RecordingFolder;
 use crate::report::SuiteProgress;
 use crate::report::json::KernelEntry;
 use crate::run::plan::{PlannedCase, TestCase};
@@ -32,46 +31,7 @@ use crate::session::Session;
 use observer::PartObserver;
 
 pub use observer::CheckEvent;
-
-/// The seed of the first schedule, where nobody asks for another.
-pub const FIRST_SEED: u32 = 1;
-
-/// Settings of a check.
-#[derive(Clone, Copy)]
-pub struct CheckSettings<'a> {
-    /// The kernel.
-    pub source: &'a SourceRequest,
-    /// The profile in place of those that parts ask for.
-    pub profile: Option<Profile>,
-    /// Whether parts with schedules are run.
-    pub schedules: bool,
-    /// The seed of the first schedule.
-    pub first_seed: u32,
-    /// Whether guests are shown on the progress board.
-    pub progress: bool,
-    /// The folder for recordings of the parts that fail; those with schedules have none.
-    pub recordings: Option<&'a RecordingFolder>,
-    /// Returns the reason for which a course refuses an answer whose module uses these symbols.
-    pub refusal: &'a (dyn Fn(&Answer<'_>, &[String]) -> Option<String> + Sync),
-    /// Receives each event, from several threads.
-    pub on_event: &'a (dyn Fn(CheckEvent<'_>) + Sync),
-}
-
-impl<'a> CheckSettings<'a> {
-    /// Returns the settings of a student's check.
-    pub fn new(source: &'a SourceRequest) -> Self {
-        Self {
-            source,
-            profile: None,
-            schedules: true,
-            first_seed: FIRST_SEED,
-            progress: true,
-            recordings: None,
-            refusal: &|_, _| None,
-            on_event: &|_| (),
-        }
-    }
-}
+pub use settings::{CheckSettings, FIRST_SEED, RefusalRule};
 
 /// Checks answers, and returns the result of each, in their order.
 ///

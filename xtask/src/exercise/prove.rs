@@ -16,7 +16,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::answer::{Answer, AnswerFolder, AnswerSource};
-use super::check::{CheckSettings, check};
+use super::check::{CheckSettings, RefusalRule, check};
 use super::part::PartSettings;
 use super::result::{CheckResult, HintSource, PartResult, PartState};
 use super::{Exercise, Solution, Variant, WrongAnswer};
@@ -63,7 +63,7 @@ pub struct Proof {
 }
 
 /// Settings of the proofs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ProofSettings<'a> {
     /// The kernel.
     pub source: &'a SourceRequest,
@@ -71,6 +71,8 @@ pub struct ProofSettings<'a> {
     pub languages: &'a [Language],
     /// Whether to leave out the debug kernel and all schedules.
     pub quick: bool,
+    /// The rules of a course, which no solution may break.
+    pub refusal: RefusalRule<'a>,
 }
 
 /// The claim of a proof about the parts of an answer.
@@ -134,6 +136,7 @@ pub fn prove(
     }
     let check_settings = CheckSettings {
         schedules: !settings.quick,
+        refusal: settings.refusal,
         ..CheckSettings::new(settings.source)
     };
     proofs.extend(run(session, cases, check_settings)?);
@@ -168,12 +171,18 @@ fn run(
             language: case.answer.language,
             kind: case.kind,
             subject: case.subject.clone(),
-            failure: failure(case, &result, settings.schedules),
+            failure: failure(case, &result, settings.schedules).or_else(|| refused(case, &result)),
             unknown,
             result: Some(result),
         }
     };
     Ok(cases.iter().zip(results).map(proof).collect())
+}
+
+/// Returns the reason for which a course refuses a solution.
+fn refused(case: &ProofCase<'_>, result: &CheckResult) -> Option<String> {
+    let refused = result.refused.clone();
+    refused.filter(|_| case.kind == ProofKind::Solution)
 }
 
 struct CaseMaker<'a, 'f> {

@@ -16,14 +16,8 @@ use kmodlab_protocol::Tag;
 /// The number of the log's last lines that are shown of a lost guest.
 const LAST_LINES: usize = 20;
 
-/// Maximum number of the log's lines that are kept with a mismatch.
-const MAX_LOG_LINES: usize = 400;
-
 /// Seconds before and after a command in which the log's lines are shown with it.
 const MARGIN: f64 = 0.05;
-
-/// The kernel's message when the agent resets a guest whose run is over.
-const RESET: &str = "sysrq: Resetting";
 
 /// The channels of a guest, parsed.
 #[derive(Debug)]
@@ -311,7 +305,7 @@ impl Case<'_> {
                 expected,
                 printed,
                 status: (step.status, end.status),
-                log: last(self.log_during(recorded.begin, end.at)),
+                log: log::last(self.log_during(recorded.begin, end.at)),
             });
         }
         first.map(|first| (first, further))
@@ -371,39 +365,11 @@ impl Case<'_> {
         let is_over = |end: StepEnd| was_last && at > end.at + MARGIN;
         (!steps.get(index)?.end.is_some_and(is_over)).then_some(index)
     }
-
-    /// Returns the kernel's log between two times of the guest's clock.
-    fn log_during(&self, begin: f64, end: f64) -> Vec<String> {
-        let ahead = self.log_ahead();
-        let mut lines = self
-            .log
-            .between(begin + ahead - MARGIN, end + ahead + MARGIN);
-        if self.record.finished() {
-            lines.retain(|line| !line.ends_with(RESET));
-        }
-        lines
-    }
-
-    /// Returns the seconds by which the clock of the kernel's log is ahead of the guest's, which
-    /// started a little later or earlier: the agent wrote to the log and read its clock at the
-    /// same time.
-    fn log_ahead(&self) -> f64 {
-        match (self.log.lesson_time(), self.record.ready) {
-            (Some(log), Some(guest)) => log - guest,
-            _ => 0.0,
-        }
-    }
-}
-
-/// Returns the last [`MAX_LOG_LINES`] lines.
-fn last(mut lines: Vec<String>) -> Vec<String> {
-    let surplus = lines.len().saturating_sub(MAX_LOG_LINES);
-    lines.drain(..surplus);
-    lines
 }
 
 mod cause;
 mod complaints;
+mod log;
 mod output_limit;
 
 pub use cause::{earlier_mismatch, unexpected_success};

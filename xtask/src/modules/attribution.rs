@@ -37,6 +37,14 @@ pub(super) struct ModuleErrors {
     pub left_out: usize,
 }
 
+impl ModuleErrors {
+    /// Returns the same errors behind these lines.
+    pub(super) fn behind(self, mut lines: Vec<String>) -> Self {
+        lines.extend(self.lines);
+        Self { lines, ..self }
+    }
+}
+
 /// Reads kbuild's output line by line.
 #[derive(Debug)]
 pub(super) struct Attribution<'a> {

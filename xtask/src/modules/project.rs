@@ -233,16 +233,15 @@ impl ModuleBuilder<'_> {
         });
         if let Err(error) = made {
             let mut errors = attribution.errors();
-            let Some(errors) = errors.get_mut(project.name.as_str()) else {
+            let Some(errors) = errors.remove(project.name.as_str()) else {
                 return Err(error);
             };
-            let calls = errors_at_calls(files, &undefined, &shown)?;
-            errors.lines.splice(0..0, calls);
+            let errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
             if errors.fault == Fault::Host && is_full(work)? {
                 return Err(error.context("No space left on device"));
             }
             let unbuilt =
-                UnbuiltModule::with_errors(&project.name, language, errors, &image.label(), &log);
+                UnbuiltModule::with_errors(&project.name, language, &errors, &image.label(), &log);
             let mut message = unbuilt.message;
             for why in &files.left_out {
                 message += &format!("\nnote: {why}");

@@ -51,11 +51,13 @@ pub(super) fn declaration(file: &Path) -> Option<&'static str> {
 
 /// Returns the message for a folder without a module.
 pub(super) fn without_module(files: &ProjectFiles, shown: &Path) -> String {
+    let text = |file: &ProjectFile| read_text(Path::new(""), shown, &file.path).unwrap_or_default();
     let lacks_license = |file: &&ProjectFile| {
-        let text = read_text(Path::new(""), shown, &file.path).unwrap_or_default();
         file.name.extension() == Some("c".as_ref())
             && file.name.components().count() == 1
-            && (text.contains("module_init(") || text.contains("module_exit("))
+            && ["module_init(", "module_exit("]
+                .iter()
+                .any(|call| text(file).contains(call))
     };
     if let Some(file) = files.files.iter().find(lacks_license) {
         return format!(
@@ -92,13 +94,11 @@ pub(super) fn without_module(files: &ProjectFiles, shown: &Path) -> String {
 /// Reports whether a file shows that its folder has a module: a Kbuild, a manifest, or a source that
 /// declares one.
 fn may_describe(file: &ProjectFile, shown: &Path) -> bool {
-    let declares = |word: &str| {
-        read_text(Path::new(""), shown, &file.path).is_ok_and(|text| text.contains(word))
-    };
     let is_named = |name: &&str| file.name.ends_with(name);
-    match file.name.extension().and_then(|own| own.to_str()) {
-        Some("rs") => declares("module!"),
-        Some("c") => declares("MODULE_LICENSE"),
-        _ => KBUILD_FILES.iter().any(is_named) || is_named(&MANIFEST),
+    match declaration(&file.name) {
+        Some(word) => {
+            read_text(Path::new(""), shown, &file.path).is_ok_and(|text| text.contains(word))
+        }
+        None => KBUILD_FILES.iter().any(is_named) || is_named(&MANIFEST),
     }
 }

@@ -21,9 +21,6 @@ pub const SOURCES: &str = "src";
 /// schedules delay tasks on the same lines.
 pub const KBUILD_HEAD: &str = "# Written by kmodlab.\nrustflags-y += -Zshare-generics=no\n";
 
-/// Begins the line of a module in a Kbuild that kmodlab writes.
-const MODULE_LINE: &str = "obj-m += ";
-
 /// The objects of `kernel_ext` that a module in Rust is linked with, in this order.
 const KERNEL_EXT: &str = "kernel_ext/modinfo.o kernel_ext/kernel_ext.o kernel_ext/helpers.a";
 
@@ -34,6 +31,8 @@ pub struct Build {
     pub language: Language,
     /// The Kbuild.
     pub kbuild: KbuildSource,
+    /// The names of the modules; `None` if they are in the project's own Kbuild, which only kbuild can read.
+    pub modules: Option<Vec<String>>,
     /// Whether modules are linked with `kernel_ext`.
     pub uses_kernel_ext: bool,
 }
@@ -48,22 +47,6 @@ pub enum KbuildSource {
 }
 
 impl Build {
-    /// Returns the names of the modules; `None` if they are in the project's own Kbuild, which only kbuild
-    /// can read.
-    pub fn modules(&self) -> Option<Vec<&str>> {
-        let KbuildSource::Written(text) = &self.kbuild else {
-            return None;
-        };
-        let objects = text
-            .lines()
-            .filter_map(|line| line.strip_prefix(MODULE_LINE));
-        Some(
-            objects
-                .filter_map(|object| object.strip_suffix(".o"))
-                .collect(),
-        )
-    }
-
     /// Returns the folder of the project's files in the folder `work` in which kbuild works.
     pub fn source_folder(&self, work: &Path) -> PathBuf {
         match self.kbuild {
@@ -101,6 +84,7 @@ pub(super) fn builds(
         return Ok(vec![Build {
             language: if is_rust { Language::Rust } else { Language::C },
             kbuild: KbuildSource::Own,
+            modules: None,
             uses_kernel_ext: own.uses_kernel_ext,
         }]);
     }
@@ -269,7 +253,7 @@ fn written(
         }
         uses_kernel_ext |= linked;
         let kernel_ext = if linked { KERNEL_EXT } else { "" };
-        writeln!(text, "\n{MODULE_LINE}{module}.o")?;
+        writeln!(text, "\nobj-m += {module}.o")?;
         writeln!(text, "{module}-y := {kernel_ext} {}", parts.join(" "))?;
         for (file, stem) in &rust {
             // kbuild's own rule is for an object with the name of the source.
@@ -297,6 +281,7 @@ fn written(
     Ok(Build {
         language,
         kbuild: KbuildSource::Written(text),
+        modules: Some(modules.keys().cloned().collect()),
         uses_kernel_ext,
     })
 }

@@ -209,12 +209,12 @@ impl Manifest {
     /// Fails with the lesson's fault if the order names a module that no build has. The modules of a
     /// project's own Kbuild are known only after its build.
     pub fn load_order(&self, builds: &[Build], shown: &Path) -> Result<Vec<String>> {
-        for modules in builds.iter().filter_map(Build::modules) {
+        for modules in builds.iter().filter_map(|build| build.modules.as_ref()) {
             for name in &self.test.load {
-                let is_known = |known: &&str| kernel_name(known) == kernel_name(name);
+                let is_known = |known: &String| kernel_name(known) == kernel_name(name);
                 ensure!(
                     modules.iter().any(is_known),
-                    Failure::lesson(unknown_module(shown, name, &modules))
+                    Failure::lesson(unknown_module(shown, name, modules))
                 );
             }
         }

@@ -155,17 +155,12 @@ fn the_course_scales_the_parts_in_every_format() -> Result<()> {
 
     // Classroom 50 takes whole numbers alone: hundredths, if a part has a fraction.
     let run = classroom50_run()?;
-    let document = as_json(&classroom50::document(&result, &run));
-    assert_eq!(
-        (&document["score"], &document["max-score"]),
-        (&json!(1250), &json!(2500))
-    );
-    let result = scaled(GradeStatus::Graded, [10, 8, 2], 40);
-    let document = as_json(&classroom50::document(&result, &run));
-    assert_eq!(
-        (&document["score"], &document["max-score"]),
-        (&json!(20), &json!(40))
-    );
+    for (course_points, score, max_score) in [(25, 1250, 2500), (40, 20, 40)] {
+        let result = scaled(GradeStatus::Graded, [10, 8, 2], course_points);
+        let document = as_json(&classroom50::document(&result, &run));
+        assert_eq!(document["score"], json!(score));
+        assert_eq!(document["max-score"], json!(max_score));
+    }
     Ok(())
 }
 

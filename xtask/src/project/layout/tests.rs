@@ -55,6 +55,7 @@ fn a_kbuild_is_taken_as_it_is() -> Result<()> {
             let own = Build {
                 language: Language::C,
                 kbuild: KbuildSource::Own,
+                modules: None,
                 uses_kernel_ext: false,
             };
             assert_eq!(folder.builds("x")?, [own]);

@@ -63,8 +63,8 @@ pub struct TestClone {
     folder: tempfile::TempDir,
 }
 
-/// The parts without which there is no guest, each with the folder that it is in. The agent and its
-/// protocol are the same as in the original, so the agent comes from the cache.
+/// The parts that every guest needs, each with the folder that it is in. The agent and its protocol
+/// are the same as in the original, so the agent comes from the cache.
 const GUEST: [(&str, &str); 8] = [
     ("kernel-config", ""),
     ("initramfs", ""),
