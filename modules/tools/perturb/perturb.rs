@@ -5,8 +5,8 @@
 //! `cargo xtask test LESSON --schedules N` loads this module before the lesson, and then writes a schedule
 //! to its parameter `order`: the lesson's module, probe points in it, and a seed. A task that reaches a
 //! probe point may be delayed there while the other tasks go on; the seed determines which tasks are, and
-//! for how long. An exact order names the delays instead. Equal orders have equal effects. The module
-//! reports to the host, line by line:
+//! for how long. An exact order names the delays instead, and that of a rendezvous the task for which another
+//! one waits. Equal orders have equal effects. The module reports to the host, line by line:
 //!
 //! ```text
 //! began after 2104857
@@ -31,10 +31,12 @@ use kernel::{prelude::*, str::CStr};
 use kernel_ext::module_param_cb;
 
 mod held_store;
+mod rendezvous;
 mod stop;
 mod table;
 
 use held_store::HeldStore;
+use rendezvous::{Rendezvous, Turn};
 use stop::{begin_late, delay, may_sleep, now, report, watch, Current, Place};
 use table::{key, Name, Table};
 
@@ -87,6 +89,13 @@ static DELAYS: Table = Table::new();
 /// The store that is held back.
 static HELD: HeldStore = HeldStore::new();
 
+/// The task that waits for another one.
+static RENDEZVOUS: Rendezvous = Rendezvous::new();
+
+/// Time after which a waiting task looks again whether the other one has come, in nanoseconds: less than the
+/// other one then stays.
+const POLL: u64 = 200_000;
+
 /// Number of arrivals that a baseline run reports for each probe point and each name of a task: a loop
 /// may have any number.
 const MET: u64 = 16;
@@ -114,6 +123,22 @@ fn drawn(chance: u64) -> u64 {
     let wanted = some_time();
     let take = |left: u64| Some(left.saturating_sub(wanted));
     wanted.min(LEFT.fetch_update(Relaxed, Relaxed, take).unwrap_or(0))
+}
+
+/// Keeps the current task at a probe point until the other task of the rendezvous comes, or the limit passes.
+/// Returns the time in nanoseconds.
+fn wait_for_other() -> u64 {
+    let begin = now();
+    let waited = || now().saturating_sub(begin);
+    let limit = match may_sleep() {
+        true => RENDEZVOUS.limit(),
+        false => RENDEZVOUS.limit().min(SPIN),
+    };
+    while RENDEZVOUS.is_awaited() && waited() < limit {
+        delay(POLL, POLL);
+    }
+    RENDEZVOUS.end();
+    waited()
 }
 
 /// Reports whether the order is for a baseline run.
@@ -149,9 +174,18 @@ extern "C" fn reached(place: u32, operand: usize) -> u64 {
         }
         return 0;
     }
-    let named = match exact {
-        true => DELAYS.get(key(place, task.name(), arrival)),
-        false => Some(drawn(chance)),
+    let named = match RENDEZVOUS.turn(place, task.name(), arrival) {
+        Turn::Waits => {
+            let begin = now();
+            let held = wait_for_other();
+            report(format_args!(
+                "held {place} arrival {arrival} at {begin} for {held} of {held} {task}"
+            ));
+            return 0;
+        }
+        Turn::Stays(time) => Some(time),
+        Turn::GoesOn if exact => DELAYS.get(key(place, task.name(), arrival)),
+        Turn::GoesOn => Some(drawn(chance)),
     };
     let time = named.unwrap_or(0);
     let begin = now();
@@ -262,6 +296,14 @@ fn keep_delays(text: &str) -> Result {
 /// - the delays, see [`keep_delays`], in nanoseconds; `-` stands for none. A byte of a task's name that is
 ///   not a letter or digit of ASCII is `%` with two hexadecimal digits,
 /// - the probe points, as above, which may be left out.
+///
+/// The words of a rendezvous are:
+///
+/// - the module whose tasks are delayed,
+/// - `rendezvous`,
+/// - the delay of the lesson's beginning in nanoseconds,
+/// - the two tasks, how long the first one waits, and the others stay, see [`Rendezvous::keep`],
+/// - the probe points, as above.
 fn obey(order: &CStr) -> Result {
     let mut words = order.to_str().map_err(|_| EINVAL)?.split_ascii_whitespace();
     let module = words.next().ok_or(EINVAL)?;
@@ -276,6 +318,12 @@ fn obey(order: &CStr) -> Result {
                 "-" => {}
                 delays => keep_delays(delays)?,
             }
+            start
+        }
+        "rendezvous" => {
+            EXACT.store(true, Relaxed);
+            let start = number(words.next())?;
+            RENDEZVOUS.keep(&mut words)?;
             start
         }
         seed => drawn_schedule(seed, &mut words)?,

@@ -172,6 +172,13 @@ fn with_steps(project: &Arc<Project>, steps: Vec<Step>) -> Lesson {
 }
 
 impl Lesson {
+    /// Reports whether a step states a line of output.
+    pub fn compares_output(&self) -> bool {
+        let steps = self.transcript.steps.iter();
+        let mut lines = steps.flat_map(|step| &step.expected);
+        lines.any(|line| line != ANY_LINES)
+    }
+
     /// Returns the lesson with the steps that load, list and unload these modules, in this order
     /// and back, if the lesson has no text of its own.
     pub fn with_modules<'a>(&self, modules: impl IntoIterator<Item = &'a Module>) -> Self {

@@ -150,6 +150,8 @@ impl Runner<'_> {
                 line_of(point) != OTHER_LINES
             }),
             kernel_conflicts: schedule::kernel_conflicts(&kernel),
+            rendezvous: schedule::rendezvous(&report, |point| line_of(point) != OTHER_LINES),
+            waits_long: !lesson.compares_output(),
             stores: schedule::store_arrivals(&report, &code.held),
         })
     }

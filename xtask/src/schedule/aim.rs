@@ -2,8 +2,8 @@
 //!
 //! Most schedules of random delays reverse no order that matters. The baseline run has the conflicts
 //! between tasks with their times, and most seeds delay a task at one of these for as long as the other
-//! task takes to come. Some do the same in functions of the kernel that the module calls. The other seeds
-//! remain random, so every probe point of the module may be delayed.
+//! task takes to come. Some let a task wait until another one comes again, or delay tasks in functions of the
+//! kernel that the module calls. The other seeds remain random, so every probe point of the module may be delayed.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,15 @@ use super::conflicts::{Conflict, ConflictKind, MAX_GAP};
 use super::delay::interrupt;
 use super::exact::{ExactDelay, ExactSchedule, START_LIMIT};
 use super::order::PerturbOrder;
+use super::rendezvous::RendezvousSchedule;
 use super::{Baseline, ModuleCode, Schedule, weak_memory};
 
 /// The choice of a seed's delays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Aim {
-    /// Three of four seeds reverse the order of conflicting accesses of the baseline run, half of the
-    /// others that of accesses in the kernel's functions, and the rest is random
+    /// One of six seeds lets a task wait for another one that comes again and again. Three of four others
+    /// reverse the order of conflicting accesses of the baseline run, half of those that remain that of
+    /// accesses in the kernel's functions, and the rest is random
     #[default]
     Conflicts,
     /// Each seed chooses probe points at random
@@ -31,6 +33,8 @@ pub enum SeededSchedule {
     Random(Schedule),
     /// The delays are known.
     Aimed(ExactSchedule),
+    /// A task waits for another one.
+    Rendezvous(Box<RendezvousSchedule>),
 }
 
 /// Number of seeds of which one is random.
@@ -52,6 +56,9 @@ impl SeededSchedule {
         if let Some(mut random) = held_draw(seed, baseline) {
             return Self::Aimed(held(&mut random, baseline, aim));
         }
+        if let Some(schedule) = rendezvous_draw(seed, baseline, aim) {
+            return Self::Rendezvous(Box::new(schedule));
+        }
         if let Some(mut random) = aimed_draw(seed, baseline, aim) {
             return Self::Aimed(aimed(&mut random, &baseline.conflicts));
         }
@@ -63,6 +70,9 @@ impl SeededSchedule {
 
     /// Reports whether the schedule of a seed is random, for a module with this baseline.
     pub fn is_random(seed: u32, baseline: &Baseline, aim: Aim) -> bool {
+        if rendezvous_draw(seed, baseline, aim).is_some() {
+            return false;
+        }
         held_draw(seed, baseline)
             .or_else(|| aimed_draw(seed, baseline, aim))
             .or_else(|| kernel_draw(seed, baseline, aim))
@@ -79,6 +89,7 @@ impl SeededSchedule {
         match self {
             Self::Random(schedule) => Ok(schedule.order(module)),
             Self::Aimed(schedule) => schedule.order(module, code, &[]),
+            Self::Rendezvous(schedule) => Ok(schedule.order(module)),
         }
     }
 }
@@ -102,6 +113,26 @@ fn kernel_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<fastrand::Rng
     let is_in_kernel = random.u32(..KERNEL_ONE_OF) == 0;
     (aim == Aim::Conflicts && is_in_kernel && !baseline.kernel_conflicts.is_empty())
         .then_some(random)
+}
+
+/// Number of seeds of which one lets a task wait for another one, if that is possible.
+const RENDEZVOUS_ONE_OF: u32 = 6;
+
+/// Returns the schedule of a seed that lets a task wait for another one; `None` for another seed.
+fn rendezvous_draw(seed: u32, baseline: &Baseline, aim: Aim) -> Option<RendezvousSchedule> {
+    let mut random = fastrand::Rng::with_seed(u64::from(seed) | 4 << 32);
+    // As in `held_draw`.
+    random.u64(..);
+    if aim != Aim::Conflicts || random.u32(..RENDEZVOUS_ONE_OF) != 0 {
+        return None;
+    }
+    let Baseline {
+        rendezvous,
+        waits_long,
+        starts,
+        ..
+    } = baseline;
+    RendezvousSchedule::drawn(&mut random, rendezvous, *waits_long, starts)
 }
 
 /// Number of seeds of which one holds a store back, if that was requested.
@@ -190,7 +221,7 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
 
 /// Returns a random index, with a probability proportional to the weight there; `None` without a weight
 /// above 0.
-fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
+pub(super) fn weighted(random: &mut fastrand::Rng, weights: &[u32]) -> Option<usize> {
     let sum: u32 = weights.iter().sum();
     let mut left = (sum > 0).then(|| random.u32(..sum))?;
     weights.iter().position(|weight| {

@@ -9,7 +9,7 @@ use super::held_store::HeldStore;
 use super::order::{MAX_LIST_BYTES, PerturbOrder, list};
 use super::probe_points::ProbePoint;
 use super::{BUDGET_MILLISECONDS, InjectedDelay, ModuleCode};
-use text::encoded;
+pub(super) use text::encoded;
 
 /// Limit of the delay of a lesson's beginning, in nanoseconds: a tick of the kernel's clock.
 pub(super) const START_LIMIT: u64 = 4_000_000;
@@ -17,7 +17,11 @@ pub(super) const START_LIMIT: u64 = 4_000_000;
 /// Limit of the sum of all delays, in nanoseconds.
 const BUDGET: u64 = BUDGET_MILLISECONDS as u64 * 1_000_000;
 
-/// Digits of a delay in an order. All have the same number, so that a delay of 0 takes `perturb` as
+/// Limit of the sum of all delays of a schedule that is given, in nanoseconds: a task may wait long for
+/// another one, see `rendezvous`.
+pub(super) const LIMIT: u64 = 2_000_000_000;
+
+/// Minimum digits of a delay in an order. Nearly all have the same number, so that a delay of 0 takes `perturb` as
 /// long to read as any other.
 const DIGITS: usize = 8;
 
@@ -104,9 +108,18 @@ impl ExactSchedule {
 
     /// Reports whether all delays together are as short as a guest's timestamps require.
     pub fn is_within_budget(&self) -> bool {
+        self.is_at_most(BUDGET)
+    }
+
+    /// Reports whether all delays together are as short as those of any seed.
+    pub fn is_within_limit(&self) -> bool {
+        self.is_at_most(LIMIT)
+    }
+
+    fn is_at_most(&self, limit: u64) -> bool {
         let mut times = self.delays.iter().map(|delay| delay.nanoseconds);
         let sum = times.try_fold(0_u64, u64::checked_add);
-        sum.is_some_and(|sum| sum <= BUDGET)
+        sum.is_some_and(|sum| sum <= limit)
     }
 
     /// Removes delays from the end until an order has room for the rest.

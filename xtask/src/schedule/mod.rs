@@ -34,6 +34,7 @@ mod operand;
 mod order;
 mod plain;
 mod probe_points;
+mod rendezvous;
 mod weak_memory;
 
 use std::collections::BTreeSet;
@@ -52,6 +53,7 @@ pub use held_store::{HeldStore, held_stores};
 pub use kernel_code::{KernelCode, KernelPoint};
 pub use order::{PerturbOrder, chunks, chunks_with_delay};
 pub use probe_points::{ProbeKind, ProbePoint, probe_points};
+pub use rendezvous::{Rendezvous, RendezvousSchedule, rendezvous};
 pub use weak_memory::{StoreArrival, store_arrivals};
 
 /// Name of the module that delays the tasks of another module. It is in Rust only.
@@ -114,6 +116,10 @@ pub struct Baseline {
     pub conflicts: Vec<Conflict>,
     /// The same in the kernel's functions that the module calls.
     pub kernel_conflicts: Vec<Conflict>,
+    /// The tasks that may wait for another one.
+    pub rendezvous: Vec<Rendezvous>,
+    /// Whether nobody compares the output, so that a task may wait long.
+    pub waits_long: bool,
     /// The arrivals at stores that seeds may hold back; empty unless that was requested.
     pub stores: Vec<StoreArrival>,
 }
@@ -323,6 +329,8 @@ mod tests {
             arrivals: Vec::new(),
             conflicts: Vec::new(),
             kernel_conflicts: Vec::new(),
+            rendezvous: Vec::new(),
+            waits_long: false,
             stores: Vec::new(),
         }
     }
@@ -370,6 +378,8 @@ mod tests {
             arrivals: Vec::new(),
             conflicts: Vec::new(),
             kernel_conflicts: Vec::new(),
+            rendezvous: Vec::new(),
+            waits_long: false,
             stores: Vec::new(),
         };
         for seed in 0..20 {

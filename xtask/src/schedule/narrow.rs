@@ -49,9 +49,26 @@ pub struct NarrowedDelays {
 }
 
 /// Lengths that are tried, in nanoseconds.
-const LENGTHS: [u64; 14] = [
-    1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
-    5_000_000, 10_000_000, 20_000_000,
+const LENGTHS: [u64; 19] = [
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    50_000_000,
+    100_000_000,
+    200_000_000,
+    500_000_000,
+    1_000_000_000,
 ];
 
 /// Length with which a needed delay is tried in place of others, in nanoseconds.
@@ -186,7 +203,7 @@ impl<E> Search<'_, E> {
     fn leave_out(&mut self, schedule: &mut ExactSchedule) -> Result<bool, E> {
         let mut longer = schedule.clone();
         lengthen_last(&mut longer);
-        if longer.delays.len() > 1 && longer.is_within_budget() {
+        if longer.delays.len() > 1 && longer.is_within_limit() {
             match self.is_same(&longer)? {
                 Some(true) => *schedule = longer,
                 Some(false) => {}

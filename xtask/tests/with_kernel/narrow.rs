@@ -140,7 +140,7 @@ fn schedules_that_cannot_be_run_are_refused_with_the_reason() -> Result<()> {
         &["--schedule", "`insmod`: write a delay as TASK@"],
     )?;
     schedule("start=9ms", &["`start=9ms`: write a time below 4ms"])?;
-    schedule("insmod@draw+0x13#1=41ms", &["at most 40ms"])?;
+    schedule("insmod@draw+0x13#1=2001ms", &["at most 2000ms"])?;
     schedule(
         "insmod@draw+0x12345#1=1ms",
         &["draw+0x12345 is not a probe point", "of draw are at 0x"],

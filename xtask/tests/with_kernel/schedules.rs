@@ -138,6 +138,24 @@ fn random_schedules_remain_available_and_differ_from_the_aimed_ones() -> Result<
     Ok(())
 }
 
+#[test]
+fn the_end_of_a_module_waits_for_a_timer_that_comes_seldom() -> Result<()> {
+    let modules = ["rearmed_timer", "requeued_work"];
+    let clone = TestClone::with_tests(&modules)?;
+    let output = clone.run(&["test", "--json", "-", "--schedules", "50", "--no-narrow"])?;
+    let suite: SuiteDocument = document(&output.stdout).with_context(|| output.stderr.clone())?;
+    for module in modules {
+        let failed = |run: &&RunEntry| run.lesson == module && run.verdict != "pass";
+        let delays = suite.runs.iter().filter(failed);
+        let mut delays = delays.flat_map(|run| &run.injected_delays);
+        // The timer comes every 0.3 s, and no delay of another schedule is that long.
+        let waits = delays
+            .any(|delay| delay.function == "cleanup_module" && delay.guest_duration_seconds > 0.04);
+        ensure!(waits, "no seed finds {module}: {:?}", suite.races);
+    }
+    Ok(())
+}
+
 fn refused(args: &[&str], what: &str) -> Result<()> {
     run(&mut xtask(original(), &[&["test"], args].concat()))?.expect(2, &[what])
 }

@@ -51,6 +51,8 @@ fn baseline() -> Baseline {
         arrivals: Vec::new(),
         conflicts: own.into_iter().chain(others).collect(),
         kernel_conflicts: Vec::new(),
+        rendezvous: Vec::new(),
+        waits_long: false,
         stores: Vec::new(),
     }
 }
@@ -62,7 +64,7 @@ fn aimed_seeds(seeds: std::ops::Range<u32>) -> Vec<ExactSchedule> {
     schedules
         .filter_map(|schedule| match schedule {
             SeededSchedule::Aimed(schedule) => Some(schedule),
-            SeededSchedule::Random(_) => None,
+            SeededSchedule::Random(_) | SeededSchedule::Rendezvous(_) => None,
         })
         .collect()
 }
@@ -188,7 +190,7 @@ fn half_of_the_seeds_that_are_not_aimed_delay_in_the_kernel() {
     };
     let in_kernel = |seed: &u32| match SeededSchedule::new(*seed, &with, Aim::Conflicts) {
         SeededSchedule::Aimed(schedule) => schedule.delays.iter().any(|delay| delay.task == "k"),
-        SeededSchedule::Random(_) => false,
+        SeededSchedule::Random(_) | SeededSchedule::Rendezvous(_) => false,
     };
     let is_random = |seed: &u32| SeededSchedule::is_random(*seed, &without, Aim::Conflicts);
     let others: Vec<u32> = (0..400).filter(is_random).collect();
@@ -204,4 +206,33 @@ fn half_of_the_seeds_that_are_not_aimed_delay_in_the_kernel() {
         assert!(!SeededSchedule::is_random(seed, &with, Aim::Conflicts));
         assert!(SeededSchedule::is_random(seed, &with, Aim::Random));
     }
+}
+
+#[test]
+fn about_one_of_six_seeds_lets_a_task_wait_for_another_one_if_that_is_possible() {
+    let rendezvous = crate::schedule::Rendezvous {
+        point: point(4),
+        task: "a".to_owned(),
+        arrival: 1,
+        meeting_point: point(60),
+        is_own: true,
+        removes: true,
+        is_call: true,
+    };
+    let with = Baseline {
+        rendezvous: vec![rendezvous],
+        ..baseline()
+    };
+    let waits = |baseline: &Baseline, aim, seed: &u32| {
+        let schedule = SeededSchedule::new(*seed, baseline, aim);
+        let waits = matches!(schedule, SeededSchedule::Rendezvous(_));
+        assert!(!(waits && SeededSchedule::is_random(*seed, baseline, aim)));
+        waits
+    };
+    let count =
+        |baseline: &Baseline, aim| (0..600).filter(|seed| waits(baseline, aim, seed)).count();
+    let aimed = count(&with, Aim::Conflicts);
+    assert!((70..130).contains(&aimed), "{aimed}");
+    assert_eq!(count(&with, Aim::Random), 0);
+    assert_eq!(count(&baseline(), Aim::Conflicts), 0);
 }

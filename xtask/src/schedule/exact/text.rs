@@ -4,15 +4,14 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use super::{ExactDelay, ExactSchedule, START_LIMIT};
-use crate::schedule::BUDGET_MILLISECONDS;
+use super::{ExactDelay, ExactSchedule, LIMIT, START_LIMIT};
 
 /// Most bytes of a task's name (`TASK_COMM_LEN` in include/linux/sched.h, less the NUL).
 const MAX_NAME_BYTES: usize = 15;
 
 /// Returns a task's name with `%` and two hexadecimal digits for each byte that is not a letter, a
 /// digit, `_` or `-`.
-pub(super) fn encoded(name: &str) -> String {
+pub(in crate::schedule) fn encoded(name: &str) -> String {
     let mut text = String::new();
     for byte in name.bytes() {
         match byte {
@@ -167,8 +166,8 @@ impl FromStr for ExactSchedule {
         if text.trim().is_empty() {
             return Err("the schedule is empty; start=0ms is a schedule without delays".to_owned());
         }
-        if !schedule.is_within_budget() {
-            let most = BUDGET_MILLISECONDS;
+        if !schedule.is_within_limit() {
+            let most = LIMIT / 1_000_000;
             return Err(format!("all delays together last at most {most}ms"));
         }
         let mut fitting = schedule.clone();

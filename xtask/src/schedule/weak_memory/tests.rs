@@ -62,7 +62,7 @@ fn about_half_of_the_seeds_hold_a_store_back_and_repeat() {
             assert!(!SeededSchedule::is_random(*seed, &baseline, Aim::Conflicts));
             true
         }
-        SeededSchedule::Random(_) => {
+        SeededSchedule::Random(_) | SeededSchedule::Rendezvous(_) => {
             assert!(SeededSchedule::is_random(*seed, &baseline, Aim::Conflicts));
             false
         }
@@ -71,7 +71,7 @@ fn about_half_of_the_seeds_hold_a_store_back_and_repeat() {
     assert!((160..240).contains(&count), "{count}");
     let text = |seed: u32| match schedule(seed) {
         SeededSchedule::Aimed(schedule) => schedule.to_string(),
-        SeededSchedule::Random(_) => String::new(),
+        SeededSchedule::Random(_) | SeededSchedule::Rendezvous(_) => String::new(),
     };
     assert!((0..20).all(|seed| text(seed) == text(seed)));
 }
