@@ -219,6 +219,7 @@ impl From<&CleanSchedules> for CleanSchedulesEntry {
             guest_delay_seconds: f64::from(LONG_ENOUGH) / 1e9,
             missed_with_one_delay: clean.missed_with_one_delay(),
             missed_with_two_delays: clean.missed_with_two_delays(),
+            unreached_functions: clean.unreached.clone(),
         }
     }
 }

@@ -137,6 +137,16 @@ impl Runner<'_> {
                 line.tasks.extend(tasks.iter().cloned());
             }
         }
+        // The compiler also keeps functions that are executed only where they are inlined.
+        let reached: HashSet<&(String, u32)> = reached_lines.iter().map(|(line, _)| line).collect();
+        let functions = points.chunk_by(|a, b| a.function == b.function);
+        let unreached = functions.filter_map(|points| {
+            let own: Vec<_> = points.iter().map(&mut line_of).collect();
+            let mut own = own.iter().filter(|line| **line != OTHER_LINES).peekable();
+            let is_own = own.peek().is_some() && !tasks.contains_key(&*points[0].function);
+            (is_own && !own.any(|line| reached.contains(line))).then(|| points[0].function.clone())
+        });
+        let unreached: Vec<String> = unreached.collect();
         let lines = lines.into_iter().map(|((line, _), mut found)| {
             found.points.sort_by_key(ProbePoint::address);
             found.is_own = line != OTHER_LINES;
@@ -150,6 +160,7 @@ impl Runner<'_> {
                 line_of(point) != OTHER_LINES
             }),
             kernel_conflicts: schedule::kernel_conflicts(&kernel),
+            unreached,
             rendezvous: schedule::rendezvous(&report, |point| line_of(point) != OTHER_LINES),
             waits_long: !lesson.compares_output(),
             stores: schedule::store_arrivals(&report, &code.held),

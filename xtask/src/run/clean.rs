@@ -20,27 +20,28 @@ pub struct CleanSchedules {
     pub schedules: u32,
     /// Number of those that are random.
     pub random: u32,
-    /// The probability that one random schedule shows a race.
-    pub probability: RaceProbability,
+    /// The probability that one random schedule shows a race; `None` if no bound is known: no line is the
+    /// lesson's own, or a loop may use up the time for delays.
+    pub probability: Option<RaceProbability>,
+    /// The lesson's own functions that no task reaches, so no schedule delays one there.
+    pub unreached: Vec<String>,
 }
 
 impl CleanSchedules {
-    /// Returns the maximum probability with which the random schedules miss a race that one delay shows.
-    pub fn missed_with_one_delay(&self) -> f64 {
-        missed(self.probability.one_delay, self.random)
+    /// Returns the maximum probability with which the random schedules miss a race that one delay shows;
+    /// `None` if no bound is known.
+    pub fn missed_with_one_delay(&self) -> Option<f64> {
+        Some(missed(self.probability?.one_delay, self.random))
     }
 
-    /// Returns the same for a race that two delays show, at two lines; `None` if there is only one line.
+    /// Returns the same for a race that two delays show, at two lines; `None` if there is only one line, or no
+    /// bound is known.
     pub fn missed_with_two_delays(&self) -> Option<f64> {
-        let two = self.probability.two_delays?;
-        Some(missed(two, self.random))
+        Some(missed(self.probability?.two_delays?, self.random))
     }
 }
 
-/// Returns the test cases of which several seeds ran, and all passed.
-///
-/// Test cases without a bound are left out: those of which no line is the lesson's own, or in which a loop
-/// may use up the time for delays.
+/// Returns the test cases of which all seeds passed, and random ones are among these.
 pub fn clean_schedules(cases: &[PlannedCase<'_>], run: &SuiteRun, aim: Aim) -> Vec<CleanSchedules> {
     let pairs = cases.iter().zip(&run.schedules);
     pairs
@@ -56,14 +57,16 @@ pub fn clean_schedules(cases: &[PlannedCase<'_>], run: &SuiteRun, aim: Aim) -> V
             let seeds: BTreeSet<u32> = outcomes.by_ref().filter_map(Outcome::seed).collect();
             let is_random = |seed: &&u32| SeededSchedule::is_random(**seed, baseline, aim);
             let random = seeds.iter().filter(is_random).count();
-            let probability = RaceProbability::of(baseline)?;
-            let is_stated = random > 0 && probability.one_delay > 0.0;
-            is_stated.then(|| CleanSchedules {
+            let probability = RaceProbability::of(baseline).filter(|it| it.one_delay > 0.0);
+            let unreached = baseline.unreached.iter();
+            let name = |symbol: &String| format!("{:#}", rustc_demangle::demangle(symbol));
+            (random > 0).then(|| CleanSchedules {
                 lesson: case.lesson_name().to_owned(),
                 language: case.language(),
                 schedules: u32::try_from(seeds.len()).unwrap_or(u32::MAX),
                 random: u32::try_from(random).unwrap_or(u32::MAX),
                 probability,
+                unreached: unreached.map(name).collect(),
             })
         })
         .collect()

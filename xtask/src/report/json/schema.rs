@@ -49,10 +49,13 @@ pub struct CleanSchedulesEntry {
     pub random_schedules: u32,
     /// Length of the delays that the bounds are about, on the guest's clock.
     pub guest_delay_seconds: f64,
-    /// Maximum probability with which all random schedules miss a race that one delay shows.
-    pub missed_with_one_delay: f64,
-    /// The same for a race that two delays show, at two lines; null if there is only one line.
+    /// Maximum probability with which all random schedules miss a race that one delay shows; null if no bound is
+    /// known.
+    pub missed_with_one_delay: Option<f64>,
+    /// The same for a race that two delays show, at two lines; null if there is only one line, or no bound is known.
     pub missed_with_two_delays: Option<f64>,
+    /// The lesson's own functions that no task reaches.
+    pub unreached_functions: Vec<String>,
 }
 
 /// The kernel under test.

@@ -100,10 +100,11 @@ pub(super) fn report(outcomes: Vec<Outcome>) -> SuiteReport {
             language: Language::C,
             schedules: 100,
             random: 25,
-            probability: RaceProbability {
+            probability: Some(RaceProbability {
                 one_delay: 0.25,
                 two_delays: None,
-            },
+            }),
+            unreached: vec!["release".to_owned()],
         }],
     }
 }

@@ -51,6 +51,7 @@ fn baseline() -> Baseline {
         arrivals: Vec::new(),
         conflicts: own.into_iter().chain(others).collect(),
         kernel_conflicts: Vec::new(),
+        unreached: Vec::new(),
         rendezvous: Vec::new(),
         waits_long: false,
         stores: Vec::new(),

@@ -54,6 +54,7 @@ fn baseline(own: u32, points: u32, starts: u32) -> Baseline {
         lines,
         conflicts: Vec::new(),
         kernel_conflicts: Vec::new(),
+        unreached: Vec::new(),
         rendezvous: Vec::new(),
         waits_long: false,
         stores: Vec::new(),
