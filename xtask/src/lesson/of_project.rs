@@ -179,14 +179,16 @@ impl Lesson {
         lines.any(|line| line != ANY_LINES)
     }
 
-    /// Returns the lesson with the steps that load, list and unload these modules, in this order
-    /// and back, if the lesson has no text of its own.
+    /// Returns the lesson with the steps that load these modules, let them run for a second of the guest's
+    /// time, list and unload them, in this order and back, if the lesson has no text of its own.
     pub fn with_modules<'a>(&self, modules: impl IntoIterator<Item = &'a Module>) -> Self {
         if !self.loads_modules {
             return self.clone();
         }
         let names: Vec<&str> = modules.into_iter().map(|module| &*module.name).collect();
-        let steps = load_steps(&names);
+        let mut steps = load_steps(&names);
+        // Threads and timers of a module that is removed at once hardly run.
+        steps.insert(names.len(), step("sleep 1".to_owned(), &[]));
         Self {
             transcript: Transcript {
                 steps,
@@ -199,16 +201,20 @@ impl Lesson {
 
 /// Returns the steps that load these modules, list them, and unload them.
 fn load_steps(names: &[&str]) -> Vec<Step> {
-    let step = |command: String, expected: &[&str]| Step {
-        line: 0,
-        command,
-        expected: expected.iter().map(|&line| line.to_owned()).collect(),
-        status: 0,
-    };
     let load = names.iter();
     let load = load.map(|name| step(format!("insmod {name}.ko"), &[]));
     let unload = names.iter().rev();
     let unload = unload.map(|name| step(format!("rmmod {name}"), &[]));
     let list = step("lsmod".to_owned(), &[ANY_LINES]);
     load.chain([list]).chain(unload).collect()
+}
+
+/// Returns a step that succeeds and prints these lines.
+fn step(command: String, expected: &[&str]) -> Step {
+    Step {
+        line: 0,
+        command,
+        expected: expected.iter().map(|&line| line.to_owned()).collect(),
+        status: 0,
+    }
 }

@@ -60,8 +60,8 @@ pub struct Project {
     pub limit: Option<u16>,
     /// The kernel messages and verdicts with which a run passes.
     pub allowed: Allowed,
-    /// The files with transcripts, relative to the folder; without any, the modules are loaded,
-    /// listed and unloaded.
+    /// The files with transcripts, relative to the folder; without any, the modules are loaded, listed a
+    /// second later, and unloaded.
     pub texts: Vec<PathBuf>,
     /// Whether it is an answer to an exercise: one source, which is built together with others, and
     /// whose warnings belong to the result.

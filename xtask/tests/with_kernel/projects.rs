@@ -29,6 +29,7 @@ fn a_kbuild_with_two_files_is_taken_as_it_is() -> Result<()> {
         "two_files (c)  ok",
         "$ insmod startstop.ko",
         "] hello from two files\n",
+        "$ sleep 1\n",
         "$ rmmod startstop",
         "] bye\n",
         "1 passed, 0 failed",
