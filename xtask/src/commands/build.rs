@@ -1,12 +1,13 @@
 //! `cargo xtask build`: builds the kernel, every lesson's modules and the initramfs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, Lang};
 use super::projects::{ProjectOptions, Selection, or_current_folder};
 use crate::failure::Failure;
+use crate::project::is_path;
 use crate::{lesson, pipeline};
 
 /// Options of `build`.
@@ -34,16 +35,26 @@ pub struct BuildOptions {
 pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let mut lessons = Vec::new();
-    let mut bad_texts = Vec::new();
     // A folder is a path here, also without a slash.
-    let folders = options
-        .folders
-        .iter()
-        .map(|folder| Path::new(".").join(folder));
-    let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
+    let folders = options.folders.iter().map(|folder| folder.display());
+    let as_path = |folder: String| match is_path(&folder) {
+        true => folder,
+        false => format!("./{folder}"),
+    };
+    let folders: Vec<String> = folders.map(|folder| as_path(folder.to_string())).collect();
     let Selection {
-        projects, kernel, ..
-    } = ProjectOptions::default().select(&or_current_folder(&folders))?;
+        projects,
+        bad_folders,
+        kernel,
+        ..
+    } = ProjectOptions::default().select_each(&or_current_folder(&folders))?;
+    let mut bad_texts: Vec<String> = bad_folders
+        .iter()
+        .map(|bad| bad.error.problem.clone())
+        .collect();
+    if projects.is_empty() && !bad_texts.is_empty() {
+        return Err(Failure::lesson(bad_texts.join("\n")).into());
+    }
     let mut texts = Vec::new();
     for project in &projects {
         texts.extend(lesson::of_project(project, None)?);

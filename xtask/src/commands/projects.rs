@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::exercise::student::StudentFolder;
-use crate::failure::{Failure, Fault};
+use crate::failure::{Failure, Fault, fault_of};
+use crate::lesson::BadText;
 use crate::project::{
     GuestChoice, KernelChoice, MachineName, Project, ProjectGuestFile, check_guest_path, device,
     has_modules, is_path,
@@ -43,6 +44,8 @@ pub struct Selection {
     pub names: Vec<String>,
     /// The projects, each once.
     pub projects: Vec<Arc<Project>>,
+    /// The other folders.
+    pub bad_folders: Vec<BadText>,
     /// The kernel that the projects ask for.
     pub kernel: KernelChoice,
     /// The guest that the projects ask for.
@@ -69,22 +72,47 @@ impl ProjectOptions {
         args
     }
 
-    /// Divides arguments into names and folders, and opens the folders.
+    /// Divides arguments into names and folders, and opens the folders, which must all be projects.
     ///
     /// # Errors
     ///
-    /// Fails if a folder is not a project, if two have the same name or ask for different kernels,
-    /// and with a usage error if there are options for folders, but no folder.
+    /// Fails if a folder is not a project, and as [`ProjectOptions::select_each`] does.
     pub fn select(&self, arguments: &[String]) -> Result<Selection> {
+        let selection = self.select_each(arguments)?;
+        match selection.bad_folders.into_iter().next() {
+            Some(bad) => Err(Failure::lesson(bad.error.problem).into()),
+            None => Ok(Selection {
+                bad_folders: Vec::new(),
+                ..selection
+            }),
+        }
+    }
+
+    /// Divides arguments into names and folders, and opens the folders. One that is not a project does not stop
+    /// the others.
+    ///
+    /// # Errors
+    ///
+    /// Fails if two projects have the same name or ask for different kernels, and with a usage error if there is
+    /// no such folder, or there are options for folders, but no folder.
+    pub fn select_each(&self, arguments: &[String]) -> Result<Selection> {
         let mut selection = Selection {
             names: Vec::new(),
             projects: Vec::new(),
+            bad_folders: Vec::new(),
             kernel: KernelChoice::default(),
             guest: GuestChoice::default(),
         };
         for argument in arguments {
             if is_path(argument) {
-                selection.add(Project::open(Path::new(argument))?.with_files(&self.files)?)?;
+                match Project::open(Path::new(argument)) {
+                    Ok(project) => selection.add(project.with_files(&self.files)?)?,
+                    Err(error) if fault_of(&error) == Fault::Lesson => {
+                        let bad = BadText::of_folder(Path::new(argument), format!("{error:#}"));
+                        selection.bad_folders.push(bad);
+                    }
+                    Err(error) => return Err(error),
+                }
             } else {
                 selection.names.push(argument.clone());
             }
@@ -95,7 +123,7 @@ impl ProjectOptions {
             selection.guest.devices.push(added);
         }
         selection.kernel = selection.kernel.for_guest(&selection.guest);
-        if !self.files.is_empty() && selection.projects.is_empty() {
+        if !self.files.is_empty() && !selection.has_folders() {
             bail!(Failure::usage(
                 "--with: give the folder of a module too, such as `test .`"
             ));
@@ -105,6 +133,11 @@ impl ProjectOptions {
 }
 
 impl Selection {
+    /// Reports whether the arguments name a folder.
+    pub fn has_folders(&self) -> bool {
+        !self.projects.is_empty() || !self.bad_folders.is_empty()
+    }
+
     fn add(&mut self, project: Arc<Project>) -> Result<()> {
         for known in &self.projects {
             if known.folder == project.folder {

@@ -1,10 +1,11 @@
 //! Texts that cannot be tested.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::modules::Language;
+use crate::text::printable;
 
 /// A mistake in a lesson's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,12 @@ pub struct TextError {
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.readme.display())?;
+        let readme = self.readme.display().to_string();
+        // The problem of a folder names the folder or its manifest.
+        if self.line.is_none() && self.problem.starts_with(&readme) {
+            return f.write_str(&self.problem);
+        }
+        write!(f, "{readme}:")?;
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
@@ -40,17 +46,39 @@ pub struct BadText {
     pub name: String,
     /// The reason.
     pub error: TextError,
-    /// The languages of the sources in the folder.
-    pub(super) languages: Vec<Language>,
+    /// The languages of the sources in the folder; `None` if it is not known what they are.
+    pub(super) languages: Option<Vec<Language>>,
 }
 
 impl BadText {
+    /// Returns the result for a folder, `shown` in messages, whose modules are not known: it has none, or a wrong
+    /// manifest.
+    pub fn of_folder(shown: &Path, problem: String) -> Self {
+        let name = shown.canonicalize().unwrap_or_default();
+        let name = name.file_name().unwrap_or_default();
+        Self {
+            name: printable(&name.to_string_lossy()),
+            error: TextError {
+                readme: shown.to_owned(),
+                line: None,
+                problem,
+            },
+            languages: None,
+        }
+    }
+
+    /// Reports whether the modules of the folder are not known, so that there is no text either.
+    pub fn is_without_modules(&self) -> bool {
+        self.languages.is_none()
+    }
+
     /// Returns whether the lesson has a source in `language`. A lesson without sources counts as
-    /// one in Rust.
+    /// one in Rust, and a folder whose modules are not known as one in any language.
     pub fn is_in(&self, language: Language) -> bool {
-        match self.languages.is_empty() {
-            true => language == Language::Rust,
-            false => self.languages.contains(&language),
+        match self.languages.as_deref() {
+            None => true,
+            Some([]) => language == Language::Rust,
+            Some(languages) => languages.contains(&language),
         }
     }
 }

@@ -165,7 +165,7 @@ fn bad_text(name: &str, folder: &Path, error: TextError) -> BadText {
     BadText {
         name: printable(name),
         error,
-        languages: languages.filter(has).collect(),
+        languages: Some(languages.filter(has).collect()),
     }
 }
 

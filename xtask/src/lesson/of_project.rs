@@ -74,7 +74,7 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
         Err(error) => Err(BadText {
             name,
             error,
-            languages: project.builds.iter().map(|build| build.language).collect(),
+            languages: Some(project.builds.iter().map(|build| build.language).collect()),
         }),
     })
 }

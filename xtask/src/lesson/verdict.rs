@@ -374,7 +374,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Returns the first line of a compiler's output that has an error.
-fn first_error(output: &str) -> Option<&str> {
+pub fn first_error(output: &str) -> Option<&str> {
     output
         .lines()
         .find(|line| line.starts_with("error") || line.contains("error: "))

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use snapbox::Data;
 use snapbox::report::{Palette, write_diff};
 
-use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
+use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict, first_error};
 use crate::modules::Language;
 use crate::symbols::SourceLocation;
 use crate::text::printable;
@@ -115,8 +115,10 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             }
         }
         Verdict::DoesNotCompile { what } => {
+            // The message above has the first line, unless it has a compiler's error.
+            let known = usize::from(first_error(what).is_none());
             // Without indentation, a terminal or an editor finds the compiler's `FILE:LINE`.
-            for line in what.lines() {
+            for line in what.lines().skip(known) {
                 writeln!(out, "{}", clip(&printable(line)))?;
             }
         }

@@ -129,6 +129,9 @@ impl<'a> PlannedCase<'a> {
     pub fn verdict(&self) -> Option<Verdict> {
         match (self.lacks(), self.bad_text()) {
             (Some(why), _) => Some(Verdict::Skipped { why }),
+            (None, Some(text)) if text.is_without_modules() => Some(Verdict::DoesNotCompile {
+                what: text.error.problem.clone(),
+            }),
             (None, Some(text)) => Some(Verdict::BadText {
                 line: text.error.line,
                 what: text.error.problem.clone(),
@@ -152,6 +155,10 @@ pub fn plan<'a>(
                 // Nobody expects a project to be in both languages.
                 Ok(lesson) if lesson.project.is_some() && !lesson.is_in(language) => None,
                 Ok(lesson) => Some(PlannedCase::Read(TestCase { lesson, language })),
+                // One line is enough.
+                Err(text) if text.is_without_modules() && Some(&language) != languages.first() => {
+                    None
+                }
                 Err(text) => Some(PlannedCase::BadText { text, language }),
             })
         })

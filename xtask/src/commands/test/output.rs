@@ -51,7 +51,11 @@ pub(super) fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<(
             (None, Some(bad)) => {
                 let what = bad.error.to_string();
                 let first = what.lines().next().unwrap_or_default();
-                writeln!(stdout, " (bad text: {})", printable(first))?;
+                let kind = match bad.is_without_modules() {
+                    true => "cannot be built",
+                    false => "bad text",
+                };
+                writeln!(stdout, " ({kind}: {})", printable(first))?;
             }
             (None, None) => writeln!(stdout)?,
         }

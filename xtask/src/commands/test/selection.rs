@@ -15,22 +15,22 @@ impl TestOptions {
     /// the guest that the projects ask for.
     pub(super) fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
         let selection = match self.races {
-            true => self.project.select(&self.lessons)?,
-            false => self.project.select(&self.arguments())?,
+            true => self.project.select_each(&self.lessons)?,
+            false => self.project.select_each(&self.arguments())?,
         };
         let mut lessons = match self.races {
-            true if !selection.projects.is_empty() => {
+            true if selection.has_folders() => {
                 return Err(Failure::usage("--races: a folder is not a race").into());
             }
             true => lesson::select_races(&Workspace::find()?, &selection.names)?,
-            false if selection.names.is_empty() && !selection.projects.is_empty() => Vec::new(),
+            false if selection.names.is_empty() && selection.has_folders() => Vec::new(),
             false => lesson::select(&Workspace::find()?, &selection.names)?,
         };
         if let [language] = self.lang.languages() {
             let named = |lesson: &&Lesson| selection.names.contains(&lesson.name);
             refuse_lacking(lessons.iter().flatten().filter(named), *language)?;
         }
-        if self.run.is_some() && selection.projects.is_empty() {
+        if self.run.is_some() && !selection.has_folders() {
             let what = "--run: give the folder of a module too, such as `test . --run ...`";
             return Err(Failure::usage(what).into());
         }
@@ -41,6 +41,7 @@ impl TestOptions {
             }
             lessons.extend(of_project);
         }
+        lessons.extend(selection.bad_folders.into_iter().map(Err));
         Ok((lessons, selection.kernel, selection.guest))
     }
 }

@@ -6,11 +6,44 @@ use super::module;
 use crate::lab::TestProject;
 
 #[test]
+fn a_folder_that_is_no_project_does_not_stop_the_others() -> Result<()> {
+    let source = module("return 0;");
+    let files = [("README.md", ""), ("right/right.c", &source)];
+    let project = TestProject::new(&files)?;
+    project.write("wrong/kmodlab.toml", "[tset]\n")?;
+    let folders = ["./own/wrong", "./own/right"];
+    let output = project.xtask(&[&["test", "--junit", "results.xml"], &folders[..]].concat())?;
+    let parts = [
+        "right (c)     ok",
+        "does-not-compile: the module cannot be built: ./own/wrong/kmodlab.toml: TOML parse error",
+        "unknown field `tset`",
+        "1 passed, 1 failed",
+    ];
+    output.expect(1, &parts)?;
+    let results = std::fs::read_to_string(project.folder.path().join("results.xml"))?;
+    ensure!(results.contains("tests=\"2\" failures=\"1\""), "{results}");
+    let output = project.xtask(&[&["build"], &folders[..]].concat())?;
+    output.expect(
+        1,
+        &[
+            "right.ko",
+            "error: ./own/wrong/kmodlab.toml: TOML parse error",
+        ],
+    )?;
+    let output = project.xtask(&[&["qemu"], &folders[..]].concat())?;
+    output.expect(1, &["error: ./own/wrong/kmodlab.toml: TOML parse error"])
+}
+
+#[test]
 fn wrong_folders_are_explained() -> Result<()> {
     let empty = TestProject::new(&[("README.md", "")])?;
-    empty
-        .xtask(&["test", "./own"])?
-        .expect(1, &["error: ./own has no module: "])?;
+    empty.xtask(&["test", "./own"])?.expect(
+        1,
+        &[
+            "cannot be built: ./own has no module: ",
+            "0 passed, 1 failed",
+        ],
+    )?;
     empty
         .xtask(&["test", "./other"])?
         .expect(2, &["error: ./other cannot be opened: "])?;
