@@ -10,6 +10,10 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
+#ifndef PCI_IRQ_INTX
+#define PCI_IRQ_INTX		PCI_IRQ_LEGACY	/* the name before Linux 6.8 */
+#endif
+
 /* Registers, by their offset in BAR 0. */
 #define EDU_ID			0x00
 #define EDU_ECHO		0x04	/* reads as the complement of the last write */
