@@ -12,7 +12,7 @@ use crate::text::{excerpt, printable_start};
 use reports::kind;
 
 pub use levels::{LevelFilter, WARNING, is_quiet, is_refusal, without_levels};
-pub use reports::{INTERRUPTED, KernelReport, ReportKind};
+pub use reports::{INTERRUPTED, KernelReport, ReportKind, begins_report};
 
 /// The lines of a guest's serial console.
 #[derive(Debug, Clone, Default)]

@@ -8,6 +8,7 @@ use super::TimelineInput;
 use super::lanes::{lanes, shell};
 use super::model::{CpuSlice, EndState, EventKind, Timeline, TimelineEvent, seconds};
 use super::parse::{self, TraceEvent, TraceEventKind};
+use crate::lesson::kernel_log::begins_report;
 use crate::schedule::{InjectedDelay, interrupt};
 
 impl Timeline {
@@ -167,8 +168,8 @@ struct TimelineBuilder<'a> {
     woken: HashMap<u32, (u64, Option<usize>)>,
     slices: Vec<CpuSlice>,
     events: Vec<TimelineEvent>,
-    /// The last lines of the log that the lesson's module did not print.
-    foreign: Option<ForeignMessage>,
+    /// The lines of the last report of the kernel's.
+    report: Option<ReportLines>,
     /// Time of the first event.
     first: u64,
     /// Time of the last event.
@@ -177,8 +178,8 @@ struct TimelineBuilder<'a> {
     over: bool,
 }
 
-/// Adjacent lines of the log that the lesson's module did not print.
-struct ForeignMessage {
+/// The lines of a report of the kernel's, which are one event.
+struct ReportLines {
     /// Time of the last line.
     last: u64,
     /// Index of the first line in `events`.
@@ -202,7 +203,7 @@ impl<'a> TimelineBuilder<'a> {
             woken: HashMap::new(),
             slices: Vec::new(),
             events: Vec::new(),
-            foreign: None,
+            report: None,
             first: trace.first().map_or(begin, |event| event.at),
             last: begin,
             over: false,
@@ -262,26 +263,27 @@ impl<'a> TimelineBuilder<'a> {
         if text.starts_with("kmodlab: ") {
             return None;
         }
-        let is_foreign = !text.starts_with(self.input.lesson);
-        if is_foreign
-            && let Some(foreign) = &mut self.foreign
-            && at.saturating_sub(foreign.last) < REPORT_GAP
+        let is_own = text.starts_with(self.input.lesson);
+        if !is_own
+            && let Some(report) = &mut self.report
+            && at.saturating_sub(report.last) < REPORT_GAP
         {
-            foreign.last = at;
-            foreign.more += 1;
+            report.last = at;
+            report.more += 1;
             if let Some(TimelineEvent {
                 kind: EventKind::Message(text),
                 ..
-            }) = self.events.get_mut(foreign.index)
+            }) = self.events.get_mut(report.index)
             {
-                let more = foreign.more;
+                let more = report.more;
                 let s = if more == 1 { "" } else { "s" };
-                text.truncate(foreign.length);
+                text.truncate(report.length);
                 text.push_str(&format!(" (and {more} more line{s})"));
             }
             return None;
         }
-        self.foreign = (is_foreign && at >= self.begin).then_some(ForeignMessage {
+        let is_shown = !is_own && at >= self.begin;
+        self.report = (is_shown && begins_report(text)).then_some(ReportLines {
             last: at,
             index: self.events.len(),
             length: text.len(),

@@ -2,6 +2,8 @@
 //!
 //! Both runs are the same up to that delay, and their clocks too, so one axis serves both.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::columns::breaks;
 use super::model::{EndState, EventKind, Lane, Task, Timeline, TimelineEvent};
 use crate::schedule::{ExactDelay, InjectedDelay};
@@ -75,11 +77,17 @@ impl SourceMark {
         self.clock_nanoseconds / 1000
     }
 
-    fn text(&self) -> String {
-        let task = self
-            .task
-            .rsplit_once('/')
-            .map_or(&*self.task, |(name, _)| name);
+    /// Returns the task's name and its number; `None` for an interrupt.
+    fn name_and_pid(&self) -> Option<(&str, u32)> {
+        let (name, number) = self.task.rsplit_once('/')?;
+        Some((name, number.parse().ok()?))
+    }
+
+    fn text(&self, names: &TaskNames<'_>) -> String {
+        let task = match self.name_and_pid() {
+            Some((name, pid)) => names.of(name, pid),
+            None => self.task.split('/').next().unwrap_or_default().to_owned(),
+        };
         match (&self.delay, &self.location) {
             (Some(delay), location) => {
                 #[expect(clippy::cast_precision_loss, reason = "a delay is some milliseconds")]
@@ -98,6 +106,33 @@ impl SourceMark {
                 format!("{task}: {line} | {}", source.trim())
             }
             (None, None) => String::new(),
+        }
+    }
+}
+
+/// The names of tasks in a report, with the number where several tasks with the same name are in the lesson's
+/// module.
+struct TaskNames<'a> {
+    ambiguous: BTreeSet<&'a str>,
+}
+
+impl<'a> TaskNames<'a> {
+    fn new(marks: impl Iterator<Item = &'a SourceMark>) -> Self {
+        let mut known: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut ambiguous = BTreeSet::new();
+        for (name, pid) in marks.filter_map(SourceMark::name_and_pid) {
+            if *known.entry(name).or_insert(pid) != pid {
+                ambiguous.insert(name);
+            }
+        }
+        Self { ambiguous }
+    }
+
+    /// Returns the name of a task: `writer`, or `writer/41` if another one has this name too.
+    fn of(&self, name: &str, pid: u32) -> String {
+        match self.ambiguous.contains(name) {
+            true => format!("{name}/{pid}"),
+            false => name.to_owned(),
         }
     }
 }
@@ -160,8 +195,11 @@ impl RunPair {
             !matches!(event.kind, EventKind::Switch { .. }) || !breaks.contains(&(cpu, event.at))
         };
         let events = timeline.events.iter().filter(is_shown);
-        let events = events.filter_map(|event| Some((event.at, sentence(timeline, event)?)));
-        let marks = marks.iter().map(|mark| (mark.micros(), mark.text()));
+        let both = self.failing.marks.iter().chain(&self.passing.marks);
+        let names = TaskNames::new(both);
+        let events =
+            events.filter_map(|event| Some((event.at, sentence(timeline, &names, event)?)));
+        let marks = marks.iter().map(|mark| (mark.micros(), mark.text(&names)));
         let mut all: Vec<(u64, String)> = events.chain(marks).collect();
         all.retain(|(_, text)| !text.is_empty());
         all.sort_by_key(|(at, _)| *at);
@@ -230,10 +268,10 @@ impl RunPair {
 }
 
 /// Returns an event of tasks that the lesson is about, in a few words.
-fn sentence(timeline: &Timeline, event: &TimelineEvent) -> Option<String> {
+fn sentence(timeline: &Timeline, names: &TaskNames<'_>, event: &TimelineEvent) -> Option<String> {
     let matters = |pid: u32| timeline.kind(pid).matters();
     let name = |pid: u32| match timeline.tasks.get(&pid) {
-        Some(task) => task.name.clone(),
+        Some(task) => names.of(&task.name, pid),
         None => "the idle task".to_owned(),
     };
     let actor = event
@@ -267,5 +305,32 @@ fn sentence(timeline: &Timeline, event: &TimelineEvent) -> Option<String> {
             (!clauses.is_empty()).then(|| clauses.join(", "))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_have_a_number_where_several_with_one_name_are_in_the_module() {
+        let mark = |task: &str| SourceMark {
+            clock_nanoseconds: 0,
+            task: task.to_owned(),
+            location: None,
+            delay: None,
+        };
+        let marks = [
+            "worker/41",
+            "insmod/40",
+            "worker/42",
+            "softirq/cpu0",
+            "softirq/cpu1",
+        ];
+        let marks = marks.map(mark);
+        let names = TaskNames::new(marks.iter());
+        assert_eq!(names.of("worker", 41), "worker/41");
+        assert_eq!(names.of("insmod", 40), "insmod");
+        assert_eq!(names.of("softirq", 1), "softirq");
     }
 }

@@ -106,7 +106,9 @@ fn a_slice_has_the_time_of_the_wakeup() {
 #[test]
 fn a_dump_gives_the_same_timeline_but_for_its_clock() {
     let traced = timeline(Some(TRACE), None, LOG);
-    let log = format!("{LOG}[    9.500000] BUG: x\n[    9.500100] of it\n");
+    // A module may print messages without its name.
+    let others = "[    9.499000] one\n[    9.499100] two\n";
+    let log = format!("{LOG}{others}[    9.500000] BUG: x\n[    9.500100] of it\n");
     let dumped = timeline(None, Some(&dumped()), &log);
     assert!(dumped.missing.is_empty(), "{:?}", dumped.missing);
     // The log's clock is read some microseconds before the trace's.
@@ -125,6 +127,14 @@ fn a_dump_gives_the_same_timeline_but_for_its_clock() {
             None
         ))
     );
+    let before: Vec<&EventKind> = dumped
+        .events
+        .iter()
+        .rev()
+        .map(|event| &event.kind)
+        .collect();
+    let message = |text: &str| EventKind::Message(text.to_owned());
+    assert_eq!(before[1..3], [&message("two"), &message("one")]);
 }
 
 #[test]

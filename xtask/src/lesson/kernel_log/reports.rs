@@ -200,6 +200,11 @@ fn is_ruler(message: &str) -> bool {
     RULERS.iter().any(|ruler| message.starts_with(ruler))
 }
 
+/// Reports whether a message may be the first line of a report of the kernel's.
+pub fn begins_report(message: &str) -> bool {
+    is_ruler(message) || kind(message).is_some()
+}
+
 pub(super) fn kind(message: &str) -> Option<ReportKind> {
     let (prefix, kind) = *REPORTS
         .iter()
