@@ -123,13 +123,15 @@ void perturb_print(const char *text, unsigned long length)
 /*
  * Stores the name of the task that runs and returns its number. An interrupt
  * has a name of its own, and -1 minus the number of its CPU: the task that it
- * interrupts has nothing to do with it.
+ * interrupts has nothing to do with it. All workers of the kernel have one
+ * name, because which of them executes a work item depends on its CPU.
  */
 int perturb_current(char name[TASK_COMM_LEN])
 {
 	const char *of_interrupt = interrupt();
+	const char *of_task = current->flags & PF_WQ_WORKER ? "kworker" : current->comm;
 
-	strscpy_pad(name, of_interrupt ?: current->comm, TASK_COMM_LEN);
+	strscpy_pad(name, of_interrupt ?: of_task, TASK_COMM_LEN);
 	if (of_interrupt)
 		return -1 - raw_smp_processor_id();
 	return task_pid_nr(current);

@@ -190,8 +190,8 @@ struct ReportLines {
     more: u64,
 }
 
-/// Most microseconds between two lines of one kernel report.
-const REPORT_GAP: u64 = 10_000;
+/// Most microseconds between two lines of one kernel report: a panic prints the last ones late.
+const REPORT_GAP: u64 = 100_000;
 
 impl<'a> TimelineBuilder<'a> {
     fn new(input: &'a TimelineInput<'a>, begin: u64, trace: &[TraceEvent]) -> Self {

@@ -83,9 +83,9 @@ impl SourceMark {
         Some((name, number.parse().ok()?))
     }
 
-    fn text(&self, names: &TaskNames<'_>) -> String {
+    fn text(&self, timeline: &Timeline, names: &TaskNames<'_>) -> String {
         let task = match self.name_and_pid() {
-            Some((name, pid)) => names.of(name, pid),
+            Some((name, pid)) => names.of(task_name(timeline, name, pid), pid),
             None => self.task.split('/').next().unwrap_or_default().to_owned(),
         };
         match (&self.delay, &self.location) {
@@ -116,11 +116,22 @@ struct TaskNames<'a> {
     ambiguous: BTreeSet<&'a str>,
 }
 
+/// Returns the name that a task has in the timeline, if it is there: `perturb` has one name for all workers of the
+/// kernel.
+fn task_name<'a>(timeline: &'a Timeline, name: &'a str, pid: u32) -> &'a str {
+    let task = timeline.tasks.get(&pid);
+    task.map_or(name, |task| &task.name)
+}
+
 impl<'a> TaskNames<'a> {
-    fn new(marks: impl Iterator<Item = &'a SourceMark>) -> Self {
+    fn new(runs: [&'a TimelineMarks; 2]) -> Self {
         let mut known: BTreeMap<&str, u32> = BTreeMap::new();
         let mut ambiguous = BTreeSet::new();
-        for (name, pid) in marks.filter_map(SourceMark::name_and_pid) {
+        let tasks = runs.into_iter().flat_map(|run| {
+            let tasks = run.marks.iter().filter_map(SourceMark::name_and_pid);
+            tasks.map(|(name, pid)| (task_name(&run.timeline, name, pid), pid))
+        });
+        for (name, pid) in tasks {
             if *known.entry(name).or_insert(pid) != pid {
                 ambiguous.insert(name);
             }
@@ -195,11 +206,12 @@ impl RunPair {
             !matches!(event.kind, EventKind::Switch { .. }) || !breaks.contains(&(cpu, event.at))
         };
         let events = timeline.events.iter().filter(is_shown);
-        let both = self.failing.marks.iter().chain(&self.passing.marks);
-        let names = TaskNames::new(both);
+        let names = TaskNames::new([&self.failing, &self.passing]);
         let events =
             events.filter_map(|event| Some((event.at, sentence(timeline, &names, event)?)));
-        let marks = marks.iter().map(|mark| (mark.micros(), mark.text(&names)));
+        let marks = marks
+            .iter()
+            .map(|mark| (mark.micros(), mark.text(timeline, &names)));
         let mut all: Vec<(u64, String)> = events.chain(marks).collect();
         all.retain(|(_, text)| !text.is_empty());
         all.sort_by_key(|(at, _)| *at);
@@ -320,15 +332,13 @@ mod tests {
             location: None,
             delay: None,
         };
-        let marks = [
-            "worker/41",
-            "insmod/40",
-            "worker/42",
-            "softirq/cpu0",
-            "softirq/cpu1",
-        ];
-        let marks = marks.map(mark);
-        let names = TaskNames::new(marks.iter());
+        let run = |tasks: &[&str]| TimelineMarks {
+            timeline: Timeline::default(),
+            marks: tasks.iter().map(|task| mark(task)).collect(),
+        };
+        let failing = run(&["worker/41", "insmod/40", "softirq/cpu0"]);
+        let passing = run(&["worker/42", "softirq/cpu1"]);
+        let names = TaskNames::new([&failing, &passing]);
         assert_eq!(names.of("worker", 41), "worker/41");
         assert_eq!(names.of("insmod", 40), "insmod");
         assert_eq!(names.of("softirq", 1), "softirq");
