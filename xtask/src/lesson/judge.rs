@@ -3,7 +3,7 @@
 use super::Lesson;
 use super::compare::{compare, printed_lines};
 use super::kernel_log::{INTERRUPTED, KernelLog, KernelReport, ReportKind};
-use super::left_behind::left_behind;
+use super::left_behind::{left_behind, left_behind_beside_report};
 use super::origin::Origins;
 use super::record::{self, GuestRecord, RecordedStep, StepEnd};
 use super::shorten::shorten;
@@ -315,7 +315,11 @@ impl Case<'_> {
         let (Some(before), Some(after)) = (&self.record.before, &self.record.after) else {
             return None;
         };
-        let left = left_behind(before, after);
+        // A report that got here is accepted.
+        let left = match self.complaint() {
+            Some(_) => left_behind_beside_report(before, after),
+            None => left_behind(before, after),
+        };
         (!left.is_empty()).then_some(Verdict::LeftOver { left })
     }
 

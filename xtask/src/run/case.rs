@@ -25,6 +25,9 @@ use crate::symbols::{self, SourceLocation};
 use crate::timeline::{Timeline, TimelineInput};
 use crate::vm::GuestRun;
 
+/// The beginning of messages about the end of a guest, which kmodlab causes.
+const RESET: &str = "sysrq: ";
+
 /// Maximum number of the kernel's messages that are kept of a run under a schedule, to compare
 /// all runs when the last has ended. A race prints some ten.
 const MAX_MESSAGES: usize = 2000;
@@ -102,6 +105,7 @@ impl Runner<'_> {
                 report: DelayReport::read(&run.debug, &schedule.points),
                 messages: log
                     .messages()
+                    .filter(|message| !message.starts_with(RESET))
                     .take(MAX_MESSAGES)
                     .map(str::to_owned)
                     .collect(),

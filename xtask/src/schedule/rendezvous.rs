@@ -50,9 +50,10 @@ const LIMIT: u64 = 20_000_000;
 /// The same where nobody compares the output, and so no line may come too late.
 const LONG_LIMIT: u64 = 1_200_000_000;
 
-/// The times for which the others stay at an arrival, equally probable, in nanoseconds. Two of the longer
-/// ones are the other half of the budget; in one of these the kernel frees a removed module.
-const STAYS: [u64; 2] = [4_000_000, 10_000_000];
+/// The times for which the others stay at an arrival, equally probable, in nanoseconds. With 0 the other task does
+/// what it has come for, such as a wake-up, and then the first one goes on. Two of the longest ones are the
+/// other half of the budget; in one of these the kernel frees a removed module.
+const STAYS: [u64; 3] = [0, 4_000_000, 10_000_000];
 
 /// Returns the tasks that may wait for another one: those that use memory that another task, or an interrupt,
 /// has used repeatedly, and may use again. They wait there, and at the next probe point behind. `is_own` reports
@@ -115,9 +116,9 @@ pub fn rendezvous(
 /// The weights of a point where a task waits: on a line of the lesson's own source, or elsewhere.
 const WEIGHTS: [u32; 2] = [4, 1];
 
-/// Factor of the weight for the task that removes the module, and for one that passes an object to a function: it
-/// may be a timer that is deleted, or a work item that is cancelled.
-const PREFERRED: u32 = 3;
+/// Factor of the weight for a task that passes an object to a function: it may be a timer that is deleted, or a work
+/// item that is cancelled.
+const PASSES_OBJECT: u32 = 3;
 
 impl RendezvousSchedule {
     /// Returns a random schedule with one of these rendezvous; `None` if there are none. `waits_long` says
@@ -128,17 +129,18 @@ impl RendezvousSchedule {
         waits_long: bool,
         starts: &[ProbePoint],
     ) -> Option<Self> {
+        // The removal has few points, and most of the mistakes.
+        let removal_only = random.bool() && all.iter().any(|one| one.removes);
         // A loop has many arrivals at a point.
         let mut groups: BTreeMap<_, Vec<&Rendezvous>> = BTreeMap::new();
-        for rendezvous in all {
+        for rendezvous in all.iter().filter(|one| one.removes || !removal_only) {
             let key = (&rendezvous.task, rendezvous.point.address());
             groups.entry(key).or_default().push(rendezvous);
         }
         let weight = |group: &Vec<&Rendezvous>| {
             let weight = |one: &&Rendezvous| {
                 let own = WEIGHTS[usize::from(!one.is_own)];
-                let factor = |is_preferred| if is_preferred { PREFERRED } else { 1 };
-                own * factor(one.removes) * factor(one.is_call)
+                own * if one.is_call { PASSES_OBJECT } else { 1 }
             };
             group.iter().map(weight).max().unwrap_or(0)
         };

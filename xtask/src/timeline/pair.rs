@@ -15,6 +15,9 @@ const MAX_COMMON: usize = 4;
 /// Most rows from there on.
 const MAX_APART: usize = 14;
 
+/// Number of those that are the last ones, if there are more.
+const LAST_APART: usize = 6;
+
 /// Distance of the twin's PIDs from its own, in a timeline of both runs.
 const TWIN_PIDS: u32 = 1 << 24;
 
@@ -183,8 +186,10 @@ impl RunPair {
             let events = events.skip_while(|event| event.micros < 0);
             events.take_while(|event| !event.text.starts_with("$ "))
         };
-        let (mut failing, mut passing) = (apart(failing), apart(passing));
-        for _ in 0..MAX_APART {
+        let [failing, passing] =
+            [failing, passing].map(|events| without_middle(apart(events).collect()));
+        let (mut failing, mut passing) = (failing.into_iter(), passing.into_iter());
+        loop {
             let row = PairRow {
                 failing: failing.next(),
                 passing: passing.next(),
@@ -279,6 +284,21 @@ impl RunPair {
     }
 }
 
+/// Returns at most [`MAX_APART`] events: the first ones, and the last ones, among which are the end of a long delay
+/// and the failure.
+fn without_middle(mut events: Vec<PairEvent>) -> Vec<PairEvent> {
+    if events.len() > MAX_APART {
+        let to = events.len() - LAST_APART;
+        let from = MAX_APART - LAST_APART - 1;
+        let note = PairEvent {
+            micros: events[from].micros,
+            text: format!("({} more events)", to - from),
+        };
+        events.splice(from..to, [note]);
+    }
+    events
+}
+
 /// Returns an event of tasks that the lesson is about, in a few words.
 fn sentence(timeline: &Timeline, names: &TaskNames<'_>, event: &TimelineEvent) -> Option<String> {
     let matters = |pid: u32| timeline.kind(pid).matters();
@@ -323,6 +343,23 @@ fn sentence(timeline: &Timeline, names: &TaskNames<'_>, event: &TimelineEvent) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_events_the_last_ones_are_shown_too() {
+        let event = |number: i64| PairEvent {
+            micros: number,
+            text: number.to_string(),
+        };
+        let texts = |count: i64| -> Vec<String> {
+            let events = without_middle((0..count).map(event).collect());
+            events.into_iter().map(|event| event.text).collect()
+        };
+        assert_eq!(texts(14).last().map(String::as_str), Some("13"));
+        let texts = texts(30);
+        assert_eq!(texts.len(), MAX_APART);
+        assert_eq!(texts[6..9], ["6", "(17 more events)", "24"]);
+        assert_eq!(texts[13], "29");
+    }
 
     #[test]
     fn tasks_have_a_number_where_several_with_one_name_are_in_the_module() {

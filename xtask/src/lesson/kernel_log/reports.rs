@@ -97,8 +97,14 @@ const INVOKED_OOM_KILLER: &str = " invoked oom-killer: ";
 /// Part of kmemleak's message after a scan.
 const LEAKS: &str = "new suspected memory leaks";
 
+/// The ruler before a warning of the kernel's (`CUT_HERE` in include/asm-generic/bug.h).
+const CUT_HERE: &str = "------------[ cut here ]";
+
+/// Most lines of text between this ruler and the warning's headline.
+const MAX_WARNING_TEXT: usize = 8;
+
 /// Lines directly before a report's first line that belong to the report.
-const RULERS: &[&str] = &["------------[ cut here ]", "=====", "*****"];
+const RULERS: &[&str] = &[CUT_HERE, "=====", "*****"];
 
 /// Lines that end a report.
 pub(super) const ENDS_REPORT: &[&str] = &[
@@ -180,6 +186,13 @@ fn first_line(lines: &[LogLine], at: usize) -> usize {
     }
     match at.checked_sub(1) {
         Some(above) if is_ruler(lines[above].message()) => above,
+        _ if lines[at].message().starts_with("WARNING: ") => {
+            // The text of a `WARN` is between the ruler and the headline (`__warn_printk` in kernel/panic.c).
+            let from = at.saturating_sub(MAX_WARNING_TEXT);
+            let is_cut = |line: &LogLine| line.message().starts_with(CUT_HERE);
+            let cut = lines[from..at].iter().rposition(is_cut);
+            cut.map_or(at, |cut| from + cut)
+        }
         _ => at,
     }
 }

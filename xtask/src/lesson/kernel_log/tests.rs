@@ -120,6 +120,20 @@ fn a_report_is_shown_from_its_ruler_to_its_end() {
 }
 
 #[test]
+fn the_text_of_a_warning_is_a_part_of_its_report() {
+    let log = read(
+        "[    3.000000] x: hello\r\n\
+         [    3.100000] ------------[ cut here ]------------\r\n\
+         [    3.100100] odd value 7\r\n\
+         [    3.200000] WARNING: CPU: 0 PID: 51 at x.c:83 x\r\n\
+         [    3.400000] ---[ end trace 0000000000000000 ]---\r\n",
+    );
+    let lines = log.report().map(|report| report.lines).unwrap_or_default();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[1].contains("odd value 7"), "{lines:?}");
+}
+
+#[test]
 fn the_stack_of_slubs_report_is_a_part_of_it() {
     let log = |place: &str| {
         read(&format!(
