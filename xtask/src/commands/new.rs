@@ -158,10 +158,34 @@ fn type_name(name: &str) -> String {
         .collect()
 }
 
+/// Names that a new module cannot have: the crates that modules in Rust are compiled against, and parts of the
+/// kernel in /sys/module.
+const TAKEN: [&str; 14] = [
+    "alloc",
+    "bindings",
+    "build_error",
+    "compiler_builtins",
+    "core",
+    "ffi",
+    "kernel",
+    "kernel_ext",
+    "macros",
+    "module",
+    "pin_init",
+    "printk",
+    "uapi",
+    "workqueue",
+];
+
 /// Checks that a name is one for a module in both languages.
 fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
+    if TAKEN.contains(&name) {
+        return Err(format!(
+            "`{name}` is the name of a part of the kernel or of its crates; choose another one"
+        ));
+    }
     match begins && name.len() <= LONGEST && name.bytes().all(plain) && !name.ends_with('_') {
         true => Ok(()),
         false => Err(format!(
@@ -194,6 +218,7 @@ mod tests {
             "Driver",
             "a b",
             "x_",
+            "kernel",
             "$(id)",
             &"x".repeat(41),
         ] {

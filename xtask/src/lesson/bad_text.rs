@@ -67,6 +67,21 @@ impl BadText {
         }
     }
 
+    /// Returns the one of these languages in which a folder whose modules are not known is listed: C, unless it has
+    /// a source in Rust.
+    pub fn listed_in(&self, languages: &[Language]) -> Option<Language> {
+        let files = std::fs::read_dir(&self.error.readme).into_iter().flatten();
+        let is_rust =
+            |name: &std::ffi::OsString| Path::new(name).extension() == Some("rs".as_ref());
+        let names = files.flatten().map(|file| file.file_name());
+        let language = match names.into_iter().any(|name| is_rust(&name)) {
+            true => Language::Rust,
+            false => Language::C,
+        };
+        let own = languages.iter().find(|other| **other == language);
+        own.or(languages.first()).copied()
+    }
+
     /// Reports whether the modules of the folder are not known, so that there is no text either.
     pub fn is_without_modules(&self) -> bool {
         self.languages.is_none()

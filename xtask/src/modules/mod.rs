@@ -78,11 +78,13 @@ const NAME_MAX: usize = 55;
 /// Fails with the rule if the name breaks it.
 pub fn check_name(name: &str) -> Result<(), String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    match (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+    // A dash at the beginning makes a name an option of insmod.
+    let is_name = name.bytes().all(is_plain) && !name.starts_with('-');
+    match (1..=NAME_MAX).contains(&name.len()) && is_name {
         true => Ok(()),
         false => Err(format!(
             "the folder's name is that of a module, which has 1 to {NAME_MAX} of the letters \
-             A-Z, a-z, 0-9, _ and -; rename the folder"
+             A-Z, a-z, 0-9, _ and -, no - first; rename the folder"
         )),
     }
 }

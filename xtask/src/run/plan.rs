@@ -156,7 +156,9 @@ pub fn plan<'a>(
                 Ok(lesson) if lesson.project.is_some() && !lesson.is_in(language) => None,
                 Ok(lesson) => Some(PlannedCase::Read(TestCase { lesson, language })),
                 // One line is enough.
-                Err(text) if text.is_without_modules() && Some(&language) != languages.first() => {
+                Err(text)
+                    if text.is_without_modules() && text.listed_in(languages) != Some(language) =>
+                {
                     None
                 }
                 Err(text) => Some(PlannedCase::BadText { text, language }),

@@ -230,6 +230,13 @@ impl Runner<'_> {
         let snapshot = self.snapshot_with(&name, &script);
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
+        if seeds && self.built.modules_of(&origin.owner, language).count() > 1 {
+            self.session.ui.note(format!(
+                "{}: schedules delay tasks in the code of {} only, the module that is loaded last",
+                case.name(),
+                module.name
+            ));
+        }
         let held = match weak_memory {
             true => weak_memory::held_stores(self.session, self.built, case, module)?,
             false => None,

@@ -14,7 +14,8 @@ fn a_folder_that_is_no_project_does_not_stop_the_others() -> Result<()> {
     let folders = ["./own/wrong", "./own/right"];
     let output = project.xtask(&[&["test", "--junit", "results.xml"], &folders[..]].concat())?;
     let parts = [
-        "right (c)     ok",
+        "right (c)  ok",
+        "wrong (c)  FAILED",
         "does-not-compile: the module cannot be built: ./own/wrong/kmodlab.toml: TOML parse error",
         "unknown field `tset`",
         "1 passed, 1 failed",
