@@ -68,6 +68,27 @@ fn needs_loader(path: &Path) -> std::io::Result<bool> {
     }))
 }
 
+/// The folders that each guest has, and those that its shell and its modules need.
+const GUEST_FOLDERS: [&str; 14] = [
+    "/bin",
+    "/dev",
+    "/etc",
+    "/kmodlab",
+    "/lib",
+    "/lib/modules",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+];
+
+/// Maximum length of a file's name in bytes (`NAME_MAX` in include/uapi/linux/limits.h).
+const MAX_NAME: usize = 255;
+
 /// Checks the path of a file in the guest.
 ///
 /// # Errors
@@ -79,14 +100,24 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') || !parts.into_iter().all(is_part) {
         return Err("a path in the guest is absolute, without `.`, `..` or `//`".to_owned());
     }
-    let kept = ["/init", "/bin/busybox"].contains(&path)
+    let kept = ["/init", "/bin/busybox", "/bin/sh"].contains(&path)
         || ["/proc/", "/sys/", "/dev/", "/kmodlab/"]
             .iter()
             .any(|folder| path.starts_with(folder));
-    match kept {
-        true => Err("this path is the guest's own; use /root, say".to_owned()),
-        false => Ok(()),
+    if kept {
+        return Err("this path is the guest's own; use /root, say".to_owned());
     }
+    if GUEST_FOLDERS.contains(&path) {
+        return Err(format!(
+            "{path} is a folder of the guest; add the file's name"
+        ));
+    }
+    if path.split('/').any(|part| part.len() > MAX_NAME) {
+        return Err(format!(
+            "a name in the path has more than {MAX_NAME} bytes, which no file may have"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -99,6 +130,13 @@ mod tests {
             assert_eq!(check_guest_path(path), Ok(()), "{path}");
         }
         for path in ["t", "/", "/root/../init", "//t", "/init", "/proc/x", ""] {
+            assert!(check_guest_path(path).is_err(), "{path}");
+        }
+        for path in [
+            "/root",
+            "/lib/modules",
+            &format!("/root/{}", "x".repeat(256)),
+        ] {
             assert!(check_guest_path(path).is_err(), "{path}");
         }
     }
