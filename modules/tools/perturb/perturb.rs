@@ -92,8 +92,8 @@ static HELD: HeldStore = HeldStore::new();
 /// The task that waits for another one.
 static RENDEZVOUS: Rendezvous = Rendezvous::new();
 
-/// Time after which a waiting task looks again whether the other one has come, in nanoseconds: less than the
-/// other one then stays.
+/// Time after which a waiting task looks again whether the other one has come, in nanoseconds: much less than the
+/// other one then stays, if it stays at all.
 const POLL: u64 = 200_000;
 
 /// Number of arrivals that a baseline run reports for each probe point and each name of a task: a loop

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::common::{Common, ConfigurationOptions, Lang};
 use super::projects::{ProjectOptions, Selection, or_current_folder};
 use crate::failure::Failure;
+use crate::lesson::BadText;
 use crate::project::is_path;
 use crate::{lesson, pipeline};
 
@@ -48,10 +49,7 @@ pub fn run(options: &BuildOptions) -> Result<()> {
         kernel,
         ..
     } = ProjectOptions::default().select_each(&or_current_folder(&folders))?;
-    let mut bad_texts: Vec<String> = bad_folders
-        .iter()
-        .map(|bad| bad.error.problem.clone())
-        .collect();
+    let mut bad_texts: Vec<String> = bad_folders.iter().map(BadText::message).collect();
     if projects.is_empty() && !bad_texts.is_empty() {
         return Err(Failure::lesson(bad_texts.join("\n")).into());
     }
@@ -65,7 +63,7 @@ pub fn run(options: &BuildOptions) -> Result<()> {
     for text in texts {
         match text {
             Ok(lesson) => lessons.push(lesson),
-            Err(bad) => bad_texts.push(bad.error.to_string()),
+            Err(bad) => bad_texts.push(bad.message()),
         }
     }
     let prepared = pipeline::prepare(

@@ -79,12 +79,9 @@ impl ProjectOptions {
     /// Fails if a folder is not a project, and as [`ProjectOptions::select_each`] does.
     pub fn select(&self, arguments: &[String]) -> Result<Selection> {
         let selection = self.select_each(arguments)?;
-        match selection.bad_folders.into_iter().next() {
-            Some(bad) => Err(Failure::lesson(bad.error.problem).into()),
-            None => Ok(Selection {
-                bad_folders: Vec::new(),
-                ..selection
-            }),
+        match selection.bad_folders.first() {
+            Some(bad) => Err(Failure::lesson(bad.message()).into()),
+            None => Ok(selection),
         }
     }
 

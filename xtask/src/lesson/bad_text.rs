@@ -1,6 +1,7 @@
 //! Texts that cannot be tested.
 
 use std::fmt;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -20,12 +21,7 @@ pub struct TextError {
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let readme = self.readme.display().to_string();
-        // The problem of a folder names the folder or its manifest.
-        if self.line.is_none() && self.problem.starts_with(&readme) {
-            return f.write_str(&self.problem);
-        }
-        write!(f, "{readme}:")?;
+        write!(f, "{}:", self.readme.display())?;
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
@@ -46,16 +42,24 @@ pub struct BadText {
     pub name: String,
     /// The reason.
     pub error: TextError,
-    /// The languages of the sources in the folder; `None` if it is not known what they are.
-    pub(super) languages: Option<Vec<Language>>,
+    /// The languages of the sources in the folder.
+    pub(super) languages: Vec<Language>,
+    /// Whether the folder's modules are known. Otherwise it has no text either.
+    pub has_modules: bool,
 }
 
 impl BadText {
-    /// Returns the result for a folder, `shown` in messages, whose modules are not known: it has none, or a wrong
-    /// manifest.
+    /// Returns the result for a folder, `shown` in messages, that is not a project: it has no module, or a wrong
+    /// manifest. Its language is C, unless a source is in Rust.
     pub fn of_folder(shown: &Path, problem: String) -> Self {
         let name = shown.canonicalize().unwrap_or_default();
         let name = name.file_name().unwrap_or_default();
+        let mut files = std::fs::read_dir(shown).into_iter().flatten().flatten();
+        let is_rust = |file: &DirEntry| file.path().extension() == Some("rs".as_ref());
+        let language = match files.any(|file| is_rust(&file)) {
+            true => Language::Rust,
+            false => Language::C,
+        };
         Self {
             name: printable(&name.to_string_lossy()),
             error: TextError {
@@ -63,37 +67,32 @@ impl BadText {
                 line: None,
                 problem,
             },
-            languages: None,
+            languages: vec![language],
+            has_modules: false,
         }
     }
 
-    /// Returns the one of these languages in which a folder whose modules are not known is listed: C, unless it has
-    /// a source in Rust.
-    pub fn listed_in(&self, languages: &[Language]) -> Option<Language> {
-        let files = std::fs::read_dir(&self.error.readme).into_iter().flatten();
-        let is_rust =
-            |name: &std::ffi::OsString| Path::new(name).extension() == Some("rs".as_ref());
-        let names = files.flatten().map(|file| file.file_name());
-        let language = match names.into_iter().any(|name| is_rust(&name)) {
-            true => Language::Rust,
-            false => Language::C,
-        };
-        let own = languages.iter().find(|other| **other == language);
-        own.or(languages.first()).copied()
+    /// Returns what is wrong, with the file where it is. The problem of a folder names the folder or its manifest.
+    pub fn message(&self) -> String {
+        match self.has_modules {
+            true => self.error.to_string(),
+            false => self.error.problem.clone(),
+        }
     }
 
-    /// Reports whether the modules of the folder are not known, so that there is no text either.
-    pub fn is_without_modules(&self) -> bool {
-        self.languages.is_none()
+    /// Returns the one of these languages in which a folder that is not a project is listed: its own, if possible.
+    pub fn listed_in(&self, languages: &[Language]) -> Option<Language> {
+        let own = |language: &&Language| self.languages.contains(language);
+        languages.iter().find(own).or(languages.first()).copied()
     }
 
     /// Returns whether the lesson has a source in `language`. A lesson without sources counts as
-    /// one in Rust, and a folder whose modules are not known as one in any language.
+    /// one in Rust, and a folder that is not a project as one in any language.
     pub fn is_in(&self, language: Language) -> bool {
-        match self.languages.as_deref() {
-            None => true,
-            Some([]) => language == Language::Rust,
-            Some(languages) => languages.contains(&language),
+        match &self.languages[..] {
+            _ if !self.has_modules => true,
+            [] => language == Language::Rust,
+            languages => languages.contains(&language),
         }
     }
 }

@@ -315,10 +315,11 @@ impl Case<'_> {
         let (Some(before), Some(after)) = (&self.record.before, &self.record.after) else {
             return None;
         };
-        // A report that got here is accepted.
-        let left = match self.complaint() {
-            Some(_) => left_behind_beside_report(before, after),
-            None => left_behind(before, after),
+        // Only a project accepts reports, and one that is not accepted has ended the judgement before.
+        let reported = self.lesson.project.is_some() && self.log.report().is_some();
+        let left = match reported && self.complaint().is_some() {
+            true => left_behind_beside_report(before, after),
+            false => left_behind(before, after),
         };
         (!left.is_empty()).then_some(Verdict::LeftOver { left })
     }

@@ -165,7 +165,8 @@ fn bad_text(name: &str, folder: &Path, error: TextError) -> BadText {
     BadText {
         name: printable(name),
         error,
-        languages: Some(languages.filter(has).collect()),
+        languages: languages.filter(has).collect(),
+        has_modules: true,
     }
 }
 

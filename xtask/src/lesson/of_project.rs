@@ -74,7 +74,8 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
         Err(error) => Err(BadText {
             name,
             error,
-            languages: Some(project.builds.iter().map(|build| build.language).collect()),
+            languages: project.builds.iter().map(|build| build.language).collect(),
+            has_modules: true,
         }),
     })
 }

@@ -22,10 +22,7 @@ pub(super) fn print(out: &mut dyn Write, clean: &CleanSchedules) -> io::Result<(
             out,
             "they miss a race that one delay of {length} ms shows with a probability of at most {one}"
         )?,
-        None => write!(
-            out,
-            "what they miss has no known bound, because tasks reach probe points too often"
-        )?,
+        None => write!(out, "no bound is known for what they miss")?,
     }
     if let Some(two) = clean.missed_with_two_delays() {
         write!(out, ", and two delays {}", percent(two))?;
@@ -83,8 +80,8 @@ mod tests {
         };
         let mut out = Vec::new();
         assert!(print(&mut out, &clean).is_ok());
-        let expected = "x (c): 25 of 100 clean schedules are random; what they miss has no known bound, because \
-                        tasks reach probe points too often\nx (c): no schedule delays a task in f1, f2, f3, f4, \
+        let expected = "x (c): 25 of 100 clean schedules are random; no bound is known for what they \
+                        miss\nx (c): no schedule delays a task in f1, f2, f3, f4, \
                         f5, f6 and 2 more: the commands do not reach it\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
         assert_eq!(percent(0.001_01), "0.2 %");

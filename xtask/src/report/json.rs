@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::{CleanSchedules, Counts, Outcome, RaceFindings, SuiteReport, narrowed};
+use crate::lesson::BadText;
 use crate::lesson::verdict::{Mismatch, OutputSource, TextLocation, Verdict};
 use crate::run::plan::PlannedCase;
 use crate::run::{NarrowedDelay, NarrowedRace, NarrowingResult};
@@ -84,7 +85,7 @@ pub fn list(cases: &[PlannedCase<'_>]) -> Result<String> {
             readme: case.readme().display().to_string(),
             steps,
             skipped: case.lacks(),
-            bad_text: case.bad_text().map(|bad| bad.error.to_string()),
+            bad_text: case.bad_text().map(BadText::message),
         }
     };
     pretty(&TestCaseList {

@@ -129,7 +129,7 @@ impl<'a> PlannedCase<'a> {
     pub fn verdict(&self) -> Option<Verdict> {
         match (self.lacks(), self.bad_text()) {
             (Some(why), _) => Some(Verdict::Skipped { why }),
-            (None, Some(text)) if text.is_without_modules() => Some(Verdict::DoesNotCompile {
+            (None, Some(text)) if !text.has_modules => Some(Verdict::DoesNotCompile {
                 what: text.error.problem.clone(),
             }),
             (None, Some(text)) => Some(Verdict::BadText {
@@ -156,9 +156,7 @@ pub fn plan<'a>(
                 Ok(lesson) if lesson.project.is_some() && !lesson.is_in(language) => None,
                 Ok(lesson) => Some(PlannedCase::Read(TestCase { lesson, language })),
                 // One line is enough.
-                Err(text)
-                    if text.is_without_modules() && text.listed_in(languages) != Some(language) =>
-                {
+                Err(text) if !text.has_modules && text.listed_in(languages) != Some(language) => {
                     None
                 }
                 Err(text) => Some(PlannedCase::BadText { text, language }),

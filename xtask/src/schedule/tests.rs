@@ -58,13 +58,7 @@ fn baseline() -> Baseline {
     Baseline {
         starts: vec![point("f", 20), point("f", 30)],
         lines,
-        arrivals: Vec::new(),
-        conflicts: Vec::new(),
-        kernel_conflicts: Vec::new(),
-        unreached: Vec::new(),
-        rendezvous: Vec::new(),
-        waits_long: false,
-        stores: Vec::new(),
+        ..Baseline::default()
     }
 }
 
@@ -106,15 +100,8 @@ fn a_command_fits_into_a_page_whatever_the_length_of_the_symbols() {
         is_own: true,
     });
     let baseline = Baseline {
-        starts: Vec::new(),
         lines: lines.collect(),
-        arrivals: Vec::new(),
-        conflicts: Vec::new(),
-        kernel_conflicts: Vec::new(),
-        unreached: Vec::new(),
-        rendezvous: Vec::new(),
-        waits_long: false,
-        stores: Vec::new(),
+        ..Baseline::default()
     };
     for seed in 0..20 {
         let command = Schedule::new(seed, &baseline).order("m").setting.value;

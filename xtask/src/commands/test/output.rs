@@ -49,11 +49,11 @@ pub(super) fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<(
         match (case.lacks(), case.bad_text()) {
             (Some(why), _) => writeln!(stdout, " (skipped: {why})")?,
             (None, Some(bad)) => {
-                let what = bad.error.to_string();
+                let what = bad.message();
                 let first = what.lines().next().unwrap_or_default();
-                let kind = match bad.is_without_modules() {
-                    true => "cannot be built",
-                    false => "bad text",
+                let kind = match bad.has_modules {
+                    true => "bad text",
+                    false => "cannot be built",
                 };
                 writeln!(stdout, " ({kind}: {})", printable(first))?;
             }

@@ -108,7 +108,7 @@ const RULERS: &[&str] = &[CUT_HERE, "=====", "*****"];
 
 /// Lines that end a report.
 pub(super) const ENDS_REPORT: &[&str] = &[
-    "------------[ cut here ]",
+    CUT_HERE,
     "=====",
     "ACPI: PM: Preparing",
     "reboot: ",
@@ -246,9 +246,7 @@ fn is_slubs_stack(first: &LogLine, lines: &[LogLine], index: usize) -> bool {
         message.starts_with("WARNING: ") && message.contains(" at mm/slub.c:")
     };
     first.message().starts_with("BUG ")
-        && lines[index]
-            .message()
-            .starts_with("------------[ cut here ]")
+        && lines[index].message().starts_with(CUT_HERE)
         && lines.get(index + 1).is_some_and(is_warning)
 }
 

@@ -46,15 +46,9 @@ fn baseline() -> Baseline {
     ];
     let others = (16..48).map(|offset| conflict("b", offset, 1, ConflictKind::Between));
     Baseline {
-        starts: Vec::new(),
         lines: vec![line],
-        arrivals: Vec::new(),
         conflicts: own.into_iter().chain(others).collect(),
-        kernel_conflicts: Vec::new(),
-        unreached: Vec::new(),
-        rendezvous: Vec::new(),
-        waits_long: false,
-        stores: Vec::new(),
+        ..Baseline::default()
     }
 }
 

@@ -52,12 +52,7 @@ fn baseline(own: u32, points: u32, starts: u32) -> Baseline {
         starts: (0..starts).map(|n| point("f", 100 * own + n)).collect(),
         arrivals: all.map(|_| Some(2)).collect(),
         lines,
-        conflicts: Vec::new(),
-        kernel_conflicts: Vec::new(),
-        unreached: Vec::new(),
-        rendezvous: Vec::new(),
-        waits_long: false,
-        stores: Vec::new(),
+        ..Baseline::default()
     }
 }
 
