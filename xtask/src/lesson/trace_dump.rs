@@ -47,8 +47,12 @@ pub fn take_dump(log: &mut Vec<u8>) -> Option<String> {
     dump
 }
 
-/// Returns whether a message is a line of a trace: `  <idle>-0         0d..2. 66916us : sched_switch: …`.
+/// Returns whether a message is a line of a trace: `  <idle>-0         0d..2. 66916us : sched_switch: …`, or
+/// `CPU:1 [LOST 12 EVENTS]`.
 fn is_event(message: &str) -> bool {
+    if message.starts_with("CPU:") && message.ends_with(" EVENTS]") {
+        return true;
+    }
     message.match_indices(": ").any(|(at, _)| {
         let before = message[..at].trim_end_matches([' ', '+', '!', '#', '*', '@', '$']);
         before.ends_with("us")
@@ -95,6 +99,7 @@ mod tests {
         let line = "  <idle>-0         0d..2. 66916us : sched_switch: x";
         let text = format!(
             "{BEFORE}[    6.263038] {HEADLINE}\r\n[    6.263255] {RULER}\r\n\
+             [    6.263700] CPU:1 [LOST 12 EVENTS]\r\n\
              [    6.263863] {line}\r\n[    6.264000]    x-9   1.... 5us : y: z\r\n\
              {BEFORE}\
              [    6.264863] {RULER}\r\n{AFTER}\
@@ -102,7 +107,9 @@ mod tests {
         );
         let mut log = text.into_bytes();
         let dump = take_dump(&mut log);
-        assert_eq!(dump, Some(format!("{line}\n   x-9   1.... 5us : y: z\n")));
+        let lost = "CPU:1 [LOST 12 EVENTS]";
+        let events = format!("{lost}\n{line}\n   x-9   1.... 5us : y: z\n");
+        assert_eq!(dump, Some(events));
         assert_eq!(log, format!("{BEFORE}{BEFORE}{AFTER}{AFTER}").as_bytes());
     }
 
