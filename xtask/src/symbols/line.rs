@@ -55,6 +55,7 @@ pub(super) fn bare_address(line: &str) -> Option<u64> {
         let is_code = before.is_empty()
             || before.ends_with(['?', ']'])
             || before.ends_with("RIP: 0010:")
+            || is_work(line)
             || OF_EARLIER_CALLS
                 .iter()
                 .any(|text| before.ends_with(text.trim_end()));
@@ -74,6 +75,11 @@ pub(super) fn unloaded(line: &str) -> Option<&str> {
 /// return address of a call.
 pub(super) fn is_exact(line: &str) -> bool {
     line.contains("RIP: ") || line.contains("WARNING: ")
+}
+
+/// Returns true if the line names the function of the work item that a worker runs: `Workqueue: events f [x]`.
+pub(super) fn is_work(line: &str) -> bool {
+    line.contains("Workqueue: ")
 }
 
 /// Returns true if the kernel is not sure that the address is a caller's: it found the
@@ -221,6 +227,8 @@ mod tests {
         assert_eq!(bare_address("[ 1.0]  ? 0xffffffffa0000aee"), address);
         assert_eq!(bare_address("[ 1.0]  0xffffffffa0000aee"), address);
         assert_eq!(bare_address("      0xffffffffa0000aee"), address);
+        let work = "[ 1.0] Workqueue: events 0xffffffffa0000aee";
+        assert_eq!(bare_address(work), address);
         for line in [
             "RIP: 0033:0x47fbe9",
             "BUG: unable to handle page fault for address: 0xffffffffa0000aee",

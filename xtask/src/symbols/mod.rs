@@ -247,7 +247,8 @@ impl<'a> Symbols<'a> {
     fn frames(&mut self, line: &str, unloaded: Option<&UnloadedModule>) -> (Vec<Frame>, CodeOf) {
         // A return address is that of the instruction after the call, which may
         // belong to another line, or even to another function.
-        let back = |offset: u64| u64::from(offset > 0 && !line::is_exact(line));
+        let is_exact = line::is_exact(line) || line::is_work(line);
+        let back = |offset: u64| u64::from(offset > 0 && !is_exact);
         if let Some(SymbolReference {
             name,
             offset,
@@ -272,7 +273,8 @@ impl<'a> Symbols<'a> {
             Some(address) => {
                 let met_int3 = unloaded.is_some_and(|unloaded| unloaded.met_int3);
                 let code = address - u64::from(met_int3 && line::is_exact(line));
-                match self.unloaded_frames(code, unloaded) {
+                match self.unloaded_frames(code, is_exact, unloaded) {
+                    frames if frames.is_empty() && is_exact => (frames, CodeOf::Named),
                     frames if frames.is_empty() => (self.init_frames(address), CodeOf::Init),
                     frames => (frames, CodeOf::Unloaded),
                 }
@@ -348,7 +350,7 @@ impl<'a> Symbols<'a> {
         let mut text = line.to_owned();
         if let Some(SymbolReference { name, at, .. }) = line::symbol_reference(line) {
             text.replace_range(at..at + name.len(), &object_file::demangled(name));
-        } else if line::is_race_headline(message(line)) {
+        } else if line::is_race_headline(message(line)) || line::is_work(line) {
             text = demangled(line);
         }
         let text_begins = line.len() - message(line).len();

@@ -122,6 +122,19 @@ impl ObjectFile {
         after_calls(&self.text, address)
     }
 
+    /// Returns the offsets in a module's code where a function begins and that have the same place in a page as
+    /// `address`.
+    pub(super) fn beginnings(&self, address: u64) -> impl Iterator<Item = u64> {
+        let symbols = self.functions.values().flatten();
+        let offsets = symbols.filter_map(|symbol| symbol.address.checked_sub(FIRST_BASE));
+        offsets.filter(move |offset| self.has_code(*offset) && offset % PAGE == address % PAGE)
+    }
+
+    /// Returns true if the module's code is longer than `offset` bytes.
+    pub(super) fn has_code(&self, offset: u64) -> bool {
+        usize::try_from(offset).is_ok_and(|offset| offset < self.text.len())
+    }
+
     /// Returns the frames of a return address in a module's init function, innermost first; none unless it is
     /// behind one call with this place in a page.
     pub(super) fn init_frames(&self, address: u64) -> Vec<Frame> {

@@ -62,10 +62,12 @@ impl Symbols<'_> {
         })
     }
 
-    /// Returns the frames of a return address in a module that was unloaded.
+    /// Returns the frames of an address in a module that was unloaded: that of an instruction itself if it `is_exact`,
+    /// otherwise a return address.
     pub(super) fn unloaded_frames(
         &mut self,
         address: u64,
+        is_exact: bool,
         unloaded: Option<&UnloadedModule>,
     ) -> Vec<Frame> {
         unloaded
@@ -73,8 +75,13 @@ impl Symbols<'_> {
                 let offset = address.checked_sub(*base)?;
                 let object = self.object(Some(module))?;
                 let address = object.address_of_code(offset);
-                let is_return = object.after_calls(offset).any(|at| at == offset);
-                is_return.then(|| object.frames(address - 1))
+                let begins = is_exact && object.beginnings(offset).any(|at| at == offset);
+                // A task that returns into freed code meets it behind its call.
+                let is_return = !begins && object.after_calls(offset).any(|at| at == offset);
+                match is_return {
+                    true => Some(object.frames(address - 1)),
+                    false => (is_exact && object.has_code(offset)).then(|| object.frames(address)),
+                }
             })
             .unwrap_or_default()
     }
@@ -93,22 +100,30 @@ impl Symbols<'_> {
         }
     }
 
-    /// Returns the address at which a module that was unloaded had its code: the first page with
-    /// which most of the report's return addresses are behind a call. The guest has loaded its
-    /// own modules before.
+    /// Returns the address at which a module that was unloaded had its code: the first page with which most of the
+    /// report's return addresses are behind a call, and the others at the beginning of a function: a work item or a
+    /// timer calls a function that is freed. The guest has loaded its own modules before.
     fn unloaded_base(&mut self, module: &str, report: &[String]) -> Option<u64> {
         let object = self.object(Some(module))?;
         let met_int3 = met_int3(report);
         let of_modules = |line: &String| {
             let address = line::bare_address(line)?;
             let address = address - u64::from(met_int3 && line::is_exact(line));
-            (address >= MODULES && line::symbol_reference(line).is_none()).then_some(address)
+            let may_begin = line::is_exact(line) || line::is_work(line);
+            (address >= MODULES && line::symbol_reference(line).is_none())
+                .then_some((address, may_begin))
         };
-        let addresses: BTreeSet<u64> = report.iter().filter_map(of_modules).collect();
+        let addresses: BTreeSet<(u64, bool)> = report.iter().filter_map(of_modules).collect();
         let mut explained: BTreeMap<u64, u32> = BTreeMap::new();
-        for address in addresses {
-            let bases = object.after_calls(address);
-            let bases = bases.filter_map(|offset| address.checked_sub(offset));
+        for (address, may_begin) in addresses {
+            // A function may have several names.
+            let mut offsets: BTreeSet<u64> = object.after_calls(address).collect();
+            if may_begin {
+                offsets.extend(object.beginnings(address));
+            }
+            let bases = offsets
+                .into_iter()
+                .filter_map(|offset| address.checked_sub(offset));
             for base in bases.filter(|base| *base >= MODULES) {
                 *explained.entry(base).or_default() += 1;
             }

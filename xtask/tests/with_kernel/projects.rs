@@ -1,6 +1,7 @@
 //! Modules from anywhere: folders with layouts of their own (`xtask/tests/projects`), and folders
 //! that are wrong.
 
+mod failures;
 mod wrong;
 
 use std::io::{BufRead as _, BufReader};
