@@ -98,7 +98,7 @@ impl Common {
 
 /// The options for a kernel's configuration, of the commands that boot a kernel or build one for
 /// that.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigurationOptions {
     /// Checks that the kernel does while lessons run
     #[arg(long, value_enum, default_value = "teaching")]
@@ -120,9 +120,10 @@ pub struct ConfigurationOptions {
 }
 
 /// A profile on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum ProfileName {
     /// No check that takes time
+    #[default]
     Teaching,
     /// The same, with the set `parts`
     Parts,

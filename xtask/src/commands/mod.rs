@@ -1,5 +1,6 @@
 //! The subcommands: each reads its options, calls the stages and prints the results.
 
+mod at_failure;
 pub mod bench;
 pub mod book;
 pub mod build;
@@ -7,6 +8,7 @@ pub mod cache;
 pub mod check;
 pub mod common;
 pub mod course;
+mod divided;
 pub mod doc;
 pub mod doctor;
 pub mod env;

@@ -1,5 +1,7 @@
 //! `cargo xtask qemu`: a guest with a shell on this terminal.
 
+mod root;
+
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -7,22 +9,21 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
+use super::at_failure::{self, TestedGuest};
 use super::common::{Common, ConfigurationOptions, OneLang, refuse_lacking};
 use super::projects::{ProjectOptions, Selection, or_current_folder};
 use super::reload::{self, ReloadSocket};
 use super::script::{self, GuestScript};
 use crate::failure::Failure;
 use crate::initramfs::GuestFile;
-use crate::key::Inputs;
-use crate::lesson::{self, Lesson};
-use crate::modules::{Language, MODPROBE_INDEX, Module, modprobe_index};
+use crate::lesson;
+use crate::modules::Language;
 use crate::pipeline::{self, Built};
 use crate::project::{CPUS, GuestChoice, MEMORY_MIB};
-use crate::session::Session;
+use crate::run::GuestSettings;
 use crate::symbols::{GuestSymbols, editor_script, gdb_source_folders};
 use crate::text::shell_word;
 use crate::vm::{Accel, Boot, Machine, accel, guest_folder, terminal};
-use kmodlab_protocol::BANNER_FILE;
 
 /// Keeps the kernel's boot messages off the screen; `dmesg` shows them.
 const QUIET: &str = "quiet";
@@ -61,6 +62,13 @@ pub struct QemuOptions {
     #[arg(long, value_name = "COMMAND", conflicts_with = "gdb")]
     run: Option<String>,
 
+    /// Run the test cases first, and type the commands of the one that fails up to the failure
+    ///
+    /// If a single one passes, all its commands but the last are typed. Commands of --run, or of a standard input,
+    /// follow.
+    #[arg(long, conflicts_with = "gdb")]
+    at_failure: bool,
+
     /// The language of the guest's modules, which have the same names in both [default: rust, or c if one has no Rust source]
     #[arg(long, value_enum)]
     lang: Option<OneLang>,
@@ -89,6 +97,27 @@ pub struct QemuOptions {
     /// Write the modules into this file and end, for `reload` in a guest
     #[arg(long, value_name = "FILE", hide = true)]
     modules_into: Option<PathBuf>,
+}
+
+impl QemuOptions {
+    /// Returns the options of `shell PATH`.
+    pub fn at_failure(common: &Common, folder: String) -> Self {
+        Self {
+            common: common.clone(),
+            configuration: ConfigurationOptions::default(),
+            lessons: vec![folder],
+            project: ProjectOptions::default(),
+            run: None,
+            at_failure: true,
+            lang: None,
+            accel: AccelOption::Auto,
+            smp: None,
+            memory: None,
+            gdb: None,
+            dry_run: false,
+            modules_into: None,
+        }
+    }
 }
 
 /// Boots a guest on the terminal. Returns the status of the guest's commands if it has some, else 0.
@@ -155,13 +184,27 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     // An unknown device is refused at once, and not after minutes spent on a kernel.
     let hardware = guest.hardware(&session)?;
     let configuration = options.configuration.configuration(&kernel)?;
-    let built = pipeline::prepare(
-        &session,
-        &options.common.source_request_or(&kernel),
-        &configuration,
-        &lessons,
-        &[language],
-    )?;
+    let source = options.common.source_request_or(&kernel);
+    let (built, typed) = match options.at_failure {
+        true => {
+            let settings = &GuestSettings {
+                hardware: hardware.clone(),
+                kernel_parameters: guest.kernel_parameters.clone(),
+            };
+            let tested = TestedGuest {
+                source: &source,
+                configuration: &configuration,
+                settings,
+            };
+            let (built, typed) = at_failure::run(&session, tested, &lessons, language)?;
+            (built, Some(typed))
+        }
+        false => {
+            let languages = [language];
+            let built = pipeline::prepare(&session, &source, &configuration, &lessons, &languages)?;
+            (built, None)
+        }
+    };
     if !all_lessons || options.modules_into.is_some() {
         built.all_modules()?;
     } else if let Err(error) = built.all_modules() {
@@ -197,8 +240,12 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         true => None,
         false => GuestScript::requested(options.run.as_deref())?,
     };
+    let mut commands: Vec<GuestFile> = script.iter().map(GuestScript::file).collect();
+    if let Some(typed) = typed {
+        commands.push(typed.file()?);
+    }
     let boot = Boot {
-        initrd: initrd(&session, &built, &lessons, script.as_ref())?,
+        initrd: root::initrd(&session, &built, &lessons, commands)?,
         kernel_parameters: [
             vec![QUIET.to_owned()],
             terminal::kernel_parameters(),
@@ -251,48 +298,6 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Packs the guest's root folder: the base, the modules, the commands and the banner. It is in the
-/// cache, so that the command line of `--dry-run` can be used.
-///
-/// # Errors
-///
-/// If a file cannot be read or written.
-pub fn initrd(
-    session: &Session,
-    built: &Built,
-    lessons: &[Lesson],
-    script: Option<&GuestScript>,
-) -> Result<PathBuf> {
-    let mut files = Vec::new();
-    for module in &built.modules {
-        files.push((module.owner.clone(), pipeline::in_guest(module)?));
-    }
-    files.extend(built.project_files.iter().cloned());
-    let mut files = merged(built, files)?;
-    files.extend(script.map(GuestScript::file));
-    files.push(GuestFile {
-        path: BANNER_FILE.to_owned(),
-        mode: 0o644,
-        contents: banner(built, lessons).into_bytes(),
-    });
-    let mut inputs = Inputs::new("initrd 1");
-    inputs.file("base", &built.initramfs.path)?;
-    for GuestFile {
-        path,
-        mode,
-        contents,
-    } in &files
-    {
-        inputs.text("mode", mode.to_string()).bytes(path, contents);
-    }
-    let entry = session
-        .cache
-        .entry("initramfs", "qemu", &inputs.key(), |staging| {
-            built.initramfs.with(&files, staging)
-        })?;
-    Ok(entry.path)
-}
-
 /// Checks that a person can debug a guest: there is a terminal, and the port is free.
 fn check_gdb(port: u16) -> Result<()> {
     ensure!(
@@ -308,60 +313,4 @@ fn check_gdb(port: u16) -> Result<()> {
         );
         Failure::usage(message).into()
     })
-}
-
-/// Returns the files, each of a folder or lesson with this name, with one index for modprobe, of all
-/// modules, in place of theirs.
-fn merged(built: &Built, files: Vec<(String, GuestFile)>) -> Result<Vec<GuestFile>> {
-    let mut merged: Vec<(String, GuestFile)> = Vec::new();
-    let files = files.into_iter();
-    for (owner, file) in files.filter(|(_, file)| !file.path.ends_with(MODPROBE_INDEX)) {
-        match merged.iter().find(|(_, known)| known.path == file.path) {
-            Some((first, known)) if *known != file => {
-                let message = format!(
-                    "{first} and {owner} have different files for {} in the guest; boot a guest for each",
-                    file.path
-                );
-                return Err(Failure::usage(message).into());
-            }
-            Some(_) => {}
-            None => merged.push((owner, file)),
-        }
-    }
-    let mut files: Vec<GuestFile> = merged.into_iter().map(|(_, file)| file).collect();
-    files.push(modprobe_index(&built.kernel, &built.modules)?);
-    Ok(files)
-}
-
-/// Returns the text that the guest prints before its first prompt.
-fn banner(built: &Built, lessons: &[Lesson]) -> String {
-    let version = built.kernel.label();
-    let language = built
-        .modules
-        .first()
-        .map_or(Language::Rust, |module| module.language)
-        .title();
-    // The modules of a project have no titles.
-    let title = |module: &Module| {
-        let lesson = lessons.iter().find(|lesson| lesson.name == module.name);
-        let own = lesson.filter(|lesson| lesson.project.is_none());
-        own.map_or("", |lesson| &lesson.title)
-    };
-    let names = built.modules.iter().map(|module| module.name.len());
-    let width = names.max().unwrap_or(0);
-    let mut modules = String::new();
-    for module in &built.modules {
-        let (name, title) = (&module.name, title(module));
-        let pad = width - name.len();
-        let line = format!("    insmod {name}.ko{:pad$}  {title}", "");
-        modules += line.trim_end();
-        modules.push('\n');
-    }
-    format!(
-        "\nkmodlab: Linux {version}, kernel modules in {language}. Kernel messages appear here as they come.\n\n\
-         {modules}\n\
-         \x20   rmmod NAME, lsmod, modinfo FILE, dmesg, ps\n\
-         \x20   reload      builds the modules again, and loads them in place of those that are loaded\n\n\
-         To leave: type poweroff, or press Ctrl-A and then X.\n\n"
-    )
 }

@@ -1,12 +1,16 @@
-//! `shell`: a guest with a shell, in which the commands of an exercise's part were typed.
+//! `shell`: a guest with a shell, in which the commands of an exercise's part were typed, or those of the text of
+//! a module up to the one that fails.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use kmodlab_protocol::BANNER_FILE;
 
 use super::common::Common;
+use super::divided::DividedCommands;
+use super::projects::or_current_folder;
+use super::qemu::{self, QemuOptions};
 use super::script::{self, GuestScript};
 use super::student::Student;
 use crate::exercise::answer::{Answer, AnswerFolder};
@@ -15,13 +19,11 @@ use crate::exercise::{Exercise, PartCommand};
 use crate::failure::Failure;
 use crate::initramfs::GuestFile;
 use crate::pipeline::{self, Built};
+use crate::project::is_path;
 use crate::report::timelines;
 use crate::session::Session;
 use crate::temporary::guest_folder;
 use crate::vm::{Boot, Hardware, Machine, accel, terminal};
-
-/// The file that the guest's shell reads when it starts, after /etc/profile.
-const PROFILE: &str = "/root/.profile";
 
 /// Options of `shell`.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,7 +32,9 @@ pub struct ShellOptions {
     common: Common,
 
     /// The exercise; without it, the one in whose folder you are, or the first that has not passed
-    #[arg(value_name = "EXERCISE")]
+    ///
+    /// A folder with a module of your own instead: the same as `qemu --at-failure PATH`, which has more options.
+    #[arg(value_name = "EXERCISE|PATH")]
     exercise: Option<String>,
 
     /// The number of the part [default: the first that failed in the last check]
@@ -59,6 +63,15 @@ pub struct ShellOptions {
 /// If there is no student's folder, no such exercise or part, or the answer does not compile. With
 /// an input to run, it is also an error if the guest ends before the input does.
 pub fn run(options: &ShellOptions) -> Result<ExitCode> {
+    if let Some(folder) = project_folder(options) {
+        if options.part.is_some() || options.timeline {
+            bail!(Failure::usage(format!(
+                "{folder} is a folder: the number of a part and --timeline are for exercises; `test \
+                 --timeline FOLDER` makes the timeline of a module"
+            )));
+        }
+        return qemu::run(&QemuOptions::at_failure(&options.common, folder));
+    }
     let student = match &options.folder {
         Some(folder) => Student::at(folder)?,
         None => Student::open()?,
@@ -95,6 +108,16 @@ pub fn run(options: &ShellOptions) -> Result<ExitCode> {
     )
 }
 
+/// Returns the folder with a module that the options name instead of an exercise.
+fn project_folder(options: &ShellOptions) -> Option<String> {
+    let arguments = match (&options.exercise, &options.folder) {
+        (Some(name), _) => vec![name.clone()],
+        (None, Some(_)) => Vec::new(),
+        (None, None) => or_current_folder(&[]),
+    };
+    arguments.into_iter().find(|argument| is_path(argument))
+}
+
 /// Returns the exercise and the part. A single number is a part.
 fn chosen<'a>(
     student: &'a Student,
@@ -120,15 +143,6 @@ fn failed_line(last: Option<&CheckResult>, part: usize) -> Option<usize> {
     run.failed_step.as_ref().map(|step| step.line)
 }
 
-/// Divides the commands into those to run, and those that are left for the student: the one that
-/// failed and all behind it. Without one that failed, the last command is left.
-fn divided(commands: &[PartCommand], failed: Option<usize>) -> (&[PartCommand], &[PartCommand]) {
-    let at = commands
-        .iter()
-        .position(|command| Some(command.line) == failed);
-    commands.split_at(at.unwrap_or(commands.len().saturating_sub(1)))
-}
-
 fn boot(
     session: &Session,
     built: &Built,
@@ -142,7 +156,11 @@ fn boot(
         initramfs,
         ..
     } = built;
-    let (typed, left) = divided(commands, failed);
+    let next = commands
+        .iter()
+        .position(|command| Some(command.line) == failed);
+    let commands = commands.iter().map(|command| command.command.clone());
+    let typed = DividedCommands::before(commands, next);
     let mut files = Vec::new();
     for module in &built.modules {
         files.push(pipeline::in_guest(module)?);
@@ -151,12 +169,12 @@ fn boot(
     let banner = format!(
         "\nkmodlab: {id} on Linux {version}. To leave: type poweroff, or press Ctrl-A and then X.\n\n"
     );
-    let texts = [(BANNER_FILE, banner), (PROFILE, profile(typed, left)?)];
-    files.extend(texts.map(|(path, contents)| GuestFile {
-        path: path.to_owned(),
+    files.push(GuestFile {
+        path: BANNER_FILE.to_owned(),
         mode: 0o644,
-        contents: contents.into_bytes(),
-    }));
+        contents: banner.into_bytes(),
+    });
+    files.push(typed.file()?);
     let input = GuestScript::requested(None)?;
     files.extend(input.as_ref().map(GuestScript::file));
     let folder = guest_folder()?;
@@ -177,61 +195,4 @@ fn boot(
     let machine = Machine::interactive(accel, boot, None, None);
     terminal::run_on_terminal(toolchain, kernel, &machine)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the script that shows each command behind a prompt and runs it, and then shows those that
-/// are left.
-fn profile(typed: &[PartCommand], left: &[PartCommand]) -> Result<String> {
-    let print = |text: &str| -> Result<String> {
-        let quoted = shlex::try_quote(text).context("a command has a null byte")?;
-        Ok(format!("printf '%s\\n' {quoted}\n"))
-    };
-    let mut script = String::new();
-    for PartCommand { command, .. } in typed {
-        script += &print(&format!("kmodlab:/root# {command}"))?;
-        script += command;
-        script.push('\n');
-    }
-    if !left.is_empty() {
-        let lines = left.iter().map(|left| format!("  {}\n", left.command));
-        let lines: String = lines.collect();
-        script += &print(&format!("\nnext in the text:\n{lines}"))?;
-    }
-    Ok(script)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn command(line: usize, command: &str) -> PartCommand {
-        PartCommand {
-            line,
-            command: command.to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_commands_before_the_failure_are_typed() -> Result<()> {
-        let commands = [
-            command(3, "insmod a.ko"),
-            command(4, "echo 'x y'"),
-            command(7, "rmmod a"),
-        ];
-        assert_eq!(divided(&commands, Some(4)).0, &commands[..1]);
-        assert_eq!(divided(&commands, None).0, &commands[..2]);
-        assert_eq!(divided(&[], Some(4)), (&[][..], &[][..]));
-        let (typed, left) = divided(&commands, Some(7));
-        let script = profile(typed, left)?;
-        let output = std::process::Command::new("sh")
-            .args([
-                "-c",
-                &format!("insmod() {{ echo \"loads $1\"; }}\n{script}"),
-            ])
-            .output()?;
-        let expected = "kmodlab:/root# insmod a.ko\nloads a.ko\nkmodlab:/root# echo 'x y'\nx y\n\n\
-                        next in the text:\n  rmmod a\n\n";
-        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
-        Ok(())
-    }
 }

@@ -14,9 +14,11 @@ use anyhow::Result;
 use crate::failure::{Fault, fault_of};
 use crate::kernel::Configuration;
 use crate::kernel::source::SourceRequest;
+use crate::lesson::verdict::Verdict;
 use crate::lesson::{Lesson, LessonText};
 use crate::modules::Language;
 use crate::pipeline::Built;
+use crate::project::{GuestChoice, MANIFEST};
 use crate::recording::{RecordingFolder, RecordingWriter};
 use crate::report::artifacts::Artifacts;
 use crate::report::timelines::Timelines;
@@ -93,6 +95,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         Some(error) if fault_of(&error) == Fault::Usage => return Err(error),
         unprepared => unprepared,
     };
+    note_parameters(&session, &guest, &suite.outcomes);
     let report = SuiteReport {
         kernel: suite.kernel,
         time: match options.time {
@@ -271,8 +274,19 @@ fn run_suite(
     })
 }
 
+/// Notes the kernel parameters that a project states if a guest could not be run with them.
+fn note_parameters(session: &Session, guest: &GuestChoice, outcomes: &[Outcome]) {
+    let failed = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Infrastructure { .. });
+    if outcomes.iter().any(failed) && !guest.kernel_parameters.is_empty() {
+        session.ui.note(format!(
+            "the guests have the kernel parameters of {MANIFEST}, `{}`: try without them",
+            guest.kernel_parameters.join(" ")
+        ));
+    }
+}
+
 /// Returns a lesson with the steps that load the modules of its project, if it has no text.
-fn complete(lesson: &Lesson, built: &Built) -> Lesson {
+pub(super) fn complete(lesson: &Lesson, built: &Built) -> Lesson {
     let languages = [Language::Rust, Language::C].into_iter();
     let modules = languages.flat_map(|language| built.modules_of(lesson.owner(), language));
     lesson.with_modules(modules)

@@ -1,9 +1,53 @@
-//! Failures of a project, and their places.
+//! Failures of a project: their places, and the guest in which a person goes on from there.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::module;
-use crate::lab::TestProject;
+use crate::lab::{TestProject, XtaskOutput, run};
+
+#[test]
+fn a_shell_begins_before_the_command_that_fails() -> Result<()> {
+    let text = "# own\n\n```console\n$ insmod own.ko 2>&1 | grep mode\n? 1\n$ echo one\none\n\
+                $ echo two\nthree\n$ rmmod own\n```\n";
+    let files = [
+        ("own.c", &*module("return 0;")),
+        ("own.md", text),
+        ("kmodlab.toml", "[test]\ntexts = [\"own.md\"]\n"),
+    ];
+    let project = TestProject::new(&files)?;
+    let shell = |args: &[&str], input: &str| -> Result<XtaskOutput> {
+        let mut xtask = project.command(args);
+        let input_file = project.folder.path().join("input");
+        std::fs::write(&input_file, input)?;
+        xtask.stdin(std::fs::File::open(input_file)?);
+        run(&mut xtask)
+    };
+    let output = shell(&["shell", "./own"], "lsmod | grep own\nexit 3\n")?;
+    let parts = [
+        "own (c): printed something else than the text says",
+        "kmodlab:/root# echo one\none\n",
+        "next in the text:\n  echo two\n  rmmod own\n",
+        "own                    ",
+    ];
+    output.expect(3, &parts)?;
+    ensure!(
+        !output.stdout.contains("root# echo two"),
+        "{}",
+        output.stdout
+    );
+
+    // Without a text, the commands are those of its modules.
+    project.write("kmodlab.toml", "")?;
+    let parts = [
+        "own (c) passes",
+        "root# insmod own.ko",
+        "next in the text:\n  rmmod own\n",
+    ];
+    let output = shell(&["qemu", "--at-failure", "./own"], "true\n")?;
+    output.expect(0, &parts)?;
+    let output = project.xtask(&["shell", "./own", "--timeline"])?;
+    output.expect(2, &["./own is a folder"])
+}
 
 /// The kernel cannot name the function that a work item calls after its module is gone.
 #[test]
