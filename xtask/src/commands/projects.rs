@@ -7,10 +7,11 @@ use anyhow::{Result, bail};
 
 use crate::exercise::student::StudentFolder;
 use crate::failure::{Failure, Fault, fault_of};
+use crate::kernel::spec::Kernels;
 use crate::lesson::BadText;
 use crate::project::{
-    GuestChoice, KernelChoice, MachineName, Project, ProjectGuestFile, check_guest_path, device,
-    has_modules, is_path,
+    GuestChoice, KernelChoice, MANIFEST, MachineName, Project, ProjectGuestFile, check_guest_path,
+    device, has_modules, is_path,
 };
 use crate::workspace::Workspace;
 
@@ -102,7 +103,7 @@ impl ProjectOptions {
         };
         for argument in arguments {
             if is_path(argument) {
-                match Project::open(Path::new(argument)) {
+                match self.open(Path::new(argument)) {
                     Ok(project) => selection.add(project.with_files(&self.files)?)?,
                     Err(error) if fault_of(&error) == Fault::Lesson => {
                         let bad = BadText::of_folder(Path::new(argument), format!("{error:#}"));
@@ -126,6 +127,26 @@ impl ProjectOptions {
             ));
         }
         Ok(selection)
+    }
+}
+
+impl ProjectOptions {
+    /// Opens the project in the folder `shown`, and checks the kernel and the devices that it asks for.
+    fn open(&self, shown: &Path) -> Result<Arc<Project>> {
+        let project = Project::open(shown)?;
+        let manifest = shown.join(MANIFEST);
+        if let Some(name) = &project.kernel.name {
+            let kernels = Kernels::load(&Workspace::find()?)?;
+            kernels.get(name).map_err(|error| {
+                Failure::lesson(format!("{}: [kernel] use: {error}", manifest.display()))
+            })?;
+        }
+        let guest = GuestChoice {
+            machine: self.machine.or(project.guest.machine),
+            ..project.guest.clone()
+        };
+        guest.check_machine()?;
+        Ok(project)
     }
 }
 

@@ -26,6 +26,11 @@ const KIND: &str = "initramfs 3";
 /// The versions of the recipes of the base and of the agent in it.
 pub const KINDS: [&str; 2] = [KIND, agent::KIND];
 
+/// The folders of the base, relative to the guest's root folder.
+pub const FOLDERS: [&str; 10] = [
+    "bin", "sbin", "usr/bin", "usr/sbin", "dev", "etc", "proc", "root", "sys", "tmp",
+];
+
 /// The base of every guest's root folder.
 #[derive(Debug, Clone)]
 pub struct Initramfs {
@@ -100,9 +105,7 @@ fn without_insmod(mut busybox: Vec<u8>) -> Vec<u8> {
 /// applets, the agent with one for `insmod`, and all of `files`.
 fn base(busybox: &Path, agent: &Path, files: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
-    for folder in [
-        "bin", "sbin", "usr/bin", "usr/sbin", "dev", "etc", "proc", "root", "sys", "tmp",
-    ] {
+    for folder in FOLDERS {
         archive.folder(folder)?;
     }
     // The kernel opens /dev/console for init before init can mount anything.

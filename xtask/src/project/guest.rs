@@ -102,34 +102,42 @@ impl GuestChoice {
         self.machine == Some(MachineName::Q35)
     }
 
+    /// Checks that the machine is one for devices, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the fault of a device if the machine has no PCI.
+    pub fn check_machine(&self) -> Result<(), Failure> {
+        let Some(device) = self.devices.first().filter(|_| !self.has_pci()) else {
+            return Ok(());
+        };
+        let RequestedDevice {
+            text,
+            origin,
+            fault,
+        } = device;
+        let how = match fault {
+            Fault::Usage => "--machine q35",
+            _ => "machine = \"q35\"",
+        };
+        let other = match self.machine {
+            Some(machine) => format!(", and this guest is a {}", machine.name()),
+            None => String::new(),
+        };
+        let what = format!("{origin}: the device {text} needs {how}, a machine with PCI{other}");
+        Err(Failure::of(*fault, what))
+    }
+
     /// Returns the hardware, after QEMU was asked for the devices.
     ///
     /// # Errors
     ///
-    /// Fails with the fault of a device if the machine is not for devices, or QEMU cannot have
-    /// them.
+    /// Fails as [`Self::check_machine`] does, and with the fault of a device if QEMU cannot have it.
     pub fn hardware(&self, session: &Session) -> Result<Hardware> {
-        let machine = match (self.has_pci(), self.devices.first()) {
-            (true, _) => MachineType::Q35(check_devices(session, &self.devices)?),
-            (false, None) => MachineType::Microvm,
-            (false, Some(device)) => {
-                let RequestedDevice {
-                    text,
-                    origin,
-                    fault,
-                } = device;
-                let how = match fault {
-                    Fault::Usage => "--machine q35",
-                    _ => "machine = \"q35\"",
-                };
-                let other = match self.machine {
-                    Some(machine) => format!(", and this guest is a {}", machine.name()),
-                    None => String::new(),
-                };
-                let what =
-                    format!("{origin}: the device {text} needs {how}, a machine with PCI{other}");
-                return Err(Failure::of(*fault, what).into());
-            }
+        self.check_machine()?;
+        let machine = match self.has_pci() {
+            true => MachineType::Q35(check_devices(session, &self.devices)?),
+            false => MachineType::Microvm,
         };
         Ok(Hardware {
             cpus: self.cpus.unwrap_or(Hardware::DEFAULT.cpus),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::initramfs::FOLDERS;
+
 /// Maximum size of a file for a guest in bytes: a quarter of the guest's memory.
 const LARGEST: u64 = 64 << 20;
 
@@ -68,23 +70,8 @@ fn needs_loader(path: &Path) -> std::io::Result<bool> {
     }))
 }
 
-/// The folders that each guest has, and those that its shell and its modules need.
-const GUEST_FOLDERS: [&str; 14] = [
-    "/bin",
-    "/dev",
-    "/etc",
-    "/kmodlab",
-    "/lib",
-    "/lib/modules",
-    "/proc",
-    "/root",
-    "/sbin",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/sbin",
-];
+/// Folders that a guest needs besides those of its base, relative to its root folder.
+const MORE_FOLDERS: [&str; 4] = ["kmodlab", "lib", "lib/modules", "usr"];
 
 /// Maximum length of a file's name in bytes (`NAME_MAX` in include/uapi/linux/limits.h).
 const MAX_NAME: usize = 255;
@@ -107,7 +94,8 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
     if kept {
         return Err("this path is the guest's own; use /root, say".to_owned());
     }
-    if GUEST_FOLDERS.contains(&path) {
+    let mut folders = FOLDERS.iter().chain(&MORE_FOLDERS);
+    if folders.any(|folder| path.strip_prefix('/') == Some(folder)) {
         return Err(format!(
             "{path} is a folder of the guest; add the file's name"
         ));
@@ -120,9 +108,59 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that the guest can have all of the files: two cannot have the same path, and none can be in a folder
+/// where another is a file.
+///
+/// # Errors
+///
+/// Fails with the paths that are in each other's way.
+pub(super) fn check_together(files: &[ProjectGuestFile]) -> Result<(), String> {
+    for (index, file) in files.iter().enumerate() {
+        for other in &files[..index] {
+            if file.path == other.path {
+                return Err(format!(
+                    "the guest already has a file {}; give another path",
+                    file.path
+                ));
+            }
+            let [one, two] = [&file.path, &other.path];
+            let in_other = |path: &str, folder: &str| {
+                path.strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            };
+            for (path, folder) in [(one, two), (two, one)] {
+                if in_other(path, folder) {
+                    return Err(format!(
+                        "{path} would be in the folder {folder}, and {folder} is a file; give another path"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_in_each_others_way_are_refused() {
+        let files = |paths: [&str; 2]| {
+            paths.map(|path| ProjectGuestFile {
+                path: path.to_owned(),
+                source: PathBuf::new(),
+            })
+        };
+        assert_eq!(check_together(&files(["/root/x", "/root/xy"])), Ok(()));
+        for paths in [
+            ["/root/x", "/root/x"],
+            ["/root/x", "/root/x/y"],
+            ["/root/x/y/z", "/root/x"],
+        ] {
+            assert!(check_together(&files(paths)).is_err(), "{paths:?}");
+        }
+    }
 
     #[test]
     fn paths_in_the_guest_are_plain() {

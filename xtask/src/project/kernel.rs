@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
 use super::guest::GuestChoice;
@@ -50,7 +50,7 @@ impl KernelTable {
     ///
     /// # Errors
     ///
-    /// Fails with the lesson's fault if the kernel has a name and a path, a set of options does not
+    /// Fails with the lesson's fault if the kernel has a name and a path, the path or a set of options does not
     /// exist, a file with options cannot be read, or an option cannot be one.
     pub fn choice(&self, folder: &Path, shown: &Path) -> Result<KernelChoice> {
         let Self {
@@ -67,6 +67,12 @@ impl KernelTable {
                 "{manifest}: [kernel] has both `use` and `path`; leave one out"
             ))
         );
+        if let Some(path) = path.as_ref().filter(|path| !folder.join(path).exists()) {
+            bail!(Failure::lesson(format!(
+                "{manifest}: [kernel] path: {} does not exist",
+                shown_path(shown, path)
+            )));
+        }
         let sets = sets.iter().map(|name| {
             OptionSet::parse(name)
                 .map_err(|why| Failure::lesson(format!("{manifest}: {why}")).into())
@@ -100,8 +106,11 @@ mod tests {
     #[test]
     fn a_kernel_is_a_name_or_a_path() -> Result<()> {
         assert!(choice("use = \"7.3\"\npath = \"x\"\n").is_err());
-        let choice = choice("path = \"../linux\"\n")?;
-        assert_eq!(choice.source, Some(PathBuf::from("/a/b/../linux")));
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("linux"))?;
+        let table: KernelTable = toml::from_str("path = \"linux\"\n")?;
+        let choice = table.choice(folder.path(), Path::new("./own"))?;
+        assert_eq!(choice.source, Some(folder.path().join("linux")));
         assert_eq!(choice.name, None);
         Ok(())
     }
@@ -130,6 +139,10 @@ mod tests {
             (
                 "sets = [\"usb\"]",
                 "./own/kmodlab.toml: `usb` is not a set of options; ",
+            ),
+            (
+                "path = \"../linux\"",
+                "./own/kmodlab.toml: [kernel] path: ./own/../linux does not exist",
             ),
             ("config = [\"x.config\"]", "./own/x.config cannot be read: "),
             (

@@ -11,7 +11,7 @@ use super::files::ProjectFiles;
 use super::manifest::{Manifest, ModuleEntry, shown_manifest};
 use super::{MANIFEST, read_text, shown_path};
 use crate::failure::Failure;
-use crate::modules::{Language, check_name};
+use crate::modules::{Language, check_name, kernel_name};
 
 /// Folder of the project's files in the folder in which kbuild works, if kmodlab writes the
 /// Kbuild: a module cannot have the name of one of its objects in the same folder.
@@ -195,7 +195,15 @@ fn written(
     let mut language = Language::C;
     let mut uses_kernel_ext = false;
     let mut objects: BTreeMap<String, &str> = BTreeMap::new();
+    let mut kernel_names: BTreeMap<String, &str> = BTreeMap::new();
     for (module, entry) in modules {
+        if let Some(other) = kernel_names.insert(kernel_name(module), module) {
+            bail!(Failure::lesson(format!(
+                "{}: the kernel has one name for the modules {other} and {module}, because it reads - as _; \
+                 rename one of them",
+                shown.display()
+            )));
+        }
         check_name(module).map_err(|_| {
             Failure::lesson(format!(
                 "{}: `{module}` is not a name for a module: use letters, digits, _ and -, up to \

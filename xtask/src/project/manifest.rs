@@ -38,7 +38,7 @@ use serde::Deserialize;
 use super::allowed::Allowed;
 use super::files::ProjectFiles;
 use super::guest::{GuestChoice, MachineName, device};
-use super::guest_files::{ProjectGuestFile, check_guest_path};
+use super::guest_files::{ProjectGuestFile, check_guest_path, check_together};
 use super::kernel::KernelTable;
 use super::layout::Build;
 use super::shown_path;
@@ -187,8 +187,20 @@ impl Manifest {
     }
 
     /// Returns the time limit of a run in seconds.
-    pub fn limit(&self) -> Option<u16> {
-        self.test.limit
+    ///
+    /// # Errors
+    ///
+    /// Fails with the lesson's fault if it is 0.
+    pub fn limit(&self, shown: &Path) -> Result<Option<u16>> {
+        ensure!(
+            self.test.limit != Some(0),
+            Failure::lesson(format!(
+                "{}: limit = 0 is not from 1 to {}",
+                shown_manifest(shown),
+                u16::MAX
+            ))
+        );
+        Ok(self.test.limit)
     }
 
     /// Returns the kernel messages and verdicts with which a run passes.
@@ -225,7 +237,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Fails with the lesson's fault if the guest cannot have a file, or not at this path.
+    /// Fails with the lesson's fault if the guest cannot have a file, or not at this path, or not beside another.
     pub fn guest_files(&self, folder: &Path, shown: &Path) -> Result<Vec<ProjectGuestFile>> {
         let manifest = shown_manifest(shown);
         let mut files = Vec::new();
@@ -237,6 +249,7 @@ impl Manifest {
             let file = file.and_then(|file| file.check().map(|()| file));
             files.push(file.map_err(|why| Failure::lesson(format!("{manifest}: {path}: {why}")))?);
         }
+        check_together(&files).map_err(|why| Failure::lesson(format!("{manifest}: {why}")))?;
         Ok(files)
     }
 

@@ -106,7 +106,7 @@ impl Project {
             kernel: manifest.kernel.choice(&folder, shown)?.for_guest(&guest),
             guest,
             guest_files: manifest.guest_files(&folder, shown)?,
-            limit: manifest.limit(),
+            limit: manifest.limit(shown)?,
             allowed: manifest.allowed(shown)?,
             load_order,
             is_answer: false,
@@ -154,22 +154,16 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if the guest cannot have a file, or if two have the same path.
+    /// Fails with a usage error if the guest cannot have a file, or not beside another.
     pub fn with_files(self: &Arc<Self>, more: &[ProjectGuestFile]) -> Result<Arc<Self>> {
         let mut project = Self::clone(self);
         for file in more {
             file.check()
                 .map_err(|why| Failure::usage(format!("--with: {why}")))?;
-            let paths = project.guest_files.iter().map(|known| &known.path);
-            ensure!(
-                !paths.into_iter().any(|known| *known == file.path),
-                Failure::usage(format!(
-                    "--with: the guest already has a file {}; give another path after a colon",
-                    file.path
-                ))
-            );
             project.guest_files.push(file.clone());
         }
+        guest_files::check_together(&project.guest_files)
+            .map_err(|why| Failure::usage(format!("--with: {why} after a colon")))?;
         Ok(Arc::new(project))
     }
 

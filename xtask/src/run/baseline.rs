@@ -29,6 +29,23 @@ enum FurtherRun<'a> {
     Reversed(ExactSchedule),
 }
 
+/// Number of baseline runs above which a note gives the reason why the schedules do not begin.
+const MANY_RUNS: usize = 8;
+
+/// Returns the message for a test case whose commands reach no probe point of its module.
+fn nothing_to_delay(case: &str, module: &str) -> String {
+    if module == schedule::MODULE {
+        return format!(
+            "a schedule cannot delay {case}: kmodlab's own module, which delays tasks, has the name {module} \
+             too; rename the module"
+        );
+    }
+    format!(
+        "a schedule has nothing to delay: the commands of {case} run no code of {module}.ko; load it with \
+         `insmod {module}.ko` and use it, or leave out --schedules and --seed"
+    )
+}
+
 impl Runner<'_> {
     /// Returns the probe points that the lesson's tasks reach in its module.
     ///
@@ -55,20 +72,25 @@ impl Runner<'_> {
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
             Ok(BaselineReport::read(&run.run.debug, &order.points))
         };
+        let chunks = schedule::chunks(points);
+        if chunks.len() > MANY_RUNS {
+            self.session.ui.note(format!(
+                "{} has {} instructions where a delay can matter; at least {} runs find those that it reaches",
+                case.name(),
+                points.len(),
+                chunks.len()
+            ));
+        }
         let mut report = BaselineReport::default();
-        for chunk in schedule::chunks(points) {
-            report.extend(run(Schedule::baseline(chunk).order(&module_name))?);
+        for part in workers::map(self.session.jobs, &chunks, |chunk| {
+            run(Schedule::baseline(chunk).order(&module_name))
+        }) {
+            report.extend(part?);
         }
         // Otherwise every schedule would delay nothing, and pass.
         ensure!(
             !report.arrivals.is_empty(),
-            Failure::lesson(format!(
-                "a schedule has nothing to delay: the commands of {} run no code of its module; \
-                 load the module with `insmod {}.ko`, or test the lesson without --schedules and \
-                 --seed",
-                case.name(),
-                lesson.name
-            ))
+            Failure::lesson(nothing_to_delay(&case.name(), &module.name))
         );
         let called = report.arrivals.iter();
         let called = called.filter_map(|arrival| arrival.point.calls.as_deref());

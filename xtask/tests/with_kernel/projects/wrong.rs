@@ -36,6 +36,80 @@ fn a_folder_that_is_no_project_does_not_stop_the_others() -> Result<()> {
 }
 
 #[test]
+fn a_folder_with_wrong_settings_does_not_stop_the_others() -> Result<()> {
+    let source = module("return 0;");
+    let manifests = [
+        (
+            "use",
+            "[kernel]\nuse = \"7.9\"\n",
+            "[kernel] use: there is no kernel 7.9; there are: ",
+        ),
+        (
+            "path",
+            "[kernel]\npath = \"../x\"\n",
+            "[kernel] path: ./own/path/../x does not exist",
+        ),
+        (
+            "device",
+            "[guest]\ndevices = [\"edu\"]\n",
+            "the device edu needs machine = \"q35\"",
+        ),
+        (
+            "limit",
+            "[test]\nlimit = 0\n",
+            "limit = 0 is not from 1 to 65535",
+        ),
+        (
+            "files",
+            "[guest]\nfiles = { \"/root/x\" = \"files.c\", \"/root/x/y\" = \"files.c\" }\n",
+            "/root/x/y would be in the folder /root/x, and /root/x is a file",
+        ),
+    ];
+    let project = TestProject::new(&[("README.md", ""), ("right/right.c", &source)])?;
+    let mut args = vec!["test".to_owned(), "./own/right".to_owned()];
+    for (name, manifest, _) in manifests {
+        project.write(&format!("{name}/{name}.c"), &source)?;
+        project.write(&format!("{name}/kmodlab.toml"), manifest)?;
+        args.push(format!("./own/{name}"));
+    }
+    project.write("dash/a-b.c", &source)?;
+    project.write("dash/a_b.c", &source)?;
+    args.push("./own/dash".to_owned());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let words = manifests.map(|(_, _, words)| words);
+    let parts = [
+        "right (c)   ok",
+        "./own/dash: the kernel has one name for the modules a-b and a_b",
+        "1 passed, 6 failed",
+    ];
+    project
+        .xtask(&args)?
+        .expect(1, &[&parts[..], &words[..]].concat())
+}
+
+#[test]
+fn a_module_with_the_name_of_kmodlabs_own_cannot_be_scheduled() -> Result<()> {
+    let source = module("return 0;");
+    let project = TestProject::new(&[("README.md", ""), ("perturb/perturb.c", &source)])?;
+    project
+        .xtask(&["test", "./own/perturb"])?
+        .expect(0, &["1 passed"])?;
+    let output = project.xtask(&["test", "./own/perturb", "--schedules", "1"])?;
+    output.expect(1, &["has the name perturb too; rename the module"])
+}
+
+#[test]
+fn kernel_parameters_that_stop_the_kernel_are_named() -> Result<()> {
+    let source = module("return 0;");
+    let manifest = "[test]\nparameters = [\"rdinit=/nothing\", \"init=/nothing\"]\n";
+    let project = TestProject::new(&[("own.c", &source), ("kmodlab.toml", manifest)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    let note =
+        "the guests have the kernel parameters of kmodlab.toml, `rdinit=/nothing init=/nothing`";
+    output.expect(69, &[note])
+}
+
+#[test]
 fn wrong_folders_are_explained() -> Result<()> {
     let empty = TestProject::new(&[("README.md", "")])?;
     empty.xtask(&["test", "./own"])?.expect(
