@@ -8,7 +8,7 @@ use super::common::{Common, ConfigurationOptions};
 use crate::ide::{self, ModuleCrate};
 use crate::modules::{self, EditorCrates, Language, ModuleRequest};
 use crate::pipeline;
-use crate::project::Project;
+use crate::project::{Project, is_path};
 use crate::symbols::editor_script;
 
 /// Options of `ide`.
@@ -34,7 +34,10 @@ pub struct IdeOptions {
 pub fn run(options: &IdeOptions) -> Result<()> {
     let session = options.common.session()?;
     // A folder is a path here, also without a slash.
-    let folder = Path::new(".").join(&options.folder);
+    let folder = match is_path(&options.folder.to_string_lossy()) {
+        true => options.folder.clone(),
+        false => Path::new(".").join(&options.folder),
+    };
     let project = &Project::open(&folder)?;
     let (toolchain, _, image) = pipeline::kernel_for(
         &session,
