@@ -76,7 +76,7 @@ impl Bench<'_> {
     /// Runs the suite once.
     fn one_suite(&self) -> Result<SuiteRun> {
         let SuiteDocument { stages, runs, .. } = measure::test(self.root(), &self.args(&[]))?;
-        let stage = stages.iter().find(|stage| stage.name == "lessons");
+        let stage = stages.iter().find(|stage| stage.name == "tests");
         let mut suite = SuiteRun {
             wall: stage.context("no stage `lessons`")?.duration_seconds,
             guest: 0.0,

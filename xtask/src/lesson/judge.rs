@@ -123,11 +123,11 @@ impl Case<'_> {
         let what = if self.log.is_empty() && run.agent.is_empty() {
             "it printed nothing at all".to_owned()
         } else if let Some(KernelReport { headline, .. }) = self.log.report() {
-            format!("before the lesson began, the kernel reported: {headline}")
+            format!("before the test case began, the kernel reported: {headline}")
         } else if self.log.lesson_began() {
-            "its agent did not start the lesson".to_owned()
+            "its agent did not start the test case".to_owned()
         } else if self.log.init_reached() {
-            "it reached its first program, /init, but not the lesson".to_owned()
+            "it reached its first program, /init, but not the test case".to_owned()
         } else {
             "it never reached its first program, /init".to_owned()
         };
@@ -142,7 +142,7 @@ impl Case<'_> {
             GuestEnd::Ended | GuestEnd::QemuFailed { .. } => String::new(),
         };
         let log = self.log.last(LAST_LINES);
-        let what = format!("the guest did not start the lesson: {what}{why}");
+        let what = format!("the guest did not start the test case: {what}{why}");
         Some(Verdict::Infrastructure {
             what: [vec![what], log].concat().join("\n"),
         })
@@ -192,7 +192,7 @@ impl Case<'_> {
                 "the guest's clock stood still and nothing ran".to_owned()
             }
             _ if self.record.timeout.is_some() => format!(
-                "the lesson exceeded its limit of {} s ({})",
+                "the test case exceeded its limit of {} s ({})",
                 self.lesson.transcript.limit(),
                 self.limit_origin()
             ),
@@ -249,8 +249,8 @@ impl Case<'_> {
     fn guest_lost(&self) -> Option<Verdict> {
         (!self.record.finished()).then(|| {
             let what = match self.during() {
-                Some(_) => "it ended in the middle of the lesson",
-                None => "it ended before it reported what the lesson left behind",
+                Some(_) => "it ended in the middle of the test case",
+                None => "it ended before it reported what the test case left behind",
             };
             self.lost(what.to_owned())
         })

@@ -350,7 +350,7 @@ impl fmt::Display for Verdict {
                 129..=192 => write!(f, "the shell was killed by signal {}", status - 128),
                 _ => write!(
                     f,
-                    "the shell ended with status {status} before the lesson did"
+                    "the shell ended with status {status} before its last command"
                 ),
             },
             Verdict::GuestLost { what, .. } => write!(f, "the guest was lost: {what}"),

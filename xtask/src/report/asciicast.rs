@@ -112,7 +112,7 @@ mod tests {
             ran(3.0, b"one\ntwo\n", Some(5.0)),
         ];
         let hang = Verdict::GuestLost {
-            what: "it ended in the middle of the lesson".to_owned(),
+            what: "it ended in the middle of the test case".to_owned(),
             during: None,
             log: Vec::new(),
         };
@@ -127,7 +127,7 @@ mod tests {
                 "\n",
                 r#"[2.5,"o","one\r\ntwo\r\n"]"#,
                 "\n",
-                "[2.5,\"o\",\"# guest-lost: the guest was lost: it ended in the middle of the lesson\\r\\n\"]",
+                "[2.5,\"o\",\"# guest-lost: the guest was lost: it ended in the middle of the test case\\r\\n\"]",
                 "\n",
             )
         );

@@ -105,7 +105,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         }
         Verdict::ShellLost { .. } => writeln!(
             out,
-            "A lesson's commands run in one shell, which `exit`, `exec` and `kill $$` end early.\n\
+            "The commands of a text run in one shell, which `exit`, `exec` and `kill $$` end early.\n\
              Put such a command in parentheses to run it in a subshell."
         )?,
         Verdict::GuestLost { log, .. } => listing(out, "the last lines of the kernel's log", log)?,
@@ -128,13 +128,13 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             }
             writeln!(
                 out,
-                "The lesson was not judged. `{} doctor` checks the host.",
+                "The test case was not judged. `{} doctor` checks the host.",
                 crate::program::name()
             )?;
         }
     }
     if !outcome.left.is_empty() && !matches!(verdict, Verdict::LeftOver { .. }) {
-        writeln!(out, "The lesson also left something behind:")?;
+        writeln!(out, "The test case also left something behind:")?;
         list_left(out, &outcome.left)?;
     }
     for note in &outcome.notes {
@@ -259,7 +259,7 @@ fn difference(out: &mut dyn Write, mismatch: &Mismatch, palette: Palette) -> io:
             &mut diff,
             &text(expected),
             &text(printed),
-            Some(&"the lesson's text"),
+            Some(&"the text"),
             Some(&"the guest's output"),
             palette,
         );

@@ -23,7 +23,7 @@ impl<'a> SuiteProgress<'a> {
     /// Starts to show a suite with this number of runs.
     pub fn new(ui: &'a Ui, runs: usize) -> Self {
         Self {
-            board: ui.board("lessons", runs as u64),
+            board: ui.board("tests", runs as u64),
             state: Mutex::default(),
         }
     }

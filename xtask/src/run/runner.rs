@@ -206,7 +206,7 @@ impl Runner<'_> {
                 if started || Evidence::read(tagged.tag, &tagged.run).lesson_started() {
                     return Ok(Some(tagged));
                 }
-                let why = anyhow!("a guest of the snapshot did not start its lesson");
+                let why = anyhow!("a guest of the snapshot did not start its test case");
                 snapshot.discard(&self.session.ui, &why);
                 Ok(None)
             }

@@ -114,7 +114,7 @@ impl GuestStart {
             taken
                 .inspect_err(|error| {
                     session.ui.note(format!(
-                        "every lesson boots its own guest, because no snapshot could be taken: \
+                        "every test case boots its own guest, because no snapshot could be taken: \
                          {error:#}"
                     ));
                 })

@@ -79,7 +79,7 @@ impl Snapshot {
         let stage = session.ui.stage("snapshot");
         let label = guest.kernel.label();
         let taken = Self::entry(session, &label, &key(guest), |folder| {
-            stage.begin("booting a guest for all lessons", 0);
+            stage.begin("booting a guest for all test cases", 0);
             take(&subject(guest, None), folder, (Vec::new(), Vec::new()))
         })?;
         stage.done(taken.cached, format!("Linux {label}"));
@@ -232,7 +232,7 @@ impl Snapshot {
         if !self.usable.swap(false, Ordering::Relaxed) {
             return;
         }
-        ui.note(format!("each lesson boots a guest of its own: {why:#}"));
+        ui.note(format!("each test case boots a guest of its own: {why:#}"));
         // The next run tries again to remove what cannot be removed now.
         let _ = remove_entry(&self.folder);
     }

@@ -58,7 +58,7 @@ fn ends_as_the_hosts_fault(xtask: Child, words: &[&str]) -> Result<()> {
     );
     let always = [
         "  infrastructure: not judged: ",
-        "The lesson was not judged. `cargo xtask doctor` checks the host.",
+        "The test case was not judged. `cargo xtask doctor` checks the host.",
         "\n0 passed, 1 failed, 0 skipped\n",
     ];
     for words in always.iter().chain(words) {

@@ -174,7 +174,7 @@ fn in_real_time() -> Result<()> {
 fn with_a_mismatch() -> Result<()> {
     let clone = TestClone::probe("$ insmod probe.ko\n$ echo something\nsomething else\n")?;
     let output = clone.run(&["test", "--lang", "rust", "--json", "x.json"])?;
-    let also = "The lesson also left something behind:\n  - the module probe is still loaded\n";
+    let also = "The test case also left something behind:\n  - the module probe is still loaded\n";
     output.expect(1, &["mismatch: ", also])?;
     let report: SuiteDocument = document(&std::fs::read_to_string(clone.path("x.json"))?)?;
     let run = report.runs.first().context("no run")?;

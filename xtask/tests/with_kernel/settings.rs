@@ -24,7 +24,7 @@ fn a_test_states_its_guest() -> Result<()> {
     let output = project.xtask(&["test", "./own", "--run", "sleep 10"])?;
     output.expect(
         1,
-        &["hung: the lesson exceeded its limit of 5 s (`limit` of `[test]` in kmodlab.toml)"],
+        &["hung: the test case exceeded its limit of 5 s (`limit` of `[test]` in kmodlab.toml)"],
     )
 }
 

@@ -260,7 +260,11 @@ fn without_snapshots_each_guest_boots() -> Result<()> {
     let qemu = lab.qemu_after(refuses)?;
     lab.test_with(&[], &qemu)?.expect(
         0,
-        &["1 passed", "every lesson boots its own guest", "no backend"],
+        &[
+            "1 passed",
+            "every test case boots its own guest",
+            "no backend",
+        ],
     )
 }
 

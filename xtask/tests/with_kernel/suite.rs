@@ -163,7 +163,7 @@ fn with_fail_fast_nothing_starts_after_a_failure() -> Result<()> {
         ],
     )?;
     assert!(
-        output.stderr.contains("lessons: probe (c): mismatch"),
+        output.stderr.contains("tests: probe (c): mismatch"),
         "{}",
         output.stderr
     );

@@ -214,7 +214,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: the lesson exceeded its limit of 120 s ",
+            "hung: the test case exceeded its limit of 120 s ",
             "insmod (",
             ") was at modules/lessons/fails_sleeps_for_ever/fails_sleeps_for_ever.rs:@{sleep}, in init:",
             " @{sleep} |             msleep(1000);",
@@ -228,7 +228,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "hang",
         words: &[
-            "hung: the lesson exceeded its limit of 120 s ",
+            "hung: the test case exceeded its limit of 120 s ",
             ") was at modules/lessons/fails_waits_for_ever/c/fails_waits_for_ever.c:@{wait}, in wait_for_ever:",
             "task:insmod          state:S ",
         ],
@@ -356,7 +356,7 @@ const CASES: &[Case] = &[
         profile: TEACHING,
         verdict: "guest-lost",
         words: &[
-            "the guest was lost: it ended in the middle of the lesson",
+            "the guest was lost: it ended in the middle of the test case",
             "    $ reboot -f",
             "reboot: machine restart",
         ],

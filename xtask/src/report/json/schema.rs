@@ -86,7 +86,7 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StageEntry {
-    /// Name of the stage: `"kernel"`, `"modules"`, `"lessons"`.
+    /// Name of the stage: `"kernel"`, `"modules"`, `"tests"`.
     pub name: String,
     /// Duration of the stage.
     pub duration_seconds: f64,

@@ -34,7 +34,7 @@ fn a_hang_is_seen_in_each_of_four_ways() {
     );
     assert_eq!(
         words[1],
-        "hung: the lesson exceeded its limit of 120 s (the default; `<!-- limit: N s -->` in the \
+        "hung: the test case exceeded its limit of 120 s (the default; `<!-- limit: N s -->` in the \
          text changes it), after 118 s of the guest's time"
     );
     assert!(words[2].contains("stood still"));
@@ -54,14 +54,14 @@ fn an_exceeded_limit_names_the_place_that_states_it() {
     let text = words(Some(StatedLimit::Text(20)));
     assert!(
         text.starts_with(
-            "hung: the lesson exceeded its limit of 20 s (`<!-- limit: N s -->` in the text), "
+            "hung: the test case exceeded its limit of 20 s (`<!-- limit: N s -->` in the text), "
         ),
         "{text}"
     );
     let manifest = words(Some(StatedLimit::Manifest(20)));
     assert!(
         manifest.starts_with(
-            "hung: the lesson exceeded its limit of 20 s (`limit` of `[test]` in kmodlab.toml), "
+            "hung: the test case exceeded its limit of 20 s (`limit` of `[test]` in kmodlab.toml), "
         ),
         "{manifest}"
     );

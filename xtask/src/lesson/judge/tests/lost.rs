@@ -25,8 +25,8 @@ fn a_guest_that_does_not_start_the_lesson_is_not_the_lessons_fault() {
     assert!(
         text(&[], "[    0.000000] Linux\r\n").ends_with("never reached its first program, /init")
     );
-    assert!(text(&[], &LOG[..90]).ends_with("but not the lesson"));
-    assert!(text(&[], LOG).ends_with("its agent did not start the lesson"));
+    assert!(text(&[], &LOG[..90]).ends_with("but not the test case"));
+    assert!(text(&[], LOG).ends_with("its agent did not start the test case"));
     assert!(
         text(
             &[],
@@ -49,7 +49,7 @@ fn a_guest_that_ends_in_the_lesson_is_lost() {
     assert_eq!(lost.name(), "guest-lost");
     assert!(
         lost.to_string()
-            .ends_with("it ended in the middle of the lesson")
+            .ends_with("it ended in the middle of the test case")
     );
 }
 
