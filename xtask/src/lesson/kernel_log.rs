@@ -32,6 +32,8 @@ struct LogLine {
     message: usize,
     /// The level, if the kernel or a module printed the line, as opposed to a program.
     level: Option<u8>,
+    /// Whether it looks like the beginning of a report, and a module printed it.
+    imitates_report: bool,
 }
 
 /// Maximum number of lines of a report.
@@ -126,17 +128,19 @@ impl KernelLog {
     /// message that it turns itself off, for example when it runs out of memory.
     pub fn lockdep_off(&self) -> Option<&str> {
         let before = self.lesson.unwrap_or(self.lines.len());
-        let is_report =
-            |message: &str| kind(message).is_some() && subject(message) == Subject::Lockdep;
+        let is_report = |line: &LogLine| {
+            line.report_kind().is_some() && subject(line.message()) == Subject::Lockdep
+        };
         let turns_off = |message: &str| {
             message.starts_with("turning off the locking correctness validator")
                 || message.starts_with("Disabling lock debugging due to kernel taint")
         };
-        let messages = || self.lines.iter().map(LogLine::message);
-        let mut earlier = messages().take(before);
-        earlier
-            .find(|message| is_report(message))
-            .or_else(|| messages().find(|message| turns_off(message)))
+        let mut earlier = self.lines.iter().take(before);
+        let reported = earlier.find(|line| is_report(line));
+        let mut messages = self.lines.iter().map(LogLine::message);
+        reported
+            .map(LogLine::message)
+            .or_else(|| messages.find(|message| turns_off(message)))
     }
 
     fn since_lesson(&self) -> &[LogLine] {
@@ -176,7 +180,13 @@ impl LogLine {
             at,
             message,
             level,
+            imitates_report: false,
         }
+    }
+
+    /// Returns the kind of the report that the line begins, if it does.
+    fn report_kind(&self) -> Option<ReportKind> {
+        kind(self.message()).filter(|_| !self.imitates_report)
     }
 
     fn message(&self) -> &str {

@@ -135,6 +135,14 @@ impl Origins {
         self.texts.push('\n');
     }
 
+    /// Reports whether a module printed a message: one of its texts fits it better than each format of the kernel.
+    pub fn is_modules(&self, message: &str) -> bool {
+        let weight = |formats: &Formats| formats.best(message, |_| true).map(Format::weight);
+        let kernel = weight(&self.kernel).max(weight(&self.kernel_devices));
+        let modules = weight(&self.modules).filter(|weight| *weight >= MIN_WEIGHT);
+        modules > kernel
+    }
+
     /// Reports whether the kernel itself printed a message at the level of a warning or worse. A
     /// message that a module can have printed as well is the module's.
     pub fn is_kernels(&self, message: &str) -> bool {
@@ -193,6 +201,19 @@ mod tests {
             ]),
             kernel_devices: formats(&["cannot be suspended: %d\n", "error %d\n"]),
             ..of_modules(modules)
+        }
+    }
+
+    #[test]
+    fn a_module_prints_its_own_texts() {
+        let origins = origins(&["WARNING: low battery\n", "%s: %s %ld\n"]);
+        assert!(origins.is_modules("WARNING: low battery"));
+        for message in [
+            "WARNING: CPU: 1 PID: 3 at x.c:3",
+            "x: y 3",
+            "bad: scheduling from the idle thread!",
+        ] {
+            assert!(!origins.is_modules(message), "{message}");
         }
     }
 

@@ -43,8 +43,8 @@ impl KernelReport {
 /// interrupts disabled.
 pub const INTERRUPTED: &str = "Kernel panic - not syncing: NMI: Not continuing";
 
-/// Beginnings of a report's first line, with its kind. The first match counts. A message
-/// of a module cannot match, because `pr_info!` puts the module's name first.
+/// Beginnings of a report's first line, with its kind. The first match counts. `pr_info!` puts the module's name
+/// before a message; a module in C may print such a line itself ([`KernelLog::without_imitations`]).
 const REPORTS: &[(&str, ReportKind)] = {
     use ReportKind::{Complaint, Fatal, Hang};
     &[
@@ -118,7 +118,38 @@ pub(super) const ENDS_REPORT: &[&str] = &[
 /// A pause that ends a report, in seconds.
 pub(super) const PAUSE: f64 = 0.1;
 
+/// Beginnings of the lines of which a report of the kernel has one near its headline.
+const DETAILS: [&str; 4] = ["CPU: ", "Call Trace", "task:", "Modules linked in"];
+
+/// Most lines from the headline to these.
+const MAX_BEFORE_DETAILS: usize = 12;
+
 impl KernelLog {
+    /// Returns the log in which a line that looks like the beginning of a report, and that a module printed, is an
+    /// ordinary message: `pr_info("WARNING: low battery\n")`. `None` if there is no such line. A report with the
+    /// details that the kernel prints is not asked about.
+    pub fn without_imitations(&self, is_modules: impl Fn(&str) -> bool) -> Option<Self> {
+        let is_report = |at: usize| {
+            let end = self.lines.len().min(at + MAX_BEFORE_DETAILS);
+            self.lines[at + 1..end].iter().any(|line| {
+                let message = line.message();
+                DETAILS.iter().any(|begin| message.starts_with(begin))
+            })
+        };
+        let imitates = |(at, line): (usize, &LogLine)| {
+            let may_be = line.level.is_some() && line.report_kind().is_some() && !is_report(at);
+            may_be && is_modules(line.message())
+        };
+        let lines: Vec<bool> = self.lines.iter().enumerate().map(imitates).collect();
+        lines.contains(&true).then(|| {
+            let mut log = self.clone();
+            for (line, imitates) in log.lines.iter_mut().zip(lines) {
+                line.imitates_report = imitates;
+            }
+            log
+        })
+    }
+
     /// Returns the kernel's first report that it ended a process for lack of memory.
     pub fn out_of_memory(&self) -> Option<KernelReport> {
         let lines = self.relevant();
@@ -137,11 +168,12 @@ impl KernelLog {
     /// Returns the first kernel report of the lesson; if no lesson began, of the whole log.
     pub fn report(&self) -> Option<KernelReport> {
         let lines = self.relevant();
-        let kinds = || lines.iter().map(|line| kind(line.message()));
+        let kinds = || lines.iter().map(LogLine::report_kind);
         let (at, kind) = kinds()
             .enumerate()
             .find_map(|(at, kind)| Some((at, kind?)))?;
-        let is_panic = |line: &LogLine| line.message().starts_with("Kernel panic");
+        let is_panic =
+            |line: &LogLine| line.message().starts_with("Kernel panic") && !line.imitates_report;
         let stopped = lines[at..].iter().any(is_panic);
         // If the kernel stops after a complaint, the kind is that of the report that stopped it. A hang's
         // detector panics too, but its report stays a hang.
@@ -262,7 +294,7 @@ fn end_of_complaint(lines: &[LogLine], at: usize) -> usize {
         if message.starts_with("---[ end trace") {
             return index + 1;
         }
-        let begins = |line: &LogLine| kind(line.message()).is_some();
+        let begins = |line: &LogLine| line.report_kind().is_some();
         if message.starts_with("=====") && !lines.get(index + 1).is_some_and(begins) {
             return index + 1;
         }
