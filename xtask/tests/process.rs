@@ -56,6 +56,20 @@ fn a_tool_ends_with_all_its_children_when_xtask_is_killed() -> Result<()> {
 }
 
 #[test]
+fn a_process_that_left_its_tools_group_ends_with_the_tool() -> Result<()> {
+    // It would run for a quarter of an hour, and holds the pipe of the standard output open.
+    let output = Tool::new("sh")
+        .args([
+            "-c",
+            "setsid sh -c 'sleep 900 & echo $!; wait' & read -r _ < /proc/uptime; echo $!",
+        ])
+        .output()?;
+    let left: Vec<String> = output.split_whitespace().map(str::to_owned).collect();
+    ensure!(!left.is_empty(), "{output:?}");
+    gone(&left)
+}
+
+#[test]
 fn a_tool_ends_when_its_guard_is_killed() -> Result<()> {
     let (lifeline, _held) = std::io::pipe()?;
     let mut guard = Command::new(env!("CARGO_BIN_EXE_xtask"))

@@ -133,11 +133,32 @@ pub fn guard(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     });
     let status = child.wait().context("cannot wait for the tool")?;
     end_group();
-    while rustix::process::wait(WaitOptions::empty()).is_ok() {}
+    // A process that left the tool's group becomes a child of the guard when its parent ends.
+    loop {
+        kill_children();
+        if rustix::process::wait(WaitOptions::empty()).is_err() {
+            break;
+        }
+    }
     let code = status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// Kills the children of this process, of all its threads. A kernel without `CONFIG_PROC_CHILDREN` does not list
+/// them, and they run to their own end.
+fn kill_children() {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    for task in tasks.flatten() {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Some(child) = child.parse().ok().and_then(Pid::from_raw) {
+                // An error means that it has ended.
+                let _ = rustix::process::kill_process(child, Signal::KILL);
+            }
+        }
+    }
 }
 
 /// Becomes `PROGRAM ARG…`, which gets `signal` when its parent ends: SIGTERM on a terminal, at which
