@@ -377,6 +377,6 @@ impl fmt::Display for Verdict {
 pub fn first_error(output: &str) -> Option<&str> {
     output
         .lines()
-        .find(|line| line.starts_with("error") || line.contains("error: "))
+        .find(|line| line.starts_with("error[") || line.contains("error: "))
         .or_else(|| output.lines().find(|line| line.starts_with("ERROR: ")))
 }

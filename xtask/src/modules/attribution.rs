@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::kbuild_lines::{failed_target, is_kbuild, is_make, target_without_rule};
 use super::project_paths::ProjectPaths;
-use super::tool_failure::{ToolFailure, tool_failure};
+use super::tool_failure::{ToolFailure, is_diagnostic, tool_failure};
 use crate::failure::Fault;
 
 /// Maximum number of lines of a compiler's output that are kept for a module.
@@ -35,6 +35,8 @@ pub(super) struct ModuleErrors {
     pub lines: Vec<String>,
     /// Number of lines that were left out.
     pub left_out: usize,
+    /// Whether the host is at fault only because no line names a source.
+    pub is_unclear: bool,
 }
 
 impl ModuleErrors {
@@ -136,6 +138,14 @@ impl<'a> Attribution<'a> {
     }
 
     fn keep(&mut self, line: String) {
+        // The first error counts more than the includes that lead to it, of which there may be hundreds.
+        let is_first_error = |pending: &[String]| {
+            is_diagnostic(&line) && !pending.iter().any(|line| is_diagnostic(line))
+        };
+        if self.pending.len() == MAX_LINES && is_first_error(&self.pending) {
+            self.pending.pop();
+            self.left_out += 1;
+        }
         if self.pending.len() < MAX_LINES {
             // clang prints absolute paths, rustc paths relative to the folder.
             if let Some(paths) = &self.project {
@@ -162,6 +172,7 @@ impl<'a> Attribution<'a> {
             fault: Fault::Lesson,
             lines: Vec::new(),
             left_out: 0,
+            is_unclear: false,
         });
         let lines = match tool_failure(end, &lines) {
             ToolFailure::Refused => lines,
@@ -171,7 +182,13 @@ impl<'a> Attribution<'a> {
             }
             ToolFailure::Host(note) => {
                 errors.fault = Fault::Host;
+                errors.is_unclear = false;
                 errors.lines.extend(note);
+                lines
+            }
+            ToolFailure::Unclear => {
+                errors.is_unclear |= errors.fault != Fault::Host;
+                errors.fault = Fault::Host;
                 lines
             }
         };

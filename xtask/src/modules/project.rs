@@ -236,9 +236,13 @@ impl ModuleBuilder<'_> {
             let Some(errors) = errors.remove(project.name.as_str()) else {
                 return Err(error);
             };
-            let errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
+            let mut errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
             if errors.fault == Fault::Host && is_full(work)? {
                 return Err(error.context("No space left on device"));
+            }
+            // A Kbuild of the project's own may run any command.
+            if errors.is_unclear && build.kbuild == KbuildSource::Own {
+                errors.fault = Fault::Lesson;
             }
             let unbuilt =
                 UnbuiltModule::with_errors(&project.name, language, &errors, &image.label(), &log);

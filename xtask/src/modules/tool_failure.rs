@@ -29,6 +29,8 @@ pub(super) enum ToolFailure {
     Limit(String),
     /// The host stopped it, or it has a bug: a note if its output does not show that.
     Host(Option<String>),
+    /// It ended by itself, and its output says neither of a source nor of the host what is wrong.
+    Unclear,
 }
 
 /// Returns the cause for which a tool with these lines of output failed. `end` is how make says that
@@ -44,12 +46,14 @@ pub(super) fn tool_failure(end: &str, lines: &[String]) -> ToolFailure {
         .is_some_and(|status| status < 126);
     let is_hosts = |line: &String| HOST_PHRASES.iter().any(|phrase| line.contains(phrase));
     // A tool that only fails, such as kbuild's fixdep on a full disk, says nothing of a source.
-    let has_refused =
-        ended_itself && lines.iter().any(|line| is_diagnostic(line)) && !lines.iter().any(is_hosts);
-    if has_refused {
+    let is_free_of_host = ended_itself && !lines.iter().any(is_hosts);
+    if is_free_of_host && lines.iter().any(|line| is_diagnostic(line)) {
         return ToolFailure::Refused;
     }
     let shows_nothing = lines.is_empty() || !ended_itself;
+    if is_free_of_host && !shows_nothing {
+        return ToolFailure::Unclear;
+    }
     ToolFailure::Host(shows_nothing.then(|| format!("the compiler ended with: {end}")))
 }
 
@@ -89,7 +93,7 @@ fn limit_exceeded(end: &str, lines: &[String]) -> Option<String> {
 }
 
 /// Reports whether a line is an error of a compiler, a linker, objtool or modpost.
-fn is_diagnostic(line: &str) -> bool {
+pub(super) fn is_diagnostic(line: &str) -> bool {
     line.starts_with("error")
         || line.contains(": error: ")
         // A bare `#error` has no text after the colon.

@@ -151,10 +151,40 @@ fn own_kbuild(files: &ProjectFiles, shown: &Path) -> Result<Option<OwnKbuild>> {
         return Ok(None);
     };
     let text = files.text(shown, &file)?;
+    if let Some(folder) = endless_folder(&text) {
+        bail!(Failure::lesson(format!(
+            "{}: `{folder}` among the objects is the folder itself or one above it, so kbuild would read this file \
+             again without end; name only folders in the module's own",
+            shown_path(shown, &file)
+        )));
+    }
     Ok(describes_modules(&text).then(|| OwnKbuild {
         file,
         uses_kernel_ext: text.contains("$(KERNEL_EXT)"),
     }))
+}
+
+/// Returns a folder among the objects of a Kbuild's lines `obj-m += ...` from which kbuild comes to the same Kbuild
+/// again.
+fn endless_folder(text: &str) -> Option<&str> {
+    let lines = text.lines().map(str::trim_start);
+    let objects = lines
+        .filter(|line| line.starts_with("obj-"))
+        .filter_map(|line| line.split_once('='))
+        .flat_map(|(_, objects)| {
+            objects
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+        });
+    let is_endless = |word: &&str| {
+        let mut parts = word
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".");
+        word.ends_with('/') && parts.next().is_none_or(|part| part == "..")
+    };
+    objects.into_iter().find(is_endless)
 }
 
 /// Returns a module for each source in the folder itself that declares one.

@@ -278,3 +278,16 @@ fn an_unknown_module_in_load_is_an_error_of_the_manifest() -> Result<()> {
     assert!(error.ends_with(end), "{error}");
     Ok(())
 }
+
+#[test]
+fn a_kbuild_that_leads_to_itself_is_found() {
+    for (text, folder) in [
+        ("obj-m := x.o ./\n", Some("./")),
+        ("obj-m += ../\n", Some("../")),
+        ("  obj-$(CONFIG_X) += a/ .././b/ # up\n", Some(".././b/")),
+        ("obj-m := x.o sub/ ./other/ # ./\n", None),
+        ("ccflags-y := -I../\n", None),
+    ] {
+        assert_eq!(endless_folder(text), folder, "{text}");
+    }
+}
