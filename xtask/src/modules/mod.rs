@@ -27,6 +27,7 @@ mod unbuilt;
 mod undefined;
 mod warnings;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -127,12 +128,12 @@ pub enum ModuleRequest<'a> {
     Project(&'a Project, Language),
 }
 
-impl ModuleRequest<'_> {
+impl<'a> ModuleRequest<'a> {
     /// Returns the name of the owner, and the language.
-    fn of(&self) -> (&str, Language) {
-        match self {
-            Self::Own(name, language) => (name, *language),
-            Self::Project(project, language) => (&project.name, *language),
+    fn of(&self) -> (&'a str, Language) {
+        match *self {
+            Self::Own(name, language) => (name, language),
+            Self::Project(project, language) => (&project.name, language),
         }
     }
 }
@@ -184,6 +185,10 @@ pub fn build(
 ) -> Result<ModuleSet> {
     let builder = ModuleBuilder::new(session, toolchain, image);
     let stage = session.ui.stage("modules");
+    // A folder with several texts requests its modules for each.
+    let mut known = HashSet::new();
+    let requested = requested.iter().copied();
+    let requested: Vec<ModuleRequest<'_>> = requested.filter(|it| known.insert(it.of())).collect();
     let own = requested.iter().filter_map(|request| match *request {
         ModuleRequest::Own(name, language) => Some((name, language)),
         ModuleRequest::Project(..) => None,
@@ -202,7 +207,7 @@ pub fn build(
             ModuleRequest::Own(..) => None,
         })
     };
-    for request in requested {
+    for request in &requested {
         if let ModuleRequest::Project(project, language) = *request {
             let others: Vec<&Project> = projects()
                 .filter(|other| !std::ptr::eq(*other, project))

@@ -28,7 +28,7 @@ use crate::modules::Language;
 use crate::text::shell_word;
 
 pub use allowed::Allowed;
-pub use detection::has_modules;
+pub use detection::{describes_itself, has_modules};
 pub use files::{ProjectFile, ProjectFiles};
 pub use guest::{CPUS, GuestChoice, MEMORY_MIB, MachineName, device};
 pub use guest_files::{ProjectGuestFile, check_guest_path};
@@ -199,13 +199,18 @@ impl Project {
         Ok(roots)
     }
 
-    /// Lists the files that kbuild may read.
+    /// Lists the files that kbuild may read: all but the texts and the manifest, whose changes need no build.
     ///
     /// # Errors
     ///
     /// Fails if the folder cannot be read.
     pub fn files(&self) -> Result<ProjectFiles> {
-        ProjectFiles::of(&self.folder, &self.shown)
+        let mut files = ProjectFiles::of(&self.folder, &self.shown)?;
+        let is_source = |file: &ProjectFile| {
+            file.name != Path::new(MANIFEST) && !self.texts.contains(&file.name)
+        };
+        files.files.retain(is_source);
+        Ok(files)
     }
 }
 
