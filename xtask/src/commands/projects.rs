@@ -11,7 +11,7 @@ use crate::kernel::spec::Kernels;
 use crate::lesson::BadText;
 use crate::project::{
     GuestChoice, KernelChoice, MANIFEST, MachineName, Project, ProjectGuestFile, check_guest_path,
-    device, has_modules, is_path,
+    describes_itself, device, has_modules, is_path,
 };
 use crate::workspace::Workspace;
 
@@ -200,19 +200,29 @@ impl Selection {
     }
 }
 
-/// Returns the arguments of a command. Without any, they are the current folder if it has modules, and is
-/// neither in a clone nor a student's.
+/// Returns the arguments of a command. Without any, they are the project that the current folder is in, unless it is
+/// in a clone or a student's.
 pub fn or_current_folder(arguments: &[String]) -> Vec<String> {
-    let current = Path::new(".");
-    let is_project = || {
-        let folder = current.canonicalize();
-        has_modules(current)
-            && folder.is_ok_and(|folder| Workspace::around(&folder).is_err())
-            && StudentFolder::open(current).is_err()
-    };
-    match arguments.is_empty() && is_project() {
-        true => vec![".".to_owned()],
+    match arguments.is_empty() {
+        true => current_project().into_iter().collect(),
         false => arguments.to_vec(),
+    }
+}
+
+/// Returns the folder of the project that the current folder is in: `.`, or the nearest folder above it with a
+/// manifest, such as `../..`.
+fn current_project() -> Option<String> {
+    let current = Path::new(".").canonicalize().ok()?;
+    if Workspace::around(&current).is_ok() || StudentFolder::open(&current).is_ok() {
+        return None;
+    }
+    let mut folders = current.ancestors().enumerate().skip(1);
+    let above = folders.find(|(_, folder)| folder.join(MANIFEST).is_file());
+    // A student's folder has a manifest too.
+    let above = above.filter(|(_, folder)| StudentFolder::open(folder).is_err());
+    match above.filter(|_| !describes_itself(&current)) {
+        Some((levels, _)) => Some(vec![".."; levels].join("/")),
+        None => has_modules(&current).then(|| ".".to_owned()),
     }
 }
 

@@ -64,7 +64,7 @@ pub struct QemuOptions {
 
     /// Run the test cases first, and type the commands of the one that fails up to the failure
     ///
-    /// If a single one passes, all its commands but the last are typed. Commands of --run, or of a standard input,
+    /// If all pass, all commands of the first but the last are typed. Commands of --run, or of a standard input,
     /// follow.
     #[arg(long, conflicts_with = "gdb")]
     at_failure: bool,

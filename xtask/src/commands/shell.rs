@@ -1,7 +1,7 @@
 //! `shell`: a guest with a shell, in which the commands of an exercise's part were typed, or those of the text of
 //! a module up to the one that fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,11 +15,12 @@ use super::script::{self, GuestScript};
 use super::student::Student;
 use crate::exercise::answer::{Answer, AnswerFolder};
 use crate::exercise::result::{CheckResult, PartState};
+use crate::exercise::student::StudentFolder;
 use crate::exercise::{Exercise, PartCommand};
 use crate::failure::Failure;
 use crate::initramfs::GuestFile;
 use crate::pipeline::{self, Built};
-use crate::project::is_path;
+use crate::project::has_modules;
 use crate::report::timelines;
 use crate::session::Session;
 use crate::temporary::guest_folder;
@@ -110,12 +111,18 @@ pub fn run(options: &ShellOptions) -> Result<ExitCode> {
 
 /// Returns the folder with a module that the options name instead of an exercise.
 fn project_folder(options: &ShellOptions) -> Option<String> {
-    let arguments = match (&options.exercise, &options.folder) {
-        (Some(name), _) => vec![name.clone()],
-        (None, Some(_)) => Vec::new(),
-        (None, None) => or_current_folder(&[]),
-    };
-    arguments.into_iter().find(|argument| is_path(argument))
+    match (&options.exercise, &options.folder) {
+        // The name of an exercise has a slash too.
+        (Some(name), _) if name.starts_with(['.', '/']) => Some(name.clone()),
+        (Some(name), None) => {
+            let current = Path::new(".").canonicalize().ok()?;
+            let is_folder =
+                matches!(StudentFolder::find(&current), Ok(None)) && has_modules(Path::new(name));
+            is_folder.then(|| format!("./{name}"))
+        }
+        (None, None) => or_current_folder(&[]).into_iter().next(),
+        (_, Some(_)) => None,
+    }
 }
 
 /// Returns the exercise and the part. A single number is a part.

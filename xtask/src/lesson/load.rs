@@ -279,6 +279,9 @@ fn unknown(name: &str, known: &[(&str, Vec<String>)]) -> String {
     {
         message += &format!("; did you mean `{known}`?");
     }
+    if Path::new(name).is_dir() {
+        message += &format!("; the folder of this name is `./{name}`");
+    }
     for (kind, names) in known.iter().filter(|(_, names)| !names.is_empty()) {
         message += &format!("\nthe {kind}s are: {}", names.join(", "));
     }

@@ -17,17 +17,19 @@ pub(super) fn describes_modules(text: &str) -> bool {
     })
 }
 
-/// Reports whether a folder has modules by the files in it: a manifest, a Kbuild or Makefile with modules, or a
-/// source that declares one, also in the folder `c` of a lesson's twin.
-pub fn has_modules(folder: &Path) -> bool {
+/// Reports whether a folder has a manifest, or a Kbuild or Makefile with modules.
+pub fn describes_itself(folder: &Path) -> bool {
     let describes = |name: &&str| {
         let text = std::fs::read_to_string(folder.join(name));
         text.is_ok_and(|text| describes_modules(&text))
     };
-    folder.join(MANIFEST).is_file()
-        || KBUILD_FILES.iter().any(describes)
-        || has_source(folder)
-        || has_source(&folder.join("c"))
+    folder.join(MANIFEST).is_file() || KBUILD_FILES.iter().any(describes)
+}
+
+/// Reports whether a folder has modules by the files in it: it describes itself, or has a source that declares one,
+/// also in the folder `c` of a lesson's twin.
+pub fn has_modules(folder: &Path) -> bool {
+    describes_itself(folder) || has_source(folder) || has_source(&folder.join("c"))
 }
 
 /// Reports whether a source in the folder itself declares a module.
