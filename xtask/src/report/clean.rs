@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use super::CleanSchedules;
 use crate::schedule::miss::LONG_ENOUGH;
 
+/// Probability above which a bound says nothing.
+const WORTHLESS: f64 = 0.99;
+
 /// Maximum number of functions that a line names.
 const MAX_NAMED: usize = 6;
 
@@ -17,14 +20,20 @@ pub(super) fn print(out: &mut dyn Write, clean: &CleanSchedules) -> io::Result<(
         "{lesson} ({language}): {random} of {schedules} clean schedules are random; "
     )?;
     let length = f64::from(LONG_ENOUGH) / 1e6;
-    match clean.missed_with_one_delay().map(percent) {
+    match clean.missed_with_one_delay() {
+        Some(one) if one > WORTHLESS => write!(
+            out,
+            "too few for a bound on what they miss: more schedules find more"
+        )?,
         Some(one) => write!(
             out,
-            "they miss a race that one delay of {length} ms shows with a probability of at most {one}"
+            "they miss a race that one delay of {length} ms shows with a probability of at most {}",
+            percent(one)
         )?,
         None => write!(out, "no bound is known for what they miss")?,
     }
-    if let Some(two) = clean.missed_with_two_delays() {
+    let two = clean.missed_with_two_delays();
+    if let Some(two) = two.filter(|two| *two <= WORTHLESS) {
         write!(out, ", and two delays {}", percent(two))?;
     }
     writeln!(out)?;
@@ -72,6 +81,19 @@ mod tests {
         assert!(print(&mut out, &clean).is_ok());
         let expected = "x (c): 25 of 100 clean schedules are random; they miss a race that one delay of \
                         0.5 ms shows with a probability of at most 7.2 %, and two delays 97.6 %\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        let few = CleanSchedules {
+            random: 1,
+            probability: Some(RaceProbability {
+                one_delay: 0.001,
+                two_delays: None,
+            }),
+            ..clean.clone()
+        };
+        let mut out = Vec::new();
+        assert!(print(&mut out, &few).is_ok());
+        let expected = "x (c): 1 of 100 clean schedules are random; too few for a bound on what they \
+                        miss: more schedules find more\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
         let clean = CleanSchedules {
             probability: None,

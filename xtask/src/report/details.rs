@@ -60,12 +60,19 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
         if let Some(succeeded) = &outcome.succeeded {
             writeln!(out, "{succeeded}")?;
         }
-    } else if matches!(verdict, Verdict::Panic { .. }) {
+    } else if let Verdict::Panic { report, .. } = verdict {
         writeln!(
             out,
             "while no command ran. Before a module is removed, its timers, work items, callbacks and\n\
              threads must have ended, and everything that it registered must be unregistered."
         )?;
+        let is_met = |(function, _): &&(&str, &str)| {
+            let function = format!("{function}+0x");
+            report.iter().any(|line| line.contains(&function))
+        };
+        if let Some((_, left)) = STILL_REGISTERED.iter().find(is_met) {
+            writeln!(out, "kmodlab looked at what was left: {left}.")?;
+        }
     }
     print_locations(out, &outcome.source_locations)?;
     match verdict {
@@ -100,7 +107,7 @@ pub(super) fn print(out: &mut dyn Write, outcome: &Outcome, palette: Palette) ->
             listing(out, "the commands and the log", &outcome.narrative)?;
             writeln!(
                 out,
-                "The commands must remove everything that they create: check the last of them."
+                "What a module creates, its exit function must remove, and what the commands create, the last of them."
             )?;
         }
         Verdict::ShellLost { .. } => writeln!(
@@ -224,6 +231,12 @@ fn command(out: &mut dyn Write, location: &TextLocation) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Functions by which the kernel lists what is registered, and meets the memory of a module that is gone.
+const STILL_REGISTERED: [(&str, &str); 1] = [(
+    "misc_seq_show",
+    "a device of misc_register() is still registered, which misc_deregister() must end",
+)];
 
 /// Writes a list of things that were left behind.
 fn list_left(out: &mut dyn Write, left: &[String]) -> io::Result<()> {

@@ -201,15 +201,18 @@ fn print_row(
     bad.retain(|(first, _)| !first.verdict.passed());
     let more = bad.len().saturating_sub(MAX_KINDS);
     for (first, runs) in bad.into_iter().take(MAX_KINDS) {
-        let often = match runs.len() {
+        let alike = row.iter().filter(|outcome| outcome.is_like(first));
+        let often = match alike.count() {
             1 => "once".to_owned(),
             count => format!("{count} times"),
         };
-        let (verdict, runs) = (
-            verdict(first) + &difference(first),
-            numbers(first, &runs, 3),
-        );
-        writeln!(out, "{:width$}  {often} {verdict} ({runs})", "")?;
+        let verdict = verdict(first) + &difference(first);
+        let is_numbered = first.seed().is_some() || first.run.is_some();
+        let runs = match is_numbered {
+            true => format!(" ({})", numbers(first, &runs, 3)),
+            false => String::new(),
+        };
+        writeln!(out, "{:width$}  {often} {verdict}{runs}", "")?;
     }
     if more > 0 {
         writeln!(out, "{:width$}  and {more} more kinds of failures", "")?;

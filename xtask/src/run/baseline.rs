@@ -2,6 +2,7 @@
 //! use which memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, ensure};
 use kmodlab_protocol::RunOptions;
@@ -14,7 +15,7 @@ use crate::schedule::{
     self, Baseline, BaselineReport, ExactSchedule, ModuleCode, PerturbOrder, ProbeLine, ProbePoint,
     Schedule,
 };
-use crate::vm::Snapshot;
+use crate::vm::{GuestEnd, Snapshot};
 use crate::workers;
 
 /// Stands for all lines that are not the lesson's: more of a module's code comes from Rust's
@@ -64,12 +65,17 @@ impl Runner<'_> {
         let origin = lesson.origin();
         let module = main_module(self.built, &origin, language)?;
         let module_name = module.kernel_name();
+        // A module may hang before it reaches a point.
+        let hung = AtomicBool::new(false);
         let run = |order: PerturbOrder| -> Result<BaselineReport> {
             let options = RunOptions {
                 setting: Some(order.setting),
                 reports_trace: false,
             };
             let run = self.script_from(snapshot, script, &options, &mut |_| ())?;
+            if run.run.interruption.is_some() || run.run.end != GuestEnd::Ended {
+                hung.store(true, Ordering::Relaxed);
+            }
             Ok(BaselineReport::read(&run.run.debug, &order.points))
         };
         let chunks = schedule::chunks(points);
@@ -87,9 +93,9 @@ impl Runner<'_> {
         }) {
             report.extend(part?);
         }
-        // Otherwise every schedule would delay nothing, and pass.
+        // Otherwise every schedule would delay nothing, and pass. A hang is the verdict of each.
         ensure!(
-            !report.arrivals.is_empty(),
+            !report.arrivals.is_empty() || hung.load(Ordering::Relaxed),
             Failure::lesson(nothing_to_delay(&case.name(), &module.name))
         );
         let called = report.arrivals.iter();

@@ -71,3 +71,77 @@ fn a_work_item_that_outlives_its_module_is_named_by_its_function() -> Result<()>
     ];
     output.expect(1, &parts)
 }
+
+#[test]
+fn a_message_that_looks_like_a_report_is_the_modules() -> Result<()> {
+    let init = "pr_info(\"WARNING: low battery\\n\"); pr_err(\"BUG: %d left\\n\", 3); \
+                pr_info(\"Kernel panic - not syncing: no\\n\"); return 0;";
+    let project = TestProject::new(&[("own.c", &module(init))])?;
+    let parts = ["own (c)  ok", "BUG: 3 left", "1 passed"];
+    project.xtask(&["test", "./own"])?.expect(0, &parts)?;
+    // The kernel prints this one.
+    project.write(
+        "own.c",
+        &module("WARN(1, \"BUG: %d left\\n\", 3); return 0;"),
+    )?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(1, &["kernel-report: the kernel reported: "])
+}
+
+#[test]
+fn a_device_that_is_still_registered_is_named() -> Result<()> {
+    let source = "#include <linux/fs.h>\n#include <linux/miscdevice.h>\n#include <linux/module.h>\n\
+                  static const struct file_operations fops = { .owner = THIS_MODULE };\n\
+                  static struct miscdevice device = {\n\t.minor = MISC_DYNAMIC_MINOR, .name = \"own\", \
+                  .fops = &fops,\n};\n\
+                  static int __init own_init(void)\n{\n\treturn misc_register(&device);\n}\n\
+                  module_init(own_init);\nstatic void __exit own_exit(void)\n{\n}\nmodule_exit(own_exit);\n\
+                  MODULE_LICENSE(\"GPL\");\nMODULE_DESCRIPTION(\"A test\");\n";
+    let project = TestProject::new(&[("own.c", source)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(1, &["a device of misc_register() is still registered"])
+}
+
+/// The module hangs before it reaches an instruction where a schedule can delay it.
+#[test]
+fn a_module_that_hangs_at_once_hangs_under_schedules_too() -> Result<()> {
+    let project =
+        TestProject::new(&[("own.c", &module("for (;;)\n\t\tcpu_relax();\n\treturn 0;"))])?;
+    let output = project.xtask(&["test", "./own", "--schedules", "2", "--no-narrow"])?;
+    output.expect(1, &["hang: hung: ", "was at ./own/own.c:"])
+}
+
+/// A folder with two texts has its module once.
+#[test]
+fn a_folder_with_two_texts_has_one_module() -> Result<()> {
+    let text = "# own\n\n```console\n$ insmod own.ko 2>&1 | grep x\n? 1\n$ rmmod own\n```\n";
+    let files = [
+        ("own.c", &*module("return 0;")),
+        ("a.md", text),
+        ("b.md", text),
+        ("kmodlab.toml", "[test]\ntexts = [\"*.md\"]\n"),
+    ];
+    let project = TestProject::new(&files)?;
+    let output = project.xtask(&["build", "./own"])?;
+    output.expect(0, &["own.ko"])?;
+    ensure!(
+        output.stdout.matches("own.ko").count() == 1,
+        "{}",
+        output.stdout
+    );
+    let output = project.xtask(&["test", "./own", "--schedules", "1"])?;
+    output.expect(0, &["2 passed, 0 failed"])?;
+    let note = "the module that is loaded last";
+    ensure!(!output.printed().contains(note), "{}", output.printed());
+
+    // A text is not among the files that are compiled.
+    project.write("b.md", &format!("{text}\nThe end.\n"))?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(0, &["2 passed, 0 failed"])?;
+    ensure!(!output.stderr.contains("compiling"), "{}", output.stderr);
+    let output = project.xtask(&["shell", "./own"])?;
+    output.expect(
+        0,
+        &["all test cases pass, ", "next in the text:\n  rmmod own"],
+    )
+}
