@@ -21,6 +21,15 @@ const LARGEST: u64 = 4 << 20;
 ///
 /// Fails if the file cannot be read, is not ordinary or is longer.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_at_most(path, LARGEST)
+}
+
+/// Reads an ordinary file of at most `largest` bytes as [`read`] does.
+///
+/// # Errors
+///
+/// Fails as [`read`] does.
+pub fn read_at_most(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     // A pipe would be waited for.
     let file = File::options()
         .read(true)
@@ -30,8 +39,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is not an ordinary file"));
     }
     let mut bytes = Vec::new();
-    if file.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
-        let why = format!("it is longer than {} MiB", LARGEST >> 20);
+    if file.take(largest + 1).read_to_end(&mut bytes)? as u64 > largest {
+        let why = format!("it is longer than {} MiB", largest >> 20);
         return Err(io::Error::new(ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)

@@ -158,14 +158,15 @@ fn type_name(name: &str) -> String {
         .collect()
 }
 
-/// Names that a new module cannot have: the crates that modules in Rust are compiled against, and parts of the
-/// kernel in /sys/module.
-const TAKEN: [&str; 14] = [
+/// Names that a new module cannot have: the crates that modules in Rust are compiled against, words of Rust, and
+/// parts of the kernel in /sys/module.
+const TAKEN: [&str; 17] = [
     "alloc",
     "bindings",
     "build_error",
     "compiler_builtins",
     "core",
+    "crate",
     "ffi",
     "kernel",
     "kernel_ext",
@@ -173,6 +174,8 @@ const TAKEN: [&str; 14] = [
     "module",
     "pin_init",
     "printk",
+    "self",
+    "super",
     "uapi",
     "workqueue",
 ];

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use crate::failure::{Failure, Fault};
@@ -132,13 +132,24 @@ impl GuestChoice {
     ///
     /// # Errors
     ///
-    /// Fails as [`Self::check_machine`] does, and with the fault of a device if QEMU cannot have it.
+    /// Fails as [`Self::check_machine`] does, with a usage error if the host has less memory, and with the fault of a device if QEMU cannot have it.
     pub fn hardware(&self, session: &Session) -> Result<Hardware> {
         self.check_machine()?;
         let machine = match self.has_pci() {
             true => MachineType::Q35(check_devices(session, &self.devices)?),
             false => MachineType::Microvm,
         };
+        if let Some(memory) = self.memory_mib {
+            let host = rustix::system::sysinfo();
+            // The units of its numbers may be larger than a byte (sysinfo(2)).
+            let host = (host.totalram * u64::from(host.mem_unit)) >> 20;
+            ensure!(
+                u64::from(memory) < host,
+                Failure::usage(format!(
+                    "the guest is to have {memory} MiB of memory, and this host has {host} MiB"
+                ))
+            );
+        }
         Ok(Hardware {
             cpus: self.cpus.unwrap_or(Hardware::DEFAULT.cpus),
             memory_mib: self.memory_mib.unwrap_or(Hardware::DEFAULT.memory_mib),

@@ -161,7 +161,21 @@ impl Manifest {
             }
             Err(error) => bail!(Failure::lesson(format!("{shown} cannot be read: {error}"))),
         };
-        let wrong = |error| Failure::lesson(format!("{shown}: {error}").trim_end().to_owned());
+        let wrong = |error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let before = text.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            // The whole error has the line itself, and a mark below the place.
+            let excerpt = error.to_string();
+            let what = error.message().lines().next().unwrap_or_default();
+            let excerpt: Vec<&str> = excerpt
+                .lines()
+                .skip(1)
+                .take_while(|own| *own != what)
+                .collect();
+            let excerpt = excerpt.join("\n");
+            Failure::lesson(format!("{shown}:{line}: {what}\n{excerpt}"))
+        };
         Ok(toml::from_str(&text).map_err(wrong)?)
     }
 
@@ -314,7 +328,10 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line() {
         let error = load("[test]\ntext = [\"x\"]\n").expect_err("an unknown key");
         let error = error.to_string();
-        assert!(error.starts_with("./kmodlab.toml: TOML parse error at line 2"));
+        assert!(
+            error.starts_with("./kmodlab.toml:2: unknown field"),
+            "{error}"
+        );
         assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
     }
 

@@ -82,7 +82,7 @@ impl Recording {
     ///
     /// A usage error if the file cannot be read, or is not a recording.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = whole_file::read_at_most(path, MAX_BYTES).map_err(|error| {
             Failure::usage(format!(
                 "cannot read the recording {}: {error}",
                 path.display()
