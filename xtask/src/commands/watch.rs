@@ -97,18 +97,28 @@ fn folders(arguments: &[String]) -> Result<Vec<WatchedFolder>> {
     Ok(folders)
 }
 
-/// Watches each folder that has a file of a module.
+/// Watches each folder that has a file of a module, and the folders around them: another branch of git's may not
+/// have the module for a while.
 fn watch(
     watcher: &mut RecommendedWatcher,
     watched: &mut BTreeSet<PathBuf>,
     folders: &[WatchedFolder],
 ) -> Result<()> {
     for WatchedFolder { folder, shown } in folders {
-        let files = ProjectFiles::of(folder, shown)?.files;
-        let parents = files
-            .iter()
-            .filter_map(|file| folder.join(&file.name).parent().map(Path::to_owned));
-        for parent in parents.chain([folder.clone()]) {
+        let around = folder.parent().map(Path::to_owned);
+        let mut own = Vec::new();
+        match ProjectFiles::of(folder, shown) {
+            Ok(files) => {
+                let files = files.files.iter();
+                let parents =
+                    files.filter_map(|file| Some(folder.join(&file.name).parent()?.to_owned()));
+                own.extend(parents);
+                own.push(folder.clone());
+            }
+            Err(error) if folder.is_dir() => return Err(error),
+            Err(_) => watched.retain(|known| !known.starts_with(folder)),
+        }
+        for parent in own.into_iter().chain(around) {
             // A folder that was removed and made again needs a new watch; one that has a watch
             // keeps it.
             if watched.insert(parent.clone()) {
@@ -126,7 +136,11 @@ fn digest(folders: &[WatchedFolder]) -> Result<Key> {
     let mut inputs = Inputs::new("watch 1");
     for WatchedFolder { folder, shown } in folders {
         inputs.text("folder", folder.to_string_lossy());
-        for file in ProjectFiles::of(folder, shown)?.files {
+        let files = match ProjectFiles::of(folder, shown) {
+            Err(_) if !folder.is_dir() => continue,
+            files => files?.files,
+        };
+        for file in files {
             // An editor may be replacing it at this moment.
             let contents = std::fs::read(&file.path).unwrap_or_default();
             inputs.bytes(&file.name.to_string_lossy(), &contents);

@@ -231,17 +231,26 @@ impl ModuleBuilder<'_> {
                 lines.push(line.replace(&copy, &shown_source).replace(&here, &shown));
             }
         });
-        compiled.map_err(
-            |error| match lines.iter().any(|line| line.contains("error: ")) {
-                true => Failure::lesson(format!(
-                    "{shown_source} does not compile as a program for the guest:\n{}\nnote: the guest's C library \
-                 is nolibc, which has system calls, stdio, stdlib and string, but no threads",
-                    lines.join("\n")
-                ))
-                .into(),
-                false => error,
-            },
-        )
+        compiled.map_err(|error| {
+            let has = |text: &str| lines.iter().any(|line| line.contains(text));
+            if !has("error: ") {
+                return error;
+            }
+            let note = match has("file not found") || has("Permission denied") {
+                true => format!(
+                    "a program can include files of {}, and the kernel's headers for programs",
+                    project.shown.display()
+                ),
+                false => "the guest's C library is nolibc, which has system calls, stdio, stdlib and string, but \
+                          no threads"
+                    .to_owned(),
+            };
+            Failure::lesson(format!(
+                "{shown_source} does not compile as a program for the guest:\n{}\nnote: {note}",
+                lines.join("\n")
+            ))
+            .into()
+        })
     }
 }
 
