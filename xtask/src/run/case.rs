@@ -11,6 +11,7 @@ use super::plan::TestCase;
 use super::request::{CaseRequest, Mode, lesson_files, scheduled_script};
 use super::runner::{RecordedInput, Runner, Script, TaggedRun};
 use super::scheduled::{main_module, symbols_of};
+use crate::lesson::Lesson;
 use crate::lesson::judge::{self, Evidence};
 use crate::lesson::kernel_log::without_levels;
 use crate::lesson::left_behind::{left_behind, objects_left_behind};
@@ -142,6 +143,7 @@ impl Runner<'_> {
                 lesson: &module,
                 verdict: &outcome.verdict.to_string(),
                 commands: &commands,
+                programs: &own_programs(lesson),
                 trace: record.trace.as_deref(),
                 dump: dump.as_deref(),
                 injected_delays: delays.map_or(&[], |scheduled| &scheduled.report.delays),
@@ -245,4 +247,16 @@ impl Runner<'_> {
         });
         (verdict, locations.unwrap_or_default())
     }
+}
+
+/// Returns the names of a project's programs in the guest, as the kernel has them: 15 letters of each at most
+/// (`TASK_COMM_LEN` in include/linux/sched.h).
+fn own_programs(lesson: &Lesson) -> Vec<String> {
+    const MAX_NAME: usize = 15;
+    let project = lesson.project.iter();
+    let files = project.flat_map(|project| &project.guest_files);
+    let names = files.filter_map(|file| file.path.rsplit('/').next());
+    names
+        .map(|name| name.chars().take(MAX_NAME).collect())
+        .collect()
 }

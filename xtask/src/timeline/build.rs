@@ -76,7 +76,7 @@ impl Timeline {
         let (slices, mut events, end) = builder.finish();
         events.extend(input.injected_delays.iter().map(injected_delay));
         events.sort_by_key(|event| event.at);
-        let (tasks, lanes) = lanes(&parsed.events, begin, &events);
+        let (tasks, lanes) = lanes(&parsed.events, begin, &events, input.programs);
         Self {
             name: name.to_owned(),
             lesson: lesson.to_owned(),

@@ -24,11 +24,13 @@ pub(super) fn shell(trace: &[TraceEvent]) -> Option<u32> {
     })
 }
 
-/// Returns the tasks and their lanes.
+/// Returns the tasks and their lanes. `own` has the names of the project's own programs, which have lanes, and so
+/// have the workers of the kernel that wake one.
 pub(super) fn lanes(
     trace: &[TraceEvent],
     begin: u64,
     events: &[TimelineEvent],
+    own: &[String],
 ) -> (BTreeMap<u32, Task>, Vec<Lane>) {
     let shell = shell(trace);
     let mut names: BTreeMap<u32, String> = BTreeMap::new();
@@ -63,8 +65,18 @@ pub(super) fn lanes(
         }
     }
     threads.retain(|pid| !names[pid].starts_with(WORKER));
+    let has_name = |pid: &u32, is: &dyn Fn(&String) -> bool| names.get(pid).is_some_and(is);
+    for TimelineEvent { pid, kind, .. } in events {
+        if let (EventKind::Wakeup { pid: woken, .. }, Some(waker)) = (kind, pid)
+            && has_name(waker, &|name| name.starts_with(WORKER))
+            && has_name(woken, &|name| own.contains(name))
+        {
+            threads.insert(*waker);
+        }
+    }
     // Programs that wake or are woken by the threads, or run the module's code.
-    let mut programs: BTreeSet<&str> = LOADERS.into_iter().collect();
+    let own_names = own.iter().map(String::as_str);
+    let mut programs: BTreeSet<&str> = LOADERS.into_iter().chain(own_names).collect();
     for TimelineEvent { pid, kind, .. } in events {
         let partner = match (kind, pid) {
             (EventKind::Wakeup { pid: woken, .. }, Some(waker)) if threads.contains(woken) => waker,

@@ -34,6 +34,8 @@ pub struct TimelineInput<'a> {
     pub verdict: &'a str,
     /// The lesson's commands.
     pub commands: &'a [&'a str],
+    /// The names of the project's own programs, as the kernel has them.
+    pub programs: &'a [String],
     /// The contents of `/sys/kernel/tracing/trace` after the lesson.
     pub trace: Option<&'a str>,
     /// The trace that a stopping kernel dumped into its log.

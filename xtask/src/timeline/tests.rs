@@ -18,6 +18,7 @@ fn timeline(trace: Option<&str>, dump: Option<&str>, log: &str) -> Timeline {
         lesson: "io_wait_event",
         verdict: "passed",
         commands: &["modinfo io_wait_event.ko", "insmod io_wait_event.ko"],
+        programs: &[],
         trace,
         dump,
         injected_delays: &[],

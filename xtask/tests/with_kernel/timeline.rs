@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xtask::report::json::SuiteDocument;
 
-use crate::lab::{TestClone, document, original, run, xtask};
+use crate::lab::{TestClone, TestProject, document, original, run, xtask};
 
 /// Runs `xtask test` with `args` and `--timeline FOLDER --json FILE`; returns its
 /// output and the report.
@@ -288,4 +288,41 @@ fn a_lesson_over_its_limit_has_a_timeline() -> Result<()> {
     ensure!(printed.contains("the trace ends; "), "{printed}");
     ensure!(!printed.contains("trace is missing"), "{printed}");
     Ok(())
+}
+
+/// A program that waits for a work item of the module has a column, and so has the worker.
+#[test]
+fn the_timeline_shows_a_projects_own_program() -> Result<()> {
+    let source = "#include <linux/fs.h>\n#include <linux/miscdevice.h>\n#include <linux/module.h>\n\
+                  #include <linux/wait.h>\n#include <linux/workqueue.h>\n\
+                  static DECLARE_WAIT_QUEUE_HEAD(queue);\nstatic bool ready;\n\
+                  static void work_function(struct work_struct *unused)\n{\n\
+                  \tWRITE_ONCE(ready, true);\n\twake_up(&queue);\n}\n\
+                  static DECLARE_DELAYED_WORK(work, work_function);\n\
+                  static ssize_t own_read(struct file *file, char __user *to, size_t size, loff_t *at)\n{\n\
+                  \tschedule_delayed_work(&work, HZ / 10);\n\
+                  \treturn wait_event_interruptible(queue, READ_ONCE(ready));\n}\n\
+                  static const struct file_operations fops = { .owner = THIS_MODULE, .read = own_read };\n\
+                  static struct miscdevice device = {\n\
+                  \t.minor = MISC_DYNAMIC_MINOR, .name = \"own\", .fops = &fops,\n};\n\
+                  static int __init own_init(void)\n{\n\treturn misc_register(&device);\n}\n\
+                  module_init(own_init);\n\
+                  static void __exit own_exit(void)\n{\n\
+                  \tmisc_deregister(&device);\n\tcancel_delayed_work_sync(&work);\n}\nmodule_exit(own_exit);\n\
+                  MODULE_LICENSE(\"GPL\");\nMODULE_DESCRIPTION(\"A test\");\n";
+    let program = "#include <fcntl.h>\n#include <unistd.h>\nint main(void)\n{\n\tchar byte;\n\
+                   \treturn read(open(\"/dev/own\", O_RDONLY), &byte, 1);\n}\n";
+    let manifest = "[module.own]\nsources = [\"own.c\"]\n[guest]\nfiles = { \"/root/reader\" = \"reader.c\" }\n";
+    let files = [
+        ("own.c", source),
+        ("reader.c", program),
+        ("kmodlab.toml", manifest),
+    ];
+    let project = TestProject::new(&files)?;
+    let run = "insmod own.ko && ./reader && rmmod own";
+    let output = project.xtask(&["test", "./own", "--run", run, "--timeline", "out"])?;
+    output.expect(
+        0,
+        &["A insmod   B reader   C kworker/", "B sleeps", "C wakes B"],
+    )
 }
