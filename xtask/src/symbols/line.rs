@@ -158,6 +158,43 @@ pub(super) fn task(message: &str) -> Option<(&str, &str)> {
     Some((name[..end].trim_end(), digits(rest)))
 }
 
+/// Returns the CPU that a report's line `CPU: 1 PID: 56 Comm: ...` is about.
+pub(super) fn cpu(message: &str) -> Option<&str> {
+    let cpu = digits(message.strip_prefix("CPU: ")?);
+    (!cpu.is_empty()).then_some(cpu)
+}
+
+/// Returns true if a report is that of a crash or a warning: its registers are those of the code at fault. A detector
+/// of hangs comes in an interrupt itself.
+pub(super) fn is_crash<'a>(messages: impl Iterator<Item = &'a str>) -> bool {
+    let mut crashes = false;
+    for message in messages {
+        if message.starts_with("watchdog: ")
+            || message.contains("NMI")
+            || message.contains("rcu: INFO")
+        {
+            return false;
+        }
+        crashes |= ["Oops", "WARNING: ", "kernel BUG at "]
+            .iter()
+            .any(|begin| message.starts_with(begin));
+    }
+    crashes
+}
+
+/// Returns true if the first stack in these lines of a report is that of an interrupt: it ends at the interrupt's
+/// entry, above the registers of the code that was interrupted.
+pub(super) fn met_interrupt<'a>(messages: impl Iterator<Item = &'a str>) -> bool {
+    let stack = messages
+        .skip_while(|message| !message.starts_with("Call Trace"))
+        .take_while(|message| {
+            !message.starts_with("RIP: ") && !message.starts_with("Modules linked in")
+        });
+    let entries = ["asm_sysvec_", "asm_common_interrupt"];
+    let mut frames = stack.filter(|message| !is_guess(message));
+    frames.any(|message| entries.iter().any(|entry| message.starts_with(entry)))
+}
+
 fn digits(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_digit());
     &text[..end.unwrap_or(text.len())]
@@ -259,6 +296,28 @@ mod tests {
         assert!(!is_held_lock("#x: f+0x10/0x20 [x]"));
         let address = bare_address("[   11.9] Allocated in 0xffffffffa001c01a age=37 cpu=0 pid=41");
         assert_eq!(address, Some(0xffff_ffff_a001_c01a));
+    }
+
+    #[test]
+    fn a_crash_in_an_interrupt_is_told_from_a_detected_hang() {
+        let crash = [
+            "Oops: Oops: 0010 [#1] PREEMPT SMP",
+            "CPU: 1 UID: 0 PID: 40 Comm: sh Tainted: G",
+            "RIP: 0010:tick+0x1/0x10 [uaf]",
+            "Call Trace:",
+            "call_timer_fn+0x10/0x20",
+            "? asm_sysvec_apic_timer_interrupt+0x1b/0x20",
+            "asm_sysvec_apic_timer_interrupt+0x1b/0x20",
+            "RIP: 0033:0x401000",
+        ];
+        assert_eq!(cpu(crash[1]), Some("1"));
+        assert!(is_crash(crash.into_iter()));
+        assert!(met_interrupt(crash[2..].iter().copied()));
+        // The code that an interrupt meets is not the interrupt's.
+        let process = [&crash[2..5], &["RIP: 0033:0x401000"], &crash[6..7]].concat();
+        assert!(!met_interrupt(process.into_iter()));
+        let hang = ["watchdog: BUG: soft lockup - CPU#0 stuck", crash[0]];
+        assert!(!is_crash(hang.into_iter()));
     }
 
     #[test]

@@ -155,11 +155,16 @@ impl<'a> Symbols<'a> {
         // Whether the lines are about an earlier call, such as the allocation of an object.
         let mut earlier = false;
         let mut symbolized = Vec::new();
-        for line in report.drain(..) {
-            let message = message(&line);
+        let lines = std::mem::take(report);
+        let is_crash = line::is_crash(lines.iter().map(|line| message(line)));
+        for (index, line) in lines.iter().enumerate() {
+            let message = message(line);
             if let Some((name, pid)) = line::task(message) {
+                let below = lines[index + 1..].iter().map(|line| self::message(line));
+                let interrupt =
+                    line::cpu(message).filter(|_| is_crash && line::met_interrupt(below));
                 // An idle task runs no code of a module itself.
-                let now = match name.strip_prefix("swapper/") {
+                let now = match name.strip_prefix("swapper/").or(interrupt) {
                     Some(cpu) => format!("an interrupt on CPU {cpu}"),
                     None => format!("{name} ({pid})"),
                 };
@@ -176,7 +181,7 @@ impl<'a> Symbols<'a> {
             // Each object that kmemleak reports has its own stack.
             located &= !message.starts_with("unreferenced object");
             earlier = line::begins_earlier_call(message).unwrap_or(earlier);
-            let (frames, code) = self.frames(&line, unloaded.as_ref());
+            let (frames, code) = self.frames(line, unloaded.as_ref());
             if !located
                 && !earlier
                 && !line::is_guess(message)
@@ -189,7 +194,7 @@ impl<'a> Symbols<'a> {
                     locations.push(location);
                 }
             }
-            self.write(&line, &frames, code, &mut symbolized);
+            self.write(line, &frames, code, &mut symbolized);
         }
         *report = symbolized;
         locations
