@@ -38,17 +38,28 @@ pub fn build(session: &Session) -> Result<PathBuf> {
     let root = session.workspace.root();
     let sources = sources(root)?;
     // A pack's agent needs no cargo.
-    let packed = memo::recall::<String>(&session.cache, &memo_name(&sources.key()));
-    if let Some(compiler) = packed {
-        let key = key(&sources, &compiler);
-        if let Some(agent) = session.cache.find("agent", PACKAGE, &key, Parts::All)? {
-            return Ok(agent);
+    let known = |memo: &str| -> Result<Option<PathBuf>> {
+        match memo::recall::<String>(&session.cache, memo) {
+            Some(compiler) => {
+                let key = key(&sources, &compiler);
+                session.cache.find("agent", PACKAGE, &key, Parts::All)
+            }
+            None => Ok(None),
         }
+    };
+    if let Some(agent) = known(&memo_name(&sources.key()))? {
+        return Ok(agent);
     }
-    let cargo = Host::from_env().cargo().ok_or_else(|| {
-        Failure::host("there is no cargo to compile the guest's agent with; install rustup (https://rustup.rs)")
-    })?;
-    let key = key(&sources, &version_of(&cargo, root)?);
+    let built = built_memo_name(&sources.key());
+    let Some(cargo) = Host::from_env().cargo() else {
+        // A shared cache that another user's runs have filled.
+        return known(&built)?.ok_or_else(|| {
+            Failure::host("there is no cargo to compile the guest's agent with; install rustup (https://rustup.rs)")
+                .into()
+        });
+    };
+    let compiler = version_of(&cargo, root)?;
+    let key = key(&sources, &compiler);
     let entry = session.cache.entry("agent", PACKAGE, &key, |staging| {
         let stage = session.ui.stage("agent");
         stage.begin("compiling the guest's agent", 0);
@@ -71,6 +82,9 @@ pub fn build(session: &Session) -> Result<PathBuf> {
         stage.done(false, "static, process 1 of the guests");
         Ok(())
     })?;
+    if !entry.cached {
+        memo::remember(&session.cache, &built, &compiler)?;
+    }
     Ok(entry.path)
 }
 
@@ -103,8 +117,14 @@ pub fn remember_compiler(session: &Session, compiler: &str) -> Result<()> {
     memo::remember(&session.cache, &name, &compiler)
 }
 
+/// Returns the name of the answer for the agent of a pack.
 fn memo_name(sources: &Key) -> String {
     format!("agent-{sources}")
+}
+
+/// Returns the name of the answer for the agent that was built last.
+fn built_memo_name(sources: &Key) -> String {
+    format!("built-agent-{sources}")
 }
 
 fn version_of(cargo: &Path, root: &Path) -> Result<String> {
