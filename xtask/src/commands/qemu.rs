@@ -100,8 +100,8 @@ pub struct QemuOptions {
 }
 
 impl QemuOptions {
-    /// Returns the options of `shell PATH`.
-    pub fn at_failure(common: &Common, folder: String) -> Self {
+    /// Returns the options of `shell PATH`, which writes the modules into a file instead for `reload`.
+    pub fn at_failure(common: &Common, folder: String, modules_into: Option<PathBuf>) -> Self {
         Self {
             common: common.clone(),
             configuration: ConfigurationOptions::default(),
@@ -115,7 +115,7 @@ impl QemuOptions {
             memory: None,
             gdb: None,
             dry_run: false,
-            modules_into: None,
+            modules_into,
         }
     }
 }
@@ -185,7 +185,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     let hardware = guest.hardware(&session)?;
     let configuration = options.configuration.configuration(&kernel)?;
     let source = options.common.source_request_or(&kernel);
-    let (built, typed) = match options.at_failure {
+    let (built, typed) = match options.at_failure && options.modules_into.is_none() {
         true => {
             let settings = &GuestSettings {
                 hardware: hardware.clone(),

@@ -50,6 +50,10 @@ pub struct ShellOptions {
     #[arg(long, value_name = "DIR", hide = true)]
     folder: Option<PathBuf>,
 
+    /// Write the modules of a folder into this file and end, for `reload` in a guest
+    #[arg(long, value_name = "FILE", hide = true)]
+    modules_into: Option<PathBuf>,
+
     /// Columns of the timeline [default: those of the terminal]
     #[arg(long, value_name = "N", hide = true)]
     columns: Option<usize>,
@@ -71,7 +75,11 @@ pub fn run(options: &ShellOptions) -> Result<ExitCode> {
                  --timeline FOLDER` makes the timeline of a module"
             )));
         }
-        return qemu::run(&QemuOptions::at_failure(&options.common, folder));
+        return qemu::run(&QemuOptions::at_failure(
+            &options.common,
+            folder,
+            options.modules_into.clone(),
+        ));
     }
     let student = match &options.folder {
         Some(folder) => Student::at(folder)?,

@@ -46,7 +46,12 @@ fn a_shell_begins_before_the_command_that_fails() -> Result<()> {
     let output = shell(&["qemu", "--at-failure", "./own"], "true\n")?;
     output.expect(0, &parts)?;
     let output = project.xtask(&["shell", "./own", "--timeline"])?;
-    output.expect(2, &["./own is a folder"])
+    output.expect(2, &["./own is a folder"])?;
+    // `reload` in such a guest adds this option.
+    let output = project.xtask(&["shell", "./own", "--modules-into", "modules"])?;
+    output.expect(0, &[])?;
+    ensure!(project.folder.path().join("modules").is_file());
+    Ok(())
 }
 
 /// The kernel cannot name the function that a work item calls after its module is gone.
