@@ -6,7 +6,7 @@ use super::CleanSchedules;
 use crate::schedule::miss::LONG_ENOUGH;
 
 /// Probability above which a bound says nothing.
-const WORTHLESS: f64 = 0.99;
+const WORTHLESS: f64 = 0.999;
 
 /// Maximum number of functions that a line names.
 const MAX_NAMED: usize = 6;

@@ -199,7 +199,7 @@ fn a_lesson_without_code_to_delay_is_a_bad_text() -> Result<()> {
         1,
         &[
             "bad-text: ",
-            "a schedule has nothing to delay: the commands of idle (rust) run no code of its module",
+            "a schedule has nothing to delay: the commands of idle (rust) run no code of idle.ko",
             // The other lesson is run: it leaves its module behind.
             "left-over: ",
         ],
