@@ -137,8 +137,10 @@ impl KernelLog {
             })
         };
         let imitates = |(at, line): (usize, &LogLine)| {
-            let may_be = line.level.is_some() && line.report_kind().is_some() && !is_report(at);
-            may_be && is_modules(line.message())
+            // The host stops a guest that prints this, whoever did.
+            let is_panic = line.message().starts_with("Kernel panic");
+            let may_be = line.level.is_some() && line.report_kind().is_some() && !is_panic;
+            may_be && !is_report(at) && is_modules(line.message())
         };
         let lines: Vec<bool> = self.lines.iter().enumerate().map(imitates).collect();
         lines.contains(&true).then(|| {
@@ -172,8 +174,7 @@ impl KernelLog {
         let (at, kind) = kinds()
             .enumerate()
             .find_map(|(at, kind)| Some((at, kind?)))?;
-        let is_panic =
-            |line: &LogLine| line.message().starts_with("Kernel panic") && !line.imitates_report;
+        let is_panic = |line: &LogLine| line.message().starts_with("Kernel panic");
         let stopped = lines[at..].iter().any(is_panic);
         // If the kernel stops after a complaint, the kind is that of the report that stopped it. A hang's
         // detector panics too, but its report stays a hang.
