@@ -85,7 +85,7 @@ mod tests {
         let few = CleanSchedules {
             random: 1,
             probability: Some(RaceProbability {
-                one_delay: 0.001,
+                one_delay: 0.000_1,
                 two_delays: None,
             }),
             ..clean.clone()
