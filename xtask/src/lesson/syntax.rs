@@ -29,6 +29,13 @@ pub(super) fn first_error(transcript: &Transcript, readme: &Path) -> Result<Opti
         if is_plain(&step.command) {
             continue;
         }
+        if step.command.contains('\0') {
+            return Ok(Some(TextError {
+                readme: readme.to_owned(),
+                line: Some(step.line),
+                problem: "this command has a null byte, which no shell reads".to_owned(),
+            }));
+        }
         if let Some(message) = error_of(step, busybox.as_deref())? {
             return Ok(Some(TextError {
                 readme: readme.to_owned(),

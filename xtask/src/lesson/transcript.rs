@@ -188,12 +188,6 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
                        begins with `$ `";
         return Err(error(1, message));
     }
-    if let Some(step) = steps.iter().find(|step| step.command.contains('\0')) {
-        return Err(error(
-            step.line,
-            "this command has a null byte, which no shell reads",
-        ));
-    }
     Ok(Some(Transcript {
         steps,
         stated_limit: limit.map(StatedLimit::Text),

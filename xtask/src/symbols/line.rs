@@ -1,5 +1,14 @@
 //! Parses the lines of a kernel's report that name code.
 
+use crate::lesson::timestamp;
+
+/// Returns a line of a report without its timestamp.
+pub(super) fn message(line: &str) -> &str {
+    timestamp::split_kernel(line)
+        .map_or(line, |(_, rest)| rest)
+        .trim_start()
+}
+
 /// An address in a line of a report: `func+0x12/0x80 [module]`, or in a section
 /// `.init.text+0x12 [module]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

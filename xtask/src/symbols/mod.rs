@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::kernel::{KernelImage, MODULE_ADDRESSES};
-use crate::lesson::timestamp;
 use crate::modules::kernel_name;
 use crate::text::demangled;
 use line::SymbolReference;
@@ -108,13 +107,6 @@ pub fn kernel_function(kernel: &KernelImage, name: &str) -> Result<u64> {
     address.with_context(|| format!("the kernel has no function {name}"))
 }
 
-/// Returns a line of a report without its timestamp.
-fn message(line: &str) -> &str {
-    timestamp::split_kernel(line)
-        .map_or(line, |(_, rest)| rest)
-        .trim_start()
-}
-
 impl<'a> Symbols<'a> {
     /// Returns the symbols of a guest with this kernel and these modules, each a name
     /// and a file, whose sources are in the folder `sources`.
@@ -156,11 +148,11 @@ impl<'a> Symbols<'a> {
         let mut earlier = false;
         let mut symbolized = Vec::new();
         let lines = std::mem::take(report);
-        let is_crash = line::is_crash(lines.iter().map(|line| message(line)));
+        let is_crash = line::is_crash(lines.iter().map(|line| line::message(line)));
         for (index, line) in lines.iter().enumerate() {
-            let message = message(line);
+            let message = line::message(line);
             if let Some((name, pid)) = line::task(message) {
-                let below = lines[index + 1..].iter().map(|line| self::message(line));
+                let below = lines[index + 1..].iter().map(|line| line::message(line));
                 let interrupt =
                     line::cpu(message).filter(|_| is_crash && line::met_interrupt(below));
                 // An idle task runs no code of a module itself.
@@ -355,10 +347,10 @@ impl<'a> Symbols<'a> {
         let mut text = line.to_owned();
         if let Some(SymbolReference { name, at, .. }) = line::symbol_reference(line) {
             text.replace_range(at..at + name.len(), &object_file::demangled(name));
-        } else if line::is_race_headline(message(line)) || line::is_work(line) {
+        } else if line::is_race_headline(line::message(line)) || line::is_work(line) {
             text = demangled(line);
         }
-        let text_begins = line.len() - message(line).len();
+        let text_begins = line.len() - line::message(line).len();
         let indent = " ".repeat(text_begins + 4);
         let bare = line::symbol_reference(line).is_none()
             && line::bare_address(line).is_some_and(|address| address >= MODULES);
