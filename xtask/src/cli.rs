@@ -33,7 +33,7 @@ enum Command {
     Watch(Box<watch::WatchOptions>),
     /// Learn by exercises: make a folder for your answers, and check each when you save it
     Learn(Box<learn::LearnOptions>),
-    /// Boot a guest in which the commands of an exercise's part, or of a module's text up to its failure, were typed
+    /// Boot a guest in which an exercise's part or a module's text was typed
     Shell(Box<shell::ShellOptions>),
     /// Check answers to exercises, part by part
     Check(Box<check::CheckOptions>),
