@@ -24,18 +24,23 @@ impl DividedCommands {
         Self { typed, left }
     }
 
-    /// Returns the guest's file by which its shell shows each command behind a prompt and runs it, and then
-    /// shows those that are left.
+    /// Adds to the guest's files the one by which its shell shows each command behind a prompt and runs it, and
+    /// then shows those that are left. If the guest has this file of the user's, the user's comes first in it.
     ///
     /// # Errors
     ///
     /// Fails if a command has a null byte.
-    pub fn file(&self) -> Result<GuestFile> {
-        Ok(GuestFile {
-            path: PROFILE.to_owned(),
-            mode: 0o644,
-            contents: self.script()?.into_bytes(),
-        })
+    pub fn add_to(&self, files: &mut Vec<GuestFile>) -> Result<()> {
+        let script = self.script()?;
+        match files.iter_mut().find(|file| file.path == PROFILE) {
+            Some(own) => own.contents.extend(format!("\n{script}").into_bytes()),
+            None => files.push(GuestFile {
+                path: PROFILE.to_owned(),
+                mode: 0o644,
+                contents: script.into_bytes(),
+            }),
+        }
+        Ok(())
     }
 
     fn script(&self) -> Result<String> {
@@ -50,8 +55,8 @@ impl DividedCommands {
             script.push('\n');
         }
         if !self.left.is_empty() {
-            let lines = self.left.iter().map(|left| format!("  {left}\n"));
-            let lines: String = lines.collect();
+            let lines = self.left.iter().flat_map(|left| left.lines());
+            let lines: String = lines.map(|line| format!("  {line}\n")).collect();
             script += &print(&format!("\nnext in the text:\n{lines}"))?;
         }
         Ok(script)
@@ -63,12 +68,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_profile_of_the_users_comes_first() -> Result<()> {
+        let mut files = Vec::new();
+        let divided = DividedCommands::before(["true".to_owned(), "false".to_owned()], None);
+        divided.add_to(&mut files)?;
+        let script = divided.script()?;
+        assert_eq!(files[0].contents, script.as_bytes());
+        files[0].contents = b"alias l=ls".to_vec();
+        divided.add_to(&mut files)?;
+        assert_eq!(files.len(), 1);
+        assert_eq!(
+            files[0].contents,
+            format!("alias l=ls\n{script}").as_bytes()
+        );
+        Ok(())
+    }
+
+    #[test]
     fn the_commands_before_the_next_are_typed() -> Result<()> {
         let commands = ["insmod a.ko", "echo 'x y'", "rmmod a"].map(ToOwned::to_owned);
         let divided = |next| DividedCommands::before(commands.clone(), next);
         assert_eq!(divided(Some(1)).typed, commands[..1]);
         assert_eq!(divided(None).typed, commands[..2]);
         assert_eq!(divided(Some(3)).left, [""; 0]);
+        let script = DividedCommands::before(["cat <<E\nx\nE".to_owned()], None).script()?;
+        assert!(script.contains("\n  cat <<E\n  x\n  E\n"), "{script}");
         assert_eq!(
             DividedCommands::before([], Some(4)),
             DividedCommands::default()

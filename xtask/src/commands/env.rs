@@ -1,12 +1,13 @@
 //! `env`: prints the variables with which one's own make builds modules for a kernel of kmodlab's.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
 use super::common::{Common, ConfigurationOptions};
 use super::projects::ProjectOptions;
 use crate::failure::Failure;
+use crate::project::as_path;
 use crate::{kernel, pipeline};
 
 /// Options of `env`.
@@ -31,8 +32,8 @@ pub struct EnvOptions {
 /// Fails if the folder has no module, if the kernel cannot be built, or if a path has a space, which
 /// make cannot have in a variable of a command line without quotes.
 pub fn run(options: &EnvOptions) -> Result<()> {
-    let folder = Path::new(".").join(&options.folder).display().to_string();
-    let selection = ProjectOptions::default().select(&[folder])?;
+    let folder = as_path(&options.folder);
+    let selection = ProjectOptions::default().select(&[folder.display().to_string()])?;
     let session = options.common.session()?;
     let configuration = options.configuration.configuration(&selection.kernel)?;
     let request = options.common.source_request_or(&selection.kernel);

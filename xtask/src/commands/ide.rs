@@ -8,7 +8,7 @@ use super::common::{Common, ConfigurationOptions};
 use crate::ide::{self, ModuleCrate};
 use crate::modules::{self, EditorCrates, Language, ModuleRequest};
 use crate::pipeline;
-use crate::project::{Project, is_path};
+use crate::project::{Project, as_path};
 use crate::symbols::editor_script;
 
 /// Options of `ide`.
@@ -33,11 +33,7 @@ pub struct IdeOptions {
 /// Fails if the folder has no module or cannot be written, or if a stage fails.
 pub fn run(options: &IdeOptions) -> Result<()> {
     let session = options.common.session()?;
-    // A folder is a path here, also without a slash.
-    let folder = match is_path(&options.folder.to_string_lossy()) {
-        true => options.folder.clone(),
-        false => Path::new(".").join(&options.folder),
-    };
+    let folder = as_path(&options.folder);
     let project = &Project::open(&folder)?;
     let (toolchain, _, image) = pipeline::kernel_for(
         &session,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::failure::Failure;
 use crate::program;
@@ -61,6 +61,14 @@ const COMMON: [Template; 2] = [
 pub fn run(options: &NewOptions) -> Result<()> {
     let name = options.path.file_name().unwrap_or_default();
     let name = name.to_str().unwrap_or_default();
+    if name.is_empty() {
+        bail!(Failure::usage(format!(
+            "{} has no name for a module at its end: give a name, such as `{} new mydriver`, or a path that ends \
+             with one; the folder must not exist",
+            options.path.display(),
+            program::name()
+        )));
+    }
     check_name(name).map_err(Failure::usage)?;
     if let Ok(workspace) = Workspace::find() {
         let lesson = workspace.folder_of(name);

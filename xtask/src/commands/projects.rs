@@ -11,7 +11,7 @@ use crate::kernel::spec::Kernels;
 use crate::lesson::BadText;
 use crate::project::{
     GuestChoice, KernelChoice, MANIFEST, MachineName, Project, ProjectGuestFile, check_guest_path,
-    describes_itself, device, has_modules, is_path,
+    describes_itself, device, has_modules, is_path, is_text,
 };
 use crate::workspace::Workspace;
 
@@ -131,9 +131,13 @@ impl ProjectOptions {
 }
 
 impl ProjectOptions {
-    /// Opens the project in the folder `shown`, and checks the kernel and the devices that it asks for.
+    /// Opens the project in the folder `shown`, or with the text `shown`, and checks the kernel and the devices that it asks for.
     fn open(&self, shown: &Path) -> Result<Arc<Project>> {
-        let project = Project::open(shown)?;
+        let project = match is_text(shown) {
+            true => Project::open_text(shown)?,
+            false => Project::open(shown)?,
+        };
+        let shown = &*project.shown;
         let manifest = shown.join(MANIFEST);
         if let Some(name) = &project.kernel.name {
             let kernels = Kernels::load(&Workspace::find()?)?;
@@ -157,8 +161,9 @@ impl Selection {
     }
 
     fn add(&mut self, project: Arc<Project>) -> Result<()> {
-        for known in &self.projects {
+        for known in &mut self.projects {
             if known.folder == project.folder {
+                *known = Arc::new(known.with_texts_of(&project));
                 return Ok(());
             }
             if known.name == project.name {

@@ -15,7 +15,6 @@ use super::projects::{ProjectOptions, Selection, or_current_folder};
 use super::reload::{self, ReloadSocket};
 use super::script::{self, GuestScript};
 use crate::failure::Failure;
-use crate::initramfs::GuestFile;
 use crate::lesson;
 use crate::modules::Language;
 use crate::pipeline::{self, Built};
@@ -240,12 +239,12 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         true => None,
         false => GuestScript::requested(options.run.as_deref())?,
     };
-    let mut commands: Vec<GuestFile> = script.iter().map(GuestScript::file).collect();
-    if let Some(typed) = typed {
-        commands.push(typed.file()?);
-    }
+    let commands = root::Commands {
+        input: script.as_ref(),
+        typed: typed.as_ref(),
+    };
     let boot = Boot {
-        initrd: root::initrd(&session, &built, &lessons, commands)?,
+        initrd: root::initrd(&session, &built, &lessons, &commands)?,
         kernel_parameters: [
             vec![QUIET.to_owned()],
             terminal::kernel_parameters(),

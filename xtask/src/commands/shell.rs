@@ -189,7 +189,7 @@ fn boot(
         mode: 0o644,
         contents: banner.into_bytes(),
     });
-    files.push(typed.file()?);
+    typed.add_to(&mut files)?;
     let input = GuestScript::requested(None)?;
     files.extend(input.as_ref().map(GuestScript::file));
     let folder = guest_folder()?;

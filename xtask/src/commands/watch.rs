@@ -12,7 +12,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use super::test::TestOptions;
 use crate::failure::Failure;
 use crate::key::{Inputs, Key};
-use crate::project::{ProjectFiles, is_path};
+use crate::project::{Project, ProjectFiles, is_path, is_text};
 use crate::workspace::Workspace;
 
 /// The time without a further event after which a change is over: editors write a file in several
@@ -77,6 +77,10 @@ fn folders(arguments: &[String]) -> Result<Vec<WatchedFolder>> {
         let shown = match is_path(argument) {
             true => PathBuf::from(argument),
             false => Workspace::find()?.folder_of(argument),
+        };
+        let shown = match is_text(&shown) {
+            true => Project::open_text(&shown)?.shown.clone(),
+            false => shown,
         };
         let folder = shown.canonicalize().map_err(|error| {
             Failure::usage(format!("{} cannot be watched: {error}", shown.display()))

@@ -6,7 +6,7 @@ mod vscode;
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -103,11 +103,19 @@ pub fn compile_commands<'a>(
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be written; a read-only folder is the user's choice.
+/// Fails if a file cannot be written, or is a symbolic link, or in a folder that is one: its target may be in use
+/// elsewhere. A read-only folder is the user's choice.
 pub fn write(folder: &Path, files: &[EditorFile]) -> Result<Vec<&'static str>> {
     let mut kept = Vec::new();
     for file in files {
         let path = folder.join(file.name);
+        let mut inside = path.ancestors().take_while(|own| *own != folder);
+        if let Some(link) = inside.find(|own| own.is_symlink()) {
+            bail!(Failure::usage(format!(
+                "{} is a symbolic link, through which nothing is written; remove it",
+                link.display()
+            )));
+        }
         if !file.generated && path.exists() {
             let present = std::fs::read_to_string(&path);
             if !present.is_ok_and(|text| is_unedited(&text)) {
@@ -147,6 +155,19 @@ mod tests {
         let edited = text.replace("\"stopAtConnect\": true", "\"stopAtConnect\": false");
         std::fs::write(folder.path().join(LAUNCH), &edited)?;
         assert_eq!(written(launch_of("/6.12"))?, (vec![LAUNCH], edited));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() -> Result<()> {
+        let (folder, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        std::os::unix::fs::symlink(other.path(), folder.path().join(".vscode"))?;
+        let error = write(folder.path(), &[launch_of("/6.12")]).expect_err("a link");
+        assert!(
+            error.to_string().contains(".vscode is a symbolic link"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_dir(other.path())?.count(), 0);
         Ok(())
     }
 

@@ -38,6 +38,7 @@ use anyhow::Result;
 use crate::modules::{Language, ModuleRequest};
 use crate::project::Project;
 use crate::symbols::ProjectSources;
+use crate::text::shell_word;
 use transcript::Transcript;
 
 pub use bad_text::{BadText, TextError};
@@ -147,6 +148,8 @@ impl Lesson {
                 owner: project.name.clone(),
                 argument: match project.is_answer {
                     true => String::new(),
+                    // One of several texts.
+                    false if self.has_text() && project.texts.len() > 1 => shell_word(&self.readme),
                     false => project.argument(),
                 },
                 sources: Some(ProjectSources {

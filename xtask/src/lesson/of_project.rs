@@ -21,7 +21,7 @@ const LOADERS: [&str; 2] = ["insmod ", "modprobe "];
 const ANY_LINES: &str = "...";
 
 /// Returns the lessons of a project: one that runs `command`, if there is one, else one for each
-/// of its texts, else one that loads and unloads its modules. That one is complete only when
+/// of its texts that run, else one that loads and unloads its modules. That one is complete only when
 /// their names are known (see [`Lesson::with_modules`]).
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn of_project(project: &Arc<Project>, command: Option<&str>) -> Result<Vec<L
     if project.texts.is_empty() {
         return Ok(vec![Ok(without_text(project))]);
     }
-    let texts = project.texts.iter();
+    let texts = project.run_texts().iter();
     texts.map(|text| of_text(project, text)).collect()
 }
 

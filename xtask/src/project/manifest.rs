@@ -156,7 +156,7 @@ impl Manifest {
         let shown = shown_manifest(shown);
         let text = match whole_file::read_text(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !path.is_symlink() => {
                 return Ok(Self::default());
             }
             Err(error) => bail!(Failure::lesson(format!("{shown} cannot be read: {error}"))),
@@ -333,6 +333,20 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_not_a_missing_manifest() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        std::os::unix::fs::symlink("nothing", folder.path().join(MANIFEST))?;
+        let error = Manifest::load(folder.path(), Path::new(".")).expect_err("a link to nothing");
+        assert!(
+            error
+                .to_string()
+                .starts_with("./kmodlab.toml cannot be read"),
+            "{error}"
+        );
+        Ok(())
     }
 
     #[test]

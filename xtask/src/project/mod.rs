@@ -18,10 +18,10 @@ mod kernel;
 mod layout;
 mod manifest;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::failure::Failure;
 use crate::modules::Language;
@@ -63,6 +63,8 @@ pub struct Project {
     /// The files with transcripts, relative to the folder; without any, the modules are loaded, listed a
     /// second later, and unloaded.
     pub texts: Vec<PathBuf>,
+    /// Those of the texts that the user named; without any, all of them run.
+    pub named_texts: Vec<PathBuf>,
     /// Whether it is an answer to an exercise: one source, which is built together with others, and
     /// whose warnings belong to the result.
     pub is_answer: bool,
@@ -109,10 +111,47 @@ impl Project {
             limit: manifest.limit(shown)?,
             allowed: manifest.allowed(shown)?,
             load_order,
+            named_texts: Vec::new(),
             is_answer: false,
             folder,
             shown: shown.to_owned(),
         }))
+    }
+
+    /// Opens the project whose text is the file `text`, relative to the current folder: it is in the nearest folder
+    /// around the file that describes itself or has the source of a module. Only this text of the project runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails with a usage error if there is no such file or it is not one of the project's texts, and as
+    /// [`Project::open`] does.
+    pub fn open_text(text: &Path) -> Result<Arc<Self>> {
+        let file = text.canonicalize().map_err(|error| {
+            Failure::usage(format!("{} cannot be opened: {error}", text.display()))
+        })?;
+        let find = |is_project: fn(&Path) -> bool| {
+            let mut folders = file.ancestors().enumerate().skip(1);
+            folders.find(|(_, folder)| is_project(folder))
+        };
+        let wrong = || {
+            Failure::usage(format!(
+                "{} is a file; give the folder with the module's sources, or a text that [test] texts in the \
+                 folder's {MANIFEST} lists",
+                text.display()
+            ))
+        };
+        let found = find(describes_itself).or_else(|| find(has_modules));
+        let (levels, folder) = found.ok_or_else(wrong)?;
+        let start = match text.is_symlink() {
+            true => file.clone(),
+            false => text.to_owned(),
+        };
+        let shown = &(0..levels).fold(start, |path, _| folder_around(path));
+        let mut project = Self::clone(&*Self::open(shown)?);
+        let name = file.strip_prefix(folder).unwrap_or(&file).to_owned();
+        ensure!(project.texts.contains(&name), wrong());
+        project.named_texts.push(name);
+        Ok(Arc::new(project))
     }
 
     /// Returns the project whose only file is the source of one module, an answer to an exercise.
@@ -144,6 +183,7 @@ impl Project {
             limit: None,
             allowed: Allowed::default(),
             load_order: Vec::new(),
+            named_texts: Vec::new(),
             is_answer: true,
             folder,
             shown: shown.to_owned(),
@@ -167,6 +207,29 @@ impl Project {
         Ok(Arc::new(project))
     }
 
+    /// Returns the texts that run.
+    pub fn run_texts(&self) -> &[PathBuf] {
+        match self.named_texts.is_empty() {
+            true => &self.texts,
+            false => &self.named_texts,
+        }
+    }
+
+    /// Returns the project with the texts that run here or in `other`, which is the same folder.
+    pub fn with_texts_of(&self, other: &Self) -> Self {
+        let mut project = self.clone();
+        match other.named_texts.is_empty() {
+            true => project.named_texts.clear(),
+            false if project.named_texts.is_empty() => {}
+            false => {
+                let more = other.named_texts.iter();
+                let more = more.filter(|text| !self.named_texts.contains(text));
+                project.named_texts.extend(more.cloned());
+            }
+        }
+        project
+    }
+
     /// Returns the build in `language`.
     pub fn build(&self, language: Language) -> Option<&Build> {
         self.builds.iter().find(|build| build.language == language)
@@ -174,12 +237,7 @@ impl Project {
 
     /// Returns the word that selects the project on a command line.
     pub fn argument(&self) -> String {
-        let shown = self.shown.display().to_string();
-        let path = match is_path(&shown) {
-            true => PathBuf::from(shown),
-            false => Path::new(".").join(shown),
-        };
-        shell_word(&path)
+        shell_word(&as_path(&self.shown))
     }
 
     /// Returns the sources in Rust that are the root of a module, by their macro `module!`,
@@ -234,6 +292,38 @@ pub fn is_path(argument: &str) -> bool {
     argument.contains('/') || matches!(argument, "." | "..")
 }
 
+/// Reports whether a path is a file that can be the text of a project.
+pub fn is_text(path: &Path) -> bool {
+    path.extension() == Some("md".as_ref()) && path.is_file()
+}
+
+/// Returns the argument of a command that takes only a folder in the form of a path: `./x` for `x`.
+pub fn as_path(folder: &Path) -> PathBuf {
+    match is_path(&folder.to_string_lossy()) {
+        true => folder.to_owned(),
+        false => Path::new(".").join(folder),
+    }
+}
+
+/// Returns the folder around a path relative to the current folder: `a` for `a/b`, `.` for `a`, `..` for `.`.
+fn folder_around(path: PathBuf) -> PathBuf {
+    let is_plain = matches!(path.components().next_back(), Some(Component::Normal(_)));
+    match path.parent() {
+        // The folder around a link is not the one around its target.
+        Some(parent) if is_plain && !path.is_symlink() => as_folder(parent),
+        _ if path == Path::new(".") => PathBuf::from(".."),
+        _ => path.join(".."),
+    }
+}
+
+/// Returns a path, or `.` in place of an empty one.
+fn as_folder(path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => path.to_owned(),
+    }
+}
+
 /// Returns `path` relative to the project's folder as a person finds it from the current folder.
 fn shown_path(shown: &Path, relative: &Path) -> String {
     shown.join(relative).display().to_string()
@@ -244,4 +334,27 @@ fn read_text(folder: &Path, shown: &Path, relative: &Path) -> Result<String> {
     let bytes = std::fs::read(folder.join(relative))
         .with_context(|| format!("cannot read {}", shown_path(shown, relative)))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_around_a_path_is_found_without_the_current_folder() {
+        for (path, around) in [
+            ("a/b.md", "a"),
+            ("b.md", "."),
+            (".", ".."),
+            ("..", "../.."),
+            ("../a", ".."),
+            ("/a/b", "/a"),
+        ] {
+            assert_eq!(
+                folder_around(PathBuf::from(path)),
+                Path::new(around),
+                "{path}"
+            );
+        }
+    }
 }

@@ -64,6 +64,35 @@ fn a_readme_beside_a_kbuild_is_for_readers() -> Result<()> {
 }
 
 #[test]
+fn one_text_of_several_can_be_named() -> Result<()> {
+    let source = module("return 0;");
+    let text = |command: &str| format!("# own\n\n```console\n$ {command}\n```\n");
+    let files = [
+        ("own.c", &*source),
+        ("kmodlab.toml", "[test]\ntexts = [\"tests/*.md\"]\n"),
+        ("README.md", "# own\n"),
+        ("tests/loads.md", &text("insmod own.ko && rmmod own")),
+        (
+            "tests/fails.md",
+            &text("insmod own.ko && rmmod own && false"),
+        ),
+        ("tests/passes.md", &text("insmod own.ko; rmmod own")),
+    ];
+    let project = TestProject::new(&files)?;
+    let output = project.xtask(&["test", "./own/tests/loads.md"])?;
+    output.expect(0, &["own.tests.loads (c)  ok", "1 passed, 0 failed"])?;
+    let texts = ["./own/tests/loads.md", "./own/tests/passes.md"];
+    let output = project.xtask(&[&["test"], &texts[..]].concat())?;
+    output.expect(0, &["own.tests.passes (c)  ok", "2 passed, 0 failed"])?;
+    // A folder has all of its texts.
+    let output = project.xtask(&["test", "./own/tests/loads.md", "./own", "--schedules", "1"])?;
+    let repeat = "test ./own/tests/fails.md --lang c --seed ";
+    output.expect(1, &["own.tests.fails (c): ", "2 passed, 1 failed", repeat])?;
+    let output = project.xtask(&["test", "./own/README.md"])?;
+    output.expect(2, &["./own/README.md is a file; give the folder"])
+}
+
+#[test]
 fn a_kbuild_without_kernel_ext_is_told_how_to_use_it() -> Result<()> {
     let source = "use kernel::prelude::*;\nuse kernel_ext::kthread::KThread;\n";
     let files = [("Kbuild", "obj-m := own.o\n"), ("own.rs", source)];

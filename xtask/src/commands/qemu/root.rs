@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use kmodlab_protocol::BANNER_FILE;
 
+use super::super::divided::DividedCommands;
+use super::super::script::GuestScript;
 use crate::failure::Failure;
 use crate::initramfs::GuestFile;
 use crate::key::Inputs;
@@ -12,6 +14,15 @@ use crate::lesson::Lesson;
 use crate::modules::{Language, MODPROBE_INDEX, Module, modprobe_index};
 use crate::pipeline::{self, Built};
 use crate::session::Session;
+
+/// The commands that a guest runs when it starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Commands<'a> {
+    /// Those of `--run` or of a standard input.
+    pub input: Option<&'a GuestScript>,
+    /// Those of a text.
+    pub typed: Option<&'a DividedCommands>,
+}
 
 /// Packs the guest's root folder: the base, the modules, the commands and the banner. It is in the
 /// cache, so that the command line of `--dry-run` can be used.
@@ -23,7 +34,7 @@ pub(super) fn initrd(
     session: &Session,
     built: &Built,
     lessons: &[Lesson],
-    commands: Vec<GuestFile>,
+    commands: &Commands<'_>,
 ) -> Result<PathBuf> {
     let mut files = Vec::new();
     for module in &built.modules {
@@ -31,7 +42,10 @@ pub(super) fn initrd(
     }
     files.extend(built.project_files.iter().cloned());
     let mut files = merged(built, files)?;
-    files.extend(commands);
+    files.extend(commands.input.map(GuestScript::file));
+    if let Some(typed) = commands.typed {
+        typed.add_to(&mut files)?;
+    }
     files.push(GuestFile {
         path: BANNER_FILE.to_owned(),
         mode: 0o644,

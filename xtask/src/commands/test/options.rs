@@ -27,7 +27,8 @@ pub struct TestOptions {
     ///
     /// A `*` in a name matches any letters: 'kthread_*' selects all lessons whose names begin
     /// with kthread_. A folder is a path with a slash: ./mydriver, or `.` itself, which is also meant
-    /// without any if it has modules and is not in a clone of kmodlab.
+    /// without any if it has modules and is not in a clone of kmodlab. A file such as ./mydriver/tests/reset.md
+    /// is one text of such a folder.
     #[arg(value_name = "LESSON|PATH")]
     pub(super) lessons: Vec<String>,
 
