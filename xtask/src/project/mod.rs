@@ -21,7 +21,7 @@ mod manifest;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::failure::Failure;
 use crate::modules::Language;
