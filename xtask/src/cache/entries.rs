@@ -242,7 +242,7 @@ impl Cache {
             return Ok(true);
         }
         if self.is_shared(path) {
-            return Ok(self.is_usable_in_shared(path, state));
+            return Ok(self.is_usable_in_shared(path, parts, state));
         }
         let _lock = match lock {
             Some(_) => None,
@@ -275,11 +275,20 @@ impl Cache {
         }
     }
 
-    /// Does the same for a result that can only be read: one without a manifest is trusted, and a
-    /// manifest with new stamps goes to the user's own cache.
-    fn is_usable_in_shared(&self, path: &Path, state: Option<EntryState>) -> bool {
+    /// Does the same for a result that can only be read: a manifest with new stamps goes to the user's own cache.
+    fn is_usable_in_shared(
+        &self,
+        path: &Path,
+        parts: Parts<'_>,
+        state: Option<EntryState>,
+    ) -> bool {
         match state {
-            None | Some(EntryState::Whole) => true,
+            Some(EntryState::Whole) => true,
+            None if is_adopted(path, parts) => true,
+            None => {
+                self.note_damage(path, "it has no whole manifest");
+                false
+            }
             Some(EntryState::Restamped(manifest)) => {
                 if let Some(own) = self.own_manifest(path) {
                     // The next run reads the contents again if this cannot be written.

@@ -368,6 +368,24 @@ fn a_copy_of_a_result_that_is_only_read_stays_usable() -> Result<()> {
 }
 
 #[test]
+fn a_result_that_is_only_read_needs_a_whole_manifest() -> Result<()> {
+    let (folder, shared, key) = cache()?;
+    let own = tempfile::tempdir()?;
+    for kind in ["things", "kernels"] {
+        shared.entry(kind, "x", &key, |staging| {
+            Ok(std::fs::write(staging, "whole")?)
+        })?;
+        let path = shared.path(kind, "x", &key);
+        std::fs::write(format!("{}.manifest", path.display()), "cut")?;
+    }
+    let over = Cache::over(folder.path(), own.path())?;
+    assert_eq!(over.find_shared("things", "x", &key)?, None);
+    // A kernel takes minutes.
+    assert!(over.find_shared("kernels", "x", &key)?.is_some());
+    Ok(())
+}
+
+#[test]
 fn two_processes_may_remove_the_same_file() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("log");
