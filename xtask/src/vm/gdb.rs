@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::text::hexadecimal_bytes;
 
 /// QEMU's answer to `g` begins with rax, rbx, rcx, rdx, rsi and rdi, of 8 bytes
-/// each (gdb-xml/i386-64bit.xml).
+/// each (gdb-xml/i386-64bit.xml), and rip is the register 16.
 const RDI: usize = 5;
+const RIP: usize = 16;
 
 /// The reason for which a guest does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,17 +73,30 @@ impl Gdb {
 
     /// Writes a 64-bit number to a virtual address.
     pub(super) fn write(&mut self, address: u64, number: u64) -> Result<()> {
-        let digits: String = number
-            .to_le_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let mut answer = self.ask(&format!("M{address:x},8:{digits}"))?;
-        // A guest that ran until the connection was made reports first that it has stopped.
+        let digits = hexadecimal(&number.to_le_bytes());
+        let answer = self.ask(&format!("M{address:x},8:{digits}"))?;
+        self.expect_ok(answer)
+    }
+
+    /// Makes the CPU with gdb's number `thread` go on at the instruction at `address`.
+    pub(super) fn set_instruction(&mut self, thread: u32, address: u64) -> Result<()> {
+        let chosen = self.ask(&format!("Hg{thread:x}"))?;
+        self.expect_ok(chosen)?;
+        let mut registers = self.bytes("g")?;
+        let rip = registers.get_mut(RIP * 8..RIP * 8 + 8);
+        rip.context("no register rip")?
+            .copy_from_slice(&address.to_le_bytes());
+        let set = self.ask(&format!("G{}", hexadecimal(&registers)))?;
+        self.expect_ok(set)
+    }
+
+    /// Checks an answer to a request. A guest that ran until the connection was made reports first
+    /// that it has stopped.
+    fn expect_ok(&mut self, mut answer: String) -> Result<()> {
         while answer.starts_with('T') {
             answer = self.answer()?;
         }
-        ensure!(answer == "OK", "QEMU refused to write memory: {answer:?}");
+        ensure!(answer == "OK", "QEMU's debugger stub answers {answer:?}");
         Ok(())
     }
 
@@ -176,6 +190,10 @@ impl Gdb {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Returns the thread in a report that the guest has stopped, such as `T05thread:02;`.
 fn thread(report: &str) -> Option<u32> {
     let (_, rest) = report.split_once("thread:")?;
@@ -241,6 +259,31 @@ mod tests {
         let asked = String::from_utf8_lossy(&asked);
         assert!(asked.starts_with("$M10,8:4100000000000000#"), "{asked}");
         assert!(asked.contains("+$D#44"), "{asked}");
+    }
+
+    #[test]
+    fn a_cpu_goes_on_elsewhere() {
+        static REGISTERS: [&str; 5] = [
+            "T02thread:01;",
+            "OK",
+            // The registers up to rip and one more, all 0x11.
+            concat!(
+                "11111111111111111111111111111111111111111111111111111111111111111111111111111111",
+                "11111111111111111111111111111111111111111111111111111111111111111111111111111111",
+                "11111111111111111111111111111111111111111111111111111111111111111111111111111111",
+                "111111111111111111111111111111111111111111111111"
+            ),
+            "OK",
+            "OK",
+        ];
+        let (mut gdb, stub) = stub(&REGISTERS);
+        gdb.set_instruction(2, 0xffff_0102).expect("it is set");
+        gdb.detach().expect("it runs");
+        let asked = stub.join().expect("it ends");
+        let asked = String::from_utf8_lossy(&asked);
+        assert!(asked.starts_with("$Hg2#"), "{asked}");
+        let written = format!("$G{}0201ffff00000000{}#", "11".repeat(128), "11".repeat(8));
+        assert!(asked.contains(&written), "{asked}");
     }
 
     #[test]

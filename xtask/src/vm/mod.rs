@@ -4,6 +4,7 @@ pub mod accel;
 mod answer_patience;
 mod busy_detector;
 mod channels;
+mod cpu_stop;
 mod cpus;
 pub mod debugged;
 mod device;

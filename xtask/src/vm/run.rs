@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use super::busy_detector::BusyDetector;
 use super::channels::{Channel, Channels};
+use super::cpu_stop;
 use super::gdb::Gdb;
 use super::guest_run::{GuestEnd, GuestRun, Interruption};
 use super::machine::Machine;
@@ -330,6 +331,8 @@ impl GuestObserver<'_> {
         };
         let cpu_time = cpu_time?;
         if let Some((_, at)) = self.interruption {
+            // Without it, the kernel waits longer.
+            let _ = cpu_stop::stop_awaited(guest, control, self.kernel);
             let since = cpu_time.saturating_sub(at);
             return (since >= INTERRUPTION_PATIENCE).then_some(out_of_time);
         }
