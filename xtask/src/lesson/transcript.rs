@@ -12,6 +12,8 @@
 //! A comment `<!-- limit: 300 s -->` beside the blocks limits the run to 300 seconds on
 //! the guest's clock.
 
+mod near_miss;
+
 use std::path::Path;
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
@@ -20,20 +22,6 @@ use super::TextError;
 
 /// Info string of the blocks that a guest runs.
 const CONSOLE: &str = "console";
-
-/// Info strings for sessions and shells. A block of these that shows a command behind a prompt
-/// looks like one that is tested.
-const SHELLS: [&str; 9] = [
-    "",
-    "bash",
-    "bash-session",
-    "sh",
-    "sh-session",
-    "shell",
-    "shell-session",
-    "shellsession",
-    "terminal",
-];
 
 /// Limit of a run for which nothing else is stated, in seconds on the guest's clock.
 const LIMIT: u16 = 120;
@@ -120,6 +108,9 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
         match event {
             // A comment may have several lines, and stand within a sentence.
             Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                if let Some(offset) = near_miss::fence_in_html(&markdown[range.clone()]) {
+                    return Err(error(lines.at(range.start + offset), near_miss::IN_HTML));
+                }
                 for (offset, comment) in comments(&markdown[range.clone()]) {
                     let line = lines.at(range.start + offset);
                     match read_limit(comment) {
@@ -141,7 +132,7 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let info = info.trim();
                 if info != CONSOLE {
-                    match near_miss(info, &markdown[range]) {
+                    match near_miss::fenced(info, &markdown[range]) {
                         Some(message) => return Err(error(line, &message)),
                         None => continue,
                     }
@@ -155,15 +146,13 @@ pub fn parse_optional(markdown: &str, path: &Path) -> Result<Option<Transcript>,
                 }
                 block = Some((line + 1, String::new()));
             }
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Indented))
-                if begins_with_command(&markdown[range.clone()]) =>
-            {
-                return Err(error(
-                    line,
-                    "this block is indented and begins with a command, so no guest runs it; put \
-                     it between ```console and ``` without the indentation, or between ```text \
-                     and ``` if it is not to be tested",
-                ));
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
+                if let Some(message) = near_miss::indented(&markdown[range]) {
+                    return Err(error(line, message));
+                }
+            }
+            Event::Code(_) if near_miss::has_fence(&markdown[range.clone()]) => {
+                return Err(error(line, near_miss::IN_PARAGRAPH));
             }
             Event::Text(text) => {
                 if let Some((_, block)) = &mut block {
@@ -245,37 +234,6 @@ fn read_limit(comment: &str) -> Option<Result<u16, ()>> {
     let seconds = stated.trim().strip_suffix('s');
     let seconds = seconds.and_then(|seconds| seconds.trim().parse().ok());
     Some(seconds.filter(|seconds| *seconds > 0).ok_or(()))
-}
-
-/// Returns the message for a fenced block with this info string that a reader takes for a console
-/// block, but that no guest would run.
-fn near_miss(info: &str, source: &str) -> Option<String> {
-    let word = info.split([' ', ',', '{', '\t']).next().unwrap_or_default();
-    let lower = word.to_lowercase();
-    if lower.starts_with(CONSOLE) || strsim::damerau_levenshtein(&lower, CONSOLE) <= 2 {
-        let info = shorten(info);
-        return Some(format!(
-            "this block is marked `{info}`, so no guest runs its commands; mark it `{CONSOLE}` and \
-             nothing else, or `text` if it is not to be tested"
-        ));
-    }
-    let (_, block) = source.split_once('\n')?;
-    (begins_with_command(block) && SHELLS.contains(&&*lower)).then(|| {
-        let marked = match word {
-            "" => "not marked".to_owned(),
-            word => format!("marked `{word}`"),
-        };
-        format!(
-            "this block begins with a command but is {marked}, so no guest runs it; mark it \
-             `{CONSOLE}`, or `text` if it is not to be tested"
-        )
-    })
-}
-
-/// Reports whether the first line of a block that is not empty is a command.
-fn begins_with_command(block: &str) -> bool {
-    let first = block.lines().find(|line| !line.trim().is_empty());
-    first.is_some_and(|line| line.trim_start_matches([' ', '\t', '>']).starts_with("$ "))
 }
 
 /// Returns a text without the byte order mark that some editors put in front of it.

@@ -243,7 +243,45 @@ fn an_indented_block_with_a_command_is_refused() {
             "{error}"
         );
     }
+    for block in [
+        "    ```console\n    $ false\n    ```\n",
+        "1. One\n\n        ```console\n        $ x\n        ```\n",
+    ] {
+        let error = error(&markdown(block));
+        assert!(
+            error.contains("is indented by four columns or more"),
+            "{error}"
+        );
+    }
     for block in ["    x = 1;\n    $ x\n", "    $x\n", "`$ x`\n    $ x\n"] {
         assert_eq!(steps(&markdown(block)).len(), 1, "{block}");
     }
+}
+
+#[test]
+fn a_console_block_in_html_or_a_paragraph_is_refused() {
+    let markdown = |block: &str| format!("```console\n$ a\n```\n\n{block}");
+    let block = "```console\n$ false\n```\n";
+    let html = format!("<details>\n<summary>More</summary>\n{block}</details>\n");
+    let refused = error(&markdown(&html));
+    assert!(
+        refused.starts_with("l/README.md:7: this console block is a part of the HTML"),
+        "{refused}"
+    );
+    let paragraph = "In a sentence:\n    ```console\n    $ false\n    ```\n";
+    let refused = error(&markdown(paragraph));
+    assert!(
+        refused.contains("a part of the paragraph above it"),
+        "{refused}"
+    );
+    // An author leaves a block out, and a block shows how to write one.
+    for others in [
+        format!("<!-- later:\n{block}-->\n"),
+        format!("<!-- later\n\n{block}-->\n"),
+        format!("````text\n{block}````\n"),
+    ] {
+        assert_eq!(steps(&markdown(&others)).len(), 1, "{others}");
+    }
+    let apart = format!("<details>\n<summary>More</summary>\n\n{block}\n</details>\n");
+    assert_eq!(steps(&markdown(&apart)).len(), 2);
 }
