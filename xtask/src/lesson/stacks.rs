@@ -96,6 +96,7 @@ impl Stack<'_> {
 /// CPUs and tasks, and those stacks that have code of a module. If none has, it returns the stacks of
 /// programs instead. Lines without such stacks are returned trimmed.
 pub(super) fn relevant(lines: &[String]) -> Vec<String> {
+    let lines = &with_interrupted_functions(lines);
     let begins = |line: &String| {
         [TASK, CPU]
             .iter()
@@ -158,6 +159,26 @@ pub(super) fn relevant(lines: &[String]) -> Vec<String> {
     report
 }
 
+/// The code with which the kernel begins to serve an interrupt (arch/x86/entry/entry_64.S).
+const INTERRUPT_ENTRY: &str = "RIP: 0010:asm_";
+
+/// Returns the lines in which the function that an interrupt has just stopped is a frame. The kernel marks it as a
+/// guess, `? `, because the interrupt's code has no frame yet, but what is on top of the stack is the place to return
+/// to.
+fn with_interrupted_functions(lines: &[String]) -> Vec<String> {
+    let mut at_entry = false;
+    let certain = lines.iter().map(|line| {
+        let message = message(line);
+        let is_top = at_entry && message.contains("+0x") && !message.starts_with("RIP: ");
+        at_entry = !is_top && (at_entry || message.starts_with(INTERRUPT_ENTRY));
+        match is_top && message.starts_with("? ") {
+            true => line.replacen("? ", "", 1),
+            false => line.clone(),
+        }
+    });
+    certain.collect()
+}
+
 /// Returns whether a line of a stack names code of a module, and the kernel is sure of it.
 fn is_module_code(message: &str) -> bool {
     let is_frame = !message.starts_with("? ") && message.contains("+0x");
@@ -218,6 +239,38 @@ mod tests {
         expected.push("(CPU 1 was idle)".to_owned());
         expected.push("(the stacks of 2 other tasks and some lines are left out)".to_owned());
         assert_eq!(relevant_lines(&lines), expected);
+    }
+
+    #[test]
+    fn the_function_that_an_interrupt_has_just_stopped_is_a_frame() {
+        let stopped = [
+            IDLE[0],
+            "[    2.300000] CPU: 1 UID: 0 PID: 40 Comm: insmod Tainted: G           O       6.12.117 #1",
+            "[    2.300000] RIP: 0010:asm_sysvec_apic_timer_interrupt+0x0/0x20",
+            "[    2.300000] Call Trace:",
+            "[    2.300000]  <TASK>",
+            "[    2.300000]  ? init_module+0x6/0x1000 [own]",
+            "[    2.300000]  do_one_initcall+0xe1/0x250",
+            "[    2.300000]  ? guess+0x1/0x20 [other]",
+        ];
+        let shown = relevant_lines(&[&INIT[..], &stopped].concat());
+        assert!(shown.contains(&stopped[5].replace("? ", "")), "{shown:?}");
+        assert!(
+            !shown.iter().any(|line| line.contains("[other]")),
+            "{shown:?}"
+        );
+        let elsewhere = relevant_lines(
+            &[
+                &stopped[..2],
+                &["[    2.300000] RIP: 0010:f+0x1/0x2"],
+                &stopped[3..],
+            ]
+            .concat(),
+        );
+        assert!(
+            !elsewhere.iter().any(|line| line.contains("[own]")),
+            "{elsewhere:?}"
+        );
     }
 
     #[test]
