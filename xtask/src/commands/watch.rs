@@ -45,22 +45,49 @@ pub fn run(options: &WatchOptions) -> Result<ExitCode> {
         // Before the run, so that no change during the run is missed.
         watch(&mut watcher, &mut watched, &folders)?;
         let before = digest(&folders)?;
-        let status = Command::new(&program)
-            .arg("test")
-            .args(std::env::args_os().skip(2))
-            .status()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        if status.code() == Some(i32::from(crate::failure::Fault::Usage.status())) {
-            bail!(Failure::usage("`test` refused the options"));
+        // Another branch of git's may lack a folder for a while.
+        let missing = missing(&folders);
+        if missing.is_empty() {
+            test(&program, &folders)?;
+            let names = names(&folders);
+            crate::errln!("watching {names}; Ctrl-C ends");
+            wait_for_change(&events, &mut watcher, &mut watched, &folders, &before)?;
+            crate::errln!("\n{names} changed");
+        } else {
+            let names = names(&missing);
+            crate::errln!("{names} does not exist now; waiting until it does, Ctrl-C ends");
+            wait_for_change(&events, &mut watcher, &mut watched, &folders, &before)?;
         }
-        let names = folders
-            .iter()
-            .map(|folder| folder.shown.display().to_string());
-        let names = names.collect::<Vec<_>>().join(", ");
-        crate::errln!("watching {names}; Ctrl-C ends");
-        wait_for_change(&events, &mut watcher, &mut watched, &folders, &before)?;
-        crate::errln!("\n{names} changed");
     }
+}
+
+/// Runs `test` with the options of `watch`.
+fn test(program: &Path, folders: &[WatchedFolder]) -> Result<()> {
+    let status = Command::new(program)
+        .arg("test")
+        .args(std::env::args_os().skip(2))
+        .status()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let refused = status.code() == Some(i32::from(crate::failure::Fault::Usage.status()));
+    // A folder that is gone meanwhile has been reported.
+    if refused && missing(folders).is_empty() {
+        bail!(Failure::usage("`test` refused the options"));
+    }
+    Ok(())
+}
+
+/// Returns those of the folders that do not exist now.
+fn missing(folders: &[WatchedFolder]) -> Vec<WatchedFolder> {
+    let missing = folders.iter().filter(|folder| !folder.folder.is_dir());
+    missing.cloned().collect()
+}
+
+fn names(folders: &[WatchedFolder]) -> String {
+    let names = folders.iter().map(|folder| folder.shown.display());
+    names
+        .map(|name| name.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A folder whose files are watched.
