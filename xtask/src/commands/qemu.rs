@@ -275,7 +275,7 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
     }
     if script.is_some() {
         let report = terminal::run_batch(toolchain, kernel, &machine, &report)?;
-        return script::exit_code(&report);
+        return script::exit_code(report.as_deref());
     }
     if let Some(port) = options.gdb {
         let symbols = GuestSymbols::new(folder.path());

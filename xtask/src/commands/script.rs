@@ -46,12 +46,19 @@ impl GuestScript {
     }
 }
 
-/// Returns the exit status for the status of the last command, which the guest reported.
+/// The status of a program that SIGPIPE has ended, in a shell.
+const READER_GONE: u8 = 141;
+
+/// Returns the exit status for the status of the last command, which the guest reported; without a report, the
+/// reader of the output has gone.
 ///
 /// # Errors
 ///
-/// Fails with the lesson's fault if the guest reported none.
-pub fn exit_code(report: &str) -> Result<ExitCode> {
+/// Fails with the lesson's fault if the report has no status.
+pub fn exit_code(report: Option<&str>) -> Result<ExitCode> {
+    let Some(report) = report else {
+        return Ok(ExitCode::from(READER_GONE));
+    };
     let status = report.lines().find_map(|line| {
         line.strip_prefix(kmodlab_protocol::SCRIPT_STATUS)?
             .parse::<u8>()
@@ -69,9 +76,12 @@ mod tests {
 
     #[test]
     fn the_guests_status_is_passed_on() -> Result<()> {
-        assert_eq!(exit_code("x\nkmodlab: status 7\n")?, ExitCode::from(7));
+        assert_eq!(
+            exit_code(Some("x\nkmodlab: status 7\n"))?,
+            ExitCode::from(7)
+        );
         for report in ["", "kmodlab: status \n", "kmodlab: status 256\n"] {
-            let error = exit_code(report).expect_err(report);
+            let error = exit_code(Some(report)).expect_err(report);
             assert_eq!(
                 crate::failure::fault_of(&error),
                 crate::failure::Fault::Lesson

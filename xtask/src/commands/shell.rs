@@ -205,7 +205,7 @@ fn boot(
         let report = folder.path().join("report");
         let machine = Machine::batch(accel, boot, report.clone());
         let report = terminal::run_batch(toolchain, kernel, &machine, &report)?;
-        return script::exit_code(&report);
+        return script::exit_code(report.as_deref());
     }
     let machine = Machine::interactive(accel, boot, None, None);
     terminal::run_on_terminal(toolchain, kernel, &machine)?;

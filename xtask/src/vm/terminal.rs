@@ -1,6 +1,7 @@
 //! Runs a guest on the user's terminal, and restores the terminal's settings.
 
-use std::io::stdin;
+use std::fs::File;
+use std::io::{ErrorKind, stdin};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -39,19 +40,32 @@ pub fn run_on_terminal(
 }
 
 /// Runs a guest whose commands are in its initramfs until it ends, and returns its report on
-/// QEMU's debug console, the file `report`.
+/// QEMU's debug console, the file `report`; `None` if the reader of the standard output has gone, and the guest was
+/// ended: its commands might print for ever.
 ///
 /// # Errors
 ///
-/// If QEMU cannot be started or fails.
+/// If QEMU cannot be started or fails, or the output cannot be written.
 pub fn run_batch(
     toolchain: &Toolchain,
     kernel: &KernelImage,
     machine: &Machine,
     report: &Path,
-) -> Result<String> {
+) -> Result<Option<String>> {
     let command = machine.command(toolchain, kernel);
-    let mut qemu = command.spawn(Stdio::inherit(), Stdio::inherit())?;
+    let (mut reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+    let mut qemu = command.spawn(Stdio::from(writer), Stdio::inherit())?;
+    // Not in whole lines, as std's own would write it.
+    let own = rustix::io::dup(rustix::stdio::stdout()).context("cannot use the standard output")?;
+    let copied = std::io::copy(&mut reader, &mut File::from(own));
+    if let Err(error) = copied {
+        qemu.end()?;
+        park_if_interrupted();
+        return match error.kind() {
+            ErrorKind::BrokenPipe => Ok(None),
+            _ => Err(error).context("cannot write the guest's output"),
+        };
+    }
     let status = qemu.wait()?;
     park_if_interrupted();
     if !status.success() {
@@ -59,7 +73,7 @@ pub fn run_batch(
     }
     let report =
         std::fs::read(report).with_context(|| format!("cannot read {}", report.display()))?;
-    Ok(String::from_utf8_lossy(&report).into_owned())
+    Ok(Some(String::from_utf8_lossy(&report).into_owned()))
 }
 
 /// Restores the terminal's settings from before a guest used it. QEMU does so itself, unless
