@@ -73,9 +73,11 @@ pub fn run(options: &IdeOptions) -> Result<()> {
     // The tasks run in the module's folder.
     let mut kernel = options.common.absolute_paths()?.kernel_args();
     kernel.extend(options.configuration.absolute_paths()?.args());
+    let languages: Vec<Language> = project.builds.iter().map(|build| build.language).collect();
     let mut files = vec![
         ide::tasks(&kernel),
         ide::settings(),
+        ide::extensions(&languages),
         ide::launch(&image.vmlinux(), &symbols),
     ];
     if !crates.is_empty() {

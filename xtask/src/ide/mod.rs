@@ -14,7 +14,7 @@ use crate::key::Inputs;
 use crate::modules::CompiledSource;
 
 pub use rust_project::{ModuleCrate, rust_project};
-pub use vscode::{DEBUGGER_PORT, launch, settings, tasks};
+pub use vscode::{DEBUGGER_PORT, extensions, launch, settings, tasks};
 
 /// A file for an editor: its path in the folder that the editor opens, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]

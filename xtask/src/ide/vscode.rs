@@ -5,19 +5,30 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::EditorFile;
+use crate::modules::Language;
+
+mod problems;
 
 /// Port of the guest that waits for the debugger: the default of `qemu --gdb`.
 pub const DEBUGGER_PORT: u16 = 1234;
 
-/// Returns the tasks: build the module, test it, and a guest that waits for a debugger. They run the
-/// installed program, for the folder may be outside of a clone. `kernel` are the words that select the
-/// kernel on its command line.
+/// Label of the task that boots a guest for the debugger, which begins when gdb starts.
+const GUEST: &str = "kmodlab: guest that waits for gdb";
+
+/// Line of `qemu --gdb` from which on gdb can connect.
+const WAITS: &str = "^the guest waits for a debugger";
+
+/// Lines with which `watch` begins and ends a test.
+const CHANGED: &str = "^.+ changed$";
+const WATCHING: &str = "^watching .+; Ctrl-C ends$";
+
+/// Matches no line: a task that begins at its start has no line for that.
+const NEVER: &str = "^(?!)$";
+
+/// Returns the tasks: build the module, test it once or after each change, and a guest that waits for a
+/// debugger. They run the installed program, for the folder may be outside of a clone. `kernel` are the words
+/// that select the kernel on its command line.
 pub fn tasks(kernel: &[String]) -> EditorFile {
-    // rustc and clang print `file:line:column`, with the file relative to the folder or absolute.
-    let compilers = json!([
-        "$rustc",
-        {"base": "$gcc", "fileLocation": ["autoDetect", "${workspaceFolder}"]}
-    ]);
     let task = |label: &str, subcommand: &[&str]| {
         let kernel = kernel.iter().map(String::as_str);
         let words = ["kmodlab"].into_iter().chain(subcommand.iter().copied());
@@ -28,19 +39,37 @@ pub fn tasks(kernel: &[String]) -> EditorFile {
             "label": label,
             "type": "shell",
             "command": command,
-            "problemMatcher": compilers,
+            "problemMatcher": problems::matchers(),
         })
     };
     let mut test = task("kmodlab: test", &["test"]);
     test["group"] = json!({"kind": "test", "isDefault": true});
     let mut build = task("kmodlab: build", &["build"]);
     build["group"] = json!({"kind": "build", "isDefault": true});
-    let mut guest = task("kmodlab: guest that waits for gdb", &["qemu", "--gdb"]);
+    let mut watch = task("kmodlab: watch", &["watch"]);
+    watch["isBackground"] = json!(true);
+    watch["problemMatcher"] = problems::in_background(CHANGED, WATCHING);
+    let mut guest = task(GUEST, &["qemu", "--gdb"]);
     guest["isBackground"] = json!(true);
-    guest["problemMatcher"] = json!([]);
+    guest["problemMatcher"] = problems::in_background(NEVER, WAITS);
     file(
         ".vscode/tasks.json",
-        &json!({"version": "2.0.0", "tasks": [build, test, guest]}),
+        &json!({"version": "2.0.0", "tasks": [build, test, watch, guest]}),
+    )
+}
+
+/// Returns the extensions that the other files are for.
+pub fn extensions(languages: &[Language]) -> EditorFile {
+    let mut names = vec!["ms-vscode.cpptools"];
+    for language in languages {
+        names.push(match language {
+            Language::Rust => "rust-lang.rust-analyzer",
+            Language::C => "llvm-vs-code-extensions.vscode-clangd",
+        });
+    }
+    file(
+        ".vscode/extensions.json",
+        &json!({"recommendations": names}),
     )
 }
 
@@ -57,7 +86,7 @@ pub fn settings() -> EditorFile {
     )
 }
 
-/// Returns the configuration that attaches gdb to the guest of the task above. `vmlinux` is the kernel
+/// Returns the configuration that starts the task with the guest, and attaches gdb to it. `vmlinux` is the kernel
 /// with its symbols, and `modules` gdb's command file with those of the modules, which exists while the
 /// guest runs.
 pub fn launch(vmlinux: &Path, modules: &Path) -> EditorFile {
@@ -67,6 +96,7 @@ pub fn launch(vmlinux: &Path, modules: &Path) -> EditorFile {
             "version": "0.2.0",
             "configurations": [{
                 "name": "kmodlab: attach to the guest",
+                "preLaunchTask": GUEST,
                 "type": "cppdbg",
                 "request": "launch",
                 "program": vmlinux,

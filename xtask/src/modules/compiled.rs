@@ -26,7 +26,12 @@ pub struct CompiledSource {
 impl CompiledSource {
     /// Returns the command line for the sources in `folder`.
     pub fn command_in(&self, folder: &Path) -> String {
-        self.command.replace(FOLDER, &folder.display().to_string())
+        let folder = folder.display().to_string();
+        let words = shlex::split(&self.command).unwrap_or_default();
+        let words = words.iter().map(|word| word.replace(FOLDER, &folder));
+        let words: Vec<String> = words.collect();
+        // Only a NUL cannot be quoted, and no argument of a process has one.
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }
 }
 
@@ -102,8 +107,13 @@ mod tests {
         let absolute =
             absolute.map(|found| (found.command_in(Path::new("/home/me")), found.source));
         let command =
-            "clang -Wp,-MMD,/home/me/.a.o.d -I/home/me/include -c -o /home/me/a.o /home/me/a.c";
+            "clang '-Wp,-MMD,/home/me/.a.o.d' -I/home/me/include -c -o /home/me/a.o /home/me/a.c";
         assert_eq!(absolute, Some((command.to_owned(), "a.c".to_owned())));
+        let spaced =
+            read("savedcmd_/w/src/a.o := clang -I/w/src/include -c -o /w/src/a.o /w/src/a.c\n");
+        let spaced = spaced.map(|found| found.command_in(Path::new("/a b")));
+        let command = "clang '-I/a b/include' -c -o '/a b/a.o' '/a b/a.c'";
+        assert_eq!(spaced.as_deref(), Some(command));
         let relative = read("savedcmd_src/b.o := clang -c -o src/b.o src/b.c\n");
         let relative = relative.map(|found| (found.command_in(Path::new("/x")), found.source));
         let command = "clang -c -o src/b.o /x/b.c";

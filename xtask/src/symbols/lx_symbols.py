@@ -41,6 +41,8 @@ class Symbols:
                         continue
                     self.remove(file)
                     gdb.execute(f"add-symbol-file {file} {sections}", to_string=True)
+                    # A source may have changed since gdb showed it: `reload`.
+                    gdb.execute("maintenance flush source-cache", to_string=True)
                     self.files[file] = sections
                     gdb.write(f"symbols of {file}\n")
                 elif word == "remove":
