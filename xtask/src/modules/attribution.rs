@@ -35,8 +35,6 @@ pub(super) struct ModuleErrors {
     pub lines: Vec<String>,
     /// Number of lines that were left out.
     pub left_out: usize,
-    /// Whether the host is at fault only because no line names a source.
-    pub is_unclear: bool,
 }
 
 impl ModuleErrors {
@@ -172,7 +170,6 @@ impl<'a> Attribution<'a> {
             fault: Fault::Lesson,
             lines: Vec::new(),
             left_out: 0,
-            is_unclear: false,
         });
         let lines = match tool_failure(end, &lines) {
             ToolFailure::Refused => lines,
@@ -182,13 +179,7 @@ impl<'a> Attribution<'a> {
             }
             ToolFailure::Host(note) => {
                 errors.fault = Fault::Host;
-                errors.is_unclear = false;
                 errors.lines.extend(note);
-                lines
-            }
-            ToolFailure::Unclear => {
-                errors.is_unclear |= errors.fault != Fault::Host;
-                errors.fault = Fault::Host;
                 lines
             }
         };

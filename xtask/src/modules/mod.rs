@@ -17,6 +17,7 @@ mod language;
 mod lessons;
 mod load_order;
 mod off_options;
+mod own_kbuild;
 mod project;
 mod project_paths;
 mod sandbox;

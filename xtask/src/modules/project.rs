@@ -9,6 +9,7 @@ use super::builder::{ModuleBuilder, is_full, write};
 use super::compiled::{COMPILED, CompiledSource, compiled_sources};
 use super::kbuild_lines::undefined_symbol;
 use super::load_order::{LoadOrder, load_order};
+use super::own_kbuild::KbuildOutput;
 use super::project_paths::ProjectPaths;
 use super::unbuilt::UnbuiltModule;
 use super::undefined::{errors_at_calls, notes_on_others};
@@ -133,10 +134,11 @@ impl ModuleBuilder<'_> {
             Some(folder) => folder,
             None => match self.compile(stage, project, language, (&files, &key), others) {
                 Ok(folder) => folder,
-                Err(error) if fault_of(&error) == Fault::Lesson => {
-                    return Ok(Err(unbuilt(&error)));
+                // The other projects may still be built.
+                Err(error) if matches!(fault_of(&error), Fault::Lesson | Fault::Host) => {
+                    return Ok(Err(unbuilt(&cache.explain_full_disk(error))));
                 }
-                Err(error) => return Err(cache.explain_full_disk(error)),
+                Err(error) => return Err(error),
             },
         };
         let read = |name: &str| {
@@ -225,24 +227,30 @@ impl ModuleBuilder<'_> {
         let shown = shown_folder(project);
         let mut attribution = Attribution::of_project(work, &sources, &project.name, &shown);
         let mut warnings = Warnings::new(ProjectPaths::new(work, &sources));
+        let below_shown = format!("{shown}/");
+        let mut output = KbuildOutput::new(ProjectPaths::new(work, &sources), &below_shown);
         let mut undefined = Vec::new();
         let made = self.kbuild(stage, make, sandbox.as_ref(), &log, |line| {
             attribution.line(line);
             warnings.line(line);
+            output.line(line);
             undefined.extend(undefined_symbol(line));
         });
         if let Err(error) = made {
-            let mut errors = attribution.errors();
-            let Some(errors) = errors.remove(project.name.as_str()) else {
-                return Err(error);
+            let is_projects =
+                build.kbuild == KbuildSource::Own && !output.shows_host() && !is_full(work)?;
+            let errors = attribution.errors().remove(project.name.as_str());
+            let errors = match (errors, is_projects) {
+                (Some(errors), _) => errors,
+                (None, true) => output.errors(),
+                (None, false) => return Err(error),
             };
             let mut errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
+            if is_projects {
+                errors.fault = Fault::Lesson;
+            }
             if errors.fault == Fault::Host && is_full(work)? {
                 return Err(error.context("No space left on device"));
-            }
-            // A Kbuild of the project's own may run any command.
-            if errors.is_unclear && build.kbuild == KbuildSource::Own {
-                errors.fault = Fault::Lesson;
             }
             let unbuilt =
                 UnbuiltModule::with_errors(&project.name, language, &errors, &image.label(), &log);
@@ -278,7 +286,9 @@ impl ModuleBuilder<'_> {
             ))
             .into());
         }
-        let order = match load_order(&built, &project.load_order)? {
+        let order = load_order(&built, &project.load_order);
+        let unusable = || Failure::lesson(format!("{shown}: a result of the build cannot be used"));
+        let order = match order.with_context(unusable)? {
             LoadOrder::Order(order) => order,
             LoadOrder::Circle(names) => {
                 return Err(Failure::lesson(format!(

@@ -9,8 +9,8 @@ use crate::process::{Sandbox, Tool, has_landlock, which};
 use crate::toolchain::Toolchain;
 
 /// Explanation of a compiler's message about a file that it cannot read.
-const EXPLANATION: &str = "note: a module can include only files of its own folder, up to 1 MiB \
-                           each, and the kernel's headers";
+const EXPLANATION: &str = "note: a module can include only files of its own folder and the kernel's headers; \
+                           links out of the folder and large files are left out";
 
 /// Parts of the messages of rustc and clang about a file that they cannot read.
 const UNREADABLE: [&str; 5] = [

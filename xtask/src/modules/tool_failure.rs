@@ -3,7 +3,7 @@
 use crate::process::{CompilerLimits, SANDBOX_FAILED};
 
 /// Phrases in the output of a compiler that the host stopped, or that has a bug.
-const HOST_PHRASES: [&str; 12] = [
+const HOST_PHRASES: [&str; 11] = [
     SANDBOX_FAILED,
     "No space left on device",
     "Disk quota exceeded",
@@ -12,12 +12,14 @@ const HOST_PHRASES: [&str; 12] = [
     "Cannot allocate memory",
     "Too many open files",
     "LLVM ERROR: ",
-    // The driver's, which knows no source: it could not start the compiler or write a file.
-    "clang: error: ",
     "PLEASE submit a bug report",
     "error: internal compiler error",
     "the compiler unexpectedly panicked",
 ];
+
+/// Beginning of an error of clang's driver, which knows no source: an option is wrong, or it could not start the
+/// compiler or write a file.
+const DRIVER: &str = "clang: error: ";
 
 /// The cause for which a tool failed.
 #[derive(Debug)]
@@ -27,10 +29,8 @@ pub(super) enum ToolFailure {
     /// It exceeded a limit of its sandbox for a source: the error in place of its output, because a
     /// compiler without memory prints addresses, which differ from run to run.
     Limit(String),
-    /// The host stopped it, or it has a bug: a note if its output does not show that.
+    /// The host stopped it, it has a bug, or its output does not say what is wrong: a note if it says nothing.
     Host(Option<String>),
-    /// It ended by itself, and its output says neither of a source nor of the host what is wrong.
-    Unclear,
 }
 
 /// Returns the cause for which a tool with these lines of output failed. `end` is how make says that
@@ -39,22 +39,33 @@ pub(super) fn tool_failure(end: &str, lines: &[String]) -> ToolFailure {
     if let Some(error) = limit_exceeded(end, lines) {
         return ToolFailure::Limit(error);
     }
-    let ended_itself = end
-        .strip_prefix("Error ")
-        .and_then(|status| status.parse::<u32>().ok())
-        // From 126 on: the shell could not start the tool, or a signal ended it.
-        .is_some_and(|status| status < 126);
-    let is_hosts = |line: &String| HOST_PHRASES.iter().any(|phrase| line.contains(phrase));
+    // From 126 on: the shell could not start the tool, or a signal ended it.
+    let ended_itself = status(end).is_some_and(|status| status < 126);
+    let is_free_of_host = !lines
+        .iter()
+        .any(|line| is_hosts(line) || line.contains(DRIVER));
     // A tool that only fails, such as kbuild's fixdep on a full disk, says nothing of a source.
-    let is_free_of_host = ended_itself && !lines.iter().any(is_hosts);
-    if is_free_of_host && lines.iter().any(|line| is_diagnostic(line)) {
+    if ended_itself && is_free_of_host && lines.iter().any(|line| is_diagnostic(line)) {
         return ToolFailure::Refused;
     }
     let shows_nothing = lines.is_empty() || !ended_itself;
-    if is_free_of_host && !shows_nothing {
-        return ToolFailure::Unclear;
-    }
     ToolFailure::Host(shows_nothing.then(|| format!("the compiler ended with: {end}")))
+}
+
+/// Reports whether a line is that of a tool that the host stopped, or that has a bug.
+pub(super) fn is_hosts(line: &str) -> bool {
+    HOST_PHRASES.iter().any(|phrase| line.contains(phrase))
+}
+
+/// Reports whether make says with these words that a signal ended a tool.
+pub(super) fn shows_host(end: &str) -> bool {
+    // From 128 on, a shell reports a signal.
+    status(end).is_none_or(|status| status >= 128)
+}
+
+/// Returns the status in make's words about the end of a tool; `None` if a signal ended it.
+fn status(end: &str) -> Option<u32> {
+    end.strip_prefix("Error ")?.parse().ok()
 }
 
 /// Returns the error of a source for which a compiler exceeded a limit of its sandbox, if so.

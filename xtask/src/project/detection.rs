@@ -8,20 +8,29 @@ use super::{MANIFEST, ProjectFile, read_text, shown_path};
 /// Names of the files in which kbuild finds the modules of a folder, the preferred one first.
 pub(super) const KBUILD_FILES: [&str; 2] = ["Kbuild", "Makefile"];
 
+/// Words with which make reads another file.
+const INCLUDES: [&str; 3] = ["include", "-include", "sinclude"];
+
+/// The lists of objects that kbuild reads.
+pub(super) const OBJECTS: [&str; 4] = ["obj-m", "obj-y", "obj-$(", "obj-${"];
+
 /// Reports whether a Kbuild or Makefile has a line such as `obj-m := x.o`, `obj-$(CONFIG_X) += x.o`, or
 /// an include of a file with those.
 pub(super) fn describes_modules(text: &str) -> bool {
     text.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("obj-") || line.starts_with("include ")
+        let code = line.split('#').next().unwrap_or_default();
+        let includes = |word: &str| INCLUDES.contains(&word);
+        code.split_whitespace().next().is_some_and(includes)
+            || OBJECTS.iter().any(|list| code.contains(list))
     })
 }
 
 /// Reports whether a folder has a manifest, or a Kbuild or Makefile with modules.
 pub fn describes_itself(folder: &Path) -> bool {
     let describes = |name: &&str| {
-        let text = std::fs::read_to_string(folder.join(name));
-        text.is_ok_and(|text| describes_modules(&text))
+        let path = folder.join(name);
+        // To read a pipe may take for ever.
+        path.is_file() && std::fs::read_to_string(path).is_ok_and(|text| describes_modules(&text))
     };
     folder.join(MANIFEST).is_file() || KBUILD_FILES.iter().any(describes)
 }
@@ -35,7 +44,8 @@ pub fn has_modules(folder: &Path) -> bool {
 /// Reports whether a source in the folder itself declares a module.
 fn has_source(folder: &Path) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    files.map(|file| file.path()).any(|path| {
+    let files = files.map(|file| file.path()).filter(|path| path.is_file());
+    files.into_iter().any(|path| {
         let text = || std::fs::read(&path).unwrap_or_default();
         declaration(&path).is_some_and(|word| String::from_utf8_lossy(&text()).contains(word))
     })
@@ -102,5 +112,31 @@ fn may_describe(file: &ProjectFile, shown: &Path) -> bool {
             read_text(Path::new(""), shown, &file.path).is_ok_and(|text| text.contains(word))
         }
         None => KBUILD_FILES.iter().any(is_named) || is_named(&MANIFEST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_makefile_describes_modules_in_any_of_makes_ways() {
+        for text in [
+            "obj-m := x.o\n",
+            "obj-$(CONFIG_X) += x.o\n",
+            "override obj-m := x.o\n",
+            "$(foreach m,$(M),$(eval obj-m += $(m).o))\n",
+            "-include modules.mk\n",
+            "ifneq ($(KERNELRELEASE),)\n  obj-y += sub/\nendif\n",
+        ] {
+            assert!(describes_modules(text), "{text}");
+        }
+        for text in [
+            "# obj-m := x.o\n",
+            "all: t\nt: t.c\n\tcc -o $@ $<\n",
+            "objs := a.o\n",
+        ] {
+            assert!(!describes_modules(text), "{text}");
+        }
     }
 }

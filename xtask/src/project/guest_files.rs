@@ -73,6 +73,16 @@ fn needs_loader(path: &Path) -> std::io::Result<bool> {
 /// Folders that a guest needs besides those of its base, relative to its root folder.
 const MORE_FOLDERS: [&str; 4] = ["kmodlab", "lib", "lib/modules", "usr"];
 
+/// Programs without which the agent cannot start or end a test case (initramfs/agent/src).
+const KEPT: [&str; 6] = [
+    "/bin/busybox",
+    "/bin/dmesg",
+    "/bin/sh",
+    "/init",
+    "/usr/bin/setsid",
+    "/usr/bin/unshare",
+];
+
 /// Maximum length of a file's name in bytes (`NAME_MAX` in include/uapi/linux/limits.h).
 const MAX_NAME: usize = 255;
 
@@ -87,7 +97,10 @@ pub fn check_guest_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') || !parts.into_iter().all(is_part) {
         return Err("a path in the guest is absolute, without `.`, `..` or `//`".to_owned());
     }
-    let kept = ["/init", "/bin/busybox", "/bin/sh"].contains(&path)
+    if path.contains(char::is_control) {
+        return Err("a path in the guest has no control characters".to_owned());
+    }
+    let kept = KEPT.contains(&path)
         || ["/proc/", "/sys/", "/dev/", "/kmodlab/"]
             .iter()
             .any(|folder| path.starts_with(folder));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
-use super::detection::{KBUILD_FILES, declaration, describes_modules, without_module};
+use super::detection::{KBUILD_FILES, OBJECTS, declaration, describes_modules, without_module};
 use super::files::ProjectFiles;
 use super::manifest::{Manifest, ModuleEntry, shown_manifest};
 use super::{MANIFEST, read_text, shown_path};
@@ -151,25 +151,38 @@ fn own_kbuild(files: &ProjectFiles, shown: &Path) -> Result<Option<OwnKbuild>> {
         return Ok(None);
     };
     let text = files.text(shown, &file)?;
-    if let Some(folder) = endless_folder(&text) {
-        bail!(Failure::lesson(format!(
-            "{}: `{folder}` among the objects is the folder itself or one above it, so kbuild would read this file \
-             again without end; name only folders in the module's own",
-            shown_path(shown, &file)
-        )));
-    }
+    refuse_endless_folders(files, shown)?;
     Ok(describes_modules(&text).then(|| OwnKbuild {
         file,
         uses_kernel_ext: text.contains("$(KERNEL_EXT)"),
     }))
 }
 
+/// Refuses a Kbuild, in the folder or below, that names a folder from which kbuild comes to the same Kbuild again.
+fn refuse_endless_folders(files: &ProjectFiles, shown: &Path) -> Result<()> {
+    for file in files.files.iter().map(|file| &file.name) {
+        if !KBUILD_FILES.iter().any(|name| file.ends_with(name)) {
+            continue;
+        }
+        let depth = file.components().count() - 1;
+        let text = files.text(shown, file)?;
+        if let Some(folder) = endless_folder(&text, depth) {
+            bail!(Failure::lesson(format!(
+                "{}: `{folder}` among the objects is the folder itself or one above it, so kbuild would read this \
+                 file again without end; name only folders in the module's own",
+                shown_path(shown, file)
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Returns a folder among the objects of a Kbuild's lines `obj-m += ...` from which kbuild comes to the same Kbuild
-/// again.
-fn endless_folder(text: &str) -> Option<&str> {
+/// again, or which is outside of the project. The Kbuild is in a folder of the project's at this depth.
+fn endless_folder(text: &str, depth: usize) -> Option<&str> {
     let lines = text.lines().map(str::trim_start);
     let objects = lines
-        .filter(|line| line.starts_with("obj-"))
+        .filter(|line| OBJECTS.iter().any(|list| line.starts_with(list)))
         .filter_map(|line| line.split_once('='))
         .flat_map(|(_, objects)| {
             objects
@@ -179,10 +192,12 @@ fn endless_folder(text: &str) -> Option<&str> {
                 .split_whitespace()
         });
     let is_endless = |word: &&str| {
-        let mut parts = word
+        let parts = word
             .split('/')
             .filter(|part| !part.is_empty() && *part != ".");
-        word.ends_with('/') && parts.next().is_none_or(|part| part == "..")
+        let up = parts.clone().take_while(|part| *part == "..").count();
+        let is_around = up == parts.count();
+        word.ends_with('/') && (is_around || up > depth)
     };
     objects.into_iter().find(is_endless)
 }

@@ -176,7 +176,13 @@ impl Manifest {
             let excerpt = excerpt.join("\n");
             Failure::lesson(format!("{shown}:{line}: {what}\n{excerpt}"))
         };
-        Ok(toml::from_str(&text).map_err(wrong)?)
+        let mut manifest: Self = toml::from_str(&text).map_err(wrong)?;
+        for entry in manifest.module.values_mut() {
+            for path in entry.sources.iter_mut().chain(&mut entry.include) {
+                *path = without_current_folder(path);
+            }
+        }
+        Ok(manifest)
     }
 
     /// Returns the guest that the manifest asks for.
@@ -296,6 +302,17 @@ impl Manifest {
     }
 }
 
+/// Returns a path without `./` and a slash at its end: `src/x.c` for `./src/x.c`, `.` for `./`.
+fn without_current_folder(path: &str) -> String {
+    let parts = path.split('/').enumerate();
+    let parts = parts.filter(|(index, part)| *part != "." && (*index == 0 || !part.is_empty()));
+    let parts: Vec<&str> = parts.map(|(_, part)| part).collect();
+    match parts.is_empty() {
+        true => ".".to_owned(),
+        false => parts.join("/"),
+    }
+}
+
 /// Returns the message for a `load` that names something else than one of the modules.
 pub fn unknown_module(shown: &Path, name: &str, modules: &[impl AsRef<str>]) -> String {
     let modules: Vec<&str> = modules.iter().map(AsRef::as_ref).collect();
@@ -333,6 +350,20 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("unknown field `text`, expected one of `texts`, `load`"));
+    }
+
+    #[test]
+    fn a_path_may_begin_with_the_current_folder() {
+        for (path, plain) in [
+            ("./src/x.c", "src/x.c"),
+            ("include/", "include"),
+            ("./", "."),
+            (".", "."),
+            ("../x.c", "../x.c"),
+            ("/etc/x.c", "/etc/x.c"),
+        ] {
+            assert_eq!(without_current_folder(path), plain, "{path}");
+        }
     }
 
     #[test]

@@ -11,7 +11,6 @@ fn refused(lines: &[&str]) -> ModuleErrors {
         fault: Fault::Lesson,
         lines: lines.iter().map(ToString::to_string).collect(),
         left_out: 0,
-        is_unclear: false,
     }
 }
 
@@ -158,7 +157,6 @@ fn everything_in_the_folder_of_a_project_is_the_projects() {
         fault: Fault::Lesson,
         lines: lines.iter().map(|&line| line.to_owned()).collect(),
         left_out: 0,
-        is_unclear: false,
     };
     let compiler = "\
 /w/k/src/a.c:4:9: error: use of undeclared identifier

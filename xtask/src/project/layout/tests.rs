@@ -288,6 +288,12 @@ fn a_kbuild_that_leads_to_itself_is_found() {
         ("obj-m := x.o sub/ ./other/ # ./\n", None),
         ("ccflags-y := -I../\n", None),
     ] {
-        assert_eq!(endless_folder(text), folder, "{text}");
+        assert_eq!(endless_folder(text, 0), folder, "{text}");
     }
+    assert_eq!(endless_folder("obj-m := ../\n", 1), Some("../"));
+    assert_eq!(endless_folder("obj-m := ../other/\n", 1), None);
+    assert_eq!(
+        endless_folder("obj-m := ../../other/\n", 1),
+        Some("../../other/")
+    );
 }

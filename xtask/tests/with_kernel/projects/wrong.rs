@@ -35,6 +35,62 @@ fn a_folder_that_is_no_project_does_not_stop_the_others() -> Result<()> {
     output.expect(1, &["error: ./own/wrong/kmodlab.toml:1: unknown field"])
 }
 
+/// A Kbuild is a program of make's, which fails in many ways.
+#[test]
+fn a_kbuild_that_fails_does_not_stop_the_others() -> Result<()> {
+    let source = module("return 0;");
+    let kbuilds = [
+        ("suffix", "obj-m := suffix\n", "No rule to make target"),
+        ("folder", "obj-m := folder.o nothing/\n", "nothing"),
+        ("quote", "obj-m := quote.o\nccflags-y := -DX='x\n", "quote"),
+        (
+            "option",
+            "obj-m := option.o\nccflags-y := -fnothing\n",
+            "unknown argument: '-fnothing'",
+        ),
+        (
+            "host",
+            "obj-m := host.o\nhostprogs := h\nalways-y := h\n",
+            "./own/host/h.c:1:",
+        ),
+        ("names", "obj-m := a/ b/\n", "module name conflict"),
+        (
+            "junk",
+            "obj-m := junk.o\nX := $(shell mkdir -p $(src)/d && echo x > $(src)/d/x.ko)\n",
+            "x.ko is not a module",
+        ),
+        (
+            "around",
+            "obj-m := around.o sub/\n",
+            "./own/around/sub/Kbuild: `../` among the objects",
+        ),
+    ];
+    let project = TestProject::new(&[("README.md", ""), ("right/right.c", &source)])?;
+    project.write("host/h.c", "int main(void) { return 0 }\n")?;
+    project.write("around/sub/Kbuild", "obj-m := ../\n")?;
+    for part in ["a", "b"] {
+        project.write(&format!("names/{part}/x.c"), &source)?;
+        project.write(&format!("names/{part}/Kbuild"), "obj-m := x.o\n")?;
+    }
+    let mut args = vec!["test".to_owned(), "./own/right".to_owned()];
+    for (name, kbuild, _) in kbuilds {
+        project.write(&format!("{name}/{name}.c"), &source)?;
+        project.write(&format!("{name}/Kbuild"), kbuild)?;
+        args.push(format!("./own/{name}"));
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let output = project.xtask(&args)?;
+    output.expect(1, &["right (c)   ok", "1 passed, 8 failed, 0 skipped"])?;
+    let reports = output.printed();
+    for (name, _, problem) in kbuilds {
+        ensure!(reports.contains(problem), "{name}: {reports}");
+        let is_verdict = |line: &&str| line.starts_with(&format!("{name} (c)"));
+        let row = reports.lines().find(is_verdict).unwrap_or_default();
+        ensure!(row.contains("does-not-compile: "), "{row}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_folder_with_wrong_settings_does_not_stop_the_others() -> Result<()> {
     let source = module("return 0;");
