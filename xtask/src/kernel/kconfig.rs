@@ -21,6 +21,8 @@ struct KconfigOption {
     dependencies: Vec<String>,
     /// Whether a user can set it; without a prompt, other options select it.
     has_prompt: bool,
+    /// The options that select it under no condition, each once.
+    selected_by: Vec<String>,
 }
 
 impl KconfigOptions {
@@ -66,12 +68,45 @@ impl KconfigOptions {
             .collect()
     }
 
+    /// Returns options that a user can set and that turn on the option `name`, at most `most`: itself, or if it has
+    /// no prompt, options that select it, directly or through others.
+    pub fn settable(&self, name: &str, most: usize) -> Vec<&str> {
+        let Some((name, option)) = self.0.get_key_value(name) else {
+            return Vec::new();
+        };
+        if option.has_prompt {
+            return vec![name];
+        }
+        let mut settable = Vec::new();
+        let mut seen = vec![name.as_str()];
+        let mut next = 0;
+        while let Some(option) = seen.get(next).and_then(|name| self.0.get(*name)) {
+            for selector in &option.selected_by {
+                if seen.contains(&selector.as_str()) {
+                    continue;
+                }
+                seen.push(selector);
+                let has_prompt = self.0.get(selector).is_some_and(|option| option.has_prompt);
+                if has_prompt {
+                    settable.push(selector.as_str());
+                }
+            }
+            next += 1;
+        }
+        // Those of the same part of the kernel, and the plainest of them.
+        let part = name.split('_').next().unwrap_or_default();
+        settable.sort_by_key(|name| (!name.starts_with(part), name.len(), *name));
+        settable.truncate(most);
+        settable
+    }
+
     /// Returns the reason, in words, for which kconfig may have dropped the option `name` from a
     /// configuration that became `full`.
     pub fn why_dropped(&self, name: &str, full: &Config) -> String {
         let Some(KconfigOption {
             dependencies,
             has_prompt,
+            ..
         }) = self.0.get(name)
         else {
             return "this kernel does not have the option".to_owned();
@@ -138,6 +173,17 @@ impl KconfigOptions {
                         known.has_prompt = true;
                     }
                 }
+                "select" => {
+                    let selected = rest.split_whitespace().next().unwrap_or_default();
+                    let always = !rest.contains(" if ");
+                    if let Some(name) = option.as_ref().filter(|_| always) {
+                        let selectors =
+                            &mut self.0.entry(selected.to_owned()).or_default().selected_by;
+                        if !selectors.contains(name) {
+                            selectors.push(name.clone());
+                        }
+                    }
+                }
                 "source" => {
                     self.parse_file(tree, rest.trim_matches('"'), around);
                     option = None;
@@ -176,6 +222,22 @@ mod tests {
         assert_eq!(of("E"), Some(vec![]));
         assert_eq!(of("F"), None);
         assert!(options.0["A"].has_prompt && !options.0["D"].has_prompt);
+    }
+
+    #[test]
+    fn an_option_without_a_prompt_is_turned_on_by_others() {
+        let mut options = KconfigOptions::default();
+        options.parse(
+            Path::new(""),
+            "config HASH2\n\ttristate\nconfig HASH\n\ttristate\n\tselect HASH2\nconfig SHA\n\ttristate \"SHA\"\n\
+             \tselect HASH\nconfig PERHAPS\n\tbool \"x\"\n\tselect HASH if X\nconfig MD\n\tbool \"MD\"\n\tselect HASH\nconfig LONE\n\tbool\n",
+            &mut Vec::new(),
+        );
+        assert_eq!(options.settable("HASH2", 3), ["MD", "SHA"]);
+        assert_eq!(options.settable("HASH2", 1), ["MD"]);
+        assert_eq!(options.settable("SHA", 3), ["SHA"]);
+        assert_eq!(options.settable("LONE", 3), [""; 0]);
+        assert_eq!(options.settable("NONE", 3), [""; 0]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::config::Config;
+use super::kconfig::KconfigOptions;
 
 /// Folders of a kernel's tree without code that a module on x86 could call.
 const OTHER: [&str; 6] = [
@@ -31,6 +32,8 @@ pub struct MissingSymbol {
     pub file: PathBuf,
     /// The options, without `CONFIG_`, that the file needs and the kernel has off.
     pub options: Vec<String>,
+    /// The way in which a user turns them on.
+    remedy: String,
 }
 
 impl fmt::Display for MissingSymbol {
@@ -42,7 +45,7 @@ impl fmt::Display for MissingSymbol {
                 f,
                 ", which needs CONFIG_{}; this kernel has that off; {}",
                 options.join(" and CONFIG_"),
-                remedy(options)
+                self.remedy
             ),
         }
     }
@@ -56,21 +59,51 @@ pub fn remedy(options: &[impl AsRef<str>]) -> String {
     let options = options.iter().map(AsRef::as_ref);
     let (pci, others): (Vec<&str>, Vec<&str>) = options.partition(|option| *option == PCI);
     let mut remedies = Vec::new();
-    if !others.is_empty() {
-        let words = others.iter().map(|option| format!("--option {option}"));
-        let words: Vec<String> = words.collect();
-        let turns = match others.len() {
-            1 => "turns it on",
-            _ => "turns them on",
-        };
-        remedies.push(format!("`{}` {turns}", words.join(" ")));
-    }
+    remedies.extend(option_words(&others));
     if !pci.is_empty() {
         let machine =
             "`--machine q35`, or `machine = \"q35\"` in kmodlab.toml, gives the guest PCI";
         remedies.push(machine.to_owned());
     }
     remedies.join("; ")
+}
+
+/// Number of the options that are named for one that a user cannot set.
+const SELECTORS: usize = 3;
+
+/// Returns the same where some of the options have no prompt, so that only others turn them on.
+fn remedy_in(kconfig: &KconfigOptions, options: &[String]) -> String {
+    let (settable, hidden): (Vec<&String>, Vec<&String>) = options.iter().partition(|option| {
+        *option == PCI || !kconfig.has(option) || kconfig.settable(option, 1) == [option.as_str()]
+    });
+    let mut remedies = Vec::new();
+    if !settable.is_empty() {
+        remedies.push(remedy(&settable));
+    }
+    for option in hidden {
+        let words = kconfig.settable(option, SELECTORS).into_iter();
+        let words: Vec<String> = words.map(|name| format!("`--option {name}`")).collect();
+        remedies.push(match &words[..] {
+            [] => format!("no option that can be set turns CONFIG_{option} on"),
+            words => format!(
+                "CONFIG_{option} is turned on by others, such as {}",
+                words.join(" or ")
+            ),
+        });
+    }
+    remedies.join("; ")
+}
+
+/// Returns the words that turn on options which can be set, if there are any.
+fn option_words(options: &[&str]) -> Option<String> {
+    let words = options.iter().map(|option| format!("--option {option}"));
+    let words: Vec<String> = words.collect();
+    let turns = match options.len() {
+        0 => return None,
+        1 => "turns it on",
+        _ => "turns them on",
+    };
+    Some(format!("`{}` {turns}", words.join(" ")))
 }
 
 /// Finds these symbols in the kernel's tree, and the options that the kernel built in `objects`
@@ -85,6 +118,7 @@ pub fn missing_symbols(
     names: &[String],
 ) -> Result<Vec<MissingSymbol>> {
     let config = Config::load(&objects.join(".config"))?;
+    let kconfig = KconfigOptions::read(tree);
     let mut files = BTreeMap::new();
     for entry in
         std::fs::read_dir(tree).with_context(|| format!("cannot list {}", tree.display()))?
@@ -98,9 +132,11 @@ pub fn missing_symbols(
     let found = names.iter().filter_map(|name| {
         let file = files.get(name)?;
         let options = options_of(tree, file).into_iter();
+        let options: Vec<String> = options.filter(|option| !config.has(option)).collect();
         Some(MissingSymbol {
             name: name.clone(),
-            options: options.filter(|option| !config.has(option)).collect(),
+            remedy: remedy_in(&kconfig, &options),
+            options,
             file: file.clone(),
         })
     });
