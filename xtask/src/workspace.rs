@@ -41,6 +41,11 @@ impl Workspace {
         })
     }
 
+    /// Reports whether a clone is chosen: `KMODLAB_WORKSPACE` names one, or `folder` is in one.
+    pub fn is_chosen(folder: &Path) -> bool {
+        std::env::var_os(VARIABLE).is_some() || Self::around(folder).is_ok()
+    }
+
     /// Finds the clone that `folder` is in: the nearest folder, from `folder` upwards, that has
     /// the landmarks of a clone.
     ///

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::common::{Common, ConfigurationOptions, Lang};
-use super::projects::{ProjectOptions, Selection, or_current_folder};
+use super::projects::{
+    ProjectOptions, Selection, or_current_folder, refuse_lessons_in_another_folder,
+};
 use crate::failure::Failure;
 use crate::lesson::BadText;
 use crate::project::is_path;
@@ -43,6 +45,9 @@ pub fn run(options: &BuildOptions) -> Result<()> {
         false => format!("./{folder}"),
     };
     let folders: Vec<String> = folders.map(|folder| as_path(folder.to_string())).collect();
+    if folders.is_empty() {
+        refuse_lessons_in_another_folder()?;
+    }
     let Selection {
         projects,
         bad_folders,

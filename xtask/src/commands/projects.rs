@@ -1,5 +1,6 @@
 //! The arguments that name folders with modules, and the options for these.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -229,6 +230,37 @@ fn current_project() -> Option<String> {
         Some((levels, _)) => Some(vec![".."; levels].join("/")),
         None => has_modules(&current).then(|| ".".to_owned()),
     }
+}
+
+/// Refuses a command without arguments in a folder that is neither empty nor in a clone, and has no module: it would
+/// pass with kmodlab's own lessons where somebody means a module.
+///
+/// # Errors
+///
+/// Fails with a usage error if so.
+pub fn refuse_lessons_in_another_folder() -> Result<()> {
+    let Ok(current) = Path::new(".").canonicalize() else {
+        return Ok(());
+    };
+    let is_hidden = |name: &OsString| name.as_encoded_bytes().starts_with(b".");
+    let mut names = std::fs::read_dir(&current)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let is_empty = names.all(|name| is_hidden(&name));
+    let is_students = matches!(StudentFolder::find(&current), Ok(Some(_)));
+    if is_empty || is_students || Workspace::is_chosen(&current) || current_project().is_some() {
+        return Ok(());
+    }
+    let missing = match Project::open(Path::new(".")) {
+        Ok(_) => return Ok(()),
+        Err(error) => format!("{error:#}"),
+    };
+    Err(Failure::usage(format!(
+        "{missing}\ngive the folder of a module, or the names of kmodlab's own lessons; `test --list` lists them"
+    ))
+    .into())
 }
 
 /// Reads `FILE[:PATH]`. A file whose name has a colon is given with a path.

@@ -266,7 +266,7 @@ fn run_suite(
             &run.outcomes,
             &narrowed,
             schedules.options(),
-            &options.run_option(),
+            &options.run_options(),
         ),
         clean: clean_schedules(cases, &run, schedules.aim),
         outcomes: run.outcomes,

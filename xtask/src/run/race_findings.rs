@@ -20,7 +20,7 @@ pub struct RaceFindings {
     pub origin: Origin,
     /// The language of its module.
     pub language: Language,
-    /// Those of [`Outcome::kernel_options`], and the command of `--run`.
+    /// Those of [`Outcome::kernel_options`], and `--run` and `--record`.
     pub kernel_options: String,
     /// The options without which a seed has another meaning, each behind a space.
     pub seed_options: &'static str,
@@ -34,14 +34,15 @@ pub struct RaceFindings {
 
 /// Compares the outcomes of several schedules, for each test case by itself. Test cases without
 /// a failure or without schedules are left out. `seed_options` are the options without which a
-/// seed has another meaning, and `run_option` is `--run` with its command, each behind a space.
+/// seed has another meaning, and `run_options` are `--run` and
+/// `--record`, each behind a space.
 pub fn race_findings(
     session: &Session,
     built: &Built,
     outcomes: &[Outcome],
     narrowed: &[NarrowedRace],
     seed_options: &'static str,
-    run_option: &str,
+    run_options: &str,
 ) -> Vec<RaceFindings> {
     outcomes
         .chunk_by(|a, b| (&a.lesson, a.language) == (&b.lesson, b.language))
@@ -66,7 +67,7 @@ pub fn race_findings(
                 lesson: lesson.clone(),
                 origin: origin.clone(),
                 language: *language,
-                kernel_options: format!("{kernel_options}{run_option}"),
+                kernel_options: format!("{kernel_options}{run_options}"),
                 seed_options,
                 findings,
                 source_locations,

@@ -157,11 +157,16 @@ impl TestOptions {
         }
     }
 
-    /// Returns the option `--run` behind a space, if it is given.
-    pub(super) fn run_option(&self) -> String {
-        self.run.as_ref().map_or_else(String::new, |command| {
-            format!(" --run {}", shell_word(Path::new(command)))
-        })
+    /// Returns the options `--run` and `--record`, as far as they are given, each behind a space: a recorded guest
+    /// has one CPU, so without them a seed has another meaning.
+    pub(super) fn run_options(&self) -> String {
+        let option = |name: &str, value: &Path| format!(" {name} {}", shell_word(value));
+        let run = self.run.as_ref().map(|run| option("--run", Path::new(run)));
+        let record = self
+            .record
+            .as_ref()
+            .map(|folder| option("--record", folder));
+        run.into_iter().chain(record).collect()
     }
 
     /// Refuses options that need virtual time with real time.

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::super::common::refuse_lacking;
+use super::super::projects::refuse_lessons_in_another_folder;
 use super::TestOptions;
 use crate::failure::Failure;
 use crate::lesson::{self, Lesson, LessonText};
@@ -14,6 +15,9 @@ impl TestOptions {
     /// Selects the lessons, and opens the projects. Returns the lessons of both, and the kernel and
     /// the guest that the projects ask for.
     pub(super) fn lessons(&self) -> Result<(Vec<LessonText>, KernelChoice, GuestChoice)> {
+        if self.lessons.is_empty() && !self.races && !self.list {
+            refuse_lessons_in_another_folder()?;
+        }
         let selection = match self.races {
             true => self.project.select_each(&self.lessons)?,
             false => self.project.select_each(&self.arguments())?,
@@ -34,13 +38,18 @@ impl TestOptions {
             let what = "--run: give the folder of a module too, such as `test . --run ...`";
             return Err(Failure::usage(what).into());
         }
+        let mut of_projects = Vec::new();
         for project in &selection.projects {
-            let of_project = lesson::of_project(project, self.run.as_deref())?;
-            if let [language] = self.lang.languages() {
-                refuse_lacking(of_project.iter().flatten(), *language)?;
-            }
-            lessons.extend(of_project);
+            of_projects.extend(lesson::of_project(project, self.run.as_deref())?);
         }
+        if let [language] = self.lang.languages() {
+            let mut read = of_projects.iter().flatten();
+            // Those without the language are skipped, unless all are.
+            if !read.clone().any(|lesson| lesson.is_in(*language)) {
+                refuse_lacking(read.by_ref(), *language)?;
+            }
+        }
+        lessons.extend(of_projects);
         lessons.extend(selection.bad_folders.into_iter().map(Err));
         Ok((lessons, selection.kernel, selection.guest))
     }
