@@ -66,7 +66,7 @@ impl KnownEntries {
     pub fn others(&self, guest: &Guest) -> Vec<Entry> {
         let mut others = Vec::new();
         walk_all(guest, &mut |path| {
-            if !self.paths.contains(&path) {
+            if !self.paths.contains(&path) && !is_made_by_hand(guest, &path) {
                 others.push(Entry::Path(path));
             }
         });
@@ -79,6 +79,12 @@ impl KnownEntries {
         }
         others
     }
+}
+
+/// Reports whether a path is that of a file that a command made in the folder of the devices, such as by `>`.
+fn is_made_by_hand(guest: &Guest, path: &str) -> bool {
+    let metadata = || guest.path(path).symlink_metadata();
+    path.starts_with("/dev/") && metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Returns the lines of a list, without the numbers of interrupts that each CPU took.
@@ -174,6 +180,8 @@ mod tests {
         write(&guest, "/proc/irq/1/y", "")?;
         write(&guest, "/proc/60/stat", "")?;
         write(&guest, "/proc/driver/left", "")?;
+        // What a command makes by `>` is a file; a driver makes none in this folder.
+        write(&guest, "/dev/made", "")?;
         write(&guest, "/proc/sys/kernel/left", "")?;
         write(&guest, "/sys/class/tty/ttyS0/uevent", "")?;
         write(&guest, "/sys/class/left/left0/dev", "")?;

@@ -35,9 +35,11 @@ pub fn be_strict(guest: &Guest) {
     }
 }
 
-/// Makes the kernel write all its messages to the serial line, where the host reads them.
+/// Makes the kernel write all its messages to the serial line, where the host reads them, whatever level a command
+/// sets (`dmesg -n 1`).
 pub fn log_everything(guest: &Guest) {
     let _ = guest.set("/proc/sys/kernel/printk", "8");
+    let _ = guest.set("/sys/module/printk/parameters/ignore_loglevel", "Y");
 }
 
 /// Clears the kernel's log. Only a system call does that, and dmesg makes it.

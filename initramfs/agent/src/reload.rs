@@ -64,9 +64,9 @@ pub fn run(guest: &Guest, names: &[String]) -> Result<ExitCode> {
 /// Asks the host, and waits for its answer.
 fn ask(guest: &Guest) -> Result<Rebuilt> {
     let mut channel = open_interactive(guest).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!(
-            "a script cannot reach the host; reload works in the shell of `cargo xtask qemu`"
-        ),
+        ErrorKind::NotFound => {
+            anyhow::anyhow!("a script cannot reach the host; reload works where a person types")
+        }
         _ => anyhow::anyhow!("cannot ask the host, another reload may be under way: {error}"),
     })?;
     let own = std::process::id();

@@ -80,7 +80,7 @@ pub fn judge(
         .or_else(|| case.not_started(run))
         .or_else(|| case.stopped(run))
         .or_else(|| case.output_limit(run))
-        .or_else(|| case.out_of_memory())
+        .or_else(|| case.out_of_memory().filter(counts))
         .or_else(|| case.shell_lost())
         .or_else(|| case.guest_lost())
         .or_else(|| case.complaint().filter(counts))

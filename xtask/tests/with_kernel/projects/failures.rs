@@ -150,3 +150,39 @@ fn a_folder_with_two_texts_has_one_module() -> Result<()> {
         &["all test cases pass, ", "next in the text:\n  rmmod own"],
     )
 }
+
+/// The console's level is for people; a complaint counts whatever it is.
+#[test]
+fn a_command_cannot_hide_the_kernels_messages() -> Result<()> {
+    let text = "# own\n\n```console\n$ dmesg -n 1\n$ echo x > /dev/by_hand\n$ insmod own.ko nothing=1\n\
+                $ rmmod own\n```\n";
+    let manifest = "[test]\ntexts = [\"own.md\"]\n";
+    let files = [
+        ("own.c", &*module("return 0;")),
+        ("own.md", text),
+        ("kmodlab.toml", manifest),
+    ];
+    let project = TestProject::new(&files)?;
+    let output = project.xtask(&["test", "./own"])?;
+    let parts = ["kernel-report: the kernel reported: own: unknown parameter 'nothing' ignored"];
+    output.expect(1, &parts)?;
+
+    // Without the complaint, there is nothing to report: a file that a command made is not a device.
+    project.write("own.md", &text.replace(" nothing=1", ""))?;
+    project
+        .xtask(&["test", "./own"])?
+        .expect(0, &["own (c)  ok"])
+}
+
+#[test]
+fn an_allowed_lack_of_memory_does_not_end_the_judgement() -> Result<()> {
+    let text = "# own\n\n```console\n$ insmod own.ko\n$ tail /dev/zero\n? 137\n...\n$ echo x\ny\n$ rmmod own\n```\n";
+    let manifest = "[test]\ntexts = [\"own.md\"]\nmemory = 64\nverdicts = [\"kernel-report\"]\n";
+    let files = [
+        ("own.c", &*module("return 0;")),
+        ("own.md", text),
+        ("kmodlab.toml", manifest),
+    ];
+    let output = TestProject::new(&files)?.xtask(&["test", "./own"])?;
+    output.expect(1, &["mismatch: printed something else than the text says"])
+}
