@@ -330,7 +330,7 @@ fn obey(order: &CStr) -> Result {
     };
     let text = words.next().unwrap_or("");
     report(format_args!("began after {start}"));
-    // The lesson should not always begin at the same time within a tick.
+    // The lesson should not always begin at the same time within a tick, and on the same CPUs.
     begin_late(start);
     HELD.arm(passed, stored);
     // SAFETY: `reached` waits in `delay` only and does not allocate. It takes no lock but that of `report`,

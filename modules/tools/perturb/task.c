@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
+#include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
@@ -95,9 +96,39 @@ void perturb_delay(u64 nanoseconds, u64 spin)
 	keep(nanoseconds, spin);
 }
 
+/* The process that creates all kernel threads (kernel/kthread.c). */
+#define KTHREADD 2
+
+/*
+ * A guest resumes from one snapshot each time, so its tasks would be on the same
+ * CPUs in each run. The time's last bits choose that of the task that begins the
+ * lesson, and that of the one which creates threads.
+ */
+static void place_tasks(u64 nanoseconds)
+{
+	unsigned int first = nanoseconds & 1, second = nanoseconds >> 1 & 1;
+	struct task_struct *task;
+
+	if (num_online_cpus() < 2)
+		return;
+	set_cpus_allowed_ptr(current, cpumask_of(first));
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	rcu_read_lock();
+	task = pid_task(find_vpid(KTHREADD), PIDTYPE_PID);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
+	if (!task)
+		return;
+	/* It sleeps, and moves when it is woken. A new thread may run anywhere. */
+	set_cpus_allowed_ptr(task, cpumask_of(second));
+	put_task_struct(task);
+}
+
 void perturb_begin_late(u64 nanoseconds)
 {
 	keep(nanoseconds, 0);
+	place_tasks(nanoseconds);
 }
 
 /*

@@ -11,7 +11,8 @@ use super::probe_points::ProbePoint;
 use super::{BUDGET_MILLISECONDS, InjectedDelay, ModuleCode};
 pub(super) use text::encoded;
 
-/// Limit of the delay of a lesson's beginning, in nanoseconds: a tick of the kernel's clock.
+/// Limit of the delay of a lesson's beginning, in nanoseconds: a tick of the kernel's clock. Its last bits place tasks
+/// (`place_tasks` in modules/tools/perturb/task.c).
 pub(super) const START_LIMIT: u64 = 4_000_000;
 
 /// Limit of the sum of all delays, in nanoseconds.
