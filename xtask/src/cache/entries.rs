@@ -11,12 +11,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, bail};
 
 use super::evict::{evict, is_removing};
-use super::manifest::{self, EntryState, Parts};
+use super::manifest::{self, EntryState, Parts, is_manifest, manifest_path};
 use super::{Cache, CacheEntry, limit, remove, write_whole};
 use crate::key::Key;
-
-/// End of the name of a result's manifest.
-const MANIFEST: &str = ".manifest";
 
 /// Kinds of results whose making takes minutes or the network.
 const ADOPTED: [&str; 4] = ["downloads", "kernels", "sources", "toolchain"];
@@ -388,20 +385,4 @@ fn is_adopted(path: &Path, parts: Parts<'_>) -> bool {
 
 pub(super) fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
-}
-
-pub(super) fn manifest_path(entry: &Path) -> PathBuf {
-    let mut path = entry.as_os_str().to_owned();
-    path.push(MANIFEST);
-    path.into()
-}
-
-pub(super) fn is_manifest(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(MANIFEST)
-}
-
-/// Returns the path of the result whose manifest has this path; `None` if it is not a manifest's.
-pub(super) fn result_of(manifest: &Path) -> Option<PathBuf> {
-    let name = manifest.file_name()?.to_str()?;
-    Some(manifest.with_file_name(name.strip_suffix(MANIFEST)?))
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::entries::{exists, id, manifest_path, result_of};
+use super::entries::{exists, id};
+use super::manifest::{manifest_path, result_of};
 use super::{remove, uses};
 
 /// Beginning of the name of a result that is being removed in its folder, which is on another disk

@@ -11,8 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 
-use super::entries::result_of;
 use super::evict::{is_entry_name, is_removing};
+use super::manifest::result_of;
 use super::sizes::{KnownSizes, disk_use};
 use super::{uses, words};
 

@@ -21,6 +21,9 @@ use anyhow::{Context as _, Result};
 use crate::key::files_in;
 use crate::workers;
 
+/// End of the name of a result's manifest.
+const EXTENSION: &str = ".manifest";
+
 /// First words of a manifest.
 const HEAD: &str = "kmodlab manifest 1 ";
 
@@ -168,6 +171,24 @@ fn compare_file(
         return Err(format!("{shown} has other contents than when it was made"));
     }
     Ok((stamp_then != ALWAYS_READ).then_some(stamp))
+}
+
+/// Returns the path of the manifest of the result at `entry`.
+pub(super) fn manifest_path(entry: &Path) -> PathBuf {
+    let mut path = entry.as_os_str().to_owned();
+    path.push(EXTENSION);
+    path.into()
+}
+
+/// Reports whether a path is that of a manifest.
+pub(super) fn is_manifest(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(EXTENSION)
+}
+
+/// Returns the path of the result whose manifest has this path; `None` if it is not a manifest's.
+pub(super) fn result_of(manifest: &Path) -> Option<PathBuf> {
+    let name = manifest.file_name()?.to_str()?;
+    Some(manifest.with_file_name(name.strip_suffix(EXTENSION)?))
 }
 
 /// Returns the files and symbolic links of the entry at `path`.

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::entries::manifest_path;
+use super::manifest::manifest_path;
 use super::write_whole;
 
 /// Bytes of a block in `st_blocks` (stat(2)).
