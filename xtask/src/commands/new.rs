@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::failure::Failure;
+use crate::ide;
+use crate::modules::Language;
 use crate::program;
 use crate::text::shell_word;
 use crate::workspace::Workspace;
@@ -30,6 +32,16 @@ enum NewLanguage {
     C,
     /// The same module in both, tested by one text
     Both,
+}
+
+impl NewLanguage {
+    fn languages(self) -> &'static [Language] {
+        match self {
+            Self::Rust => &[Language::Rust],
+            Self::C => &[Language::C],
+            Self::Both => &[Language::Rust, Language::C],
+        }
+    }
 }
 
 /// Longest name, in bytes: the kernel's limit of 55 leaves room for the names of test cases.
@@ -106,6 +118,12 @@ pub fn run(options: &NewOptions) -> Result<()> {
         };
         write().with_context(|| format!("cannot write {}", path.display()))?;
     }
+    // The other files for editors have paths of a kernel: `ide` writes them.
+    let languages = options.lang.languages();
+    ide::write(
+        staging.path(),
+        &[ide::tasks(&[]), ide::extensions(languages)],
+    )?;
     use std::os::unix::fs::PermissionsExt as _;
     let everybody = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(staging.path(), everybody)
@@ -116,7 +134,9 @@ pub fn run(options: &NewOptions) -> Result<()> {
         _ => options.path.clone(),
     };
     crate::outln!("created {}", options.path.display())?;
-    crate::outln!("next: {} test {}", program::name(), shell_word(&path))?;
+    let (program, path) = (program::name(), shell_word(&path));
+    crate::outln!("for an editor: {program} ide {path}")?;
+    crate::outln!("next: {program} test {path}")?;
     Ok(())
 }
 
@@ -247,6 +267,8 @@ mod tests {
         };
         run(&options)?;
         assert!(path.join("src/mine.rs").is_file());
+        let extensions = std::fs::read_to_string(path.join(".vscode/extensions.json"))?;
+        assert!(extensions.contains("rust-analyzer") && !extensions.contains("clangd"));
         let error = run(&options).expect_err("the folder exists");
         assert!(error.to_string().ends_with("mine exists already"));
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
