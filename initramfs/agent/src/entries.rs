@@ -180,7 +180,7 @@ mod tests {
         write(&guest, "/proc/irq/1/y", "")?;
         write(&guest, "/proc/60/stat", "")?;
         write(&guest, "/proc/driver/left", "")?;
-        // What a command makes by `>` is a file; a driver makes none in this folder.
+        // A command makes a file by `>`; a driver makes none in this folder.
         write(&guest, "/dev/made", "")?;
         write(&guest, "/proc/sys/kernel/left", "")?;
         write(&guest, "/sys/class/tty/ttyS0/uevent", "")?;

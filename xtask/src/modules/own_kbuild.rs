@@ -15,7 +15,7 @@ const LINES: usize = 20;
 /// Words of make for a file that does not exist.
 const NO_RULE: &str = "*** No rule to make target ";
 
-/// What the output of a kbuild run says of the host, and its last lines.
+/// The last lines of a kbuild run's output, and whether it shows a fault of the host.
 #[derive(Debug)]
 pub(super) struct KbuildOutput<'a> {
     paths: ProjectPaths,
@@ -39,7 +39,7 @@ impl<'a> KbuildOutput<'a> {
     pub(super) fn line(&mut self, line: &str) {
         self.shows_host |=
             is_hosts(line) || failed_target(line).is_some_and(|(_, end)| shows_host(end));
-        // What make says of its own targets and folders explains nothing.
+        // Lines of make about its own targets and folders explain nothing.
         let is_projects =
             || failed_target(line).is_some_and(|(target, _)| self.paths.is_target(target));
         if is_kbuild(line) || is_make(line) && !line.contains(NO_RULE) && !is_projects() {

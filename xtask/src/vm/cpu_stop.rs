@@ -1,6 +1,6 @@
 //! Stops the CPUs that a panicking kernel waits for.
 //!
-//! The kernel tells each other CPU by an interrupt to stop, and after a second of its time by a
+//! The kernel stops each other CPU by an interrupt, and after a second of its time by a
 //! non-maskable one (`native_stop_other_cpus` in arch/x86/kernel/smp.c). If a CPU is in a loop of
 //! the instruction PAUSE with interrupts disabled, that second costs QEMU 1.3 s of CPU time.
 
@@ -14,8 +14,7 @@ use crate::kernel::KernelImage;
 /// The kernel's variable with a bit for each CPU that has not stopped yet.
 const WAITED_FOR: &str = "cpus_stop_mask";
 
-/// The kernel's function that a CPU executes when it is told to stop, and in which it stays. It
-/// ignores its argument.
+/// The kernel's function in which a CPU stops, and stays. It ignores its argument.
 const STOP: &str = "stop_this_cpu";
 
 /// Lets the CPUs that the kernel waits for execute the kernel's function in which they stop. Does
