@@ -279,11 +279,16 @@ const MANIFEST: &str = "[module.own]\nsources = [\"src/own.c\"]\n";
 #[test]
 fn a_debugger_selects_the_delayed_task_on_the_second_cpu_too() -> Result<()> {
     let _alone = alone();
-    // The kernel chooses the thread's CPU; schedules that begin at another time may have another.
+    // The last bits of the start choose the CPUs of the first tasks, and the kernel that of the thread.
     for start in 0..16 {
         // After a stop at the first delay, gdb takes over at the second.
         let delays = "insmod@init_module+0x38#1=0.001ms drawer@draw+0x13#1=1ms";
-        let schedule = format!("start={}ms {delays}", 0.25 * f64::from(start));
+        let nanoseconds = 250_000 * start + start % 4;
+        let schedule = format!(
+            "start={}.{:06}ms {delays}",
+            nanoseconds / 1_000_000,
+            nanoseconds % 1_000_000
+        );
         if debug(["--schedule", &schedule], "drawer")?.0 == "2" {
             return Ok(());
         }
