@@ -151,7 +151,7 @@ fn the_end_of_a_module_waits_for_a_timer_that_comes_seldom() -> Result<()> {
         let failed = |run: &&RunEntry| run.lesson == module && run.verdict != "pass";
         let delays = suite.runs.iter().filter(failed);
         let mut delays = delays.flat_map(|run| &run.injected_delays);
-        // The timer comes every 0.3 s, and no delay of another schedule is that long.
+        // The timer comes every 0.24 s, and no delay of another schedule is that long.
         let waits = delays
             .any(|delay| delay.function == "cleanup_module" && delay.guest_duration_seconds > 0.04);
         ensure!(waits, "no seed finds {module}: {:?}", suite.races);
