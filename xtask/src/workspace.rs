@@ -1,5 +1,6 @@
 //! The clone of kmodlab whose files a command uses.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,6 +13,11 @@ pub const VARIABLE: &str = "KMODLAB_WORKSPACE";
 
 /// Files by which the top folder of a clone is recognised.
 const LANDMARKS: [&str; 2] = ["kernel-config/kernels.toml", "modules/Kbuild"];
+
+/// Returns the clone that the environment names.
+fn named() -> Option<OsString> {
+    std::env::var_os(VARIABLE).filter(|root| !root.is_empty())
+}
 
 /// A clone of kmodlab.
 #[derive(Debug, Clone)]
@@ -31,7 +37,7 @@ impl Workspace {
     /// Fails if the named folder is not a clone, or if no folder from the current one up to the
     /// root is one and the program has no files with it.
     pub fn find() -> Result<Self> {
-        if let Some(root) = std::env::var_os(VARIABLE).filter(|root| !root.is_empty()) {
+        if let Some(root) = named() {
             return Self::at(Path::new(&root)).context(VARIABLE);
         }
         let current = std::env::current_dir().context("cannot find the current folder")?;
@@ -43,7 +49,7 @@ impl Workspace {
 
     /// Reports whether a clone is chosen: `KMODLAB_WORKSPACE` names one, or `folder` is in one.
     pub fn is_chosen(folder: &Path) -> bool {
-        std::env::var_os(VARIABLE).is_some() || Self::around(folder).is_ok()
+        named().is_some() || Self::around(folder).is_ok()
     }
 
     /// Finds the clone that `folder` is in: the nearest folder, from `folder` upwards, that has

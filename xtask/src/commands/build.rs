@@ -10,7 +10,7 @@ use super::projects::{
 };
 use crate::failure::Failure;
 use crate::lesson::BadText;
-use crate::project::is_path;
+use crate::project::as_path;
 use crate::{lesson, pipeline};
 
 /// Options of `build`.
@@ -38,13 +38,8 @@ pub struct BuildOptions {
 pub fn run(options: &BuildOptions) -> Result<()> {
     let session = options.common.session()?;
     let mut lessons = Vec::new();
-    // A folder is a path here, also without a slash.
-    let folders = options.folders.iter().map(|folder| folder.display());
-    let as_path = |folder: String| match is_path(&folder) {
-        true => folder,
-        false => format!("./{folder}"),
-    };
-    let folders: Vec<String> = folders.map(|folder| as_path(folder.to_string())).collect();
+    let folders = options.folders.iter().map(|folder| as_path(folder));
+    let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
     if folders.is_empty() {
         refuse_lessons_in_another_folder()?;
     }

@@ -38,6 +38,12 @@ pub(super) struct ModuleErrors {
 }
 
 impl ModuleErrors {
+    /// Returns the same errors as the fault of the lesson.
+    pub(super) fn of_lesson(self) -> Self {
+        let fault = Fault::Lesson;
+        Self { fault, ..self }
+    }
+
     /// Returns the same errors behind these lines.
     pub(super) fn behind(self, mut lines: Vec<String>) -> Self {
         lines.extend(self.lines);

@@ -27,11 +27,14 @@ impl CompiledSource {
     /// Returns the command line for the sources in `folder`.
     pub fn command_in(&self, folder: &Path) -> String {
         let folder = folder.display().to_string();
-        let words = shlex::split(&self.command).unwrap_or_default();
-        let words = words.iter().map(|word| word.replace(FOLDER, &folder));
-        let words: Vec<String> = words.collect();
-        // Only a NUL cannot be quoted, and no argument of a process has one.
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+        let in_words = || {
+            let words = shlex::split(&self.command)?;
+            let words = words.iter().map(|word| word.replace(FOLDER, &folder));
+            let words: Vec<String> = words.collect();
+            shlex::try_join(words.iter().map(String::as_str)).ok()
+        };
+        // No shell could run a command that has no words, or one with a NUL.
+        in_words().unwrap_or_else(|| self.command.replace(FOLDER, &folder))
     }
 }
 

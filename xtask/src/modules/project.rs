@@ -237,19 +237,20 @@ impl ModuleBuilder<'_> {
             undefined.extend(undefined_symbol(line));
         });
         if let Err(error) = made {
-            let is_projects =
-                build.kbuild == KbuildSource::Own && !output.shows_host() && !is_full(work)?;
+            let is_full = is_full(work)?;
+            let is_projects = build.kbuild == KbuildSource::Own && !output.shows_host() && !is_full;
             let errors = attribution.errors().remove(project.name.as_str());
             let errors = match (errors, is_projects) {
                 (Some(errors), _) => errors,
                 (None, true) => output.errors(),
                 (None, false) => return Err(error),
             };
-            let mut errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
-            if is_projects {
-                errors.fault = Fault::Lesson;
-            }
-            if errors.fault == Fault::Host && is_full(work)? {
+            let errors = errors.behind(errors_at_calls(files, &undefined, &shown)?);
+            let errors = match is_projects {
+                true => errors.of_lesson(),
+                false => errors,
+            };
+            if errors.fault == Fault::Host && is_full {
                 return Err(error.context("No space left on device"));
             }
             let unbuilt =

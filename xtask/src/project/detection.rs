@@ -44,8 +44,8 @@ pub fn has_modules(folder: &Path) -> bool {
 /// Reports whether a source in the folder itself declares a module.
 fn has_source(folder: &Path) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = files.map(|file| file.path()).filter(|path| path.is_file());
-    files.into_iter().any(|path| {
+    let mut files = files.map(|file| file.path()).filter(|path| path.is_file());
+    files.any(|path| {
         let text = || std::fs::read(&path).unwrap_or_default();
         declaration(&path).is_some_and(|word| String::from_utf8_lossy(&text()).contains(word))
     })

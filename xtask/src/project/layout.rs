@@ -158,7 +158,7 @@ fn own_kbuild(files: &ProjectFiles, shown: &Path) -> Result<Option<OwnKbuild>> {
     }))
 }
 
-/// Refuses a Kbuild, in the folder or below, that names a folder from which kbuild comes to the same Kbuild again.
+/// Refuses a Kbuild, in the folder or below, that leads kbuild back to itself.
 fn refuse_endless_folders(files: &ProjectFiles, shown: &Path) -> Result<()> {
     for file in files.files.iter().map(|file| &file.name) {
         if !KBUILD_FILES.iter().any(|name| file.ends_with(name)) {

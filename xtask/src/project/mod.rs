@@ -123,7 +123,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if there is no such file or it is not one of the project's texts, and as
+    /// Fails with a usage error if there is no such file, or the project does not list it as a text; else as
     /// [`Project::open`] does.
     pub fn open_text(text: &Path) -> Result<Arc<Self>> {
         let file = text.canonicalize().map_err(|error| {
@@ -147,11 +147,13 @@ impl Project {
             false => text.to_owned(),
         };
         let shown = &(0..levels).fold(start, |path, _| folder_around(path));
-        let mut project = Self::clone(&*Self::open(shown)?);
+        let project = Self::open(shown)?;
         let name = file.strip_prefix(folder).unwrap_or(&file).to_owned();
         ensure!(project.texts.contains(&name), wrong());
-        project.named_texts.push(name);
-        Ok(Arc::new(project))
+        Ok(Arc::new(Self {
+            named_texts: vec![name],
+            ..Self::clone(&project)
+        }))
     }
 
     /// Returns the project whose only file is the source of one module, an answer to an exercise.
@@ -217,17 +219,14 @@ impl Project {
 
     /// Returns the project with the texts that run here or in `other`, which is the same folder.
     pub fn with_texts_of(&self, other: &Self) -> Self {
-        let mut project = self.clone();
-        match other.named_texts.is_empty() {
-            true => project.named_texts.clear(),
-            false if project.named_texts.is_empty() => {}
-            false => {
-                let more = other.named_texts.iter();
-                let more = more.filter(|text| !self.named_texts.contains(text));
-                project.named_texts.extend(more.cloned());
-            }
+        let all = self.named_texts.is_empty() || other.named_texts.is_empty();
+        let more = other.named_texts.iter();
+        let more = more.filter(|text| !self.named_texts.contains(text));
+        let named = self.named_texts.iter().chain(more).filter(|_| !all);
+        Self {
+            named_texts: named.cloned().collect(),
+            ..self.clone()
         }
-        project
     }
 
     /// Returns the build in `language`.

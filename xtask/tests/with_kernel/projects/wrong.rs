@@ -41,8 +41,16 @@ fn a_kbuild_that_fails_does_not_stop_the_others() -> Result<()> {
     let source = module("return 0;");
     let kbuilds = [
         ("suffix", "obj-m := suffix\n", "No rule to make target"),
-        ("folder", "obj-m := folder.o nothing/\n", "nothing"),
-        ("quote", "obj-m := quote.o\nccflags-y := -DX='x\n", "quote"),
+        (
+            "folder",
+            "obj-m := folder.o nothing/\n",
+            "No rule to make target './own/folder/nothing/Makefile'",
+        ),
+        (
+            "quote",
+            "obj-m := quote.o\nccflags-y := -DX='x\n",
+            "-DX='x  -DMODULE",
+        ),
         (
             "option",
             "obj-m := option.o\nccflags-y := -fnothing\n",
