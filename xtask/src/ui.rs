@@ -8,7 +8,7 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 pub use board::{GuestRow, ProgressBoard};
 
@@ -23,21 +23,35 @@ pub struct Ui {
     notes: Notes,
 }
 
+/// Standard error, and the bars that are drawn there now; all clones have the same ones.
+#[derive(Debug, Clone, Default)]
+struct StderrBars(MultiProgress);
+
+impl StderrBars {
+    /// Prints a line above the bars.
+    fn print(&self, line: &str) {
+        self.0.suspend(|| crate::errln!("{line}"));
+    }
+}
+
 /// Lines that the user must not miss; all clones have the same ones.
 #[derive(Debug, Clone, Default)]
-pub struct Notes(Arc<Mutex<Vec<String>>>);
+pub struct Notes {
+    stderr: StderrBars,
+    lines: Arc<Mutex<Vec<String>>>,
+}
 
 impl Notes {
     /// Shows a line on standard error, and keeps it for the summary.
     pub fn add(&self, line: impl Into<String>) {
         let line = line.into();
-        crate::errln!("{line}");
-        lock(&self.0).push(line);
+        self.stderr.print(&line);
+        lock(&self.lines).push(line);
     }
 
     /// Returns the lines so far.
     pub fn lines(&self) -> Vec<String> {
-        lock(&self.0).clone()
+        lock(&self.lines).clone()
     }
 }
 
@@ -103,8 +117,12 @@ impl Ui {
     /// Shows the output of a tool, with `--verbose`.
     pub fn tool_output(&self, output: &str) {
         if self.verbose {
-            crate::errln!("{output}");
+            self.stderr().print(output);
         }
+    }
+
+    fn stderr(&self) -> &StderrBars {
+        &self.notes.stderr
     }
 
     /// Returns the notes so far.
@@ -136,7 +154,7 @@ impl Ui {
             };
             crate::errln!("  {name:width$}  {time:>8}  {detail}");
         }
-        for note in lock(&self.notes.0).iter() {
+        for note in lock(&self.notes.lines).iter() {
             crate::errln!("  note: {note}");
         }
         crate::errln!(
@@ -152,7 +170,8 @@ impl Stage<'_> {
     /// is the number of steps, or 0 if it is not known.
     pub fn begin(&self, what: &str, total: u64) {
         if !self.ui.terminal {
-            crate::errln!("{}: {what}", self.name);
+            let line = format!("{}: {what}", self.name);
+            self.ui.stderr().print(&line);
             self.bar.set_length(total);
             return;
         }
@@ -167,7 +186,7 @@ impl Stage<'_> {
         self.bar.set_length(total);
         self.bar.set_prefix(self.name.clone());
         self.bar.set_message(what.to_owned());
-        self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        self.ui.stderr().0.add(self.bar.clone());
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
@@ -183,7 +202,8 @@ impl Stage<'_> {
         let fifth = position.min(total) * 5 / total;
         if fifth > *reported {
             *reported = fifth;
-            crate::errln!("{}: {position} of {total}", self.name);
+            let line = format!("{}: {position} of {total}", self.name);
+            self.ui.stderr().print(&line);
         }
     }
 
@@ -202,7 +222,8 @@ impl Stage<'_> {
         self.bar.finish_and_clear();
         let time = self.started.elapsed();
         if !cached {
-            crate::errln!("{}: done in {:.1} s", self.name, time.as_secs_f64());
+            let line = format!("{}: done in {:.1} s", self.name, time.as_secs_f64());
+            self.ui.stderr().print(&line);
         }
         lock(&self.ui.stages).push(StageTime {
             name: self.name.clone(),

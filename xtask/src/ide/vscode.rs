@@ -82,6 +82,10 @@ pub fn settings() -> EditorFile {
             // cargo knows nothing of the module; the task reports errors.
             "rust-analyzer.checkOnSave": false,
             "clangd.arguments": ["--header-insertion=never"],
+            // Only gdb can use this port of the guest.
+            "remote.portsAttributes": {
+                (DEBUGGER_PORT.to_string()): {"label": "gdb of the guest", "onAutoForward": "ignore"},
+            },
         }),
     )
 }

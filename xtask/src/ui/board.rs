@@ -35,13 +35,12 @@ pub struct GuestRow {
 impl Ui {
     /// Starts showing `total` guests that run side by side.
     pub fn board(&self, name: &str, total: u64) -> ProgressBoard<'_> {
-        let target = if self.terminal {
-            ProgressDrawTarget::stderr()
+        let bars = if self.terminal {
+            self.stderr().0.clone()
         } else {
-            crate::errln!("{name}: {total} to run");
-            ProgressDrawTarget::hidden()
+            self.stderr().print(&format!("{name}: {total} to run"));
+            MultiProgress::with_draw_target(ProgressDrawTarget::hidden())
         };
-        let bars = MultiProgress::with_draw_target(target);
         let all = bars.add(bar(
             "{prefix:>10} [{bar:30}] {pos}/{len} {elapsed} {wide_msg}",
             total,
@@ -85,7 +84,8 @@ impl ProgressBoard<'_> {
         let fifth = ended * 5 / total;
         if fifth > *reported {
             *reported = fifth;
-            crate::errln!("{}: {ended} of {total}", self.name);
+            let line = format!("{}: {ended} of {total}", self.name);
+            self.ui.stderr().print(&line);
         }
     }
 
@@ -95,12 +95,7 @@ impl ProgressBoard<'_> {
         *failed += 1;
         self.all.set_message(format!("{failed} failed"));
         let line = format!("{}: {failure}", self.name);
-        if self.ui.terminal {
-            // A terminal that cannot be written to must not stop the tests.
-            let _ = self.bars.println(line);
-        } else {
-            crate::errln!("{line}");
-        }
+        self.ui.stderr().print(&line);
     }
 
     /// Ends the board, and adds its duration to the summary.

@@ -50,14 +50,15 @@ pub(super) fn matchers() -> Value {
 }
 
 /// Returns the matchers of a task in the background, whose work begins with its start or a line that matches
-/// `begins`, and has ended at a line that matches `ends`.
+/// `begins`, and has ended at a line that matches `ends`. One matcher has these lines: with them in each, VS Code
+/// shows a success although it has found problems.
 pub(super) fn in_background(begins: &str, ends: &str) -> Value {
-    let background = json!({"activeOnStart": true, "beginsPattern": begins, "endsPattern": ends});
-    let with_background = all().into_iter().map(|mut matcher| {
-        matcher["background"] = background.clone();
-        matcher
-    });
-    with_background.collect()
+    let mut matchers = all();
+    if let Some(first) = matchers.first_mut() {
+        first["background"] =
+            json!({"activeOnStart": true, "beginsPattern": begins, "endsPattern": ends});
+    }
+    Value::from(matchers)
 }
 
 fn all() -> Vec<Value> {
@@ -198,9 +199,13 @@ mod tests {
         let matchers = in_background("^begins$", "^ends$");
         let all = matchers.as_array().map_or(&[][..], Vec::as_slice);
         assert_eq!(all.len(), 5);
+        let background =
+            json!({"activeOnStart": true, "beginsPattern": "^begins$", "endsPattern": "^ends$"});
+        assert_eq!(all[0]["background"], background);
         assert!(
-            all.iter()
-                .all(|matcher| matcher["background"]["activeOnStart"] == true)
+            all[1..]
+                .iter()
+                .all(|matcher| matcher["background"].is_null())
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Folders and files that are wrong.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use expectrl::{Eof, Expect as _, Session};
 
 use super::module;
 use crate::lab::TestProject;
@@ -310,6 +311,31 @@ fn compilers_name_the_users_files() -> Result<()> {
     let broken = c.path.display().to_string();
     let output = both.xtask(&["test", &broken, "./two_files"])?;
     output.expect(1, &["two_files (c)  ok", "1 passed, 1 failed"])
+}
+
+/// Editors look for a warning at the beginning of a line.
+#[test]
+fn a_warning_has_a_line_of_its_own_beside_a_bar() -> Result<()> {
+    const CLEARS_LINE: &str = "\x1b[2K";
+    let warns = TestProject::new(&[])?;
+    // No other test has compiled this source.
+    let unique = format!("int unused; /* {} */ return 0;", warns.path.display());
+    warns.write("own.c", &module(&unique))?;
+    let mut build = warns.command(&["build", "./own"]);
+    build.env("TERM", "xterm");
+    let mut session = Session::spawn(build)?;
+    session.set_expect_timeout(None);
+    let printed = session.expect(Eof)?;
+    let text = String::from_utf8_lossy(printed.as_bytes()).into_owned();
+    ensure!(text.contains("compiling ./own"), "{text}");
+    let (before, _) = text
+        .split_once("./own/own.c:4:6: warning: unused variable")
+        .with_context(|| text.clone())?;
+    ensure!(
+        before.ends_with('\n') || before.ends_with(CLEARS_LINE),
+        "{before:?}"
+    );
+    Ok(())
 }
 
 /// kbuild's rule for Rust is one whose output make does not keep together by itself: the name of the C source came
