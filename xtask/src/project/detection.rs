@@ -14,6 +14,9 @@ const INCLUDES: [&str; 3] = ["include", "-include", "sinclude"];
 /// The lists of objects that kbuild reads.
 pub(super) const OBJECTS: [&str; 4] = ["obj-m", "obj-y", "obj-$(", "obj-${"];
 
+/// Number of folders that a message names.
+const MAX_FOLDERS: usize = 8;
+
 /// Reports whether a Kbuild or Makefile has a line such as `obj-m := x.o`, `obj-$(CONFIG_X) += x.o`, or
 /// an include of a file with those.
 pub(super) fn describes_modules(text: &str) -> bool {
@@ -96,9 +99,15 @@ pub(super) fn without_module(files: &ProjectFiles, shown: &Path) -> String {
         .filter(|folder| !folder.as_os_str().is_empty())
         .map(|folder| shown_path(shown, folder))
         .collect();
+    folders.sort();
     folders.dedup();
     if !folders.is_empty() {
+        let others = folders.len().saturating_sub(MAX_FOLDERS);
+        folders.truncate(MAX_FOLDERS);
         message += &format!("; these folders in it may: {}", folders.join(", "));
+        if others > 0 {
+            message += &format!(", and {others} more");
+        }
     }
     message
 }

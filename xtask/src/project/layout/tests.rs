@@ -165,6 +165,14 @@ fn errors_name_the_file_and_the_remedy() -> Result<()> {
         "{error}"
     );
 
+    let many: Vec<String> = (0..30).map(|i| format!("m{i:02}/x.c")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|it| (&**it, "MODULE_LICENSE")).collect();
+    let error = Folder::new(&many)?.error("x");
+    assert!(
+        error.contains(" here/m00, here/m01,") && error.ends_with(" here/m07, and 22 more"),
+        "{error}"
+    );
+
     let manifest = |text: &str| Folder::new(&[("kmodlab.toml", text), ("x.c", ""), ("x.rs", "")]);
     let missing = manifest("[module.x]\nsources = [\"y.c\"]\n")?;
     assert!(
