@@ -81,9 +81,14 @@ pub(super) fn notes(work: &Path, sources: &Path, image: &KernelImage) -> Result<
     Ok(notes)
 }
 
-/// A macro that a header defines only if [`PCI`] is on (include/linux/pci.h). Without it, the compiler takes the
-/// line for a function's beginning.
-const PCI_MACRO: &str = "module_pci_driver";
+/// Macros that a header defines only if an option is on: include/linux/{pci,i2c,serdev,nvmem-provider}.h. Without
+/// the macro, the compiler takes the line for a function's beginning.
+const DRIVER_MACROS: [(&str, &str); 4] = [
+    ("module_pci_driver", PCI),
+    ("module_i2c_driver", "I2C"),
+    ("module_serdev_device_driver", "SERIAL_DEV_BUS"),
+    ("module_nvmem_layout_driver", "NVMEM"),
+];
 
 /// Returns a note on errors of the compiler that follow from an option that is off.
 ///
@@ -91,14 +96,17 @@ const PCI_MACRO: &str = "module_pci_driver";
 ///
 /// Fails if the kernel's configuration cannot be read.
 pub(super) fn note_on_errors(lines: &[String], image: &KernelImage) -> Result<Option<String>> {
-    let is_named = lines.iter().any(|line| line.contains(PCI_MACRO));
-    if !is_named || Config::load(&image.objects.join(".config"))?.has(PCI) {
+    let is_named = |(name, _): &&(&str, &str)| lines.iter().any(|line| line.contains(name));
+    let Some((name, option)) = DRIVER_MACROS.iter().find(is_named) else {
         return Ok(None);
-    }
-    let remedy = remedy(&[PCI]);
-    Ok(Some(format!(
-        "note: {PCI_MACRO}() does not exist in this kernel, for CONFIG_{PCI} is off; {remedy}"
-    )))
+    };
+    let is_on = Config::load(&image.objects.join(".config"))?.has(option);
+    Ok((!is_on).then(|| {
+        let remedy = remedy(&[option]);
+        format!(
+            "note: {name}() does not exist in this kernel, for CONFIG_{option} is off; {remedy}"
+        )
+    }))
 }
 
 fn read(path: &Path) -> Result<String> {

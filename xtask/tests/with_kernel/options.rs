@@ -106,6 +106,17 @@ REGISTER
 MODULE_LICENSE(\"GPL\");
 ";
 
+/// A driver of I2C without CONFIG_I2C.
+const I2C_DRIVER: &str = "\
+#include <linux/i2c.h>
+#include <linux/module.h>
+
+static struct i2c_driver driver = { .driver = { .name = \"own\" } };
+
+module_i2c_driver(driver);
+MODULE_LICENSE(\"GPL\");
+";
+
 /// Its registration without the macro.
 const BY_HAND: &str = "\
 static int __init own_init(void)
@@ -142,6 +153,19 @@ fn a_driver_without_a_bus_is_told_of_it() -> Result<()> {
             "does-not-compile",
             "module_pci_driver() does not exist",
             REMEDY,
+        ],
+    )
+}
+
+#[test]
+fn a_driver_macro_that_a_header_does_not_define_is_explained() -> Result<()> {
+    let project = TestProject::new(&[("own.c", I2C_DRIVER)])?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(
+        1,
+        &[
+            "does-not-compile",
+            "note: module_i2c_driver() does not exist in this kernel, for CONFIG_I2C is off; `--option I2C`",
         ],
     )
 }
