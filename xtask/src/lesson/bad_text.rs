@@ -44,8 +44,19 @@ pub struct BadText {
     pub error: TextError,
     /// The languages of the sources in the folder.
     pub(super) languages: Vec<Language>,
-    /// Whether the folder's modules are known. Otherwise it has no text either.
-    pub has_modules: bool,
+    /// Its owner.
+    pub owner: BadTextOwner,
+}
+
+/// The owner of a text that cannot be tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadTextOwner {
+    /// A lesson or a race of the clone.
+    Lesson,
+    /// A project whose modules are known.
+    Project,
+    /// A folder that is not a project. It has no text either.
+    Folder,
 }
 
 impl BadText {
@@ -68,15 +79,15 @@ impl BadText {
                 problem,
             },
             languages: vec![language],
-            has_modules: false,
+            owner: BadTextOwner::Folder,
         }
     }
 
     /// Returns what is wrong, with the file where it is. The problem of a folder names the folder or its manifest.
     pub fn message(&self) -> String {
-        match self.has_modules {
-            true => self.error.to_string(),
-            false => self.error.problem.clone(),
+        match self.owner {
+            BadTextOwner::Lesson | BadTextOwner::Project => self.error.to_string(),
+            BadTextOwner::Folder => self.error.problem.clone(),
         }
     }
 
@@ -90,7 +101,7 @@ impl BadText {
     /// one in Rust, and a folder that is not a project as one in any language.
     pub fn is_in(&self, language: Language) -> bool {
         match &self.languages[..] {
-            _ if !self.has_modules => true,
+            _ if self.owner == BadTextOwner::Folder => true,
             [] => language == Language::Rust,
             languages => languages.contains(&language),
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::{BadText, Lesson, LessonText, TextError, compare, syntax, transcript};
+use super::{BadText, BadTextOwner, Lesson, LessonText, TextError, compare, syntax, transcript};
 use crate::failure::Failure;
 use crate::modules::{self, Language};
 use crate::text::printable;
@@ -166,7 +166,7 @@ fn bad_text(name: &str, folder: &Path, error: TextError) -> BadText {
         name: printable(name),
         error,
         languages: languages.filter(has).collect(),
-        has_modules: true,
+        owner: BadTextOwner::Lesson,
     }
 }
 

@@ -41,7 +41,7 @@ use crate::symbols::ProjectSources;
 use crate::text::shell_word;
 use transcript::Transcript;
 
-pub use bad_text::{BadText, TextError};
+pub use bad_text::{BadText, BadTextOwner, TextError};
 pub use load::{all, all_races, select, select_races};
 pub use of_project::{of_part, of_project, unread_readme};
 
@@ -167,11 +167,7 @@ impl Lesson {
             return format!("no Rust module: {why}");
         }
         if let Some(project) = &self.project {
-            let folder = project.shown.display();
-            return format!(
-                "no source in {} in {folder}, and a guest has modules of one language",
-                language.title()
-            );
+            return project.lacks(language);
         }
         format!(
             "no {} twin: {} does not exist",

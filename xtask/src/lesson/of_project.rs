@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::transcript::{StatedLimit, Step, Transcript};
-use super::{BadText, Lesson, LessonText, TextError, load::read_text, syntax, transcript};
+use super::{
+    BadText, BadTextOwner, Lesson, LessonText, TextError, load::read_text, syntax, transcript,
+};
 use crate::failure::Failure;
 use crate::modules::Module;
 use crate::project::Project;
@@ -75,7 +77,7 @@ fn of_text(project: &Arc<Project>, text: &PathBuf) -> Result<LessonText> {
             name,
             error,
             languages: project.builds.iter().map(|build| build.language).collect(),
-            has_modules: true,
+            owner: BadTextOwner::Project,
         }),
     })
 }

@@ -229,6 +229,15 @@ impl Project {
         }
     }
 
+    /// Returns the message for a project that has no module in `language`.
+    pub fn lacks(&self, language: Language) -> String {
+        format!(
+            "no source in {} in {}, and a guest has modules of one language",
+            language.title(),
+            self.shown.display()
+        )
+    }
+
     /// Returns the build in `language`.
     pub fn build(&self, language: Language) -> Option<&Build> {
         self.builds.iter().find(|build| build.language == language)

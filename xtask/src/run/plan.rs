@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::lesson::verdict::Verdict;
-use crate::lesson::{BadText, Lesson, LessonText, Origin};
+use crate::lesson::{BadText, BadTextOwner, Lesson, LessonText, Origin};
 use crate::modules::Language;
 
 /// A lesson in one language.
@@ -129,9 +129,11 @@ impl<'a> PlannedCase<'a> {
     pub fn verdict(&self) -> Option<Verdict> {
         match (self.lacks(), self.bad_text()) {
             (Some(why), _) => Some(Verdict::Skipped { why }),
-            (None, Some(text)) if !text.has_modules => Some(Verdict::DoesNotCompile {
-                what: text.error.problem.clone(),
-            }),
+            (None, Some(text)) if text.owner == BadTextOwner::Folder => {
+                Some(Verdict::DoesNotCompile {
+                    what: text.error.problem.clone(),
+                })
+            }
             (None, Some(text)) => Some(Verdict::BadText {
                 line: text.error.line,
                 what: text.error.problem.clone(),
@@ -155,11 +157,15 @@ pub fn plan<'a>(
                 // Nobody expects a project to be in both languages.
                 Ok(lesson) if lesson.project.is_some() && !lesson.is_in(language) => None,
                 Ok(lesson) => Some(PlannedCase::Read(TestCase { lesson, language })),
-                // One line is enough.
-                Err(text) if !text.has_modules && text.listed_in(languages) != Some(language) => {
-                    None
+                Err(text) => {
+                    let is_listed = match text.owner {
+                        BadTextOwner::Lesson => true,
+                        BadTextOwner::Project => text.is_in(language),
+                        // One line is enough.
+                        BadTextOwner::Folder => text.listed_in(languages) == Some(language),
+                    };
+                    is_listed.then_some(PlannedCase::BadText { text, language })
                 }
-                Err(text) => Some(PlannedCase::BadText { text, language }),
             })
         })
         .enumerate()

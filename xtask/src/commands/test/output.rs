@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anyhow::Result;
 
 use super::TestOptions;
+use crate::lesson::BadTextOwner;
 use crate::report::timelines::Timelines;
 use crate::report::{self, SuiteReport, json, terminal};
 use crate::run::plan::PlannedCase;
@@ -51,9 +52,9 @@ pub(super) fn list(options: &TestOptions, cases: &[PlannedCase<'_>]) -> Result<(
             (None, Some(bad)) => {
                 let what = bad.message();
                 let first = what.lines().next().unwrap_or_default();
-                let kind = match bad.has_modules {
-                    true => "bad text",
-                    false => "cannot be built",
+                let kind = match bad.owner {
+                    BadTextOwner::Lesson | BadTextOwner::Project => "bad text",
+                    BadTextOwner::Folder => "cannot be built",
                 };
                 writeln!(stdout, " ({kind}: {})", printable(first))?;
             }

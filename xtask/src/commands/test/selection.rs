@@ -43,10 +43,17 @@ impl TestOptions {
             of_projects.extend(lesson::of_project(project, self.run.as_deref())?);
         }
         if let [language] = self.lang.languages() {
-            let mut read = of_projects.iter().flatten();
+            let is_in = |text: &LessonText| match text {
+                Ok(lesson) => lesson.is_in(*language),
+                Err(bad) => bad.is_in(*language),
+            };
             // Those without the language are skipped, unless all are.
-            if !read.clone().any(|lesson| lesson.is_in(*language)) {
-                refuse_lacking(read.by_ref(), *language)?;
+            if !of_projects.iter().any(is_in) {
+                refuse_lacking(of_projects.iter().flatten(), *language)?;
+                if let Some(project) = selection.projects.first() {
+                    let lacks = project.lacks(*language);
+                    return Err(Failure::usage(format!("{} has {lacks}", project.name)).into());
+                }
             }
         }
         lessons.extend(of_projects);

@@ -58,3 +58,21 @@ fn one_text_of_several_can_be_named() -> Result<()> {
     let output = project.xtask(&["test", "./own/README.md"])?;
     output.expect(2, &["./own/README.md is a file; give the folder"])
 }
+
+#[test]
+fn a_bad_text_is_one_of_the_modules_language() -> Result<()> {
+    let source = module("return 0;");
+    let files = [
+        ("own.c", &*source),
+        ("kmodlab.toml", "[test]\ntexts = [\"README.md\"]\n"),
+        ("README.md", "# own\n\n```console\ninsmod own.ko\n```\n"),
+    ];
+    let project = TestProject::new(&files)?;
+    let output = project.xtask(&["test", "./own"])?;
+    output.expect(
+        1,
+        &["own (c)  FAILED  bad-text", "0 passed, 1 failed, 0 skipped"],
+    )?;
+    let output = project.xtask(&["test", "./own", "--lang", "rust"])?;
+    output.expect(2, &["own has no source in Rust in ./own"])
+}
