@@ -178,6 +178,13 @@ const INTERRUPT_MARGIN: u64 = 16_000_000;
 /// nanoseconds: four delays of two ticks each remain within the budget.
 const PERIOD_MARGIN: u64 = 1_500_000;
 
+/// Factor of the weight for an access while another task, which has released a lock, does something that the
+/// delayed task does with this lock.
+const RESPECTED_IN_PART: u32 = 3;
+
+/// Number of draws of such a conflict of which one is tried without regard to the lock.
+const WITHOUT_LOCK_ONE_OF: u32 = 4;
+
 /// Conflicts of one task at one point, of which a loop has several.
 type Group<'a> = Vec<&'a Conflict>;
 
@@ -211,8 +218,12 @@ fn weight(group: &Group<'_>, others: u32) -> u32 {
             true => (share / 4).max(1),
             false => share,
         };
-        match conflict.is_step {
+        let share = match conflict.is_step {
             true => 2 * share,
+            false => share,
+        };
+        match conflict.remotes.iter().any(|remote| remote.lock.is_some()) {
+            true => RESPECTED_IN_PART * share,
             false => share,
         }
     };
@@ -290,12 +301,29 @@ fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
         .remotes
         .iter()
         .filter(|remote| remote.is_own || !own);
-    let remote = random.choice(remotes.collect::<Vec<_>>());
+    let with_lock = remotes.clone().filter(|remote| remote.lock.is_some());
+    let with_lock: Vec<_> = with_lock.collect();
+    let regards_lock = !with_lock.is_empty() && random.u32(..WITHOUT_LOCK_ONE_OF) != 0;
+    let remote = match regards_lock {
+        true => random.choice(with_lock),
+        false => random.choice(remotes.collect::<Vec<_>>()),
+    };
     let both = conflict.gaps.is_empty() || random.u32(..SINGLE_ONE_OF) != 0;
     let mut delays = Vec::new();
     let nanoseconds = match remote.filter(|_| both) {
         Some(remote) => {
-            let nanoseconds = remote.lead * times + margins[0];
+            // Without this delay, the other task may wait for the lock until it is too late.
+            let lock = remote.lock.as_ref().filter(|_| regards_lock);
+            let first = lock.map_or(0, |lock| lock.lead * times + margins[0]);
+            delays.extend(lock.map(|lock| ExactDelay {
+                task: conflict.task.clone(),
+                function: lock.point.function.clone(),
+                offset: lock.point.offset,
+                until: None,
+                arrival: lock.arrival,
+                nanoseconds: first,
+            }));
+            let nanoseconds = first + remote.lead * times + margins[0];
             delays.push(ExactDelay {
                 task: remote.task.clone(),
                 function: remote.point.function.clone(),

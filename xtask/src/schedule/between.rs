@@ -13,6 +13,7 @@ use super::baseline::{BaselineArrival, BaselineReport};
 use super::conflicts::{conflict, range};
 use super::exact::{ExactDelay, ExactSchedule};
 use super::happens_before::HappensBefore;
+use super::locks::CriticalSections;
 use super::probe_points::ProbePoint;
 
 /// An access of another task that is to come between two accesses of the delayed task.
@@ -30,6 +31,20 @@ pub struct RemoteAccess {
     pub lag: u64,
     /// Whether the point is on a line of the lesson's own source.
     pub is_own: bool,
+    /// The lock that the delayed task has from its first access to its second, if the other task has released it
+    /// before its access.
+    pub lock: Option<TakenLock>,
+}
+
+/// The call with which a task takes a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenLock {
+    /// The call.
+    pub point: ProbePoint,
+    /// The number of the task's arrival there, from 1, among those of all tasks of its name.
+    pub arrival: u32,
+    /// The time between this call and the other task's access, in nanoseconds.
+    pub lead: u64,
 }
 
 /// Time within which two tasks' accesses may have the other order in a run with fewer probes, in
@@ -52,6 +67,7 @@ pub(super) struct SortedArrivals<'a> {
     /// The indices of those that use a block of memory, in ascending order.
     pub blocks: HashMap<u64, Vec<usize>>,
     pub before: HappensBefore<'a>,
+    pub sections: CriticalSections<'a>,
 }
 
 impl<'a> SortedArrivals<'a> {
@@ -59,6 +75,7 @@ impl<'a> SortedArrivals<'a> {
         let mut all: Vec<&BaselineArrival> = report.arrivals.iter().collect();
         all.sort_by_key(|arrival| arrival.clock_nanoseconds);
         let before = HappensBefore::of(&all);
+        let sections = CriticalSections::of(&all);
         let mut blocks: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, arrival) in all.iter().enumerate() {
             if let Some((begin, end)) = range(arrival) {
@@ -71,6 +88,7 @@ impl<'a> SortedArrivals<'a> {
             all,
             blocks,
             before,
+            sections,
         }
     }
 
@@ -88,7 +106,15 @@ impl<'a> SortedArrivals<'a> {
                 if self.all[first].task != self.all[second].task {
                     continue;
                 }
+                let task = &*self.all[first].task;
                 for &remote in remotes {
+                    let other = (&*self.all[remote].task, remote);
+                    if self
+                        .sections
+                        .exclude_between((task, [first, second]), other)
+                    {
+                        continue;
+                    }
                     let same = |last: &&usize| {
                         self.all[**last].task == self.all[remote].task && **last >= remote
                     };
@@ -142,6 +168,9 @@ impl<'a> SortedArrivals<'a> {
         is_own: impl FnOnce(&ProbePoint) -> bool,
     ) -> RemoteAccess {
         let arrival = self.all[remote];
+        let task = |index: usize| &*self.all[index].task;
+        let own = (task(first), [first, second]);
+        let lock = self.sections.taken(own, (task(remote), remote));
         RemoteAccess {
             point: arrival.point.clone(),
             task: arrival.task_name().to_owned(),
@@ -149,6 +178,11 @@ impl<'a> SortedArrivals<'a> {
             lead: self.distance(first, remote),
             lag: self.distance(second, last),
             is_own: is_own(&arrival.point),
+            lock: lock.map(|call| TakenLock {
+                point: self.all[call].point.clone(),
+                arrival: self.all[call].arrival,
+                lead: self.distance(call, remote),
+            }),
         }
     }
 
@@ -243,6 +277,36 @@ mod tests {
             arrival("a/1", 12, 12, 0x20_0000, true),
         ];
         assert_eq!(remotes(arrivals), [(4, 8, 1, 1), (12, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn a_lock_that_the_other_task_has_released_is_part_of_the_remote_access() {
+        let lock = |arrival| call("mutex_lock", arrival);
+        let unlock = |arrival| call("mutex_unlock", arrival);
+        let arrivals = vec![
+            lock(arrival("a/1", 0, 10, 0x10_0000, true)),
+            arrival("a/1", 4, 11, 0x20_0000, false),
+            arrival("a/1", 8, 12, 0x20_0000, true),
+            unlock(arrival("a/1", 12, 13, 0x10_0000, true)),
+            lock(arrival("b/2", 16, 13, 0x10_0000, true)),
+            unlock(arrival("b/2", 20, 13, 0x10_0000, true)),
+            arrival("b/2", 24, 13, 0x20_0000, true),
+        ];
+        let report = BaselineReport {
+            arrivals,
+            removals: Vec::new(),
+        };
+        let mut locks = Vec::new();
+        for conflict in conflicts(&report, |_| true) {
+            for remote in conflict.remotes {
+                let lock = remote.lock.map(|it| (it.point.offset, it.arrival, it.lead));
+                locks.push((conflict.point.offset, remote.point.offset, lock));
+            }
+        }
+        assert!(
+            locks.contains(&(8, 24, Some((0, 1, 3_000_000)))),
+            "{locks:?}"
+        );
     }
 
     #[test]

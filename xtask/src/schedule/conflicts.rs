@@ -110,6 +110,10 @@ pub(super) fn conflicts(
 ) -> Vec<Conflict> {
     let sorted = SortedArrivals::of(report);
     let (arrivals, blocks, before) = (&sorted.all[..], &sorted.blocks, &sorted.before);
+    let excludes = |first: usize, second: usize| {
+        let at = |index: usize| (&*arrivals[index].task, index);
+        sorted.sections.exclude(at(first), at(second))
+    };
     // By the index of the first access: those of the second.
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     // The accesses of memory that another task uses at any time.
@@ -125,7 +129,8 @@ pub(super) fn conflicts(
             let seconds = later
                 .take_while(|other| gap(first, arrivals[*other]) <= max_gap(first))
                 .filter(|other| conflict(first, arrivals[*other]))
-                .filter(|other| !before.orders(first, arrivals[*other]));
+                .filter(|other| !before.orders(first, arrivals[*other]))
+                .filter(|other| !excludes(index, *other));
             let seconds: Vec<usize> = seconds.collect();
             if !seconds.is_empty() {
                 found.entry(index).or_default().extend(seconds);

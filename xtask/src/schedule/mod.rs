@@ -28,6 +28,7 @@ mod function_code;
 mod happens_before;
 mod held_store;
 mod kernel_code;
+mod locks;
 pub mod miss;
 pub mod narrow;
 mod operand;
@@ -44,7 +45,7 @@ use order::{MAX_LIST_BYTES, list, reported};
 
 pub use aim::{Aim, SeededSchedule};
 pub use baseline::{BaselineArrival, BaselineReport, Removal};
-pub use between::{RemoteAccess, reversals};
+pub use between::{RemoteAccess, TakenLock, reversals};
 pub use conflicts::{Conflict, ConflictKind, all_conflicts, kernel_conflicts};
 pub use delay::{Arrival, DelayReport, InjectedDelay, interrupt};
 pub use exact::{ExactDelay, ExactSchedule};

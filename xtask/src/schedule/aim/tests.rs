@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::probe_points::{ProbeKind, ProbePoint};
-use super::super::{ProbeLine, RemoteAccess};
+use super::super::{ProbeLine, RemoteAccess, TakenLock};
 use super::*;
 
 fn point(offset: u32) -> ProbePoint {
@@ -100,6 +100,7 @@ fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
         lead: 300_000,
         lag: 100_000,
         is_own: true,
+        lock: None,
     };
     let conflict = Conflict {
         gaps: Vec::new(),
@@ -116,6 +117,47 @@ fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
         assert!(other.nanoseconds > 300_000, "{other}");
         assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
     }
+}
+
+#[test]
+fn a_task_with_a_lock_is_delayed_where_it_takes_it_in_most_draws() {
+    let lock = TakenLock {
+        point: point(0),
+        arrival: 3,
+        lead: 200_000,
+    };
+    let remote = RemoteAccess {
+        point: point(60),
+        task: "b".to_owned(),
+        arrival: 2,
+        lead: 300_000,
+        lag: 100_000,
+        is_own: true,
+        lock: Some(lock),
+    };
+    let conflict = Conflict {
+        gaps: Vec::new(),
+        remotes: vec![remote],
+        ..conflict("a", 4, 1, ConflictKind::Between)
+    };
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut with_lock = 0;
+    for _ in 0..100 {
+        let delays = delays(&mut random, &conflict);
+        let [taking, other, own] = &delays[..] else {
+            assert_eq!(delays.len(), 2);
+            continue;
+        };
+        with_lock += 1;
+        assert_eq!((&*taking.task, taking.offset, taking.arrival), ("a", 0, 3));
+        assert_eq!((&*other.task, other.offset), ("b", 60));
+        assert_eq!((&*own.task, own.offset), ("a", 4));
+        // The other task waits at least until the first one goes on and reaches its first access.
+        assert!(taking.nanoseconds > 200_000, "{taking}");
+        assert!(other.nanoseconds > taking.nanoseconds + 300_000, "{other}");
+        assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
+    }
+    assert!((60..90).contains(&with_lock), "{with_lock}");
 }
 
 #[test]
@@ -146,6 +188,7 @@ fn each_arrival_of_a_periodic_interrupt_that_may_be_the_last_is_delayed_for_a_pe
         lead: 8_000_000,
         lag: 200_000,
         is_own: true,
+        lock: None,
     };
     // The budget has room for fewer delays of a longer period.
     for (lead, last, expected) in [
