@@ -175,14 +175,14 @@ pub fn run(options: &QemuOptions) -> Result<ExitCode> {
         refuse_lacking(&lessons, language)?;
     }
     lessons.retain(|lesson| lesson.is_in(language));
+    let configuration = options.configuration.configuration(&kernel)?;
     let guest = GuestChoice {
         cpus: options.smp.or(guest.cpus),
         memory_mib: options.memory.or(guest.memory_mib),
-        ..guest
+        ..guest.for_kernel(&configuration)
     };
     // An unknown device is refused at once, and not after minutes spent on a kernel.
     let hardware = guest.hardware(&session)?;
-    let configuration = options.configuration.configuration(&kernel)?;
     let source = options.common.source_request_or(&kernel);
     let (built, typed) = match options.at_failure && options.modules_into.is_none() {
         true => {

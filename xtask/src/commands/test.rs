@@ -52,6 +52,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
     let (lessons, kernel, guest) = options.lessons()?;
     let source = options.common.source_request_or(&kernel);
     let configuration = options.configuration.configuration(&kernel)?;
+    let guest = guest.for_kernel(&configuration);
     let cases = plan(&lessons, options.lang.languages(), options.partition);
     check_single(schedules, &cases)?;
     if options.list {

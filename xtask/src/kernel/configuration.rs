@@ -147,6 +147,11 @@ impl From<Profile> for Configuration {
 }
 
 impl Configuration {
+    /// Reports whether a set of options is on top of the profile.
+    pub fn has_set(&self, set: OptionSet) -> bool {
+        self.sets.contains(&set)
+    }
+
     /// Adds sets of options.
     pub fn add_sets(&mut self, sets: impl IntoIterator<Item = OptionSet>) {
         self.sets.extend(sets);

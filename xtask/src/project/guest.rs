@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use crate::failure::{Failure, Fault};
+use crate::kernel::{Configuration, OptionSet};
 use crate::session::Session;
 use crate::vm::{DeviceText, Hardware, MachineType, RequestedDevice, check_devices};
 
@@ -97,6 +98,14 @@ impl GuestChoice {
         }
     }
 
+    /// Returns this choice with the machine for a kernel with these options, unless it names one. A kernel with
+    /// ACPI cannot read QEMU's fw_cfg on a machine without it, and so not resume from a snapshot.
+    pub fn for_kernel(mut self, configuration: &Configuration) -> Self {
+        let has_acpi = configuration.has_set(OptionSet::Pci);
+        self.machine = self.machine.or(has_acpi.then_some(MachineName::Q35));
+        self
+    }
+
     /// Reports whether the guest's kernel needs PCI and ACPI.
     pub fn has_pci(&self) -> bool {
         self.machine == Some(MachineName::Q35)
@@ -161,6 +170,24 @@ impl GuestChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Profile;
+
+    #[test]
+    fn a_kernel_with_pci_runs_on_q35_unless_a_machine_is_named() {
+        let mut configuration = Configuration::from(Profile::Teaching);
+        let machine = |named, configuration: &Configuration| {
+            let choice = GuestChoice {
+                machine: named,
+                ..GuestChoice::default()
+            };
+            choice.for_kernel(configuration).machine
+        };
+        assert_eq!(machine(None, &configuration), None);
+        configuration.add_sets([OptionSet::Pci]);
+        assert_eq!(machine(None, &configuration), Some(MachineName::Q35));
+        let microvm = Some(MachineName::Microvm);
+        assert_eq!(machine(microvm, &configuration), microvm);
+    }
 
     #[test]
     fn numbers_and_words_are_checked() {
