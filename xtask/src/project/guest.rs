@@ -98,8 +98,9 @@ impl GuestChoice {
         }
     }
 
-    /// Returns this choice with the machine for a kernel with these options, unless it names one. A kernel with
-    /// ACPI cannot read QEMU's fw_cfg on a machine without it, and so not resume from a snapshot.
+    /// Returns this choice with the machine for a kernel with these options, unless it names one. On a machine
+    /// without ACPI, a kernel with ACPI cannot read QEMU's fw_cfg, from which a guest gets its test case after a
+    /// snapshot ("Failed to lock ACPI", drivers/firmware/qemu_fw_cfg.c).
     pub fn for_kernel(mut self, configuration: &Configuration) -> Self {
         let has_acpi = configuration.has_set(OptionSet::Pci);
         self.machine = self.machine.or(has_acpi.then_some(MachineName::Q35));

@@ -123,7 +123,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Fails with a usage error if there is no such file, or the project does not list it as a text; else as
+    /// Fails with a usage error if the file does not exist or the project does not list it as a text, and as
     /// [`Project::open`] does.
     pub fn open_text(text: &Path) -> Result<Arc<Self>> {
         let file = text.canonicalize().map_err(|error| {

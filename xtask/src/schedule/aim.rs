@@ -178,12 +178,14 @@ const INTERRUPT_MARGIN: u64 = 16_000_000;
 /// nanoseconds: four delays of two ticks each remain within the budget.
 const PERIOD_MARGIN: u64 = 1_500_000;
 
-/// Factor of the weight for an access while another task, which has released a lock, does something that the
-/// delayed task does with this lock.
+/// Factor of the weight of a conflict in which the other task has released the lock that the delayed task has.
 const RESPECTED_IN_PART: u32 = 3;
 
 /// Number of draws of such a conflict of which one is tried without regard to the lock.
 const WITHOUT_LOCK_ONE_OF: u32 = 4;
+
+/// Maximum factor of the times of such a conflict: three delays with a larger one may be beyond the budget.
+const TIMES_WITH_LOCK: u64 = 2;
 
 /// Conflicts of one task at one point, of which a loop has several.
 type Group<'a> = Vec<&'a Conflict>;
@@ -314,6 +316,7 @@ fn delays(random: &mut fastrand::Rng, conflict: &Conflict) -> Vec<ExactDelay> {
         Some(remote) => {
             // Without this delay, the other task may wait for the lock until it is too late.
             let lock = remote.lock.as_ref().filter(|_| regards_lock);
+            let times = lock.map_or(times, |_| times.min(TIMES_WITH_LOCK));
             let first = lock.map_or(0, |lock| lock.lead * times + margins[0]);
             delays.extend(lock.map(|lock| ExactDelay {
                 task: conflict.task.clone(),

@@ -31,8 +31,8 @@ pub struct RemoteAccess {
     pub lag: u64,
     /// Whether the point is on a line of the lesson's own source.
     pub is_own: bool,
-    /// The lock that the delayed task has from its first access to its second, if the other task has released it
-    /// before its access.
+    /// The lock that the delayed task has taken near by and has from its first access to its second, if the other
+    /// task has released it before its access.
     pub lock: Option<TakenLock>,
 }
 
@@ -171,6 +171,7 @@ impl<'a> SortedArrivals<'a> {
         let task = |index: usize| &*self.all[index].task;
         let own = (task(first), [first, second]);
         let lock = self.sections.taken(own, (task(remote), remote));
+        let lock = lock.filter(|call| self.distance(*call, remote) <= NEAR);
         RemoteAccess {
             point: arrival.point.clone(),
             task: arrival.task_name().to_owned(),
@@ -280,33 +281,30 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_the_other_task_has_released_is_part_of_the_remote_access() {
+    fn a_lock_near_by_that_the_other_task_has_released_is_part_of_the_remote_access() {
         let lock = |arrival| call("mutex_lock", arrival);
         let unlock = |arrival| call("mutex_unlock", arrival);
-        let arrivals = vec![
-            lock(arrival("a/1", 0, 10, 0x10_0000, true)),
-            arrival("a/1", 4, 11, 0x20_0000, false),
-            arrival("a/1", 8, 12, 0x20_0000, true),
-            unlock(arrival("a/1", 12, 13, 0x10_0000, true)),
-            lock(arrival("b/2", 16, 13, 0x10_0000, true)),
-            unlock(arrival("b/2", 20, 13, 0x10_0000, true)),
-            arrival("b/2", 24, 13, 0x20_0000, true),
-        ];
-        let report = BaselineReport {
-            arrivals,
-            removals: Vec::new(),
+        let remote_after = |taken| {
+            let arrivals = [
+                lock(arrival("a/1", 0, taken, 0x10_0000, true)),
+                arrival("a/1", 4, 11, 0x20_0000, false),
+                arrival("a/1", 8, 12, 0x20_0000, true),
+                unlock(arrival("a/1", 12, 13, 0x10_0000, true)),
+                lock(arrival("b/2", 16, 13, 0x10_0000, true)),
+                unlock(arrival("b/2", 20, 13, 0x10_0000, true)),
+                arrival("b/2", 24, 13, 0x20_0000, true),
+            ];
+            let mut found = conflicts(&report(arrivals), |_| true).into_iter();
+            let mut remotes = found.find(|it| it.point.offset == 8)?.remotes.into_iter();
+            remotes.find(|remote| remote.point.offset == 24)
         };
-        let mut locks = Vec::new();
-        for conflict in conflicts(&report, |_| true) {
-            for remote in conflict.remotes {
-                let lock = remote.lock.map(|it| (it.point.offset, it.arrival, it.lead));
-                locks.push((conflict.point.offset, remote.point.offset, lock));
-            }
-        }
-        assert!(
-            locks.contains(&(8, 24, Some((0, 1, 3_000_000)))),
-            "{locks:?}"
-        );
+        let lock = |taken| {
+            let lock = remote_after(taken)?.lock;
+            lock.map(|it| (it.point.offset, it.arrival, it.lead))
+        };
+        assert_eq!(lock(11), Some((0, 1, NEAR)));
+        assert!(remote_after(10).is_some());
+        assert_eq!(lock(10), None);
     }
 
     #[test]

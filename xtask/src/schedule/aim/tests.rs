@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::between::NEAR;
 use super::super::probe_points::{ProbeKind, ProbePoint};
 use super::super::{ProbeLine, RemoteAccess, TakenLock};
 use super::*;
@@ -29,6 +30,19 @@ fn conflict(task: &str, offset: u32, arrival: u32, kind: ConflictKind) -> Confli
         kind,
         is_own: offset < 16,
         is_step: false,
+    }
+}
+
+/// Returns an access of another task near by.
+fn remote() -> RemoteAccess {
+    RemoteAccess {
+        point: point(60),
+        task: "b".to_owned(),
+        arrival: 2,
+        lead: 300_000,
+        lag: 100_000,
+        is_own: true,
+        lock: None,
     }
 }
 
@@ -93,18 +107,9 @@ fn each_conflict_is_chosen_and_the_lessons_own_lines_more_often() {
 
 #[test]
 fn another_task_near_by_is_delayed_too_and_for_a_shorter_time() {
-    let remote = RemoteAccess {
-        point: point(60),
-        task: "b".to_owned(),
-        arrival: 2,
-        lead: 300_000,
-        lag: 100_000,
-        is_own: true,
-        lock: None,
-    };
     let conflict = Conflict {
         gaps: Vec::new(),
-        remotes: vec![remote],
+        remotes: vec![remote()],
         ..conflict("a", 4, 1, ConflictKind::Between)
     };
     let mut random = fastrand::Rng::with_seed(1);
@@ -127,13 +132,8 @@ fn a_task_with_a_lock_is_delayed_where_it_takes_it_in_most_draws() {
         lead: 200_000,
     };
     let remote = RemoteAccess {
-        point: point(60),
-        task: "b".to_owned(),
-        arrival: 2,
-        lead: 300_000,
-        lag: 100_000,
-        is_own: true,
         lock: Some(lock),
+        ..remote()
     };
     let conflict = Conflict {
         gaps: Vec::new(),
@@ -158,6 +158,31 @@ fn a_task_with_a_lock_is_delayed_where_it_takes_it_in_most_draws() {
         assert!(own.nanoseconds > other.nanoseconds + 100_000, "{own}");
     }
     assert!((60..90).contains(&with_lock), "{with_lock}");
+}
+
+#[test]
+fn the_longest_three_delays_are_within_the_budget() {
+    let lock = TakenLock {
+        point: point(0),
+        arrival: 3,
+        lead: NEAR,
+    };
+    let conflict = Conflict {
+        gaps: Vec::new(),
+        remotes: vec![RemoteAccess {
+            lead: NEAR,
+            lag: NEAR,
+            lock: Some(lock),
+            ..remote()
+        }],
+        ..conflict("a", 4, 1, ConflictKind::Between)
+    };
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let schedule = aimed(&mut random, std::slice::from_ref(&conflict));
+        assert!(!schedule.delays.is_empty(), "seed {seed}");
+        assert!(schedule.is_within_budget(), "{schedule}");
+    }
 }
 
 #[test]
