@@ -43,8 +43,9 @@ impl CallOps {
     }
 }
 
-/// The only value.
-pub(crate) static CALL_OPS: CallOps = CallOps(kernel_param_ops {
+/// The only value. It is a constant, so that a module that has no such parameter does not contain it: a
+/// static is compiled with this crate, and so is what it refers to.
+pub(crate) const CALL_OPS: &CallOps = &CallOps(kernel_param_ops {
     flags: 0,
     set: Some(call),
     get: None,
