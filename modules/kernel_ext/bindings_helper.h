@@ -29,21 +29,21 @@ enum kernel_ext_kind {
 
 /* An entry of the lists in helpers/teardown.c. */
 struct kernel_ext_registration {
-	struct list_head list;
+	struct hlist_node node;
 	enum kernel_ext_kind kind;
 	/* When this returns, the kernel does not call the module by it any more. */
 	void (*end)(struct kernel_ext_registration *registration);
 	/* Puts what is left of it into @value, if that is not NULL. */
 	void (*take)(struct kernel_ext_registration *registration, void *value);
 	void (*free)(struct kernel_ext_registration *registration);
-	int owners;
+	atomic_t owners;
 	bool claimed;
 };
 
 void kernel_ext_register(struct kernel_ext_registration *registration);
 bool kernel_ext_end(struct kernel_ext_registration *registration, void *value);
-void kernel_ext_leave(struct kernel_ext_registration *registration);
-bool kernel_ext_is_current(const struct task_struct *task);
+void kernel_ext_leave(struct kernel_ext_registration *registration, int count);
+int kernel_ext_may_wait_for(const struct task_struct *task);
 
 bool kernel_ext_node_online(int node);
 

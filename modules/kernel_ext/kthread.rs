@@ -8,14 +8,17 @@
 //! which whoever made the thread keeps. The closure is handed a [`Ctx`], by which it learns that it
 //! is asked to end; the handle asks ([`KThread::stop`]) and receives what the closure returned.
 
-use core::{marker::PhantomData, mem::replace, ptr::from_ref};
+mod builder;
 
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr::from_ref};
+
+pub use self::builder::Builder;
 use crate::{
     bindings,
-    compat::{char_ptr, ffi, from_err_ptr, kbox, ARef, KBox},
-    teardown::{assert_fits_stack, Registration, Reserved, Teardown},
+    compat::{ffi, ARef},
+    teardown::{Registration, Teardown},
 };
-use kernel::{c_str, error::to_result, prelude::*, str::CStr, task::Task};
+use kernel::{error::to_result, prelude::*, str::CStr, task::Task};
 
 /// The thread as its closure sees it: a request to end, and nothing else.
 ///
@@ -75,186 +78,6 @@ impl Ctx {
     }
 }
 
-/// The closure of a thread or what became of it: the one piece of memory that the thread and its
-/// handle share.
-///
-/// The two take turns and so need no lock. It is the thread's from when the thread first runs until
-/// it has ended, and the handle's before and after. `kthread_stop` returns when the thread has ended
-/// and orders the thread's writes before the handle's reads (`wait_for_completion`).
-enum Packet<F, T> {
-    /// The thread has not run.
-    Ready(F),
-    /// The thread has begun to run and not returned.
-    Running,
-    /// The closure has returned this.
-    Done(T),
-}
-
-/// Calls the closure and leaves its value in the packet: the C function that the thread runs.
-///
-/// Always returns 0. The kernel returns `-EINTR` in place of the function for a thread stopped
-/// before it first ran, and a closure's value must not be taken for that (or be squeezed into an
-/// `int`), so it travels in memory.
-///
-/// # Safety
-///
-/// `data` points to a `Packet<F, T>` that nobody else touches until this thread has ended. The
-/// function is called by a kernel thread.
-unsafe extern "C" fn thread_main<F, T>(data: *mut ffi::c_void) -> ffi::c_int
-where
-    F: FnOnce(&Ctx) -> T,
-{
-    // SAFETY: By this function's contract the packet is valid, and ours alone while we run.
-    let packet = unsafe { &mut *data.cast::<Packet<F, T>>() };
-    if let Packet::Ready(func) = replace(packet, Packet::Running) {
-        // INVARIANT: This is the kernel thread. The closure cannot keep the reference, since its
-        // signature holds for every lifetime, nor give it to another thread, since it is not `Send`.
-        let ctx = Ctx {
-            _not_send_nor_sync: PhantomData,
-        };
-        *packet = Packet::Done(func(&ctx));
-    }
-    0
-}
-
-/// Takes the packet of a thread that has ended back, and what it holds out of it.
-///
-/// # Safety
-///
-/// `packet` comes from [`KBox::into_raw`] of a `KBox<Packet<F, T>>`, its thread has ended or was
-/// never made, and it is not used after this call.
-unsafe fn finish<F, T>(packet: *mut ffi::c_void) -> Result<T> {
-    // SAFETY: By this function's contract the pointer is a box's, and nobody else has it.
-    let mut packet = unsafe { KBox::from_raw(packet.cast::<Packet<F, T>>()) };
-    // In place: a packet on the stack would need room for the closure.
-    match *packet {
-        // The kernel skips the function of a thread that is stopped before it first runs: nobody
-        // called the closure, so it is dropped with the box.
-        Packet::Ready(_) => Err(EINTR),
-        // The closure was called and did not return: an oops killed the thread in the middle.
-        Packet::Running => Err(EIO),
-        Packet::Done(_) => match replace(&mut *packet, Packet::Running) {
-            Packet::Done(value) => Ok(value),
-            Packet::Ready(_) | Packet::Running => Err(EIO),
-        },
-    }
-}
-
-/// The name and the node of a thread to make. [`KThread::builder`] returns one.
-#[must_use = "a builder makes no thread until `create` or `run` is called"]
-pub struct Builder<'a> {
-    name: &'a CStr,
-    node: Option<i32>,
-}
-
-impl<'a> Builder<'a> {
-    /// Names the thread; without a name it is called `kthread`.
-    ///
-    /// Any text will do: it is never taken for a `printf` format. `ps` shows the first 15 bytes or
-    /// all of it, depending on where it looks.
-    pub fn name(self, name: &'a CStr) -> Self {
-        Self { name, ..self }
-    }
-
-    /// Puts the thread's own memory (its `task_struct` and its stack) on NUMA node `node`.
-    ///
-    /// Without it the kernel takes the node that suits it. Which CPU the thread runs on is another
-    /// matter and stays open. See `kthread_create_on_node` in C.
-    pub fn node(self, node: i32) -> Self {
-        Self {
-            node: Some(node),
-            ..self
-        }
-    }
-
-    /// Makes the thread; it does not run before [`KThread::start`].
-    ///
-    /// The closure's captured values, and its result, have at most 1024 bytes each, or the module does
-    /// not compile: both are moved over the kernel's stacks, which have 16 KiB. Larger data belongs in
-    /// an [`Arc`](kernel::sync::Arc).
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: there is no such node, or it is offline. `ENOMEM`, `EAGAIN`: too little memory, too
-    /// many tasks. `EINTR`: the calling process was killed meanwhile. The closure is dropped then.
-    ///
-    /// # Context
-    ///
-    /// Sleeps until `kthreadd`, the kernel's thread that makes the others, has made this one.
-    pub fn create<F, T>(self, func: F) -> Result<KThread<T>>
-    where
-        F: FnOnce(&Ctx) -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        const { assert_fits_stack::<F>() };
-        const { assert_fits_stack::<T>() };
-        let node = match self.node {
-            // The allocator takes a node's number for an index into a table, unchecked.
-            //
-            // SAFETY: The function takes any number.
-            Some(node) if !unsafe { bindings::kernel_ext_node_online(node) } => return Err(EINVAL),
-            Some(node) => node,
-            None => bindings::NUMA_NO_NODE,
-        };
-        let reserved = Reserved::new()?;
-        let packet: *mut ffi::c_void = KBox::into_raw(kbox(Packet::<F, T>::Ready(func))?).cast();
-
-        // SAFETY: The thread calls `thread_main` with the packet, which is valid until `finish`.
-        // That is called when the thread has ended, and until then nobody but the thread touches
-        // the packet. `F` and `T` are `Send`, so they may go to the thread and come back, and
-        // `'static`, so they may do so at any later time. The format is "%s" and takes one string,
-        // so whatever stands in the name is printed and not obeyed; both are NUL-terminated.
-        let task = unsafe {
-            bindings::kthread_create_on_node(
-                Some(thread_main::<F, T>),
-                packet,
-                node,
-                char_ptr(c_str!("%s")),
-                char_ptr(self.name),
-            )
-        };
-        let task = match from_err_ptr(task) {
-            Ok(task) => task,
-            Err(error) => {
-                // SAFETY: No thread has the packet. This holds as well after `EINTR`, when one may
-                // yet come to life: `kthread` then leaves before it looks at the function or data.
-                drop(unsafe { finish::<F, T>(packet) });
-                return Err(error);
-            }
-        };
-
-        // SAFETY: The task is alive: it waits to be woken for the first time. `Task` is transparent.
-        let task = ARef::from(unsafe { task.cast::<Task>().as_ref() });
-
-        // INVARIANT: The task was made with this packet, which has the types that `finish` names.
-        let thread = reserved.register(Thread {
-            task,
-            packet,
-            finish: finish::<F, T>,
-        });
-        Ok(KThread(Some(thread)))
-    }
-
-    /// Makes the thread and starts it: [`create`](Self::create), then [`start`](KThread::start).
-    ///
-    /// # Errors
-    ///
-    /// As [`create`](Self::create).
-    ///
-    /// # Context
-    ///
-    /// Sleeps, as [`create`](Self::create).
-    pub fn run<F, T>(self, func: F) -> Result<KThread<T>>
-    where
-        F: FnOnce(&Ctx) -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        let thread = self.create(func)?;
-        thread.start();
-        Ok(thread)
-    }
-}
-
 /// A thread that `kthread_create_on_node` made, with what belongs to it.
 ///
 /// # Invariants
@@ -262,7 +85,7 @@ impl<'a> Builder<'a> {
 /// - `task` is a task that `kthread_create_on_node` made with `packet` as its data. The reference keeps it
 ///   valid when the thread ends by itself, before anybody stops it.
 /// - `packet` is a `Packet<F, T>` that this value owns once the thread has ended, and `finish` is the
-///   function `finish` for the same `F` and `T`.
+///   function `builder::finish` for the same `F` and `T`.
 struct Thread<T> {
     task: ARef<Task>,
     packet: *mut ffi::c_void,
@@ -345,8 +168,8 @@ impl<T> Thread<T> {
 /// ```
 #[must_use = "a handle that is dropped stops its thread at once"]
 pub struct KThread<T>(
-    /// `None` when the thread has been stopped.
-    Option<Registration<Thread<T>>>,
+    /// `None` when the thread has been stopped. Only `stop` and `drop` end it.
+    Option<ManuallyDrop<Registration<Thread<T>>>>,
 );
 
 impl KThread<()> {
@@ -369,10 +192,7 @@ impl KThread<()> {
     /// # }
     /// ```
     pub fn builder() -> Builder<'static> {
-        Builder {
-            name: c_str!("kthread"),
-            node: None,
-        }
+        Builder::new()
     }
 }
 
@@ -433,15 +253,12 @@ impl<T> KThread<T> {
     /// Sleeps until the thread has ended.
     pub fn stop(&mut self) -> Result<T> {
         let thread = self.0.as_ref().ok_or(ESRCH)?;
-        // SAFETY: The function compares a pointer.
-        if unsafe { bindings::kernel_ext_is_current(thread.get().as_raw()) } {
-            return to_result(-(bindings::EDEADLK as ffi::c_int)).and(Err(EBUSY));
-        }
-        // SAFETY: The function looks whether we may sleep, and touches no memory of ours.
-        unsafe { bindings::kernel_ext_might_sleep() };
+        // SAFETY: The function compares the pointer and looks whether we may sleep; it touches no memory
+        // of ours.
+        to_result(unsafe { bindings::kernel_ext_may_wait_for(thread.get().as_raw()) })?;
         self.0
             .take()
-            .and_then(Registration::end)
+            .and_then(|thread| ManuallyDrop::into_inner(thread).end())
             .unwrap_or(Err(EBUSY))
     }
 }
@@ -451,7 +268,7 @@ impl<T> Drop for KThread<T> {
         // Only a thread that drops its own handle still has it after this: `EDEADLK`.
         drop(self.stop());
         if let Some(thread) = self.0.take() {
-            thread.leave_to_the_modules_end();
+            ManuallyDrop::into_inner(thread).leave_to_the_modules_end();
         }
     }
 }

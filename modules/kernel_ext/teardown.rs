@@ -163,7 +163,7 @@ impl<E: Teardown> Registration<E> {
         let this = ManuallyDrop::new(self);
         // SAFETY: By the type invariant the node is registered and the handle has not left; it is neither
         // used nor dropped afterwards.
-        unsafe { bindings::kernel_ext_leave(this.0.as_ptr().cast()) }
+        unsafe { bindings::kernel_ext_leave(this.0.as_ptr().cast(), 1) }
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -16,15 +17,12 @@
  * Arcs, a panic, mem::forget), but the module's code must not go while
  * something here is left.
  */
-static struct list_head registrations[] = {
-	[KERNEL_EXT_THREAD] = LIST_HEAD_INIT(registrations[KERNEL_EXT_THREAD]),
-	[KERNEL_EXT_FILE] = LIST_HEAD_INIT(registrations[KERNEL_EXT_FILE]),
-	[KERNEL_EXT_FOLDER] = LIST_HEAD_INIT(registrations[KERNEL_EXT_FOLDER]),
-};
+static struct hlist_head registrations[KERNEL_EXT_FOLDER + 1];
 /* Registrations that a task is ending. */
-static LIST_HEAD(ending);
+static HLIST_HEAD(ending);
 
-static const char *const names[] = {
+/* Arrays of characters, because a pointer needs an entry in the module's file. */
+static const char names[][sizeof("a folder in /proc")] = {
 	[KERNEL_EXT_THREAD] = "a thread",
 	[KERNEL_EXT_FILE] = "a file in /proc",
 	[KERNEL_EXT_FOLDER] = "a folder in /proc",
@@ -45,32 +43,21 @@ static DEFINE_SPINLOCK(lock);
  */
 static bool used;
 
+/* The caller has set @registration's kind and functions, and the rest to zeros. */
 void kernel_ext_register(struct kernel_ext_registration *registration)
 {
-	registration->owners = 2;
-	registration->claimed = false;
+	atomic_set(&registration->owners, 2);
 	spin_lock(&lock);
 	WRITE_ONCE(used, true);
-	list_add(&registration->list, &registrations[registration->kind]);
+	hlist_add_head(&registration->node, &registrations[registration->kind]);
 	spin_unlock(&lock);
 }
 
 /* @count of the two owners leave: the handle, the list, or both. */
-static void leave(struct kernel_ext_registration *registration, int count)
+void kernel_ext_leave(struct kernel_ext_registration *registration, int count)
 {
-	bool last;
-
-	spin_lock(&lock);
-	registration->owners -= count;
-	last = !registration->owners;
-	spin_unlock(&lock);
-	if (last)
+	if (atomic_sub_and_test(count, &registration->owners))
 		registration->free(registration);
-}
-
-void kernel_ext_leave(struct kernel_ext_registration *registration)
-{
-	leave(registration, 1);
 }
 
 /*
@@ -87,7 +74,14 @@ static bool stack_is_low(void)
 static void claim(struct kernel_ext_registration *registration)
 {
 	registration->claimed = true;
-	list_move(&registration->list, &ending);
+	hlist_del(&registration->node);
+	hlist_add_head(&registration->node, &ending);
+}
+
+/* Returns the newest, or NULL. */
+static struct kernel_ext_registration *first_of(const struct hlist_head *list)
+{
+	return hlist_entry_safe(list->first, struct kernel_ext_registration, node);
 }
 
 /* Called without the lock by the task that claimed it, once. */
@@ -95,7 +89,7 @@ static void tear_down(struct kernel_ext_registration *registration, void *value)
 {
 	registration->end(registration);
 	spin_lock(&lock);
-	list_del(&registration->list);
+	hlist_del(&registration->node);
 	spin_unlock(&lock);
 	registration->take(registration, value);
 }
@@ -117,7 +111,7 @@ bool kernel_ext_end(struct kernel_ext_registration *registration, void *value)
 	}
 	if (claimed)
 		tear_down(registration, value);
-	leave(registration, claimed ? 2 : 1);
+	kernel_ext_leave(registration, claimed ? 2 : 1);
 	return claimed;
 }
 
@@ -128,8 +122,7 @@ static struct kernel_ext_registration *claim_next(enum kernel_ext_kind last)
 
 	spin_lock(&lock);
 	for (int kind = 0; kind <= last && !next; kind++)
-		next = list_first_entry_or_null(&registrations[kind],
-						struct kernel_ext_registration, list);
+		next = first_of(&registrations[kind]);
 	if (next)
 		claim(next);
 	spin_unlock(&lock);
@@ -144,7 +137,7 @@ static void tear_down_up_to(enum kernel_ext_kind last)
 		pr_warn("%s: the handle of %s was leaked; it ends now\n",
 			THIS_MODULE->name, names[next->kind]);
 		tear_down(next, NULL);
-		leave(next, 1);
+		kernel_ext_leave(next, 1);
 	}
 }
 
@@ -156,11 +149,9 @@ static void tear_down_up_to(enum kernel_ext_kind last)
  */
 static void stay_while_ending(void)
 {
-	struct kernel_ext_registration *first;
+	/* Nobody else uses the list any more, so the lock is not needed. */
+	struct kernel_ext_registration *first = first_of(&ending);
 
-	spin_lock(&lock);
-	first = list_first_entry_or_null(&ending, struct kernel_ext_registration, list);
-	spin_unlock(&lock);
 	if (!first)
 		return;
 	pr_err("%s: a task was killed while it removed %s; the module stays for ever\n",
