@@ -9,11 +9,15 @@
 //! entry, and reads what the module says. Here a type says what can be read by implementing
 //! [`ProcFile`]; a [`ProcEntry`] is the entry in `/proc` for a value of that type.
 
+mod dir;
+
 use core::{fmt, marker::PhantomData, ptr::NonNull};
 
+pub use self::dir::ProcDir;
+use self::dir::{check_name, pde_of, Dir};
 use crate::{
     bindings,
-    compat::{bytes, char_ptr, ffi, kbox, KBox},
+    compat::{char_ptr, ffi, kbox, KBox},
     teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
 use kernel::{prelude::*, str::CStr, sync::Arc};
@@ -177,7 +181,10 @@ impl<T: ProcFile> Calls<T> {
         // INVARIANT: The kernel is calling the `show` function of `seq`.
         let shown = this.show(&mut SeqFile { seq });
         // SAFETY: By this function's contract `seq` is valid.
-        match (unsafe { bindings::kernel_ext_seq_room(seq.as_ptr()) }, shown) {
+        match (
+            unsafe { bindings::kernel_ext_seq_room(seq.as_ptr()) },
+            shown,
+        ) {
             (0, Ok(())) => 0,
             (0, Err(error)) => error.to_errno(),
             (error, _) if error < 0 => error,
@@ -185,108 +192,6 @@ impl<T: ProcFile> Calls<T> {
             _ => 0,
         }
     }
-}
-
-/// A folder in `/proc`.
-///
-/// It is removed when its handle, and all entries and folders that were made in it, have been
-/// dropped, in whichever order: an entry keeps the folder that it is in.
-///
-/// # Examples
-///
-/// ```
-/// use kernel::{c_str, prelude::*};
-/// use kernel_ext::proc::ProcDir;
-///
-/// # fn example() -> Result {
-/// let dir = ProcDir::new(c_str!("kmodlab"), None)?;
-/// let within = ProcDir::new(c_str!("lessons"), Some(&dir))?; // /proc/kmodlab/lessons
-/// # drop((dir, within));
-/// # Ok(())
-/// # }
-/// ```
-pub struct ProcDir(Arc<Registration<Dir>>);
-
-/// # Invariants
-///
-/// `pde` is a folder that `proc_mkdir_mode` made in `parent`, and is in `/proc` until this is torn down.
-/// Every entry made in it holds an `Arc` of its registration.
-struct Dir {
-    pde: NonNull<bindings::proc_dir_entry>,
-    /// Dropped when the folder is gone: it goes before the folder that it is in.
-    _parent: Option<Arc<Registration<Dir>>>,
-}
-
-// SAFETY: `proc_remove` may be called by any task; it locks for itself.
-unsafe impl Send for Dir {}
-
-// SAFETY: With a shared reference one can only make entries in the folder, for which the kernel locks.
-unsafe impl Sync for Dir {}
-
-impl Teardown for Dir {
-    type Value = ();
-
-    const KIND: bindings::kernel_ext_kind = bindings::kernel_ext_kind_KERNEL_EXT_FOLDER;
-
-    unsafe fn end(&self) {
-        // SAFETY: By the type invariant the folder is in `/proc`, and it is empty: all that was made
-        // in it held an `Arc` and has been removed, or it was leaked and is newer, and the module's end
-        // has removed it before. (`proc_remove` would free what is still in a folder.)
-        unsafe { bindings::proc_remove(self.pde.as_ptr()) };
-    }
-
-    unsafe fn take(&self) {}
-}
-
-impl ProcDir {
-    /// Makes a folder in the folder `parent`, or in `/proc` itself if that is `None`.
-    ///
-    /// Everybody may look into it (mode 0555). See `proc_mkdir` in C.
-    ///
-    /// # Errors
-    ///
-    /// As [`ProcEntry::new`].
-    ///
-    /// # Context
-    ///
-    /// May sleep.
-    pub fn new(name: &CStr, parent: Option<&ProcDir>) -> Result<Self> {
-        check_name(name, parent)?;
-        let reserved = Reserved::new()?;
-        // SAFETY: The name is NUL-terminated and is copied. The parent is `NULL` or, by the invariant
-        // of `Dir`, a folder in `/proc`. It has a name that the kernel takes.
-        let pde = unsafe { bindings::proc_mkdir_mode(char_ptr(name), 0o555, pde_of(parent)) };
-        let pde = NonNull::new(pde).ok_or(ENOMEM)?;
-        // INVARIANT: The folder has just been made. If there is no memory for the `Arc`, the value is
-        // dropped and the folder with it. Only this file makes something in it, and sees to the `Arc`.
-        let dir = reserved.register(Dir {
-            pde,
-            _parent: parent.map(|parent| parent.0.clone()),
-        });
-        Ok(ProcDir(Arc::new(dir, GFP_KERNEL)?))
-    }
-}
-
-/// Returns the parent of an entry in C's form: `NULL` for `/proc` itself.
-fn pde_of(parent: Option<&ProcDir>) -> *mut bindings::proc_dir_entry {
-    parent.map_or(core::ptr::null_mut(), |parent| parent.0.get().pde.as_ptr())
-}
-
-/// Returns `EINVAL` for names that the kernel answers with a warning in its log and a stack trace, or
-/// would look for in another folder than the parent.
-///
-/// See `__proc_create` in C. A name of digits in `/proc` itself is a process's.
-fn check_name(name: &CStr, parent: Option<&ProcDir>) -> Result {
-    let name = bytes(name);
-    let refused = name.is_empty()
-        || name.len() > 255
-        || matches!(name, b"." | b"..")
-        || name.contains(&b'/')
-        || (parent.is_none() && name.iter().all(u8::is_ascii_digit));
-    if refused {
-        return Err(EINVAL);
-    }
-    Ok(())
 }
 
 /// An entry in `/proc` that can be read, and the value behind it.

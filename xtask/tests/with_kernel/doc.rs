@@ -1,6 +1,6 @@
 //! `cargo xtask doc`: the pages of `kernel_ext` and of the `kernel` crate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -71,17 +71,27 @@ fn examples(source: &str) -> Vec<String> {
     examples
 }
 
+/// Returns the sources in Rust in a folder and in those below it.
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Each example of `kernel_ext` is a function of one module, which is built and loaded.
 #[test]
 fn the_examples_of_kernel_ext_compile() -> Result<()> {
     let clone = TestClone::probe("$ insmod probe.ko\n$ rmmod probe\n")?;
     let mut module = crate::lab::MODULE.to_owned();
     let mut count = 0;
-    for file in std::fs::read_dir(clone.path("modules/kernel_ext"))? {
-        let path = file?.path();
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
+    for path in sources(&clone.path("modules/kernel_ext"))? {
         for example in examples(&std::fs::read_to_string(&path)?) {
             count += 1;
             module += &format!(
