@@ -75,7 +75,7 @@ pub(super) struct RequestedSchedules<'a> {
     /// Whether the seeds may hold back stores.
     pub weak_memory: bool,
     pub exact: Option<&'a ExactSchedule>,
-    /// Whether the schedule of the first failing seed is narrowed.
+    /// Whether the schedule of a failing seed is narrowed.
     pub narrows: bool,
     /// Whether the narrowed or exact schedule runs under a debugger.
     pub gdb: bool,

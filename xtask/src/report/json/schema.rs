@@ -198,7 +198,7 @@ pub struct RaceEntry {
     /// The first difference between the kernel's logs of the first failing and the
     /// most similar passing schedule; null if no schedule passed.
     pub divergence: Option<DivergenceEntry>,
-    /// The delays of the first failing seed that decide; null if that was not requested.
+    /// The delays that decide, of the first failing seed that can be narrowed; null if that was not requested.
     pub narrowed: Option<NarrowedEntry>,
 }
 
