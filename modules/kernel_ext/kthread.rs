@@ -141,6 +141,9 @@ impl<T> Thread<T> {
 ///
 /// # Remaining hazards
 ///
+/// - Under `CONFIG_PROVE_LOCKING` (`--profile debug`), a leaked thread that uses a lock, a queue or a completion of
+///   the module for the first time while `rmmod` stops it makes lockdep report a key that has not been registered, and
+///   disable itself: to the kernel, the module's memory is no longer a module's.
 /// - A closure that never returns makes `stop`, and so the module's removal, wait for ever.
 /// - A thread cannot wait for itself: [`stop`](Self::stop) of its own handle fails, and a handle that
 ///   the thread itself drops is taken as leaked.
@@ -246,7 +249,8 @@ impl<T> KThread<T> {
     /// - `EIO`: the kernel killed the thread (an oops), and there is no value.
     /// - `ESRCH`: the thread was stopped before.
     /// - `EDEADLK`: the thread stops itself, which has no effect.
-    /// - `EBUSY`: the module is being removed, which stops the thread at this moment.
+    /// - `EBUSY`: the module is being removed, which stops the thread at this moment; or half of the kernel's
+    ///   stack is used up, and the thread is taken as leaked.
     ///
     /// # Context
     ///

@@ -73,6 +73,7 @@ mod compat;
 
 pub mod completion;
 pub mod delay;
+mod errno;
 pub mod kthread;
 pub mod param;
 mod param_array;

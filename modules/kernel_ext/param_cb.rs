@@ -9,6 +9,7 @@ use core::ptr::addr_of;
 use crate::{
     bindings,
     compat::{ffi, from_char_ptr},
+    errno,
 };
 use kernel::{
     bindings::{kernel_param, kernel_param_ops},
@@ -64,16 +65,23 @@ unsafe extern "C" fn call(value: *const ffi::c_char, param: *const kernel_param)
     let value = unsafe { from_char_ptr(value) };
     match (param.call)(value) {
         Ok(()) => 0,
-        Err(error) => error.to_errno(),
+        Err(error) => errno::of_write(error),
     }
 }
 
 /// Declares a parameter that is a call: `call` is given what root writes to
-/// `/sys/module/MODULE/parameters/NAME`, and what it returns is what the writer gets. `insmod` cannot
-/// set it (`EAGAIN`), nor can anybody before the module's `init` is over.
+/// `/sys/module/MODULE/parameters/NAME`, and what it returns is what the writer gets (`EIO` in place of
+/// `EIOCBQUEUED`, which the kernel does not take here). `insmod` cannot set it (`EAGAIN`; without a value
+/// `EINVAL`), nor can anybody before the module's `init` is over.
 ///
-/// One such call at a time is made of a module, and the module stays while it is. A text has less than
-/// 4096 bytes; `echo` ends it with a line end. See `module_param_cb` in C.
+/// One such call at a time is made of a module, and the module stays while it is. A call is given at most
+/// 4096 bytes of a longer text; `echo` ends a text with a line end. See `module_param_cb` in C.
+///
+/// # Remaining hazards
+///
+/// A call that never returns, or that panics on a kernel which goes on after an oops, has the mutex of the module's
+/// parameters: whoever uses one of their files, and `rmmod`, waits for ever. After a panic the kernel looks at
+/// the dead process's memory meanwhile, as it does for each mutex whose owner has died.
 ///
 /// # Examples
 ///

@@ -18,6 +18,7 @@ use self::dir::{check_name, pde_of, Dir};
 use crate::{
     bindings,
     compat::{char_ptr, ffi, kbox, KBox},
+    errno,
     teardown::{assert_fits_stack, Registration, Reserved, Teardown},
 };
 use kernel::{prelude::*, str::CStr, sync::Arc};
@@ -54,13 +55,16 @@ pub trait ProcFile: Send + Sync + 'static {
     /// and when the text did not fit a page: the kernel then throws it away and asks anew with more
     /// room.
     ///
-    /// An error is what the process's `read` fails with. A text of more than 4 MiB fails with `EFBIG`.
+    /// An error is what the process's `read` fails with. The kernel does not take two of them from here:
+    /// `EBUSY` replaces `EAGAIN`, and `EIO` replaces `EIOCBQUEUED`. A text of more than 4 MiB fails with `EFBIG`.
     ///
     /// # Context
     ///
     /// May sleep. As long as it runs, the entry, and so the module, cannot be removed: a call that
     /// never returns, or that panics on a kernel which goes on after an oops, makes `rmmod` wait for
-    /// ever.
+    /// ever. After a panic the dead process also has the mutex of the open file; another process that shares the
+    /// file and reads from it waits for ever, and the kernel looks at the dead one's memory, as it does for each mutex
+    /// whose owner has died.
     fn show(&self, out: &mut SeqFile) -> Result;
 
     /// Runs when a process opens the file.
@@ -186,7 +190,7 @@ impl<T: ProcFile> Calls<T> {
             shown,
         ) {
             (0, Ok(())) => 0,
-            (0, Err(error)) => error.to_errno(),
+            (0, Err(error)) => errno::of_read(error),
             (error, _) if error < 0 => error,
             // The kernel sees that the buffer was full, and calls `show` again, also after an error.
             _ => 0,
@@ -282,8 +286,8 @@ impl<T: ProcFile> ProcEntry<T> {
     ///
     /// `mode` says who may open the file, as for `chmod` (`0o644`); 0 is taken as `0o444`. Nobody can
     /// write to it: who may open it for writing gets `EIO` for a write. The file can be read before
-    /// this function returns, so `data` must be ready. It has at most 1024 bytes, or the module does not
-    /// compile: it is moved over the kernel's stack.
+    /// this function returns, so `data` must be ready. It has at most 1024 bytes and an alignment of at
+    /// most 128, or the module does not compile: it is moved over the kernel's stack.
     ///
     /// See `proc_create_data` in C, and `proc_create_single_data` for a type without
     /// [`open`](ProcFile::open) and [`release`](ProcFile::release).

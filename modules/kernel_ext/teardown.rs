@@ -176,13 +176,20 @@ impl<E: Teardown> Drop for Registration<E> {
 }
 
 /// Stops the compiler at a value that is too large for the kernel's stacks, which have 16 KiB: on its way
-/// to its place it is on a stack up to four times.
+/// to its place it is on a stack up to four times. A value that contains it is larger by its alignment.
 pub(crate) const fn assert_fits_stack<T>() {
     assert!(
         core::mem::size_of::<T>() <= MAX_ON_STACK,
         "this value is larger than 1024 bytes; keep the data in an `Arc` or a `KBox`"
     );
+    assert!(
+        core::mem::align_of::<T>() <= MAX_ALIGNMENT,
+        "this value has an alignment of more than 128 bytes; keep the data in an `Arc` or a `KBox`"
+    );
 }
 
 /// Maximum size in bytes of a value that is moved over the stack.
 const MAX_ON_STACK: usize = 1024;
+
+/// Maximum alignment in bytes of such a value: that of data which no two CPUs are to have in one line of their caches.
+const MAX_ALIGNMENT: usize = 128;

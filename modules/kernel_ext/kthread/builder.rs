@@ -66,7 +66,6 @@ where
 unsafe fn finish<F, T>(packet: *mut ffi::c_void) -> Result<T> {
     // SAFETY: By this function's contract the pointer is a box's, and nobody else has it.
     let mut packet = unsafe { KBox::from_raw(packet.cast::<Packet<F, T>>()) };
-    // In place: a packet on the stack would need room for the closure.
     match *packet {
         // The kernel skips the function of a thread that is stopped before it first runs: nobody
         // called the closure, so it is dropped with the box.
@@ -119,9 +118,9 @@ impl<'a> Builder<'a> {
 
     /// Makes the thread; it does not run before [`KThread::start`].
     ///
-    /// The closure's captured values, and its result, have at most 1024 bytes each, or the module does
-    /// not compile: both are moved over the kernel's stacks, which have 16 KiB. Larger data belongs in
-    /// an [`Arc`](kernel::sync::Arc).
+    /// The closure's captured values, and its result, have at most 1024 bytes each and an alignment of at
+    /// most 128, or the module does not compile: both are moved over the kernel's stacks, which have
+    /// 16 KiB. Larger data belongs in an [`Arc`](kernel::sync::Arc).
     ///
     /// # Errors
     ///

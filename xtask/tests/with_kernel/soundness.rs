@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     passes("safe_condition_sleeps"),
     passes("safe_endless_show"),
     passes("safe_edges"),
+    passes("safe_errors"),
     passes("safe_killed"),
     passes("safe_early_start"),
     passes("safe_late_call"),
@@ -102,6 +103,10 @@ const REFUSED: &[(&str, &[&str])] = &[
     (
         "safe_big_closure",
         &["this value is larger than 1024 bytes; keep the data in an `Arc` or a `KBox`"],
+    ),
+    (
+        "safe_aligned_closure",
+        &["this value has an alignment of more than 128 bytes"],
     ),
     (
         "safe_refused",
