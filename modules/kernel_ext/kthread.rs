@@ -143,7 +143,7 @@ impl<T> Thread<T> {
 ///
 /// - Under `CONFIG_PROVE_LOCKING` (`--profile debug`), a leaked thread that uses a lock, a queue or a completion of
 ///   the module for the first time while `rmmod` stops it makes lockdep report a key that has not been registered, and
-///   disable itself: to the kernel, the module's memory is no longer a module's.
+///   disable itself, because the kernel no longer counts the memory as a module's.
 /// - A closure that never returns makes `stop`, and so the module's removal, wait for ever.
 /// - A thread cannot wait for itself: [`stop`](Self::stop) of its own handle fails, and a handle that
 ///   the thread itself drops is taken as leaked.
