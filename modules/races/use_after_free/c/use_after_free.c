@@ -61,7 +61,7 @@ static void __exit use_after_free_exit(void)
 {
 	complete(&start);
 	/* More than enough for a job of a microsecond. */
-	usleep_range(3000, 4000);
+	usleep_range(2000, 3000);
 	free_job();
 	wait_for_completion(&done);
 	pr_info("the product is %d, the cost was %d\n", product, cost);

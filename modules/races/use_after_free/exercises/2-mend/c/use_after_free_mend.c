@@ -64,7 +64,7 @@ static void __exit use_after_free_mend_exit(void)
 	//@ 1 {
 	wait_for_completion(&done);
 	free_job();
-	//@ 1 } instead: usleep_range(3000, 4000);\nfree_job();\nwait_for_completion(&done);
+	//@ 1 } instead: usleep_range(2000, 3000);\nfree_job();\nwait_for_completion(&done);
 	pr_info("the product is %d, the cost was %d\n", product, cost);
 }
 
